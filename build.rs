@@ -1,0 +1,43 @@
+//! Turns each OpenAPI document in `specs/` into Rust: the operation table, the open enums, the typed
+//! operations, and, through progenitor, the request encoder and the answer types.
+
+#[cfg(feature = "__service")]
+#[path = "src/codegen/mod.rs"]
+mod codegen;
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    #[cfg(feature = "__service")]
+    generate();
+}
+
+#[cfg(feature = "__service")]
+fn generate() {
+    use std::{env, fs, path::PathBuf};
+
+    println!("cargo::rerun-if-changed=src/codegen");
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR for build scripts"));
+    for service in ["chatwork", "tascha", "lancers"] {
+        if env::var_os(format!("CARGO_FEATURE_{}", service.to_uppercase())).is_none() {
+            continue;
+        }
+        let spec = format!("specs/{service}.yaml");
+        println!("cargo::rerun-if-changed={spec}");
+        let generated = fs::read_to_string(&spec)
+            .map_err(|error| codegen::SpecError::unreadable(&spec, &error))
+            .and_then(|yaml| codegen::generate(&spec, &yaml));
+        let written = generated.map(|code| fs::write(out.join(format!("{service}.rs")), code));
+        match written {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => stop(&format!("cannot write the code made from {spec}: {error}")),
+            Err(error) => stop(&error.to_string()),
+        }
+    }
+}
+
+/// Stops the build with one message, without the noise of a panic.
+#[cfg(feature = "__service")]
+fn stop(message: &str) -> ! {
+    println!("cargo::error={}", message.replace('\n', " "));
+    std::process::exit(1)
+}

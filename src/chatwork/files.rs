@@ -1,0 +1,81 @@
+//! Files of a room.
+
+use super::operations::{GetFile, ListFiles};
+use super::{FileId, FileRef, RoomHandle, RoomId, bounds, table};
+use crate::transport::check::{self, InvalidInput};
+use crate::transport::{Payload, Transport};
+use crate::{Endpoint, Operation, Request, Upload};
+use reqwest::multipart::Form;
+
+impl RoomHandle {
+    /// The files of the room, at most 100.
+    pub fn files(&self) -> Request<ListFiles> {
+        self.call(ListFiles::new(self.id))
+    }
+
+    /// Posts a file of at most 5 MiB (the service says "5 MB"; the unit is inferred), with a text if `.message(…)` is set.
+    pub fn upload(&self, file: Upload) -> Request<UploadFile> {
+        self.call(UploadFile { room_id: self.id, file, message: None })
+    }
+
+    /// One file.
+    pub fn file(&self, id: FileId) -> FileHandle {
+        FileHandle { room: self.clone(), id }
+    }
+}
+
+/// A file, by its room and id.
+#[derive(Clone, Debug)]
+pub struct FileHandle {
+    room: RoomHandle,
+    id: FileId,
+}
+
+impl FileHandle {
+    /// The file's description, and with `.create_download_url(true)` an address that serves it for 30 seconds.
+    pub fn get(&self) -> Request<GetFile> {
+        self.room.call(GetFile::new(self.room.id, self.id))
+    }
+}
+
+/// Uploads a file to a room: `POST /rooms/{room_id}/files`, as a multipart form.
+///
+/// Written by hand, since the generator knows no multipart.
+#[derive(Clone, Debug)]
+pub struct UploadFile {
+    room_id: RoomId,
+    file: Upload,
+    message: Option<String>,
+}
+
+impl Request<UploadFile> {
+    /// The text to post with the file, 1 to 65535 characters.
+    pub fn message(mut self, message: impl Into<String>) -> Self {
+        self.endpoint.message = Some(message.into());
+        self
+    }
+}
+
+impl Endpoint for UploadFile {
+    type Output = FileRef;
+
+    fn operation(&self) -> &'static Operation {
+        &table::UPLOAD_FILE
+    }
+
+    fn check(&self) -> Result<(), InvalidInput> {
+        check::positive("room_id", self.room_id.0)?;
+        self.file.check("file", Some(bounds::UPLOAD_FILE_FILE))?;
+        let (min, max) = bounds::UPLOAD_FILE_MESSAGE;
+        self.message.as_ref().map_or(Ok(()), |message| check::length("message", message, min, max))
+    }
+
+    fn encode(&self, transport: &Transport) -> Result<Payload, InvalidInput> {
+        let mut form = Form::new().part("file", self.file.part("file")?);
+        if let Some(message) = &self.message {
+            form = form.text("message", message.clone());
+        }
+        let url = transport.url(&format!("/rooms/{}/files", self.room_id))?;
+        Payload::multipart(transport.http().post(url), form, self.file.is_replayable())
+    }
+}

@@ -1,0 +1,67 @@
+//! Messages of a room.
+
+use super::operations::{
+    DeleteMessage, GetMessage, ListMessages, MarkRead, MarkUnread, PostMessage, UpdateMessage,
+};
+use super::{MessageId, RoomHandle};
+use crate::Request;
+
+impl RoomHandle {
+    /// The messages that this token has not fetched yet, at most 100.
+    ///
+    /// The service remembers what it has handed out: a second reader with the same token, or an answer that is lost,
+    /// loses messages. With `.force(true)` it hands out the newest 100, whatever was fetched before, and only then is
+    /// the request repeated after a failure.
+    pub fn messages(&self) -> Request<ListMessages> {
+        self.call(ListMessages::new(self.id))
+    }
+
+    /// Posts a message of 1 to 65535 characters, in Chatwork's notation.
+    ///
+    /// The service knows no idempotency key, so that it is never sent again once it may have arrived:
+    /// [`Error::outcome`](crate::Error::outcome) says whether to post again.
+    pub fn post(&self, body: impl Into<String>) -> Request<PostMessage> {
+        self.call(PostMessage::new(self.id, body))
+    }
+
+    /// Marks the messages up to and including `.message_id(…)` as read; without it, all of them.
+    ///
+    /// If there is nothing unread among them the service answers with status 400.
+    pub fn mark_read(&self) -> Request<MarkRead> {
+        self.call(MarkRead::new(self.id))
+    }
+
+    /// Marks this message and all later ones as unread.
+    pub fn mark_unread(&self, from: impl Into<MessageId>) -> Request<MarkUnread> {
+        self.call(MarkUnread::new(self.id, from))
+    }
+
+    /// One message.
+    pub fn message(&self, id: impl Into<MessageId>) -> MessageHandle {
+        MessageHandle { room: self.clone(), id: id.into() }
+    }
+}
+
+/// A message, by its room and id.
+#[derive(Clone, Debug)]
+pub struct MessageHandle {
+    room: RoomHandle,
+    id: MessageId,
+}
+
+impl MessageHandle {
+    /// The message.
+    pub fn get(&self) -> Request<GetMessage> {
+        self.room.call(GetMessage::new(self.room.id, &self.id))
+    }
+
+    /// Replaces the text of a message of my own: 1 to 65535 characters.
+    pub fn update(&self, body: impl Into<String>) -> Request<UpdateMessage> {
+        self.room.call(UpdateMessage::new(self.room.id, &self.id, body))
+    }
+
+    /// Deletes a message of my own. It stays in lists, with the text `[deleted]`.
+    pub fn delete(&self) -> Request<DeleteMessage> {
+        self.room.call(DeleteMessage::new(self.room.id, &self.id))
+    }
+}

@@ -1,0 +1,148 @@
+//! Chatwork API v2.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), kaiwa::Error> {
+//! use kaiwa::chatwork::{self, RoomId};
+//!
+//! let chatwork = chatwork::Client::from_env()?; // CHATWORK_API_TOKEN
+//! let me = chatwork.me().await?;
+//! let sent = chatwork.room(RoomId(123)).post(format!("{}です", me.name)).self_unread(true).await?;
+//! println!("{} {:?}", sent.message_id, sent.rate_limit());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Limits of the service: 300 calls in 5 minutes for the account, and 10 messages and tasks in 10 seconds for each
+//! room. Lists have no pages and end at 100 items. There is no idempotency key, so that a post is never repeated once
+//! it may have arrived.
+
+mod account;
+mod contacts;
+mod files;
+mod link;
+mod members;
+mod messages;
+mod rooms;
+mod tasks;
+
+pub use crate::generated::chatwork::*;
+pub use contacts::IncomingRequestHandle;
+pub use files::{FileHandle, UploadFile};
+pub use messages::MessageHandle;
+pub use rooms::RoomHandle;
+pub use tasks::TaskHandle;
+
+use crate::builder::{ClientBuilder, Service, sealed::Sealed};
+use crate::error::{Error, ServiceError};
+use crate::request::{Raw, Request};
+use crate::transport::Transport;
+use crate::transport::auth::Credential;
+use crate::{Endpoint, RateLimit};
+use reqwest::Method;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// The service's address.
+pub const BASE_URL: &str = "https://api.chatwork.com/v2";
+
+/// Chatwork, as what a [`ClientBuilder`] builds for.
+#[derive(Debug)]
+pub enum Chatwork {}
+
+/// A client of the Chatwork API. Clones share connections, limits and credential.
+#[derive(Clone, Debug)]
+pub struct Client {
+    transport: Arc<Transport>,
+}
+
+/// Builds a [`Client`].
+pub type Builder = ClientBuilder<Chatwork>;
+
+impl Client {
+    /// Begins a client with settings of its own.
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    /// A client with the API token in `CHATWORK_API_TOKEN` and default settings.
+    ///
+    /// # Errors
+    ///
+    /// If the variable is missing or empty, or TLS cannot be set up.
+    pub fn from_env() -> Result<Self, Error> {
+        Builder::from_env(api_token)?.build()
+    }
+
+    /// A room. Nothing is sent until something is done with it.
+    pub fn room(&self, id: RoomId) -> RoomHandle {
+        RoomHandle { transport: Arc::clone(&self.transport), id }
+    }
+
+    /// A request to any path below the base URL, such as `/rooms/123/messages`, with this client's credential.
+    pub fn request(&self, method: Method, path: impl Into<String>) -> Request<Raw> {
+        self.call(Raw::new(method, path.into()))
+    }
+
+    /// What the service last said of the account's limits.
+    pub fn rate_limit(&self) -> Option<RateLimit> {
+        self.transport.limits.borrow().clone()
+    }
+
+    /// Follows what the service says of the account's limits.
+    pub fn watch_rate_limit(&self) -> watch::Receiver<Option<RateLimit>> {
+        self.transport.limits.subscribe()
+    }
+
+    fn call<E: Endpoint>(&self, endpoint: E) -> Request<E> {
+        Request::new(&self.transport, endpoint)
+    }
+}
+
+impl Builder {
+    /// The API token, from Chatwork's settings page. It has the whole account's rights and does not expire.
+    pub fn api_token(self, token: impl AsRef<str>) -> Self {
+        self.with_credential(api_token(token.as_ref()))
+    }
+
+    /// An OAuth2 access token, as it is: when it expires, calls fail with status 401.
+    pub fn bearer(self, token: impl AsRef<str>) -> Self {
+        self.with_credential(Credential::header("authorization", "Bearer ", token.as_ref()))
+    }
+}
+
+fn api_token(token: &str) -> Result<Credential, Error> {
+    Credential::header("x-chatworktoken", "", token)
+}
+
+impl Service for Chatwork {
+    type Client = Client;
+}
+
+impl Sealed for Chatwork {
+    const NAME: &'static str = "Chatwork";
+    const BASE_URL: &'static str = BASE_URL;
+    const VARIABLE: &'static str = "CHATWORK_API_TOKEN";
+    const CREDENTIAL_OPTIONAL: bool = false;
+    const REQUEST_IDS: bool = false;
+
+    fn error_body(body: &[u8]) -> ServiceError {
+        #[derive(serde::Deserialize)]
+        struct Body {
+            #[serde(default)]
+            errors: Vec<serde_json::Value>,
+            error: Option<String>,
+            error_description: Option<String>,
+        }
+        let Ok(body) = serde_json::from_slice::<Body>(body) else { return ServiceError::default() };
+        let texts = body.errors.into_iter().map(|error| match error {
+            serde_json::Value::String(text) => text,
+            other => other.to_string(),
+        });
+        let messages = texts.chain(body.error_description).collect();
+        ServiceError { code: body.error, messages, ..ServiceError::default() }
+    }
+
+    fn client(transport: Arc<Transport>) -> Client {
+        Client { transport }
+    }
+}

@@ -1,0 +1,61 @@
+//! Rooms.
+
+use super::operations::{CreateRoom, DeleteRoom, GetRoom, ListRooms, UpdateRoom};
+use super::{AccountId, Client, RoomAction, RoomId};
+use crate::transport::Transport;
+use crate::{Endpoint, Request};
+use std::sync::Arc;
+
+impl Client {
+    /// The rooms I am in.
+    pub fn rooms(&self) -> Request<ListRooms> {
+        self.call(ListRooms::new())
+    }
+
+    /// Creates a group room with these administrators, at least one of them; I have to be among them to stay in it.
+    pub fn create_room(
+        &self,
+        name: impl Into<String>,
+        admins: impl IntoIterator<Item = AccountId>,
+    ) -> Request<CreateRoom> {
+        self.call(CreateRoom::new(admins, name))
+    }
+}
+
+/// A room, by its id.
+#[derive(Clone, Debug)]
+pub struct RoomHandle {
+    pub(super) transport: Arc<Transport>,
+    pub(super) id: RoomId,
+}
+
+impl RoomHandle {
+    /// The room's id.
+    pub fn id(&self) -> RoomId {
+        self.id
+    }
+
+    /// The room with its description and counts.
+    pub fn get(&self) -> Request<GetRoom> {
+        self.call(GetRoom::new(self.id))
+    }
+
+    /// Changes the name, the description or the icon: whatever is set on the request.
+    pub fn update(&self) -> Request<UpdateRoom> {
+        self.call(UpdateRoom::new(self.id))
+    }
+
+    /// Leaves the room. My tasks and files in it are deleted with that, for good.
+    pub fn leave(&self) -> Request<DeleteRoom> {
+        self.call(DeleteRoom::new(self.id, RoomAction::Leave))
+    }
+
+    /// Deletes the room with everything that anybody put into it, for good.
+    pub fn delete(&self) -> Request<DeleteRoom> {
+        self.call(DeleteRoom::new(self.id, RoomAction::Delete))
+    }
+
+    pub(super) fn call<E: Endpoint>(&self, endpoint: E) -> Request<E> {
+        Request::new(&self.transport, endpoint)
+    }
+}

@@ -1,0 +1,46 @@
+//! Tasks of a room.
+
+use super::operations::{CreateTasks, GetTask, ListTasks, SetTaskStatus};
+use super::{AccountId, RoomHandle, TaskId, TaskStatus};
+use crate::Request;
+
+impl RoomHandle {
+    /// The tasks of the room, at most 100. A task of several people is in it once for each of them.
+    pub fn tasks(&self) -> Request<ListTasks> {
+        self.call(ListTasks::new(self.id))
+    }
+
+    /// Gives a task to these people; the answer has one id for each. Like a post, it is never sent again once it may
+    /// have arrived.
+    pub fn create_tasks(
+        &self,
+        body: impl Into<String>,
+        to: impl IntoIterator<Item = AccountId>,
+    ) -> Request<CreateTasks> {
+        self.call(CreateTasks::new(self.id, body, to))
+    }
+
+    /// One task.
+    pub fn task(&self, id: TaskId) -> TaskHandle {
+        TaskHandle { room: self.clone(), id }
+    }
+}
+
+/// A task, by its room and id.
+#[derive(Clone, Debug)]
+pub struct TaskHandle {
+    room: RoomHandle,
+    id: TaskId,
+}
+
+impl TaskHandle {
+    /// The task.
+    pub fn get(&self) -> Request<GetTask> {
+        self.room.call(GetTask::new(self.room.id, self.id))
+    }
+
+    /// Closes the task, or opens it again.
+    pub fn set_status(&self, status: TaskStatus) -> Request<SetTaskStatus> {
+        self.room.call(SetTaskStatus::new(self.room.id, self.id, status))
+    }
+}

@@ -1,0 +1,485 @@
+//! The document as the generator needs it: read once, checked once.
+
+use super::SpecError;
+use serde_json::{Map, Value};
+
+/// One service's document.
+pub struct Spec {
+    pub file: String,
+    /// The module under `crate` that the service's types are exported from.
+    pub service: String,
+    pub document: Value,
+    pub operations: Vec<Operation>,
+}
+
+pub struct Operation {
+    pub id: String,
+    pub method: String,
+    pub path: String,
+    pub doc: String,
+    pub safety: String,
+    /// A query parameter and its value that make the operation safe.
+    pub safe_if: Option<(String, u64)>,
+    pub empty_list: bool,
+    pub room_limit: bool,
+    pub units: Option<u32>,
+    pub scopes: Vec<String>,
+    pub page: Option<String>,
+    /// Why the operation is not certain, if it is not documented.
+    pub inferred: Option<String>,
+    pub parameters: Vec<Parameter>,
+    pub body: Option<Body>,
+    pub answer: Answer,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+pub enum Media {
+    Form,
+    Json,
+    Multipart,
+}
+
+pub struct Body {
+    pub media: Media,
+    pub properties: Vec<Parameter>,
+}
+
+/// What a success carries.
+pub enum Answer {
+    Nothing,
+    Object(String),
+    List(String),
+}
+
+#[derive(Clone, Copy, PartialEq)]
+pub enum Place {
+    Path,
+    Query,
+    Body,
+}
+
+pub struct Parameter {
+    pub name: String,
+    pub place: Place,
+    pub required: bool,
+    pub nullable: bool,
+    pub doc: String,
+    pub kind: Kind,
+    pub bounds: Bounds,
+}
+
+#[derive(Clone, PartialEq)]
+pub enum Kind {
+    Text,
+    /// Text in a path that people choose, such as a user's name.
+    UserText,
+    Integer,
+    Flag,
+    IntegerId(String),
+    TextId(String),
+    IdList(String),
+    Enum(String),
+    UnixTime,
+    DateTime,
+    LocalTime,
+    Texts,
+    Binary,
+}
+
+#[derive(Default)]
+pub struct Bounds {
+    pub min: Option<i64>,
+    pub max: Option<i64>,
+    pub code: bool,
+    pub max_bytes: Option<u64>,
+}
+
+const SAFETY: [&str; 4] = ["safe", "idempotent", "keyed", "unsafe"];
+const PAGES: [&str; 6] = ["cursor", "modified", "message-id", "file-id", "name", "offset"];
+const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
+const CODE_PATTERN: &str = "^[A-Za-z0-9_-]+$";
+
+/// The one member of a single `allOf`, with the wrapper's own words kept beside it.
+pub fn unwrap_all_of(schema: &Value) -> &Value {
+    match schema["allOf"].as_array().map(Vec::as_slice) {
+        Some([only]) => only,
+        _ => schema,
+    }
+}
+
+/// The component that a schema refers to.
+pub fn reference(schema: &Value) -> Option<&str> {
+    schema["$ref"].as_str()?.strip_prefix("#/components/schemas/")
+}
+
+pub fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+    value[key].as_str().unwrap_or_default().trim()
+}
+
+impl Spec {
+    pub fn read(file: &str, yaml: &str) -> Result<Self, SpecError> {
+        let at = |place: &str, problem: &dyn std::fmt::Display, remedy: &str| {
+            SpecError::new(file, place, problem, remedy)
+        };
+        let document: Value = serde_saphyr::from_str(yaml)
+            .map_err(|error| at("document", &error, "write valid YAML at the place named"))?;
+        let version = text(&document, "openapi");
+        if !version.starts_with("3.0.") {
+            let found = format!("openapi is {version:?}");
+            return Err(at(
+                "document",
+                &found,
+                "write the document as OpenAPI 3.0.x; progenitor reads no other",
+            ));
+        }
+        let service = file.rsplit('/').next().unwrap_or(file).trim_end_matches(".yaml").to_owned();
+        let mut spec = Self { file: file.to_owned(), service, document, operations: Vec::new() };
+        let Some(paths) = spec.document["paths"].as_object() else {
+            return Err(at(
+                "document",
+                &"there is no paths object",
+                "describe at least one operation under paths",
+            ));
+        };
+        let mut operations: Vec<Operation> = Vec::new();
+        for (path, item) in paths {
+            for method in METHODS {
+                let Some(operation) = item.get(method) else { continue };
+                let operation = spec.operation(path, method, &item["parameters"], operation)?;
+                if operations.iter().any(|other| other.id == operation.id) {
+                    return Err(at(
+                        &operation.id,
+                        &"the operationId is used twice",
+                        "give each operation a name of its own",
+                    ));
+                }
+                operations.push(operation);
+            }
+        }
+        // Whether the map keeps the document's order depends on what else is built with serde_json.
+        operations.sort_by(|a, b| (&a.path, &a.method).cmp(&(&b.path, &b.method)));
+        spec.operations = operations;
+        Ok(spec)
+    }
+
+    pub fn schemas(&self) -> &Map<String, Value> {
+        static EMPTY: std::sync::LazyLock<Map<String, Value>> = std::sync::LazyLock::new(Map::new);
+        self.document["components"]["schemas"].as_object().unwrap_or(&EMPTY)
+    }
+
+    /// A component by name; `Null` where there is none, which every reader then refuses.
+    pub fn schema(&self, name: &str) -> &Value {
+        &self.document["components"]["schemas"][name]
+    }
+
+    pub fn error(&self, place: &str, problem: impl std::fmt::Display, remedy: &str) -> SpecError {
+        SpecError::new(&self.file, place, problem, remedy)
+    }
+
+    fn operation(
+        &self,
+        path: &str,
+        method: &str,
+        shared: &Value,
+        operation: &Value,
+    ) -> Result<Operation, SpecError> {
+        let id = text(operation, "operationId").to_owned();
+        if id.is_empty() {
+            return Err(self.error(
+                &format!("{method} {path}"),
+                "there is no operationId",
+                "name it in snake_case",
+            ));
+        }
+        let wrong = |problem: &dyn std::fmt::Display, remedy: &str| self.error(&id, problem, remedy);
+        let doc = doc(operation);
+        if doc.is_empty() {
+            return Err(wrong(
+                &"there is neither summary nor description",
+                "describe it: the text becomes its documentation",
+            ));
+        }
+        let safety = text(operation, "x-safety");
+        if !SAFETY.contains(&safety) {
+            let problem = format!("x-safety is {safety:?}");
+            return Err(wrong(&problem, "say safe, idempotent, keyed or unsafe: retries depend on it"));
+        }
+        let page = operation["x-page"].as_str();
+        if let Some(page) = page.filter(|page| !PAGES.contains(page)) {
+            return Err(wrong(
+                &format!("x-page is {page:?}"),
+                "use one of the kinds that build.rs knows, or leave it out",
+            ));
+        }
+        let confidence = text(operation, "x-confidence");
+        let inferred = match confidence.split_once(':') {
+            Some(("inferred", why)) if !why.trim().is_empty() => Some(why.trim().to_owned()),
+            None if confidence == "documented" => None,
+            _ => {
+                let problem = format!("x-confidence is {confidence:?}");
+                return Err(wrong(&problem, "say `documented`, or `inferred: ` and why"));
+            }
+        };
+        let safe_if = operation["x-safe-if"].as_object().and_then(|only| {
+            let (name, value) = only.iter().next()?;
+            Some((name.clone(), value.as_u64()?))
+        });
+        let mut parameters = Vec::new();
+        for list in [shared, &operation["parameters"]] {
+            for parameter in list.as_array().into_iter().flatten() {
+                let parameter = self.parameter_item(parameter);
+                let place = match text(parameter, "in") {
+                    "path" => Place::Path,
+                    "query" => Place::Query,
+                    "header" => continue,
+                    other => {
+                        let problem = format!("a parameter is in {other:?}");
+                        return Err(wrong(&problem, "put parameters in path, query or header"));
+                    }
+                };
+                let name = text(parameter, "name");
+                let required = parameter["required"].as_bool().unwrap_or(false);
+                parameters.push(self.parameter(
+                    &id,
+                    name,
+                    place,
+                    required,
+                    parameter,
+                    &parameter["schema"],
+                )?);
+            }
+        }
+        for template in path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')) {
+            if !parameters.iter().any(|p| p.place == Place::Path && p.name == template) {
+                let problem = format!("the path names {{{template}}}, which is not a parameter");
+                return Err(wrong(&problem, "declare it with in: path"));
+            }
+        }
+        parameters.sort_by_key(|p| p.place != Place::Path);
+        Ok(Operation {
+            method: method.to_uppercase(),
+            path: path.to_owned(),
+            doc,
+            safety: safety.to_owned(),
+            safe_if,
+            empty_list: text(operation, "x-empty") == "array",
+            room_limit: operation["x-room-limit"].as_bool().unwrap_or(false),
+            units: operation["x-units"].as_u64().and_then(|units| u32::try_from(units).ok()),
+            scopes: strings(&operation["x-scope"]),
+            page: page.map(str::to_owned),
+            inferred,
+            body: self.body(&id, &operation["requestBody"])?,
+            answer: self.answer(&id, &operation["responses"])?,
+            parameters,
+            id,
+        })
+    }
+
+    fn parameter_item<'a>(&'a self, parameter: &'a Value) -> &'a Value {
+        match parameter["$ref"].as_str().and_then(|to| to.strip_prefix("#/components/parameters/")) {
+            Some(name) => &self.document["components"]["parameters"][name],
+            None => parameter,
+        }
+    }
+
+    fn body(&self, id: &str, body: &Value) -> Result<Option<Body>, SpecError> {
+        let Some(content) = body["content"].as_object() else { return Ok(None) };
+        let mut media = content.iter();
+        let (Some((name, entry)), None) = (media.next(), media.next()) else {
+            return Err(self.error(
+                id,
+                "the request body has not exactly one media type",
+                "keep the one that the service takes",
+            ));
+        };
+        let media = match name.as_str() {
+            "application/x-www-form-urlencoded" => Media::Form,
+            "application/json" => Media::Json,
+            "multipart/form-data" => Media::Multipart,
+            other => {
+                return Err(self.error(
+                    id,
+                    format!("the request body is {other}"),
+                    "use a form, JSON or multipart body",
+                ));
+            }
+        };
+        let schema = &entry["schema"];
+        let required = strings(&schema["required"]);
+        let mut properties = Vec::new();
+        for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+            properties.push(self.parameter(
+                id,
+                name,
+                Place::Body,
+                required.contains(name),
+                property,
+                property,
+            )?);
+        }
+        if properties.is_empty() {
+            return Ok(None);
+        }
+        properties.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(Some(Body { media, properties }))
+    }
+
+    fn answer(&self, id: &str, responses: &Value) -> Result<Answer, SpecError> {
+        let remedy =
+            "give it one success with an object or list of a component schema, or one without a body";
+        let mut success = responses
+            .as_object()
+            .into_iter()
+            .flatten()
+            .filter(|(status, _)| status.starts_with('2'))
+            .peekable();
+        if success.peek().is_none() {
+            return Err(self.error(id, "there is no success response", remedy));
+        }
+        let mut bodies = success.filter_map(|(_, response)| {
+            let response =
+                match response["$ref"].as_str().and_then(|to| to.strip_prefix("#/components/responses/")) {
+                    Some(name) => &self.document["components"]["responses"][name],
+                    None => response,
+                };
+            response["content"]["application/json"].get("schema")
+        });
+        let Some(schema) = bodies.next() else { return Ok(Answer::Nothing) };
+        if bodies.next().is_some() {
+            return Err(self.error(id, "two success responses have a body", remedy));
+        }
+        let list = schema["type"] == "array";
+        let Some(name) = reference(if list { &schema["items"] } else { schema }) else {
+            return Err(self.error(id, "the success schema is not a component", remedy));
+        };
+        if self.schema(name).is_null() {
+            return Err(self.error(
+                id,
+                format!("there is no schema {name}"),
+                "add it under components/schemas",
+            ));
+        }
+        let name = name.to_owned();
+        Ok(if list { Answer::List(name) } else { Answer::Object(name) })
+    }
+
+    fn parameter(
+        &self,
+        id: &str,
+        name: &str,
+        place: Place,
+        required: bool,
+        outer: &Value,
+        schema: &Value,
+    ) -> Result<Parameter, SpecError> {
+        let inner = unwrap_all_of(schema);
+        let kind = self.kind(inner).ok_or_else(|| {
+            self.error(
+                id,
+                format!("parameter {name} has a schema that build.rs does not know: {schema}"),
+                "use one of the forms in specs/README.md",
+            )
+        })?;
+        let doc = [outer, schema].iter().map(|value| text(value, "description")).find(|doc| !doc.is_empty());
+        let Some(doc) = doc
+            .or_else(|| reference(inner).map(|to| text(self.schema(to), "description")))
+            .filter(|doc| !doc.is_empty())
+        else {
+            return Err(self.error(
+                id,
+                format!("parameter {name} has no description"),
+                "describe it: the text becomes its documentation",
+            ));
+        };
+        let kind =
+            if schema["x-user-text"] == true || outer["x-user-text"] == true { Kind::UserText } else { kind };
+        let pattern = text(schema, "pattern");
+        let code = pattern == CODE_PATTERN;
+        if !(pattern.is_empty()
+            || code
+            || matches!(kind, Kind::IdList(_) | Kind::LocalTime | Kind::TextId(_)))
+        {
+            let remedy =
+                format!("only {CODE_PATTERN} is checked before sending: write that, or teach build.rs");
+            return Err(self.error(id, format!("parameter {name} has the pattern {pattern}"), &remedy));
+        }
+        let number = |keys: [&str; 3]| keys.iter().find_map(|key| schema[*key].as_i64());
+        Ok(Parameter {
+            name: name.to_owned(),
+            place,
+            required,
+            nullable: schema["nullable"].as_bool().unwrap_or(false),
+            doc: doc.to_owned(),
+            kind,
+            bounds: Bounds {
+                min: number(["minLength", "minimum", "minItems"]),
+                max: number(["maxLength", "maximum", "maxItems"]),
+                code,
+                max_bytes: schema["x-max-bytes"].as_u64(),
+            },
+        })
+    }
+
+    fn kind(&self, schema: &Value) -> Option<Kind> {
+        if let Some(name) = reference(schema) {
+            let target = self.schema(name);
+            return match self.component(name) {
+                Component::Id { text: true } => Some(Kind::TextId(name.to_owned())),
+                Component::Id { text: false } => Some(Kind::IntegerId(name.to_owned())),
+                Component::Enum => Some(Kind::Enum(name.to_owned())),
+                Component::Flag => Some(Kind::Flag),
+                Component::Other => self.kind(target),
+            };
+        }
+        match (text(schema, "type"), text(schema, "format")) {
+            ("string", "date-time") => Some(Kind::DateTime),
+            ("string", "local-date-time") => Some(Kind::LocalTime),
+            ("string", "binary") => Some(Kind::Binary),
+            ("string", _) => Some(match schema["x-list"].as_str() {
+                Some(of) => Kind::IdList(of.to_owned()),
+                None => Kind::Text,
+            }),
+            ("integer", "unix-time") => Some(Kind::UnixTime),
+            ("integer", _) => Some(Kind::Integer),
+            ("array", _) => match self.kind(&schema["items"])? {
+                Kind::Text => Some(Kind::Texts),
+                Kind::Binary => Some(Kind::Binary),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// How a component schema is generated.
+    pub fn component(&self, name: &str) -> Component {
+        let schema = self.schema(name);
+        match text(schema, "type") {
+            kind @ ("integer" | "string") if name.ends_with("Id") => Component::Id { text: kind == "string" },
+            "string" if schema["enum"].is_array() => Component::Enum,
+            "integer" if name == "Flag" => Component::Flag,
+            _ => Component::Other,
+        }
+    }
+}
+
+pub enum Component {
+    /// A newtype: an id in its own type cannot stand where another belongs.
+    Id {
+        text: bool,
+    },
+    /// An open enum.
+    Enum,
+    /// A boolean that travels as 0 or 1.
+    Flag,
+    Other,
+}
+
+/// Summary and description as one documentation text.
+fn doc(value: &Value) -> String {
+    let parts = [text(value, "summary"), text(value, "description")];
+    parts.iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>().join("\n\n")
+}
+
+fn strings(value: &Value) -> Vec<String> {
+    value.as_array().into_iter().flatten().filter_map(|item| item.as_str().map(str::to_owned)).collect()
+}

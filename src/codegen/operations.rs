@@ -1,0 +1,395 @@
+//! Emits what progenitor has no word for: the operation table, ids, open enums, and for each operation a type with
+//! its parameters, their checks and their setters.
+
+use super::model::{Answer, Bounds, Component, Kind, Media, Operation, Parameter, Place, Spec, text};
+use super::types::{Client, body_type, field_name};
+use heck::{ToShoutySnakeCase, ToUpperCamelCase};
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote};
+
+pub fn emit(spec: &Spec, client: &Client) -> TokenStream {
+    let named = spec.schemas().keys().filter_map(|name| named_type(spec, name));
+    let answers = client.answers.iter().map(|name| format_ident!("{name}"));
+    let table = spec.operations.iter().map(table_entry);
+    let entries =
+        spec.operations.iter().map(|operation| format_ident!("{}", operation.id.to_shouty_snake_case()));
+    let endpoints = spec
+        .operations
+        .iter()
+        .filter(|operation| !is_multipart(operation))
+        .map(|operation| endpoint(spec, client, operation));
+    let bounds = spec.operations.iter().filter(|operation| is_multipart(operation)).flat_map(part_bounds);
+    let service = &spec.service;
+    quote! {
+        pub use client::types::{#(#answers),*};
+        #(#named)*
+        #[doc = concat!("What ", #service, " offers: one [`crate::Operation`] for each operation of its specification.")]
+        pub mod table {
+            #(#table)*
+            /// Every operation of the service, by path.
+            pub static ALL: &[&crate::Operation] = &[#(&#entries),*];
+        }
+        /// The bounds of multipart parts, which the operations written by hand check.
+        #[allow(unused)]
+        pub(crate) mod bounds {
+            #(#bounds)*
+        }
+        /// One type for each operation: its parameters, which [`crate::Request`] sends.
+        pub mod operations {
+            #[allow(unused_imports)]
+            use super::{client, table};
+            #(#endpoints)*
+        }
+    }
+}
+
+fn is_multipart(operation: &Operation) -> bool {
+    operation.body.as_ref().is_some_and(|body| body.media == Media::Multipart)
+}
+
+fn part_bounds(operation: &Operation) -> Vec<TokenStream> {
+    let prefix = operation.id.to_shouty_snake_case();
+    let parts = operation.body.iter().flat_map(|body| &body.properties).filter_map(|part| {
+        let name = format_ident!("{prefix}_{}", part.name.to_shouty_snake_case());
+        match (&part.bounds, &part.kind) {
+            (Bounds { max_bytes: Some(max), .. }, _) => Some(quote!(pub(crate) const #name: u64 = #max;)),
+            (Bounds { min: Some(min), max: Some(max), .. }, Kind::Text) => {
+                Some(quote!(pub(crate) const #name: (i64, i64) = (#min, #max);))
+            }
+            _ => None,
+        }
+    });
+    parts.collect()
+}
+
+fn named_type(spec: &Spec, name: &str) -> Option<TokenStream> {
+    let schema = spec.schema(name);
+    let doc = text(schema, "description");
+    let ident = format_ident!("{name}");
+    match spec.component(name) {
+        Component::Id { text: true } => Some(quote!(crate::wire::text_id! { #[doc = #doc] #ident })),
+        Component::Id { text: false } => Some(quote!(crate::wire::integer_id! { #[doc = #doc] #ident })),
+        Component::Enum => {
+            let values: Vec<&str> =
+                schema["enum"].as_array().into_iter().flatten().filter_map(|value| value.as_str()).collect();
+            let variants = values.iter().map(|value| format_ident!("{}", value.to_upper_camel_case()));
+            let docs = values.iter().map(|value| format!("`{value}` on the wire."));
+            Some(quote!(
+                crate::wire::open_enum! { #[doc = #doc] #ident { #(#[doc = #docs] #variants = #values),* } }
+            ))
+        }
+        Component::Flag | Component::Other => None,
+    }
+}
+
+fn table_entry(operation: &Operation) -> TokenStream {
+    let Operation { id, method, path, empty_list, room_limit, scopes, .. } = operation;
+    let ident = format_ident!("{}", id.to_shouty_snake_case());
+    let doc = format!("`{method} {path}`");
+    let safety = format_ident!("{}", operation.safety.to_upper_camel_case());
+    let method = format_ident!("{method}");
+    let units = operation.units.unwrap_or(0);
+    let option = |value: &Option<String>| match value {
+        Some(value) => quote!(Some(#value)),
+        None => quote!(None),
+    };
+    let (page, inferred) = (option(&operation.page), option(&operation.inferred));
+    quote! {
+        #[doc = #doc]
+        pub static #ident: crate::Operation = crate::Operation {
+            id: #id,
+            method: ::reqwest::Method::#method,
+            path: #path,
+            safety: crate::Safety::#safety,
+            empty_list: #empty_list,
+            room_limit: #room_limit,
+            units: #units,
+            scopes: &[#(#scopes),*],
+            page: #page,
+            inferred: #inferred,
+        };
+    }
+}
+
+/// A parameter of an operation with everything needed to declare, set, check and send it.
+struct Field<'a> {
+    parameter: &'a Parameter,
+    ident: proc_macro2::Ident,
+    /// How the rest of the operation reaches the value: a field of its own, or of the body.
+    access: TokenStream,
+}
+
+impl Field<'_> {
+    fn service_type(spec: &Spec, name: &str) -> TokenStream {
+        let service = format_ident!("{}", spec.service);
+        let name = format_ident!("{name}");
+        quote!(crate::#service::#name)
+    }
+
+    /// The type of a setter's argument, and how it becomes the stored value.
+    fn argument(&self, spec: &Spec) -> (TokenStream, TokenStream) {
+        let ident = &self.ident;
+        match &self.parameter.kind {
+            Kind::Text | Kind::UserText => (quote!(impl Into<String>), quote!(#ident.into())),
+            Kind::Integer => (quote!(i64), quote!(#ident)),
+            Kind::Flag => (quote!(bool), quote!(crate::wire::Flag(#ident))),
+            Kind::TextId(name) => {
+                let name = Self::service_type(spec, name);
+                (quote!(impl Into<#name>), quote!(#ident.into()))
+            }
+            Kind::IntegerId(name) | Kind::Enum(name) => (Self::service_type(spec, name), quote!(#ident)),
+            Kind::IdList(name) => {
+                let name = Self::service_type(spec, name);
+                (quote!(impl IntoIterator<Item = #name>), quote!(crate::wire::comma_list(#ident)))
+            }
+            Kind::UnixTime | Kind::DateTime => (quote!(::jiff::Timestamp), quote!(#ident)),
+            Kind::LocalTime => (quote!(::jiff::Timestamp), quote!(self.local_time(#ident))),
+            Kind::Texts => (
+                quote!(impl IntoIterator<Item = impl Into<String>>),
+                quote!(#ident.into_iter().map(Into::into).collect()),
+            ),
+            Kind::Binary => (quote!(::bytes::Bytes), quote!(#ident)),
+        }
+    }
+
+    /// The type of the stored value, for path and query parameters; body values live in progenitor's body type.
+    fn stored(&self, spec: &Spec) -> TokenStream {
+        let stored = match &self.parameter.kind {
+            Kind::Integer => quote!(i64),
+            Kind::Flag => quote!(crate::wire::Flag),
+            Kind::TextId(name) | Kind::IntegerId(name) | Kind::Enum(name) => Self::service_type(spec, name),
+            _ => quote!(String),
+        };
+        if self.parameter.required { stored } else { quote!(Option<#stored>) }
+    }
+
+    fn check(&self) -> Option<TokenStream> {
+        let name = &self.parameter.name;
+        let Bounds { min, max, code, .. } = &self.parameter.bounds;
+        let (low, high) = (min.unwrap_or(0), max.unwrap_or(i64::MAX));
+        let bounded = min.is_some() || max.is_some();
+        let checks: Vec<TokenStream> = match &self.parameter.kind {
+            Kind::TextId(_) if self.parameter.place == Place::Path => {
+                vec![quote!(check::id(#name, value.as_str())?;)]
+            }
+            Kind::TextId(_) => vec![quote!(check::length(#name, value.as_str(), 1, i64::MAX)?;)],
+            Kind::IntegerId(_) if self.parameter.place == Place::Path => {
+                vec![quote!(check::positive(#name, value.0)?;)]
+            }
+            Kind::UserText => vec![quote!(check::segment(#name, value)?;)],
+            Kind::Text if *code => vec![quote!(check::code(#name, value, #low, #high)?;)],
+            Kind::Text if bounded => vec![quote!(check::length(#name, value, #low, #high)?;)],
+            Kind::IdList(_) => vec![quote!(check::not_empty(#name, value.is_empty())?;)],
+            Kind::Texts => vec![
+                quote!(check::not_empty(#name, value.is_empty() || value.iter().any(String::is_empty))?;),
+            ],
+            Kind::Integer if bounded => vec![quote!(check::range(#name, *value, #low, #high)?;)],
+            _ => Vec::new(),
+        };
+        if checks.is_empty() {
+            return None;
+        }
+        let access = &self.access;
+        Some(if self.parameter.required {
+            quote!({ let value = &self.#access; #(#checks)* })
+        } else {
+            quote!(if let Some(value) = &self.#access { #(#checks)* })
+        })
+    }
+
+    fn setter(&self, spec: &Spec, endpoint: &proc_macro2::Ident) -> TokenStream {
+        let Field { ident, access, parameter } = self;
+        let (argument, value) = self.argument(spec);
+        let doc = &parameter.doc;
+        let clearable = parameter.nullable && parameter.place == Place::Body;
+        let stored = if clearable { quote!(crate::Nullable::Value(#value)) } else { value };
+        let clear = clearable.then(|| {
+            let name = format_ident!("clear_{}", ident);
+            let doc = format!(
+                "Clears `{}` at the service: `null` is sent, where leaving the setter out keeps the value.",
+                parameter.name
+            );
+            quote! {
+                #[doc = #doc]
+                pub fn #name(mut self) -> Self {
+                    self.endpoint.#access = Some(crate::Nullable::Null);
+                    self
+                }
+            }
+        });
+        quote! {
+            impl crate::Request<#endpoint> {
+                #[doc = #doc]
+                pub fn #ident(mut self, #ident: #argument) -> Self {
+                    let value = #stored;
+                    self.endpoint.#access = Some(value);
+                    self
+                }
+                #clear
+            }
+        }
+    }
+}
+
+fn endpoint(spec: &Spec, client: &Client, operation: &Operation) -> TokenStream {
+    let name = format_ident!("{}", operation.id.to_upper_camel_case());
+    let entry = format_ident!("{}", operation.id.to_shouty_snake_case());
+    let own = operation.parameters.iter().map(|parameter| {
+        let ident = format_ident!("{}", field_name(&parameter.name));
+        Field { parameter, access: quote!(#ident), ident }
+    });
+    let body = operation.body.iter().flat_map(|body| &body.properties).map(|parameter| {
+        let ident = format_ident!("{}", field_name(&parameter.name));
+        Field { parameter, access: quote!(body.#ident), ident }
+    });
+    let fields: Vec<Field> = own.chain(body).collect();
+    let body_name = operation.body.as_ref().map(|_| format_ident!("{}", body_type(operation)));
+
+    let declarations = fields.iter().filter(|field| field.parameter.place != Place::Body).map(|field| {
+        let (ident, stored) = (&field.ident, field.stored(spec));
+        quote!(pub(crate) #ident: #stored)
+    });
+    let body_declaration = body_name.iter().map(|name| quote!(pub(crate) body: client::types::#name));
+    let arguments = fields.iter().filter(|field| field.parameter.required).map(|field| {
+        let (ident, (argument, _)) = (&field.ident, field.argument(spec));
+        quote!(#ident: #argument)
+    });
+    let initial = |field: &Field| {
+        let ident = &field.ident;
+        let (_, value) = field.argument(spec);
+        if field.parameter.required { quote!(#ident: #value) } else { quote!(#ident: None) }
+    };
+    let own_values = fields.iter().filter(|field| field.parameter.place != Place::Body).map(initial);
+    let body_values: Vec<TokenStream> =
+        fields.iter().filter(|field| field.parameter.place == Place::Body).map(initial).collect();
+    let body_value = body_name.iter().map(|name| quote!(body: client::types::#name { #(#body_values),* }));
+
+    let output = match &operation.answer {
+        Answer::Nothing => quote!(()),
+        Answer::Object(answer) => Field::service_type(spec, answer),
+        Answer::List(answer) => {
+            let answer = Field::service_type(spec, answer);
+            quote!(Vec<#answer>)
+        }
+    };
+    let safety = operation.safe_if.as_ref().map(|(parameter, value)| {
+        let ident = format_ident!("{}", field_name(parameter));
+        let value = *value != 0;
+        quote! {
+            fn safety(&self) -> crate::Safety {
+                if self.#ident == Some(crate::wire::Flag(#value)) { crate::Safety::Safe } else { table::#entry.safety }
+            }
+        }
+    });
+    let room = operation.room_limit.then(|| {
+        quote!(
+            fn room(&self) -> Option<u64> {
+                Some(self.room_id.0)
+            }
+        )
+    });
+    let checks = fields.iter().filter_map(Field::check);
+    let setters =
+        fields.iter().filter(|field| !field.parameter.required).map(|field| field.setter(spec, &name));
+    let method = format_ident!("{}", operation.id);
+    let names = &client.arguments[&operation.id];
+    let passed = names.iter().map(|argument| {
+        let Some(field) =
+            fields.iter().find(|field| field.ident == argument && field.parameter.place != Place::Body)
+        else {
+            return quote!(&self.body);
+        };
+        let ident = &field.ident;
+        match (&field.parameter.kind, field.parameter.required) {
+            (Kind::Integer, _) => quote!(self.#ident),
+            (Kind::Text | Kind::UserText | Kind::LocalTime | Kind::IdList(_), false) => {
+                quote!(self.#ident.as_deref())
+            }
+            (_, false) => quote!(self.#ident.as_ref()),
+            (_, true) => quote!(&self.#ident),
+        }
+    });
+    let doc = endpoint_doc(operation);
+    let paged = paged(spec, operation, &name);
+    quote! {
+        #[doc = #doc]
+        #[derive(Clone, Debug)]
+        pub struct #name { #(#declarations,)* #(#body_declaration,)* }
+
+        impl #name {
+            pub(crate) fn new(#(#arguments),*) -> Self {
+                Self { #(#own_values,)* #(#body_value,)* }
+            }
+        }
+
+        impl crate::Endpoint for #name {
+            type Output = #output;
+
+            fn operation(&self) -> &'static crate::Operation { &table::#entry }
+
+            #safety
+            #room
+
+            fn check(&self) -> Result<(), crate::InvalidInput> {
+                #[allow(unused_imports)]
+                use crate::transport::check;
+                #(#checks)*
+                Ok(())
+            }
+
+            fn encode(&self, transport: &crate::transport::Transport) -> Result<crate::transport::Payload, crate::InvalidInput> {
+                let client = client::Client {
+                    baseurl: transport.base_url().to_owned(),
+                    client: transport.http().clone(),
+                    inner: crate::transport::Capture::default(),
+                };
+                crate::transport::Capture::encode(client.#method(#(#passed),*), &client.inner)
+            }
+        }
+
+        #(#setters)*
+        #paged
+    }
+}
+
+/// Lists that hand out a cursor; the other kinds of paging follow from the items and are written by hand.
+fn paged(spec: &Spec, operation: &Operation, name: &proc_macro2::Ident) -> Option<TokenStream> {
+    let Answer::Object(page) = &operation.answer else { return None };
+    if operation.page.as_deref() != Some("cursor") {
+        return None;
+    }
+    let item = super::model::reference(&spec.schema(page)["properties"]["data"]["items"])?;
+    let item = Field::service_type(spec, item);
+    Some(quote! {
+        impl crate::Paged for #name {
+            type Item = #item;
+
+            fn items(page: Self::Output) -> Vec<Self::Item> { page.data }
+
+            fn next(page: &Self::Output) -> Option<&str> { page.next_cursor.as_deref() }
+
+            fn start_at(&mut self, cursor: String) { self.cursor = Some(cursor); }
+        }
+    })
+}
+
+fn endpoint_doc(operation: &Operation) -> String {
+    let Operation { doc, method, path, safety, .. } = operation;
+    let mut text = format!("{doc}\n\n`{method} {path}`, {safety} to repeat");
+    text.push_str(match safety.as_str() {
+        "safe" => ": it only reads.",
+        "idempotent" => ": doing it twice is doing it once.",
+        "keyed" => " under its idempotency key.",
+        _ => ": it is not sent again once it may have been applied.",
+    });
+    if let Some(units) = operation.units {
+        text.push_str(&format!(" Costs {units} unit(s)."));
+    }
+    if !operation.scopes.is_empty() {
+        text.push_str(&format!(" OAuth scope, any of: `{}`.", operation.scopes.join("`, `")));
+    }
+    if let Some(why) = &operation.inferred {
+        text.push_str(&format!("\n\n**Inferred**: {why}"));
+    }
+    text
+}

@@ -1,0 +1,378 @@
+//! What went wrong, what it means for the message that was being posted, and what to do.
+//!
+//! ```
+//! # async fn example(room: kaiwa::chatwork::RoomHandle) -> Result<(), kaiwa::Error> {
+//! use kaiwa::Outcome;
+//!
+//! if let Err(error) = room.post("ビルドが通りました").await {
+//!     match error.outcome() {
+//!         Outcome::NotSent | Outcome::Rejected => println!("not posted, so it can be posted again: {error}"),
+//!         Outcome::Applied => println!("posted, only the answer was lost: {error}"),
+//!         Outcome::Unknown => println!("perhaps posted, so look before posting again: {error}"),
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+use crate::limits::RateLimit;
+use crate::transport::check::InvalidInput;
+use crate::transport::operation::{Operation, Safety};
+use bytes::Bytes;
+use reqwest::StatusCode;
+use reqwest::header::HeaderMap;
+use std::fmt;
+use std::time::Duration;
+
+/// What is known of a request's effect after a failure.
+///
+/// It alone answers whether the same message can be posted again without being there twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// No byte of the request reached the service. It can be sent again.
+    NotSent,
+    /// The service answered that it did not do it. It can be sent again once the cause is gone.
+    Rejected,
+    /// Nobody knows: it may have been done. Look before sending it again.
+    Unknown,
+    /// The service answered that it did it, but the rest of the answer was lost or could not be read. Do not send it
+    /// again.
+    Applied,
+}
+
+/// What kind of failure an [`Error`] is.
+///
+/// # Troubleshooting
+///
+/// `Connect` again and again: look at the base URL, at the proxy variables of the environment, and at whether a TLS
+/// feature is enabled. `Decode`: the service has changed or the specification's inference was wrong; the path in the
+/// error says where, [`Error::body`] has the whole answer, and [`Response::json`](crate::Response::json) or
+/// `client.request(…)` reads it in a shape of your own.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The client's settings contradict each other or are not usable.
+    #[error("{0}")]
+    Config(String),
+    /// A parameter is out of its bounds.
+    #[error("{0}")]
+    InvalidInput(InvalidInput),
+    /// No connection came up: DNS, refused, TLS, or connecting took too long.
+    #[error("no connection came up")]
+    Connect(#[source] reqwest::Error),
+    /// The connection failed while the request was being sent or its answer awaited.
+    #[error("the connection failed before an answer came")]
+    Send(#[source] reqwest::Error),
+    /// No complete answer in the time allowed.
+    #[error("no complete answer within {0:?}")]
+    Timeout(Duration),
+    /// The time for the whole call would have ended before the wait that was needed.
+    #[error("the call would have had to wait {needed:?}, but only {left:?} of its time is left")]
+    WaitTooLong {
+        /// How long it would have taken.
+        needed: Duration,
+        /// How much of the call's time was left.
+        left: Duration,
+    },
+    /// The answer ended early, or its connection failed.
+    #[error("the answer was cut short")]
+    Body(#[source] reqwest::Error),
+    /// The answer is larger than the client reads.
+    #[error("the answer is larger than {limit} bytes")]
+    BodyTooLarge {
+        /// The bound, which the builder's `max_body` sets.
+        limit: usize,
+    },
+    /// The service answered with a status other than success.
+    #[error("{0}")]
+    Status(StatusCode),
+    /// The answer is not of the shape that was expected.
+    #[error("the answer does not decode{}: {problem}", at(path))]
+    Decode {
+        /// The JSON path of the place, such as `[3].account.name`; empty for the whole body.
+        path: String,
+        /// What is wrong there.
+        problem: String,
+    },
+}
+
+fn at(path: &str) -> String {
+    if path.is_empty() || path == "." { String::new() } else { format!(" at `{path}`") }
+}
+
+/// The failure of a call.
+///
+/// Its `Display` says what happened, what became of the request, and what to do; it never holds a header, a token or
+/// the body. [`body`](Self::body) has the service's whole answer, up to the client's cap.
+pub struct Error(Box<Repr>);
+
+struct Repr {
+    kind: ErrorKind,
+    outcome: Outcome,
+    call: Call,
+    answer: Answer,
+    attempts: u32,
+}
+
+/// What was being called, as far as an error tells it.
+#[derive(Debug, Default)]
+pub(crate) struct Call {
+    pub(crate) operation: Option<&'static Operation>,
+    pub(crate) reads_only: bool,
+    pub(crate) idempotency_key: Option<String>,
+    pub(crate) request_id: Option<String>,
+}
+
+/// What the service said, if it said anything.
+#[derive(Debug, Default)]
+pub(crate) struct Answer {
+    pub(crate) status: Option<StatusCode>,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+    pub(crate) said: ServiceError,
+    pub(crate) rate_limit: Option<RateLimit>,
+    pub(crate) wait: Option<Duration>,
+}
+
+/// The service's own words in an error body.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ServiceError {
+    pub(crate) code: Option<String>,
+    pub(crate) messages: Vec<String>,
+    pub(crate) request_id: Option<String>,
+    pub(crate) details: Option<serde_json::Value>,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, outcome: Outcome) -> Self {
+        let (call, answer) = Default::default();
+        Self(Box::new(Repr { kind, outcome, call, answer, attempts: 0 }))
+    }
+
+    pub(crate) fn config(problem: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Config(problem.into()), Outcome::NotSent)
+    }
+
+    pub(crate) fn with_answer(mut self, answer: Answer) -> Self {
+        self.0.answer = answer;
+        self
+    }
+
+    pub(crate) fn with_call(mut self, call: Call, attempts: u32) -> Self {
+        self.0.call = call;
+        self.0.attempts = attempts;
+        self
+    }
+
+    pub(crate) fn with_outcome(mut self, outcome: Outcome) -> Self {
+        self.0.outcome = outcome;
+        self
+    }
+
+    /// What became of the request.
+    pub fn outcome(&self) -> Outcome {
+        self.0.outcome
+    }
+
+    /// What kind of failure it is.
+    pub fn kind(&self) -> &ErrorKind {
+        &self.0.kind
+    }
+
+    /// The status of the answer, if one came. It is kept also when the answer's body could not be read or decoded.
+    pub fn status(&self) -> Option<StatusCode> {
+        self.0.answer.status
+    }
+
+    /// The service's machine-readable code: TAS-CHA's `code`, Lancers' `type`, OAuth's `error`. Chatwork has none.
+    pub fn code(&self) -> Option<&str> {
+        self.0.answer.said.code.as_deref()
+    }
+
+    /// The service's texts, for people; empty where the body was of no known shape.
+    pub fn messages(&self) -> &[String] {
+        &self.0.answer.said.messages
+    }
+
+    /// TAS-CHA's `details`, as they came.
+    pub fn details(&self) -> Option<&serde_json::Value> {
+        self.0.answer.said.details.as_ref()
+    }
+
+    /// The request id: from the answer's header or body, or else the one that was sent.
+    pub fn request_id(&self) -> Option<&str> {
+        let Repr { answer, call, .. } = &*self.0;
+        let header = answer.headers.get("x-request-id").and_then(|value| value.to_str().ok());
+        header.or(answer.said.request_id.as_deref()).or(call.request_id.as_deref())
+    }
+
+    /// What the service said of its limits with this answer.
+    pub fn rate_limit(&self) -> Option<&RateLimit> {
+        self.0.answer.rate_limit.as_ref()
+    }
+
+    /// How long the service asks to wait before it is tried again: from `Retry-After`, or with a 429 from the reset of
+    /// the window that is exhausted.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.answer.wait
+    }
+
+    /// How many times the request was sent.
+    pub fn attempts(&self) -> u32 {
+        self.0.attempts
+    }
+
+    /// The idempotency key of the call. To try again later without doing it twice, send the same request
+    /// `with_idempotency_key` of this.
+    pub fn idempotency_key(&self) -> Option<&str> {
+        self.0.call.idempotency_key.as_deref()
+    }
+
+    /// The operation that was called; `None` where the failure came before there was one.
+    pub fn operation(&self) -> Option<&'static Operation> {
+        self.0.call.operation
+    }
+
+    /// The headers of the answer.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.0.answer.headers
+    }
+
+    /// The body of the answer, up to the client's cap. It may hold what people wrote, so it is not in `Display`.
+    pub fn body(&self) -> &[u8] {
+        &self.0.answer.body
+    }
+
+    /// Whether the time ran out: of the attempt, of the call, or of connecting.
+    pub fn is_timeout(&self) -> bool {
+        match &self.0.kind {
+            ErrorKind::Timeout(_) | ErrorKind::WaitTooLong { .. } => true,
+            ErrorKind::Connect(source) | ErrorKind::Send(source) | ErrorKind::Body(source) => {
+                source.is_timeout()
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether no connection came up.
+    pub fn is_connect(&self) -> bool {
+        matches!(self.0.kind, ErrorKind::Connect(_))
+    }
+
+    /// Whether a limit was the cause: a 429, or a wait for a budget that was too long.
+    pub fn is_rate_limited(&self) -> bool {
+        self.status() == Some(StatusCode::TOO_MANY_REQUESTS)
+            || matches!(self.0.kind, ErrorKind::WaitTooLong { .. })
+    }
+
+    /// Whether a parameter was refused before anything was sent.
+    pub fn is_invalid_input(&self) -> bool {
+        matches!(self.0.kind, ErrorKind::InvalidInput(_))
+    }
+
+    /// Whether the answer was not of the expected shape.
+    pub fn is_decode(&self) -> bool {
+        matches!(self.0.kind, ErrorKind::Decode { .. })
+    }
+
+    /// What the outcome means, and what to do now.
+    fn advice(&self) -> &'static str {
+        let status = self.status().map(|status| status.as_u16());
+        match (&self.0.kind, self.0.outcome, status) {
+            (ErrorKind::Config(_), ..) => "Nothing was sent.",
+            (ErrorKind::InvalidInput(_), ..) => "Nothing was sent; correct it and call again.",
+            (_, Outcome::Rejected, Some(401)) => "It was not done; check the credential.",
+            (_, Outcome::Rejected, Some(403)) => {
+                "It was not done; the credential lacks the right or the scope for it."
+            }
+            (_, Outcome::Rejected, Some(429)) => "It was not done; it can be sent again after the wait.",
+            (_, Outcome::Rejected, Some(300..=399)) => {
+                "Redirects are not followed, so that no credential leaves; it was not done; set the base URL to the new place."
+            }
+            _ if self.0.call.reads_only => "It only reads, so it can be repeated.",
+            (_, Outcome::NotSent, _) => "Nothing was sent, so it can be sent again.",
+            (_, Outcome::Rejected, _) => "It was not done.",
+            (_, Outcome::Applied, _) => "It was done, only the answer is not usable: do not send it again.",
+            (_, Outcome::Unknown, _) if self.0.call.idempotency_key.is_some() => {
+                "It may have been done: send it again only with the same idempotency key."
+            }
+            (_, Outcome::Unknown, _) => "It may have been done: look before sending it again.",
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Repr { kind, call, attempts, .. } = &*self.0;
+        if let Some(operation) = call.operation {
+            write!(f, "{operation}: ")?;
+        }
+        write!(f, "{kind}")?;
+        if let (Some(status), false) = (self.status(), matches!(kind, ErrorKind::Status(_))) {
+            write!(f, " (status {})", status.as_u16())?;
+        }
+        if let Some(code) = self.code() {
+            write!(f, " [{code}]")?;
+        }
+        let messages = self.messages();
+        if !messages.is_empty() {
+            write!(f, ": {}", messages.join("; "))?;
+        }
+        if let Some(source) = std::error::Error::source(self) {
+            write!(f, ": {}", Innermost(source))?;
+        }
+        if let Some(wait) = self.retry_after() {
+            write!(f, "; the service asks to wait {wait:?}")?;
+        }
+        write!(f, ". {}", self.advice())?;
+        match (*attempts, self.request_id()) {
+            (2.., Some(id)) => write!(f, " ({attempts} attempts, request id {id})"),
+            (2.., None) => write!(f, " ({attempts} attempts)"),
+            (_, Some(id)) => write!(f, " (request id {id})"),
+            (_, None) => Ok(()),
+        }
+    }
+}
+
+/// The last cause of a chain: reqwest's own text names the URL, whose query can hold what people wrote.
+struct Innermost<'a>(&'a (dyn std::error::Error + 'static));
+
+impl fmt::Display for Innermost<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut cause = self.0;
+        while let Some(next) = cause.source() {
+            cause = next;
+        }
+        if cause.is::<reqwest::Error>() { f.write_str("no cause was given") } else { write!(f, "{cause}") }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("message", &self.to_string())
+            .field("outcome", &self.0.outcome)
+            .field("status", &self.status())
+            .field("attempts", &self.0.attempts)
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        std::error::Error::source(&self.0.kind)
+    }
+}
+
+impl From<InvalidInput> for Error {
+    fn from(input: InvalidInput) -> Self {
+        Self::new(ErrorKind::InvalidInput(input), Outcome::NotSent)
+    }
+}
+
+impl Call {
+    pub(crate) fn new(operation: &'static Operation, safety: Safety) -> Self {
+        let reads_only = safety == Safety::Safe;
+        Self { operation: Some(operation), reads_only, idempotency_key: None, request_id: None }
+    }
+}

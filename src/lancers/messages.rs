@@ -1,0 +1,91 @@
+//! Messages of a board.
+
+use super::operations::{ListMessages, MarkRead};
+use super::{BoardHandle, BoardId, Message, PartNames, table};
+use crate::transport::check::{self, InvalidInput};
+use crate::transport::{Payload, Transport};
+use crate::{Endpoint, Operation, Request, Upload};
+use reqwest::multipart::Form;
+
+impl BoardHandle {
+    /// The messages from `.message_id(…)` on, in either direction, that message included. Without `.limit(…)` the
+    /// service answers with one.
+    pub fn messages(&self) -> Request<ListMessages> {
+        self.call(ListMessages::new(self.id))
+    }
+
+    /// Posts a message; `.file(…)` adds files. An empty text is for files alone.
+    ///
+    /// The service knows no idempotency key, so that it is never sent again once it may have arrived.
+    pub fn post(&self, description: impl Into<String>) -> Request<PostMessage> {
+        let names = PartNames::default();
+        self.call(PostMessage {
+            board_id: self.id,
+            description: description.into(),
+            files: Vec::new(),
+            names,
+        })
+    }
+
+    /// Marks the messages up to `.message_id(…)` as read; without it, all of them.
+    pub fn mark_read(&self) -> Request<MarkRead> {
+        self.call(MarkRead::new(self.id))
+    }
+}
+
+/// Posts a message: `POST /boards/{board_id}/messages`, as a multipart form.
+///
+/// Written by hand, since the generator knows no multipart.
+#[derive(Clone, Debug)]
+pub struct PostMessage {
+    board_id: BoardId,
+    description: String,
+    files: Vec<Upload>,
+    names: PartNames,
+}
+
+impl Request<PostMessage> {
+    /// Adds a file.
+    pub fn file(mut self, file: Upload) -> Self {
+        self.endpoint.files.push(file);
+        self
+    }
+
+    /// How the form's parts are named, if the default is not what the service takes.
+    pub fn with_part_names(mut self, names: PartNames) -> Self {
+        self.endpoint.names = names;
+        self
+    }
+}
+
+impl Endpoint for PostMessage {
+    type Output = Message;
+
+    fn operation(&self) -> &'static Operation {
+        &table::POST_MESSAGE
+    }
+
+    fn check(&self) -> Result<(), InvalidInput> {
+        check::positive("board_id", self.board_id.0)?;
+        if self.description.is_empty() && self.files.is_empty() {
+            return Err(InvalidInput::new(
+                "description",
+                "is empty, and there is no file either; give one of them",
+            ));
+        }
+        self.files.iter().try_for_each(|file| file.check("files", None))
+    }
+
+    fn encode(&self, transport: &Transport) -> Result<Payload, InvalidInput> {
+        let mut form = Form::new();
+        if !self.description.is_empty() {
+            form = form.text("description", self.description.clone());
+        }
+        for file in &self.files {
+            form = form.part(self.names.choose("files[]", "files"), file.part("files")?);
+        }
+        let url = transport.url(&format!("/boards/{}/messages", self.board_id))?;
+        let replayable = self.files.iter().all(Upload::is_replayable);
+        Payload::multipart(transport.http().post(url), form, replayable)
+    }
+}

@@ -1,0 +1,320 @@
+//! A call before it is sent.
+
+use crate::error::{Error, ErrorKind, Outcome};
+use crate::response::Response;
+use crate::transport::check::InvalidInput;
+use crate::transport::operation::{Operation, Safety};
+use crate::transport::retry::RetryPolicy;
+use crate::transport::{Options, Payload, Plan, Transport};
+use crate::wire::{self, DecodeFailure};
+use futures::future::BoxFuture;
+use reqwest::Method;
+use reqwest::header::{HeaderName, HeaderValue};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::fmt;
+use std::future::IntoFuture;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What can be requested: an operation with its parameters.
+///
+/// Implemented by the types in each service's `operations`, and by [`Raw`]. It is sealed: the transport and the
+/// specifications grow together.
+pub trait Endpoint: fmt::Debug + Send + Sync + 'static {
+    /// What the service answers with.
+    type Output: DeserializeOwned + Send + 'static;
+
+    /// What the specification says of the operation.
+    fn operation(&self) -> &'static Operation;
+
+    /// Whether this very request may be sent again, which can depend on its parameters.
+    fn safety(&self) -> Safety {
+        self.operation().safety
+    }
+
+    #[doc(hidden)]
+    fn room(&self) -> Option<u64> {
+        None
+    }
+
+    #[doc(hidden)]
+    fn check(&self) -> Result<(), InvalidInput>;
+
+    #[doc(hidden)]
+    fn encode(&self, transport: &Transport) -> Result<Payload, InvalidInput>;
+
+    #[doc(hidden)]
+    fn decode(&self, body: &[u8]) -> Result<Self::Output, DecodeFailure> {
+        wire::decode(body, self.operation().empty_list)
+    }
+}
+
+/// A call that is not sent until it is awaited.
+///
+/// Setters named as in the API set its optional parameters; those that start with `with_` are options of the call.
+#[must_use = "nothing is sent until the request is awaited, or its `send` is"]
+pub struct Request<E> {
+    pub(crate) endpoint: E,
+    pub(crate) transport: Arc<Transport>,
+    pub(crate) options: Options,
+}
+
+impl<E> Request<E> {
+    pub(crate) fn new(transport: &Arc<Transport>, endpoint: E) -> Self {
+        Self { endpoint, transport: Arc::clone(transport), options: Options::default() }
+    }
+
+    /// The time for the whole call, with all its waits and attempts, instead of the client's.
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.options.timeout = Some(timeout);
+        self
+    }
+
+    /// The time for each attempt instead of the client's.
+    pub fn with_attempt_timeout(mut self, timeout: Duration) -> Self {
+        self.options.attempt_timeout = Some(timeout);
+        self
+    }
+
+    /// How this call is retried instead of as the client does.
+    pub fn with_retry(mut self, retry: RetryPolicy) -> Self {
+        self.options.retry = Some(retry);
+        self
+    }
+
+    /// The idempotency key of this call, 1 to 255 visible ASCII characters: a request that is sent again under it
+    /// later, even by another process, is done once. Only TAS-CHA's writes carry one; for any other operation the
+    /// call is refused, since the key would promise what the service does not keep.
+    pub fn with_idempotency_key(mut self, key: impl Into<String>) -> Self {
+        self.options.idempotency_key = Some(key.into());
+        self
+    }
+
+    /// The request id of this call, which TAS-CHA takes over. 1 to 255 visible ASCII characters.
+    pub fn with_request_id(mut self, id: impl Into<String>) -> Self {
+        self.options.request_id = Some(id.into());
+        self
+    }
+
+    /// A header of this call. It replaces any header of the same name but the credential's.
+    ///
+    /// The call fails before anything is sent if name or value is not one that HTTP allows.
+    pub fn with_header(mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
+        let name = HeaderName::from_bytes(name.as_ref().as_bytes()).map_err(|_| "name");
+        let pair = name.and_then(|name| match HeaderValue::from_str(value.as_ref()) {
+            Ok(value) => Ok((name, value)),
+            Err(_) => Err("value"),
+        });
+        match pair {
+            Ok(pair) => self.options.headers.push(pair),
+            Err(part) => {
+                let problem = format!("has a {part} that HTTP does not allow");
+                self.options.invalid = Some(InvalidInput::new("with_header", problem));
+            }
+        }
+        self
+    }
+
+    #[cfg(feature = "lancers")]
+    pub(crate) fn local_time(&self, time: jiff::Timestamp) -> String {
+        wire::format_local_time(time, self.transport.zone())
+    }
+}
+
+impl<E: Endpoint> Request<E> {
+    /// The operation with its parameters.
+    pub fn endpoint(&self) -> &E {
+        &self.endpoint
+    }
+
+    /// Sends it, and decodes the answer. The same as awaiting the request, with a future of its own type.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::outcome`] says what became of the request.
+    pub async fn send(self) -> Result<Response<E::Output>, Error> {
+        let Self { endpoint, transport, options } = self;
+        let plan = Plan { operation: endpoint.operation(), safety: endpoint.safety(), room: endpoint.room() };
+        endpoint.check().map_err(|invalid| plan.refused(invalid))?;
+        let received = transport.call(&plan, options, &|| endpoint.encode(&transport)).await?;
+        match transport.in_zone(|| endpoint.decode(&received.body)) {
+            Ok(value) => Ok(Response::new(value, received)),
+            Err(DecodeFailure { path, problem }) => {
+                let error = Error::new(ErrorKind::Decode { path, problem }, Outcome::Applied);
+                Err(received.explain(error))
+            }
+        }
+    }
+}
+
+impl<E: Endpoint> IntoFuture for Request<E> {
+    type Output = Result<Response<E::Output>, Error>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.send())
+    }
+}
+
+impl<E: Clone> Clone for Request<E> {
+    fn clone(&self) -> Self {
+        Self {
+            endpoint: self.endpoint.clone(),
+            transport: Arc::clone(&self.transport),
+            options: self.options.clone(),
+        }
+    }
+}
+
+impl<E: fmt::Debug> fmt::Debug for Request<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request").field("endpoint", &self.endpoint).finish_non_exhaustive()
+    }
+}
+
+/// A request to any path: the way round one that the service has changed.
+///
+/// It has the client's credential, limits and retries. A `GET` is taken to be safe and everything else not to be
+/// repeatable, unless [`safety`](Request::safety) says otherwise. The answer is any JSON, or `Null` for an empty
+/// body; [`Response::json`] decodes it further.
+#[derive(Clone)]
+pub struct Raw {
+    path: String,
+    query: Vec<(String, String)>,
+    body: RawBody,
+    operation: &'static Operation,
+    safety: Safety,
+}
+
+#[derive(Clone)]
+enum RawBody {
+    Empty,
+    Form(Vec<(String, String)>),
+    Json(Result<bytes::Bytes, String>),
+}
+
+impl Raw {
+    pub(crate) fn new(method: Method, path: String) -> Self {
+        let operation = raw_operation(&method);
+        Self { path, query: Vec::new(), body: RawBody::Empty, operation, safety: operation.safety }
+    }
+}
+
+/// The parameters may hold what people wrote, so only method and path are shown.
+impl fmt::Debug for Raw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.path.split('?').next().unwrap_or_default();
+        f.debug_struct("Raw")
+            .field("method", &self.operation.method)
+            .field("path", &path)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The table entry of raw requests with a method. Their path stays out of spans and errors: it can hold ids.
+fn raw_operation(method: &Method) -> &'static Operation {
+    macro_rules! entries {
+        ($($name:ident $safety:ident),*) => {
+            match method.as_str() {
+                $(stringify!($name) => {
+                    static ENTRY: Operation = raw_entry(Method::$name, Safety::$safety);
+                    &ENTRY
+                })*
+                _ => {
+                    static ENTRY: Operation = raw_entry(Method::TRACE, Safety::Unsafe);
+                    &ENTRY
+                }
+            }
+        };
+    }
+    entries!(GET Safe, HEAD Safe, OPTIONS Safe, POST Unsafe, PUT Unsafe, PATCH Unsafe, DELETE Unsafe)
+}
+
+const fn raw_entry(method: Method, safety: Safety) -> Operation {
+    Operation {
+        id: "raw",
+        method,
+        path: "(a path of your own)",
+        safety,
+        empty_list: false,
+        room_limit: false,
+        units: 0,
+        scopes: &[],
+        page: None,
+        inferred: None,
+    }
+}
+
+impl Request<Raw> {
+    /// Adds a query parameter.
+    pub fn query(mut self, name: impl Into<String>, value: impl ToString) -> Self {
+        self.endpoint.query.push((name.into(), value.to_string()));
+        self
+    }
+
+    /// Adds a field to the form body, which replaces a JSON body.
+    pub fn form(mut self, name: impl Into<String>, value: impl ToString) -> Self {
+        let field = (name.into(), value.to_string());
+        match &mut self.endpoint.body {
+            RawBody::Form(fields) => fields.push(field),
+            body => *body = RawBody::Form(vec![field]),
+        }
+        self
+    }
+
+    /// Sets a JSON body. One that does not serialise fails the call before anything is sent.
+    pub fn json_body(mut self, body: &impl Serialize) -> Self {
+        let bytes = serde_json::to_vec(body).map(Into::into).map_err(|error| error.to_string());
+        self.endpoint.body = RawBody::Json(bytes);
+        self
+    }
+
+    /// Says what may be repeated: a request that is not [`Safety::Unsafe`] is sent again after a failure that leaves
+    /// its effect unknown, and a [`Safety::Keyed`] one carries an idempotency key.
+    pub fn safety(mut self, safety: Safety) -> Self {
+        self.endpoint.safety = safety;
+        self
+    }
+}
+
+impl Endpoint for Raw {
+    type Output = serde_json::Value;
+
+    fn operation(&self) -> &'static Operation {
+        self.operation
+    }
+
+    fn safety(&self) -> Safety {
+        self.safety
+    }
+
+    fn check(&self) -> Result<(), InvalidInput> {
+        if self.operation.method == Method::TRACE {
+            return Err(InvalidInput::new(
+                "method",
+                "is not one of GET, HEAD, OPTIONS, POST, PUT, PATCH, DELETE",
+            ));
+        }
+        if let RawBody::Json(Err(problem)) = &self.body {
+            return Err(InvalidInput::new("json_body", format!("does not serialise: {problem}")));
+        }
+        Ok(())
+    }
+
+    fn encode(&self, transport: &Transport) -> Result<Payload, InvalidInput> {
+        let mut url = transport.url(&self.path)?;
+        if !self.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(&self.query);
+        }
+        let request = transport.http().request(self.operation.method.clone(), url);
+        let request = match &self.body {
+            RawBody::Form(fields) => request.form(fields),
+            RawBody::Json(Ok(body)) => {
+                request.header(reqwest::header::CONTENT_TYPE, "application/json").body(body.clone())
+            }
+            RawBody::Json(Err(_)) | RawBody::Empty => request,
+        };
+        Payload::replayable(request)
+    }
+}

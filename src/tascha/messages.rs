@@ -1,0 +1,20 @@
+//! Messages of a room.
+
+use super::RoomHandle;
+use super::operations::{CreateMessage, ListMessages};
+use crate::Request;
+
+impl RoomHandle {
+    /// The messages.
+    pub fn messages(&self) -> Request<ListMessages> {
+        self.call(ListMessages::new(&self.id))
+    }
+
+    /// Posts a message of 1 to 10000 characters. It carries an idempotency key, so that it is sent again after a
+    /// failure without being posted twice.
+    ///
+    /// Only a user's credential may: an organization's API key on its own gets status 403.
+    pub fn post(&self, body: impl Into<String>) -> Request<CreateMessage> {
+        self.call(CreateMessage::new(&self.id, body))
+    }
+}

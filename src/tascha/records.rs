@@ -1,0 +1,37 @@
+//! Records of a room.
+
+use super::operations::{CreateRecord, ListRecords, UpdateRecord};
+use super::{RecordId, RoomHandle};
+use crate::Request;
+
+impl RoomHandle {
+    /// The records, without their content: no operation reads it.
+    pub fn records(&self) -> Request<ListRecords> {
+        self.call(ListRecords::new(&self.id))
+    }
+
+    /// Creates a record with a title of 1 to 200 characters.
+    pub fn create_record(&self, title: impl Into<String>) -> Request<CreateRecord> {
+        self.call(CreateRecord::new(&self.id, title))
+    }
+
+    /// One record.
+    pub fn record(&self, id: impl Into<RecordId>) -> RecordHandle {
+        RecordHandle { room: self.clone(), id: id.into() }
+    }
+}
+
+/// A record, by its room and id.
+#[derive(Clone, Debug)]
+pub struct RecordHandle {
+    room: RoomHandle,
+    id: RecordId,
+}
+
+impl RecordHandle {
+    /// Changes what is set on the request. Only the creator may, and only while the record is neither locked nor
+    /// archived; otherwise the status is 403.
+    pub fn update(&self) -> Request<UpdateRecord> {
+        self.room.call(UpdateRecord::new(&self.room.id, &self.id))
+    }
+}

@@ -1,0 +1,37 @@
+//! Tasks of a room.
+
+use super::operations::{CreateTask, ListTasks, UpdateTask};
+use super::{RoomHandle, TaskId};
+use crate::Request;
+
+impl RoomHandle {
+    /// The tasks. A task in a list has no `version`: only creating and updating tell it.
+    pub fn tasks(&self) -> Request<ListTasks> {
+        self.call(ListTasks::new(&self.id))
+    }
+
+    /// Creates a task with a title of 1 to 200 characters. A room without a board answers with status 400.
+    pub fn create_task(&self, title: impl Into<String>) -> Request<CreateTask> {
+        self.call(CreateTask::new(&self.id, title))
+    }
+
+    /// One task.
+    pub fn task(&self, id: impl Into<TaskId>) -> TaskHandle {
+        TaskHandle { room: self.clone(), id: id.into() }
+    }
+}
+
+/// A task, by its room and id.
+#[derive(Clone, Debug)]
+pub struct TaskHandle {
+    room: RoomHandle,
+    id: TaskId,
+}
+
+impl TaskHandle {
+    /// Changes what is set on the request and leaves the rest. `.version(…)` makes it fail with status 409 if somebody
+    /// else has changed the task since; `.clear_due_date()` is not the same as leaving the due date out.
+    pub fn update(&self) -> Request<UpdateTask> {
+        self.room.call(UpdateTask::new(&self.room.id, &self.id))
+    }
+}

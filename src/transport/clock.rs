@@ -1,0 +1,246 @@
+//! Time, as everything in the crate sees it.
+//!
+//! ```
+//! use kaiwa::{Clock, VirtualClock};
+//! use std::time::Duration;
+//!
+//! let clock = VirtualClock::new();
+//! let before = clock.now();
+//! clock.advance(Duration::from_secs(300));
+//! assert_eq!(clock.now() - before, Duration::from_secs(300));
+//! ```
+
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+/// Where a client reads the time and waits.
+pub trait Clock: fmt::Debug + Send + Sync + 'static {
+    /// Monotonic time: deadlines, waits and windows are measured with it.
+    fn now(&self) -> Instant;
+
+    /// Wall-clock time: what `Retry-After` dates and token expiries are compared with.
+    fn wall(&self) -> Timestamp;
+
+    /// Ends once `duration` has passed.
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
+}
+
+/// The system's time, waited for with tokio's timer.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Instant {
+        tokio::time::Instant::now().into_std()
+    }
+
+    fn wall(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(tokio::time::sleep(duration))
+    }
+}
+
+/// A clock that stands still until it is told to move, for tests of a program's waits.
+///
+/// Clones share the same time. tokio's own paused clock jumps ahead while a socket is being waited for; this one
+/// moves only by [`advance`](Self::advance), or under [`drive`](Self::drive).
+#[derive(Clone)]
+pub struct VirtualClock {
+    state: Arc<Mutex<State>>,
+    origin: Instant,
+    epoch: Timestamp,
+}
+
+#[derive(Default)]
+struct State {
+    elapsed: Duration,
+    next_id: u64,
+    sleepers: BTreeMap<(Duration, u64), Option<Waker>>,
+    driver: Option<Waker>,
+}
+
+impl VirtualClock {
+    /// A clock at 2026-01-01 00:00:00 in Japan.
+    pub fn new() -> Self {
+        Self::starting_at(Timestamp::constant(1_767_193_200, 0))
+    }
+
+    /// A clock whose wall time starts at `epoch`.
+    pub fn starting_at(epoch: Timestamp) -> Self {
+        Self { state: Arc::default(), origin: Instant::now(), epoch }
+    }
+
+    /// How far the clock has moved.
+    pub fn elapsed(&self) -> Duration {
+        self.lock().elapsed
+    }
+
+    /// How many waits are under way.
+    pub fn sleepers(&self) -> usize {
+        self.lock().sleepers.len()
+    }
+
+    /// How long until the first of the waits under way ends.
+    pub fn next_wake(&self) -> Option<Duration> {
+        let state = self.lock();
+        let (deadline, _) = state.sleepers.keys().next()?;
+        Some(deadline.saturating_sub(state.elapsed))
+    }
+
+    /// Moves the clock, and ends every wait that this passes.
+    pub fn advance(&self, duration: Duration) {
+        let mut state = self.lock();
+        state.elapsed += duration;
+        let elapsed = state.elapsed;
+        let due: Vec<Waker> = state
+            .sleepers
+            .iter_mut()
+            .take_while(|((deadline, _), _)| *deadline <= elapsed)
+            .filter_map(|(_, waker)| waker.take())
+            .collect();
+        drop(state);
+        due.into_iter().for_each(Waker::wake);
+    }
+
+    /// Runs `future`, moving the clock to the next wake-up whenever a wait begins.
+    ///
+    /// Every wait ends as soon as it is begun, so clients driven like this are built without timeouts, which
+    /// would otherwise fire while a socket is still being waited for.
+    pub async fn drive<F: Future>(&self, future: F) -> F::Output {
+        let mut future = std::pin::pin!(future);
+        std::future::poll_fn(|context| {
+            if let Poll::Ready(output) = future.as_mut().poll(context) {
+                self.lock().driver = None;
+                return Poll::Ready(output);
+            }
+            self.lock().driver = Some(context.waker().clone());
+            if let Some(wait) = self.next_wake() {
+                self.advance(wait);
+                context.waker().wake_by_ref();
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing panics while the lock is held, and the state is valid between any two statements.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for VirtualClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for VirtualClock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VirtualClock").field("elapsed", &self.elapsed()).finish_non_exhaustive()
+    }
+}
+
+impl Clock for VirtualClock {
+    fn now(&self) -> Instant {
+        self.origin + self.elapsed()
+    }
+
+    fn wall(&self) -> Timestamp {
+        self.epoch + self.elapsed()
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        let mut state = self.lock();
+        let key = (state.elapsed.saturating_add(duration), state.next_id);
+        state.next_id += 1;
+        drop(state);
+        Box::pin(Sleep { clock: self.clone(), key })
+    }
+}
+
+struct Sleep {
+    clock: VirtualClock,
+    key: (Duration, u64),
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.clock.lock();
+        if state.elapsed >= self.key.0 {
+            state.sleepers.remove(&self.key);
+            return Poll::Ready(());
+        }
+        state.sleepers.insert(self.key, Some(context.waker().clone()));
+        let driver = state.driver.take();
+        drop(state);
+        if let Some(driver) = driver {
+            driver.wake();
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for Sleep {
+    fn drop(&mut self) {
+        self.clock.lock().sleepers.remove(&self.key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_wait_ends_when_the_clock_passes_it_and_not_before() {
+        let clock = VirtualClock::new();
+        let waiting = tokio::spawn(clock.sleep(Duration::from_secs(10)));
+        while clock.sleepers() == 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(clock.next_wake(), Some(Duration::from_secs(10)));
+        clock.advance(Duration::from_secs(9));
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        clock.advance(Duration::from_secs(1));
+        waiting.await.expect("the wait ends");
+        assert_eq!(clock.sleepers(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_dropped_wait_is_forgotten() {
+        let clock = VirtualClock::new();
+        let mut wait = clock.sleep(Duration::from_secs(1));
+        assert!(futures::poll!(&mut wait).is_pending());
+        assert_eq!(clock.sleepers(), 1);
+        drop(wait);
+        assert_eq!(clock.sleepers(), 0);
+    }
+
+    #[tokio::test]
+    async fn driving_jumps_from_wait_to_wait() {
+        let clock = VirtualClock::new();
+        clock
+            .drive(async {
+                clock.sleep(Duration::from_secs(60)).await;
+                let inner = clock.clone();
+                tokio::spawn(async move { inner.sleep(Duration::from_secs(5)).await })
+                    .await
+                    .expect("it ends");
+            })
+            .await;
+        assert_eq!(clock.elapsed(), Duration::from_secs(65));
+    }
+}

@@ -1,0 +1,494 @@
+//! The one way out: the stations that every call passes, in order.
+
+pub(crate) mod auth;
+mod body;
+pub(crate) mod check;
+pub(crate) mod clock;
+pub(crate) mod operation;
+pub(crate) mod retry;
+mod trace;
+
+use crate::error::{Answer, Call, Error, ErrorKind, Outcome, ServiceError};
+use crate::limits::RateLimit;
+use crate::response::Received;
+use auth::Credential;
+use body::BodyFailure;
+use check::InvalidInput;
+use clock::Clock;
+use futures::FutureExt;
+use jiff::tz::TimeZone;
+use operation::{Operation, Safety};
+use reqwest::header::{HeaderName, HeaderValue};
+use reqwest::multipart::Form;
+use reqwest::{RequestBuilder, StatusCode, Url};
+use retry::{RetryBudget, RetryPolicy};
+use std::fmt;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+
+/// How long Chatwork's limit of posts per room makes a room wait; its answer does not say.
+const ROOM_WAIT: Duration = Duration::from_secs(10);
+
+/// Everything that the clones of a client share.
+pub struct Transport {
+    pub(crate) settings: Settings,
+    pub(crate) limits: watch::Sender<Option<RateLimit>>,
+}
+
+/// What a builder has put together.
+pub(crate) struct Settings {
+    pub(crate) http: reqwest::Client,
+    pub(crate) base: Url,
+    /// The base URL as the generated encoder wants it: without a slash at the end.
+    pub(crate) base_text: String,
+    pub(crate) credential: Option<Credential>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) retry: RetryPolicy,
+    pub(crate) retry_budget: RetryBudget,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) attempt_timeout: Option<Duration>,
+    pub(crate) max_body: usize,
+    pub(crate) zone: Option<TimeZone>,
+    pub(crate) request_ids: bool,
+    pub(crate) key_generator: Arc<dyn Fn() -> String + Send + Sync>,
+    pub(crate) error_body: fn(&[u8]) -> ServiceError,
+}
+
+/// The options of one call.
+#[derive(Clone, Default)]
+pub(crate) struct Options {
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) attempt_timeout: Option<Duration>,
+    pub(crate) retry: Option<RetryPolicy>,
+    pub(crate) idempotency_key: Option<String>,
+    pub(crate) request_id: Option<String>,
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(crate) invalid: Option<InvalidInput>,
+}
+
+/// What the stations need to know of a request.
+pub(crate) struct Plan {
+    pub(crate) operation: &'static Operation,
+    pub(crate) safety: Safety,
+    pub(crate) room: Option<u64>,
+}
+
+impl Plan {
+    pub(crate) fn refused(&self, invalid: InvalidInput) -> Error {
+        Error::from(invalid).with_call(Call::new(self.operation, self.safety), 0)
+    }
+}
+
+/// A request that is ready to go, as an endpoint encoded it.
+pub struct Payload {
+    request: reqwest::Request,
+    /// Whether the endpoint can encode it once more.
+    replayable: bool,
+}
+
+impl Payload {
+    pub(crate) fn replayable(request: RequestBuilder) -> Result<Self, InvalidInput> {
+        Self::build(request, true)
+    }
+
+    pub(crate) fn multipart(
+        request: RequestBuilder,
+        form: Form,
+        replayable: bool,
+    ) -> Result<Self, InvalidInput> {
+        Self::build(request.multipart(form), replayable)
+    }
+
+    fn build(request: RequestBuilder, replayable: bool) -> Result<Self, InvalidInput> {
+        let request =
+            request.build().map_err(|error| InvalidInput::new("request", error.without_url().to_string()))?;
+        Ok(Self { request, replayable })
+    }
+}
+
+/// Takes the request that a generated client has encoded, instead of letting it be sent.
+///
+/// The generated client knows how requests are written; everything that happens to a request afterwards is ours, with
+/// one typed error from end to end and without a second trip through the generator's error type.
+#[derive(Default)]
+pub struct Capture(Mutex<Option<reqwest::Request>>);
+
+impl Capture {
+    pub(crate) fn take(&self, request: &mut reqwest::Request) {
+        // The generated client adds the document's version for a server that it knows; this service is not one.
+        request.headers_mut().remove("api-version");
+        let taken =
+            std::mem::replace(request, reqwest::Request::new(reqwest::Method::GET, request.url().clone()));
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(taken);
+    }
+
+    pub(crate) fn encode<T>(
+        call: impl Future<Output = Result<progenitor_client::ResponseValue<T>, progenitor_client::Error>>,
+        capture: &Self,
+    ) -> Result<Payload, InvalidInput> {
+        // The hook ends the call before the generated client awaits anything, so that one poll is all it takes.
+        let failure = call.now_or_never().and_then(Result::err);
+        let request = capture.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match (request, failure) {
+            (Some(request), _) => Ok(Payload { request, replayable: true }),
+            (None, Some(progenitor_client::Error::InvalidRequest(problem))) => {
+                Err(InvalidInput::new("request", problem))
+            }
+            (None, _) => Err(InvalidInput::new("request", "cannot be written as HTTP")),
+        }
+    }
+}
+
+/// What an attempt came to, if not to a success.
+struct Failure {
+    kind: ErrorKind,
+    outcome: Outcome,
+    answer: Answer,
+    again: Again,
+}
+
+/// Whether a failure allows another attempt.
+#[derive(Clone, Copy, PartialEq)]
+enum Again {
+    /// Whatever the operation is: this attempt had no effect.
+    Any,
+    /// If repeating does no harm.
+    IfRepeatable,
+    /// It would end the same way.
+    No,
+}
+
+impl Transport {
+    pub(crate) fn new(settings: Settings) -> Arc<Self> {
+        Arc::new(Self { settings, limits: watch::Sender::new(None) })
+    }
+
+    pub(crate) fn http(&self) -> &reqwest::Client {
+        &self.settings.http
+    }
+
+    pub(crate) fn base_url(&self) -> &str {
+        &self.settings.base_text
+    }
+
+    #[cfg(feature = "lancers")]
+    pub(crate) fn zone(&self) -> &TimeZone {
+        static JAPAN: std::sync::LazyLock<TimeZone> = std::sync::LazyLock::new(crate::wire::japan);
+        self.settings.zone.as_ref().unwrap_or(&JAPAN)
+    }
+
+    pub(crate) fn in_zone<T>(&self, decode: impl FnOnce() -> T) -> T {
+        match &self.settings.zone {
+            Some(zone) => crate::wire::in_zone(zone, decode),
+            None => decode(),
+        }
+    }
+
+    /// A path of the caller's own, under the base URL and nowhere else.
+    pub(crate) fn url(&self, path: &str) -> Result<Url, InvalidInput> {
+        let refused = |problem| Err(InvalidInput::new("path", problem));
+        if !path.starts_with('/') {
+            return refused("does not begin with `/`; give the path below the base URL");
+        }
+        let segments = path.split(['?', '#']).next().unwrap_or_default();
+        let dots = |part: &str| matches!(part.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..");
+        if path.starts_with("//") || segments.contains('\\') || segments.split('/').any(dots) {
+            return refused("leads away from the base URL");
+        }
+        match Url::parse(&format!("{}{path}", self.settings.base_text)) {
+            Ok(url) if url.origin() == self.settings.base.origin() => Ok(url),
+            _ => refused("is not a path"),
+        }
+    }
+
+    /// Sends a request until it succeeds, or until it must not or cannot be sent again.
+    pub(crate) async fn call(
+        &self,
+        plan: &Plan,
+        options: Options,
+        encode: &(dyn Fn() -> Result<Payload, InvalidInput> + Send + Sync),
+    ) -> Result<Received, Error> {
+        let span = trace::call(plan.operation);
+        let call = Attempts { transport: self, plan, span: &span, sent: 0, worst: None };
+        trace::instrument(call.run(options, encode), span.clone()).await
+    }
+}
+
+/// One call under way.
+struct Attempts<'a> {
+    transport: &'a Transport,
+    plan: &'a Plan,
+    span: &'a tracing::Span,
+    /// How many attempts have been made.
+    sent: u32,
+    /// The most that any attempt may have done: a later, harmless failure does not take it back.
+    worst: Option<Outcome>,
+}
+
+impl Attempts<'_> {
+    async fn run(
+        mut self,
+        mut options: Options,
+        encode: &(dyn Fn() -> Result<Payload, InvalidInput> + Send + Sync),
+    ) -> Result<Received, Error> {
+        let Settings { clock, retry, retry_budget, .. } = &self.transport.settings;
+        let mut call = Call::new(self.plan.operation, self.plan.safety);
+        let headers = match self.headers(&mut options, &mut call) {
+            Ok(headers) => headers,
+            Err(invalid) => return Err(self.error(Error::from(invalid), call)),
+        };
+        let began = clock.now();
+        let deadline =
+            options.timeout.or(self.transport.settings.timeout).map(|timeout| (began + timeout, timeout));
+        let policy = options.retry.as_ref().unwrap_or(retry);
+        let mut last: Option<Failure> = None;
+        loop {
+            let Payload { mut request, replayable } = match encode() {
+                Ok(payload) => payload,
+                // A body that is spent cannot be sent again; the failure that made it necessary is the one to tell.
+                Err(invalid) => {
+                    let error = match last.take() {
+                        Some(failure) => failure.into_error(),
+                        None => Error::from(invalid),
+                    };
+                    return Err(self.error(error, call));
+                }
+            };
+            for (name, value) in &headers {
+                request.headers_mut().insert(name.clone(), value.clone());
+            }
+            if let Some(credential) = &self.transport.settings.credential {
+                credential.apply(&mut request);
+            }
+            let failure = match self.attempt(request, &options, deadline).await {
+                Ok(received) => {
+                    retry_budget.succeeded();
+                    return Ok(Received { call, ..received });
+                }
+                Err(failure) => failure,
+            };
+            self.note(failure.outcome);
+            let may_repeat = match failure.again {
+                Again::Any => true,
+                Again::IfRepeatable => self.plan.safety.is_repeatable(),
+                Again::No => false,
+            };
+            let elapsed = clock.now().saturating_duration_since(began);
+            let wait = (may_repeat && replayable && policy.allows(self.sent, elapsed))
+                .then(|| policy.wait(self.sent, failure.answer.wait))
+                .flatten()
+                .filter(|wait| deadline.is_none_or(|(deadline, _)| clock.now() + *wait < deadline))
+                .filter(|_| failure.answer.wait.is_some() || retry_budget.take(&**clock));
+            let Some(wait) = wait else { return Err(self.error(failure.into_error(), call)) };
+            trace::wait(self.sent, wait, &failure.kind);
+            clock.sleep(wait).await;
+            last = Some(failure);
+        }
+    }
+
+    /// The headers that are the same on every attempt.
+    fn headers(
+        &self,
+        options: &mut Options,
+        call: &mut Call,
+    ) -> Result<Vec<(HeaderName, HeaderValue)>, InvalidInput> {
+        if let Some(invalid) = options.invalid.take() {
+            return Err(invalid);
+        }
+        let settings = &self.transport.settings;
+        let mut headers = std::mem::take(&mut options.headers);
+        if self.plan.safety == Safety::Keyed {
+            let key = options.idempotency_key.take().unwrap_or_else(|| (settings.key_generator)());
+            headers.push((HeaderName::from_static("idempotency-key"), visible("idempotency_key", &key)?));
+            call.idempotency_key = Some(key);
+        } else if options.idempotency_key.is_some() {
+            let problem = "is not taken by this operation: the service would do it again";
+            return Err(InvalidInput::new("idempotency_key", problem));
+        }
+        let id = options.request_id.take();
+        if let Some(id) = id.or_else(|| settings.request_ids.then(|| format!("req_{}", uuid::Uuid::new_v4())))
+        {
+            headers.push((HeaderName::from_static("x-request-id"), visible("request_id", &id)?));
+            call.request_id = Some(id);
+        }
+        Ok(headers)
+    }
+
+    async fn attempt(
+        &mut self,
+        request: reqwest::Request,
+        options: &Options,
+        deadline: Option<(Instant, Duration)>,
+    ) -> Result<Received, Failure> {
+        let settings = &self.transport.settings;
+        self.sent += 1;
+        let left = deadline
+            .map(|(deadline, whole)| (deadline.saturating_duration_since(settings.clock.now()), whole));
+        let own = options.attempt_timeout.or(settings.attempt_timeout).map(|timeout| (timeout, timeout));
+        let limit = match (left, own) {
+            (Some(left), Some(own)) => Some(if left.0 <= own.0 { left } else { own }),
+            (left, own) => left.or(own),
+        };
+        let exchange = self.exchange(request);
+        let result = match limit {
+            None => exchange.await,
+            Some((timeout, named)) => {
+                let mut exchange = std::pin::pin!(exchange);
+                let timer = settings.clock.sleep(timeout);
+                match futures::future::select(exchange.as_mut(), timer).await {
+                    futures::future::Either::Left((result, _)) => result,
+                    // Whether the request had left by then, nobody can say.
+                    futures::future::Either::Right(_) => Err(Failure {
+                        kind: ErrorKind::Timeout(named),
+                        outcome: Outcome::Unknown,
+                        answer: Answer::default(),
+                        again: Again::IfRepeatable,
+                    }),
+                }
+            }
+        };
+        trace::attempt(
+            self.span,
+            self.sent,
+            result.as_ref().map(|received| received.status).map_err(|f| (&f.kind, f.answer.status)),
+        );
+        result
+    }
+
+    async fn exchange(&self, request: reqwest::Request) -> Result<Received, Failure> {
+        let settings = &self.transport.settings;
+        let mut response = settings.http.execute(request).await.map_err(Failure::unanswered)?;
+        let status = response.status();
+        let headers = std::mem::take(response.headers_mut());
+        let rate_limit = RateLimit::from_headers(&headers, settings.clock.wall());
+        if let Some(limit) = &rate_limit {
+            self.transport.limits.send_replace(Some(limit.clone()));
+        }
+        let (body, problem) = match body::read(&mut response, settings.max_body).await {
+            Ok(body) => (body, None),
+            Err(BodyFailure::Cut(error, part)) => (part, Some(ErrorKind::Body(error))),
+            Err(BodyFailure::TooLarge(part)) => {
+                (part, Some(ErrorKind::BodyTooLarge { limit: settings.max_body }))
+            }
+        };
+        if status.is_success() && problem.is_none() {
+            return Ok(Received {
+                status,
+                headers,
+                body,
+                rate_limit,
+                attempts: self.sent,
+                call: Call::default(),
+            });
+        }
+        let answer = Answer { status: Some(status), headers, body, rate_limit, ..Answer::default() };
+        Err(match problem {
+            Some(kind) if status.is_success() => {
+                let again = if matches!(kind, ErrorKind::Body(_)) { Again::IfRepeatable } else { Again::No };
+                Failure { kind, outcome: Outcome::Applied, answer, again }
+            }
+            _ => Failure::refused(status, answer, settings.error_body),
+        })
+    }
+
+    fn note(&mut self, outcome: Outcome) {
+        let rank = |outcome| match outcome {
+            Outcome::NotSent | Outcome::Rejected => 0,
+            Outcome::Unknown => 1,
+            Outcome::Applied => 2,
+        };
+        if rank(outcome) > self.worst.map_or(0, rank) {
+            self.worst = Some(outcome);
+        }
+    }
+
+    fn error(&self, error: Error, call: Call) -> Error {
+        let outcome = self.worst.filter(|_| !call.reads_only).unwrap_or(error.outcome());
+        let error = error.with_outcome(outcome).with_call(call, self.sent);
+        trace::failed(self.span, &error);
+        error
+    }
+}
+
+impl Failure {
+    fn into_error(self) -> Error {
+        Error::new(self.kind, self.outcome).with_answer(self.answer)
+    }
+
+    /// No answer came at all.
+    fn unanswered(error: reqwest::Error) -> Self {
+        let never_left = error.is_builder() || error.is_connect() || was_canceled(&error);
+        let outcome = if never_left { Outcome::NotSent } else { Outcome::Unknown };
+        let again = match never_left {
+            _ if error.is_builder() => Again::No,
+            true => Again::Any,
+            false => Again::IfRepeatable,
+        };
+        let error = error.without_url();
+        let kind = if error.is_connect() { ErrorKind::Connect(error) } else { ErrorKind::Send(error) };
+        Self { kind, outcome, answer: Answer::default(), again }
+    }
+
+    /// The service answered that it did not do it, or that it does not know.
+    fn refused(status: StatusCode, mut answer: Answer, error_body: fn(&[u8]) -> ServiceError) -> Self {
+        answer.said = error_body(&answer.body);
+        let asked = answer.rate_limit.as_ref().and_then(|limit| limit.retry_after);
+        let (outcome, again) = match status {
+            StatusCode::TOO_MANY_REQUESTS => {
+                let window =
+                    || answer.rate_limit.as_ref().filter(|limit| limit.remaining == Some(0))?.reset_after;
+                answer.wait =
+                    asked.or_else(|| is_room_limit(&answer.said).then_some(ROOM_WAIT)).or_else(window);
+                (Outcome::Rejected, Again::Any)
+            }
+            StatusCode::SERVICE_UNAVAILABLE if asked.is_some() => {
+                answer.wait = asked;
+                (Outcome::Rejected, Again::Any)
+            }
+            StatusCode::REQUEST_TIMEOUT => (Outcome::Rejected, Again::IfRepeatable),
+            StatusCode::INTERNAL_SERVER_ERROR
+            | StatusCode::BAD_GATEWAY
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::GATEWAY_TIMEOUT => (Outcome::Unknown, Again::IfRepeatable),
+            _ if status.is_server_error() => (Outcome::Unknown, Again::No),
+            _ => (Outcome::Rejected, Again::No),
+        };
+        Self { kind: ErrorKind::Status(status), outcome, answer, again }
+    }
+}
+
+/// hyper's word for a request that was dropped before a byte of it was written.
+fn was_canceled(error: &reqwest::Error) -> bool {
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+/// Chatwork's second limit is told apart by its text alone.
+fn is_room_limit(said: &ServiceError) -> bool {
+    said.messages.iter().any(|text| text.contains("per room"))
+}
+
+fn visible(parameter: &'static str, text: &str) -> Result<HeaderValue, InvalidInput> {
+    let visible = text.bytes().all(|byte| (0x21..=0x7e).contains(&byte));
+    match HeaderValue::from_str(text) {
+        Ok(value) if visible && (1..=255).contains(&text.len()) => Ok(value),
+        _ => Err(InvalidInput::new(parameter, "is not 1 to 255 visible ASCII characters")),
+    }
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transport")
+            .field("base_url", &self.settings.base_text)
+            .field("credential", &self.settings.credential)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,60 @@
+//! What a specification says of an operation.
+
+use reqwest::Method;
+use std::fmt;
+
+/// Whether a request may be sent again when nobody knows what became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Safety {
+    /// It only reads.
+    Safe,
+    /// Doing it twice is doing it once.
+    Idempotent,
+    /// It carries an idempotency key, under which the service does it once.
+    Keyed,
+    /// Doing it twice is doing it twice: it is not sent again once it may have been applied.
+    Unsafe,
+}
+
+impl Safety {
+    /// Whether it may be sent again although an earlier attempt may have been applied.
+    pub fn is_repeatable(self) -> bool {
+        self != Self::Unsafe
+    }
+}
+
+/// An operation as its specification describes it.
+///
+/// Every service module has the `table` of its own; a request names its entry by
+/// [`Endpoint::operation`](crate::Endpoint::operation).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Operation {
+    /// The operation's name in the specification, in snake case.
+    pub id: &'static str,
+    /// The HTTP method.
+    pub method: Method,
+    /// The path template, relative to the base URL.
+    pub path: &'static str,
+    /// Whether it may be sent again.
+    pub safety: Safety,
+    /// Whether an empty answer stands for an empty list.
+    pub empty_list: bool,
+    /// Whether it counts against the limit of posts per room.
+    pub room_limit: bool,
+    /// Its cost in TAS-CHA's API units; 0 where there are none.
+    pub units: u32,
+    /// The OAuth scopes, any of which suffices.
+    pub scopes: &'static [&'static str],
+    /// How the list is paged, if it is.
+    pub page: Option<&'static str>,
+    /// Why it is not certain that the service has the operation like this; `None` where it is documented.
+    pub inferred: Option<&'static str>,
+}
+
+/// Method and path template, such as `POST /rooms/{room_id}/messages`.
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method, self.path)
+    }
+}

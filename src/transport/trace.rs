@@ -1,0 +1,74 @@
+//! A span for each call, with OpenTelemetry's names; an event for each attempt and each wait.
+//!
+//! Only the path template is named: no id, no header, no body.
+
+use super::operation::Operation;
+use crate::error::{Error, ErrorKind};
+use reqwest::StatusCode;
+use std::future::Future;
+use std::time::Duration;
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
+
+pub(super) fn call(operation: &Operation) -> Span {
+    tracing::info_span!(
+        "kaiwa.call",
+        otel.name = %operation,
+        otel.kind = "client",
+        url.template = operation.path,
+        http.request.method = operation.method.as_str(),
+        http.response.status_code = Empty,
+        http.request.resend_count = Empty,
+        error.type = Empty,
+    )
+}
+
+pub(super) fn instrument<F: Future>(call: F, span: Span) -> impl Future<Output = F::Output> {
+    call.instrument(span)
+}
+
+pub(super) fn attempt(
+    span: &Span,
+    number: u32,
+    result: Result<StatusCode, (&ErrorKind, Option<StatusCode>)>,
+) {
+    if number > 1 {
+        span.record("http.request.resend_count", number - 1);
+    }
+    let status = match &result {
+        Ok(status) => Some(*status),
+        Err((_, status)) => *status,
+    };
+    if let Some(status) = status {
+        span.record("http.response.status_code", status.as_u16());
+    }
+    match result {
+        Ok(status) => tracing::debug!(number, status = status.as_u16(), "attempt succeeded"),
+        Err((kind, _)) => tracing::debug!(number, error.type = %error_type(kind), "attempt failed"),
+    }
+}
+
+pub(super) fn wait(number: u32, wait: Duration, kind: &ErrorKind) {
+    tracing::debug!(number, ?wait, error.type = %error_type(kind), "waiting before the next attempt");
+}
+
+pub(super) fn failed(span: &Span, error: &Error) {
+    span.record("error.type", tracing::field::display(error_type(error.kind())));
+}
+
+/// One of a closed list, so that it can be counted by; a status stands for itself.
+fn error_type(kind: &ErrorKind) -> String {
+    let name = match kind {
+        ErrorKind::Status(status) => return status.as_u16().to_string(),
+        ErrorKind::Config(_) => "config",
+        ErrorKind::InvalidInput(_) => "invalid_input",
+        ErrorKind::Connect(_) => "connect",
+        ErrorKind::Send(_) => "send",
+        ErrorKind::Timeout(_) => "timeout",
+        ErrorKind::WaitTooLong { .. } => "wait_too_long",
+        ErrorKind::Body(_) => "body",
+        ErrorKind::BodyTooLarge { .. } => "body_too_large",
+        ErrorKind::Decode { .. } => "decode",
+    };
+    name.to_owned()
+}
