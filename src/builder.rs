@@ -3,6 +3,7 @@
 use crate::error::{Error, ServiceError};
 use crate::transport::auth::{Credential, check_base_url};
 use crate::transport::clock::{Clock, SystemClock};
+use crate::transport::pace::Pace;
 use crate::transport::retry::{RetryBudget, RetryPolicy};
 use crate::transport::{Settings, Transport};
 use jiff::tz::TimeZone;
@@ -46,6 +47,7 @@ pub(crate) mod sealed {
 /// | [`attempt_timeout`](Self::attempt_timeout) | 30 s |
 /// | [`connect_timeout`](Self::connect_timeout) | 10 s |
 /// | [`retry`](Self::retry) | [`RetryPolicy::new`] |
+/// | [`pace`](Self::pace) | [`Pace::new`] |
 /// | [`max_body`](Self::max_body) | 16 MiB |
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct ClientBuilder<S> {
@@ -58,6 +60,7 @@ pub struct ClientBuilder<S> {
     connect_timeout: Duration,
     retry: RetryPolicy,
     retry_budget: RetryBudget,
+    pace: Pace,
     max_body: usize,
     clock: Arc<dyn Clock>,
     zone: Option<TimeZone>,
@@ -77,6 +80,7 @@ impl<S: Service> ClientBuilder<S> {
             connect_timeout: Duration::from_secs(10),
             retry: RetryPolicy::default(),
             retry_budget: RetryBudget::default(),
+            pace: Pace::default(),
             max_body: 16 << 20,
             clock: Arc::new(SystemClock),
             zone: None,
@@ -152,6 +156,12 @@ impl<S: Service> ClientBuilder<S> {
     /// What all calls may spend on retries together. A budget given to several clients is spent by all of them.
     pub fn retry_budget(mut self, budget: RetryBudget) -> Self {
         self.retry_budget = budget;
+        self
+    }
+
+    /// Which limits the client keeps to of itself, by waiting before it sends.
+    pub fn pace(mut self, pace: Pace) -> Self {
+        self.pace = pace;
         self
     }
 
@@ -241,6 +251,7 @@ impl<S: Service> ClientBuilder<S> {
             clock: self.clock,
             retry: self.retry,
             retry_budget: self.retry_budget,
+            pace: self.pace,
             timeout: self.timeout,
             attempt_timeout: self.attempt_timeout,
             max_body: self.max_body,

@@ -19,6 +19,7 @@ use crate::limits::RateLimit;
 use crate::transport::check::InvalidInput;
 use crate::transport::operation::{Operation, Safety};
 use bytes::Bytes;
+use jiff::Timestamp;
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 use std::fmt;
@@ -74,6 +75,19 @@ pub enum ErrorKind {
         /// How much of the call's time was left.
         left: Duration,
     },
+    /// The call costs more of TAS-CHA's monthly units than are left.
+    #[error("the call costs {cost} API units, and {remaining} are left{}", until(reset))]
+    UnitsExhausted {
+        /// What the call costs.
+        cost: u64,
+        /// What is left this month.
+        remaining: u64,
+        /// When the next month's allowance begins.
+        reset: Option<Timestamp>,
+    },
+    /// There is no token to send, or no other one in place of an expired one.
+    #[error("no access token: {0}")]
+    Token(String),
     /// The answer ended early, or its connection failed.
     #[error("the answer was cut short")]
     Body(#[source] reqwest::Error),
@@ -98,6 +112,10 @@ pub enum ErrorKind {
 
 fn at(path: &str) -> String {
     if path.is_empty() || path == "." { String::new() } else { format!(" at `{path}`") }
+}
+
+fn until(reset: &Option<Timestamp>) -> String {
+    reset.map(|reset| format!(" until {reset}")).unwrap_or_default()
 }
 
 /// The failure of a call.
@@ -262,7 +280,7 @@ impl Error {
     /// Whether a limit was the cause: a 429, or a wait for a budget that was too long.
     pub fn is_rate_limited(&self) -> bool {
         self.status() == Some(StatusCode::TOO_MANY_REQUESTS)
-            || matches!(self.0.kind, ErrorKind::WaitTooLong { .. })
+            || matches!(self.0.kind, ErrorKind::WaitTooLong { .. } | ErrorKind::UnitsExhausted { .. })
     }
 
     /// Whether a parameter was refused before anything was sent.
@@ -280,6 +298,13 @@ impl Error {
         let status = self.status().map(|status| status.as_u16());
         match (&self.0.kind, self.0.outcome, status) {
             (ErrorKind::Config(_), ..) => "Nothing was sent.",
+            (ErrorKind::Token(_), Outcome::NotSent, _) => "Nothing was sent; authorize again if it stays so.",
+            (ErrorKind::WaitTooLong { .. }, Outcome::NotSent, _) => {
+                "Nothing was sent; come back later, or give the call a longer timeout."
+            }
+            (ErrorKind::UnitsExhausted { .. }, Outcome::NotSent, _) => {
+                "Nothing was sent; wait for the next month, or build the client without this check."
+            }
             (ErrorKind::InvalidInput(_), ..) => "Nothing was sent; correct it and call again.",
             (_, Outcome::Rejected, Some(401)) => "It was not done; check the credential.",
             (_, Outcome::Rejected, Some(403)) => {

@@ -1,16 +1,61 @@
 //! The credential, and where it may go.
 
 use crate::error::Error;
+use futures::future::BoxFuture;
 use reqwest::Request;
-use reqwest::header::{HeaderName, HeaderValue};
+use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use std::fmt;
+use std::sync::Arc;
 use url::{Host, Url};
 
 /// What a client proves itself with. It never shows what it holds.
 #[derive(Clone)]
-pub(crate) struct Credential {
-    name: HeaderName,
-    value: HeaderValue,
+pub(crate) enum Credential {
+    /// A header that stays the same.
+    Fixed(HeaderName, HeaderValue),
+    /// A bearer token that changes.
+    Source(Arc<dyn TokenSource>),
+}
+
+/// Where bearer tokens come from that are renewed while a client lives.
+///
+/// The transport asks before each attempt, and tells when the service has refused a token, so that an implementation
+/// can renew it once for everybody who waits.
+pub trait TokenSource: fmt::Debug + Send + Sync + 'static {
+    /// The token to send now.
+    ///
+    /// # Errors
+    ///
+    /// If there is none and none can be had: the call fails with it, and nothing is sent.
+    fn token(&self) -> BoxFuture<'_, Result<BearerToken, Error>>;
+
+    /// The service refused this token with a 401. The answer is another one, or the reason why there is none.
+    ///
+    /// # Errors
+    ///
+    /// If no other token can be had; the call then fails with the service's 401.
+    fn renew<'a>(&'a self, refused: &'a BearerToken) -> BoxFuture<'a, Result<BearerToken, Error>>;
+}
+
+/// A bearer token, ready to be sent.
+#[derive(Clone, PartialEq)]
+pub struct BearerToken(HeaderValue);
+
+impl BearerToken {
+    /// A token as an authorization server issued it.
+    ///
+    /// # Errors
+    ///
+    /// If it is empty or cannot stand in a header, without repeating it.
+    pub fn new(token: &str) -> Result<Self, Error> {
+        header_value("authorization", "Bearer ", token).map(Self)
+    }
+}
+
+impl fmt::Debug for BearerToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BearerToken([redacted])")
+    }
 }
 
 impl Credential {
@@ -20,29 +65,55 @@ impl Credential {
     ///
     /// If the value is empty or cannot stand in a header, without repeating it.
     pub(crate) fn header(name: &str, prefix: &str, secret: &str) -> Result<Self, Error> {
-        let secret = secret.trim();
-        if secret.is_empty() {
-            return Err(Error::config(format!("the credential for the header `{name}` is empty")));
-        }
         let header = HeaderName::from_bytes(name.as_bytes())
             .map_err(|_| Error::config(format!("`{name}` is not a header name")))?;
-        let mut value = HeaderValue::try_from(format!("{prefix}{secret}")).map_err(|_| {
-            Error::config(format!(
-                "the credential for the header `{name}` holds characters that no header can; was a line break copied with it?"
-            ))
-        })?;
-        value.set_sensitive(true);
-        Ok(Self { name: header, value })
+        Ok(Self::Fixed(header, header_value(name, prefix, secret)?))
     }
 
-    pub(crate) fn apply(&self, request: &mut Request) {
-        request.headers_mut().insert(self.name.clone(), self.value.clone());
+    /// Puts the credential on a request; hands out the token, if it is one that can be renewed.
+    pub(crate) async fn apply(&self, request: &mut Request) -> Result<Option<BearerToken>, Error> {
+        match self {
+            Self::Fixed(name, value) => {
+                request.headers_mut().insert(name.clone(), value.clone());
+                Ok(None)
+            }
+            Self::Source(source) => {
+                let token = source.token().await?;
+                request.headers_mut().insert(AUTHORIZATION, token.0.clone());
+                Ok(Some(token))
+            }
+        }
     }
+
+    /// Whether another token could be had in place of a refused one.
+    pub(crate) async fn renew(&self, refused: &BearerToken) -> bool {
+        match self {
+            Self::Fixed(..) => false,
+            Self::Source(source) => source.renew(refused).await.is_ok_and(|token| token != *refused),
+        }
+    }
+}
+
+fn header_value(name: &str, prefix: &str, secret: &str) -> Result<HeaderValue, Error> {
+    let secret = secret.trim();
+    if secret.is_empty() {
+        return Err(Error::config(format!("the credential for the header `{name}` is empty")));
+    }
+    let mut value = HeaderValue::try_from(format!("{prefix}{secret}")).map_err(|_| {
+        Error::config(format!(
+            "the credential for the header `{name}` holds characters that no header can; was a line break copied with it?"
+        ))
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Credential({}: [redacted])", self.name)
+        match self {
+            Self::Fixed(name, _) => write!(f, "Credential({name}: [redacted])"),
+            Self::Source(source) => write!(f, "Credential({source:?})"),
+        }
     }
 }
 

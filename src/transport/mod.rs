@@ -5,19 +5,21 @@ mod body;
 pub(crate) mod check;
 pub(crate) mod clock;
 pub(crate) mod operation;
+pub(crate) mod pace;
 pub(crate) mod retry;
 mod trace;
 
 use crate::error::{Answer, Call, Error, ErrorKind, Outcome, ServiceError};
 use crate::limits::RateLimit;
 use crate::response::Received;
-use auth::Credential;
+use auth::{BearerToken, Credential};
 use body::BodyFailure;
 use check::InvalidInput;
 use clock::Clock;
 use futures::FutureExt;
 use jiff::tz::TimeZone;
 use operation::{Operation, Safety};
+use pace::{Exhausted, Pace, Pacer, Patience, Permit};
 use reqwest::header::{HeaderName, HeaderValue};
 use reqwest::multipart::Form;
 use reqwest::{RequestBuilder, StatusCode, Url};
@@ -35,6 +37,7 @@ const ROOM_WAIT: Duration = Duration::from_secs(10);
 pub struct Transport {
     pub(crate) settings: Settings,
     pub(crate) limits: watch::Sender<Option<RateLimit>>,
+    pacer: Arc<Pacer>,
 }
 
 /// What a builder has put together.
@@ -47,6 +50,7 @@ pub(crate) struct Settings {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) retry: RetryPolicy,
     pub(crate) retry_budget: RetryBudget,
+    pub(crate) pace: Pace,
     pub(crate) timeout: Option<Duration>,
     pub(crate) attempt_timeout: Option<Duration>,
     pub(crate) max_body: usize,
@@ -162,7 +166,8 @@ enum Again {
 
 impl Transport {
     pub(crate) fn new(settings: Settings) -> Arc<Self> {
-        Arc::new(Self { settings, limits: watch::Sender::new(None) })
+        let pacer = Arc::new(Pacer::new(settings.pace.clone()));
+        Arc::new(Self { settings, limits: watch::Sender::new(None), pacer })
     }
 
     pub(crate) fn http(&self) -> &reqwest::Client {
@@ -244,6 +249,7 @@ impl Attempts<'_> {
             options.timeout.or(self.transport.settings.timeout).map(|timeout| (began + timeout, timeout));
         let policy = options.retry.as_ref().unwrap_or(retry);
         let mut last: Option<Failure> = None;
+        let mut renewed = false;
         loop {
             let Payload { mut request, replayable } = match encode() {
                 Ok(payload) => payload,
@@ -256,13 +262,25 @@ impl Attempts<'_> {
                     return Err(self.error(error, call));
                 }
             };
+            let patience = Patience { deadline: deadline.map(|(deadline, _)| deadline) };
+            let permit =
+                self.transport.pacer.permit(self.plan.operation, self.plan.room, clock, patience).await;
+            // The token is asked for after the wait, in which an older one could have expired.
+            let prepared = match permit {
+                Ok(permit) => self.authorize(&mut request).await.map(|token| (permit, token)),
+                Err(error) => Err(error),
+            };
+            let (permit, token) = match prepared {
+                Ok(prepared) => prepared,
+                // What the service said to an earlier attempt tells more than that there was no time for another.
+                Err(error) => return Err(self.error(last.map_or(error, Failure::into_error), call)),
+            };
             for (name, value) in &headers {
-                request.headers_mut().insert(name.clone(), value.clone());
+                if !request.headers().get(name).is_some_and(HeaderValue::is_sensitive) {
+                    request.headers_mut().insert(name.clone(), value.clone());
+                }
             }
-            if let Some(credential) = &self.transport.settings.credential {
-                credential.apply(&mut request);
-            }
-            let failure = match self.attempt(request, &options, deadline).await {
+            let failure = match self.attempt(request, &options, deadline, permit).await {
                 Ok(received) => {
                     retry_budget.succeeded();
                     return Ok(Received { call, ..received });
@@ -270,6 +288,15 @@ impl Attempts<'_> {
                 Err(failure) => failure,
             };
             self.note(failure.outcome);
+            if let (Some(token), Some(credential), false) =
+                (&token, &self.transport.settings.credential, renewed)
+            {
+                renewed = failure.is_unauthorized() && replayable && credential.renew(token).await;
+                if renewed {
+                    last = Some(failure);
+                    continue;
+                }
+            }
             let may_repeat = match failure.again {
                 Again::Any => true,
                 Again::IfRepeatable => self.plan.safety.is_repeatable(),
@@ -316,11 +343,19 @@ impl Attempts<'_> {
         Ok(headers)
     }
 
+    async fn authorize(&self, request: &mut reqwest::Request) -> Result<Option<BearerToken>, Error> {
+        match &self.transport.settings.credential {
+            Some(credential) => credential.apply(request).await,
+            None => Ok(None),
+        }
+    }
+
     async fn attempt(
         &mut self,
         request: reqwest::Request,
         options: &Options,
         deadline: Option<(Instant, Duration)>,
+        mut permit: Permit,
     ) -> Result<Received, Failure> {
         let settings = &self.transport.settings;
         self.sent += 1;
@@ -331,6 +366,7 @@ impl Attempts<'_> {
             (Some(left), Some(own)) => Some(if left.0 <= own.0 { left } else { own }),
             (left, own) => left.or(own),
         };
+        permit.sending();
         let exchange = self.exchange(request);
         let result = match limit {
             None => exchange.await,
@@ -349,6 +385,14 @@ impl Attempts<'_> {
                 }
             }
         };
+        match &result {
+            Ok(received) => permit.answered(received.rate_limit.as_ref(), None),
+            Err(failure) if failure.answer.status.is_some() => {
+                permit.answered(failure.answer.rate_limit.as_ref(), failure.exhausted());
+            }
+            Err(failure) if failure.outcome == Outcome::NotSent => permit.never_left(),
+            Err(_) => {}
+        }
         trace::attempt(
             self.span,
             self.sent,
@@ -415,6 +459,16 @@ impl Attempts<'_> {
 impl Failure {
     fn into_error(self) -> Error {
         Error::new(self.kind, self.outcome).with_answer(self.answer)
+    }
+
+    fn is_unauthorized(&self) -> bool {
+        self.answer.status == Some(StatusCode::UNAUTHORIZED)
+    }
+
+    /// The limit that the service refused the request for.
+    fn exhausted(&self) -> Option<Exhausted> {
+        let wait = self.answer.wait.filter(|_| self.answer.status == Some(StatusCode::TOO_MANY_REQUESTS))?;
+        Some(if is_room_limit(&self.answer.said) { Exhausted::Room(wait) } else { Exhausted::Account(wait) })
     }
 
     /// No answer came at all.

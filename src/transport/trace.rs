@@ -52,6 +52,10 @@ pub(super) fn wait(number: u32, wait: Duration, kind: &ErrorKind) {
     tracing::debug!(number, ?wait, error.type = %error_type(kind), "waiting before the next attempt");
 }
 
+pub(super) fn pace(wait: Duration, room: bool) {
+    tracing::debug!(?wait, budget = if room { "room" } else { "account" }, "waiting for a permit");
+}
+
 pub(super) fn failed(span: &Span, error: &Error) {
     span.record("error.type", tracing::field::display(error_type(error.kind())));
 }
@@ -66,6 +70,8 @@ fn error_type(kind: &ErrorKind) -> String {
         ErrorKind::Send(_) => "send",
         ErrorKind::Timeout(_) => "timeout",
         ErrorKind::WaitTooLong { .. } => "wait_too_long",
+        ErrorKind::UnitsExhausted { .. } => "units_exhausted",
+        ErrorKind::Token(_) => "token",
         ErrorKind::Body(_) => "body",
         ErrorKind::BodyTooLarge { .. } => "body_too_large",
         ErrorKind::Decode { .. } => "decode",
