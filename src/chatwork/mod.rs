@@ -37,7 +37,7 @@ use crate::error::{Error, ServiceError};
 use crate::request::{Raw, Request};
 use crate::transport::Transport;
 use crate::transport::auth::Credential;
-use crate::{Endpoint, RateLimit};
+use crate::{Endpoint, RateLimit, TokenSource};
 use reqwest::Method;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -107,6 +107,11 @@ impl Builder {
     /// An OAuth2 access token, as it is: when it expires, calls fail with status 401.
     pub fn bearer(self, token: impl AsRef<str>) -> Self {
         self.with_credential(Credential::header("authorization", "Bearer ", token.as_ref()))
+    }
+
+    /// Bearer tokens that are renewed while the client lives, as an OAuth2 authorization gives them.
+    pub fn token_source(self, source: impl TokenSource) -> Self {
+        self.with_credential(Ok(Credential::Source(Arc::new(source))))
     }
 }
 

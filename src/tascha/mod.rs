@@ -35,7 +35,7 @@ use crate::error::{Error, ServiceError};
 use crate::request::{Raw, Request};
 use crate::transport::Transport;
 use crate::transport::auth::Credential;
-use crate::{Endpoint, RateLimit};
+use crate::{Endpoint, RateLimit, TokenSource};
 use reqwest::Method;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -119,6 +119,11 @@ impl Builder {
     /// An OAuth access token (`tcha_at_…`), as it is: when it expires, calls fail with status 401.
     pub fn bearer(self, token: impl AsRef<str>) -> Self {
         self.with_credential(bearer(token.as_ref()))
+    }
+
+    /// Bearer tokens that are renewed while the client lives, as an OAuth authorization gives them.
+    pub fn token_source(self, source: impl TokenSource) -> Self {
+        self.with_credential(Ok(Credential::Source(Arc::new(source))))
     }
 }
 

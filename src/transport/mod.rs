@@ -491,10 +491,12 @@ impl Failure {
         let asked = answer.rate_limit.as_ref().and_then(|limit| limit.retry_after);
         let (outcome, again) = match status {
             StatusCode::TOO_MANY_REQUESTS => {
-                let window =
-                    || answer.rate_limit.as_ref().filter(|limit| limit.remaining == Some(0))?.reset_after;
-                answer.wait =
-                    asked.or_else(|| is_room_limit(&answer.said).then_some(ROOM_WAIT)).or_else(window);
+                let exhausted = |limit: &&RateLimit| limit.remaining.is_none_or(|remaining| remaining == 0);
+                let reset = || answer.rate_limit.as_ref().filter(exhausted)?.reset_after;
+                // The reset is told in whole seconds, so that the window can be a little longer than it says.
+                let window = || reset().map(|after| after.max(Duration::from_secs(1)));
+                let room = || is_room_limit(&answer.said).then_some(ROOM_WAIT);
+                answer.wait = asked.or_else(room).or_else(window);
                 (Outcome::Rejected, Again::Any)
             }
             StatusCode::SERVICE_UNAVAILABLE if asked.is_some() => {
