@@ -41,6 +41,17 @@ pub enum Outcome {
     Applied,
 }
 
+/// What a 409 was about, as far as the answer allows to tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Conflict {
+    /// The idempotency key was used before, for another request. Nothing of this request was done.
+    IdempotencyKey,
+    /// Somebody else has changed what was to be changed: read it again, and send the new `version`.
+    Version,
+    /// The answer does not say; [`Error::messages`] may.
+    Unknown,
+}
+
 /// What kind of failure an [`Error`] is.
 ///
 /// # Troubleshooting
@@ -281,6 +292,28 @@ impl Error {
     pub fn is_rate_limited(&self) -> bool {
         self.status() == Some(StatusCode::TOO_MANY_REQUESTS)
             || matches!(self.0.kind, ErrorKind::WaitTooLong { .. } | ErrorKind::UnitsExhausted { .. })
+    }
+
+    /// What a 409 was about; `None` for any other failure.
+    ///
+    /// TAS-CHA documents a reused idempotency key and a stale task `version` as causes, but not their codes. The code
+    /// is searched for either word; without one, an operation that takes no `version` leaves only the key.
+    pub fn conflict(&self) -> Option<Conflict> {
+        if self.status() != Some(StatusCode::CONFLICT) {
+            return None;
+        }
+        let code = self.code().unwrap_or_default().to_ascii_lowercase();
+        let operation = self.operation();
+        Some(if code.contains("idempoten") {
+            Conflict::IdempotencyKey
+        } else if code.contains("version") || code.contains("stale") {
+            Conflict::Version
+        } else if operation.is_some_and(|operation| operation.safety == Safety::Keyed && !operation.versioned)
+        {
+            Conflict::IdempotencyKey
+        } else {
+            Conflict::Unknown
+        })
     }
 
     /// Whether a parameter was refused before anything was sent.

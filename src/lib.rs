@@ -38,7 +38,7 @@ pub mod tascha;
 #[cfg(feature = "__service")]
 pub use crate::{
     builder::{ClientBuilder, Service},
-    error::{Error, ErrorKind, Outcome},
+    error::{Conflict, Error, ErrorKind, Outcome},
     limits::{RateLimit, Units},
     page::Paged,
     request::{Endpoint, Raw, Request},

@@ -239,6 +239,7 @@ const fn raw_entry(method: Method, safety: Safety) -> Operation {
         safety,
         empty_list: false,
         room_limit: false,
+        versioned: false,
         units: 0,
         scopes: &[],
         page: None,

@@ -89,6 +89,8 @@ fn table_entry(operation: &Operation) -> TokenStream {
     let safety = format_ident!("{}", operation.safety.to_upper_camel_case());
     let method = format_ident!("{method}");
     let units = operation.units.unwrap_or(0);
+    let versioned =
+        operation.body.iter().flat_map(|body| &body.properties).any(|field| field.name == "version");
     let option = |value: &Option<String>| match value {
         Some(value) => quote!(Some(#value)),
         None => quote!(None),
@@ -103,6 +105,7 @@ fn table_entry(operation: &Operation) -> TokenStream {
             safety: crate::Safety::#safety,
             empty_list: #empty_list,
             room_limit: #room_limit,
+            versioned: #versioned,
             units: #units,
             scopes: &[#(#scopes),*],
             page: #page,

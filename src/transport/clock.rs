@@ -14,7 +14,7 @@ use futures::future::BoxFuture;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -116,8 +116,8 @@ impl VirtualClock {
     ///
     /// Every wait ends as soon as it is begun, so clients driven like this are built without timeouts, which
     /// would otherwise fire while a socket is still being waited for.
-    pub async fn drive<F: Future>(&self, future: F) -> F::Output {
-        let mut future = std::pin::pin!(future);
+    pub async fn drive<F: IntoFuture>(&self, future: F) -> F::Output {
+        let mut future = std::pin::pin!(future.into_future());
         std::future::poll_fn(|context| {
             if let Poll::Ready(output) = future.as_mut().poll(context) {
                 self.lock().driver = None;

@@ -42,6 +42,8 @@ pub struct Operation {
     pub empty_list: bool,
     /// Whether it counts against the limit of posts per room.
     pub room_limit: bool,
+    /// Whether it takes a `version`, and refuses to change what somebody else has changed since.
+    pub versioned: bool,
     /// Its cost in TAS-CHA's API units; 0 where there are none.
     pub units: u32,
     /// The OAuth scopes, any of which suffices.

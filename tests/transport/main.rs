@@ -1,0 +1,9 @@
+//! What the transport does with failures, limits and secrets, on real sockets and a virtual clock.
+
+mod limits;
+mod outcome;
+mod pace;
+mod retry;
+mod secrets;
+mod server;
+mod trace;
