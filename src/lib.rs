@@ -1,10 +1,101 @@
-//! lib
+//! Typed async clients for the chat services that Japanese companies talk on: **Chatwork API v2**, the
+//! **TAS-CHA Public API v1** and the **Lancers message API v2**.
+//!
+//! `kaiwa` (会話) is for bots that must not post twice, must not leak a token, and must not die because a service added
+//! a field.
+//!
+//! ```no_run
+//! use kaiwa::chatwork::{self, RoomId};
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), kaiwa::Error> {
+//!     let chatwork = chatwork::Client::from_env()?; // CHATWORK_API_TOKEN
+//!     let me = chatwork.me().await?;
+//!     let sent = chatwork.room(RoomId(123)).post(format!("{}のボットです", me.name)).await?;
+//!     println!("posted {}; limits: {:?}", sent.message_id, sent.rate_limit());
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # How calls are made
+//!
+//! A [`Client`](chatwork::Client) is cheap to clone. A handle such as `client.room(id)` holds an id and sends nothing; a
+//! method on it makes a [`Request`], and nothing is sent until that is awaited. Required parameters are arguments,
+//! optional ones are setters named as in the API, and options of the call start with `with_`. The answer is a
+//! [`Response`] that dereferences to the value.
+//!
+#![cfg_attr(feature = "tascha", doc = "```no_run")]
+#![cfg_attr(not(feature = "tascha"), doc = "```ignore")]
+//! # async fn example() -> Result<(), kaiwa::Error> {
+//! use futures::TryStreamExt;
+//! use std::time::Duration;
+//!
+//! let tascha = kaiwa::tascha::Client::builder().api_key("tcha_live_…").build()?;
+//! let mut rooms = tascha.rooms().limit(200).stream(); // every item of every page
+//! while let Some(room) = rooms.try_next().await? {
+//!     println!("{}", room.name);
+//! }
+//! let post = tascha.room("ckabc").post("決裁しました");
+//! post.with_idempotency_key("order-42").with_timeout(Duration::from_secs(20)).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What a failure means
+//!
+//! Every failure is an [`Error`], and [`Error::outcome`] says what became of the message: [`Outcome::NotSent`] and
+//! [`Outcome::Rejected`] mean that it can be sent again, [`Outcome::Applied`] that it must not be, and
+//! [`Outcome::Unknown`] that somebody has to look. The transport goes by the same rule:
+//!
+//! | failure | outcome | safe | idempotent | keyed | unsafe |
+//! |---|---|---|---|---|---|
+//! | bad input, no token, no permit in time | `NotSent` | fails | fails | fails | fails |
+//! | no connection: DNS, refused, TLS, connect timeout | `NotSent` | again | again | again | again |
+//! | connection closed before a byte was written | `NotSent` | again | again | again | again |
+//! | reset or timeout after that | `Unknown` | again | again | again | **fails** |
+//! | 429; 503 with `Retry-After` | `Rejected` | again, after the wait | the same | the same | the same |
+//! | 500, 502, 503, 504 | `Unknown` | again | again | again | **fails** |
+//! | 408 | `Rejected` | again | again | again | fails |
+//! | 401 with a token that can be renewed | `Rejected` | once more | once more | once more | once more |
+//! | other 3xx and 4xx | `Rejected` | fails | fails | fails | fails |
+//! | other 5xx | `Unknown` | fails | fails | fails | fails |
+//! | 2xx, body cut short | `Applied` | again | again | again | **fails** |
+//! | 2xx, body too large or not as expected | `Applied` | fails | fails | fails | fails |
+//!
+//! "Again" is bounded by the [`RetryPolicy`], the [`RetryBudget`] and the call's deadline; a body that is a stream is not
+//! sent again once it has begun. Which operation is of which [`Safety`] is written in the specifications, and in
+//! the documentation of each operation: Chatwork's and Lancers' posts are unsafe, TAS-CHA's writes are keyed. When an
+//! earlier attempt may have been applied, a later refusal does not take that back: the outcome stays `Unknown`.
+//!
+//! # Limits
+//!
+//! [`Pace`] keeps a client to what the services allow, by waiting before it sends: the account's window as the headers
+//! tell it, 10 posts in 10 seconds for each Chatwork room, TAS-CHA's monthly units. What a service says of its limits
+//! is on every response and error as a [`RateLimit`].
+//!
+//! # Features
+//!
+//! | feature | default | what it adds |
+//! |---|---|---|
+//! | `chatwork`, `tascha`, `lancers` | yes | a client each; one that is left out is not generated |
+//! | `rustls` | yes | TLS by rustls with its default cryptography |
+//! | `native-tls` | | TLS by the operating system |
+//! | `rustls-no-provider` | | TLS by rustls with the cryptography that the program installs |
+//! | `sandbox` | | `kaiwa::sandbox`: the three services in memory, for tests |
+//!
+//! # How certain it is
+//!
+//! Nothing here was tried against the live services. Chatwork is documented by its vendor; TAS-CHA's paths are inferred
+//! but for one; Lancers is built from an engineers' blog post of 2019 and is experimental.
+//! [`Operation::inferred`] says of each operation what is not certain, and `client.request(method, path)` is the
+//! way round a path that is wrong.
+
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 // A service that is left out leaves parts of the shared ground unused.
 #![cfg_attr(
     not(all(feature = "chatwork", feature = "tascha", feature = "lancers")),
-    allow(dead_code, unused_imports, unused_macros)
+    allow(dead_code, unused_imports, unused_macros, rustdoc::broken_intra_doc_links)
 )]
 
 #[cfg(feature = "__service")]

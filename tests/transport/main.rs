@@ -4,6 +4,4 @@ mod limits;
 mod outcome;
 mod pace;
 mod retry;
-mod secrets;
 mod server;
-mod trace;

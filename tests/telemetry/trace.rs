@@ -50,6 +50,7 @@ impl<S: Subscriber> Layer<S> for Log {
 
 #[tokio::test]
 async fn a_call_is_a_span_and_each_attempt_and_wait_an_event() {
+    let _listening = crate::LISTENING.lock().await;
     let log = Log::default();
     let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(log.clone()));
     let clock = VirtualClock::new();

@@ -44,6 +44,7 @@ fn secret(kind: &str) -> String {
 
 #[tokio::test]
 async fn no_secret_is_printed_anywhere() {
+    let _listening = crate::LISTENING.lock().await;
     let printed = Printed::default();
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::TRACE)
