@@ -123,6 +123,8 @@ mod wire;
 pub mod chatwork;
 #[cfg(feature = "lancers")]
 pub mod lancers;
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
 #[cfg(feature = "tascha")]
 pub mod tascha;
 

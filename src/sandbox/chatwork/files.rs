@@ -1,0 +1,92 @@
+//! `/rooms/{room_id}/files` and single files.
+
+use super::call::Call;
+use super::contacts::with;
+use super::data::Data;
+use super::download::Download;
+use super::input::Upload;
+use super::messages::MAX_TEXT;
+use super::model::File;
+use super::reply::{Refusal, Reply};
+use jiff::Timestamp;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Value, json};
+
+/// The most that a list holds.
+const MAX_ITEMS: usize = 100;
+
+/// The largest file: 5 MiB.
+const MAX_BYTES: usize = 5 << 20;
+
+pub(super) fn list(call: &mut Call<'_>) -> Result<Reply, Refusal> {
+    let mut query = call.query();
+    let account: Option<u64> = query.number("account_id");
+    query.finish()?;
+    let room = call.data.room_of(call.room_id()?, call.caller)?;
+    let files = room.files.values().filter(|file| account.is_none_or(|id| file.account_id == id));
+    let mut files: Vec<File> = files.rev().take(MAX_ITEMS).cloned().collect();
+    files.reverse();
+    Ok(Reply::list(files.iter().map(|file| shown(call.data, file)).collect()))
+}
+
+pub(super) fn upload(call: &mut Call<'_>) -> Result<Reply, Refusal> {
+    let room = call.room_id()?;
+    let mut form = call.form();
+    let upload = form.required_upload("file");
+    let message = form.text("message", 1..=MAX_TEXT).unwrap_or_default();
+    form.finish()?;
+    let Some(upload) = upload else { return Err(Refusal::bad_request("Parameter 'file' is required")) };
+    if upload.content.len() > MAX_BYTES {
+        return Err(Refusal::bad_request("The file is larger than 5 MB."));
+    }
+    call.data.writable_room_of(room, call.caller)?;
+    let id = add(call.data, room, call.caller, upload, message, call.now);
+    Ok(Reply::json(json!({ "file_id": id })))
+}
+
+/// Adds a file to a room, and the message that shows it.
+pub(super) fn add(data: &mut Data, room: u64, by: u64, upload: Upload, message: &str, now: Timestamp) -> u64 {
+    let file_id = data.ids.next();
+    let Upload { filename, content_type, content } = upload;
+    let announcement = format!(
+        "[info][title][dtext:file_uploaded][/title]{message}[preview id={file_id} ht=150][download:{file_id}]{filename} \
+         ({} B)[/download][/info]",
+        content.len(),
+    );
+    let message_id = data.post(room, by, &announcement, false, now).to_string();
+    if let Some(room) = data.rooms.get_mut(&room) {
+        let file =
+            File { file_id, account_id: by, message_id, filename, content_type, content, upload_time: now };
+        room.files.insert(file_id, file);
+    }
+    file_id
+}
+
+pub(super) fn read(call: &mut Call<'_>) -> Result<Reply, Refusal> {
+    let id = call.id("file_id")?;
+    let mut query = call.query();
+    let create_download_url = query.flag("create_download_url", false);
+    query.finish()?;
+    let room = call.data.room_of(call.room_id()?, call.caller)?;
+    let file = room.files.get(&id).cloned().ok_or_else(|| Refusal::not_found("file"))?;
+    let mut answer = shown(call.data, &file);
+    if create_download_url {
+        let key = call.data.ids.secret(32);
+        let filename = utf8_percent_encode(&file.filename, NON_ALPHANUMERIC);
+        answer = with(answer, "download_url", json!(format!("{}/download/{key}/{filename}", call.origin)));
+        call.data.downloads.retain(|_, download| download.is_valid(call.now));
+        call.data.downloads.insert(key, Download::new(file, call.now));
+    }
+    Ok(Reply::json(answer))
+}
+
+fn shown(data: &Data, file: &File) -> Value {
+    json!({
+        "file_id": file.file_id,
+        "account": data.account(file.account_id),
+        "message_id": file.message_id,
+        "filename": file.filename,
+        "filesize": file.content.len(),
+        "upload_time": file.upload_time.as_second(),
+    })
+}

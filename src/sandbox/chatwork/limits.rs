@@ -1,0 +1,113 @@
+//! Rate limits that limit.
+
+use jiff::Timestamp;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// So many calls in so much time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Limit {
+    pub(super) calls: u64,
+    pub(super) period: Duration,
+}
+
+/// The window of an account. It opens with the first call, and ends when its period is over.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Window {
+    opened: Timestamp,
+    used: u64,
+}
+
+/// What the rate headers tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Quota {
+    pub(super) limit: u64,
+    pub(super) remaining: u64,
+    /// Unix seconds.
+    pub(super) reset: i64,
+}
+
+impl Window {
+    pub(super) fn new(now: Timestamp) -> Self {
+        Self { opened: now, used: 0 }
+    }
+
+    /// Counts a call, if there is room for it.
+    pub(super) fn take(&mut self, limit: Limit, now: Timestamp) -> bool {
+        if now >= self.end(limit) {
+            *self = Self::new(now);
+        }
+        let free = self.used < limit.calls;
+        self.used += u64::from(free);
+        free
+    }
+
+    /// Takes back the call that was counted last.
+    pub(super) fn refund(&mut self) {
+        self.used = self.used.saturating_sub(1);
+    }
+
+    pub(super) fn quota(&self, limit: Limit) -> Quota {
+        // Rounded up: at the second told, the window is really over.
+        let end = self.end(limit);
+        let reset = end.as_second() + i64::from(end.subsec_nanosecond() > 0);
+        Quota { limit: limit.calls, remaining: limit.calls.saturating_sub(self.used), reset }
+    }
+
+    fn end(&self, limit: Limit) -> Timestamp {
+        self.opened.checked_add(limit.period).unwrap_or(Timestamp::MAX)
+    }
+}
+
+/// Posts of the last seconds.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Rolling(VecDeque<Timestamp>);
+
+impl Rolling {
+    /// Counts a post, if there is room for it.
+    pub(super) fn take(&mut self, limit: Limit, now: Timestamp) -> bool {
+        while let Some(oldest) = self.0.front()
+            && now >= oldest.checked_add(limit.period).unwrap_or(Timestamp::MAX)
+        {
+            self.0.pop_front();
+        }
+        let free = (self.0.len() as u64) < limit.calls;
+        if free {
+            self.0.push_back(now);
+        }
+        free
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: Limit = Limit { calls: 2, period: Duration::from_secs(10) };
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::constant(seconds, 0)
+    }
+
+    #[test]
+    fn a_window_is_fixed() {
+        let mut window = Window::new(at(0));
+        assert!(window.take(LIMIT, at(0)) && window.take(LIMIT, at(9)));
+        assert!(!window.take(LIMIT, at(9)));
+        assert_eq!(window.quota(LIMIT), Quota { limit: 2, remaining: 0, reset: 10 });
+        assert!(window.take(LIMIT, at(10)));
+        assert_eq!(window.quota(LIMIT), Quota { limit: 2, remaining: 1, reset: 20 });
+        window.refund();
+        assert_eq!(window.quota(LIMIT).remaining, 2);
+    }
+
+    #[test]
+    fn posts_are_counted_over_the_last_seconds() {
+        let mut posts = Rolling::default();
+        assert!(posts.take(LIMIT, at(0)) && posts.take(LIMIT, at(9)));
+        assert!(!posts.take(LIMIT, at(9)));
+        assert!(posts.take(LIMIT, at(10)));
+        assert!(!posts.take(LIMIT, at(18)));
+        assert!(posts.take(LIMIT, at(19)));
+    }
+}

@@ -1,0 +1,274 @@
+//! OAuth clients, and what was granted to them.
+
+use super::call::Session;
+use super::data::Ids;
+use super::reply::Refusal;
+use super::scopes;
+use super::settings::Settings;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit, Mac};
+use jiff::Timestamp;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// How long a code may be exchanged.
+const CODE_LIFETIME: Duration = Duration::from_secs(60);
+
+/// A program that people let act for them.
+#[derive(Clone, Debug)]
+pub struct OAuthClient {
+    pub(super) id: String,
+    pub(super) secret: Option<String>,
+    pub(super) redirect_uris: Vec<String>,
+    pub(super) scopes: Option<Vec<String>>,
+}
+
+impl OAuthClient {
+    /// A client with a secret, which it sends by HTTP Basic authentication.
+    pub fn confidential(id: impl Into<String>, secret: impl Into<String>) -> Self {
+        Self { id: id.into(), secret: Some(secret.into()), redirect_uris: Vec::new(), scopes: None }
+    }
+
+    /// A client without a secret, which sends its id in the form and must use PKCE. It gets no `offline_access`.
+    pub fn public(id: impl Into<String>) -> Self {
+        Self { id: id.into(), secret: None, redirect_uris: Vec::new(), scopes: None }
+    }
+
+    /// An address to come back to. Given several times, requests have to name one.
+    pub fn redirect_uri(mut self, uri: impl Into<String>) -> Self {
+        self.redirect_uris.push(uri.into());
+        self
+    }
+
+    /// A scope that the client may ask for. Default: all.
+    pub fn scope(mut self, scope: impl Into<String>) -> Self {
+        self.scopes.get_or_insert_default().push(scope.into());
+        self
+    }
+
+    pub(super) fn may_ask_for(&self, scope: &str) -> bool {
+        let registered = self.scopes.as_ref().is_none_or(|scopes| scopes.iter().any(|known| known == scope));
+        scopes::ALL.contains(&scope) && registered && (self.secret.is_some() || scope != "offline_access")
+    }
+}
+
+/// What the people of the sandbox answer on the consent page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Consent {
+    /// This account lets the client act for it.
+    Approve(u64),
+    /// The page is left with "deny".
+    Deny,
+}
+
+#[derive(Debug)]
+pub(super) struct OAuth {
+    pub(super) consent: Consent,
+    pub(super) clients: HashMap<String, OAuthClient>,
+    codes: HashMap<String, Code>,
+    access: HashMap<String, Access>,
+    refresh: HashMap<String, Refresh>,
+    key: [u8; 32],
+}
+
+/// Who granted what to whom.
+#[derive(Clone, Debug)]
+pub(super) struct Grant {
+    pub(super) client: String,
+    pub(super) account: u64,
+    pub(super) scopes: Vec<String>,
+}
+
+#[derive(Debug)]
+struct Code {
+    grant: Grant,
+    redirect_uri: Option<String>,
+    challenge: Option<String>,
+    expires: Timestamp,
+}
+
+#[derive(Debug)]
+struct Access {
+    grant: Grant,
+    expires: Timestamp,
+}
+
+#[derive(Debug)]
+struct Refresh {
+    grant: Grant,
+    /// `None`: never, by `offline_access`.
+    expires: Option<Timestamp>,
+}
+
+/// What the token endpoint hands out.
+#[derive(Debug)]
+pub(super) struct Tokens {
+    pub(super) access: String,
+    pub(super) refresh: String,
+    pub(super) expires_in: u64,
+    pub(super) scopes: Vec<String>,
+}
+
+/// Why a grant was refused: an error code of RFC 6749, 5.2, and a text.
+pub(super) type Denied = (&'static str, &'static str);
+
+impl OAuth {
+    pub(super) fn new(clients: Vec<OAuthClient>, consent: Consent, key: [u8; 32]) -> Self {
+        let clients = clients.into_iter().map(|client| (client.id.clone(), client)).collect();
+        Self { consent, clients, codes: HashMap::new(), access: HashMap::new(), refresh: HashMap::new(), key }
+    }
+
+    /// Who sends this access token.
+    pub(super) fn session(&self, token: &str, now: Timestamp) -> Result<Session, Refusal> {
+        let refused = |description: &str| {
+            let challenge = format!("Bearer error=\"invalid_token\", error_description=\"{description}\"");
+            Refusal::unauthorized().header("www-authenticate", challenge)
+        };
+        let access = self.access.get(token).ok_or_else(|| refused("The access token is invalid"))?;
+        if now >= access.expires {
+            return Err(refused("The access token expired"));
+        }
+        let Grant { client, account, scopes } = &access.grant;
+        // The mark of `force=0` outlives the minutes of an access token.
+        let name = format!("oauth:{client}:{account}");
+        Ok(Session { account: *account, name, scopes: Some(scopes.clone()) })
+    }
+
+    /// The code that the consent page sends back.
+    pub(super) fn issue_code(
+        &mut self,
+        ids: &mut Ids,
+        grant: Grant,
+        redirect_uri: Option<String>,
+        challenge: Option<String>,
+        now: Timestamp,
+    ) -> String {
+        let code = ids.secret(21).to_lowercase();
+        self.codes.insert(
+            code.clone(),
+            Code { grant, redirect_uri, challenge, expires: after(now, CODE_LIFETIME) },
+        );
+        code
+    }
+
+    /// Exchanges a code, once.
+    pub(super) fn exchange(
+        &mut self,
+        (ids, settings): (&mut Ids, &Settings),
+        client: &str,
+        code: &str,
+        redirect_uri: Option<&str>,
+        verifier: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Tokens, Denied> {
+        let invalid = |text| ("invalid_grant", text);
+        let code = self.codes.remove(code).ok_or(invalid("The authorization code is invalid."))?;
+        if code.grant.client != client {
+            return Err(invalid("The authorization code was issued to another client."));
+        }
+        if now >= code.expires {
+            return Err(invalid("The authorization code expired."));
+        }
+        if redirect_uri != code.redirect_uri.as_deref()
+            && (redirect_uri.is_some() || self.has_several_uris(client))
+        {
+            return Err(invalid("The redirect_uri is not the one of the authorization request."));
+        }
+        let answered = verifier.map(|verifier| URL_SAFE_NO_PAD.encode(Sha256::digest(verifier)));
+        if answered != code.challenge {
+            return Err(invalid("The code_verifier does not match the code_challenge."));
+        }
+        Ok(self.issue(ids, settings, code.grant, now))
+    }
+
+    /// Exchanges a refresh token for fresh tokens, of all scopes granted or of fewer.
+    pub(super) fn refresh(
+        &mut self,
+        (ids, settings): (&mut Ids, &Settings),
+        client: &str,
+        token: &str,
+        scopes: Option<Vec<String>>,
+        now: Timestamp,
+    ) -> Result<Tokens, Denied> {
+        let known = self.refresh.get(token).filter(|refresh| {
+            refresh.grant.client == client && refresh.expires.is_none_or(|expires| now < expires)
+        });
+        let known = known.ok_or(("invalid_grant", "The refresh token is invalid or expired."))?;
+        let mut grant = known.grant.clone();
+        if let Some(scopes) = scopes {
+            if scopes.iter().any(|scope| !grant.scopes.contains(scope)) {
+                return Err(("invalid_scope", "The scope exceeds the one granted."));
+            }
+            grant.scopes = scopes;
+        }
+        if settings.rotate_refresh_tokens {
+            self.refresh.remove(token);
+            return Ok(self.issue(ids, settings, grant, now));
+        }
+        let (access, expires_in) = self.issue_access(ids, grant.clone(), settings.access_token_lifetime, now);
+        Ok(Tokens { access, refresh: token.to_owned(), expires_in, scopes: grant.scopes })
+    }
+
+    fn issue(&mut self, ids: &mut Ids, settings: &Settings, grant: Grant, now: Timestamp) -> Tokens {
+        let (access, expires_in) = self.issue_access(ids, grant.clone(), settings.access_token_lifetime, now);
+        let refresh = ids.secret(64).to_lowercase();
+        let offline = grant.scopes.iter().any(|scope| scope == "offline_access");
+        let expires = (!offline).then(|| after(now, settings.refresh_token_lifetime));
+        self.refresh.insert(refresh.clone(), Refresh { grant: grant.clone(), expires });
+        Tokens { access, refresh, expires_in, scopes: grant.scopes }
+    }
+
+    /// A JWT, as the service's are, but signed with a key of the sandbox; and its lifetime in seconds.
+    pub(super) fn issue_access(
+        &mut self,
+        ids: &mut Ids,
+        grant: Grant,
+        lifetime: Duration,
+        now: Timestamp,
+    ) -> (String, u64) {
+        let expires = after(now, lifetime);
+        let claims = json!({
+            "aud": "https://api.chatwork.com",
+            "iss": "https://oauth.chatwork.com",
+            "sub": grant.account.to_string(),
+            "client_id": grant.client,
+            "scope": grant.scopes,
+            "iat": now.as_second(),
+            "exp": expires.as_second(),
+            "jti": ids.secret(16),
+        });
+        let header = json!({ "typ": "JWT", "alg": "HS256" });
+        let signed = format!(
+            "{}.{}",
+            URL_SAFE_NO_PAD.encode(header.to_string()),
+            URL_SAFE_NO_PAD.encode(claims.to_string()),
+        );
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).expect("HMAC takes keys of every length");
+        mac.update(signed.as_bytes());
+        let token = format!("{signed}.{}", URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()));
+        self.access.insert(token.clone(), Access { grant, expires });
+        (token, lifetime.as_secs())
+    }
+
+    /// Ends an access or refresh token before its time.
+    pub(super) fn revoke(&mut self, token: &str) {
+        self.access.remove(token);
+        self.refresh.remove(token);
+    }
+
+    pub(super) fn has_several_uris(&self, client: &str) -> bool {
+        self.clients.get(client).is_some_and(|client| client.redirect_uris.len() > 1)
+    }
+}
+
+fn after(now: Timestamp, duration: Duration) -> Timestamp {
+    now.checked_add(duration).unwrap_or(Timestamp::MAX)
+}
+
+/// The words of a space-separated list.
+pub(super) fn split_scopes(scopes: &str) -> Vec<String> {
+    scopes.split_whitespace().map(str::to_owned).collect()
+}

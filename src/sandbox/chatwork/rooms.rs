@@ -1,0 +1,116 @@
+//! `/rooms` and `/rooms/{room_id}`.
+
+use super::call::Call;
+use super::contacts::with;
+use super::data::Data;
+use super::link::new_link;
+use super::members::Members;
+use super::model::{Role, RoomData, RoomKind};
+use super::reply::{Refusal, Reply};
+use serde_json::{Value, json};
+
+const ICON_PRESETS: &[&str] = &[
+    "group", "check", "document", "meeting", "event", "project", "business", "study", "security", "star",
+    "idea", "heart", "magcup", "beer", "music", "sports", "travel",
+];
+
+pub(super) fn list(call: &mut Call<'_>) -> Result<Reply, Refusal> {
+    let rooms = call.data.rooms.values().filter_map(|room| shown(call.data, room, call.caller));
+    // Never 204: everybody has at least "My Chat".
+    Ok(Reply::json(rooms.collect()))
+}
+
+pub(super) fn read(call: &mut Call<'_>) -> Result<Reply, Refusal> {
+    let id = call.room_id()?;
+    let description = call.data.room_of(id, call.caller)?.description.clone();
+    let room = call.data.rooms.get(&id).and_then(|room| shown(call.data, room, call.caller));
+    Ok(Reply::json(with(room.unwrap_or_default(), "description", json!(description))))
+}
+
+/// The room as one of its members sees it.
+fn shown(data: &Data, room: &RoomData, account: u64) -> Option<Value> {
+    let member = room.members.get(&account)?;
+    Some(json!({
+        "room_id": room.id,
+        "name": data.room_name(room, account),
+        "type": room.kind.name(),
+        "role": member.role.name(),
+        "sticky": false,
+        "unread_num": member.unread.len(),
+        "mention_num": member.mentions.len(),
+        "mytask_num": room.open_tasks_of(account),
+        "message_num": room.messages.len(),
+        "file_num": room.files.len(),
+        "task_num": room.tasks.len(),
+        "icon_path": room.icon_path(),
+        "last_update_time": room.updated.as_second(),
+    }))
+}
+
+pub(super) fn create(call: &mut Call<'_>) -> Result<Reply, Refusal> {
+    let mut form = call.form();
+    let name = form.required_text("name", 255);
+    let description = form.any_text("description").unwrap_or_default();
+    let icon = form.choice("icon_preset", ICON_PRESETS);
+    let link = form.flag("link", false);
+    let code = form.link_code("link_code");
+    let need_acceptance = form.flag("link_need_acceptance", true);
+    form.required_ids("members_admin_ids");
+    form.finish()?;
+    let members = Members::read(call.form())?;
+    members.check(call.data, call.caller, &[])?;
+
+    // The room gets its id last, so that a refusal leaves nothing behind.
+    let link = if link { Some(new_link(call.data, 0, code, need_acceptance, "")?) } else { None };
+    let members: Vec<(u64, Role)> = members.iter().collect();
+    let id = call.data.new_room(RoomKind::Group, name, &members, call.now);
+    if let Some(room) = call.data.rooms.get_mut(&id) {
+        room.description = description.to_owned();
+        room.icon = icon.unwrap_or("group").to_owned();
+        room.link = link;
+    }
+    Ok(Reply::json(json!({ "room_id": id })))
+}
+
+pub(super) fn update(call: &mut Call<'_>) -> Result<Reply, Refusal> {
+    let mut form = call.form();
+    let name = form.text("name", 1..=255);
+    let description = form.any_text("description");
+    let icon = form.choice("icon_preset", ICON_PRESETS);
+    form.finish()?;
+    let room = call.data.managed_room_of(call.room_id()?, call.caller)?;
+    if let Some(name) = name {
+        room.name = name.to_owned();
+    }
+    if let Some(description) = description {
+        room.description = description.to_owned();
+    }
+    if let Some(icon) = icon {
+        room.icon = icon.to_owned();
+    }
+    room.updated = room.updated.max(call.now);
+    Ok(Reply::json(json!({ "room_id": room.id })))
+}
+
+pub(super) fn delete(call: &mut Call<'_>) -> Result<Reply, Refusal> {
+    let id = call.room_id()?;
+    let mut form = call.form();
+    let action = form.required_choice("action_type", &["leave", "delete"]);
+    form.finish()?;
+    if action == "delete" {
+        call.data.managed_room_of(id, call.caller)?;
+        call.data.rooms.remove(&id);
+        return Ok(Reply::empty());
+    }
+    let room = call.data.room_of(id, call.caller)?;
+    if room.kind != RoomKind::Group {
+        return Err(Refusal::forbidden("Only group chats can be left."));
+    }
+    room.members.remove(&call.caller);
+    room.tasks.retain(|_, task| task.account_id != call.caller);
+    room.files.retain(|_, file| file.account_id != call.caller);
+    if room.members.is_empty() {
+        call.data.rooms.remove(&id);
+    }
+    Ok(Reply::empty())
+}

@@ -1,0 +1,235 @@
+//! What is there at the start.
+
+use super::account_seed::Account;
+use super::data::{Data, Ids, Person};
+use super::limits::Limit;
+use super::model::{Role, RoomKind};
+use super::oauth::{Consent, OAuth, OAuthClient};
+use super::room_seed::Room;
+use super::settings::Settings;
+use super::webhook::{Outgoing, Webhook, Webhooks};
+use crate::sandbox::context::Context;
+use jiff::Timestamp;
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// What Chatwork holds at the start, and how it behaves.
+///
+/// [`Default`] has:
+///
+/// * account 1 "Bot" with the token `sandbox-chatwork-token`, and its colleagues 2 "Alice" and 3 "Bob" with
+///   `sandbox-chatwork-token-2` and `-3`; 1 and 2 are contacts, and 4 "Carol" asks 1 to become one;
+/// * the group chats 100, which 1 manages, and 200, which 2 manages, with messages and a task;
+/// * the OAuth clients `sandbox-client` (secret `sandbox-secret`, redirected to `https://localhost/callback`) and
+///   `sandbox-public` (redirected to `kaiwa-sandbox:/callback`).
+#[derive(Clone, Debug)]
+#[must_use = "a seed does nothing until a sandbox has it"]
+pub struct Seed {
+    accounts: Vec<Account>,
+    rooms: Vec<Room>,
+    contacts: Vec<(u64, u64)>,
+    requests: Vec<(u64, u64, String)>,
+    clients: Vec<OAuthClient>,
+    consent: Option<Consent>,
+    webhooks: Vec<Webhook>,
+    settings: Settings,
+}
+
+impl Seed {
+    /// Nothing but the service's own limits.
+    pub fn new() -> Self {
+        Self {
+            accounts: Vec::new(),
+            rooms: Vec::new(),
+            contacts: Vec::new(),
+            requests: Vec::new(),
+            clients: Vec::new(),
+            consent: None,
+            webhooks: Vec::new(),
+            settings: Settings::default(),
+        }
+    }
+
+    /// Adds an account.
+    pub fn account(mut self, account: Account) -> Self {
+        self.accounts.push(account);
+        self
+    }
+
+    /// Adds a group chat.
+    pub fn room(mut self, room: Room) -> Self {
+        self.rooms.push(room);
+        self
+    }
+
+    /// Makes two accounts contacts, with a direct chat.
+    pub fn contact(mut self, one: u64, other: u64) -> Self {
+        self.contacts.push((one, other));
+        self
+    }
+
+    /// A contact request that waits for `to` to answer it.
+    pub fn incoming_request(mut self, from: u64, to: u64, message: impl Into<String>) -> Self {
+        self.requests.push((from, to, message.into()));
+        self
+    }
+
+    /// Adds an OAuth client.
+    pub fn oauth_client(mut self, client: OAuthClient) -> Self {
+        self.clients.push(client);
+        self
+    }
+
+    /// The answer on the consent page. Default: the first account approves.
+    pub fn consent(mut self, consent: Consent) -> Self {
+        self.consent = Some(consent);
+        self
+    }
+
+    /// Adds a webhook.
+    pub fn webhook(mut self, webhook: Webhook) -> Self {
+        self.webhooks.push(webhook);
+        self
+    }
+
+    /// Calls of one account in a window. Default: 300 in 5 minutes.
+    pub fn rate_limit(mut self, calls: u64, period: Duration) -> Self {
+        self.settings.rate_limit = Limit { calls, period };
+        self
+    }
+
+    /// Messages and tasks in one room in a rolling period. Default: 10 in 10 seconds.
+    pub fn room_limit(mut self, posts: u64, period: Duration) -> Self {
+        self.settings.room_limit = Limit { calls: posts, period };
+        self
+    }
+
+    /// No limit of calls or posts. The rate headers stay, with figures that nobody reaches.
+    pub fn unlimited(self) -> Self {
+        let period = Duration::from_secs(1);
+        self.rate_limit(1_000_000_000, period).room_limit(u64::MAX, period)
+    }
+
+    /// Hides messages older than this, as the free plan does (40 days), and says so in the headers. Default: nothing
+    /// is hidden.
+    pub fn hide_messages_after(mut self, age: Duration) -> Self {
+        self.settings.visible_for = Some(age);
+        self
+    }
+
+    /// Default: 30 minutes.
+    pub fn access_token_lifetime(mut self, lifetime: Duration) -> Self {
+        self.settings.access_token_lifetime = lifetime;
+        self
+    }
+
+    /// Without `offline_access`. Default: 14 days.
+    pub fn refresh_token_lifetime(mut self, lifetime: Duration) -> Self {
+        self.settings.refresh_token_lifetime = lifetime;
+        self
+    }
+
+    /// Whether a refresh replaces the refresh token and ends the old one, which the documentation does not say.
+    /// Default: yes, the harder case.
+    pub fn rotate_refresh_tokens(mut self, rotate: bool) -> Self {
+        self.settings.rotate_refresh_tokens = rotate;
+        self
+    }
+
+    pub(super) fn build(self, context: &Context, outbox: mpsc::UnboundedSender<Outgoing>) -> Data {
+        let now = context.clock.wall();
+        let mut ids = Ids::new(context.seed);
+        let first = self.accounts.first().map_or(0, |account| account.id);
+        let consent = self.consent.unwrap_or(Consent::Approve(first));
+        let oauth = OAuth::new(self.clients, consent, ids.bytes());
+        let mut data = Data {
+            settings: self.settings,
+            ids,
+            people: BTreeMap::new(),
+            tokens: HashMap::new(),
+            oauth,
+            // The rooms with numbers of their own go first, so that those made here keep clear of them.
+            rooms: self.rooms.iter().map(|room| (room.id, room.empty(now))).collect(),
+            marks: HashMap::new(),
+            windows: HashMap::new(),
+            downloads: HashMap::new(),
+            webhooks: Webhooks::new(outbox),
+        };
+        for account in self.accounts {
+            data.add_account(account, now);
+        }
+        for (one, other) in self.contacts {
+            data.befriend(one, other, now);
+        }
+        for (from, to, message) in self.requests {
+            data.add_request(from, to, message);
+        }
+        for room in self.rooms {
+            room.fill(&mut data, now);
+        }
+        for webhook in self.webhooks {
+            data.webhooks.add(&mut data.ids, webhook);
+        }
+        data
+    }
+}
+
+impl Default for Seed {
+    fn default() -> Self {
+        let account = |id, name, token: &str| {
+            Account::new(id, name).token(token).organization(10, "Example Inc.").department("Development")
+        };
+        Self::new()
+            .account(account(1, "Bot", "sandbox-chatwork-token").chatwork_id("bot").mail("bot@example.com"))
+            .account(account(2, "Alice", "sandbox-chatwork-token-2").chatwork_id("alice"))
+            .account(account(3, "Bob", "sandbox-chatwork-token-3"))
+            .account(Account::new(4, "Carol"))
+            .contact(1, 2)
+            .incoming_request(4, 1, "Hello, may I?")
+            .room(
+                Room::group(100, "開発")
+                    .description("[info]Where the builds are[/info]")
+                    .admin(1)
+                    .member(2)
+                    .member(3)
+                    .message(2, "おはようございます")
+                    .message(3, "[To:1] Bot\nIs the build green?")
+                    .task(2, &[1], "Write the release notes"),
+            )
+            .room(
+                Room::group(200, "Announcements")
+                    .admin(2)
+                    .member(1)
+                    .readonly(3)
+                    .message(2, "[toall] Welcome!")
+                    .message(1, "Thank you."),
+            )
+            .oauth_client(
+                OAuthClient::confidential("sandbox-client", "sandbox-secret")
+                    .redirect_uri("https://localhost/callback"),
+            )
+            .oauth_client(OAuthClient::public("sandbox-public").redirect_uri("kaiwa-sandbox:/callback"))
+    }
+}
+
+impl Data {
+    pub(super) fn add_account(&mut self, account: Account, now: Timestamp) {
+        let id = account.id;
+        for token in &account.tokens {
+            self.tokens.insert(token.clone(), id);
+        }
+        let my_room = self.new_room(RoomKind::My, "My Chat", &[(id, Role::Admin)], now);
+        let person =
+            Person { profile: account, my_room, contacts: BTreeMap::new(), requests: BTreeMap::new() };
+        self.people.insert(id, person);
+    }
+
+    pub(super) fn add_request(&mut self, from: u64, to: u64, message: String) -> u64 {
+        let id = self.ids.next();
+        if let Some(person) = self.people.get_mut(&to) {
+            person.requests.insert(id, (from, message));
+        }
+        id
+    }
+}

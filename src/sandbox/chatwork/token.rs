@@ -1,0 +1,100 @@
+//! `/token`: codes and refresh tokens become access tokens.
+
+use super::State;
+use super::input::Fields;
+use super::oauth::{OAuthClient, Tokens, split_scopes};
+use super::reply::json_response;
+use axum::extract::{Request, State as Shared};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+pub(super) async fn token(Shared(state): Shared<Arc<State>>, request: Request) -> Response {
+    let headers = request.headers().clone();
+    let form = Fields::body(request).await;
+    let now = state.context.clock.wall();
+    let mut data = state.lock();
+    let data = &mut *data;
+    let client = match authenticate(&data.oauth.clients, &headers, &form) {
+        Ok(client) => client,
+        Err(description) => return refused(StatusCode::UNAUTHORIZED, "invalid_client", &description),
+    };
+    let tools = (&mut data.ids, &data.settings);
+    let outcome = match form.get("grant_type") {
+        Some("authorization_code") => match form.get("code") {
+            Some(code) => {
+                let (uri, verifier) = (form.get("redirect_uri"), form.get("code_verifier"));
+                data.oauth.exchange(tools, &client, code, uri, verifier, now)
+            }
+            None => Err(("invalid_request", "The code is missing.")),
+        },
+        Some("refresh_token") => match form.get("refresh_token") {
+            Some(token) => {
+                data.oauth.refresh(tools, &client, token, form.get("scope").map(split_scopes), now)
+            }
+            None => Err(("invalid_request", "The refresh_token is missing.")),
+        },
+        Some(_) => Err(("unsupported_grant_type", "The grant_type is not supported.")),
+        None => Err(("invalid_request", "The grant_type is missing.")),
+    };
+    match outcome {
+        Ok(tokens) => granted(&tokens),
+        Err((error, description)) => refused(StatusCode::BAD_REQUEST, error, description),
+    }
+}
+
+/// The id of the client. Only a client without a secret may give its id in the form.
+fn authenticate(
+    clients: &HashMap<String, OAuthClient>,
+    headers: &HeaderMap,
+    form: &Fields,
+) -> Result<String, String> {
+    let unknown = |id: &str| format!("The client ID `{id}` is unknown.");
+    match basic(headers) {
+        Some((id, secret)) => match clients.get(&id) {
+            Some(client) if client.secret.as_deref() == Some(secret.as_str()) => Ok(id),
+            Some(_) => Err("The client secret is wrong.".to_owned()),
+            None => Err(unknown(&id)),
+        },
+        None => {
+            let id = form.get("client_id").unwrap_or_default();
+            match clients.get(id) {
+                Some(client) if client.secret.is_none() => Ok(id.to_owned()),
+                Some(_) => Err("The client must authenticate with HTTP Basic.".to_owned()),
+                None => Err(unknown(id)),
+            }
+        }
+    }
+}
+
+fn basic(headers: &HeaderMap) -> Option<(String, String)> {
+    let (scheme, credentials) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let credentials = String::from_utf8(STANDARD.decode(credentials.trim()).ok()?).ok()?;
+    let (id, secret) = credentials.split_once(':')?;
+    Some((id.to_owned(), secret.to_owned()))
+}
+
+fn granted(tokens: &Tokens) -> Response {
+    let body = json!({
+        "access_token": tokens.access,
+        "token_type": "Bearer",
+        "expires_in": tokens.expires_in,
+        "refresh_token": tokens.refresh,
+        "scope": tokens.scopes.join(" "),
+    });
+    let mut response = json_response(StatusCode::OK, &body);
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers_mut().insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
+    response
+}
+
+fn refused(status: StatusCode, error: &str, description: &str) -> Response {
+    json_response(status, &json!({ "error": error, "error_description": description, "error_uri": null }))
+}

@@ -1,0 +1,45 @@
+//! Clients of the sandbox that are ready to use.
+
+use super::{Sandbox, lancers as lancers_sandbox, tascha as tascha_sandbox};
+use crate::{chatwork, lancers, tascha};
+use std::sync::Arc;
+
+/// A client of each service, as the first account of its default seed.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Clients {
+    /// Account 1 "Bot".
+    pub chatwork: chatwork::Client,
+    /// The user "alice".
+    pub tascha: tascha::Client,
+    /// The user "alice".
+    pub lancers: lancers::Client,
+}
+
+impl Sandbox {
+    /// A client of each service, on the sandbox's clock, with the credentials of the default seeds.
+    pub fn client(&self) -> Clients {
+        const READY: &str = "the sandbox's addresses are loopback and its credentials are plain text";
+        Clients {
+            chatwork: self.chatwork_as("sandbox-chatwork-token").build().expect(READY),
+            tascha: self.tascha_as(tascha_sandbox::Seed::TOKEN).build().expect(READY),
+            lancers: self.lancers_as(lancers_sandbox::Seed::CREDENTIAL).build().expect(READY),
+        }
+    }
+
+    /// Begins a Chatwork client of the sandbox, on its clock, with this API token.
+    pub fn chatwork_as(&self, token: &str) -> chatwork::Builder {
+        let builder = chatwork::Client::builder().base_url(self.chatwork_url());
+        builder.clock(Arc::clone(&self.clock)).api_token(token)
+    }
+
+    /// Begins a TAS-CHA client of the sandbox, on its clock, with this API key.
+    pub fn tascha_as(&self, key: &str) -> tascha::Builder {
+        tascha::Client::builder().base_url(self.tascha_url()).clock(Arc::clone(&self.clock)).api_key(key)
+    }
+
+    /// Begins a Lancers client of the sandbox, on its clock, with this cookie.
+    pub fn lancers_as(&self, cookie: &str) -> lancers::Builder {
+        lancers::Client::builder().base_url(self.lancers_url()).clock(Arc::clone(&self.clock)).cookie(cookie)
+    }
+}

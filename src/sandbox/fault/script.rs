@@ -1,0 +1,261 @@
+//! Which request meets which fault.
+
+use super::super::Service;
+use super::super::server::Gate;
+use super::Fault;
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Faults in the order in which requests are to meet them.
+///
+/// Requests of other operations pass it by; once it is used up, all do.
+#[derive(Clone, Debug)]
+#[must_use = "a script does nothing until it is given to `Faults::script`"]
+pub struct Script {
+    operation: Option<String>,
+    steps: VecDeque<Scene>,
+}
+
+#[derive(Clone, Debug)]
+struct Scene {
+    fault: Option<Fault>,
+    left: u64,
+}
+
+impl Script {
+    /// A script for one operation, by the `operationId` of the service's specification (`post_message`).
+    pub fn on(operation: impl Into<String>) -> Self {
+        Self { operation: Some(operation.into()), steps: VecDeque::new() }
+    }
+
+    /// A script for every request.
+    pub fn any() -> Self {
+        Self { operation: None, steps: VecDeque::new() }
+    }
+
+    /// The next request meets this fault.
+    pub fn then(mut self, fault: Fault) -> Self {
+        self.steps.push_back(Scene { fault: Some(fault), left: 1 });
+        self
+    }
+
+    /// The next `requests` are served as usual.
+    pub fn pass(mut self, requests: u64) -> Self {
+        self.steps.push_back(Scene { fault: None, left: requests });
+        self
+    }
+
+    /// Repeats the fault given last, so that it strikes `times` times in all; 0 takes it out.
+    pub fn times(mut self, times: u64) -> Self {
+        if let Some(scene) = self.steps.back_mut() {
+            scene.left = times;
+        }
+        self
+    }
+
+    /// Repeats the fault given last until the faults are cleared.
+    pub fn forever(self) -> Self {
+        self.times(u64::MAX)
+    }
+
+    fn matches(&self, operation: Option<&str>) -> bool {
+        self.operation.is_none() || self.operation.as_deref() == operation
+    }
+
+    /// The fault of the next scene, if any scene is left.
+    fn next(&mut self) -> Option<Option<Fault>> {
+        loop {
+            let scene = self.steps.front_mut()?;
+            if scene.left == 0 {
+                self.steps.pop_front();
+                continue;
+            }
+            scene.left -= 1;
+            return Some(scene.fault.clone());
+        }
+    }
+}
+
+/// Faults that strike by chance, from the sandbox's seed.
+#[derive(Clone, Debug)]
+#[must_use = "chaos does nothing until it is given to `Faults::chaos`"]
+pub struct Chaos {
+    probability: f64,
+    faults: Vec<Fault>,
+    operations: Vec<String>,
+}
+
+impl Chaos {
+    /// Each request meets a fault with this probability, from 0 to 1.
+    pub fn new(probability: f64) -> Self {
+        Self { probability, faults: Vec::new(), operations: Vec::new() }
+    }
+
+    /// One of the faults to choose from, each as likely as the others. A fault given twice is twice as likely.
+    pub fn fault(mut self, fault: Fault) -> Self {
+        self.faults.push(fault);
+        self
+    }
+
+    /// Strikes only at this operation, by its `operationId`; given several times, at each of them.
+    pub fn on(mut self, operation: impl Into<String>) -> Self {
+        self.operations.push(operation.into());
+        self
+    }
+
+    fn draw(&self, operation: Option<&str>, rng: &mut fastrand::Rng) -> Option<Fault> {
+        let meant = self.operations.is_empty()
+            || operation.is_some_and(|operation| self.operations.iter().any(|name| name == operation));
+        if !meant || rng.f64() >= self.probability {
+            return None;
+        }
+        rng.choice(&self.faults).cloned()
+    }
+}
+
+/// The faults of a sandbox.
+#[derive(Clone, Debug)]
+pub struct Faults {
+    chooser: Chooser,
+    gates: BTreeMap<Service, Gate>,
+}
+
+impl Faults {
+    pub(crate) fn new(chooser: Chooser, gates: BTreeMap<Service, Gate>) -> Self {
+        Self { chooser, gates }
+    }
+
+    /// Adds a script. Of several that mean a request, the oldest one with anything left decides.
+    pub fn script(&self, service: Service, script: Script) {
+        self.chooser.lock().rules(service).scripts.push(script);
+    }
+
+    /// Lets faults strike by chance wherever no script decides. Replaces the service's chaos so far.
+    pub fn chaos(&self, service: Service, chaos: Chaos) {
+        self.chooser.lock().rules(service).chaos = Some(chaos);
+    }
+
+    /// Forgets the scripts and the chaos of a service.
+    pub fn clear(&self, service: Service) {
+        let mut choices = self.chooser.lock();
+        let rules = choices.rules(service);
+        rules.scripts.clear();
+        rules.chaos = None;
+    }
+
+    /// Takes a service down, so that its connections are lost and new ones are refused, or brings it up again on
+    /// the same port.
+    ///
+    /// # Errors
+    ///
+    /// If the system does not give the port back, which another program may have taken.
+    pub async fn refuse(&self, service: Service, refuse: bool) -> io::Result<()> {
+        // Every service has one: a sandbox starts all three or none.
+        let gate = &self.gates[&service];
+        if refuse { gate.shut().await } else { gate.open().await }
+    }
+}
+
+/// Chooses the fault of each request.
+#[derive(Clone, Debug)]
+pub(crate) struct Chooser(Arc<Mutex<Choices>>);
+
+#[derive(Debug)]
+struct Choices {
+    seed: u64,
+    services: BTreeMap<Service, Rules>,
+}
+
+#[derive(Debug)]
+struct Rules {
+    scripts: Vec<Script>,
+    chaos: Option<Chaos>,
+    rng: fastrand::Rng,
+}
+
+impl Choices {
+    fn rules(&mut self, service: Service) -> &mut Rules {
+        let seed = self.seed;
+        self.services.entry(service).or_insert_with(|| Rules {
+            scripts: Vec::new(),
+            chaos: None,
+            // One generator a service: the calls to one do not change the faults of another.
+            rng: fastrand::Rng::with_seed(seed.wrapping_add(service as u64)),
+        })
+    }
+}
+
+impl Chooser {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(Arc::new(Mutex::new(Choices { seed, services: BTreeMap::new() })))
+    }
+
+    pub(crate) fn choose(&self, service: Service, operation: Option<&str>) -> Option<Fault> {
+        let mut choices = self.lock();
+        let rules = choices.rules(service);
+        for script in rules.scripts.iter_mut().filter(|script| script.matches(operation)) {
+            if let Some(decision) = script.next() {
+                return decision;
+            }
+        }
+        rules.scripts.retain(|script| !script.steps.is_empty());
+        rules.chaos.as_ref()?.draw(operation, &mut rules.rng)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Choices> {
+        // Nothing panics while the lock is held.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn faults(seed: u64) -> Faults {
+        Faults::new(Chooser::new(seed), BTreeMap::new())
+    }
+
+    fn names(faults: &Faults, operation: &str, requests: usize) -> Vec<&'static str> {
+        (0..requests)
+            .map(|_| {
+                faults.chooser.choose(Service::Chatwork, Some(operation)).map_or("-", |fault| fault.name())
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_script_is_played_in_order_and_by_operation() {
+        let faults = faults(1);
+        let script = Script::on("post_message").then(Fault::reset()).times(2).pass(1).then(Fault::stall());
+        faults.script(Service::Chatwork, script);
+        assert_eq!(names(&faults, "get_me", 2), ["-", "-"]);
+        assert_eq!(names(&faults, "post_message", 6), ["reset", "reset", "-", "stall", "-", "-"]);
+    }
+
+    #[test]
+    fn the_oldest_script_with_anything_left_decides() {
+        let faults = faults(1);
+        faults.script(Service::Chatwork, Script::any().then(Fault::close()));
+        faults.script(Service::Chatwork, Script::on("get_me").then(Fault::reset()).forever());
+        assert_eq!(names(&faults, "get_me", 3), ["close", "reset", "reset"]);
+        faults.clear(Service::Chatwork);
+        assert_eq!(names(&faults, "get_me", 1), ["-"]);
+    }
+
+    #[test]
+    fn chance_follows_the_seed() {
+        let run = |seed| {
+            let faults = faults(seed);
+            let chaos = Chaos::new(0.3).fault(Fault::reset()).fault(Fault::stall()).on("get_me");
+            faults.chaos(Service::Chatwork, chaos);
+            assert_eq!(names(&faults, "get_rooms", 50), ["-"; 50]);
+            names(&faults, "get_me", 1000)
+        };
+        let struck = run(7).iter().filter(|name| **name != "-").count();
+        assert!((250..350).contains(&struck), "{struck}");
+        assert_eq!(run(7), run(7));
+        assert_ne!(run(7), run(8));
+    }
+}

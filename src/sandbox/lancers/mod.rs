@@ -1,0 +1,102 @@
+//! Lancers in memory: the 13 operations of the message API v2.
+//!
+//! A [`Seed`] says what is there at the start and how the service behaves, a [`View`] what is there now.
+//!
+//! The only source on this API is a blog post, and it names no credential. The sandbox takes one header, by default
+//! `Cookie: session=sandbox`, for one account. A success is answered with 200, and every failure with 400 and
+//! `{"type": "bad_request", "message": …}`, unknown paths and a missing credential included. Where the post is silent,
+//! the sandbox decides:
+//!
+//! * Boards are listed by `modified`, newest first, then by id, highest first; `modified` asks for strictly older
+//!   ones, with a precision of seconds. Posting a message and changing a board or its users count as changes.
+//! * `/boards/unread` lists the unread messages of as many boards as `limit` says, board by board in the order of the
+//!   list of boards, each board's messages by id upwards.
+//! * Messages are listed from `message_id` upwards (`next`) or downwards (`prev`), the given one included, in that
+//!   order. Without `message_id`, `next` begins with the oldest and `prev` with the newest.
+//! * Files: the post says ids from `file_id` upwards, and prints an example sorted downwards. Here the page holds the
+//!   `limit` lowest ids that are not below `file_id` and is sorted downwards. See [`Seed::files_upwards`].
+//! * The search looks for `q` in titles, descriptions, names of users and texts of messages, without regard to case.
+//! * An account has read a board up to a message. Its own messages are not unread for it, but it is in `read_users`
+//!   only once it has marked them as read. Marking as read never goes back. A new user has read nothing.
+//! * A mention is `@name`, with no letter, digit, `_` or `-` after it.
+//! * `POST …/users` answers with the users given; those who are on the board already stay there.
+//! * A message needs a text or a file. All users named must exist.
+
+mod boards;
+mod call;
+mod data;
+mod error;
+mod files;
+mod form;
+mod messages;
+mod model;
+mod seed;
+mod users;
+mod view;
+
+pub use model::{Board, File, Message, Work};
+pub use seed::{BoardSeed, Seed};
+pub use view::{BoardView, View};
+
+use crate::sandbox::context::Context;
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::routing::{delete, get, put};
+use data::Data;
+use jiff::Timestamp;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Above any file of a test, below what would fill the memory.
+const MAX_BODY: usize = 64 * 1024 * 1024;
+
+/// The service: all its data, and the clock.
+pub(crate) struct State {
+    context: Context,
+    data: Mutex<Data>,
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State").finish_non_exhaustive()
+    }
+}
+
+impl State {
+    pub(crate) fn new(context: Context, seed: Seed) -> Self {
+        let data = seed.build(context.clock.wall(), context.seed);
+        Self { context, data: Mutex::new(data) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Data> {
+        // Handlers check before they change anything, so the data is whole even after a panic.
+        self.data.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> Timestamp {
+        self.context.clock.wall()
+    }
+}
+
+/// The API under `/message_api/v2`.
+pub(crate) fn router(state: Arc<State>) -> Router {
+    let serve = |operation: call::Operation| {
+        let state = Arc::clone(&state);
+        move |params, request: Request| call::serve(Arc::clone(&state), operation, params, request)
+    };
+    let base = "/message_api/v2/boards";
+    let board = format!("{base}/{{board_id}}");
+    Router::new()
+        .route(base, get(serve(boards::list)).post(serve(boards::create)))
+        .route(&format!("{base}/unread"), get(serve(boards::unread)))
+        .route(&format!("{base}/search"), get(serve(boards::search)))
+        .route(&board, get(serve(boards::get)).put(serve(boards::update)))
+        .route(&format!("{board}/users"), get(serve(users::list)).post(serve(users::add)))
+        .route(&format!("{board}/users/{{name}}"), delete(serve(users::remove)))
+        .route(&format!("{board}/messages"), get(serve(messages::list)).post(serve(messages::post)))
+        .route(&format!("{board}/messages/read"), put(serve(messages::mark_read)))
+        .route(&format!("{board}/files"), get(serve(files::list)))
+        .method_not_allowed_fallback(call::unknown)
+        .fallback(call::unknown)
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+}

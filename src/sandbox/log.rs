@@ -1,0 +1,222 @@
+//! What the sandbox received, for assertions and for watching it.
+
+use super::{Fault, Service};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use bytes::Bytes;
+use jiff::Timestamp;
+use percent_encoding::percent_decode_str;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::broadcast;
+
+/// What stands in the log in place of a secret.
+const MASK: &str = "***";
+
+/// One request that the sandbox received.
+///
+/// Credentials are replaced by `***`: headers that carry one, and the codes, secrets and tokens of the OAuth endpoint.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Recorded {
+    /// Place in the log, from 0.
+    pub number: usize,
+    /// When the request was complete, by the sandbox's clock.
+    pub at: Timestamp,
+    /// Which service it was sent to.
+    pub service: Service,
+    /// The `operationId` of the service's specification; `None` for a path that the service does not have.
+    pub operation: Option<&'static str>,
+    /// The method.
+    pub method: Method,
+    /// The path as sent, percent-encoded.
+    pub path: String,
+    /// The query as sent, without `?`.
+    pub query: Option<String>,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Bytes,
+    /// Status of the answer, or of as much of it as was sent; `None` as long as, or if, nothing was answered.
+    pub status: Option<u16>,
+    /// The fault that was played on it.
+    pub fault: Option<Fault>,
+    /// Whether the operation took effect: its handler ran and did not refuse.
+    pub applied: bool,
+}
+
+impl Recorded {
+    /// A field of a form body, percent-decoded. The first of that name.
+    pub fn form(&self, name: &str) -> Option<String> {
+        let body = std::str::from_utf8(&self.body).ok()?;
+        field(body, name)
+    }
+
+    /// A parameter of the query, percent-decoded. The first of that name.
+    pub fn parameter(&self, name: &str) -> Option<String> {
+        field(self.query.as_deref()?, name)
+    }
+
+    /// The value of a header, if it is text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+}
+
+fn field(pairs: &str, name: &str) -> Option<String> {
+    url::form_urlencoded::parse(pairs.as_bytes())
+        .find(|(key, _)| key == name)
+        .map(|(_, value)| value.into_owned())
+}
+
+/// The requests so far, and those who want to be told of each.
+#[derive(Clone, Debug)]
+pub(crate) struct Log {
+    entries: Arc<Mutex<Vec<Recorded>>>,
+    seen: broadcast::Sender<Recorded>,
+}
+
+impl Log {
+    pub(crate) fn new() -> Self {
+        Self { entries: Arc::default(), seen: broadcast::Sender::new(4096) }
+    }
+
+    pub(crate) fn entries(&self) -> Vec<Recorded> {
+        self.lock().clone()
+    }
+
+    pub(crate) fn clear(&self) {
+        self.lock().clear();
+    }
+
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Recorded> {
+        self.seen.subscribe()
+    }
+
+    /// Writes the request down at once; the entry is completed when the guard is dropped.
+    ///
+    /// Dropping covers a client that went away while its request was being handled.
+    pub(crate) fn open(&self, mut recorded: Recorded) -> Entry {
+        mask(&mut recorded);
+        let mut entries = self.lock();
+        recorded.number = entries.len();
+        entries.push(recorded.clone());
+        Entry { log: self.clone(), recorded }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Recorded>> {
+        // Each change is one statement, so the list is valid even if its holder panicked.
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The entry of a request that is being handled.
+pub(crate) struct Entry {
+    log: Log,
+    pub(crate) recorded: Recorded,
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        if let Some(entry) = self.log.lock().get_mut(self.recorded.number) {
+            *entry = self.recorded.clone();
+        }
+        // Nobody listening is the usual case.
+        let _ = self.log.seen.send(self.recorded.clone());
+    }
+}
+
+fn mask(recorded: &mut Recorded) {
+    for (name, value) in &mut recorded.headers {
+        if *name == header::AUTHORIZATION || *name == header::PROXY_AUTHORIZATION {
+            // The scheme is worth seeing, and is no secret.
+            let scheme = value.to_str().ok().and_then(|text| text.split_once(' ')).map(|(scheme, _)| scheme);
+            *value = scheme
+                .and_then(|scheme| HeaderValue::from_str(&format!("{scheme} {MASK}")).ok())
+                .unwrap_or(HeaderValue::from_static(MASK));
+        } else if is_secret(name) {
+            *value = HeaderValue::from_static(MASK);
+        }
+    }
+    if matches!(recorded.operation, Some("oauth_token")) {
+        recorded.body = Bytes::from(mask_form(&recorded.body));
+    }
+    if let Some(query) = &mut recorded.query {
+        *query = mask_form(query.as_bytes());
+    }
+}
+
+fn is_secret(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    // An idempotency key is no credential, and tests assert on it.
+    name != "idempotency-key"
+        && ["token", "secret", "api-key", "auth", "cookie"].iter().any(|word| name.contains(word))
+}
+
+/// The form with the values of its secrets replaced and everything else as it was sent.
+fn mask_form(form: &[u8]) -> String {
+    let form = String::from_utf8_lossy(form);
+    let masked: Vec<String> = form
+        .split('&')
+        .map(|pair| match pair.split_once('=') {
+            Some((name, _)) if is_secret_field(name) => format!("{name}={MASK}"),
+            _ => pair.to_owned(),
+        })
+        .collect();
+    masked.join("&")
+}
+
+fn is_secret_field(name: &str) -> bool {
+    let name = percent_decode_str(name).decode_utf8_lossy();
+    matches!(&*name, "code" | "code_verifier" | "client_secret" | "refresh_token" | "access_token" | "token")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn recorded() -> Recorded {
+        Recorded {
+            number: 0,
+            at: Timestamp::UNIX_EPOCH,
+            service: Service::Chatwork,
+            operation: Some("oauth_token"),
+            method: Method::POST,
+            path: "/token".to_owned(),
+            query: Some("state=1&access_token=abc".to_owned()),
+            headers: HeaderMap::new(),
+            body: Bytes::from_static(b"grant_type=refresh_token&refresh_token=abc&scope=a%3Ab"),
+            status: None,
+            fault: None,
+            applied: false,
+        }
+    }
+
+    #[test]
+    fn no_credential_is_kept() {
+        let log = Log::new();
+        let mut request = recorded();
+        request.headers.insert("authorization", HeaderValue::from_static("Basic abc"));
+        request.headers.insert("x-chatworktoken", HeaderValue::from_static("abc"));
+        request.headers.insert("x-api-key", HeaderValue::from_static("abc"));
+        request.headers.insert("cookie", HeaderValue::from_static("abc"));
+        request.headers.insert("idempotency-key", HeaderValue::from_static("order-1"));
+        drop(log.open(request));
+        let entry = log.entries().remove(0);
+        assert!(!format!("{entry:?}").contains("abc"), "{entry:?}");
+        assert_eq!(entry.header("authorization"), Some("Basic ***"));
+        assert_eq!(entry.header("idempotency-key"), Some("order-1"));
+        assert_eq!(entry.form("scope").as_deref(), Some("a:b"));
+        assert_eq!(entry.parameter("state").as_deref(), Some("1"));
+    }
+
+    #[test]
+    fn an_entry_is_there_at_once_and_completed_later() {
+        let log = Log::new();
+        let mut seen = log.subscribe();
+        let mut entry = log.open(recorded());
+        assert_eq!(log.entries()[0].status, None);
+        entry.recorded.status = Some(200);
+        drop(entry);
+        assert_eq!(log.entries()[0].status, Some(200));
+        assert_eq!(seen.try_recv().expect("it was told").status, Some(200));
+    }
+}

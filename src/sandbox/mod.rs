@@ -1,0 +1,286 @@
+//! The three services in memory, on loopback ports, with faults on demand.
+//!
+//! Nothing leaves the machine, no token is needed, and time stands still if it is told to. The services keep state:
+//! what is posted is listed, counted and can be read by the others. What they answer is told in
+//! [`chatwork`], [`tascha`] and [`lancers`]; what can go wrong on the way, in [`Fault`].
+//!
+//! ```no_run
+//! # async fn example() -> std::io::Result<()> {
+//! use kaiwa::VirtualClock;
+//! use kaiwa::sandbox::{Fault, Sandbox, Script, Service, chatwork};
+//!
+//! let clock = VirtualClock::new();
+//! let seed = chatwork::Seed::new()
+//!     .account(chatwork::Account::new(1, "Bot").token("bot-token"))
+//!     .account(chatwork::Account::new(2, "Alice"))
+//!     .room(chatwork::Room::group(10, "Builds").admin(1).member(2).messages(100));
+//! let sandbox = Sandbox::builder().clock(clock.clone()).seed(42).chatwork(seed).start().await?;
+//! sandbox.faults().script(Service::Chatwork, Script::on("post_message").then(Fault::reset()));
+//!
+//! // ... run the bot against `sandbox.chatwork_url()`, then look at what it did:
+//! assert_eq!(sandbox.chatwork().room(10).messages().len(), 101);
+//! assert_eq!(sandbox.requests().len(), 2);
+//! # Ok(())
+//! # }
+//! ```
+
+pub mod chatwork;
+mod clients;
+pub(crate) mod context;
+mod fault;
+pub mod lancers;
+mod log;
+mod operations;
+mod server;
+pub mod tascha;
+
+pub use clients::Clients;
+pub use fault::{Chaos, Fault, Faults, Script};
+pub use log::Recorded;
+
+use crate::{Clock, SystemClock};
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use context::Context;
+use fault::Chooser;
+use log::Log;
+use server::{Server, Shared};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use tokio::sync::broadcast;
+use tokio::task::AbortHandle;
+
+/// One of the three services.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Service {
+    /// Chatwork API v2, with its OAuth endpoints.
+    Chatwork,
+    /// TAS-CHA Public API v1.
+    Tascha,
+    /// Lancers message API v2.
+    Lancers,
+}
+
+/// The three services, each on a port of its own, until this is dropped.
+#[must_use = "the services stop when the sandbox is dropped"]
+pub struct Sandbox {
+    chatwork: Arc<chatwork::State>,
+    tascha: Arc<tascha::State>,
+    lancers: Arc<lancers::State>,
+    servers: BTreeMap<Service, Server>,
+    webhooks: AbortHandle,
+    log: Log,
+    faults: Faults,
+    clock: Arc<dyn Clock>,
+}
+
+impl Sandbox {
+    /// Starts the services as their default seeds have them, on ports that the system chooses.
+    ///
+    /// # Errors
+    ///
+    /// If there is no port to be had.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub async fn start() -> io::Result<Self> {
+        Self::builder().start().await
+    }
+
+    /// A sandbox with a clock, a seed, data or ports of one's own.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Base URL of Chatwork's API: `http://127.0.0.1:<port>/v2`.
+    pub fn chatwork_url(&self) -> String {
+        self.url(Service::Chatwork, "/v2")
+    }
+
+    /// Base URL of TAS-CHA's API: `http://127.0.0.1:<port>/v1`.
+    pub fn tascha_url(&self) -> String {
+        self.url(Service::Tascha, "/v1")
+    }
+
+    /// Base URL of Lancers' API: `http://127.0.0.1:<port>/message_api/v2`.
+    pub fn lancers_url(&self) -> String {
+        self.url(Service::Lancers, "/message_api/v2")
+    }
+
+    /// Chatwork's OAuth token endpoint.
+    pub fn oauth_token_url(&self) -> String {
+        self.url(Service::Chatwork, "/token")
+    }
+
+    /// Chatwork's OAuth consent page. There is no page: it redirects at once, as the seed's
+    /// [`Consent`](chatwork::Consent) says.
+    pub fn oauth_consent_url(&self) -> String {
+        self.url(Service::Chatwork, "/packages/oauth2/login.php")
+    }
+
+    /// Looks at Chatwork's data, and acts on it as the people do who are not under test.
+    pub fn chatwork(&self) -> chatwork::View {
+        chatwork::View::new(self.chatwork.clone())
+    }
+
+    /// Looks at TAS-CHA's data.
+    pub fn tascha(&self) -> tascha::View {
+        tascha::View::new(self.tascha.clone())
+    }
+
+    /// Looks at Lancers' data.
+    pub fn lancers(&self) -> lancers::View {
+        lancers::View::new(self.lancers.clone())
+    }
+
+    /// Every request so far, of all services, in the order in which they were complete.
+    pub fn requests(&self) -> Vec<Recorded> {
+        self.log.entries()
+    }
+
+    /// Forgets the requests so far.
+    pub fn clear_requests(&self) {
+        self.log.clear();
+    }
+
+    /// Tells each request from now on, once its answer is decided. Whoever is more than 4096 behind misses the oldest.
+    pub fn requests_seen(&self) -> broadcast::Receiver<Recorded> {
+        self.log.subscribe()
+    }
+
+    /// What goes wrong, and when.
+    pub fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    fn url(&self, service: Service, path: &str) -> String {
+        format!("http://{}{path}", self.servers[&service].address)
+    }
+}
+
+impl fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sandbox")
+            .field("chatwork", &self.chatwork_url())
+            .field("tascha", &self.tascha_url())
+            .field("lancers", &self.lancers_url())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        self.webhooks.abort();
+    }
+}
+
+/// Prepares a [`Sandbox`].
+#[derive(Debug)]
+#[must_use = "nothing is started before `start`"]
+pub struct Builder {
+    clock: Arc<dyn Clock>,
+    seed: u64,
+    chatwork: chatwork::Seed,
+    tascha: tascha::Seed,
+    lancers: lancers::Seed,
+    ports: BTreeMap<Service, u16>,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            clock: Arc::new(SystemClock),
+            seed: 0,
+            chatwork: chatwork::Seed::default(),
+            tascha: tascha::Seed::default(),
+            lancers: lancers::Seed::default(),
+            ports: BTreeMap::new(),
+        }
+    }
+}
+
+impl Builder {
+    /// Where the services read the time and wait. Give the client the same one. Default: the system's.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// What ids and the chances of [`Chaos`] follow. Default: 0.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Chatwork's data at the start.
+    pub fn chatwork(mut self, seed: chatwork::Seed) -> Self {
+        self.chatwork = seed;
+        self
+    }
+
+    /// TAS-CHA's data at the start.
+    pub fn tascha(mut self, seed: tascha::Seed) -> Self {
+        self.tascha = seed;
+        self
+    }
+
+    /// Lancers' data at the start.
+    pub fn lancers(mut self, seed: lancers::Seed) -> Self {
+        self.lancers = seed;
+        self
+    }
+
+    /// A fixed port for a service. Default: one that the system chooses.
+    pub fn port(mut self, service: Service, port: u16) -> Self {
+        self.ports.insert(service, port);
+        self
+    }
+
+    /// Starts the services.
+    ///
+    /// # Errors
+    ///
+    /// If a port is taken.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub async fn start(self) -> io::Result<Sandbox> {
+        let context = Context { clock: self.clock.clone(), seed: self.seed };
+        let clock = self.clock.clone();
+        let chatwork = Arc::new(chatwork::State::new(context.clone(), self.chatwork));
+        let tascha = Arc::new(tascha::State::new(context.clone(), self.tascha));
+        let lancers = Arc::new(lancers::State::new(context, self.lancers));
+
+        let log = Log::new();
+        let chooser = Chooser::new(self.seed);
+        let shared = Shared { clock: self.clock, log: log.clone(), faults: chooser.clone() };
+        let mut servers = BTreeMap::new();
+        let routers: [(Service, Router); 3] = [
+            (Service::Chatwork, chatwork::router(chatwork.clone())),
+            (Service::Tascha, tascha::router(tascha.clone())),
+            (Service::Lancers, lancers::router(lancers.clone())),
+        ];
+        for (service, router) in routers {
+            let port = self.ports.get(&service).copied().unwrap_or(0);
+            // Uploads are larger than axum's default limit, and the services have limits of their own.
+            let router = router.layer(DefaultBodyLimit::disable());
+            servers.insert(service, Server::start(service, port, router, shared.clone())?);
+        }
+        let gates = servers.iter().map(|(service, server)| (*service, server.gate.clone())).collect();
+        let webhooks = tokio::spawn(chatwork::deliver(chatwork.clone())).abort_handle();
+        Ok(Sandbox {
+            chatwork,
+            tascha,
+            lancers,
+            servers,
+            webhooks,
+            log,
+            faults: Faults::new(chooser, gates),
+            clock,
+        })
+    }
+}

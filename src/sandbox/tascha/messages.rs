@@ -1,0 +1,59 @@
+//! The messages of a room.
+
+use super::call::{Call, Reply};
+use super::data::{Data, RoomData};
+use super::error::Failure;
+use super::fields::Fields;
+use super::limits::Now;
+use super::model::Message;
+use serde_json::Value;
+
+pub(super) fn list(data: &mut Data, call: &Call) -> Result<Reply, Failure> {
+    let paging = data.settings.paging.clone();
+    let room = data.room(call.param("roomId"), &call.key)?;
+    let list = format!("messages/{}", room.room.id);
+    Reply::ok(call.page.page(&paging, &list, &room.messages, |_| true, Message::wire)?)
+}
+
+pub(super) fn create(data: &mut Data, call: &Call) -> Result<Reply, Failure> {
+    let author_id = call.key.require_user()?.to_owned();
+    let id = data.ids.next();
+    let room = data.room(call.param("roomId"), &call.key)?;
+    let mut fields = Fields::of(&call.body)?;
+    let body = fields.required_text("body", 1, 10_000);
+    let reply_to = fields.text("replyToMessageId", 1, usize::MAX);
+    fields.check()?;
+    if let Some(reply_to) = &reply_to
+        && !room.messages.iter().any(|message| message.id == *reply_to)
+    {
+        return Err(Failure::invalid("replyToMessageId", "must be a message of the same room"));
+    }
+    let wire = push(room, id, author_id, body, reply_to, call.now);
+    data.wrote(call.param("roomId"), "message.created", &wire, call.now);
+    Reply::created(wire)
+}
+
+/// A message of somebody who is not under test.
+pub(super) fn post(data: &mut Data, room_id: &str, author_id: &str, body: &str, now: Now) -> Option<String> {
+    let id = data.ids.next();
+    let room = data.find_room(room_id)?;
+    let wire = push(room, id.clone(), author_id.to_owned(), body.to_owned(), None, now);
+    data.wrote(room_id, "message.created", &wire, now);
+    Some(id)
+}
+
+fn push(
+    room: &mut RoomData,
+    id: String,
+    author_id: String,
+    body: String,
+    reply_to_message_id: Option<String>,
+    now: Now,
+) -> Value {
+    let room_id = room.room.id.clone();
+    let (created_at, updated_at) = (now.wall, now.wall);
+    let message = Message { id, room_id, author_id, body, reply_to_message_id, created_at, updated_at };
+    let wire = message.wire();
+    room.messages.push(message);
+    wire
+}

@@ -1,0 +1,145 @@
+//! What is there now.
+
+use super::State;
+use super::data::RoomData;
+use super::model::{Delivery, File, Member, Message, Record, RecordStatus, Room, Task, User};
+use super::{messages, webhooks};
+use std::sync::Arc;
+
+/// What TAS-CHA holds now, and a hand on what a request cannot change.
+#[derive(Clone, Debug)]
+pub struct View {
+    state: Arc<State>,
+}
+
+impl View {
+    pub(crate) fn new(state: Arc<State>) -> Self {
+        Self { state }
+    }
+
+    /// All people.
+    pub fn users(&self) -> Vec<User> {
+        self.state.lock().users.clone()
+    }
+
+    /// All rooms, direct messages included.
+    pub fn rooms(&self) -> Vec<Room> {
+        self.state.lock().rooms.iter().map(|room| room.room.clone()).collect()
+    }
+
+    /// One room. Of a room that does not exist everything is empty.
+    pub fn room(&self, id: impl Into<String>) -> RoomView {
+        RoomView { state: Arc::clone(&self.state), id: id.into() }
+    }
+
+    /// The units that the owner of a token has used this month; `None` if there is no such token.
+    pub fn units_used(&self, token: &str) -> Option<u64> {
+        let now = self.state.now();
+        let mut data = self.state.lock();
+        let payer = data.keys.iter().find(|key| key.token == token)?.payer();
+        let quota = data.settings.quota.clone();
+        Some(data.limits.units_used(&payer, now, &quota))
+    }
+
+    /// How many idempotency keys are remembered.
+    pub fn idempotency_keys(&self) -> usize {
+        self.state.lock().answers.len()
+    }
+
+    /// Revokes a token: from now on it is answered with 401.
+    pub fn revoke(&self, token: &str) {
+        self.state.lock().keys.iter_mut().filter(|key| key.token == token).for_each(|key| key.revoked = true);
+    }
+}
+
+/// One room.
+#[derive(Clone, Debug)]
+pub struct RoomView {
+    state: Arc<State>,
+    id: String,
+}
+
+impl RoomView {
+    /// The room itself, if it exists.
+    pub fn get(&self) -> Option<Room> {
+        self.with(|room| room.room.clone())
+    }
+
+    /// The members.
+    pub fn members(&self) -> Vec<Member> {
+        self.with(|room| room.members.clone()).unwrap_or_default()
+    }
+
+    /// The ids of the boards.
+    pub fn boards(&self) -> Vec<String> {
+        self.with(|room| room.boards.clone()).unwrap_or_default()
+    }
+
+    /// The messages, oldest first.
+    pub fn messages(&self) -> Vec<Message> {
+        self.with(|room| room.messages.clone()).unwrap_or_default()
+    }
+
+    /// The tasks, oldest first.
+    pub fn tasks(&self) -> Vec<Task> {
+        self.with(|room| room.tasks.clone()).unwrap_or_default()
+    }
+
+    /// The records, oldest first, with their content.
+    pub fn records(&self) -> Vec<Record> {
+        self.with(|room| room.records.clone()).unwrap_or_default()
+    }
+
+    /// The files, oldest first.
+    pub fn files(&self) -> Vec<File> {
+        self.with(|room| room.files.clone()).unwrap_or_default()
+    }
+
+    /// The delivery log of a webhook of the room, oldest first.
+    pub fn deliveries(&self, webhook_id: &str) -> Vec<Delivery> {
+        self.with(|room| {
+            room.webhook(webhook_id).map(|webhook| webhook.deliveries.clone()).unwrap_or_default()
+        })
+        .unwrap_or_default()
+    }
+
+    /// Posts a message as this user, who need not be a member, and returns its id; `None` if there is no such room.
+    ///
+    /// The room's webhooks are told, as they are of a message that came by the API.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime, if the room has a webhook.
+    pub fn post(&self, author_id: &str, body: &str) -> Option<String> {
+        let now = self.state.now();
+        let mut data = self.state.lock();
+        let id = messages::post(&mut data, &self.id, author_id, body, now);
+        let outbox = std::mem::take(&mut data.outbox);
+        drop(data);
+        webhooks::deliver_all(&self.state, outbox);
+        id
+    }
+
+    /// Lets a webhook of the room post to this URL from now on. Only loopback addresses are posted to.
+    pub fn set_webhook_url(&self, webhook_id: &str, url: impl Into<String>) {
+        self.with(|room| {
+            if let Ok(webhook) = room.webhook(webhook_id) {
+                webhook.url = Some(url.into());
+            }
+        });
+    }
+
+    /// Locks, archives or reopens a record.
+    pub fn set_record_status(&self, record_id: &str, status: RecordStatus) {
+        self.with(|room| {
+            room.records
+                .iter_mut()
+                .filter(|record| record.id == record_id)
+                .for_each(|record| record.status = status);
+        });
+    }
+
+    fn with<T>(&self, look: impl FnOnce(&mut RoomData) -> T) -> Option<T> {
+        self.state.lock().find_room(&self.id).map(look)
+    }
+}

@@ -1,0 +1,395 @@
+//! Faults, as they arrive on the socket.
+
+use super::spec;
+use super::wire::{Raw, authority, connect, exchange, read};
+use futures::poll;
+use jiff::SignedDuration;
+use kaiwa::VirtualClock;
+use kaiwa::sandbox::chatwork::Seed;
+use kaiwa::sandbox::{Chaos, Fault, Sandbox, Script, Service};
+use serde_json::Value;
+use std::io::ErrorKind;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+async fn start() -> (Sandbox, VirtualClock) {
+    let clock = VirtualClock::new();
+    let builder = Sandbox::builder().clock(clock.clone()).chatwork(Seed::default().unlimited());
+    (builder.start().await.unwrap(), clock)
+}
+
+fn post(sandbox: &Sandbox) -> String {
+    let host = authority(&sandbox.chatwork_url());
+    format!(
+        "POST /v2/rooms/100/messages HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\
+         x-chatworktoken: sandbox-chatwork-token\r\n\
+         content-type: application/x-www-form-urlencoded\r\ncontent-length: 6\r\n\r\nbody=a"
+    )
+}
+
+/// What comes back for a post that meets the fault, and whether the post was applied.
+async fn meet(sandbox: &Sandbox, fault: Fault) -> (Raw, bool) {
+    let before = sandbox.chatwork().room(100).messages().len();
+    sandbox.faults().script(Service::Chatwork, Script::on("post_message").then(fault));
+    let raw = exchange(&sandbox.chatwork_url(), &post(sandbox)).await;
+    let applied = sandbox.chatwork().room(100).messages().len() > before;
+    assert_eq!(sandbox.requests().last().unwrap().applied, applied);
+    (raw, applied)
+}
+
+#[tokio::test]
+async fn refusals_come_before_the_operation() {
+    let (sandbox, _) = start().await;
+    let (raw, applied) = meet(&sandbox, Fault::bad_gateway()).await;
+    assert!(!applied && raw.text().starts_with("HTTP/1.1 502 ") && raw.text().contains("502 Bad Gateway"));
+    let (raw, _) = meet(&sandbox, Fault::status(401)).await;
+    assert!(raw.text().contains("content-length: 0") && raw.body().is_empty());
+    let (raw, _) =
+        meet(&sandbox, Fault::status(503).header("retry-after", "7").body("text/plain", "later")).await;
+    assert!(raw.text().contains("retry-after: 7") && raw.body() == b"later");
+    let (raw, _) = meet(&sandbox, Fault::too_many_requests(Some(Duration::from_millis(1500)))).await;
+    assert!(raw.text().starts_with("HTTP/1.1 429 ") && raw.text().contains("retry-after: 2"));
+    let (raw, _) = meet(&sandbox, Fault::too_many_requests(None)).await;
+    assert!(!raw.text().contains("retry-after"));
+    let (raw, applied) = meet(&sandbox, Fault::expired_token()).await;
+    assert!(!applied && raw.text().contains("www-authenticate: Bearer error=\"invalid_token\""));
+    let (raw, applied) = meet(&sandbox, Fault::redirect("http://127.0.0.2:9/elsewhere")).await;
+    assert!(!applied && raw.text().contains("location: http://127.0.0.2:9/elsewhere"));
+    let (raw, applied) = meet(&sandbox, Fault::bad_gateway().after()).await;
+    assert!(applied && raw.text().starts_with("HTTP/1.1 502 "));
+}
+
+#[tokio::test]
+async fn a_lost_connection_is_lost_before_or_after() {
+    let (sandbox, _) = start().await;
+    for (fault, applies) in [(Fault::reset(), false), (Fault::reset().after(), true)] {
+        let (raw, applied) = meet(&sandbox, fault).await;
+        assert!(raw.was_reset() && raw.bytes.is_empty(), "{:?}", raw.end);
+        assert_eq!(applied, applies);
+    }
+    let (raw, applied) = meet(&sandbox, Fault::close()).await;
+    assert!(raw.end.is_ok() && raw.bytes.is_empty() && !applied);
+}
+
+fn promised(raw: &Raw) -> usize {
+    let text = raw.text();
+    let length = text.split("content-length: ").nth(1).and_then(|rest| rest.split("\r\n").next());
+    length.unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_body_is_cut() {
+    let (sandbox, _) = start().await;
+    for (fault, applies) in [
+        (Fault::reset_mid_body(), true),
+        (Fault::reset_mid_body().before(), false),
+        (Fault::short_body(), true),
+        (Fault::short_body().before(), false),
+    ] {
+        let resets = fault.name() == "reset_mid_body";
+        let (raw, applied) = meet(&sandbox, fault).await;
+        assert_eq!((raw.was_reset(), applied), (resets, applies));
+        let body = raw.body();
+        assert!(!body.is_empty() && body.len() < promised(&raw), "{}", raw.text());
+    }
+}
+
+#[tokio::test]
+async fn some_answers_never_end() {
+    let (sandbox, _) = start().await;
+    for fault in [Fault::stall(), Fault::silence(), Fault::endless()] {
+        let name = fault.name();
+        sandbox.faults().script(Service::Chatwork, Script::any().then(fault));
+        let mut stream = connect(&sandbox.chatwork_url()).await.unwrap();
+        stream.write_all(post(&sandbox).as_bytes()).await.unwrap();
+        let mut received = 0;
+        let mut buffer = vec![0; 1 << 16];
+        let ended = loop {
+            match tokio::time::timeout(Duration::from_millis(100), stream.read(&mut buffer)).await {
+                Err(_) => break false,
+                Ok(Ok(0) | Err(_)) => break true,
+                Ok(Ok(read)) => received += read,
+            }
+            if received > 10 << 20 {
+                break false;
+            }
+        };
+        assert!(!ended, "{name}");
+        match name {
+            "endless" => assert!(received > 10 << 20),
+            "silence" => assert_eq!(received, 0),
+            _ => assert!(received > 0),
+        }
+    }
+    let applied: Vec<bool> = sandbox.requests().iter().map(|request| request.applied).collect();
+    assert_eq!(applied, [true, false, true]);
+}
+
+#[tokio::test]
+async fn waits_are_on_the_sandboxs_clock() {
+    let (sandbox, clock) = start().await;
+    sandbox.faults().script(Service::Chatwork, Script::any().then(Fault::slow_headers(60 * SECOND)));
+    let (url, request) = (sandbox.chatwork_url(), post(&sandbox));
+    let mut call = Box::pin(exchange(&url, &request));
+    while clock.sleepers() == 0 {
+        assert!(poll!(&mut call).is_pending());
+        tokio::task::yield_now().await;
+    }
+    assert!(sandbox.requests()[0].applied || sandbox.chatwork().room(100).messages().len() == 4);
+    clock.advance(60 * SECOND);
+    assert!(call.await.text().starts_with("HTTP/1.1 200 "));
+
+    sandbox.faults().script(Service::Chatwork, Script::any().then(Fault::trickle(SECOND)));
+    let before = clock.elapsed();
+    let raw = clock.drive(exchange(&url, &request)).await;
+    spec::check(Service::Chatwork, "POST", "/v2/rooms/100/messages", 200, &raw.body());
+    assert!(clock.elapsed() - before >= 10 * SECOND);
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_a_slow_server_is_not_served() {
+    let (sandbox, clock) = start().await;
+    sandbox.faults().script(Service::Chatwork, Script::any().then(Fault::slow_headers(SECOND).before()));
+    let mut stream = connect(&sandbox.chatwork_url()).await.unwrap();
+    stream.write_all(post(&sandbox).as_bytes()).await.unwrap();
+    while clock.sleepers() == 0 {
+        tokio::task::yield_now().await;
+    }
+    drop(stream);
+    while clock.sleepers() > 0 {
+        tokio::task::yield_now().await;
+    }
+    clock.advance(SECOND);
+    assert_eq!(sandbox.chatwork().room(100).messages().len(), 3);
+    let request = &sandbox.requests()[0];
+    assert_eq!((request.status, request.applied), (None, false));
+}
+
+#[tokio::test]
+async fn contents_are_spoilt() {
+    let (sandbox, _) = start().await;
+    let (raw, applied) = meet(&sandbox, Fault::invalid_utf8()).await;
+    assert!(applied && std::str::from_utf8(&raw.body()).is_err());
+    let (raw, _) = meet(&sandbox, Fault::invalid_json()).await;
+    assert!(promised(&raw) == raw.body().len() && serde_json::from_slice::<Value>(&raw.body()).is_err());
+    let (raw, _) = meet(&sandbox, Fault::wrong_types()).await;
+    assert!(serde_json::from_slice::<Value>(&raw.body()).unwrap()["message_id"].is_object());
+    let (raw, _) = meet(&sandbox, Fault::unknown_values()).await;
+    let body: Value = serde_json::from_slice(&raw.body()).unwrap();
+    assert!(body["message_id"].is_string() && body["from_the_future"].is_object());
+    let (raw, _) = meet(&sandbox, Fault::duplicate_headers()).await;
+    assert_eq!(raw.text().matches("x-ratelimit-remaining: ").count(), 2);
+    assert_eq!(raw.text().matches("content-length: ").count(), 1);
+    let (raw, _) = meet(&sandbox, Fault::wrong_clock(SignedDuration::from_hours(-1))).await;
+    assert!(raw.text().contains("date: Wed, 31 Dec 2025 14:00:00 GMT"), "{}", raw.text());
+    assert!(raw.text().contains(&format!("x-ratelimit-reset: {}", 1_767_193_200 - 3600 + 1)));
+}
+
+#[tokio::test]
+async fn a_service_goes_down_and_comes_back_on_its_port() {
+    let (sandbox, clock) = start().await;
+    let url = sandbox.chatwork_url();
+    let mut idle = connect(&url).await.unwrap();
+    sandbox.faults().refuse(Service::Chatwork, true).await.unwrap();
+    assert_eq!(connect(&url).await.unwrap_err().kind(), ErrorKind::ConnectionRefused);
+    assert!(read(&mut idle).await.bytes.is_empty());
+    assert!(connect(&sandbox.tascha_url()).await.is_ok());
+    sandbox.faults().refuse(Service::Chatwork, false).await.unwrap();
+    assert!(exchange(&url, &post(&sandbox)).await.text().starts_with("HTTP/1.1 200 "));
+
+    let (raw, applied) = meet(&sandbox, Fault::refuse(10 * SECOND)).await;
+    assert!(raw.bytes.is_empty() && !applied);
+    assert_eq!(connect(&url).await.unwrap_err().kind(), ErrorKind::ConnectionRefused);
+    clock.advance(10 * SECOND);
+    while connect(&url).await.is_err() {
+        tokio::task::yield_now().await;
+    }
+    assert!(exchange(&url, &post(&sandbox)).await.text().starts_with("HTTP/1.1 200 "));
+}
+
+#[tokio::test]
+async fn connections_are_kept_over_faults_that_are_plain_answers() {
+    let (sandbox, _) = start().await;
+    sandbox.faults().script(Service::Chatwork, Script::any().then(Fault::bad_gateway()).times(2));
+    let mut stream = connect(&sandbox.chatwork_url()).await.unwrap();
+    let request = post(&sandbox).replace("connection: close\r\n", "");
+    let mut buffer = vec![0; 4096];
+    let mut statuses = Vec::new();
+    for _ in 0..3 {
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let read = stream.read(&mut buffer).await.unwrap();
+        statuses.push(String::from_utf8_lossy(&buffer[9..12]).into_owned());
+        assert!(read > 12);
+    }
+    assert_eq!(statuses, ["502", "502", "200"]);
+}
+
+#[tokio::test]
+async fn every_service_meets_faults_and_chance_follows_the_seed() {
+    let mut runs = Vec::new();
+    for seed in [1, 1, 2] {
+        let sandbox =
+            Sandbox::builder().seed(seed).chatwork(Seed::default().unlimited()).start().await.unwrap();
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let mut run = Vec::new();
+        for service in [Service::Chatwork, Service::Tascha, Service::Lancers] {
+            let chaos = Chaos::new(0.5).fault(Fault::too_many_requests(None)).fault(Fault::bad_gateway());
+            sandbox.faults().chaos(service, chaos);
+            let url = match service {
+                Service::Chatwork => format!("{}/me", sandbox.chatwork_url()),
+                Service::Tascha => format!("{}/me", sandbox.tascha_url()),
+                Service::Lancers => format!("{}/boards", sandbox.lancers_url()),
+            };
+            for _ in 0..30 {
+                run.push(http.get(&url).send().await.unwrap().status().as_u16());
+            }
+        }
+        assert_eq!(sandbox.requests().len(), 90);
+        assert!(sandbox.requests().iter().all(|request| request.operation.is_some()));
+        runs.push(run);
+    }
+    assert_eq!(runs[0], runs[1]);
+    assert_ne!(runs[0], runs[2]);
+}
+
+#[tokio::test]
+async fn what_was_received_is_told() {
+    let (sandbox, _) = start().await;
+    let mut seen = sandbox.requests_seen();
+    exchange(&sandbox.chatwork_url(), &post(&sandbox)).await;
+    let request = seen.recv().await.unwrap();
+    assert_eq!((request.operation, request.status), (Some("post_message"), Some(200)));
+    assert_eq!(request.form("body").as_deref(), Some("a"));
+    assert_eq!(request.header("x-chatworktoken"), Some("***"));
+    assert!(!format!("{:?}", sandbox.requests()).contains("sandbox-chatwork-token"));
+    sandbox.clear_requests();
+    assert!(sandbox.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_dropped_sandbox_is_gone() {
+    let (sandbox, _) = start().await;
+    let url = sandbox.chatwork_url();
+    let mut idle = connect(&url).await.unwrap();
+    drop(sandbox);
+    assert!(read(&mut idle).await.bytes.is_empty());
+    assert_eq!(connect(&url).await.unwrap_err().kind(), ErrorKind::ConnectionRefused);
+}
+
+#[tokio::test]
+async fn a_port_can_be_chosen() {
+    let (first, _) = start().await;
+    let port: u16 = authority(&first.lancers_url()).split(':').nth(1).unwrap().parse().unwrap();
+    let taken = Sandbox::builder().port(Service::Chatwork, port).start().await;
+    assert_eq!(taken.unwrap_err().kind(), ErrorKind::AddrInUse);
+    drop(first);
+    let mut again = Sandbox::builder().port(Service::Chatwork, port).start().await;
+    while again.is_err() {
+        tokio::task::yield_now().await;
+        again = Sandbox::builder().port(Service::Chatwork, port).start().await;
+    }
+    assert_eq!(again.unwrap().chatwork_url(), format!("http://127.0.0.1:{port}/v2"));
+}
+
+/// Every kind, before and after where that makes a difference.
+fn everything() -> Chaos {
+    let short = Duration::from_millis(5);
+    [
+        Fault::bad_gateway(),
+        Fault::bad_gateway().after(),
+        Fault::status(401),
+        Fault::too_many_requests(None),
+        Fault::too_many_requests(Some(SECOND)),
+        Fault::expired_token(),
+        Fault::refuse(short),
+        Fault::reset(),
+        Fault::reset().after(),
+        Fault::close(),
+        Fault::close().after(),
+        Fault::silence(),
+        Fault::silence().after(),
+        Fault::reset_mid_body(),
+        Fault::reset_mid_body().before(),
+        Fault::short_body(),
+        Fault::short_body().before(),
+        Fault::stall(),
+        Fault::stall().before(),
+        Fault::endless(),
+        Fault::endless().before(),
+        Fault::slow_headers(short),
+        Fault::slow_headers(short).before(),
+        Fault::trickle(Duration::from_millis(1)),
+        Fault::invalid_utf8(),
+        Fault::invalid_json(),
+        Fault::wrong_types(),
+        Fault::unknown_values(),
+        Fault::duplicate_headers(),
+        Fault::wrong_clock(SignedDuration::from_hours(1)),
+    ]
+    .into_iter()
+    .fold(Chaos::new(0.3), Chaos::fault)
+}
+
+/// Posts until the answer is there in full, or not; bodies without an end are cut.
+async fn post_once(http: &reqwest::Client, url: &str, body: String) -> Option<(u16, Vec<u8>)> {
+    let request = http.post(url).header("x-chatworktoken", "sandbox-chatwork-token");
+    let request = request.header("content-type", "application/x-www-form-urlencoded").body(body);
+    let mut response = request.send().await.ok()?;
+    let mut content = Vec::new();
+    while let Some(chunk) = response.chunk().await.ok()? {
+        content.extend_from_slice(&chunk);
+        if content.len() > 1 << 16 {
+            return None;
+        }
+    }
+    Some((response.status().as_u16(), content))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_log_is_right_about_what_was_applied() {
+    let sandbox = Sandbox::builder().seed(5).chatwork(Seed::default().unlimited()).start().await.unwrap();
+    sandbox.faults().chaos(Service::Chatwork, everything());
+    let builder = reqwest::Client::builder().no_proxy().timeout(Duration::from_millis(300));
+    let http = builder.build().unwrap();
+    let url = format!("{}/rooms/100/messages", sandbox.chatwork_url());
+    let mut posters = tokio::task::JoinSet::new();
+    for poster in 0..16 {
+        let (http, url) = (http.clone(), url.clone());
+        posters.spawn(async move {
+            let mut acknowledged = Vec::new();
+            for number in 0..100 {
+                let body = format!("{poster}-{number}");
+                if let Some((200, content)) = post_once(&http, &url, format!("body={body}")).await
+                    && let Ok(answer) = serde_json::from_slice::<Value>(&content)
+                    && answer["message_id"].is_string()
+                {
+                    acknowledged.push(body);
+                }
+            }
+            acknowledged
+        });
+    }
+    let acknowledged = posters.join_all().await.concat();
+    let messages = sandbox.chatwork().room(100).messages();
+    let posted: Vec<&str> = messages.iter().skip(3).map(|message| &*message.body).collect();
+    let mut applied: Vec<String> = sandbox
+        .requests()
+        .iter()
+        .filter(|request| request.applied)
+        .filter_map(|request| request.form("body"))
+        .collect();
+    // Many find the service down, and nobody tries again.
+    assert!((300..1500).contains(&acknowledged.len()), "{}", acknowledged.len());
+    for body in &acknowledged {
+        assert_eq!(posted.iter().filter(|posted| *posted == body).count(), 1, "{body}");
+    }
+    let mut posted: Vec<String> = posted.into_iter().map(str::to_owned).collect();
+    posted.sort();
+    applied.sort();
+    assert_eq!(posted, applied);
+    let met: std::collections::BTreeSet<&str> =
+        sandbox.requests().iter().filter_map(|request| Some(request.fault.as_ref()?.name())).collect();
+    assert_eq!(met.len(), 19, "{met:?}");
+}

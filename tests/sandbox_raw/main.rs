@@ -1,0 +1,10 @@
+//! The sandbox, spoken to in plain HTTP: what it answers to programs that do not use this crate.
+
+mod chatwork;
+mod faults;
+mod lancers;
+mod oauth;
+mod spec;
+mod tascha;
+mod webhooks;
+mod wire;

@@ -1,0 +1,121 @@
+//! Chatwork's webhooks, as a receiver gets them.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit, Mac};
+use kaiwa::VirtualClock;
+use kaiwa::sandbox::Sandbox;
+use kaiwa::sandbox::chatwork::{Delivery, Seed, View, Webhook};
+use serde_json::{Value, json};
+use sha2::Sha256;
+use std::time::Duration;
+use wiremock::matchers::method;
+use wiremock::{Mock, MockServer, Request, ResponseTemplate};
+
+async fn receiver(answer: ResponseTemplate) -> MockServer {
+    let server = MockServer::start().await;
+    Mock::given(method("POST")).respond_with(answer).mount(&server).await;
+    server
+}
+
+async fn delivered(chatwork: &View, count: usize) -> Vec<Delivery> {
+    let deliveries = async {
+        while chatwork.deliveries().len() < count {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        chatwork.deliveries()
+    };
+    tokio::time::timeout(Duration::from_secs(5), deliveries).await.expect("they are delivered")
+}
+
+fn assert_signed(request: &Request, token: &str) {
+    let mut mac = Hmac::<Sha256>::new_from_slice(&STANDARD.decode(token).unwrap()).unwrap();
+    mac.update(&request.body);
+    let expected = STANDARD.encode(mac.finalize().into_bytes());
+    assert_eq!(request.headers["x-chatworkwebhooksignature"], *expected);
+    let in_query = request.url.query_pairs().find(|(name, _)| name == "chatwork_webhook_signature").unwrap();
+    assert_eq!(in_query.1, expected);
+}
+
+#[tokio::test]
+async fn events_are_signed_and_posted() {
+    let receiver = receiver(ResponseTemplate::new(200)).await;
+    let clock = VirtualClock::new();
+    let sandbox = Sandbox::builder().clock(clock.clone()).chatwork(Seed::default()).start().await.unwrap();
+    let chatwork = sandbox.chatwork();
+    let room = chatwork.add_webhook(Webhook::room(1, 100, format!("{}/room?code=7", receiver.uri())));
+    let account = chatwork.add_webhook(Webhook::account(1, format!("{}/account", receiver.uri())));
+
+    let id = chatwork.room(100).post_as(2, "[To:1] 元気？");
+    clock.advance(Duration::from_secs(1));
+    chatwork.room(100).edit(&id, "[To:1] 元気です？");
+    // Another room, and nobody's mention.
+    chatwork.room(200).post_as(2, "elsewhere");
+    delivered(&chatwork, 3).await;
+
+    let requests = receiver.received_requests().await.unwrap();
+    assert_eq!(requests.len(), 3);
+    assert!(requests[0].url.query().unwrap().ends_with("&code=7"));
+    assert_eq!(requests[0].headers["user-agent"], "ChatWork-Webhook/1.0.0");
+    assert_eq!(requests[0].headers["content-type"], "application/json");
+    for (request, token) in requests.iter().zip([&room.token, &account.token, &room.token]) {
+        assert_signed(request, token);
+    }
+    let bodies: Vec<Value> =
+        requests.iter().map(|request| serde_json::from_slice(&request.body).unwrap()).collect();
+    let sent = 1_767_193_200;
+    assert_eq!(
+        bodies[0],
+        json!({
+            "webhook_setting_id": room.setting_id,
+            "webhook_event_type": "message_created",
+            "webhook_event_time": sent,
+            "webhook_event": {
+                "message_id": id,
+                "room_id": 100,
+                "account_id": 2,
+                "body": "[To:1] 元気？",
+                "send_time": sent,
+                "update_time": 0,
+            },
+        })
+    );
+    assert_eq!(
+        bodies[1]["webhook_event"],
+        json!({
+            "from_account_id": 2,
+            "to_account_id": 1,
+            "room_id": 100,
+            "message_id": id,
+            "body": "[To:1] 元気？",
+            "send_time": sent,
+            "update_time": 0,
+        })
+    );
+    assert_eq!(bodies[2]["webhook_event_type"], "message_updated");
+    assert_eq!(bodies[2]["webhook_event"]["update_time"], sent + 1);
+}
+
+#[tokio::test]
+async fn a_failed_webhook_is_not_sent_again() {
+    let receiver = receiver(ResponseTemplate::new(200).set_body_string("x".repeat(2049))).await;
+    let seed = Seed::default()
+        .webhook(Webhook::room(1, 100, receiver.uri()).only_created())
+        .webhook(Webhook::room(1, 100, "http://127.0.0.1:1/").only_created())
+        .webhook(
+            Webhook::room(1, 100, "https://example.com/")
+                .only_created()
+                .token("sz6o4tXnI0nm0KBdqHOeCJc6ekI="),
+        );
+    let sandbox = Sandbox::builder().chatwork(seed).start().await.unwrap();
+    let chatwork = sandbox.chatwork();
+    assert_eq!(chatwork.webhooks()[2].token, "sz6o4tXnI0nm0KBdqHOeCJc6ekI=");
+    let id = chatwork.room(100).post_as(2, "a");
+    chatwork.room(100).edit(&id, "b");
+    let deliveries = delivered(&chatwork, 3).await;
+    assert_eq!(deliveries[0].status, Some(200));
+    assert!(deliveries[0].error.as_deref().unwrap().contains("2048"));
+    assert!(deliveries[1].status.is_none() && deliveries[1].error.is_some());
+    assert!(deliveries[2].error.as_deref().unwrap().contains("loopback"));
+    assert_eq!(receiver.received_requests().await.unwrap().len(), 1);
+}
