@@ -7,6 +7,7 @@ use crate::transport::pace::Pace;
 use crate::transport::retry::{RetryBudget, RetryPolicy};
 use crate::transport::{Settings, Transport};
 use jiff::tz::TimeZone;
+use secrecy::SecretString;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -91,11 +92,11 @@ impl<S: Service> ClientBuilder<S> {
 
     /// A builder with the credential from the service's environment variable.
     pub(crate) fn from_env(
-        credential: impl FnOnce(&str) -> Result<Credential, Error>,
+        credential: impl FnOnce(&SecretString) -> Result<Credential, Error>,
     ) -> Result<Self, Error> {
         let name = S::VARIABLE;
         match std::env::var(name) {
-            Ok(secret) => Ok(Self::new().with_credential(credential(&secret))),
+            Ok(secret) => Ok(Self::new().with_credential(credential(&secret.into()))),
             Err(std::env::VarError::NotPresent) => {
                 let service = S::NAME;
                 Err(Error::config(format!(

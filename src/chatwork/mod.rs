@@ -39,6 +39,7 @@ use crate::transport::Transport;
 use crate::transport::auth::Credential;
 use crate::{Endpoint, RateLimit, TokenSource};
 use reqwest::Method;
+use secrecy::SecretString;
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -100,13 +101,13 @@ impl Client {
 
 impl Builder {
     /// The API token, from Chatwork's settings page. It has the whole account's rights and does not expire.
-    pub fn api_token(self, token: impl AsRef<str>) -> Self {
-        self.with_credential(api_token(token.as_ref()))
+    pub fn api_token(self, token: impl Into<SecretString>) -> Self {
+        self.with_credential(api_token(&token.into()))
     }
 
     /// An OAuth2 access token, as it is: when it expires, calls fail with status 401.
-    pub fn bearer(self, token: impl AsRef<str>) -> Self {
-        self.with_credential(Credential::header("authorization", "Bearer ", token.as_ref()))
+    pub fn bearer(self, token: impl Into<SecretString>) -> Self {
+        self.with_credential(Credential::header("authorization", "Bearer ", &token.into()))
     }
 
     /// Bearer tokens that are renewed while the client lives, as an OAuth2 authorization gives them.
@@ -115,7 +116,7 @@ impl Builder {
     }
 }
 
-fn api_token(token: &str) -> Result<Credential, Error> {
+fn api_token(token: &SecretString) -> Result<Credential, Error> {
     Credential::header("x-chatworktoken", "", token)
 }
 

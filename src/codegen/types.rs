@@ -187,6 +187,11 @@ fn object(spec: &Spec, place: &str, schema: &Value) -> Result<Value, SpecError> 
             let problem = format!("property {name} has a schema that build.rs does not know: {property}");
             return Err(spec.error(place, problem, "use one of the forms in specs/README.md"));
         };
+        let silent = text(property, "description").is_empty() && reference(unwrap_all_of(property)).is_none();
+        if silent {
+            let problem = format!("property {name} has no description");
+            return Err(spec.error(place, problem, "describe it: the text becomes its documentation"));
+        }
         properties.insert(name.clone(), simple);
         if property.get("default").is_some() && !required.contains(&name.as_str()) {
             required.push(name);
@@ -220,7 +225,13 @@ fn property_schema(schema: &Value) -> Option<Value> {
         ("array", _) => {
             Some(json!({ "type": "array", "items": property_schema(unwrap_all_of(&schema["items"]))? }))
         }
-        ("object" | "", _) if schema.get("properties").is_none() => Some(json!({})),
+        ("object" | "", _)
+            if !["properties", "oneOf", "anyOf", "allOf", "not"]
+                .iter()
+                .any(|key| schema.get(key).is_some()) =>
+        {
+            Some(json!({}))
+        }
         _ => None,
     }
 }

@@ -36,6 +36,7 @@ use crate::transport::auth::Credential;
 use crate::{Endpoint, RateLimit};
 use jiff::tz::TimeZone;
 use reqwest::Method;
+use secrecy::SecretString;
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -97,13 +98,13 @@ impl Client {
 
 impl Builder {
     /// The value of the `Cookie` header.
-    pub fn cookie(self, cookie: impl AsRef<str>) -> Self {
-        self.with_credential(self::cookie(cookie.as_ref()))
+    pub fn cookie(self, cookie: impl Into<SecretString>) -> Self {
+        self.with_credential(self::cookie(&cookie.into()))
     }
 
     /// Any header as the credential.
-    pub fn header(self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
-        self.with_credential(Credential::header(name.as_ref(), "", value.as_ref()))
+    pub fn header(self, name: impl AsRef<str>, value: impl Into<SecretString>) -> Self {
+        self.with_credential(Credential::header(name.as_ref(), "", &value.into()))
     }
 
     /// The zone of the service's wall-clock times, instead of Japan's.
@@ -112,7 +113,7 @@ impl Builder {
     }
 }
 
-fn cookie(value: &str) -> Result<Credential, Error> {
+fn cookie(value: &SecretString) -> Result<Credential, Error> {
     Credential::header("cookie", "", value)
 }
 

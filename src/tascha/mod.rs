@@ -37,6 +37,7 @@ use crate::transport::Transport;
 use crate::transport::auth::Credential;
 use crate::{Endpoint, RateLimit, TokenSource};
 use reqwest::Method;
+use secrecy::SecretString;
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -107,18 +108,18 @@ impl Client {
 
 impl Builder {
     /// An API key (`tcha_live_…`, `tcha_test_…`), sent as `Authorization: Bearer`.
-    pub fn api_key(self, key: impl AsRef<str>) -> Self {
-        self.with_credential(bearer(key.as_ref()))
+    pub fn api_key(self, key: impl Into<SecretString>) -> Self {
+        self.with_credential(bearer(&key.into()))
     }
 
     /// An API key sent as `X-Api-Key`, for where something on the way uses `Authorization` itself.
-    pub fn x_api_key(self, key: impl AsRef<str>) -> Self {
-        self.with_credential(Credential::header("x-api-key", "", key.as_ref()))
+    pub fn x_api_key(self, key: impl Into<SecretString>) -> Self {
+        self.with_credential(Credential::header("x-api-key", "", &key.into()))
     }
 
     /// An OAuth access token (`tcha_at_…`), as it is: when it expires, calls fail with status 401.
-    pub fn bearer(self, token: impl AsRef<str>) -> Self {
-        self.with_credential(bearer(token.as_ref()))
+    pub fn bearer(self, token: impl Into<SecretString>) -> Self {
+        self.with_credential(bearer(&token.into()))
     }
 
     /// Bearer tokens that are renewed while the client lives, as an OAuth authorization gives them.
@@ -127,7 +128,7 @@ impl Builder {
     }
 }
 
-fn bearer(secret: &str) -> Result<Credential, Error> {
+fn bearer(secret: &SecretString) -> Result<Credential, Error> {
     Credential::header("authorization", "Bearer ", secret)
 }
 

@@ -4,6 +4,7 @@ use crate::error::Error;
 use futures::future::BoxFuture;
 use reqwest::Request;
 use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use secrecy::{ExposeSecret, SecretString};
 use std::fmt;
 use std::sync::Arc;
 use url::{Host, Url};
@@ -47,7 +48,7 @@ impl BearerToken {
     /// # Errors
     ///
     /// If it is empty or cannot stand in a header, without repeating it.
-    pub fn new(token: &str) -> Result<Self, Error> {
+    pub fn new(token: &SecretString) -> Result<Self, Error> {
         header_value("authorization", "Bearer ", token).map(Self)
     }
 }
@@ -64,7 +65,7 @@ impl Credential {
     /// # Errors
     ///
     /// If the value is empty or cannot stand in a header, without repeating it.
-    pub(crate) fn header(name: &str, prefix: &str, secret: &str) -> Result<Self, Error> {
+    pub(crate) fn header(name: &str, prefix: &str, secret: &SecretString) -> Result<Self, Error> {
         let header = HeaderName::from_bytes(name.as_bytes())
             .map_err(|_| Error::config(format!("`{name}` is not a header name")))?;
         Ok(Self::Fixed(header, header_value(name, prefix, secret)?))
@@ -94,8 +95,8 @@ impl Credential {
     }
 }
 
-fn header_value(name: &str, prefix: &str, secret: &str) -> Result<HeaderValue, Error> {
-    let secret = secret.trim();
+fn header_value(name: &str, prefix: &str, secret: &SecretString) -> Result<HeaderValue, Error> {
+    let secret = secret.expose_secret().trim();
     if secret.is_empty() {
         return Err(Error::config(format!("the credential for the header `{name}` is empty")));
     }
@@ -154,10 +155,11 @@ mod tests {
 
     #[test]
     fn a_credential_shows_itself_nowhere() {
-        let credential = Credential::header("authorization", "Bearer ", "canary").expect("a good token");
+        let credential =
+            Credential::header("authorization", "Bearer ", &"canary".into()).expect("a good token");
         assert!(!format!("{credential:?}").contains("canary"));
-        let broken = Credential::header("cookie", "", "canary\nx").expect_err("a line break");
+        let broken = Credential::header("cookie", "", &"canary\nx".into()).expect_err("a line break");
         assert!(!format!("{broken} {broken:?}").contains("canary"));
-        assert!(Credential::header("cookie", "", " ").is_err());
+        assert!(Credential::header("cookie", "", &" ".into()).is_err());
     }
 }

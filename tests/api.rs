@@ -1,0 +1,60 @@
+//! What programs compile against: auto traits, conversions, and what must not compile.
+
+use kaiwa::{chatwork, lancers, tascha};
+use static_assertions::{assert_impl_all, assert_not_impl_any};
+use std::fmt::{Debug, Display};
+use std::future::IntoFuture;
+use std::hash::Hash;
+
+assert_impl_all!(chatwork::Client: Clone, Debug, Send, Sync, Unpin);
+assert_impl_all!(tascha::Client: Clone, Debug, Send, Sync, Unpin);
+assert_impl_all!(lancers::Client: Clone, Debug, Send, Sync, Unpin);
+assert_impl_all!(chatwork::Builder: Debug, Send, Sync);
+assert_impl_all!(chatwork::RoomHandle: Clone, Debug, Send, Sync);
+assert_impl_all!(kaiwa::Request<chatwork::operations::PostMessage>: Clone, Debug, Send, Sync, IntoFuture);
+assert_impl_all!(kaiwa::Request<chatwork::UploadFile>: Clone, Debug, Send, Sync, IntoFuture);
+assert_impl_all!(kaiwa::Request<kaiwa::Raw>: Clone, Debug, Send, Sync, IntoFuture);
+assert_impl_all!(kaiwa::Response<Vec<chatwork::Room>>: Debug, Send, Sync, IntoIterator);
+assert_impl_all!(kaiwa::Error: std::error::Error, Display, Send, Sync, Unpin);
+assert_impl_all!(kaiwa::RateLimit: Clone, Debug, Default, PartialEq, Send, Sync);
+assert_impl_all!(kaiwa::RetryPolicy: Clone, Debug, Default, Send, Sync);
+assert_impl_all!(kaiwa::RetryBudget: Clone, Debug, Default, Send, Sync);
+assert_impl_all!(kaiwa::Pace: Clone, Debug, Default, Send, Sync);
+assert_impl_all!(kaiwa::VirtualClock: kaiwa::Clock, Clone, Debug, Default);
+assert_impl_all!(chatwork::RoomId: Copy, Display, Eq, Hash, Ord, Send, Sync, From<u64>);
+assert_impl_all!(chatwork::MessageId: Clone, Display, Eq, Hash, Ord, From<&'static str>, From<String>, From<u64>);
+assert_impl_all!(chatwork::RoomType: Clone, Debug, Display, Eq, Hash, From<&'static str>);
+// An id of one kind does not become one of another.
+assert_not_impl_any!(chatwork::RoomId: From<chatwork::AccountId>, Into<chatwork::AccountId>);
+assert_not_impl_any!(tascha::RoomId: From<tascha::UserId>, From<chatwork::RoomId>);
+
+/// The futures can be spawned, and are named or boxed as users need them.
+#[test]
+fn calls_can_be_spawned() {
+    fn spawnable<F: Future<Output: Send> + Send + 'static>(_: F) {}
+    let client = chatwork::Client::builder()
+        .api_token("token")
+        .base_url("http://127.0.0.1:1")
+        .build()
+        .expect("a client");
+    let room = client.room(chatwork::RoomId(1));
+    spawnable(room.post("x").send());
+    spawnable(room.post("x").into_future());
+    spawnable(client.request(reqwest::Method::GET, "/me").into_future());
+    spawnable(async move { room.messages().force(true).await });
+}
+
+/// An error is handed through every layer of a program, so that it is one pointer.
+#[test]
+fn errors_are_small() {
+    assert_eq!(size_of::<kaiwa::Error>(), size_of::<usize>());
+}
+
+#[test]
+fn unknown_values_of_an_enum_are_kept() {
+    let known: chatwork::TaskStatus = serde_json::from_str(r#""open""#).expect("a status");
+    assert_eq!(known, chatwork::TaskStatus::Open);
+    let new: chatwork::TaskStatus = serde_json::from_str(r#""paused""#).expect("any text is a status");
+    assert_eq!(new, chatwork::TaskStatus::Other("paused".to_owned()));
+    assert_eq!(serde_json::to_string(&new).expect("it serialises"), r#""paused""#);
+}
