@@ -81,6 +81,8 @@
 //! | `rustls` | yes | TLS by rustls with its default cryptography |
 //! | `native-tls` | | TLS by the operating system |
 //! | `rustls-no-provider` | | TLS by rustls with the cryptography that the program installs |
+//! | `webhooks` | | `chatwork::webhook` and `tascha::webhook`: verified, typed events, each once |
+//! | `axum` | | an axum extractor of them |
 //! | `sandbox` | | `kaiwa::sandbox`: the three services in memory, for tests |
 //!
 //! # How certain it is
@@ -127,6 +129,8 @@ pub mod lancers;
 pub mod sandbox;
 #[cfg(feature = "tascha")]
 pub mod tascha;
+#[cfg(feature = "webhooks")]
+pub mod webhook;
 
 #[cfg(feature = "__service")]
 pub use crate::{

@@ -22,8 +22,11 @@ mod files;
 mod link;
 mod members;
 mod messages;
+pub mod notation;
 mod rooms;
 mod tasks;
+#[cfg(feature = "webhooks")]
+pub mod webhook;
 
 pub use crate::generated::chatwork::*;
 pub use contacts::IncomingRequestHandle;

@@ -22,6 +22,8 @@ mod messages;
 mod records;
 mod rooms;
 mod tasks;
+#[cfg(feature = "webhooks")]
+pub mod webhook;
 mod webhooks;
 
 pub use crate::generated::tascha::*;
