@@ -4,6 +4,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod bugs;
 mod builder;
 mod chatwork;
 mod elsewhere;
