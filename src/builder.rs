@@ -33,7 +33,8 @@ pub(crate) mod sealed {
         const CREDENTIAL_OPTIONAL: bool;
         /// Whether the service takes over request ids.
         const REQUEST_IDS: bool;
-        fn error_body(body: &[u8]) -> ServiceError;
+        /// What an error body of the service says, field by field: one that is not as expected spoils no other.
+        fn error_body(body: &serde_json::Value) -> ServiceError;
         fn client(transport: Arc<Transport>) -> <Self as super::Service>::Client
         where
             Self: super::Service;

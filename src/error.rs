@@ -175,6 +175,15 @@ pub struct ServiceError {
     pub(crate) details: Option<serde_json::Value>,
 }
 
+/// A text, or a number that stands where text is documented.
+pub(crate) fn text(value: &serde_json::Value) -> Option<String> {
+    match value {
+        serde_json::Value::String(text) => Some(text.clone()),
+        serde_json::Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
 impl Error {
     pub(crate) fn new(kind: ErrorKind, outcome: Outcome) -> Self {
         let (call, answer) = Default::default();
@@ -353,6 +362,7 @@ impl Error {
             (_, Outcome::Rejected, Some(300..=399)) => {
                 "Redirects are not followed, so that no credential leaves; it was not done; set the base URL to the new place."
             }
+            (_, Outcome::Rejected, _) if self.0.call.reads_only => "The service refused it.",
             _ if self.0.call.reads_only => "It only reads, so it can be repeated.",
             (_, Outcome::NotSent, _) => "Nothing was sent, so it can be sent again.",
             (_, Outcome::Rejected, _) => "It was not done.",
@@ -376,11 +386,11 @@ impl fmt::Display for Error {
             write!(f, " (status {})", status.as_u16())?;
         }
         if let Some(code) = self.code() {
-            write!(f, " [{code}]")?;
+            write!(f, " [{}]", OneLine(code))?;
         }
         let messages = self.messages();
         if !messages.is_empty() {
-            write!(f, ": {}", messages.join("; "))?;
+            write!(f, ": {}", OneLine(&messages.join("; ")))?;
         }
         if let Some(source) = std::error::Error::source(self) {
             write!(f, ": {}", Innermost(source))?;
@@ -390,11 +400,23 @@ impl fmt::Display for Error {
         }
         write!(f, ". {}", self.advice())?;
         match (*attempts, self.request_id()) {
-            (2.., Some(id)) => write!(f, " ({attempts} attempts, request id {id})"),
+            (2.., Some(id)) => write!(f, " ({attempts} attempts, request id {})", OneLine(id)),
             (2.., None) => write!(f, " ({attempts} attempts)"),
-            (_, Some(id)) => write!(f, " (request id {id})"),
+            (_, Some(id)) => write!(f, " (request id {})", OneLine(id)),
             (_, None) => Ok(()),
         }
+    }
+}
+
+/// What a service wrote, fit for a log: no line breaks, no escape sequences of terminals.
+struct OneLine<'a>(&'a str);
+
+impl fmt::Display for OneLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.split(char::is_control).enumerate().try_for_each(|(index, part)| {
+            f.write_str(if index > 0 && !part.is_empty() { " " } else { "" })?;
+            f.write_str(part)
+        })
     }
 }
 

@@ -81,6 +81,9 @@
 //! | `rustls` | yes | TLS by rustls with its default cryptography |
 //! | `native-tls` | | TLS by the operating system |
 //! | `rustls-no-provider` | | TLS by rustls with the cryptography that the program installs |
+//! | `oauth` | | `kaiwa::oauth`: OAuth2, with tokens that are renewed while a client lives |
+//! | `webhooks` | | `chatwork::webhook` and `tascha::webhook`: verified, typed events, each once |
+//! | `axum` | | an axum extractor of them |
 //! | `sandbox` | | `kaiwa::sandbox`: the three services in memory, for tests |
 //!
 //! # How certain it is
@@ -97,6 +100,11 @@
     not(all(feature = "chatwork", feature = "tascha", feature = "lancers")),
     allow(dead_code, unused_imports, unused_macros, rustdoc::broken_intra_doc_links)
 )]
+
+/// The programs of the README compile, and its test passes.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 #[cfg(feature = "__service")]
 mod builder;
@@ -127,6 +135,8 @@ pub mod lancers;
 pub mod sandbox;
 #[cfg(feature = "tascha")]
 pub mod tascha;
+#[cfg(feature = "webhooks")]
+pub mod webhook;
 
 #[cfg(feature = "__service")]
 pub use crate::{

@@ -46,7 +46,7 @@ pub trait Endpoint: fmt::Debug + Send + Sync + 'static {
 
     #[doc(hidden)]
     fn decode(&self, body: &[u8]) -> Result<Self::Output, DecodeFailure> {
-        wire::decode(body, self.operation().empty_list)
+        wire::decode(body)
     }
 }
 
@@ -99,19 +99,12 @@ impl<E> Request<E> {
 
     /// A header of this call. It replaces any header of the same name but the credential's.
     ///
-    /// The call fails before anything is sent if name or value is not one that HTTP allows.
+    /// The call fails before anything is sent if name or value is not one that HTTP allows, or if the header is one that
+    /// the transport needs to set itself: those of the message's framing, `X-Request-Id` and `Idempotency-Key`.
     pub fn with_header(mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
-        let name = HeaderName::from_bytes(name.as_ref().as_bytes()).map_err(|_| "name");
-        let pair = name.and_then(|name| match HeaderValue::from_str(value.as_ref()) {
-            Ok(value) => Ok((name, value)),
-            Err(_) => Err("value"),
-        });
-        match pair {
+        match header(name.as_ref(), value.as_ref()) {
             Ok(pair) => self.options.headers.push(pair),
-            Err(part) => {
-                let problem = format!("has a {part} that HTTP does not allow");
-                self.options.invalid = Some(InvalidInput::new("with_header", problem));
-            }
+            Err(problem) => self.options.invalid = Some(InvalidInput::new("with_header", problem)),
         }
         self
     }
@@ -120,6 +113,22 @@ impl<E> Request<E> {
     pub(crate) fn local_time(&self, time: jiff::Timestamp) -> String {
         wire::format_local_time(time, self.transport.zone())
     }
+}
+
+/// A header that a caller may set.
+fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), &'static str> {
+    let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| "has a name that HTTP does not allow")?;
+    match name.as_str() {
+        "connection" | "content-length" | "expect" | "host" | "keep-alive" | "te" | "trailer"
+        | "transfer-encoding" | "upgrade" => {
+            return Err("names a header of the message's framing, which the transport sets");
+        }
+        "idempotency-key" => return Err("names the idempotency key; use `with_idempotency_key`"),
+        "x-request-id" => return Err("names the request id; use `with_request_id`"),
+        _ => {}
+    }
+    let value = HeaderValue::from_str(value).map_err(|_| "has a value that HTTP does not allow")?;
+    Ok((name, value))
 }
 
 impl<E: Endpoint> Request<E> {

@@ -85,7 +85,7 @@ impl<T> Response<T> {
     ///
     /// With the JSON path of what does not fit. The request itself has succeeded.
     pub fn json<U: DeserializeOwned>(&self) -> Result<U, Error> {
-        crate::wire::decode(&self.received.body, false).map_err(|failure| {
+        crate::wire::decode(&self.received.body).map_err(|failure| {
             Error::new(ErrorKind::Decode { path: failure.path, problem: failure.problem }, Outcome::Applied)
         })
     }

@@ -51,7 +51,7 @@ impl Upload {
         S: Stream<Item = Result<Bytes, E>> + Send + 'static,
         E: Into<Box<dyn StdError + Send + Sync>> + 'static,
     {
-        let body = Body::wrap_stream(content.map_err(Into::into));
+        let body = Body::wrap_stream(exactly(length, content.map_err(Into::into)));
         let content = Content::Stream(Arc::new(Mutex::new(Some(body))));
         Self { name: name.into(), content_type: None, length, content }
     }
@@ -85,6 +85,9 @@ impl Upload {
         if self.name.is_empty() {
             return Err(InvalidInput::new(parameter, "has no name"));
         }
+        if self.name.contains(char::is_control) {
+            return Err(InvalidInput::new(parameter, "has a name with control characters"));
+        }
         match max {
             Some(max) if self.length > max => {
                 Err(InvalidInput::new(parameter, format!("is {} bytes long; at most {max}", self.length)))
@@ -110,6 +113,26 @@ impl Upload {
             None => Ok(part),
         }
     }
+}
+
+type Piece = Result<Bytes, Box<dyn StdError + Send + Sync>>;
+
+/// Fails a stream that is longer or shorter than was said: its length is in the request's head already.
+fn exactly(
+    length: u64,
+    content: impl Stream<Item = Piece> + Send + 'static,
+) -> impl Stream<Item = Piece> + Send {
+    let content = Box::pin(content);
+    futures::stream::try_unfold((content, length), |(mut content, left)| async move {
+        match content.try_next().await? {
+            None if left == 0 => Ok(None),
+            None => Err(format!("the stream ended {left} bytes early").into()),
+            Some(piece) => match left.checked_sub(piece.len() as u64) {
+                Some(left) => Ok(Some((piece, (content, left)))),
+                None => Err("the stream is longer than was said".into()),
+            },
+        }
+    })
 }
 
 impl fmt::Debug for Upload {

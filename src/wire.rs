@@ -3,6 +3,7 @@
 use jiff::{Timestamp, civil, tz::TimeZone};
 use serde::de::{self, Deserializer, IntoDeserializer, Unexpected, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt;
 use std::marker::PhantomData;
@@ -152,9 +153,26 @@ where
     deserializer.deserialize_any(ObjectOrNothing(PhantomData))
 }
 
+fn no_time<E: de::Error>(seconds: i64) -> E {
+    E::invalid_value(Unexpected::Signed(seconds), &"Unix seconds within the years of the calendar")
+}
+
+/// `deserialize_with` for an RFC 3339 time that may be null, or empty.
+pub(crate) fn date_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+    match Option::<Cow<'_, str>>::deserialize(deserializer)? {
+        Some(text) if !text.is_empty() => {
+            let time = text
+                .parse()
+                .map_err(|_| de::Error::invalid_value(Unexpected::Other("text"), &"an RFC 3339 time"));
+            time.map(Some)
+        }
+        _ => Ok(None),
+    }
+}
+
 /// Unix seconds.
 pub(crate) mod unix_time {
-    use super::{Deserializer, Serializer, Timestamp, de};
+    use super::{Deserializer, Serializer, Timestamp};
 
     pub(crate) fn serialize<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_i64(time.as_second())
@@ -162,13 +180,13 @@ pub(crate) mod unix_time {
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
         let seconds = super::lenient_integer(deserializer)?;
-        Timestamp::from_second(seconds).map_err(de::Error::custom)
+        Timestamp::from_second(seconds).map_err(|_| super::no_time(seconds))
     }
 
     /// The same where null, or 0, says that there is no time.
     pub(crate) mod option {
         use super::super::lenient_integer;
-        use super::{Deserializer, Serializer, Timestamp, de};
+        use super::{Deserializer, Serializer, Timestamp};
 
         pub(crate) fn serialize<S: Serializer>(
             time: &Option<Timestamp>,
@@ -185,7 +203,9 @@ pub(crate) mod unix_time {
         ) -> Result<Option<Timestamp>, D::Error> {
             match lenient_integer::option(deserializer)? {
                 None | Some(0) => Ok(None),
-                Some(seconds) => Timestamp::from_second(seconds).map(Some).map_err(de::Error::custom),
+                Some(seconds) => {
+                    Timestamp::from_second(seconds).map(Some).map_err(|_| super::super::no_time(seconds))
+                }
             }
         }
     }
@@ -226,8 +246,7 @@ pub(crate) fn format_local_time(time: Timestamp, zone: &TimeZone) -> String {
 /// `2019-05-17 15:27:53`, in the zone of the client, which is Japan's unless it was set. Null, or an empty text, is no
 /// time.
 pub(crate) mod local_time {
-    use super::{Deserialize, Deserializer, Serializer, Timestamp, civil, current_zone, de};
-    use std::borrow::Cow;
+    use super::{Cow, Deserialize, Deserializer, Serializer, Timestamp, Unexpected, civil, current_zone, de};
 
     pub(crate) fn serialize<S: Serializer>(
         time: &Option<Timestamp>,
@@ -243,8 +262,12 @@ pub(crate) mod local_time {
         deserializer: D,
     ) -> Result<Option<Timestamp>, D::Error> {
         match Option::<Cow<'_, str>>::deserialize(deserializer)? {
-            Some(text) if !text.is_empty() => parse(&text).map(Some).map_err(de::Error::custom),
-            _ => Ok(None),
+            // MySQL's way of writing that there is no time.
+            Some(text) if text.is_empty() || text.starts_with("0000-00-00") => Ok(None),
+            Some(text) => parse(&text).map(Some).map_err(|_| {
+                de::Error::invalid_value(Unexpected::Other("text"), &"a time such as 2019-05-17 15:27:53")
+            }),
+            None => Ok(None),
         }
     }
 
@@ -284,27 +307,64 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Nullable<T> {
     }
 }
 
-/// Decodes an answer. An empty body is an empty list where the operation answers with one, and nothing elsewhere.
-pub(crate) fn decode<T: de::DeserializeOwned>(body: &[u8], empty_list: bool) -> Result<T, DecodeFailure> {
+/// Decodes an answer of any shape. An empty body is nothing, or an empty list.
+pub(crate) fn decode<T: de::DeserializeOwned>(body: &[u8]) -> Result<T, DecodeFailure> {
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii();
     if body.is_empty() {
-        let nothing = if empty_list {
+        let nothing: Result<T, de::value::Error> = T::deserialize(().into_deserializer());
+        let no_items = || {
             T::deserialize(de::value::SeqDeserializer::<_, de::value::Error>::new(std::iter::empty::<()>()))
-        } else {
-            T::deserialize(().into_deserializer())
         };
-        return nothing.map_err(|_: de::value::Error| DecodeFailure {
-            path: String::new(),
-            problem: "the body is empty".to_owned(),
-        });
+        let problem = "the body is empty".to_owned();
+        return nothing.or_else(|_| no_items()).map_err(|_| DecodeFailure { path: String::new(), problem });
     }
-    serde_json::from_slice(body).or_else(|_| {
-        // The path costs allocations, so that it is looked for only once decoding has failed.
+    // Where decoding failed costs allocations, so that it is looked for only once it has failed.
+    serde_json::from_slice(body).map_err(|first| {
         let mut deserializer = serde_json::Deserializer::from_slice(body);
-        serde_path_to_error::deserialize(&mut deserializer).map_err(|error| DecodeFailure {
-            path: error.path().to_string(),
-            problem: error.inner().to_string(),
-        })
+        match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
+            // What follows the value is what is wrong.
+            Ok(_) => DecodeFailure { path: String::new(), problem: describe(&first) },
+            Err(error) => DecodeFailure { path: error.path().to_string(), problem: describe(error.inner()) },
+        }
     })
+}
+
+/// Decodes an answer that is an object, which serde would also take from an array, by the order of its fields. PHP
+/// writes an empty array for an object without fields.
+pub(crate) fn decode_object<T: de::DeserializeOwned>(body: &[u8]) -> Result<T, DecodeFailure> {
+    let trimmed = body.trim_ascii();
+    match trimmed.strip_prefix(b"[").map(<[u8]>::trim_ascii) {
+        None if trimmed.is_empty() => {
+            Err(DecodeFailure { path: String::new(), problem: "the body is empty".to_owned() })
+        }
+        None => decode(body),
+        Some(b"]") => decode(b"{}"),
+        Some(_) => Err(DecodeFailure {
+            path: String::new(),
+            problem: "an array stands where an object belongs".to_owned(),
+        }),
+    }
+}
+
+/// What serde says of a failure, without the value that it quotes: that is part of the body.
+fn describe(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    if error.classify() != serde_json::error::Category::Data || text.starts_with("missing field") {
+        return text;
+    }
+    let place = format!("at line {} column {}", error.line(), error.column());
+    let Some((found, expected)) = text.rsplit_once(", expected ") else {
+        return format!("the value does not fit {place}");
+    };
+    // The words of a closed list, such as `invalid type: string`, without the value after them.
+    let found: Vec<&str> = found.split(' ').take(3).collect();
+    match found[..] {
+        ["invalid", what @ ("type:" | "value:" | "length"), kind] => {
+            let kind = if what == "length" { "" } else { kind.trim_matches(',') };
+            format!("invalid {what} {kind}, expected {expected}")
+        }
+        _ => format!("the value does not fit {place}"),
+    }
 }
 
 /// Where in an answer decoding failed, and why.

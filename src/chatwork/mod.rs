@@ -22,8 +22,11 @@ mod files;
 mod link;
 mod members;
 mod messages;
+pub mod notation;
 mod rooms;
 mod tasks;
+#[cfg(feature = "webhooks")]
+pub mod webhook;
 
 pub use crate::generated::chatwork::*;
 pub use contacts::IncomingRequestHandle;
@@ -33,13 +36,14 @@ pub use rooms::RoomHandle;
 pub use tasks::TaskHandle;
 
 use crate::builder::{ClientBuilder, Service, sealed::Sealed};
-use crate::error::{Error, ServiceError};
+use crate::error::{Error, ServiceError, text};
 use crate::request::{Raw, Request};
 use crate::transport::Transport;
 use crate::transport::auth::Credential;
 use crate::{Endpoint, RateLimit, TokenSource};
 use reqwest::Method;
 use secrecy::SecretString;
+use serde_json::Value;
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -131,21 +135,17 @@ impl Sealed for Chatwork {
     const CREDENTIAL_OPTIONAL: bool = false;
     const REQUEST_IDS: bool = false;
 
-    fn error_body(body: &[u8]) -> ServiceError {
-        #[derive(serde::Deserialize)]
-        struct Body {
-            #[serde(default)]
-            errors: Vec<serde_json::Value>,
-            error: Option<String>,
-            error_description: Option<String>,
-        }
-        let Ok(body) = serde_json::from_slice::<Body>(body) else { return ServiceError::default() };
-        let texts = body.errors.into_iter().map(|error| match error {
-            serde_json::Value::String(text) => text,
-            other => other.to_string(),
-        });
-        let messages = texts.chain(body.error_description).collect();
-        ServiceError { code: body.error, messages, ..ServiceError::default() }
+    fn error_body(body: &Value) -> ServiceError {
+        let errors = match &body["errors"] {
+            Value::Array(errors) => errors.as_slice(),
+            Value::Null => &[],
+            single => std::slice::from_ref(single),
+        };
+        let errors =
+            errors.iter().map(|error| error.as_str().map_or_else(|| error.to_string(), str::to_owned));
+        let code = text(&body["error"]);
+        let messages = errors.chain(text(&body["error_description"])).collect();
+        ServiceError { code, messages, ..ServiceError::default() }
     }
 
     fn client(transport: Arc<Transport>) -> Client {

@@ -176,13 +176,11 @@ impl Field<'_> {
                 vec![quote!(check::id(#name, value.as_str())?;)]
             }
             Kind::TextId(_) => vec![quote!(check::length(#name, value.as_str(), 1, i64::MAX)?;)],
-            Kind::IntegerId(_) if self.parameter.place == Place::Path => {
-                vec![quote!(check::positive(#name, value.0)?;)]
-            }
+            Kind::IntegerId(_) => vec![quote!(check::positive(#name, value.0)?;)],
             Kind::UserText => vec![quote!(check::segment(#name, value)?;)],
             Kind::Text if *code => vec![quote!(check::code(#name, value, #low, #high)?;)],
             Kind::Text if bounded => vec![quote!(check::length(#name, value, #low, #high)?;)],
-            Kind::IdList(_) => vec![quote!(check::not_empty(#name, value.is_empty())?;)],
+            Kind::IdList(_) => vec![quote!(check::ids(#name, value)?;)],
             Kind::Texts => vec![
                 quote!(check::not_empty(#name, value.is_empty() || value.iter().any(String::is_empty))?;),
             ],
@@ -275,6 +273,18 @@ fn endpoint(spec: &Spec, client: &Client, operation: &Operation) -> TokenStream 
             quote!(Vec<#answer>)
         }
     };
+    let decode = match &operation.answer {
+        // It was done, whatever stands in the body.
+        Answer::Nothing => Some(quote! {
+            fn decode(&self, _: &[u8]) -> Result<(), crate::wire::DecodeFailure> { Ok(()) }
+        }),
+        Answer::Object(_) => Some(quote! {
+            fn decode(&self, body: &[u8]) -> Result<Self::Output, crate::wire::DecodeFailure> {
+                crate::wire::decode_object(body)
+            }
+        }),
+        Answer::List(_) => None,
+    };
     let safety = operation.safe_if.as_ref().map(|(parameter, value)| {
         let ident = format_ident!("{}", field_name(parameter));
         let value = *value != 0;
@@ -332,6 +342,7 @@ fn endpoint(spec: &Spec, client: &Client, operation: &Operation) -> TokenStream 
 
             #safety
             #room
+            #decode
 
             fn check(&self) -> Result<(), crate::InvalidInput> {
                 #[allow(unused_imports)]

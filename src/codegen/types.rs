@@ -384,6 +384,9 @@ fn finish_field(spec: &Spec, field: &mut Field, outer: &Value, wire: &str, requi
             "local-date-time" => Some("crate::wire::local_time"),
             _ => None,
         };
+        if format == "date-time" && optional_time && !request {
+            serde.push(quote!(deserialize_with = "crate::wire::date_time"));
+        }
         if let Some(with) = with {
             let unix_option = optional_time && format == "unix-time";
             let with = if unix_option { format!("{with}::option") } else { with.to_owned() };

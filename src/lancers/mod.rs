@@ -30,7 +30,7 @@ pub use boards::{BoardHandle, CreateBoard, PartNames};
 pub use messages::PostMessage;
 
 use crate::builder::{ClientBuilder, Service, sealed::Sealed};
-use crate::error::{Error, ServiceError};
+use crate::error::{Error, ServiceError, text};
 use crate::request::{Raw, Request};
 use crate::transport::Transport;
 use crate::transport::auth::Credential;
@@ -38,6 +38,7 @@ use crate::{Endpoint, RateLimit};
 use jiff::tz::TimeZone;
 use reqwest::Method;
 use secrecy::SecretString;
+use serde_json::Value;
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -129,15 +130,9 @@ impl Sealed for Lancers {
     const CREDENTIAL_OPTIONAL: bool = true;
     const REQUEST_IDS: bool = false;
 
-    fn error_body(body: &[u8]) -> ServiceError {
-        #[derive(serde::Deserialize)]
-        struct Body {
-            r#type: Option<String>,
-            message: Option<String>,
-        }
-        let Ok(body) = serde_json::from_slice::<Body>(body) else { return ServiceError::default() };
-        let messages = body.message.into_iter().collect();
-        ServiceError { code: body.r#type, messages, ..ServiceError::default() }
+    fn error_body(body: &Value) -> ServiceError {
+        let messages = text(&body["message"]).into_iter().collect();
+        ServiceError { code: text(&body["type"]), messages, ..ServiceError::default() }
     }
 
     fn client(transport: Arc<Transport>) -> Client {

@@ -22,6 +22,8 @@ mod messages;
 mod records;
 mod rooms;
 mod tasks;
+#[cfg(feature = "webhooks")]
+pub mod webhook;
 mod webhooks;
 
 pub use crate::generated::tascha::*;
@@ -31,13 +33,14 @@ pub use tasks::TaskHandle;
 pub use webhooks::WebhookHandle;
 
 use crate::builder::{ClientBuilder, Service, sealed::Sealed};
-use crate::error::{Error, ServiceError};
+use crate::error::{Error, ServiceError, text};
 use crate::request::{Raw, Request};
 use crate::transport::Transport;
 use crate::transport::auth::Credential;
 use crate::{Endpoint, RateLimit, TokenSource};
 use reqwest::Method;
 use secrecy::SecretString;
+use serde_json::Value;
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -144,41 +147,18 @@ impl Sealed for Tascha {
     const REQUEST_IDS: bool = true;
 
     /// The envelope is nested or flat, which is not documented, so both are read.
-    fn error_body(body: &[u8]) -> ServiceError {
-        #[derive(serde::Deserialize)]
-        #[serde(untagged)]
-        enum Inner {
-            Nested(Envelope),
-            Text(String),
-            Other(serde::de::IgnoredAny),
-        }
-        #[derive(Default, serde::Deserialize)]
-        #[serde(rename_all = "camelCase", default)]
-        struct Envelope {
-            error: Option<Box<Inner>>,
-            code: Option<String>,
-            message: Option<String>,
-            request_id: Option<String>,
-            details: Option<serde_json::Value>,
-        }
-        let Ok(flat) = serde_json::from_slice::<Envelope>(body) else { return ServiceError::default() };
-        let (nested, text) = match flat.error.map(|inner| *inner) {
-            Some(Inner::Nested(nested)) => (nested, None),
-            Some(Inner::Text(text)) => (Envelope::default(), Some(text)),
-            Some(Inner::Other(_)) | None => Default::default(),
-        };
-        let message = nested.message.or(flat.message);
+    fn error_body(body: &Value) -> ServiceError {
+        let nested = &body["error"];
+        let either = |name: &str| text(&nested[name]).or_else(|| text(&body[name]));
+        let (code, message, bare) = (either("code"), either("message"), nested.as_str().map(str::to_owned));
         // A bare `error` text is the code where there is a message besides, and the message where there is none.
-        let (code, message) = match (nested.code.or(flat.code), message, text) {
+        let (code, message) = match (code, message, bare) {
             (None, Some(message), Some(code)) => (Some(code), Some(message)),
-            (code, message, text) => (code, message.or(text)),
+            (code, message, bare) => (code, message.or(bare)),
         };
-        ServiceError {
-            code,
-            messages: message.into_iter().collect(),
-            request_id: nested.request_id.or(flat.request_id),
-            details: nested.details.or(flat.details),
-        }
+        let details = [&nested["details"], &body["details"]].into_iter().find(|details| !details.is_null());
+        let (messages, details) = (message.into_iter().collect(), details.cloned());
+        ServiceError { code, messages, request_id: either("requestId"), details }
     }
 
     fn client(transport: Arc<Transport>) -> Client {

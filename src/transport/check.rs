@@ -74,6 +74,15 @@ pub(crate) fn not_empty(parameter: &'static str, empty: bool) -> Checked {
     Ok(())
 }
 
+/// Ids joined with commas, at least one and none of them 0.
+pub(crate) fn ids(parameter: &'static str, list: &str) -> Checked {
+    not_empty(parameter, list.is_empty())?;
+    if list.split(',').any(|id| id == "0") {
+        return Err(InvalidInput::new(parameter, "contains 0; ids start at 1"));
+    }
+    Ok(())
+}
+
 /// An id in a path: anything that could lead to another endpoint is refused, not encoded, since no id has it.
 pub(crate) fn id(parameter: &'static str, id: &str) -> Checked {
     segment(parameter, id)?;

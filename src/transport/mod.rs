@@ -21,9 +21,9 @@ use futures::FutureExt;
 use jiff::tz::TimeZone;
 use operation::{Operation, Safety};
 use pace::{Exhausted, Pace, Pacer, Patience, Permit};
-use reqwest::header::{HeaderName, HeaderValue};
+use reqwest::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
 use reqwest::multipart::Form;
-use reqwest::{RequestBuilder, StatusCode, Url};
+use reqwest::{Method, RequestBuilder, StatusCode, Url};
 use retry::{RetryBudget, RetryPolicy};
 use std::fmt;
 use std::future::Future;
@@ -58,7 +58,7 @@ pub(crate) struct Settings {
     pub(crate) zone: Option<TimeZone>,
     pub(crate) request_ids: bool,
     pub(crate) key_generator: Arc<dyn Fn() -> String + Send + Sync>,
-    pub(crate) error_body: fn(&[u8]) -> ServiceError,
+    pub(crate) error_body: fn(&serde_json::Value) -> ServiceError,
 }
 
 /// The options of one call.
@@ -134,8 +134,7 @@ impl Capture {
     pub(crate) fn take(&self, request: &mut reqwest::Request) {
         // The generated client adds the document's version for a server that it knows; this service is not one.
         request.headers_mut().remove("api-version");
-        let taken =
-            std::mem::replace(request, reqwest::Request::new(reqwest::Method::GET, request.url().clone()));
+        let taken = std::mem::replace(request, reqwest::Request::new(Method::GET, request.url().clone()));
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(taken);
     }
 
@@ -210,6 +209,10 @@ impl Transport {
         }
         let segments = path.split(['?', '#']).next().unwrap_or_default();
         let dots = |part: &str| matches!(part.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..");
+        // The URL parser drops tabs and line breaks, which could otherwise stand between two dots.
+        if path.contains(char::is_control) {
+            return refused("contains control characters");
+        }
         if path.starts_with("//") || segments.contains('\\') || segments.split('/').any(dots) {
             return refused("leads away from the base URL");
         }
@@ -273,6 +276,10 @@ impl Attempts<'_> {
                     return Err(self.error(error, call));
                 }
             };
+            if is_empty(&request) && [Method::POST, Method::PUT, Method::PATCH].contains(request.method()) {
+                // RFC 9110, 8.6: some proxies refuse a request that does not say how long its empty body is.
+                request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+            }
             let patience = Patience { deadline: deadline.map(|(deadline, _)| deadline) };
             let permit =
                 self.transport.pacer.permit(self.plan.operation, self.plan.room, clock, patience).await;
@@ -497,8 +504,12 @@ impl Failure {
     }
 
     /// The service answered that it did not do it, or that it does not know.
-    fn refused(status: StatusCode, mut answer: Answer, error_body: fn(&[u8]) -> ServiceError) -> Self {
-        answer.said = error_body(&answer.body);
+    fn refused(
+        status: StatusCode,
+        mut answer: Answer,
+        error_body: fn(&serde_json::Value) -> ServiceError,
+    ) -> Self {
+        answer.said = serde_json::from_slice(&answer.body).map(|body| error_body(&body)).unwrap_or_default();
         let asked = answer.rate_limit.as_ref().and_then(|limit| limit.retry_after);
         let (outcome, again) = match status {
             StatusCode::TOO_MANY_REQUESTS => {
@@ -541,6 +552,10 @@ fn was_canceled(error: &reqwest::Error) -> bool {
 /// Chatwork's second limit is told apart by its text alone.
 fn is_room_limit(said: &ServiceError) -> bool {
     said.messages.iter().any(|text| text.contains("per room"))
+}
+
+fn is_empty(request: &reqwest::Request) -> bool {
+    request.body().is_none_or(|body| body.as_bytes().is_some_and(<[u8]>::is_empty))
 }
 
 fn visible(parameter: &'static str, text: &str) -> Result<HeaderValue, InvalidInput> {

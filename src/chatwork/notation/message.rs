@@ -1,0 +1,193 @@
+//! Writing messages.
+
+use crate::chatwork::{AccountId, MessageId, RoomId};
+use jiff::Timestamp;
+use std::borrow::Cow;
+use std::fmt::{self, Write as _};
+
+/// A message being written.
+///
+/// Every text that is given is made harmless (see [`escape`]): the message holds the tags that were asked for and no
+/// others, so that what a user typed can be passed on. Nothing is added between the pieces; line breaks are part of
+/// the texts.
+///
+/// ```
+/// use kaiwa::chatwork::{AccountId, MessageId, RoomId, notation::Message};
+///
+/// let answer = Message::new()
+///     .reply(RoomId(7), &MessageId::from("8"), AccountId(1))
+///     .text("Aliceさん\n")
+///     .quote(AccountId(1), None, |quote| quote.text("いつですか"))
+///     .text("明日です。");
+/// assert_eq!(
+///     answer.to_string(),
+///     "[rp aid=1 to=7-8]Aliceさん\n[qt][qtmeta aid=1]いつですか[/qt]明日です。",
+/// );
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[must_use = "a message does nothing until it is posted"]
+pub struct Message {
+    /// Notation in which every tag that holds others is closed, and in which no other bracket stands outside code.
+    body: String,
+}
+
+impl Message {
+    /// An empty message.
+    pub const fn new() -> Self {
+        Self { body: String::new() }
+    }
+
+    /// Text, with its brackets made full-width: `[toall]` becomes `［toall］`.
+    pub fn text(mut self, text: impl AsRef<str>) -> Self {
+        self.body.push_str(&escape(text.as_ref()));
+        self
+    }
+
+    /// `[To:…]`, which notifies the account. The service's client writes the name after it: `.text(" Bob さん\n")`.
+    pub fn to(self, account: AccountId) -> Self {
+        self.tag(format_args!("[To:{account}]"))
+    }
+
+    /// `[toall]`, which notifies everybody in the room.
+    pub fn to_all(self) -> Self {
+        self.tag(format_args!("[toall]"))
+    }
+
+    /// `[rp …]`: answers `message` of `account` in `room`, and notifies the account.
+    ///
+    /// Message ids are numbers. With an id that is not, which the service would not take for a message, the account
+    /// is addressed with `[To:…]` instead.
+    pub fn reply(self, room: RoomId, message: &MessageId, account: AccountId) -> Self {
+        // Anything else could bring attributes or a tag of its own.
+        if super::head::number(&message.0).is_none() {
+            return self.to(account);
+        }
+        self.tag(format_args!("[rp aid={account} to={room}-{message}]"))
+    }
+
+    /// `[qt]…[/qt]`: what `account` said, and if it is known when. `time` is written in whole seconds.
+    pub fn quote(
+        self,
+        account: AccountId,
+        time: Option<Timestamp>,
+        content: impl FnOnce(Message) -> Message,
+    ) -> Self {
+        // The notation has no times before 1970, and takes 0 for none.
+        let quote = match time.map(Timestamp::as_second).filter(|seconds| *seconds > 0) {
+            Some(seconds) => self.tag(format_args!("[qt][qtmeta aid={account} time={seconds}]")),
+            None => self.tag(format_args!("[qt][qtmeta aid={account}]")),
+        };
+        quote.append(&content(Message::new())).tag(format_args!("[/qt]"))
+    }
+
+    /// `[info]…[/info]`, a box. With a blank title it has none, since the service shows an empty one as text.
+    pub fn info(self, title: impl AsRef<str>, content: impl FnOnce(Message) -> Message) -> Self {
+        let title = title.as_ref();
+        let mut info = self.tag(format_args!("[info]"));
+        if !title.trim().is_empty() {
+            info = info.tag(format_args!("[title]{}[/title]", escape(title)));
+        }
+        info.append(&content(Message::new())).tag(format_args!("[/info]"))
+    }
+
+    /// `[code]…[/code]`, which shows the text as it is. There is no way to write `[/code]` in it: there, and wherever
+    /// else `[/code` occurs in any case, the bracket is made full-width.
+    pub fn code(mut self, code: impl AsRef<str>) -> Self {
+        const CLOSING: &str = "/code";
+        self.body.push_str("[code]");
+        let mut rest = code.as_ref();
+        while let Some((before, after)) = rest.split_once('[') {
+            self.body.push_str(before);
+            let closes = after.get(..CLOSING.len()).is_some_and(|start| start.eq_ignore_ascii_case(CLOSING));
+            self.body.push(if closes { '［' } else { '[' });
+            rest = after;
+        }
+        self.body.push_str(rest);
+        self.body.push_str("[/code]");
+        self
+    }
+
+    /// `[hr]`, a rule. The service's client takes a line break directly after it as part of it.
+    pub fn hr(self) -> Self {
+        self.tag(format_args!("[hr]"))
+    }
+
+    /// `[picon:…]`, the account's icon.
+    pub fn picon(self, account: AccountId) -> Self {
+        self.tag(format_args!("[picon:{account}]"))
+    }
+
+    /// `[piconname:…]`, the account's icon and name.
+    pub fn picon_name(self, account: AccountId) -> Self {
+        self.tag(format_args!("[piconname:{account}]"))
+    }
+
+    /// Another message, with its tags: for a piece that is put together elsewhere.
+    ///
+    /// ```
+    /// use kaiwa::chatwork::notation::Message;
+    ///
+    /// let lines = ["一", "二"].iter().fold(Message::new(), |list, line| list.text(line).text("\n"));
+    /// assert_eq!(Message::new().info("", |info| info.append(&lines)).as_str(), "[info]一\n二\n[/info]");
+    /// ```
+    pub fn append(mut self, other: &Message) -> Self {
+        self.body.push_str(&other.body);
+        self
+    }
+
+    /// The message in notation.
+    pub fn as_str(&self) -> &str {
+        &self.body
+    }
+
+    /// Whether nothing has been written.
+    pub fn is_empty(&self) -> bool {
+        self.body.is_empty()
+    }
+
+    fn tag(mut self, tag: fmt::Arguments<'_>) -> Self {
+        self.body.write_fmt(tag).expect("writing to a String does not fail");
+        self
+    }
+}
+
+impl fmt::Display for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.body)
+    }
+}
+
+impl From<Message> for String {
+    fn from(message: Message) -> Self {
+        message.body
+    }
+}
+
+impl AsRef<str> for Message {
+    fn as_ref(&self) -> &str {
+        &self.body
+    }
+}
+
+/// Makes text harmless: `[` and `]` become `［` and `］`.
+///
+/// The service has no escape, and this is what is customary. All brackets are replaced, since a list of known tags
+/// would miss those that are not known, and since texts are put next to each other. The result holds no bracket, so
+/// that no tag can begin in it, end in it, or cross it. A bracket in an address breaks the link; write `%5B` there.
+///
+/// ```
+/// use kaiwa::chatwork::notation::escape;
+///
+/// assert_eq!(escape("[toall] a[0]"), "［toall］ a［0］");
+/// ```
+pub fn escape(text: &str) -> Cow<'_, str> {
+    if !text.contains(['[', ']']) {
+        return Cow::Borrowed(text);
+    }
+    let replace = |character| match character {
+        '[' => '［',
+        ']' => '］',
+        other => other,
+    };
+    Cow::Owned(text.chars().map(replace).collect())
+}

@@ -1,0 +1,215 @@
+//! Going through a message.
+
+use super::{Document, Kind};
+use std::fmt;
+use std::iter::FusedIterator;
+
+/// A part of a [`Document`]. Cheap to copy.
+///
+/// Its [`Display`](fmt::Display) is the part as it was written.
+#[derive(Clone, Copy)]
+pub struct Node<'d, 'a> {
+    document: &'d Document<'a>,
+    index: usize,
+}
+
+impl<'d, 'a> Node<'d, 'a> {
+    /// What it is.
+    pub fn kind(&self) -> Kind<'a> {
+        // Without an entry it is the one text of a plain message. Closing tags, which have no kind, are never nodes.
+        self.entry().and_then(|entry| entry.kind).unwrap_or(Kind::Text(self.document.source))
+    }
+
+    /// What it holds, in order; nothing for the kinds that hold nothing.
+    pub fn children(&self) -> Nodes<'d, 'a> {
+        let (from, to) = self.inside();
+        Nodes::new(self.document, from, to)
+    }
+
+    /// The title of a box.
+    pub fn title(&self) -> Option<Node<'d, 'a>> {
+        self.children().next().filter(|child| child.kind() == Kind::Title)
+    }
+
+    /// The node as it was written, with its tags and all that it holds.
+    pub fn source(&self) -> &'a str {
+        self.document.slice(self.index, self.end())
+    }
+
+    /// The opening tag as it was written, with the meta of a quote. For what holds no nodes, all of it.
+    pub fn opening(&self) -> &'a str {
+        self.document.slice(self.index, self.index + 1)
+    }
+
+    /// The closing tag as it was written; empty for what holds no nodes.
+    pub fn closing(&self) -> &'a str {
+        let (from, to) = self.inside();
+        if from == self.end() { "" } else { self.document.slice(to, self.end()) }
+    }
+
+    /// Where it stands in the message, in bytes.
+    pub fn range(&self) -> std::ops::Range<usize> {
+        self.document.start(self.index)..self.document.start(self.end())
+    }
+
+    /// Goes through it and all that it holds, as [`Document::walk`] does.
+    pub fn walk(&self) -> Walk<'d, 'a> {
+        Walk::new(self.document, self.index, self.end())
+    }
+
+    fn entry(&self) -> Option<&'d super::parser::Entry<'a>> {
+        self.document.entries.get(self.index)
+    }
+
+    fn end(&self) -> usize {
+        self.entry().map_or(self.index + 1, |entry| entry.end)
+    }
+
+    /// The entries between its tags.
+    fn inside(&self) -> (usize, usize) {
+        let (first, end) = (self.index + 1, self.end());
+        if first == end { (end, end) } else { (first, end - 1) }
+    }
+}
+
+impl fmt::Display for Node<'_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.source())
+    }
+}
+
+impl fmt::Debug for Node<'_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Node").field("kind", &self.kind()).field("source", &self.source()).finish()
+    }
+}
+
+/// Nodes next to each other.
+#[derive(Clone, Debug)]
+pub struct Nodes<'d, 'a> {
+    document: &'d Document<'a>,
+    next: usize,
+    end: usize,
+}
+
+impl<'d, 'a> Nodes<'d, 'a> {
+    pub(super) fn new(document: &'d Document<'a>, next: usize, end: usize) -> Self {
+        Self { document, next, end }
+    }
+}
+
+impl<'d, 'a> Iterator for Nodes<'d, 'a> {
+    type Item = Node<'d, 'a>;
+
+    fn next(&mut self) -> Option<Node<'d, 'a>> {
+        let node = (self.next < self.end).then_some(Node { document: self.document, index: self.next })?;
+        self.next = node.end();
+        Some(node)
+    }
+}
+
+impl FusedIterator for Nodes<'_, '_> {}
+
+/// Where a [`Walk`] is.
+#[derive(Clone, Copy, Debug)]
+pub enum Step<'d, 'a> {
+    /// A node begins.
+    Enter(Node<'d, 'a>),
+    /// It ends. Each node that begins ends, also one that holds nothing.
+    Leave(Node<'d, 'a>),
+}
+
+/// Goes through a tree in the order it is written, from [`Document::walk`].
+///
+/// ```
+/// use kaiwa::chatwork::notation::{Kind, Step, parse};
+///
+/// let mut html = String::new();
+/// for step in parse("[info]a[hr]b[/info]").walk() {
+///     match step {
+///         Step::Enter(node) => match node.kind() {
+///             Kind::Info => html.push_str("<div>"),
+///             Kind::Hr => html.push_str("<hr>"),
+///             Kind::Text(text) => html.push_str(text), // and escape it
+///             _ => {}
+///         },
+///         Step::Leave(node) if node.kind() == Kind::Info => html.push_str("</div>"),
+///         Step::Leave(_) => {}
+///     }
+/// }
+/// assert_eq!(html, "<div>a<hr>b</div>");
+/// ```
+#[derive(Clone, Debug)]
+pub struct Walk<'d, 'a> {
+    document: &'d Document<'a>,
+    next: usize,
+    end: usize,
+    /// The nodes that have begun and not ended.
+    open: Vec<usize>,
+    /// A node without children that has begun, and ends next.
+    leaf: Option<usize>,
+}
+
+impl<'d, 'a> Walk<'d, 'a> {
+    pub(super) fn new(document: &'d Document<'a>, next: usize, end: usize) -> Self {
+        Self { document, next, end, open: Vec::new(), leaf: None }
+    }
+
+    /// Goes past the children of the node that was entered last, to its end.
+    ///
+    /// ```
+    /// use kaiwa::chatwork::notation::{Kind, Step, parse};
+    ///
+    /// let document = parse("a[qt]b[/qt]c");
+    /// let mut walk = document.walk();
+    /// let mut said = String::new();
+    /// while let Some(step) = walk.next() {
+    ///     match step {
+    ///         Step::Enter(node) if matches!(node.kind(), Kind::Quote(_)) => walk.skip_children(),
+    ///         Step::Enter(node) => said.push_str(&node.plain_text()),
+    ///         Step::Leave(_) => {}
+    ///     }
+    /// }
+    /// assert_eq!(said, "ac");
+    /// ```
+    pub fn skip_children(&mut self) {
+        if self.leaf.is_none()
+            && let Some(&index) = self.open.last()
+            && self.next == index + 1
+        {
+            self.next = self.node(index).inside().1;
+        }
+    }
+
+    fn node(&self, index: usize) -> Node<'d, 'a> {
+        Node { document: self.document, index }
+    }
+}
+
+impl<'d, 'a> Iterator for Walk<'d, 'a> {
+    type Item = Step<'d, 'a>;
+
+    fn next(&mut self) -> Option<Step<'d, 'a>> {
+        if let Some(leaf) = self.leaf.take() {
+            return Some(Step::Leave(self.node(leaf)));
+        }
+        if self.next == self.end {
+            return None;
+        }
+        let node = self.node(self.next);
+        self.next += 1;
+        match node.entry() {
+            Some(entry) if entry.kind.is_none() => self.open.pop().map(|index| Step::Leave(self.node(index))),
+            Some(entry) if entry.end > node.index + 1 => {
+                self.open.push(node.index);
+                Some(Step::Enter(node))
+            }
+            _ => {
+                self.leaf = Some(node.index);
+                Some(Step::Enter(node))
+            }
+        }
+    }
+}
+
+impl FusedIterator for Walk<'_, '_> {}

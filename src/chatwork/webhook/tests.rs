@@ -1,0 +1,306 @@
+use super::*;
+use crate::chatwork::{AccountId, MessageId, RoomId};
+use crate::webhook::MemoryReplayCache;
+use crate::{Clock, VirtualClock};
+use jiff::Timestamp;
+use proptest::prelude::*;
+use std::sync::Arc;
+use std::time::Duration;
+
+const TOKEN: &str = "iY/hmitgwCBlc5DnjAZ8pyRG1HF0zFflfmKmtCDg1wk=";
+const OTHER_TOKEN: &str = "sz6o4tXnI0nm0KBdqHOeCJc6ekI=";
+const NOW: i64 = 1_498_028_130;
+
+const MENTION: &str = r#"{
+  "webhook_setting_id": "12345",
+  "webhook_event_type": "mention_to_me",
+  "webhook_event_time": 1498028130,
+  "webhook_event": {
+    "from_account_id": 123456,
+    "to_account_id": 1484814,
+    "room_id": 567890123,
+    "message_id": "789012345",
+    "body": "[To:1484814]何が食べたいですか？",
+    "send_time": 1498028125,
+    "update_time": 0
+  }
+}"#;
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(seconds).expect("a time")
+}
+
+fn verifier() -> (Verifier, VirtualClock) {
+    let clock = VirtualClock::starting_at(at(NOW));
+    (Verifier::with_clock(TOKEN, Arc::new(clock.clone())).expect("a token"), clock)
+}
+
+fn message(event: &str, update_time: i64, text: &str) -> String {
+    format!(
+        r#"{{"webhook_setting_id":"246","webhook_event_type":"{event}","webhook_event_time":{NOW},"webhook_event":
+        {{"message_id":"789012345","room_id":567890123,"account_id":1484814,"body":"{text}","send_time":1498028120,
+        "update_time":{update_time}}}}}"#
+    )
+}
+
+async fn send(verifier: &Verifier, body: &str) -> Result<Delivery, VerifyError> {
+    verifier.verify(body.as_bytes(), &verifier.sign(body.as_bytes())).await
+}
+
+#[test]
+fn the_published_vector_verifies() {
+    let verifier = Verifier::new(OTHER_TOKEN).expect("a token");
+    let signature = "rgvtfnFpqHHbwJB9dJ3Gl8YyjT8kW0w9CpMjpzjnUO4=";
+    assert_eq!(verifier.verify_signature(b"test", signature), Ok(()));
+    assert_eq!(verifier.verify_signature(b"tesu", signature), Err(VerifyError::BadSignature));
+    for wrong in ["", "rgvt", "rgvtfnFpqHHbwJB9dJ3Gl8YyjT8kW0w9CpMjpzjnUO4", "5202BF4", " ", "あ"] {
+        assert_eq!(verifier.verify_signature(b"test", wrong), Err(VerifyError::BadSignature), "{wrong}");
+    }
+}
+
+#[test]
+fn any_of_the_tokens_will_do() {
+    let (verifier, _) = verifier();
+    let signature = Verifier::new(OTHER_TOKEN).expect("a token").sign(b"x");
+    assert_eq!(verifier.verify_signature(b"x", &signature), Err(VerifyError::BadSignature));
+    let verifier = verifier.and_token(&format!(" {OTHER_TOKEN}\n")).expect("a token");
+    assert_eq!(verifier.verify_signature(b"x", &signature), Ok(()));
+    assert_eq!(verifier.verify_signature(b"x", &verifier.sign(b"x")), Ok(()));
+}
+
+#[test]
+fn what_is_no_token_is_refused() {
+    for token in ["", " ", "not base64!", "QQ"] {
+        assert!(Verifier::new(token).is_err(), "{token}");
+    }
+}
+
+#[tokio::test]
+async fn events_are_typed() {
+    let (verifier, _) = verifier();
+    let delivery = send(&verifier, MENTION).await.expect("it is genuine");
+    assert_eq!((delivery.setting_id.as_str(), delivery.time), ("12345", at(NOW)));
+    let Event::MentionToMe(mention) = &delivery.event else { panic!("{delivery:?}") };
+    assert_eq!((mention.from_account_id, mention.to_account_id), (AccountId(123456), AccountId(1484814)));
+    assert_eq!((mention.send_time, mention.update_time), (at(1498028125), None));
+    assert_eq!(delivery.event.body(), Some("[To:1484814]何が食べたいですか？"));
+
+    let created = send(&verifier, &message("message_created", 0, "a")).await.expect("it is genuine").event;
+    assert!(
+        matches!(&created, Event::MessageCreated(message) if message.update_time.is_none()),
+        "{created:?}"
+    );
+    assert_eq!((created.sender(), created.room_id()), (Some(AccountId(1484814)), Some(RoomId(567890123))));
+    assert_eq!(created.message_id(), Some(&MessageId("789012345".to_owned())));
+
+    let updated =
+        send(&verifier, &message("message_updated", 1498028199, "b")).await.expect("it is genuine").event;
+    let Event::MessageUpdated(updated) = updated else { panic!("{updated:?}") };
+    assert_eq!(updated.update_time, Some(at(1498028199)));
+}
+
+#[test]
+fn what_is_not_known_is_kept() {
+    let unknown = message("reaction_added", 0, "a");
+    let Event::Other(other) = Delivery::parse(unknown.as_bytes()).expect("an event").event else { panic!() };
+    assert_eq!((other.event_type.as_str(), &other.json["body"]), ("reaction_added", &"a".into()));
+    // A known event with other fields than those known.
+    let changed = message("message_created", 0, "a").replace("account_id", "sender");
+    let Event::Other(other) = Delivery::parse(changed.as_bytes()).expect("an event").event else { panic!() };
+    assert_eq!(other.json["sender"], 1484814);
+    // Ids as numbers or digits, times left out, more fields.
+    let lenient = r#"{"webhook_setting_id":1,"webhook_event_type":"message_created","webhook_event_time":2,"new":3,
+        "webhook_event":{"message_id":4,"room_id":"5","account_id":6,"body":"","send_time":7,"new":8}}"#;
+    let delivery = Delivery::parse(lenient.as_bytes()).expect("an event");
+    assert_eq!(delivery.setting_id, "1");
+    assert!(matches!(delivery.event, Event::MessageCreated(message) if message.room_id == RoomId(5)));
+}
+
+#[tokio::test]
+async fn repeats_are_refused_and_edits_are_not() {
+    let (verifier, clock) = verifier();
+    let edit = message("message_updated", 1498028199, "a");
+    assert!(send(&verifier, &edit).await.is_ok());
+    assert_eq!(send(&verifier.clone(), &edit).await, Err(VerifyError::Repeat));
+    assert!(send(&verifier, &message("message_updated", 1498028200, "a")).await.is_ok());
+    assert!(send(&verifier, &message("message_updated", 1498028200, "in the same second")).await.is_ok());
+    assert!(send(&verifier, &message("message_created", 0, "a")).await.is_ok());
+    assert!(send(&verifier, &edit.replace("246", "247")).await.is_ok());
+    // Remembered for as long as it is not stale.
+    clock.advance(DEFAULT_TOLERANCE);
+    assert_eq!(send(&verifier, &edit).await, Err(VerifyError::Repeat));
+    clock.advance(Duration::from_secs(1));
+    assert!(matches!(send(&verifier, &edit).await, Err(VerifyError::Stale { .. })));
+    let other = message("new", 0, "a");
+    let (verifier, _) = self::verifier();
+    assert!(send(&verifier, &other).await.is_ok());
+    assert_eq!(send(&verifier, &other).await, Err(VerifyError::Repeat));
+    let verifier = verifier.without_replay_cache();
+    assert!(send(&verifier, &other).await.is_ok() && send(&verifier, &other).await.is_ok());
+}
+
+#[tokio::test]
+async fn an_event_ahead_of_time_is_remembered_until_it_is_stale() {
+    let clock = VirtualClock::starting_at(at(NOW - 300));
+    let verifier = Verifier::with_clock(TOKEN, Arc::new(clock.clone())).expect("a token");
+    assert!(send(&verifier, MENTION).await.is_ok());
+    clock.advance(Duration::from_secs(600));
+    assert_eq!(send(&verifier, MENTION).await, Err(VerifyError::Repeat));
+    clock.advance(Duration::from_secs(1));
+    let now = clock.wall();
+    assert_eq!(send(&verifier, MENTION).await, Err(VerifyError::Stale { time: at(NOW), now }));
+}
+
+#[tokio::test]
+async fn the_tolerance_can_be_set() {
+    let early = VirtualClock::starting_at(at(NOW - 11));
+    let verifier = Verifier::with_clock(TOKEN, Arc::new(early)).expect("a token");
+    let strict = verifier.clone().tolerance(Duration::from_secs(10));
+    assert!(matches!(send(&strict, MENTION).await, Err(VerifyError::Stale { .. })));
+    assert!(send(&verifier.tolerance(Duration::MAX), MENTION).await.is_ok());
+}
+
+#[tokio::test]
+async fn what_is_refused_is_not_remembered() {
+    let (verifier, _) = verifier();
+    let forged = verifier.verify(MENTION.as_bytes(), "AAAA").await;
+    assert_eq!(forged, Err(VerifyError::BadSignature));
+    assert!(send(&verifier, MENTION).await.is_ok());
+    let long = " ".repeat(MAX_BODY + 1);
+    assert_eq!(verifier.verify_signature(long.as_bytes(), ""), Err(VerifyError::TooLarge));
+}
+
+#[test]
+fn the_signature_is_in_the_header_or_the_query() {
+    let target = "code=1&chatwork_webhook_signature=a%2Fb%2bc+d%3D&x";
+    assert_eq!(signature(None, Some(target)).as_deref(), Ok("a/b+c+d="));
+    assert_eq!(signature(Some("h"), Some(target)).as_deref(), Ok("h"));
+    for query in [None, Some(""), Some("chatwork_webhook_signature"), Some("x=1")] {
+        assert_eq!(signature(None, query), Err(VerifyError::MissingSignature));
+    }
+    assert_eq!(signature(None, Some("chatwork_webhook_signature=%ff")), Err(VerifyError::BadSignature));
+}
+
+#[tokio::test]
+async fn nothing_secret_is_told() {
+    let (verifier, _) = verifier();
+    let verifier = verifier.replay_cache(Arc::new(MemoryReplayCache::new(5)));
+    let body = r#"{"webhook_setting_id": "hunter2"#;
+    let error = send(&verifier, body).await.expect_err("it is cut off");
+    assert_eq!(error.status(), 400);
+    let wrong_type =
+        r#"{"webhook_setting_id": "1", "webhook_event_type": "x", "webhook_event_time": "hunter2"}"#;
+    let told = format!(
+        "{verifier:?} {verifier:#?} {error:?} {error} {:?} {:?}",
+        send(&verifier, wrong_type).await,
+        Verifier::new("hunter2!")
+    );
+    assert!(!told.contains("hunter2"), "{told}");
+    for secret in [TOKEN, &verifier.sign(body.as_bytes()), "iY/h", "137, 143, 225"] {
+        assert!(!told.contains(secret), "{told}");
+    }
+    assert!(told.contains("tokens: 1"), "{told}");
+}
+
+proptest! {
+    #[test]
+    fn no_body_makes_parsing_panic(body in proptest::collection::vec(any::<u8>(), 0..200)) {
+        let _ = Delivery::parse(&body);
+    }
+
+    #[test]
+    fn no_cut_or_changed_byte_passes(at in 0..MENTION.len(), bit in 0..8u32) {
+        let (verifier, _) = verifier();
+        let signature = verifier.sign(MENTION.as_bytes());
+        let mut body = MENTION.as_bytes().to_vec();
+        let _ = Delivery::parse(&body[..at]);
+        prop_assert!(verifier.verify_signature(&body[..at], &signature).is_err());
+        body[at] ^= 1 << bit;
+        let _ = Delivery::parse(&body);
+        prop_assert!(verifier.verify_signature(&body, &signature).is_err());
+    }
+
+    #[test]
+    fn no_signature_makes_verifying_panic(claimed in any::<String>(), query in any::<String>()) {
+        let (verifier, _) = verifier();
+        prop_assert!(verifier.verify_signature(b"x", &claimed).is_err());
+        let _ = signature(None, Some(&query));
+    }
+}
+
+#[cfg(feature = "axum")]
+mod extractor {
+    use super::*;
+    use axum_core::body::Body;
+    use axum_core::extract::{FromRef, FromRequest, Request};
+    use axum_core::response::IntoResponse as _;
+
+    #[derive(Clone)]
+    struct App(Verifier);
+
+    impl FromRef<App> for Verifier {
+        fn from_ref(app: &App) -> Self {
+            app.0.clone()
+        }
+    }
+
+    fn request(target: &str, header: Option<&str>, body: impl Into<Body>) -> Request {
+        let request = http::Request::post(target).header("content-type", "application/json");
+        let request = match header {
+            Some(signature) => request.header("X-ChatWorkWebhookSignature", signature),
+            None => request,
+        };
+        request.body(body.into()).expect("a request")
+    }
+
+    async fn status(app: &App, request: Request) -> u16 {
+        match Verified::<Event>::from_request(request, app).await {
+            Ok(_) => 0,
+            Err(rejection) => {
+                let response = rejection.into_response();
+                let status = response.status().as_u16();
+                let body = axum_core::body::Body::new(response.into_body());
+                let length = http_body_length(body).await;
+                assert!((1..100).contains(&length), "{length}");
+                status
+            }
+        }
+    }
+
+    async fn http_body_length(body: Body) -> usize {
+        let request = http::Request::new(body);
+        bytes::Bytes::from_request(request, &()).await.expect("a body").len()
+    }
+
+    #[tokio::test]
+    async fn handlers_get_verified_events_once() {
+        let (verifier, _) = verifier();
+        let signature = verifier.sign(MENTION.as_bytes());
+        let app = App(verifier);
+        let event = Verified::<Event>::from_request(request("/hook", Some(&signature), MENTION), &app).await;
+        assert!(matches!(event, Ok(Verified(Event::MentionToMe(_)))), "{event:?}");
+        assert_eq!(status(&app, request("/hook", Some(&signature), MENTION)).await, 200);
+
+        let second = message("message_created", 0, "a");
+        let signature = app.0.sign(second.as_bytes());
+        let encoded = signature.replace('/', "%2F").replace('+', "%2B").replace('=', "%3D");
+        let target = format!("/hook?code=1&chatwork_webhook_signature={encoded}");
+        // The verifier itself as the state, and the delivery as what is taken.
+        let delivery = Verified::<Delivery>::from_request(request(&target, None, second), &app.0).await;
+        assert_eq!(delivery.expect("it is genuine").setting_id, "246");
+    }
+
+    #[tokio::test]
+    async fn what_is_refused_is_answered() {
+        let (verifier, clock) = verifier();
+        let app = App(verifier);
+        let sign = |body: &str| app.0.sign(body.as_bytes());
+        assert_eq!(status(&app, request("/", None, MENTION)).await, 401);
+        assert_eq!(status(&app, request("/", Some("AAAA"), MENTION)).await, 401);
+        assert_eq!(status(&app, request("/", Some(&sign("{}")), "{}")).await, 400);
+        let long = " ".repeat(MAX_BODY + 1);
+        assert_eq!(status(&app, request("/", Some(&sign(&long)), long)).await, 413);
+        clock.advance(Duration::from_secs(301));
+        assert_eq!(status(&app, request("/", Some(&sign(MENTION)), MENTION)).await, 401);
+    }
+}

@@ -1,0 +1,185 @@
+//! What every request carries: the credential, the base URL, the headers of the client and of the call.
+
+use crate::common::{self, plain, server};
+use crate::support::{header, only_request};
+use kaiwa::chatwork::{self, RoomId};
+use kaiwa::{lancers, tascha};
+use wiremock::{MockServer, ResponseTemplate};
+
+/// One of the ways to give a builder its credential.
+type Credential<B> = fn(B) -> B;
+
+async fn empty() -> MockServer {
+    server(ResponseTemplate::new(204)).await
+}
+
+#[tokio::test]
+async fn chatwork_takes_an_api_token_or_a_bearer_token() {
+    for bearer in [false, true] {
+        let server = empty().await;
+        let builder = plain(chatwork::Client::builder().base_url(server.uri()));
+        let builder = if bearer { builder.bearer("at-1") } else { builder.api_token("tok-1") };
+        builder.build().expect("a client").rooms().await.expect("an empty list");
+        let request = only_request(&server).await;
+        let (token, authorization) = if bearer { (None, Some("Bearer at-1")) } else { (Some("tok-1"), None) };
+        assert_eq!(header(&request, "x-chatworktoken"), Vec::from_iter(token));
+        assert_eq!(header(&request, "authorization"), Vec::from_iter(authorization));
+    }
+}
+
+#[tokio::test]
+async fn tascha_takes_a_key_in_either_header_or_a_bearer_token() {
+    let forms: [(Credential<tascha::Builder>, &str, &str); 3] = [
+        (|builder| builder.api_key("tcha_live_1"), "authorization", "Bearer tcha_live_1"),
+        (|builder| builder.x_api_key("tcha_live_2"), "x-api-key", "tcha_live_2"),
+        (|builder| builder.bearer("tcha_at_3"), "authorization", "Bearer tcha_at_3"),
+    ];
+    for (credential, name, value) in forms {
+        let server = common::json_server(r#"{"data":[]}"#).await;
+        let builder = credential(plain(tascha::Client::builder().base_url(server.uri())));
+        builder.build().expect("a client").rooms().await.expect("an empty page");
+        let request = only_request(&server).await;
+        assert_eq!(header(&request, name), [value]);
+        let other = if name == "x-api-key" { "authorization" } else { "x-api-key" };
+        assert_eq!(header(&request, other), [""; 0]);
+    }
+}
+
+#[tokio::test]
+async fn lancers_takes_a_cookie_any_header_or_nothing() {
+    let forms: [(Credential<lancers::Builder>, Option<(&str, &str)>); 3] = [
+        (|builder| builder.cookie("sid=1; b=2"), Some(("cookie", "sid=1; b=2"))),
+        (|builder| builder.header("X-My-Auth", "secret 3"), Some(("x-my-auth", "secret 3"))),
+        (|builder| builder, None),
+    ];
+    for (credential, expected) in forms {
+        let server = empty().await;
+        let builder = credential(plain(lancers::Client::builder().base_url(server.uri())));
+        builder.build().expect("a client").boards().await.expect("an empty list");
+        let request = only_request(&server).await;
+        for name in ["cookie", "x-my-auth", "authorization"] {
+            let value = expected.filter(|(header, _)| *header == name).map(|(_, value)| value);
+            assert_eq!(header(&request, name), Vec::from_iter(value), "{name}");
+        }
+    }
+}
+
+/// White space around a credential comes from copying it and is not part of it.
+#[tokio::test]
+async fn a_credential_is_trimmed() {
+    let server = empty().await;
+    let builder = plain(chatwork::Client::builder().base_url(server.uri()).api_token(" tok-2\r\n"));
+    builder.build().expect("a client").rooms().await.expect("an empty list");
+    assert_eq!(header(&only_request(&server).await, "x-chatworktoken"), ["tok-2"]);
+}
+
+/// With and without a slash at the end, with and without a path: generated, written by hand and raw alike.
+#[tokio::test]
+async fn paths_are_put_under_the_base_url() {
+    for (base, prefix) in [
+        ("", ""),
+        ("/", ""),
+        ("/v2", "/v2"),
+        ("/v2/", "/v2"),
+        ("/proxy/chat%20work/v2/", "/proxy/chat%20work/v2"),
+    ] {
+        let server = empty().await;
+        let client = common::chatwork(&format!("{}{base}", server.uri())).build().expect("a client");
+        client.rooms().await.expect("an empty list");
+        let upload = kaiwa::Upload::bytes("a.txt", "A");
+        client.room(RoomId(5)).upload(upload).await.expect_err("an empty answer");
+        client.request(reqwest::Method::GET, "/rooms/5").await.expect("anything");
+        let paths: Vec<_> =
+            common::received(&server).await.iter().map(|request| request.url.path().to_owned()).collect();
+        let expected = ["/rooms", "/rooms/5/files", "/rooms/5"].map(|path| format!("{prefix}{path}"));
+        assert_eq!(paths, expected, "under {base:?}");
+    }
+}
+
+#[tokio::test]
+async fn headers_of_the_call_replace_the_usual_ones() {
+    let server = empty().await;
+    let client = common::chatwork(&server.uri()).build().expect("a client");
+    let request = client
+        .rooms()
+        .with_header("X-Trace", "abc 1")
+        .with_header("accept", "text/plain")
+        .with_header("user-agent", "bot/2")
+        .with_header("x-twice", "1")
+        .with_header("X-Twice", "2");
+    request.await.expect("an empty list");
+    let request = only_request(&server).await;
+    assert_eq!(header(&request, "x-trace"), ["abc 1"]);
+    assert_eq!(header(&request, "accept"), ["text/plain"]);
+    assert_eq!(header(&request, "user-agent"), ["bot/2"]);
+    assert_eq!(header(&request, "x-twice"), ["2"]);
+}
+
+#[tokio::test]
+async fn a_header_of_the_call_does_not_replace_the_credential() {
+    let server = empty().await;
+    let client = common::chatwork(&server.uri()).build().expect("a client");
+    client.rooms().with_header("X-ChatWorkToken", "other").await.expect("an empty list");
+    assert_eq!(header(&only_request(&server).await, "x-chatworktoken"), [common::CHATWORK_TOKEN]);
+}
+
+#[tokio::test]
+async fn a_request_id_is_sent_where_it_is_given() {
+    let server = common::json_server(r#"{"data":[]}"#).await;
+    let client = common::tascha(&server.uri()).build().expect("a client");
+    client.rooms().with_request_id("req_mine-1").await.expect("an empty page");
+    assert_eq!(header(&only_request(&server).await, "x-request-id"), ["req_mine-1"]);
+
+    // A service that is not known to read it gets it only when the caller says so.
+    let server = empty().await;
+    let client = common::chatwork(&server.uri()).build().expect("a client");
+    client.rooms().with_request_id("req_mine-2").await.expect("an empty list");
+    assert_eq!(header(&only_request(&server).await, "x-request-id"), ["req_mine-2"]);
+}
+
+#[tokio::test]
+async fn an_idempotency_key_is_the_callers_or_else_the_generators() {
+    for own in [None, Some("order-42")] {
+        let server = common::json_server(r#"{"id":"ckmsg1"}"#).await;
+        let client =
+            common::tascha(&server.uri()).idempotency_keys(|| "made-1".into()).build().expect("a client");
+        let request = client.room("ckroom01").post("hi");
+        let request = match own {
+            Some(key) => request.with_idempotency_key(key),
+            None => request,
+        };
+        let answer = request.await.expect("a message");
+        let expected = own.unwrap_or("made-1");
+        assert_eq!(header(&only_request(&server).await, "idempotency-key"), [expected]);
+        assert_eq!(answer.idempotency_key(), Some(expected));
+    }
+}
+
+#[tokio::test]
+async fn the_user_agent_is_the_bots_own() {
+    let server = empty().await;
+    let client = common::chatwork(&server.uri()).user_agent("build-bot/1.2 (+https://bot.example)").build();
+    client.expect("a client").rooms().await.expect("an empty list");
+    let request = only_request(&server).await;
+    assert_eq!(header(&request, "user-agent"), ["build-bot/1.2 (+https://bot.example)"]);
+}
+
+/// A body with a known length says so; a stream of a known length is no exception.
+#[tokio::test]
+async fn lengths_are_told() {
+    let server = empty().await;
+    let client = common::chatwork(&server.uri()).build().expect("a client");
+    let room = client.room(RoomId(5));
+    let pieces = ["ab", "", "cdé"].map(|piece| Ok::<_, std::io::Error>(bytes::Bytes::from(piece)));
+    room.post("abc").await.expect_err("an empty answer");
+    room.upload(kaiwa::Upload::bytes("a", "abcdé")).await.expect_err("an empty answer");
+    let stream = kaiwa::Upload::stream("a", 6, futures::stream::iter(pieces));
+    room.upload(stream).await.expect_err("an empty answer");
+    let requests = common::received(&server).await;
+    for request in &requests {
+        assert_eq!(header(request, "content-length"), [request.body.len().to_string()]);
+        assert_eq!(header(request, "transfer-encoding"), [""; 0]);
+    }
+    let [_, whole, streamed] = &requests[..] else { panic!("three requests: {requests:?}") };
+    assert_eq!(crate::multipart::parts(whole), crate::multipart::parts(streamed));
+}
