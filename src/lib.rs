@@ -41,6 +41,9 @@
 //! # }
 //! ```
 //!
+//! Lists that come in pages are streams of items or of pages, which fetch ahead, survive failures, and hand out a
+//! [`Checkpoint`] to go on from another day: [`guide::paging`].
+//!
 //! # What a failure means
 //!
 //! Every failure is an [`Error`], and [`Error::outcome`] says what became of the message: [`Outcome::NotSent`] and
@@ -129,6 +132,8 @@ mod wire;
 
 #[cfg(feature = "chatwork")]
 pub mod chatwork;
+#[cfg(all(feature = "chatwork", feature = "tascha", feature = "lancers"))]
+pub mod guide;
 #[cfg(feature = "lancers")]
 pub mod lancers;
 #[cfg(feature = "sandbox")]

@@ -1,0 +1,215 @@
+//! Exports all rooms of a TAS-CHA account with all their messages, as JSON Lines.
+//!
+//! ```text
+//! cargo run --example export_history [OUTPUT]
+//! ```
+//!
+//! Stop it with Ctrl-C, or pull the plug: run again, it goes on where it was, and every message is in the file once.
+//! The checkpoint beside the output says how far the export has come and how long the output was then; whatever was
+//! written after it is cut off before it goes on.
+//!
+//! With `TASCHA_API_KEY` it talks to the service, at the cost of a unit a page. Without, the sandbox plays it in this
+//! process, slowly enough to be stopped.
+
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt, TryStreamExt};
+use indicatif::{ProgressBar, ProgressStyle};
+use kaiwa::sandbox::tascha::{RoomSeed, Seed};
+use kaiwa::sandbox::{Fault, Sandbox, Script, Service};
+use kaiwa::tascha::{Client, RoomId};
+use kaiwa::{Checkpoint, Rejected};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::error::Error;
+use std::fs::{self, File, OpenOptions};
+use std::io::{BufWriter, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use std::{env, io};
+
+/// The largest page that the service documents.
+const PAGE: i64 = 200;
+
+/// How many lines are written before the checkpoint is.
+const LINES_PER_CHECKPOINT: u64 = 500;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let path = PathBuf::from(env::args_os().nth(1).unwrap_or_else(|| "history.jsonl".into()));
+    let sandbox = if env::var_os("TASCHA_API_KEY").is_none() { Some(play().await?) } else { None };
+    let client = match &sandbox {
+        Some(sandbox) => sandbox.client().tascha,
+        None => Client::from_env()?,
+    };
+    let mut export = Export::open(&path)?;
+    let ended = export.run(&client).await;
+    // Whatever ended it, what was exported is kept.
+    export.save()?;
+    export.bar.abandon();
+    match ended? {
+        Ended::Complete => {
+            fs::remove_file(&export.beside)?;
+            let At { rooms, messages, .. } = export.at;
+            println!("All {messages} messages of {rooms} rooms are in {}.", path.display());
+        }
+        Ended::Stopped => println!("Stopped; the same command goes on from here."),
+    }
+    Ok(())
+}
+
+/// A sandbox with enough in it, and slow enough, to be stopped.
+async fn play() -> io::Result<Sandbox> {
+    println!("TASCHA_API_KEY is not set, so the service is played by the sandbox, on this machine.");
+    let rooms = (1..=10).map(|number| {
+        RoomSeed::new(format!("ckroom{number}"), format!("部屋 {number}"))
+            .members([Seed::USER])
+            .messages(2_000)
+    });
+    let seed = rooms.fold(Seed::default().unlimited(), Seed::room);
+    let sandbox = Sandbox::builder().tascha(seed).start().await?;
+    let slow = Fault::slow_headers(Duration::from_millis(50));
+    sandbox.faults().script(Service::Tascha, Script::any().then(slow).forever());
+    Ok(sandbox)
+}
+
+enum Ended {
+    Complete,
+    Stopped,
+}
+
+/// How far an export has come.
+#[derive(Default, Serialize, Deserialize)]
+struct At {
+    /// The length of the output.
+    bytes: u64,
+    rooms: u64,
+    messages: u64,
+    /// The room written last.
+    list: Option<Checkpoint>,
+    /// The room whose messages are being written, and the message written last.
+    room: Option<(RoomId, Option<Checkpoint>)>,
+}
+
+struct Export {
+    output: BufWriter<File>,
+    beside: PathBuf,
+    at: At,
+    lines: u64,
+    bar: ProgressBar,
+    ctrl_c: BoxFuture<'static, io::Result<()>>,
+}
+
+impl Export {
+    fn open(path: &Path) -> Result<Self, Box<dyn Error>> {
+        let mut beside = path.as_os_str().to_owned();
+        beside.push(".checkpoint");
+        let beside = PathBuf::from(beside);
+        let at: At = match fs::read(&beside) {
+            Ok(kept) => serde_json::from_slice(&kept)?,
+            Err(error) if error.kind() == ErrorKind::NotFound && !path.exists() => At::default(),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return Err(format!("{} is complete; remove it to export again", path.display()).into());
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let output = OpenOptions::new().create(true).append(true).open(path)?;
+        output.set_len(at.bytes)?;
+        let style = "{spinner} {elapsed} {pos} messages, {per_sec}, in {msg}";
+        let bar = ProgressBar::new_spinner().with_style(ProgressStyle::with_template(style)?);
+        bar.set_position(at.messages);
+        bar.reset_eta();
+        bar.enable_steady_tick(Duration::from_millis(100));
+        let ctrl_c = tokio::signal::ctrl_c().boxed();
+        let mut export = Self { output: BufWriter::new(output), beside, at, lines: 0, bar, ctrl_c };
+        // From now on an output without a checkpoint is a complete one.
+        export.save()?;
+        Ok(export)
+    }
+
+    async fn run(&mut self, client: &Client) -> Result<Ended, Box<dyn Error>> {
+        if let Ended::Stopped = self.messages(client).await? {
+            return Ok(Ended::Stopped);
+        }
+        // An item that this version cannot read is exported as it came.
+        let list = client.rooms().limit(PAGE).lenient();
+        let mut rooms = match &self.at.list {
+            Some(kept) => list.stream_from(kept)?,
+            None => list.stream(),
+        };
+        while let Some(room) = rooms.try_next().await? {
+            let id = match &room {
+                Ok(room) => Some(room.id.clone()),
+                Err(rejected) => rejected.value["id"].as_str().map(RoomId::from),
+            };
+            self.write("room", id.as_ref(), room)?;
+            self.at.rooms += 1;
+            self.at.list = Some(rooms.checkpoint());
+            self.at.room = id.map(|id| (id, None));
+            if let Ended::Stopped = self.messages(client).await? {
+                return Ok(Ended::Stopped);
+            }
+        }
+        Ok(Ended::Complete)
+    }
+
+    /// The messages of the room that is being written, after the last one.
+    async fn messages(&mut self, client: &Client) -> Result<Ended, Box<dyn Error>> {
+        let Some((id, kept)) = self.at.room.clone() else { return Ok(Ended::Complete) };
+        self.bar.set_message(format!("{} rooms, now {id}", self.at.rooms));
+        let list = client.room(&id).messages().limit(PAGE).lenient();
+        let mut messages = match &kept {
+            Some(kept) => list.stream_from(kept)?,
+            None => list.stream(),
+        };
+        let ended = loop {
+            let message = tokio::select! {
+                message = messages.next() => message,
+                _ = &mut self.ctrl_c => break Ok(Ended::Stopped),
+            };
+            match message {
+                Some(Ok(message)) => self.write("message", Some(&id), message)?,
+                Some(Err(error)) => break Err(error.into()),
+                None => {
+                    self.at.room = None;
+                    return Ok(Ended::Complete);
+                }
+            }
+            self.at.messages += 1;
+            self.bar.set_position(self.at.messages);
+            self.lines += 1;
+            // A checkpoint names some hundred items: made for every line, it would be most of the work.
+            if self.lines % LINES_PER_CHECKPOINT == 0 {
+                self.at.room = Some((id.clone(), Some(messages.checkpoint())));
+                self.save()?;
+            }
+        };
+        self.at.room = Some((id, Some(messages.checkpoint())));
+        ended
+    }
+
+    fn write<T: Serialize>(
+        &mut self,
+        kind: &str,
+        room: Option<&RoomId>,
+        item: Result<T, Rejected>,
+    ) -> Result<(), Box<dyn Error>> {
+        let item = item.map_or_else(|rejected| Ok(rejected.value), serde_json::to_value)?;
+        let mut line = serde_json::to_vec(&json!({ "kind": kind, "room": room, "item": item }))?;
+        line.push(b'\n');
+        self.output.write_all(&line)?;
+        self.at.bytes += line.len() as u64;
+        Ok(())
+    }
+
+    /// The output first, so that the checkpoint never promises what is not there; and the checkpoint by another name
+    /// first, so that there is always a whole one.
+    fn save(&mut self) -> io::Result<()> {
+        self.output.flush()?;
+        self.output.get_ref().sync_data()?;
+        let new = self.beside.with_extension("new");
+        let mut file = File::create(&new)?;
+        file.write_all(&serde_json::to_vec(&self.at)?)?;
+        file.sync_all()?;
+        fs::rename(&new, &self.beside)
+    }
+}
