@@ -101,7 +101,7 @@
     allow(dead_code, unused_imports, unused_macros, rustdoc::broken_intra_doc_links)
 )]
 
-/// The programs of the README compile, and its test passes.
+/// The programs of the README compile; its test is run by `tests/readme.rs`.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
@@ -135,7 +135,7 @@ pub mod lancers;
 pub mod sandbox;
 #[cfg(feature = "tascha")]
 pub mod tascha;
-#[cfg(feature = "webhooks")]
+#[cfg(all(feature = "webhooks", feature = "__service"))]
 pub mod webhook;
 
 #[cfg(feature = "__service")]
@@ -155,3 +155,6 @@ pub use crate::{
     upload::Upload,
     wire::Nullable,
 };
+/// The methods of HTTP, for requests to paths of your own.
+#[cfg(feature = "__service")]
+pub use reqwest::Method;

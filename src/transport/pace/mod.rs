@@ -335,10 +335,11 @@ impl Drop for Permit {
         if self.account {
             self.pacer.settle(Budget::Account, how(), now);
         }
-        if !self.sent && self.units > 0 {
-            if let Some(left) = &mut *self.pacer.units.lock().unwrap_or_else(PoisonError::into_inner) {
-                left.remaining += self.units;
-            }
+        if !self.sent
+            && self.units > 0
+            && let Some(left) = &mut *self.pacer.units.lock().unwrap_or_else(PoisonError::into_inner)
+        {
+            left.remaining += self.units;
         }
     }
 }
