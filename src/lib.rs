@@ -32,6 +32,8 @@ mod wire;
 pub mod chatwork;
 #[cfg(feature = "lancers")]
 pub mod lancers;
+#[cfg(all(feature = "oauth", feature = "__service"))]
+pub mod oauth;
 #[cfg(feature = "tascha")]
 pub mod tascha;
 

@@ -22,6 +22,8 @@ mod files;
 mod link;
 mod members;
 mod messages;
+#[cfg(feature = "oauth")]
+pub mod oauth;
 mod rooms;
 mod tasks;
 
