@@ -341,6 +341,7 @@ impl Error {
         match (&self.0.kind, self.0.outcome, status) {
             (ErrorKind::Config(_), ..) => "Nothing was sent.",
             (ErrorKind::Token(_), Outcome::NotSent, _) => "Nothing was sent; authorize again if it stays so.",
+            (ErrorKind::Token(_), ..) => "Authorize again if it stays so.",
             (ErrorKind::WaitTooLong { .. }, Outcome::NotSent, _) => {
                 "Nothing was sent; come back later, or give the call a longer timeout."
             }
@@ -415,7 +416,7 @@ impl fmt::Display for OneLine<'_> {
 }
 
 /// The last cause of a chain: reqwest's own text names the URL, whose query can hold what people wrote.
-struct Innermost<'a>(&'a (dyn std::error::Error + 'static));
+pub(crate) struct Innermost<'a>(pub(crate) &'a (dyn std::error::Error + 'static));
 
 impl fmt::Display for Innermost<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -131,6 +131,8 @@ mod wire;
 pub mod chatwork;
 #[cfg(feature = "lancers")]
 pub mod lancers;
+#[cfg(all(feature = "oauth", feature = "__service"))]
+pub mod oauth;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 #[cfg(feature = "tascha")]

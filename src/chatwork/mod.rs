@@ -23,6 +23,8 @@ mod link;
 mod members;
 mod messages;
 pub mod notation;
+#[cfg(feature = "oauth")]
+pub mod oauth;
 mod rooms;
 mod tasks;
 #[cfg(feature = "webhooks")]

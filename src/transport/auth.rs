@@ -120,6 +120,11 @@ impl fmt::Debug for Credential {
 
 /// Refuses to send a credential in the clear, except to this machine itself.
 pub(crate) fn check_base_url(url: &Url) -> Result<(), Error> {
+    check_url("the base URL", url)
+}
+
+/// The same of any URL that a credential is sent to.
+pub(crate) fn check_url(what: &str, url: &Url) -> Result<(), Error> {
     let loopback = match url.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         Some(Host::Ipv4(address)) => address.is_loopback(),
@@ -127,13 +132,13 @@ pub(crate) fn check_base_url(url: &Url) -> Result<(), Error> {
         None => false,
     };
     match url.scheme() {
-        _ if url.host().is_none() => Err(Error::config("the base URL has no host")),
+        _ if url.host().is_none() => Err(Error::config(format!("{what} has no host"))),
         "https" => Ok(()),
         "http" if loopback => Ok(()),
-        "http" => Err(Error::config(
-            "the base URL is plain http, over which no credential is sent except to loopback; use https",
-        )),
-        other => Err(Error::config(format!("the base URL's scheme is `{other}`; use https"))),
+        "http" => Err(Error::config(format!(
+            "{what} is plain http, over which no credential is sent except to loopback; use https"
+        ))),
+        other => Err(Error::config(format!("{what} has the scheme `{other}`; use https"))),
     }
 }
 

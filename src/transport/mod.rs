@@ -1,7 +1,7 @@
 //! The one way out: the stations that every call passes, in order.
 
 pub(crate) mod auth;
-mod body;
+pub(crate) mod body;
 pub(crate) mod check;
 pub(crate) mod clock;
 pub(crate) mod operation;
