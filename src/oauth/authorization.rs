@@ -301,7 +301,7 @@ impl Shelf {
     /// What the store has, if it is not what we have.
     async fn newer(&self, ours: &TokenSet) -> Option<TokenSet> {
         match self.oauth.store.load().await {
-            Ok(found) => found.filter(|found| !found.is_same_access_token(ours)),
+            Ok(found) => found.filter(|found| !found.is_same_access_token(ours) && bearer(found).is_ok()),
             Err(error) => {
                 let error = show(&error, ours);
                 tracing::warn!(%error, "the stored tokens cannot be read; going on with those in memory");
@@ -320,7 +320,7 @@ impl Shelf {
 
     fn adopt(&self, tokens: TokenSet, is_saved: bool) -> Result<BearerToken, Failure> {
         let bearer =
-            bearer(&tokens).map_err(|_| Failure::local("the new access token cannot stand in a header"))?;
+            bearer(&tokens).map_err(|_| Failure::local("the access token cannot stand in a header"))?;
         let now = self.oauth.provider.clock.now();
         let mut state = self.lock();
         if state.is_refused {

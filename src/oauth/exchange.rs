@@ -5,6 +5,7 @@ use super::granted::{Granted, expiry};
 use super::tokens::TokenSet;
 use crate::error::Innermost;
 use crate::limits::RateLimit;
+use crate::transport::auth::BearerToken;
 use crate::transport::body::{self, BodyFailure};
 use crate::transport::clock::Clock;
 use futures::future::{BoxFuture, Either};
@@ -126,6 +127,13 @@ impl Provider {
             return Err(Failure::undecoded(
                 None,
                 "the token endpoint issued a token that is not a bearer token",
+            ));
+        }
+        // Before it is saved: what is in the store is taken to be good.
+        if BearerToken::new(granted.access_token.secret()).is_err() {
+            return Err(Failure::undecoded(
+                None,
+                "the token endpoint issued a token that cannot stand in a header",
             ));
         }
         let now = self.clock.wall();

@@ -52,8 +52,9 @@ impl Failure {
     pub(super) fn refused(status: StatusCode, wait: Option<Duration>, code: Option<String>) -> Self {
         let needs_login = code.as_deref() == Some("invalid_grant");
         let problem = match needs_login {
-            true => "the code or refresh token is not valid any more; authorize again".to_owned(),
-            false => format!("the token endpoint answered with status {}", status.as_u16()),
+            true => "the code or refresh token is not valid any more; authorize again",
+            false if status.is_server_error() => "the token endpoint failed",
+            false => "the token endpoint refused",
         };
         let busy = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT);
         Self {
@@ -92,7 +93,11 @@ impl Failure {
     /// The error of an API call that could not be sent for want of a token. The status is that of another request, so
     /// the call's error does not have it: a 404 there does not say that a message is gone.
     pub(super) fn not_sent(self) -> Error {
-        Self { status: None, outcome: Outcome::NotSent, ..self }.into_error()
+        let problem = match self.status {
+            Some(status) => format!("{} (status {})", self.problem, status.as_u16()),
+            None => self.problem,
+        };
+        Self { problem, status: None, outcome: Outcome::NotSent, ..self }.into_error()
     }
 }
 
@@ -108,10 +113,15 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
+/// Anything shorter is no secret, and would be found in innocent words.
+const SHORTEST_SECRET: usize = 8;
+
 /// The text without these secrets, without control characters, and not endless.
 pub(super) fn clean<'a>(text: &str, secrets: impl IntoIterator<Item = &'a SecretString>) -> String {
-    let secrets =
-        secrets.into_iter().map(|secret| secret.expose_secret()).filter(|secret| !secret.is_empty());
+    let secrets = secrets
+        .into_iter()
+        .map(|secret| secret.expose_secret())
+        .filter(|secret| secret.len() >= SHORTEST_SECRET);
     let text = secrets.fold(text.to_owned(), |text, secret| text.replace(secret, "[redacted]"));
     text.chars().filter(|character| !character.is_control()).take(500).collect()
 }

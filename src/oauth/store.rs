@@ -101,7 +101,7 @@ impl FileTokenStore {
 impl TokenStore for FileTokenStore {
     fn load(&self) -> BoxFuture<'_, Result<Option<TokenSet>, StoreError>> {
         Box::pin(self.blocking("reading", |path| match std::fs::read_to_string(path) {
-            Ok(json) => Ok(Some(TokenSet::from_json(&json)?)),
+            Ok(json) => Ok(Some(TokenSet::parse(&json)?)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error.into()),
         }))

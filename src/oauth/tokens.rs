@@ -95,13 +95,14 @@ impl TokenSet {
     ///
     /// If it is not that. The error does not repeat what was read.
     pub fn from_json(json: &str) -> Result<Self, Error> {
+        Self::parse(json).map_err(Error::config)
+    }
+
+    pub(super) fn parse(json: &str) -> Result<Self, String> {
         // Serde's own text would quote what it stumbled on.
         let stored: Stored<'_> = serde_json::from_str(json).map_err(|error| {
-            Error::config(format!(
-                "the stored tokens are not a JSON object with an `access_token` (line {}, column {})",
-                error.line(),
-                error.column()
-            ))
+            let (line, column) = (error.line(), error.column());
+            format!("not a JSON object with an `access_token` (line {line}, column {column})")
         })?;
         Ok(Self {
             access_token: stored.access_token.into_owned().into(),
