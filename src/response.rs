@@ -39,6 +39,12 @@ impl<T> Response<T> {
         Self { value, received }
     }
 
+    #[cfg(feature = "chatwork")]
+    pub(crate) fn with_attempts(mut self, attempts: u32) -> Self {
+        self.received.attempts = attempts;
+        self
+    }
+
     /// The value alone.
     pub fn into_inner(self) -> T {
         self.value

@@ -19,7 +19,8 @@ impl RoomHandle {
     /// Posts a message of 1 to 65535 characters, in Chatwork's notation.
     ///
     /// The service knows no idempotency key, so that it is never sent again once it may have arrived:
-    /// [`Error::outcome`](crate::Error::outcome) says whether to post again.
+    /// [`Error::outcome`](crate::Error::outcome) says whether to post again, and
+    /// [`with_reconcile`](Request::with_reconcile) looks into the room and does so.
     pub fn post(&self, body: impl Into<String>) -> Request<PostMessage> {
         self.call(PostMessage::new(self.id, body))
     }

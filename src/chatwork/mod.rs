@@ -25,6 +25,7 @@ mod messages;
 pub mod notation;
 #[cfg(feature = "oauth")]
 pub mod oauth;
+mod reconcile;
 mod rooms;
 mod tasks;
 #[cfg(feature = "webhooks")]
@@ -34,8 +35,11 @@ pub use crate::generated::chatwork::*;
 pub use contacts::IncomingRequestHandle;
 pub use files::{FileHandle, UploadFile};
 pub use messages::MessageHandle;
+pub use reconcile::{Arrival, Reconcile, ReconciledMessage, ReconciledPost};
 pub use rooms::RoomHandle;
 pub use tasks::TaskHandle;
+
+pub(crate) use reconcile::Posted;
 
 use crate::builder::{ClientBuilder, Service, sealed::Sealed};
 use crate::error::{Error, ServiceError, text};

@@ -130,7 +130,7 @@ impl Provider {
             ));
         }
         // Before it is saved: what is in the store is taken to be good.
-        if BearerToken::new(granted.access_token.secret()).is_err() {
+        if BearerToken::new(&granted.access_token.secret().as_str().into()).is_err() {
             return Err(Failure::undecoded(
                 None,
                 "the token endpoint issued a token that cannot stand in a header",

@@ -38,6 +38,8 @@ pub struct Transport {
     pub(crate) settings: Settings,
     pub(crate) limits: watch::Sender<Option<RateLimit>>,
     pacer: Arc<Pacer>,
+    #[cfg(feature = "chatwork")]
+    pub(crate) posted: crate::chatwork::Posted,
 }
 
 /// What a builder has put together.
@@ -166,7 +168,13 @@ enum Again {
 impl Transport {
     pub(crate) fn new(settings: Settings) -> Arc<Self> {
         let pacer = Arc::new(Pacer::new(settings.pace.clone()));
-        Arc::new(Self { settings, limits: watch::Sender::new(None), pacer })
+        Arc::new(Self {
+            settings,
+            limits: watch::Sender::new(None),
+            pacer,
+            #[cfg(feature = "chatwork")]
+            posted: Default::default(),
+        })
     }
 
     pub(crate) fn http(&self) -> &reqwest::Client {

@@ -73,6 +73,13 @@ impl RetryPolicy {
         self
     }
 
+    /// What is left of it for a call that goes on after some attempts.
+    #[cfg(feature = "chatwork")]
+    pub(crate) fn rest(&self, attempts: u32, elapsed: Duration) -> Self {
+        let left = self.attempts.saturating_sub(attempts).max(1);
+        Self { attempts: left, time: self.time.map(|time| time.saturating_sub(elapsed)), ..self.clone() }
+    }
+
     pub(crate) fn allows(&self, attempts: u32, elapsed: Duration) -> bool {
         attempts < self.attempts && self.time.is_none_or(|limit| elapsed < limit)
     }
