@@ -111,6 +111,9 @@ pub enum ErrorKind {
     /// The service answered with a status other than success.
     #[error("{0}")]
     Status(StatusCode),
+    /// The service named a page as the next one that it had named before: the list would go round in a circle.
+    #[error("the service named a page as the next one that it had named before")]
+    RepeatedCursor,
     /// The answer is not of the shape that was expected.
     #[error("the answer does not decode{}: {problem}", at(path))]
     Decode {
@@ -355,6 +358,9 @@ impl Error {
                 "Nothing was sent; wait for the next month, or build the client without this check."
             }
             (ErrorKind::InvalidInput(_), ..) => "Nothing was sent; correct it and call again.",
+            (ErrorKind::RepeatedCursor, ..) => {
+                "The list was left there, so that it is not gone through for ever; begin it again later."
+            }
             (_, Outcome::Rejected, Some(401)) => "It was not done; check the credential.",
             (_, Outcome::Rejected, Some(403)) => {
                 "It was not done; the credential lacks the right or the scope for it."

@@ -145,7 +145,7 @@ pub use crate::{
     builder::{ClientBuilder, Service},
     error::{Conflict, Error, ErrorKind, Outcome},
     limits::{RateLimit, Units},
-    page::Paged,
+    page::{Checkpoint, Items, Lenient, LenientList, List, Paged, Pages, Rejected, UpTo},
     request::{Endpoint, Raw, Request},
     response::Response,
     transport::auth::{BearerToken, TokenSource},

@@ -144,7 +144,7 @@ impl<E: Endpoint> Request<E> {
     /// [`Error::outcome`] says what became of the request.
     pub async fn send(self) -> Result<Response<E::Output>, Error> {
         let Self { endpoint, transport, options } = self;
-        let plan = Plan { operation: endpoint.operation(), safety: endpoint.safety(), room: endpoint.room() };
+        let plan = Plan::of(&endpoint);
         endpoint.check().map_err(|invalid| plan.refused(invalid))?;
         let received = transport.call(&plan, options, &|| endpoint.encode(&transport)).await?;
         match transport.in_zone(|| endpoint.decode(&received.body)) {

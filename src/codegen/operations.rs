@@ -323,7 +323,7 @@ fn endpoint(spec: &Spec, client: &Client, operation: &Operation) -> TokenStream 
         }
     });
     let doc = endpoint_doc(operation);
-    let paged = paged(spec, operation, &name);
+    let list = list(spec, operation, &name);
     quote! {
         #[doc = #doc]
         #[derive(Clone, Debug)]
@@ -362,27 +362,65 @@ fn endpoint(spec: &Spec, client: &Client, operation: &Operation) -> TokenStream 
         }
 
         #(#setters)*
-        #paged
+        #list
     }
 }
 
+/// Operations that answer with a list, whether as such or as a page with a cursor.
+fn list(spec: &Spec, operation: &Operation, name: &proc_macro2::Ident) -> Option<TokenStream> {
+    let (item, rows) = match &operation.answer {
+        Answer::Nothing => return None,
+        Answer::List(item) => (item.as_str(), quote!((output, None))),
+        Answer::Object(page) => {
+            let properties = &spec.schema(page)["properties"];
+            let item = super::model::reference(&properties["data"]["items"])?;
+            let cursor = match properties.get("nextCursor") {
+                Some(_) => quote!(output.next_cursor),
+                None => quote!(None),
+            };
+            (item, quote!((output.data, #cursor)))
+        }
+    };
+    let item_type = Field::service_type(spec, item);
+    let paged = paged(spec, operation, name, item);
+    Some(quote! {
+        impl crate::List for #name {
+            type Item = #item_type;
+
+            fn rows(output: Self::Output) -> crate::page::Rows<Self::Item> { #rows }
+        }
+        #paged
+    })
+}
+
 /// Lists that hand out a cursor; the other kinds of paging follow from the items and are written by hand.
-fn paged(spec: &Spec, operation: &Operation, name: &proc_macro2::Ident) -> Option<TokenStream> {
-    let Answer::Object(page) = &operation.answer else { return None };
+fn paged(spec: &Spec, operation: &Operation, name: &proc_macro2::Ident, item: &str) -> Option<TokenStream> {
     if operation.page.as_deref() != Some("cursor") {
         return None;
     }
-    let item = super::model::reference(&spec.schema(page)["properties"]["data"]["items"])?;
-    let item = Field::service_type(spec, item);
+    let schema = spec.schema(item);
+    let required =
+        |field: &str| schema["required"].as_array().is_some_and(|all| all.iter().any(|name| name == field));
+    let key = if required("id") {
+        quote!(Some(item.id.to_string()))
+    } else {
+        // A membership is named by its member.
+        quote!(item.user_id.as_ref().map(ToString::to_string))
+    };
     Some(quote! {
         impl crate::Paged for #name {
-            type Item = #item;
+            fn walk(&self) -> crate::page::Walk { crate::page::Walk::Cursor }
 
-            fn items(page: Self::Output) -> Vec<Self::Item> { page.data }
+            fn mark(&self, item: &Self::Item) -> crate::page::Mark { crate::page::Mark::new(#key, None) }
 
-            fn next(page: &Self::Output) -> Option<&str> { page.next_cursor.as_deref() }
-
-            fn start_at(&mut self, cursor: String) { self.cursor = Some(cursor); }
+            fn seek(
+                &mut self,
+                place: &crate::page::Place,
+                _: u32,
+                _: &crate::transport::Transport,
+            ) -> Result<crate::page::Asked, crate::InvalidInput> {
+                place.cursor(&mut self.cursor)
+            }
         }
     })
 }

@@ -22,6 +22,7 @@
 mod boards;
 mod files;
 mod messages;
+mod paging;
 mod users;
 
 pub use crate::generated::lancers::*;

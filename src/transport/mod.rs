@@ -11,6 +11,7 @@ mod trace;
 
 use crate::error::{Answer, Call, Error, ErrorKind, Outcome, ServiceError};
 use crate::limits::RateLimit;
+use crate::request::Endpoint;
 use crate::response::Received;
 use auth::{BearerToken, Credential};
 use body::BodyFailure;
@@ -72,6 +73,8 @@ pub(crate) struct Options {
     pub(crate) request_id: Option<String>,
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     pub(crate) invalid: Option<InvalidInput>,
+    /// How many pages a stream of the request fetches before they are asked for.
+    pub(crate) read_ahead: Option<usize>,
 }
 
 /// What the stations need to know of a request.
@@ -82,6 +85,10 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
+    pub(crate) fn of(endpoint: &impl Endpoint) -> Self {
+        Self { operation: endpoint.operation(), safety: endpoint.safety(), room: endpoint.room() }
+    }
+
     pub(crate) fn refused(&self, invalid: InvalidInput) -> Error {
         Error::from(invalid).with_call(Call::new(self.operation, self.safety), 0)
     }
@@ -105,6 +112,10 @@ impl Payload {
         replayable: bool,
     ) -> Result<Self, InvalidInput> {
         Self::build(request.multipart(form), replayable)
+    }
+
+    pub(crate) fn url(&self) -> &Url {
+        self.request.url()
     }
 
     fn build(request: RequestBuilder, replayable: bool) -> Result<Self, InvalidInput> {

@@ -74,6 +74,7 @@ fn error_type(kind: &ErrorKind) -> String {
         ErrorKind::Token(_) => "token",
         ErrorKind::Body(_) => "body",
         ErrorKind::BodyTooLarge { .. } => "body_too_large",
+        ErrorKind::RepeatedCursor => "repeated_cursor",
         ErrorKind::Decode { .. } => "decode",
     };
     name.to_owned()

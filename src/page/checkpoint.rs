@@ -1,0 +1,203 @@
+//! What to keep of a stream to go on with it later.
+
+use super::place::{Key, Place};
+use crate::error::Error;
+use crate::request::{Endpoint, Request};
+use crate::transport::Plan;
+use crate::transport::check::InvalidInput;
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+
+/// The version of the form that checkpoints are kept in.
+const VERSION: u32 = 1;
+
+/// How close to the beginning of its page an item is still served by asking for the page before as well. A list whose
+/// cursors are positions moves up when something before is removed, and what followed the item may be there then.
+const NEAR_THE_EDGE: usize = 32;
+
+/// The parameters that say where a list begins and how large its pages are, rather than which list it is.
+const PAGING: [&str; 7] = ["limit", "cursor", "modified", "message_id", "file_id", "user", "offset"];
+
+/// Names the item that a stream yielded last, so that another stream of the same list goes on with the next one.
+///
+/// It is kept as text, in any format of serde, by this process or another, as long as it is needed:
+/// [`stream_from`](crate::Request::stream_from) takes it. None is lost and none comes twice, also if items, this one
+/// included, were added or removed in between; [`guide::paging`](crate::guide::paging) says where a service sets
+/// bounds to that. Its fields are not to be relied on; a later version of this crate reads what this one wrote.
+///
+/// It has ids of items and, with TAS-CHA, a cursor, but no token and nothing that people wrote.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    version: u32,
+    /// Method and path template.
+    operation: String,
+    /// A digest of the ids and filters that make it this list and no other.
+    list: String,
+    pub(super) place: Place,
+    /// How many items were yielded, on all streams that led here.
+    pub(super) count: u64,
+    /// The keys of the items yielded last, oldest first.
+    pub(super) recent: Vec<String>,
+}
+
+impl Checkpoint {
+    /// The id of the item yielded last, for a log: of a user, the name. `None` before the first one.
+    pub fn last(&self) -> Option<&str> {
+        self.recent.last().map(String::as_str)
+    }
+
+    /// How many items were yielded until here, also by the streams that were gone on with from an earlier checkpoint.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+}
+
+/// Which list it is, whatever page of it is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Identity {
+    operation: String,
+    list: String,
+}
+
+impl Identity {
+    pub(super) fn of<E: Endpoint>(request: &Request<E>) -> Self {
+        let operation = request.endpoint.operation().to_string();
+        // A request that cannot be encoded fails before anything is yielded, so that its digest serves nobody.
+        let payload = request.endpoint.encode(&request.transport);
+        let list = payload.map(|payload| digest(payload.url())).unwrap_or_default();
+        Self { operation, list }
+    }
+
+    pub(super) fn check<E: Endpoint>(
+        &self,
+        checkpoint: &Checkpoint,
+        request: &Request<E>,
+    ) -> Result<(), Error> {
+        let problem = if checkpoint.version != VERSION {
+            format!("is of version {}, and this version of the crate reads {VERSION}", checkpoint.version)
+        } else if checkpoint.operation != self.operation {
+            format!("is of `{}`, not of `{}`", checkpoint.operation, self.operation)
+        } else if checkpoint.list != self.list {
+            format!("is of another list of `{}`: another id in the path, or another filter", self.operation)
+        } else {
+            return Ok(());
+        };
+        Err(Plan::of(&request.endpoint).refused(InvalidInput::new("checkpoint", problem)))
+    }
+}
+
+/// FNV-1a, since it must be the same in every process and version; nobody gains by two lists of one digest.
+fn digest(url: &reqwest::Url) -> String {
+    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
+    let mut eat = |text: &str| {
+        for byte in text.bytes().chain([0xff]) {
+            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    };
+    eat(url.path());
+    for (name, value) in url.query_pairs().filter(|(name, _)| !PAGING.contains(&&**name)) {
+        eat(&name);
+        eat(&value);
+    }
+    format!("{hash:016x}")
+}
+
+/// How far a stream has come, as its caller sees it.
+#[derive(Debug)]
+pub(super) struct Progress {
+    identity: Identity,
+    place: Place,
+    count: u64,
+    recent: VecDeque<Key>,
+}
+
+/// A page, as far as progress on it goes.
+#[derive(Clone, Debug)]
+pub(super) struct PageAt {
+    pub(super) place: Place,
+    /// Where the page before it begins.
+    pub(super) before: Option<Place>,
+    /// How many keys to remember.
+    pub(super) window: usize,
+}
+
+impl Progress {
+    pub(super) fn new(identity: Identity, from: Option<&Checkpoint>) -> Self {
+        let (place, count, recent) = match from {
+            Some(from) => {
+                (from.place.clone(), from.count, from.recent.iter().map(|key| key.as_str().into()).collect())
+            }
+            None => (Place::Start, 0, VecDeque::new()),
+        };
+        Self { identity, place, count, recent }
+    }
+
+    /// The item at `index` of a page was yielded. `after` is where a page begins that has all that follow it.
+    pub(super) fn passed(&mut self, page: &PageAt, index: usize, key: Option<Key>, after: Option<Place>) {
+        self.count += 1;
+        self.place = match (after, &page.before) {
+            (Some(after), _) => after,
+            (None, Some(before)) if index < NEAR_THE_EDGE => before.clone(),
+            (None, _) => page.place.clone(),
+        };
+        self.recent.extend(key);
+        while self.recent.len() > page.window {
+            self.recent.pop_front();
+        }
+    }
+
+    pub(super) fn checkpoint(&self) -> Checkpoint {
+        Checkpoint {
+            version: VERSION,
+            operation: self.identity.operation.clone(),
+            list: self.identity.list.clone(),
+            place: self.place.clone(),
+            count: self.count,
+            recent: self.recent.iter().map(|key| key.to_string()).collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    fn digest_of(url: &str) -> String {
+        digest(&url.parse().expect("a URL"))
+    }
+
+    #[test]
+    fn a_list_is_told_by_its_path_and_filters_and_not_by_the_page() {
+        let list = digest_of("https://a.example/v1/rooms/x/messages");
+        assert_eq!(list, digest_of("http://127.0.0.1:9/v1/rooms/x/messages?limit=5&cursor=abc"));
+        assert_ne!(list, digest_of("https://a.example/v1/rooms/y/messages"));
+        assert_ne!(
+            digest_of("https://a.example/boards/search?q=a"),
+            digest_of("https://a.example/boards/search?q=b")
+        );
+    }
+
+    #[test]
+    fn the_digest_stays_the_same_from_version_to_version() {
+        assert_eq!(digest_of("https://a.example/v1/rooms"), "1a68ab890e361009");
+    }
+
+    #[test]
+    fn progress_names_the_page_before_near_the_edge_and_the_place_after_an_item_if_there_is_one() {
+        let identity = Identity { operation: "GET /rooms".to_owned(), list: String::new() };
+        let mut progress = Progress::new(identity, None);
+        assert_eq!(progress.checkpoint().place, Place::Start);
+        let cursor = |text: &str| Place::Cursor(text.to_owned());
+        let page = PageAt { place: cursor("b"), before: Some(cursor("a")), window: 2 };
+        progress.passed(&page, 0, Some(Arc::from("1")), None);
+        assert_eq!(progress.checkpoint().place, cursor("a"));
+        progress.passed(&page, NEAR_THE_EDGE, Some(Arc::from("2")), None);
+        assert_eq!(progress.checkpoint().place, cursor("b"));
+        progress.passed(&page, 40, Some(Arc::from("3")), Some(Place::Id(3)));
+        let checkpoint = progress.checkpoint();
+        assert_eq!((checkpoint.place.clone(), checkpoint.count()), (Place::Id(3), 3));
+        assert_eq!(checkpoint.last(), Some("3"));
+        assert_eq!(checkpoint.recent.len(), 2);
+    }
+}

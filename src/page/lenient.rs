@@ -1,0 +1,251 @@
+//! Lists of which one item may be of another shape than all the others.
+
+use super::{Asked, List, Mark, Paged, Place, Rows, Walk};
+use crate::error::Error;
+use crate::request::{Endpoint, Request};
+use crate::transport::check::InvalidInput;
+use crate::transport::operation::{Operation, Safety};
+use crate::transport::{Payload, Transport};
+use futures::future::BoxFuture;
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+/// A list with the items that decode, and those that do not.
+///
+/// It decodes from a JSON array, or from an object with the array in `data`, as TAS-CHA's pages are; so
+/// [`Response::json`](crate::Response::json) takes it as well.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Lenient<T> {
+    /// The items that decode, in the order of the answer.
+    pub items: Vec<T>,
+    /// Those that do not, in the order of the answer.
+    pub rejected: Vec<Rejected>,
+    pub(super) cursor: Option<String>,
+}
+
+/// An item that does not decode.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Rejected {
+    /// Its place in the answer, counted from 0.
+    pub index: usize,
+    /// The JSON path of what does not fit, from the root of the answer, such as `[3].account.name`.
+    pub path: String,
+    /// What is wrong there.
+    pub problem: String,
+    /// The item as it came. It may hold what people wrote, so it is not in `Display`.
+    pub value: Value,
+}
+
+impl fmt::Display for Rejected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "item {} does not decode at `{}`: {}", self.index, self.path, self.problem)
+    }
+}
+
+impl std::error::Error for Rejected {}
+
+impl<T: DeserializeOwned> Lenient<T> {
+    fn take(&mut self, prefix: &str, value: Value) {
+        let index = self.items.len() + self.rejected.len();
+        match serde_path_to_error::deserialize(&value) {
+            Ok(item) => self.items.push(item),
+            Err(error) => {
+                let inner = error.path().to_string();
+                let joint = if inner.is_empty() || inner == "." || inner.starts_with('[') { "" } else { "." };
+                let path = format!("{prefix}[{index}]{joint}{}", inner.trim_end_matches('.'));
+                let problem = error.into_inner().to_string();
+                self.rejected.push(Rejected { index, path, problem, value });
+            }
+        }
+    }
+}
+
+impl<T> Lenient<T> {
+    fn new() -> Self {
+        Self { items: Vec::new(), rejected: Vec::new(), cursor: None }
+    }
+
+    /// All of them in the order of the answer, and the cursor that came with them.
+    fn into_rows(self) -> Rows<Result<T, Rejected>> {
+        let mut rows = Vec::with_capacity(self.items.len() + self.rejected.len());
+        let mut items = self.items.into_iter();
+        for rejected in self.rejected {
+            let between = rejected.index.saturating_sub(rows.len());
+            rows.extend(items.by_ref().take(between).map(Ok));
+            rows.push(Err(rejected));
+        }
+        rows.extend(items.map(Ok));
+        (rows, self.cursor)
+    }
+}
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Lenient<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either<T>(PhantomData<T>);
+
+        impl<'de, T: DeserializeOwned> Visitor<'de> for Either<T> {
+            type Value = Lenient<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list, or an object with a list in `data`")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut values: A) -> Result<Self::Value, A::Error> {
+                let mut list = Lenient::new();
+                while let Some(value) = values.next_element()? {
+                    list.take("", value);
+                }
+                Ok(list)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Self::Value, A::Error> {
+                let (mut data, mut cursor): (Option<Vec<Value>>, _) = (None, None);
+                while let Some(name) = fields.next_key::<String>()? {
+                    match name.as_str() {
+                        "data" => data = Some(fields.next_value()?),
+                        "nextCursor" => cursor = fields.next_value()?,
+                        _ => drop(fields.next_value::<serde::de::IgnoredAny>()?),
+                    }
+                }
+                let mut list = Lenient { cursor, ..Lenient::new() };
+                for value in data.ok_or_else(|| A::Error::missing_field("data"))? {
+                    list.take("data", value);
+                }
+                Ok(list)
+            }
+        }
+
+        deserializer.deserialize_any(Either(PhantomData))
+    }
+}
+
+/// A list with the items set aside that do not decode: what [`Request::lenient`] makes of an operation.
+#[derive(Clone, Debug)]
+pub struct LenientList<E>(pub(super) E);
+
+impl<E: List> Endpoint for LenientList<E>
+where
+    E::Item: DeserializeOwned,
+{
+    type Output = Lenient<E::Item>;
+
+    fn operation(&self) -> &'static Operation {
+        self.0.operation()
+    }
+
+    fn safety(&self) -> Safety {
+        self.0.safety()
+    }
+
+    fn room(&self) -> Option<u64> {
+        self.0.room()
+    }
+
+    fn check(&self) -> Result<(), InvalidInput> {
+        self.0.check()
+    }
+
+    fn encode(&self, transport: &Transport) -> Result<Payload, InvalidInput> {
+        self.0.encode(transport)
+    }
+}
+
+impl<E: List> List for LenientList<E>
+where
+    E::Item: DeserializeOwned,
+{
+    type Item = Result<E::Item, Rejected>;
+
+    fn rows(output: Self::Output) -> Rows<Self::Item> {
+        output.into_rows()
+    }
+}
+
+impl<E: Paged> Paged for LenientList<E>
+where
+    E::Item: DeserializeOwned,
+{
+    fn walk(&self) -> Walk {
+        self.0.walk()
+    }
+
+    fn mark(&self, item: &Self::Item) -> Mark {
+        match item {
+            Ok(item) => self.0.mark(item),
+            Err(rejected) => Mark::of_raw(self.0.walk(), &rejected.value),
+        }
+    }
+
+    fn seek(&mut self, place: &Place, grown: u32, transport: &Transport) -> Result<Asked, InvalidInput> {
+        self.0.seek(place, grown, transport)
+    }
+
+    fn follow(request: &Request<Self>, last: &Mark) -> BoxFuture<'static, Result<Option<Place>, Error>> {
+        let Request { endpoint, transport, options } = request;
+        let request = Request {
+            endpoint: endpoint.0.clone(),
+            transport: Arc::clone(transport),
+            options: options.clone(),
+        };
+        E::follow(&request, last)
+    }
+}
+
+/// An id as text, whether it came as a number or as text.
+pub(super) fn digits_or_text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Clone, Debug, PartialEq, Deserialize)]
+    struct Room {
+        id: u32,
+        name: String,
+    }
+
+    fn room(id: u32) -> Room {
+        Room { id, name: "a".to_owned() }
+    }
+
+    #[test]
+    fn an_item_that_does_not_decode_is_told_with_its_place_and_the_others_are_kept() {
+        let json = r#"[{"id":1,"name":"a"},{"id":2,"name":[]},7,{"id":3,"name":"a"}]"#;
+        let list: Lenient<Room> = serde_json::from_str(json).expect("it is a list");
+        assert_eq!(list.items, [room(1), room(3)]);
+        let places: Vec<_> = list.rejected.iter().map(|item| (item.index, item.path.as_str())).collect();
+        assert_eq!(places, [(1, "[1].name"), (2, "[2]")]);
+        assert_eq!(list.rejected[0].value["id"], 2);
+        assert!(!list.rejected[0].to_string().contains("\"id\""));
+        let (rows, cursor) = list.into_rows();
+        let ids: Vec<Option<u32>> = rows.iter().map(|row| row.as_ref().ok().map(|room| room.id)).collect();
+        assert_eq!((ids, cursor), (vec![Some(1), None, None, Some(3)], None));
+    }
+
+    #[test]
+    fn a_page_keeps_its_cursor() {
+        let json = r#"{"future":{},"nextCursor":"next","data":[{"id":"x"},{"id":4,"name":"a"}]}"#;
+        let page: Lenient<Room> = serde_json::from_str(json).expect("it is a page");
+        assert_eq!((page.items.len(), page.cursor.as_deref()), (1, Some("next")));
+        assert_eq!(page.rejected[0].path, "data[0].id");
+    }
+
+    #[test]
+    fn what_is_no_list_is_an_error() {
+        for json in ["{}", r#"{"data":{}}"#, "7", r#"{"errors":["Invalid API Token"]}"#] {
+            assert!(serde_json::from_str::<Lenient<Room>>(json).is_err(), "{json}");
+        }
+    }
+}

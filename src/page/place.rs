@@ -1,0 +1,226 @@
+//! Where a page begins, and what an item tells of where it stands.
+
+use super::lenient::digits_or_text;
+use crate::transport::check::InvalidInput;
+use crate::wire;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+
+/// What tells an item from the others of its list.
+pub(crate) type Key = Arc<str>;
+
+/// How a list goes on from one page to the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Walk {
+    /// The service hands out a cursor.
+    Cursor,
+    /// Strictly before a time that has the precision of a second, newest first.
+    Modified,
+    /// The same where a row is of a group, and the group has the time.
+    Grouped,
+    /// From an id on, that id included, whatever way the page is sorted.
+    Upwards,
+    /// From an id down, that id included, whatever way the page is sorted.
+    Downwards,
+    /// After a name, in the service's own order.
+    Name,
+    /// From a position on.
+    Offset,
+}
+
+impl Walk {
+    /// Whether a list can be entered at any item, and not only where a page began.
+    pub(crate) fn enters_anywhere(self) -> bool {
+        !matches!(self, Self::Cursor | Self::Grouped)
+    }
+}
+
+/// Where a page begins.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Place {
+    /// Where the request says.
+    Start,
+    /// At a cursor.
+    Cursor(String),
+    /// Before this Unix second.
+    Before(i64),
+    /// At an id.
+    Id(u64),
+    /// After a name.
+    Name(String),
+    /// At a position.
+    Offset(u64),
+}
+
+/// What an item tells of where it stands.
+#[derive(Clone, Debug)]
+pub struct Mark {
+    pub(crate) key: Option<Key>,
+    /// Where a page begins that has all that follow the item. It may have the item and some before it as well.
+    pub(crate) after: Option<Place>,
+    /// What `limit` counts, where that is not the item itself.
+    pub(crate) group: Option<u64>,
+}
+
+impl Mark {
+    pub(crate) fn new(key: Option<String>, after: Option<Place>) -> Self {
+        Self { key: key.map(Arc::from), after, group: None }
+    }
+
+    pub(crate) fn in_group(mut self, group: Option<u64>) -> Self {
+        self.group = group;
+        self
+    }
+
+    /// The mark of an item that did not decode, from whatever of it can be read.
+    pub(crate) fn of_raw(walk: Walk, item: &Value) -> Self {
+        let text = |name: &str| digits_or_text(&item[name]);
+        let number = |name: &str| text(name)?.parse().ok();
+        match walk {
+            Walk::Cursor => Self::new(text("id").or_else(|| text("userId")), None),
+            Walk::Modified => {
+                let modified = wire::local_time::deserialize(&item["modified"]).ok().flatten();
+                Self::new(text("id"), modified.map(Place::up_to))
+            }
+            Walk::Grouped => Self::new(text("id"), None).in_group(number("board_id")),
+            Walk::Upwards | Walk::Downwards => Self::new(text("id"), number("id").map(Place::Id)),
+            Walk::Name => Self::new(text("name"), text("name").map(Place::Name)),
+            Walk::Offset => Self::new(text("id"), None),
+        }
+    }
+}
+
+/// What a page was asked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Asked {
+    /// How many rows, if it was said.
+    pub(crate) rows: Option<u64>,
+    /// The position of the first row, for lists that go by it.
+    pub(crate) offset: u64,
+}
+
+impl Place {
+    /// All that is not after `time`: the bound is exclusive and times have the precision of a second, so that asking
+    /// for a second later is what brings those with the same time as well.
+    pub(crate) fn up_to(time: jiff::Timestamp) -> Self {
+        Self::Before(time.as_second().saturating_add(1))
+    }
+
+    /// Sets the parameter of a list with cursors, whose pages are as large as the request says or the service likes.
+    pub(crate) fn cursor(&self, parameter: &mut Option<String>) -> Result<Asked, InvalidInput> {
+        match self {
+            Self::Start => {}
+            Self::Cursor(cursor) => *parameter = Some(cursor.clone()),
+            _ => return Err(Self::foreign()),
+        }
+        Ok(Asked::default())
+    }
+
+    /// A place of another kind than the list's can only come from a checkpoint that was tampered with.
+    pub(crate) fn foreign() -> InvalidInput {
+        InvalidInput::new("checkpoint", "names a place that the list cannot have")
+    }
+
+    /// The place a second further on, past all rows that share the second.
+    pub(crate) fn step(&self) -> Option<Self> {
+        match self {
+            Self::Before(second) => Some(Self::Before(second.saturating_sub(1))),
+            _ => None,
+        }
+    }
+}
+
+/// The keys of the items met last.
+///
+/// It is what makes pages that overlap harmless: an item whose key is in here is not new.
+#[derive(Debug)]
+pub(crate) struct Window {
+    order: VecDeque<Key>,
+    known: HashSet<Key>,
+    size: usize,
+}
+
+/// How many items a list may have gained or lost unnoticed, at the least.
+pub(crate) const SLACK: usize = 64;
+
+impl Window {
+    pub(crate) fn new(keys: impl IntoIterator<Item = Key>) -> Self {
+        let mut window = Self { order: VecDeque::new(), known: HashSet::new(), size: usize::MAX };
+        keys.into_iter().for_each(|key| window.insert(&key));
+        window.size = window.order.len().max(SLACK);
+        window
+    }
+
+    pub(crate) fn contains(&self, key: &str) -> bool {
+        self.known.contains(key)
+    }
+
+    /// Whether `second` was met right after `first`.
+    pub(crate) fn adjacent(&self, first: &str, second: &str) -> bool {
+        let place = self.order.iter().position(|key| **key == *first);
+        place.and_then(|place| self.order.get(place + 1)).is_some_and(|next| **next == *second)
+    }
+
+    pub(crate) fn insert(&mut self, key: &Key) {
+        if self.known.insert(Arc::clone(key)) {
+            self.order.push_back(Arc::clone(key));
+        }
+        while self.order.len() > self.size
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.known.remove(&oldest);
+        }
+    }
+
+    /// Makes room for a page of `rows`: two of the largest, since a page can come again as the next one is asked for.
+    pub(crate) fn fit(&mut self, rows: usize) -> usize {
+        self.size = self.size.max(rows.saturating_mul(2).saturating_add(SLACK));
+        self.size
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.order.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_window_forgets_the_oldest_and_remembers_two_pages() {
+        let mut window = Window::new([]);
+        window.fit(100);
+        let keys: Vec<Key> = (0..1000).map(|number: u32| Arc::from(number.to_string())).collect();
+        keys.iter().for_each(|key| window.insert(key));
+        assert!(!window.contains("735") && window.contains("736") && window.contains("999"));
+        assert!(window.adjacent("800", "801") && !window.adjacent("801", "800"));
+        assert_eq!(window.len(), 264);
+    }
+
+    #[test]
+    fn what_did_not_decode_still_tells_where_it_stands() {
+        let board = Mark::of_raw(
+            Walk::Modified,
+            &json!({ "id": "7", "modified": "2019-05-17 15:28:12", "users": 3 }),
+        );
+        assert_eq!(board.key.as_deref(), Some("7"));
+        assert_eq!(board.after, Some(Place::Before(1_558_074_493)));
+        let message = Mark::of_raw(Walk::Upwards, &json!({ "id": 21_995_615, "description": [] }));
+        assert_eq!(message.after, Some(Place::Id(21_995_615)));
+        let nothing = Mark::of_raw(Walk::Upwards, &json!(null));
+        assert!(nothing.key.is_none() && nothing.after.is_none());
+    }
+
+    #[test]
+    fn a_place_is_plain_json() {
+        let written = |place: &Place| serde_json::to_string(place).expect("it serialises");
+        assert_eq!(written(&Place::Start), r#""start""#);
+        assert_eq!(written(&Place::Cursor("abc".to_owned())), r#"{"cursor":"abc"}"#);
+        assert_eq!(written(&Place::Before(-1)), r#"{"before":-1}"#);
+    }
+}

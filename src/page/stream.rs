@@ -1,0 +1,175 @@
+//! Streams of pages and of items.
+
+use super::Paged;
+use super::checkpoint::{Checkpoint, PageAt, Progress};
+use super::place::Mark;
+use super::read_ahead::Source;
+use super::walk::Walker;
+use crate::error::Error;
+use crate::response::Response;
+use futures::Stream;
+use std::fmt;
+use std::iter::Zip;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::vec;
+
+/// The pages of a list: [`Request::pages`](crate::Request::pages).
+///
+/// An error is yielded once, and does not end the stream: polled again, it goes on with the page that failed. Whoever
+/// does so without end should wait in between. Only after [`RepeatedCursor`](crate::ErrorKind::RepeatedCursor), and
+/// if the runtime was stopped, there is nothing to go on with. Dropping the stream stops what it has under way.
+#[must_use = "nothing is sent until the stream is polled"]
+pub struct Pages<E: Paged> {
+    source: Source<E>,
+    progress: Progress,
+}
+
+/// The items of a list: [`Request::stream`](crate::Request::stream).
+///
+/// An error is yielded once, and does not end the stream: polled again, it goes on with the page that failed. Whoever
+/// does so without end should wait in between. Only after [`RepeatedCursor`](crate::ErrorKind::RepeatedCursor), and
+/// if the runtime was stopped, there is nothing to go on with. Dropping the stream stops what it has under way.
+#[must_use = "nothing is sent until the stream is polled"]
+pub struct Items<E: Paged> {
+    source: Source<E>,
+    progress: Progress,
+    page: Option<Rest<E::Item>>,
+    /// What went wrong while it was only being asked whether there is more.
+    failed: Option<Error>,
+}
+
+/// What is left of a page.
+struct Rest<T> {
+    at: PageAt,
+    rows: Zip<vec::IntoIter<T>, vec::IntoIter<Mark>>,
+    index: usize,
+}
+
+/// Some items of a list.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct UpTo<T> {
+    /// The items, at most as many as were asked for.
+    pub items: Vec<T>,
+    /// Whether the list goes on. If that could not be found out, it is taken to, and the stream yields the error next.
+    pub more: bool,
+}
+
+impl<E: Paged> Pages<E> {
+    pub(super) fn new(mut walker: Box<Walker<E>>, ahead: usize) -> Self {
+        let progress = Progress::new(walker.identity.clone(), walker.from.take().as_deref());
+        Self { source: Source::new(walker, ahead), progress }
+    }
+
+    /// Names the last item of the page yielded last. See [`Items::checkpoint`].
+    pub fn checkpoint(&self) -> Checkpoint {
+        self.progress.checkpoint()
+    }
+}
+
+impl<E: Paged> Stream for Pages<E> {
+    type Item = Result<Response<Vec<E::Item>>, Error>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let Self { source, progress } = self.get_mut();
+        let fetched = ready!(source.poll_page(context));
+        Poll::Ready(fetched.transpose().map(|page| {
+            let page = page?;
+            for (index, mark) in page.marks.into_iter().enumerate() {
+                progress.passed(&page.at, index, mark.key, mark.after);
+            }
+            Ok(page.response)
+        }))
+    }
+}
+
+impl<E: Paged> Items<E> {
+    pub(super) fn new(pages: Pages<E>) -> Self {
+        let Pages { source, progress } = pages;
+        Self { source, progress, page: None, failed: None }
+    }
+
+    /// Names the item yielded last, for [`stream_from`](crate::Request::stream_from) to go on with the next one.
+    ///
+    /// Items that were fetched ahead and not yielded are not in it. Before the first item it names the beginning, or
+    /// the checkpoint that the stream itself was begun from. After the end it still names the last item, and a stream
+    /// from there brings what has been added after it.
+    pub fn checkpoint(&self) -> Checkpoint {
+        self.progress.checkpoint()
+    }
+
+    /// The next `most` items, or as many as there are, and whether there are more.
+    ///
+    /// The stream can be gone on with afterwards.
+    ///
+    /// # Errors
+    ///
+    /// At the first failure. The items until there are gone; a [`checkpoint`](Self::checkpoint) taken before names
+    /// where they began.
+    pub async fn try_collect_up_to(&mut self, most: usize) -> Result<UpTo<E::Item>, Error> {
+        let mut items = Vec::new();
+        while items.len() < most {
+            match std::future::poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await {
+                Some(item) => items.push(item?),
+                None => return Ok(UpTo { items, more: false }),
+            }
+        }
+        let more = match std::future::poll_fn(|context| self.poll_fill(context)).await {
+            Ok(more) => more,
+            Err(error) => {
+                self.failed = Some(error);
+                true
+            }
+        };
+        Ok(UpTo { items, more })
+    }
+
+    /// Fetches pages until there is an item to yield. `false` at the end of the list.
+    fn poll_fill(&mut self, context: &mut Context<'_>) -> Poll<Result<bool, Error>> {
+        if let Some(error) = self.failed.take() {
+            return Poll::Ready(Err(error));
+        }
+        loop {
+            if self.page.as_ref().is_some_and(|page| page.rows.len() > 0) {
+                return Poll::Ready(Ok(true));
+            }
+            let Some(page) = ready!(self.source.poll_page(context))? else { return Poll::Ready(Ok(false)) };
+            let rows = page.response.into_inner().into_iter().zip(page.marks);
+            self.page = Some(Rest { at: page.at, rows, index: 0 });
+        }
+    }
+}
+
+impl<E: Paged> Stream for Items<E> {
+    type Item = Result<E::Item, Error>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        if let Err(error) = ready!(this.poll_fill(context)) {
+            return Poll::Ready(Some(Err(error)));
+        }
+        let Some(Rest { at, rows, index }) = &mut this.page else { return Poll::Ready(None) };
+        Poll::Ready(rows.next().map(|(item, mark)| {
+            this.progress.passed(at, *index, mark.key, mark.after);
+            *index += 1;
+            Ok(item)
+        }))
+    }
+}
+
+// No field is ever pinned: what has to stay in place is in a box.
+impl<E: Paged> Unpin for Pages<E> {}
+impl<E: Paged> Unpin for Items<E> {}
+
+impl<E: Paged> fmt::Debug for Pages<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pages").field("progress", &self.progress).finish_non_exhaustive()
+    }
+}
+
+impl<E: Paged> fmt::Debug for Items<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Items").field("progress", &self.progress).finish_non_exhaustive()
+    }
+}
