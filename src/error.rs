@@ -23,6 +23,7 @@ use jiff::Timestamp;
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What is known of a request's effect after a failure.
@@ -133,7 +134,10 @@ fn until(reset: &Option<Timestamp>) -> String {
 ///
 /// Its `Display` says what happened, what became of the request, and what to do; it never holds a header, a token or
 /// the body. [`body`](Self::body) has the service's whole answer, up to the client's cap.
-pub struct Error(Box<Repr>);
+///
+/// It is one pointer, and clones share what it points to.
+#[derive(Clone)]
+pub struct Error(Arc<Repr>);
 
 struct Repr {
     kind: ErrorKind,
@@ -175,7 +179,11 @@ pub struct ServiceError {
 impl Error {
     pub(crate) fn new(kind: ErrorKind, outcome: Outcome) -> Self {
         let (call, answer) = Default::default();
-        Self(Box::new(Repr { kind, outcome, call, answer, attempts: 0 }))
+        Self(Arc::new(Repr { kind, outcome, call, answer, attempts: 0 }))
+    }
+
+    fn repr(&mut self) -> &mut Repr {
+        Arc::get_mut(&mut self.0).expect("an error is complete before anybody is given a clone of it")
     }
 
     pub(crate) fn config(problem: impl Into<String>) -> Self {
@@ -183,18 +191,18 @@ impl Error {
     }
 
     pub(crate) fn with_answer(mut self, answer: Answer) -> Self {
-        self.0.answer = answer;
+        self.repr().answer = answer;
         self
     }
 
     pub(crate) fn with_call(mut self, call: Call, attempts: u32) -> Self {
-        self.0.call = call;
-        self.0.attempts = attempts;
+        let repr = self.repr();
+        (repr.call, repr.attempts) = (call, attempts);
         self
     }
 
     pub(crate) fn with_outcome(mut self, outcome: Outcome) -> Self {
-        self.0.outcome = outcome;
+        self.repr().outcome = outcome;
         self
     }
 
