@@ -58,7 +58,7 @@ impl RateLimit {
     /// Reads an answer's headers. `now` is the local wall-clock time at which they arrived, used where the answer has
     /// no `Date`. `None` if they say nothing of limits.
     pub fn from_headers(headers: &HeaderMap, now: Timestamp) -> Option<Self> {
-        let now = text(headers, DATE.as_str()).and_then(http_date).unwrap_or(now);
+        let now = date(headers).unwrap_or(now);
         let mut limit = Self::default();
         limit.read_chatwork(headers, now);
         limit.read_ietf(headers, now);
@@ -134,6 +134,11 @@ fn parameter(list: &str, name: &str) -> Option<u64> {
     let item = list.split(',').next()?;
     let value = item.split(';').skip(1).find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('='))?;
     value.parse().ok()
+}
+
+/// What time it was for the service when it answered.
+pub(crate) fn date(headers: &HeaderMap) -> Option<Timestamp> {
+    text(headers, DATE.as_str()).and_then(http_date)
 }
 
 /// `Retry-After`: seconds, or a date.

@@ -24,6 +24,7 @@ mod members;
 mod messages;
 mod rooms;
 mod tasks;
+pub mod watch;
 
 pub use crate::generated::chatwork::*;
 pub use contacts::IncomingRequestHandle;
@@ -41,7 +42,6 @@ use crate::{Endpoint, RateLimit, TokenSource};
 use reqwest::Method;
 use secrecy::SecretString;
 use std::sync::Arc;
-use tokio::sync::watch;
 
 /// The service's address.
 pub const BASE_URL: &str = "https://api.chatwork.com/v2";
@@ -90,7 +90,7 @@ impl Client {
     }
 
     /// Follows what the service says of the account's limits.
-    pub fn watch_rate_limit(&self) -> watch::Receiver<Option<RateLimit>> {
+    pub fn watch_rate_limit(&self) -> tokio::sync::watch::Receiver<Option<RateLimit>> {
         self.transport.limits.subscribe()
     }
 

@@ -37,6 +37,9 @@ const ROOM_WAIT: Duration = Duration::from_secs(10);
 pub struct Transport {
     pub(crate) settings: Settings,
     pub(crate) limits: watch::Sender<Option<RateLimit>>,
+    /// What the clones of a Chatwork client poll, on one schedule.
+    #[cfg(feature = "chatwork")]
+    pub(crate) watches: crate::chatwork::watch::Hub,
     pacer: Arc<Pacer>,
 }
 
@@ -167,7 +170,13 @@ enum Again {
 impl Transport {
     pub(crate) fn new(settings: Settings) -> Arc<Self> {
         let pacer = Arc::new(Pacer::new(settings.pace.clone()));
-        Arc::new(Self { settings, limits: watch::Sender::new(None), pacer })
+        Arc::new(Self {
+            settings,
+            limits: watch::Sender::new(None),
+            #[cfg(feature = "chatwork")]
+            watches: Default::default(),
+            pacer,
+        })
     }
 
     pub(crate) fn http(&self) -> &reqwest::Client {
