@@ -23,6 +23,7 @@ use jiff::Timestamp;
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What is known of a request's effect after a failure.
@@ -136,10 +137,14 @@ fn until(reset: &Option<Timestamp>) -> String {
 ///
 /// Its `Display` says what happened, what became of the request, and what to do; it never holds a header, a token or
 /// the body. [`body`](Self::body) has the service's whole answer, up to the client's cap.
-pub struct Error(Box<Repr>);
+///
+/// It is one pointer, and clones share what it points to.
+#[derive(Clone)]
+pub struct Error(Arc<Repr>);
 
+#[derive(Clone)]
 struct Repr {
-    kind: ErrorKind,
+    kind: Arc<ErrorKind>,
     outcome: Outcome,
     call: Call,
     answer: Answer,
@@ -147,7 +152,7 @@ struct Repr {
 }
 
 /// What was being called, as far as an error tells it.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Call {
     pub(crate) operation: Option<&'static Operation>,
     pub(crate) reads_only: bool,
@@ -156,7 +161,7 @@ pub(crate) struct Call {
 }
 
 /// What the service said, if it said anything.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Answer {
     pub(crate) status: Option<StatusCode>,
     pub(crate) headers: HeaderMap,
@@ -187,7 +192,12 @@ pub(crate) fn text(value: &serde_json::Value) -> Option<String> {
 impl Error {
     pub(crate) fn new(kind: ErrorKind, outcome: Outcome) -> Self {
         let (call, answer) = Default::default();
-        Self(Box::new(Repr { kind, outcome, call, answer, attempts: 0 }))
+        Self(Arc::new(Repr { kind: Arc::new(kind), outcome, call, answer, attempts: 0 }))
+    }
+
+    fn repr(&mut self) -> &mut Repr {
+        // A source of tokens may keep a clone of what it fails with; what this call adds is not for that one.
+        Arc::make_mut(&mut self.0)
     }
 
     pub(crate) fn config(problem: impl Into<String>) -> Self {
@@ -195,24 +205,24 @@ impl Error {
     }
 
     pub(crate) fn with_answer(mut self, answer: Answer) -> Self {
-        self.0.answer = answer;
+        self.repr().answer = answer;
         self
     }
 
     pub(crate) fn with_call(mut self, call: Call, attempts: u32) -> Self {
-        self.0.call = call;
-        self.0.attempts = attempts;
+        let repr = self.repr();
+        (repr.call, repr.attempts) = (call, attempts);
         self
     }
 
     #[cfg(feature = "chatwork")]
     pub(crate) fn with_attempts(mut self, attempts: u32) -> Self {
-        self.0.attempts = attempts;
+        self.repr().attempts = attempts;
         self
     }
 
     pub(crate) fn with_outcome(mut self, outcome: Outcome) -> Self {
-        self.0.outcome = outcome;
+        self.repr().outcome = outcome;
         self
     }
 
@@ -292,7 +302,7 @@ impl Error {
 
     /// Whether the time ran out: of the attempt, of the call, or of connecting.
     pub fn is_timeout(&self) -> bool {
-        match &self.0.kind {
+        match &*self.0.kind {
             ErrorKind::Timeout(_) | ErrorKind::WaitTooLong { .. } => true,
             ErrorKind::Connect(source) | ErrorKind::Send(source) | ErrorKind::Body(source) => {
                 source.is_timeout()
@@ -303,13 +313,13 @@ impl Error {
 
     /// Whether no connection came up.
     pub fn is_connect(&self) -> bool {
-        matches!(self.0.kind, ErrorKind::Connect(_))
+        matches!(*self.0.kind, ErrorKind::Connect(_))
     }
 
     /// Whether a limit was the cause: a 429, or a wait for a budget that was too long.
     pub fn is_rate_limited(&self) -> bool {
         self.status() == Some(StatusCode::TOO_MANY_REQUESTS)
-            || matches!(self.0.kind, ErrorKind::WaitTooLong { .. } | ErrorKind::UnitsExhausted { .. })
+            || matches!(*self.0.kind, ErrorKind::WaitTooLong { .. } | ErrorKind::UnitsExhausted { .. })
     }
 
     /// What a 409 was about; `None` for any other failure.
@@ -336,18 +346,18 @@ impl Error {
 
     /// Whether a parameter was refused before anything was sent.
     pub fn is_invalid_input(&self) -> bool {
-        matches!(self.0.kind, ErrorKind::InvalidInput(_))
+        matches!(*self.0.kind, ErrorKind::InvalidInput(_))
     }
 
     /// Whether the answer was not of the expected shape.
     pub fn is_decode(&self) -> bool {
-        matches!(self.0.kind, ErrorKind::Decode { .. })
+        matches!(*self.0.kind, ErrorKind::Decode { .. })
     }
 
     /// What the outcome means, and what to do now.
     fn advice(&self) -> &'static str {
         let status = self.status().map(|status| status.as_u16());
-        match (&self.0.kind, self.0.outcome, status) {
+        match (&*self.0.kind, self.0.outcome, status) {
             (ErrorKind::Config(_), ..) => "Nothing was sent.",
             (ErrorKind::Token(_), Outcome::NotSent, _) => "Nothing was sent; authorize again if it stays so.",
             (ErrorKind::Token(_), ..) => "Authorize again if it stays so.",
@@ -389,7 +399,7 @@ impl fmt::Display for Error {
             write!(f, "{operation}: ")?;
         }
         write!(f, "{kind}")?;
-        if let (Some(status), false) = (self.status(), matches!(kind, ErrorKind::Status(_))) {
+        if let (Some(status), false) = (self.status(), matches!(**kind, ErrorKind::Status(_))) {
             write!(f, " (status {})", status.as_u16())?;
         }
         if let Some(code) = self.code() {
@@ -453,7 +463,7 @@ impl fmt::Debug for Error {
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        std::error::Error::source(&self.0.kind)
+        std::error::Error::source(&*self.0.kind)
     }
 }
 

@@ -15,7 +15,7 @@ assert_impl_all!(kaiwa::Request<chatwork::operations::PostMessage>: Clone, Debug
 assert_impl_all!(kaiwa::Request<chatwork::UploadFile>: Clone, Debug, Send, Sync, IntoFuture);
 assert_impl_all!(kaiwa::Request<kaiwa::Raw>: Clone, Debug, Send, Sync, IntoFuture);
 assert_impl_all!(kaiwa::Response<Vec<chatwork::Room>>: Debug, Send, Sync, IntoIterator);
-assert_impl_all!(kaiwa::Error: std::error::Error, Display, Send, Sync, Unpin);
+assert_impl_all!(kaiwa::Error: std::error::Error, Clone, Display, Send, Sync, Unpin);
 assert_impl_all!(kaiwa::RateLimit: Clone, Debug, Default, PartialEq, Send, Sync);
 assert_impl_all!(kaiwa::RetryPolicy: Clone, Debug, Default, Send, Sync);
 assert_impl_all!(kaiwa::RetryBudget: Clone, Debug, Default, Send, Sync);

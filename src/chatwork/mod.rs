@@ -28,6 +28,7 @@ pub mod oauth;
 mod reconcile;
 mod rooms;
 mod tasks;
+pub mod watch;
 #[cfg(feature = "webhooks")]
 pub mod webhook;
 
@@ -51,7 +52,6 @@ use reqwest::Method;
 use secrecy::SecretString;
 use serde_json::Value;
 use std::sync::Arc;
-use tokio::sync::watch;
 
 /// The service's address.
 pub const BASE_URL: &str = "https://api.chatwork.com/v2";
@@ -100,7 +100,7 @@ impl Client {
     }
 
     /// Follows what the service says of the account's limits.
-    pub fn watch_rate_limit(&self) -> watch::Receiver<Option<RateLimit>> {
+    pub fn watch_rate_limit(&self) -> tokio::sync::watch::Receiver<Option<RateLimit>> {
         self.transport.limits.subscribe()
     }
 

@@ -38,6 +38,9 @@ const ROOM_WAIT: Duration = Duration::from_secs(10);
 pub struct Transport {
     pub(crate) settings: Settings,
     pub(crate) limits: watch::Sender<Option<RateLimit>>,
+    /// What the clones of a Chatwork client poll, on one schedule.
+    #[cfg(feature = "chatwork")]
+    pub(crate) watches: crate::chatwork::watch::Hub,
     pacer: Arc<Pacer>,
     #[cfg(feature = "chatwork")]
     pub(crate) posted: crate::chatwork::Posted,
@@ -185,6 +188,8 @@ impl Transport {
             pacer,
             #[cfg(feature = "chatwork")]
             posted: Default::default(),
+            #[cfg(feature = "chatwork")]
+            watches: Default::default(),
         })
     }
 
