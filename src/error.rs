@@ -270,8 +270,13 @@ impl Error {
 
     /// How long the service asks to wait before it is tried again: from `Retry-After`, or with a 429 from the reset of
     /// the window that is exhausted.
+    ///
+    /// A wait for a permit that would have been too long counts as well.
     pub fn retry_after(&self) -> Option<Duration> {
-        self.0.answer.wait
+        match *self.0.kind {
+            ErrorKind::WaitTooLong { needed, .. } => Some(needed),
+            _ => self.0.answer.wait,
+        }
     }
 
     /// How many times the request was sent.
@@ -373,13 +378,27 @@ impl Error {
             }
             (_, Outcome::Rejected, Some(401)) => "It was not done; check the credential.",
             (_, Outcome::Rejected, Some(403)) => {
-                "It was not done; the credential lacks the right or the scope for it."
+                "It was not done; the credential lacks the right or the scope for it, or has no part in the room."
             }
+            (_, Outcome::Rejected, Some(404)) => {
+                "It was not done; check the ids, and whether the path is right."
+            }
+            (_, Outcome::Rejected, Some(409)) => match self.conflict() {
+                Some(Conflict::IdempotencyKey) => {
+                    "It was not done; use another idempotency key for another request."
+                }
+                Some(Conflict::Version) => "It was not done; read it again, and send the new version.",
+                _ => "It was not done.",
+            },
             (_, Outcome::Rejected, Some(429)) => "It was not done; it can be sent again after the wait.",
             (_, Outcome::Rejected, Some(300..=399)) => {
                 "Redirects are not followed, so that no credential leaves; it was not done; set the base URL to the new place."
             }
             (_, Outcome::Rejected, _) if self.0.call.reads_only => "The service refused it.",
+            (ErrorKind::Decode { .. }, ..) if self.0.call.reads_only => {
+                "The service has changed, or was not known well: `Error::body` has the answer."
+            }
+            (_, Outcome::NotSent, _) if self.0.call.reads_only => "Nothing was sent, so it can be repeated.",
             _ if self.0.call.reads_only => "It only reads, so it can be repeated.",
             (_, Outcome::NotSent, _) => "Nothing was sent, so it can be sent again.",
             (_, Outcome::Rejected, _) => "It was not done.",
@@ -407,12 +426,15 @@ impl fmt::Display for Error {
         }
         let messages = self.messages();
         if !messages.is_empty() {
+            // The sentence goes on, whatever the service ends its texts with.
+            let messages: Vec<&str> =
+                messages.iter().map(|text| text.trim_end_matches(['.', '。'])).collect();
             write!(f, ": {}", OneLine(&messages.join("; ")))?;
         }
         if let Some(source) = std::error::Error::source(self) {
             write!(f, ": {}", Innermost(source))?;
         }
-        if let Some(wait) = self.retry_after() {
+        if let Some(wait) = self.0.answer.wait {
             write!(f, "; the service asks to wait {wait:?}")?;
         }
         write!(f, ". {}", self.advice())?;

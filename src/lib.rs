@@ -57,9 +57,10 @@
 //! | 500, 502, 503, 504 | `Unknown` | again | again | again | **fails** |
 //! | 408 | `Rejected` | again | again | again | fails |
 //! | 401 with a token that can be renewed | `Rejected` | once more | once more | once more | once more |
+//! | 301, 302, 303 to anything but a read | `Unknown` | | fails | fails | fails |
 //! | other 3xx and 4xx | `Rejected` | fails | fails | fails | fails |
 //! | other 5xx | `Unknown` | fails | fails | fails | fails |
-//! | 2xx, body cut short | `Applied` | again | again | again | **fails** |
+//! | 2xx, body cut short or too slow | `Applied` | again | again | again | **fails** |
 //! | 2xx, body too large or not as expected | `Applied` | fails | fails | fails | fails |
 //!
 //! "Again" is bounded by the [`RetryPolicy`], the [`RetryBudget`] and the call's deadline; a body that is a stream is not
@@ -155,8 +156,11 @@ pub use crate::{
     transport::pace::{Budget, BudgetStore, Pace, Settlement},
     transport::retry::{RetryBudget, RetryPolicy},
     upload::Upload,
-    wire::Nullable,
+    wire::{Nullable, Secret},
 };
+/// Times and time zones, as parameters and answers have them.
+#[cfg(feature = "__service")]
+pub use jiff;
 /// The methods of HTTP, for requests to paths of your own.
 #[cfg(feature = "__service")]
 pub use reqwest::Method;

@@ -74,6 +74,7 @@ pub struct Sandbox {
     log: Log,
     faults: Faults,
     clock: Arc<dyn Clock>,
+    own_clock: bool,
 }
 
 impl Sandbox {
@@ -182,6 +183,7 @@ impl Drop for Sandbox {
 #[must_use = "nothing is started before `start`"]
 pub struct Builder {
     clock: Arc<dyn Clock>,
+    own_clock: bool,
     seed: u64,
     chatwork: chatwork::Seed,
     tascha: tascha::Seed,
@@ -193,6 +195,7 @@ impl Default for Builder {
     fn default() -> Self {
         Self {
             clock: Arc::new(SystemClock),
+            own_clock: false,
             seed: 0,
             chatwork: chatwork::Seed::default(),
             tascha: tascha::Seed::default(),
@@ -206,6 +209,7 @@ impl Builder {
     /// Where the services read the time and wait. Give the client the same one. Default: the system's.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
+        self.own_clock = true;
         self
     }
 
@@ -281,6 +285,7 @@ impl Builder {
             log,
             faults: Faults::new(chooser, gates),
             clock,
+            own_clock: self.own_clock,
         })
     }
 }

@@ -71,6 +71,11 @@ impl Credential {
         Ok(Self::Fixed(header, header_value(name, prefix, secret)?))
     }
 
+    /// Whether it can be applied without waiting for anything.
+    pub(crate) fn is_fixed(&self) -> bool {
+        matches!(self, Self::Fixed(..))
+    }
+
     /// Puts the credential on a request; hands out the token, if it is one that can be renewed.
     pub(crate) async fn apply(&self, request: &mut Request) -> Result<Option<BearerToken>, Error> {
         match self {

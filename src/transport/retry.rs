@@ -42,7 +42,8 @@ impl RetryPolicy {
         }
     }
 
-    /// One attempt, whatever happens.
+    /// One attempt, whatever happens. Only a token that the service refused is renewed all the same, and the request sent
+    /// once with the new one.
     pub fn none() -> Self {
         Self::new().attempts(1)
     }
@@ -89,7 +90,7 @@ impl RetryPolicy {
         match asked {
             Some(asked) if asked > self.max_wait => None,
             // Everybody whom the service sent away comes back at the same moment, but for a little spread.
-            Some(asked) => Some(asked + Duration::from_millis(fastrand::u64(0..=100))),
+            Some(asked) => Some(asked.saturating_add(Duration::from_millis(fastrand::u64(0..=100)))),
             None => {
                 let bound = self.base.saturating_mul(1 << attempts.saturating_sub(1).min(16)).min(self.cap);
                 Some(bound.mul_f64(fastrand::f64()))

@@ -171,7 +171,8 @@ impl Play {
         assert_eq!((listed[0].file_id, listed[0].filesize), (uploaded.file_id, 8));
         assert!(room.files().account_id(BOB).await.unwrap().is_empty());
         let file = room.file(uploaded.file_id).get().create_download_url(true).await.unwrap();
-        let content = reqwest::get(file.download_url.clone().unwrap()).await.unwrap().bytes().await.unwrap();
+        let content =
+            reqwest::get(file.download_url.as_ref().unwrap().expose()).await.unwrap().bytes().await.unwrap();
         assert_eq!(&content[..], b"a,b\n1,2\n");
     }
 
