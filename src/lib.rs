@@ -130,6 +130,7 @@ mod wire;
 
 #[cfg(feature = "chatwork")]
 pub mod chatwork;
+pub mod guide;
 #[cfg(feature = "lancers")]
 pub mod lancers;
 #[cfg(all(feature = "oauth", feature = "__service"))]

@@ -222,8 +222,11 @@ async fn reconciled_posts_settle_what_is_open_and_post_nothing_twice() {
     let posts = run
         .write(POSTS, |number| {
             let room = number as u64 % ROOMS + 1;
-            let text =
-                if number / ROOMS as usize % 5 == 0 { "the same".to_owned() } else { format!("w{number}") };
+            let text = if (number / ROOMS as usize).is_multiple_of(5) {
+                "the same".to_owned()
+            } else {
+                format!("w{number}")
+            };
             let post = client.room(RoomId(room)).post(&text).with_reconcile(Reconcile::new());
             async move { (room, text, post.await) }
         })

@@ -196,6 +196,8 @@ pub mod clients {
         untimed(tascha::Client::builder().api_key("key"), server, clock)
     }
 
+    // This file is part of several tests, and not all of them need it.
+    #[allow(dead_code)]
     pub fn lancers(server: &Server, clock: &VirtualClock) -> lancers::Builder {
         untimed(lancers::Client::builder().cookie("a=b"), server, clock)
     }

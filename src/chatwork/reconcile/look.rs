@@ -22,7 +22,7 @@ const WHOLE_SECONDS: Duration = Duration::from_secs(2);
 /// What a look has shown.
 pub(super) enum Verdict {
     /// The message is there.
-    Found(Response<MessageId>),
+    Found(Box<Response<MessageId>>),
     /// It is not there.
     Missing,
     /// It may be there or not.
@@ -64,7 +64,7 @@ impl Reconciled<'_> {
         }
         let id = found.message_id.clone();
         turn.claim(&id);
-        Ok(Verdict::Found(list.map(|_| id)))
+        Ok(Verdict::Found(Box::new(list.map(|_| id))))
     }
 
     fn since(&self, list: &Response<Vec<Message>>) -> Since {
