@@ -444,14 +444,16 @@ impl Attempts<'_> {
         self.sent += 1;
         permit.sending();
         let timer = limit.map(|(timeout, named)| Timer { sleep: settings.clock.sleep(timeout), named });
-        let (result, arrived) = self.exchange(request, timer).await;
+        let result = self.exchange(request, timer, &mut permit).await;
         match &result {
-            Ok(received) => permit.answered(received.rate_limit.as_ref(), None, arrived),
-            Err(failure) if failure.answer.status.is_some() => {
-                permit.answered(failure.answer.rate_limit.as_ref(), failure.exhausted(), arrived);
+            Err(failure) if failure.answer.status.is_none() && failure.outcome == Outcome::NotSent => {
+                permit.never_left();
             }
-            Err(failure) if failure.outcome == Outcome::NotSent => permit.never_left(),
-            Err(_) => {}
+            Err(failure) => match failure.exhausted() {
+                Some(exhausted) => permit.exhausted(exhausted, failure.answer.rate_limit.as_ref()),
+                None => drop(permit),
+            },
+            Ok(_) => drop(permit),
         }
         trace::attempt(
             self.span,
@@ -461,21 +463,17 @@ impl Attempts<'_> {
         result
     }
 
-    /// Sends, and reads the answer. Says besides when the head of the answer arrived: what it tells of limits is of
-    /// then.
     async fn exchange(
         &self,
         request: reqwest::Request,
         mut timer: Option<Timer>,
-    ) -> (Result<Received, Failure>, Instant) {
+        permit: &mut Permit,
+    ) -> Result<Received, Failure> {
         let settings = &self.transport.settings;
-        let answered = Timer::race(&mut timer, settings.http.execute(request)).await;
-        let arrived = settings.clock.now();
-        let mut response = match answered {
-            Ok(Ok(response)) => response,
-            Ok(Err(error)) => return (Err(Failure::unanswered(error)), arrived),
+        let mut response = match Timer::race(&mut timer, settings.http.execute(request)).await {
+            Ok(answered) => answered.map_err(Failure::unanswered)?,
             // Whether the request had left by then, nobody can say.
-            Err(named) => return (Err(Failure::timeout(named, Outcome::Unknown)), arrived),
+            Err(named) => return Err(Failure::timeout(named, Outcome::Unknown)),
         };
         let status = response.status();
         let headers = std::mem::take(response.headers_mut());
@@ -483,6 +481,10 @@ impl Attempts<'_> {
         if let Some(limit) = &rate_limit {
             let update = |known: &mut Option<RateLimit>| known.get_or_insert_default().update(limit);
             self.transport.limits.send_modify(update);
+        }
+        // Which limit a 429 is about, only its body says.
+        if status != StatusCode::TOO_MANY_REQUESTS {
+            permit.heard(rate_limit.as_ref());
         }
         let (body, problem) =
             match Timer::race(&mut timer, body::read(&mut response, settings.max_body)).await {
@@ -495,18 +497,17 @@ impl Attempts<'_> {
             };
         if status.is_success() && problem.is_none() {
             let (attempts, call) = (self.sent, Call::default());
-            return (Ok(Received { status, headers, body, rate_limit, attempts, call }), arrived);
+            return Ok(Received { status, headers, body, rate_limit, attempts, call });
         }
         let answer = Answer { status: Some(status), headers, body, rate_limit, ..Answer::default() };
-        let failure = match problem {
+        Err(match problem {
             Some(kind) if status.is_success() => {
                 let larger = matches!(kind, ErrorKind::BodyTooLarge { .. });
                 let again = if larger { Again::No } else { Again::IfRepeatable };
                 Failure { kind, outcome: Outcome::Applied, answer, again }
             }
             _ => Failure::refused(status, answer, settings.error_body, self.plan.safety),
-        };
-        (Err(failure), arrived)
+        })
     }
 
     fn note(&mut self, outcome: Outcome) {

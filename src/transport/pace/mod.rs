@@ -331,29 +331,33 @@ impl Permit {
         self.sent = false;
     }
 
-    /// What the answer said whose head arrived at `arrived`. `exhausted` is set if it was a refusal because of a limit.
-    pub(crate) fn answered(
-        mut self,
-        limit: Option<&RateLimit>,
-        exhausted: Option<Exhausted>,
-        arrived: Instant,
-    ) {
+    /// The head of an answer has arrived, with what it says of limits. The account has counted the request by now; the
+    /// others need not wait for the body to know.
+    pub(crate) fn heard(&mut self, limit: Option<&RateLimit>) {
+        let now = self.clock.now();
         let units = limit.and_then(|limit| limit.units.as_ref());
-        self.pacer.lock_units().settle(std::mem::take(&mut self.units), true, units, arrived);
-        if let Some(room) = self.room.take() {
-            let how = match exhausted {
-                Some(Exhausted::Room(wait)) => Settlement::Exhausted(wait),
-                _ => Settlement::Sent(None),
-            };
-            self.pacer.settle(Budget::Room(room), how, self.clock.now());
-        }
+        self.pacer.lock_units().settle(std::mem::take(&mut self.units), true, units, now);
         if std::mem::take(&mut self.account) {
-            let how = match exhausted {
-                Some(Exhausted::Account(wait)) => Settlement::Exhausted(wait),
-                _ => Settlement::Sent(limit.cloned()),
-            };
-            self.pacer.settle(Budget::Account, how, arrived);
+            self.pacer.settle(Budget::Account, Settlement::Sent(limit.cloned()), now);
         }
+    }
+
+    /// The service refused the request because of a limit.
+    pub(crate) fn exhausted(mut self, exhausted: Exhausted, limit: Option<&RateLimit>) {
+        let now = self.clock.now();
+        match exhausted {
+            Exhausted::Room(wait) => {
+                if let Some(room) = self.room.take() {
+                    self.pacer.settle(Budget::Room(room), Settlement::Exhausted(wait), now);
+                }
+            }
+            Exhausted::Account(wait) => {
+                if std::mem::take(&mut self.account) {
+                    self.pacer.settle(Budget::Account, Settlement::Exhausted(wait), now);
+                }
+            }
+        }
+        self.heard(limit);
     }
 }
 

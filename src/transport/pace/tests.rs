@@ -113,9 +113,9 @@ async fn call(index: usize, caller: Caller, pacer: Arc<Pacer>, service: Arc<Serv
         }
         clock.sleep(millis(caller.latency)).await;
         let limit = service.receive(index, caller.room);
-        let arrived = clock.now();
+        permit.heard(Some(&limit));
         clock.sleep(millis(caller.body)).await;
-        permit.answered(Some(&limit), None, arrived);
+        drop(permit);
         true
     };
     match caller.gives_up {
@@ -124,6 +124,11 @@ async fn call(index: usize, caller: Caller, pacer: Arc<Pacer>, service: Arc<Serv
             matches!(select(pin!(work), clock.sleep(millis(after))).await, Either::Left((true, _)))
         }
     }
+}
+
+fn answered(mut permit: Permit, limit: &RateLimit) {
+    permit.sending();
+    permit.heard(Some(limit));
 }
 
 fn run(callers: Vec<Caller>, limit: u64, room_limit: u32) -> (Vec<bool>, Arc<Service>, Arc<Memory>) {
@@ -214,20 +219,17 @@ async fn units_are_refused_when_they_do_not_suffice_and_refunded_when_unused() {
         ..RateLimit::default()
     };
     let first = pacer.permit(&POST, None, &clock, patience).await.expect("nothing is known yet");
-    first.answered(Some(&left(5)), None, clock.now());
+    answered(first, &left(5));
     let second = pacer.permit(&POST, None, &clock, patience).await.expect("5 are left");
     let error = pacer.permit(&POST, None, &clock, patience).await.err().expect("2 are left");
     assert!(matches!(error.kind(), ErrorKind::UnitsExhausted { cost: 3, remaining: 2, .. }), "{error}");
     drop(second);
     let again = pacer.permit(&POST, None, &clock, patience).await.expect("the unused ones came back");
-    again.answered(Some(&left(0)), None, clock.now());
+    answered(again, &left(0));
     assert!(pacer.permit(&POST, None, &clock, patience).await.is_err());
     let off = Arc::new(Pacer::new(Pace::new().units(false)));
-    off.permit(&POST, None, &clock, patience).await.expect("it is switched off").answered(
-        Some(&left(0)),
-        None,
-        clock.now(),
-    );
+    let first = off.permit(&POST, None, &clock, patience).await.expect("it is switched off");
+    answered(first, &left(0));
     assert!(off.permit(&POST, None, &clock, patience).await.is_ok());
 }
 
