@@ -11,7 +11,7 @@ impl RoomHandle {
     ///
     /// The service remembers what it has handed out: a second reader with the same token, or an answer that is lost,
     /// loses messages. With `.force(true)` it hands out the newest 100, whatever was fetched before, and only then is
-    /// the request repeated after a failure.
+    /// the request repeated after a failure. [`watch`](Self::watch) reads them as a stream, and says where it could not.
     pub fn messages(&self) -> Request<ListMessages> {
         self.call(ListMessages::new(self.id))
     }

@@ -12,7 +12,7 @@ const WINDOW: Duration = Duration::from_secs(300);
 ///
 /// With `share` of a limit of `limit` calls in a window, watching makes at most `share × limit` calls in any period as
 /// long as the window: a tenth of that at once if it saved them up, and the others spread evenly. When other calls
-/// leave less, it makes at most `share × remaining` until the window is over.
+/// leave less, it goes no faster than would take `share × remaining` by the end of the window.
 #[derive(Debug, Default)]
 pub(super) struct Budget {
     /// Calls that were made and not yet earned again.
@@ -131,10 +131,19 @@ mod tests {
 
     #[test]
     fn most_of_what_the_others_leave_is_left_to_them() {
-        let mut budget = Budget::default();
-        budget.learn(Some(&told(300, 20, 100)), Instant::now());
-        let times = calls(&mut budget, 0.5, 100);
-        assert!(times.len() <= 20, "{}", times.len());
+        let (mut budget, start) = (Budget::default(), Instant::now());
+        let (mut now, mut remaining) = (start, 20);
+        while now < start + Duration::from_secs(50) {
+            let gone = (now - start).as_secs();
+            budget.learn(Some(&told(300, remaining, 100 - gone)), now);
+            let wait = budget.wait(0.5, false, now);
+            if wait.is_zero() {
+                budget.spend(1);
+                remaining -= 1;
+            }
+            now += wait;
+        }
+        assert!((8..=14).contains(&remaining), "{remaining} of 20 are left after half of the window");
         let mut budget = Budget::default();
         let now = Instant::now();
         budget.learn(Some(&told(300, 1, 100)), now);

@@ -38,8 +38,8 @@
 //! | [`from_window`](Builder::from_window) | is new | the newest 100, then all later ones |
 //! | [`from_checkpoint`](Builder::from_checkpoint) | is compared with what was told | what came since, or a gap and the newest 100 |
 //!
-//! "Now" is the first look at the room, or, with several rooms, the first look at the list of them: the account may
-//! have been taken into a room since, and everything in there from then on is told.
+//! "Now" is the first look at the room, or, with several rooms, the first look at the list of them. A room that the
+//! account comes into later is told from then on.
 //!
 //! # How often it looks
 //!
@@ -51,16 +51,17 @@
 //!
 //! Of the account's budget the streams take no more than their [`share`](Builder::share), one half: with the limit that the
 //! answers tell (300 calls in 5 minutes until one does; the length of the window is never told, and taken to be 5
-//! minutes), at most `share × limit` calls in any 5 minutes, and if other calls have left less of the current window,
-//! `share × remaining` until it ends. When that does not allow for the intervals, they get longer.
+//! minutes), at most `share × limit` calls in any 5 minutes, of which a tenth can come at once and the others come
+//! evenly. If other calls have left less of the current window, no faster than would take `share × remaining` by its
+//! end. When that does not allow for the intervals, they get longer.
 //!
 //! # Failures
 //!
 //! A failure is yielded once, to every stream that it concerns, and the stream goes on: after a wait that doubles from
 //! the shortest interval to the longest when the network or the service is down, or that the service asks for with a
-//! 429; after the longest interval when the credential is refused (401). A room that is refused (403, 404), or whose
-//! messages do not decode, is tried again every [`recheck_interval`](Builder::recheck_interval) (5 minutes); the other rooms are
-//! not held up. When the list of rooms is refused, as it is for a token without its scope, every room is looked at
+//! 429; after the longest interval when the credential is refused (401). A room that is refused (403, 404) is tried
+//! again every [`recheck_interval`](Builder::recheck_interval) (5 minutes), and one whose messages do not decode after the
+//! longest interval; the other rooms are not held up. When the list of rooms is refused, as it is for a token without its scope, every room is looked at
 //! by itself. No call is repeated by the client's [`RetryPolicy`](crate::RetryPolicy).
 //!
 //! # What it cannot know
@@ -73,9 +74,8 @@
 //! is told at the next look. What the free plan hides: that it does is an event ([`Limited`](Event::Limited)), and an empty
 //! list of a room with hidden messages is not taken to be an empty room.
 //!
-//! The service's times are in whole seconds. A stream over several rooms that begins now looks only at the list,
-//! and where a room's messages from before its first look have the second of that look or the 5 before, it looks at the
-//! room as well.
+//! The service's times are in whole seconds. A stream over several rooms that begins now looks at the list first, and
+//! of what is posted in that very second it tells what comes after its first look at the room.
 //!
 //! # Cost
 //!
@@ -91,6 +91,8 @@ mod reader;
 mod room;
 mod schedule;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod trouble;
 mod window;
 
@@ -188,8 +190,8 @@ impl Builder {
 
     /// The share of the account's calls that watching may take, from 0.01 to 1; one half by default.
     pub fn share(mut self, share: f64) -> Self {
-        // `max` takes the other one when this is not a number.
-        self.pace.share = share.max(0.01).min(1.0);
+        const LEAST: f64 = 0.01;
+        self.pace.share = if share.is_nan() { LEAST } else { share.clamp(LEAST, 1.0) };
         self
     }
 

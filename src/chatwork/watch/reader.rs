@@ -110,10 +110,17 @@ impl Reader {
                 self.inbox.push(Item::Begin(room, self.absent.clone(), None));
             }
             let Some(wanted) = self.rooms.get_mut(&room) else { continue };
-            // A room where nothing happened for a while need not be looked at to know what is old in it.
-            if let Some(at) = listing.at.filter(|at| wanted.from_now && stamp.is_older_than(*at)) {
-                *wanted = Wanted { seen: Some(stamp), from_now: false };
-                self.inbox.push(Item::Begin(room, Position::Since(at), Some(stamp)));
+            if std::mem::take(&mut wanted.from_now) {
+                match (listing.settled(), listing.next_second()) {
+                    // Nothing happened there for a while: what is old is known without a look.
+                    (Some(settled), _) if stamp.is_older_than(settled) => {
+                        wanted.seen = Some(stamp);
+                        self.inbox.push(Item::Begin(room, Position::Since(settled), Some(stamp)));
+                    }
+                    // Only a look tells what was there a moment ago, and it may have to wait.
+                    (_, Some(next)) => self.inbox.push(Item::Begin(room, Position::Since(next), None)),
+                    (_, None) => {}
+                }
             }
             if wanted.seen != Some(stamp) {
                 behind.push(room);
@@ -121,8 +128,8 @@ impl Reader {
         }
         if self.all {
             // Without a time, whatever the new room shows was perhaps not there before.
-            self.absent = listing.at.map_or(Position::Window, Position::Since);
-            self.inbox.push(Item::Listed(listing.at));
+            self.absent = listing.settled().map_or(Position::Window, Position::Since);
+            self.inbox.push(Item::Listed(listing.settled()));
         }
         behind
     }

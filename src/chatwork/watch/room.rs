@@ -76,8 +76,14 @@ impl RoomState {
         Self { position, hidden: Hidden::Nothing, stamp: None, resumed: false }
     }
 
+    /// As a later stream gets it from a checkpoint.
     pub(super) fn resume(&mut self) {
         self.resumed = true;
+    }
+
+    /// As it is kept in a checkpoint.
+    pub(super) fn saved(&self) -> Self {
+        Self { resumed: false, ..self.clone() }
     }
 
     /// What is to be told after a look at the room, oldest first. Each change is to be [learned](Self::learn) when it

@@ -69,6 +69,29 @@ pub(super) enum Turn {
     Look(RoomId, Option<Stamp>),
 }
 
+/// A call, and when it is due.
+#[derive(Clone, Copy, Debug)]
+struct Due {
+    at: Instant,
+    /// When it was last made.
+    last: Instant,
+    turn: Turn,
+}
+
+#[derive(Debug)]
+struct Agenda {
+    first: Option<Due>,
+    /// A look at a room that nothing is known to have happened in.
+    recheck: Option<Due>,
+}
+
+impl Due {
+    /// What is due first, or of two at the same time the one that has waited longer.
+    fn or(self, other: Self) -> Self {
+        if (other.at, other.last) < (self.at, self.last) { other } else { self }
+    }
+}
+
 impl Schedule {
     pub(super) fn add(&mut self, reader: Reader, now: Instant) -> u64 {
         if !reader.all {
@@ -118,50 +141,49 @@ impl Schedule {
     pub(super) fn turn(&mut self, told: Option<&RateLimit>, now: Instant) -> Turn {
         self.budget.learn(told, now);
         let Some(pace) = self.pace() else { return Turn::Wait(None) };
-        let (first, recheck) = self.due(&pace, now);
-        let paused = self.paused.map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
-        let wait =
-            |due: Instant, budget: Duration| due.saturating_duration_since(now).max(paused).max(budget);
-        let share = pace.share;
-        let first = first.map(|(due, turn)| (wait(due, self.budget.wait(share, false, now)), turn));
-        let recheck = recheck.map(|(due, turn)| (wait(due, self.budget.wait(share, true, now)), turn));
-        match first.into_iter().chain(recheck).min_by_key(|(wait, _)| *wait) {
+        let paused = self.paused.map_or(now, |until| until.max(now));
+        let Agenda { first, recheck } = self.agenda(&pace, now);
+        let candidates = [(first, false), (recheck, true)].into_iter().filter_map(|(due, can_wait)| {
+            let Due { at, turn, .. } = due?;
+            let affordable = self.budget.wait(pace.share, can_wait, now);
+            Some((at.max(paused).saturating_duration_since(now).max(affordable), turn))
+        });
+        match candidates.min_by_key(|(wait, _)| *wait) {
             Some((Duration::ZERO, turn)) => turn,
             next => Turn::Wait(next.map(|(wait, _)| wait)),
         }
     }
 
-    /// What is due first, and which room first has to be looked at just to be sure.
-    fn due(&self, pace: &Pace, now: Instant) -> (Option<(Instant, Turn)>, Option<(Instant, Turn)>) {
+    fn agenda(&self, pace: &Pace, now: Instant) -> Agenda {
         let lists = self.lists();
-        let list = lists.then(|| (self.list.next.unwrap_or(now).max(now), Turn::List));
+        let at = self.list.next.unwrap_or(now).max(now);
+        let list = lists.then_some(Due { at, last: now, turn: Turn::List });
         if lists && !self.list.refused && !self.list.seen {
-            return (list, None);
+            return Agenda { first: list, recheck: None };
         }
         let direct = !lists || self.list.refused;
-        // The due time, and of rooms that are due at the same time the one that has waited longest.
-        let (mut first, mut recheck): (Option<(Instant, Instant, Turn)>, _) = (None, None);
+        let mut agenda = Agenda { first: None, recheck: None };
         for (&room, line) in &self.lines {
             let urgent = if direct || line.told.is_none() { line.fresh } else { line.behind };
-            let due = match (urgent, direct) {
+            let at = match (urgent, direct) {
                 (true, _) => now,
                 (false, true) => line.last + line.interval.clamp(pace.min, pace.max.max(pace.min)),
                 (false, false) if line.told.is_some() || line.named > 0 => line.last + pace.recheck,
                 // It is only of interest because it was listed, and it no longer is.
                 (false, false) => continue,
             };
-            let due = line.refused.map_or(due, |until| due.max(until)).max(now);
-            let this = Some((due, line.last, Turn::Look(room, line.told)));
-            let best = if urgent || direct { &mut first } else { &mut recheck };
-            if best.is_none_or(|(due, last, _)| this.is_some_and(|this| (this.0, this.1) < (due, last))) {
-                *best = this;
-            }
+            let at = line.refused.map_or(at, |until| at.max(until)).max(now);
+            let due = Due { at, last: line.last, turn: Turn::Look(room, line.told) };
+            let best = if urgent || direct { &mut agenda.first } else { &mut agenda.recheck };
+            *best = Some(best.take().map_or(due, |best| best.or(due)));
         }
-        let untie = |(due, _, turn): (Instant, Instant, Turn)| (due, turn);
-        // Rooms that are known to have news go first: the list would only bring more of them. They come to an end,
-        // while the list is always due again.
-        let first = first.map(untie).into_iter().chain(list).min_by_key(|(due, _)| *due);
-        (first, recheck.map(untie))
+        // A room that has news goes before the list, which would only bring more of them: the rooms come to an end, and
+        // the list never does.
+        agenda.first = match (agenda.first, list) {
+            (Some(room), Some(list)) if list.at < room.at => Some(list),
+            (room, list) => room.or(list),
+        };
+        agenda
     }
 
     pub(super) fn listed(&mut self, result: Result<Listing, Error>, calls: u32, now: Instant) {
@@ -170,9 +192,8 @@ impl Schedule {
         let listing = match result {
             Ok(listing) => listing,
             Err(error) => {
-                if self.failed(None, &error, &pace, now) == Trouble::Here {
-                    self.list.refused = true;
-                    self.list.next = Some(now + pace.recheck.max(pace.max));
+                if let Trouble::Here(wait) = self.failed(None, &error, &pace, now) {
+                    (self.list.refused, self.list.next) = (true, Some(now + wait));
                 }
                 return;
             }
@@ -226,10 +247,9 @@ impl Schedule {
                 (line.fresh, line.behind) = (false, false);
             }
             Err(error) => {
-                if self.failed(Some(room), &error, &pace, now) == Trouble::Here {
-                    if let Some(line) = self.lines.get_mut(&room) {
-                        (line.last, line.refused) = (now, Some(now + pace.recheck.max(pace.max)));
-                    }
+                let trouble = self.failed(Some(room), &error, &pace, now);
+                if let (Trouble::Here(wait), Some(line)) = (trouble, self.lines.get_mut(&room)) {
+                    (line.last, line.refused) = (now, Some(now + wait));
                 }
             }
         }
@@ -242,7 +262,7 @@ impl Schedule {
         match trouble {
             Trouble::Everywhere(pause) => self.paused = Some(now + pause),
             // The service answers, as far as the others are concerned.
-            Trouble::Here => self.failures = 0,
+            Trouble::Here(_) => self.failures = 0,
         }
         trouble
     }

@@ -45,7 +45,8 @@ impl Watch {
     /// It is to be taken and kept once what was yielded is dealt with. From it,
     /// [`Builder::from_checkpoint`](super::Builder::from_checkpoint) goes on.
     pub fn checkpoint(&self) -> Checkpoint {
-        Checkpoint { absent: self.absent.clone(), rooms: self.rooms.clone() }
+        let rooms = self.rooms.iter().map(|(room, state)| (*room, state.saved())).collect();
+        Checkpoint { absent: self.absent.clone(), rooms }
     }
 
     /// The room that the error was about that was yielded last; `None` if it was about the list of rooms.

@@ -10,8 +10,8 @@ use std::time::Duration;
 pub(super) enum Trouble {
     /// The next call would fail as well: nothing is called for this long.
     Everywhere(Duration),
-    /// Only this room, or this list, is not to be had.
-    Here,
+    /// Only this room, or this list, is not to be had, and is not tried for this long.
+    Here(Duration),
 }
 
 impl Trouble {
@@ -37,7 +37,9 @@ impl Trouble {
             {
                 Self::Everywhere(backoff.max(error.retry_after().unwrap_or_default()))
             }
-            _ => Self::Here,
+            ErrorKind::Status(_) => Self::Here(pace.recheck.max(pace.max)),
+            // One spoilt answer is no reason to be blind for long.
+            _ => Self::Here(pace.max),
         }
     }
 }

@@ -37,8 +37,8 @@ pub(super) struct Stamp(u64, #[serde(with = "crate::wire::unix_time")] Timestamp
 #[derive(Debug)]
 pub(super) struct Listing {
     pub(super) rooms: BTreeMap<RoomId, Stamp>,
-    /// What is not older than this may not have happened yet for the listing, by the service's clock.
-    pub(super) at: Option<Timestamp>,
+    /// When it was answered, by the service's clock.
+    date: Option<Timestamp>,
 }
 
 impl Window {
@@ -97,9 +97,19 @@ impl Listing {
     }
 
     fn of(answer: Response<Vec<Room>>) -> Self {
-        let at = crate::limits::date(answer.headers()).and_then(|date| date.checked_sub(LAG).ok());
+        let date = crate::limits::date(answer.headers());
         let stamp = |room: Room| (room.room_id, Stamp(room.message_num, room.last_update_time));
-        Self { rooms: answer.into_inner().into_iter().map(stamp).collect(), at }
+        Self { rooms: answer.into_inner().into_iter().map(stamp).collect(), date }
+    }
+
+    /// What happened before this time is in the listing.
+    pub(super) fn settled(&self) -> Option<Timestamp> {
+        self.date?.checked_sub(LAG).ok()
+    }
+
+    /// What happened at this second or later is not in the listing.
+    pub(super) fn next_second(&self) -> Option<Timestamp> {
+        self.date?.checked_add(Duration::from_secs(1)).ok()
     }
 }
 
