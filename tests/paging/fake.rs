@@ -1,0 +1,159 @@
+//! A TAS-CHA whose list of rooms does what the sandbox's cannot: lose items, gain them in front, and go in circles.
+
+use kaiwa::{Pace, tascha};
+use serde_json::{Value, json};
+use std::sync::{Arc, Mutex};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::AbortHandle;
+use url::Url;
+
+/// What a cursor of the list stands for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Cursors {
+    /// How many items there are before: what is removed in front moves the others up.
+    Positions,
+    /// The item that the last page ended with.
+    Anchors,
+}
+
+/// A list of numbers, each the id of a room, in the order in which it is listed.
+pub struct Fake {
+    base: String,
+    state: Arc<Mutex<State>>,
+    task: AbortHandle,
+}
+
+impl Drop for Fake {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+pub struct State {
+    pub items: Vec<u32>,
+    pub cursors: Cursors,
+    /// What happens to the items after a page has been answered, by the number of the page from 0.
+    pub after: Vec<fn(&mut Vec<u32>)>,
+    /// Bodies that are answered with in place of pages, by the number of the page.
+    pub scripted: Vec<Value>,
+    /// The queries so far.
+    pub asked: Vec<String>,
+}
+
+impl Fake {
+    pub async fn start(cursors: Cursors, items: impl IntoIterator<Item = u32>) -> Self {
+        let items = items.into_iter().collect();
+        let state = Arc::new(Mutex::new(State::new(cursors, items)));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let base = format!("http://{}/v1", listener.local_addr().expect("an address"));
+        let task = tokio::spawn({
+            let state = Arc::clone(&state);
+            async move {
+                while let Ok((connection, _)) = listener.accept().await {
+                    tokio::spawn(serve(connection, Arc::clone(&state)));
+                }
+            }
+        });
+        Self { base, state, task: task.abort_handle() }
+    }
+
+    pub async fn scripted(bodies: impl IntoIterator<Item = Value>) -> Self {
+        let fake = Self::start(Cursors::Positions, []).await;
+        fake.change(|state| state.scripted = bodies.into_iter().collect());
+        fake
+    }
+
+    pub fn client(&self) -> tascha::Client {
+        tascha::Client::builder()
+            .api_key("key")
+            .base_url(&self.base)
+            .pace(Pace::off())
+            .http_client(crate::light())
+            .build()
+            .expect("a client")
+    }
+
+    /// Another list, from the beginning, at the same address.
+    pub fn reset(&self, cursors: Cursors, items: impl IntoIterator<Item = u32>) {
+        let items = items.into_iter().collect();
+        self.change(|state| *state = State::new(cursors, items));
+    }
+
+    pub fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        change(&mut self.state.lock().expect("no panic held it"))
+    }
+
+    pub fn asked(&self) -> Vec<String> {
+        self.change(|state| state.asked.clone())
+    }
+}
+
+pub fn room(id: u32) -> Value {
+    json!({ "id": format!("r{id}"), "name": "a room" })
+}
+
+pub fn number(room: &tascha::Room) -> u32 {
+    room.id.as_str()[1..].parse().expect("an id of the fake")
+}
+
+async fn serve(mut connection: TcpStream, state: Arc<Mutex<State>>) {
+    let mut head = Vec::new();
+    while let Ok(read @ 1..) = connection.read_buf(&mut head).await {
+        let _ = read;
+        if !head.ends_with(b"\r\n\r\n") {
+            continue;
+        }
+        let line = String::from_utf8_lossy(&head);
+        let target = line.split(' ').nth(1).expect("a request line");
+        let url = Url::parse(&format!("http://fake{target}")).expect("a target");
+        let body = state.lock().expect("no panic held it").answer(&url).to_string();
+        let answer = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        if connection.write_all(answer.as_bytes()).await.is_err() {
+            return;
+        }
+        head.clear();
+    }
+}
+
+impl State {
+    fn new(cursors: Cursors, items: Vec<u32>) -> Self {
+        Self { items, cursors, after: Vec::new(), scripted: Vec::new(), asked: Vec::new() }
+    }
+
+    fn answer(&mut self, url: &Url) -> Value {
+        let page = self.asked.len();
+        self.asked.push(url.query().unwrap_or_default().to_owned());
+        if !self.scripted.is_empty() {
+            return self.scripted[page % self.scripted.len()].clone();
+        }
+        let parameter =
+            |name: &str| url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
+        let limit = parameter("limit").map_or(3, |limit| limit.parse().expect("a number"));
+        let rising = self.items.windows(2).all(|pair| pair[0] < pair[1]);
+        let start = parameter("cursor").map_or(0, |cursor| {
+            let value: u32 = cursor.parse().expect("a cursor of the fake");
+            match self.cursors {
+                Cursors::Positions => value as usize,
+                Cursors::Anchors => {
+                    let passed = |item: &&u32| if rising { **item <= value } else { **item >= value };
+                    self.items.iter().take_while(passed).count()
+                }
+            }
+        });
+        let start = start.min(self.items.len());
+        let end = (start + limit).min(self.items.len());
+        let data: Vec<Value> = self.items[start..end].iter().copied().map(room).collect();
+        let next = (end < self.items.len()).then(|| match self.cursors {
+            Cursors::Positions => end.to_string(),
+            Cursors::Anchors => self.items[end - 1].to_string(),
+        });
+        if let Some(change) = self.after.get(page).copied() {
+            change(&mut self.items);
+        }
+        json!({ "data": data, "nextCursor": next })
+    }
+}

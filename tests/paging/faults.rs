@@ -1,0 +1,115 @@
+//! Failures in the middle of a list.
+
+use futures::{StreamExt, TryStreamExt};
+use kaiwa::sandbox::tascha::{RoomSeed, Seed};
+use kaiwa::sandbox::{Fault, Sandbox, Script, Service, lancers};
+use kaiwa::{Outcome, RetryPolicy};
+
+async fn sandbox(messages: usize) -> Sandbox {
+    let room = RoomSeed::new("room", "").members([Seed::USER]).messages(messages);
+    Sandbox::builder().tascha(Seed::default().room(room)).start().await.expect("a sandbox")
+}
+
+/// Each failure is yielded once, and the stream goes on with the page that failed.
+#[tokio::test]
+async fn an_error_is_yielded_once_and_the_stream_goes_on() {
+    let faults = [
+        Fault::status(500),
+        Fault::reset(),
+        Fault::reset_mid_body(),
+        Fault::short_body(),
+        Fault::invalid_json(),
+        Fault::wrong_types(),
+    ];
+    let sandbox = sandbox(9).await;
+    let there: Vec<String> =
+        sandbox.tascha().room("room").messages().into_iter().map(|message| message.id).collect();
+    for fault in faults {
+        for ahead in [0, 1, 4] {
+            for page in 0..3 {
+                sandbox.faults().clear(Service::Tascha);
+                let script = Script::on("list_messages").pass(page).then(fault.clone()).times(2);
+                sandbox.faults().script(Service::Tascha, script);
+                let client = crate::tascha(&sandbox);
+                let request = client.room("room").messages().limit(3).with_retry(RetryPolicy::none());
+                let mut messages = request.with_read_ahead(ahead).stream();
+                let (mut items, mut errors) = (Vec::new(), Vec::new());
+                while let Some(message) = messages.next().await {
+                    match message {
+                        Ok(message) => items.push(message.id.to_string()),
+                        Err(error) => errors.push((items.len(), error)),
+                    }
+                }
+                assert_eq!(items, there, "{fault:?} at page {page}, {ahead} ahead");
+                let places: Vec<usize> = errors.iter().map(|(place, _)| *place).collect();
+                let place = usize::try_from(page).expect("a small number") * 3;
+                assert_eq!(places, [place, place], "{fault:?} at page {page}, {ahead} ahead");
+                assert!(errors.iter().all(|(_, error)| error.operation().is_some()));
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_failure_is_retried_before_it_is_yielded() {
+    let sandbox = sandbox(9).await;
+    let script = Script::on("list_messages").pass(1).then(Fault::bad_gateway()).times(2);
+    sandbox.faults().script(Service::Tascha, script);
+    let retry =
+        RetryPolicy::new().backoff(std::time::Duration::from_millis(1), std::time::Duration::from_millis(2));
+    let messages = crate::tascha(&sandbox).room("room").messages().limit(3).with_retry(retry);
+    let messages: Vec<_> = messages.stream().try_collect().await.expect("messages");
+    assert_eq!((messages.len(), sandbox.requests().len()), (9, 5));
+}
+
+#[tokio::test]
+async fn a_checkpoint_after_an_error_goes_on_as_well_as_the_stream() {
+    let sandbox = sandbox(6).await;
+    sandbox.faults().script(Service::Tascha, Script::on("list_messages").pass(1).then(Fault::status(500)));
+    let client = crate::tascha(&sandbox);
+    let messages = || client.room("room").messages().limit(2).with_retry(RetryPolicy::none());
+    let mut stream = messages().stream();
+    let (mut first, mut checkpoint) = (Vec::new(), stream.checkpoint());
+    while let Ok(Some(message)) = stream.try_next().await {
+        first.push(message);
+        checkpoint = stream.checkpoint();
+    }
+    assert_eq!((first.len(), stream.checkpoint()), (2, checkpoint.clone()));
+    drop(stream);
+    let rest: Vec<_> =
+        messages().stream_from(&checkpoint).expect("of this list").try_collect().await.expect("messages");
+    assert_eq!(rest.len(), 4);
+}
+
+/// Something that fails while it is only being found out whether there is more does not spoil what there is.
+#[tokio::test]
+async fn a_failure_after_the_cap_is_kept_for_the_next_poll() {
+    let sandbox = sandbox(4).await;
+    sandbox.faults().script(Service::Tascha, Script::on("list_messages").pass(1).then(Fault::status(500)));
+    let messages = crate::tascha(&sandbox).room("room").messages().limit(2).with_retry(RetryPolicy::none());
+    let mut messages = messages.stream();
+    let some = messages.try_collect_up_to(2).await.expect("messages");
+    assert_eq!((some.items.len(), some.more), (2, true));
+    let error = messages.next().await.expect("it goes on").expect_err("the failure");
+    assert_eq!(error.outcome(), Outcome::Unknown);
+    assert_eq!(messages.try_collect_up_to(9).await.expect("messages").items.len(), 2);
+}
+
+/// Lancers' unread messages take a second request for a page, and either can fail.
+#[tokio::test]
+async fn the_request_that_finds_the_next_page_can_fail_too() {
+    let board = lancers::BoardSeed::new("bob", ["alice"]).messages(2).unread_by(["alice"]);
+    let seed = lancers::Seed::new().account("alice", lancers::Seed::CREDENTIAL).boards(4, board);
+    let sandbox = Sandbox::builder().lancers(seed).start().await.expect("a sandbox");
+    for operation in ["list_unread", "get_board"] {
+        let script = Script::on(operation).pass(1).then(Fault::status(500));
+        sandbox.faults().script(Service::Lancers, script);
+        let unread = crate::lancers(&sandbox).unread().limit(2).with_retry(RetryPolicy::none());
+        let all: Vec<_> = unread.stream().collect().await;
+        assert_eq!(all.iter().filter(|message| message.is_err()).count(), 1, "{operation}");
+        let mut ids: Vec<_> = all.into_iter().flatten().map(|message| message.id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), 8, "{operation}");
+    }
+}

@@ -1,0 +1,264 @@
+//! Lancers' five ways of paging in one API.
+
+use futures::TryStreamExt;
+use jiff::{SignedDuration, Timestamp};
+use kaiwa::lancers::{BoardId, Client, Direction, FileId, MessageId};
+use kaiwa::sandbox::lancers::{BoardSeed, Seed};
+use kaiwa::sandbox::{Fault, Sandbox, Script, Service};
+use serde_json::{Value, json};
+
+/// Wednesday noon in Japan, or so many seconds before.
+pub fn at(seconds_ago: i64) -> Timestamp {
+    "2026-03-04T12:00:00+09:00".parse::<Timestamp>().expect("a time") - SignedDuration::from_secs(seconds_ago)
+}
+
+pub fn alice() -> Seed {
+    Seed::new().account("alice", Seed::CREDENTIAL).account("bob", Seed::COLLEAGUE_CREDENTIAL)
+}
+
+pub async fn sandbox(seed: Seed) -> (Sandbox, Client) {
+    let sandbox = Sandbox::builder().lancers(seed).start().await.expect("a sandbox");
+    let client = crate::lancers(&sandbox);
+    (sandbox, client)
+}
+
+/// Boards with the same second in groups of these sizes.
+pub fn ties(groups: &[usize]) -> Seed {
+    let board = |group: usize| {
+        let seconds = i64::try_from(group).expect("a small number");
+        BoardSeed::new("bob", ["alice"]).messages(1 + group % 3).unread_by(["alice"]).modified(at(seconds))
+    };
+    groups.iter().enumerate().fold(alice(), |seed, (group, size)| seed.boards(*size, board(group)))
+}
+
+/// The ids of the boards in the order of the list.
+async fn boards_in_order(client: &Client) -> Vec<BoardId> {
+    client.boards().limit(10_000).await.expect("boards").iter().map(|board| board.id).collect()
+}
+
+fn numbers(count: usize) -> std::ops::RangeInclusive<i64> {
+    1..=i64::try_from(count).expect("a small number")
+}
+
+#[tokio::test]
+async fn boards_of_one_second_are_neither_lost_nor_repeated_at_the_edge() {
+    for groups in
+        [vec![], vec![1], vec![1; 7], vec![3, 1, 3], vec![2, 2, 2], vec![7], vec![1, 9, 1], vec![16, 3]]
+    {
+        let (sandbox, client) = sandbox(ties(&groups)).await;
+        let there = boards_in_order(&client).await;
+        assert_eq!(there.len(), groups.iter().sum::<usize>());
+        for limit in numbers(there.len() + 2) {
+            for ahead in [0, 2] {
+                let boards = client.boards().limit(limit).with_read_ahead(ahead).stream();
+                let boards: Vec<BoardId> =
+                    boards.map_ok(|board| board.id).try_collect().await.expect("boards");
+                assert_eq!(boards, there, "{groups:?}, {limit} a page");
+            }
+        }
+        drop(sandbox);
+    }
+}
+
+/// `limit` counts boards, and the rows are messages that do not tell their board's time.
+#[tokio::test]
+async fn unread_messages_of_every_board_come_once() {
+    for groups in [vec![], vec![1], vec![1; 7], vec![3, 1, 3], vec![7], vec![1, 9, 1]] {
+        let (sandbox, client) = sandbox(ties(&groups)).await;
+        let boards = boards_in_order(&client).await;
+        let there: Vec<MessageId> =
+            client.unread().limit(1_000).await.expect("messages").iter().map(|message| message.id).collect();
+        for limit in numbers(boards.len() + 2) {
+            let unread = client.unread().limit(limit).stream();
+            let unread: Vec<MessageId> = unread.map_ok(|m| m.id).try_collect().await.expect("messages");
+            assert_eq!(unread, there, "{groups:?}, {limit} a page");
+        }
+        drop(sandbox);
+    }
+}
+
+#[tokio::test]
+async fn an_unread_board_that_was_changed_after_its_last_message_hides_no_other() {
+    let (_sandbox, client) = sandbox(ties(&[1, 1, 1, 1])).await;
+    let boards = boards_in_order(&client).await;
+    // The oldest becomes the newest, while what is unread on it stays old.
+    client.board(boards[3]).update().title("あとで").await.expect("changed");
+    let unread: Vec<_> = client.unread().limit(1).stream().try_collect().await.expect("messages");
+    let mut met: Vec<BoardId> = unread.iter().map(|message| message.board_id).collect();
+    met.dedup();
+    assert_eq!(met, [boards[3], boards[0], boards[1], boards[2]]);
+}
+
+/// Between a page of unread messages and the question for its last board, somebody writes there.
+#[tokio::test]
+async fn an_unread_board_that_changes_right_then_hides_no_other() {
+    let (sandbox, client) = sandbox(ties(&[1, 1, 1, 1, 1])).await;
+    let boards = boards_in_order(&client).await;
+    let now = json!({ "id": boards[1], "modified": "2027-01-01 00:00:00" }).to_string();
+    let script = Script::on("get_board").then(Fault::status(200).body("application/json", now));
+    sandbox.faults().script(Service::Lancers, script);
+    let unread: Vec<_> = client.unread().limit(2).stream().try_collect().await.expect("messages");
+    let mut met: Vec<BoardId> = unread.iter().map(|message| message.board_id).collect();
+    met.dedup();
+    assert_eq!(met, boards);
+}
+
+#[tokio::test]
+async fn messages_come_once_in_both_directions_from_anywhere() {
+    for length in [0, 1, 2, 5] {
+        let (sandbox, client) =
+            sandbox(alice().board(BoardSeed::new("alice", ["bob"]).messages(length))).await;
+        let id = BoardId(sandbox.lancers().boards()[0].id as u64);
+        let board = client.board(id);
+        let there = sandbox.lancers().board(id.0 as i64).messages();
+        let rising: Vec<u64> = there.iter().map(|message| message.id as u64).collect();
+        let falling: Vec<u64> = rising.iter().rev().copied().collect();
+        for limit in numbers(length + 2) {
+            let all = async |direction, from: Option<u64>| {
+                let mut messages = board.messages().direction(direction).limit(limit);
+                if let Some(from) = from {
+                    messages = messages.message_id(MessageId(from));
+                }
+                messages.stream().map_ok(|m| m.id.0).try_collect::<Vec<_>>().await.expect("messages")
+            };
+            assert_eq!(all(Direction::Next, None).await, rising, "{length}, {limit} a page");
+            assert_eq!(all(Direction::Prev, None).await, falling, "{length}, {limit} a page");
+            for (place, from) in rising.iter().enumerate() {
+                assert_eq!(all(Direction::Next, Some(*from)).await, rising[place..]);
+                assert_eq!(all(Direction::Prev, Some(*from)).await, falling[length - 1 - place..]);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn files_come_upwards_whichever_way_a_page_is_printed() {
+    for upwards in [false, true] {
+        for length in [0, 1, 2, 5] {
+            let file = |board: BoardSeed, number| board.file("bob", format!("{number}.txt"), "text/plain", 1);
+            let board = (0..length).fold(BoardSeed::new("alice", ["bob"]), file);
+            let seed = if upwards { alice().files_upwards() } else { alice() };
+            let (sandbox, client) = sandbox(seed.board(board)).await;
+            let board = sandbox.lancers().boards()[0].id;
+            let there: Vec<u64> =
+                sandbox.lancers().board(board).files().iter().map(|f| f.id as u64).collect();
+            for limit in numbers(length + 2) {
+                let files = client.board(BoardId(board as u64)).files().limit(limit);
+                let all: Vec<u64> =
+                    files.clone().stream().map_ok(|file| file.id.0).try_collect().await.expect("files");
+                assert_eq!(all, there, "{limit} a page");
+                if let Some(second) = there.get(1) {
+                    let files = files.file_id(FileId(*second)).stream();
+                    let rest: Vec<u64> = files.map_ok(|file| file.id.0).try_collect().await.expect("files");
+                    assert_eq!(rest, there[1..], "{limit} a page");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn users_come_by_name() {
+    let names = ["alice", "bob", "carol", "山田 太郎", "🍊", "a&b=c"];
+    let (sandbox, client) = sandbox(alice().board(BoardSeed::new("alice", names))).await;
+    let board = sandbox.lancers().boards()[0].clone();
+    assert_eq!(board.users.len(), names.len());
+    for limit in numbers(names.len() + 1) {
+        let users = client.board(BoardId(board.id as u64)).users().limit(limit);
+        let all: Vec<String> =
+            users.clone().stream().map_ok(|user| user.name).try_collect().await.expect("users");
+        assert_eq!(all, board.users, "{limit} a page");
+        let rest: Vec<_> = users.user("bob").stream().try_collect().await.expect("users");
+        assert_eq!(rest.len(), board.users.iter().filter(|name| name.as_str() > "bob").count());
+    }
+}
+
+#[tokio::test]
+async fn a_search_comes_by_position() {
+    let board = BoardSeed::new("alice", ["bob"]).title("請求書");
+    let seed = alice().boards(23, board).boards(5, BoardSeed::new("alice", ["bob"]).title("雑談"));
+    let (_sandbox, client) = sandbox(seed).await;
+    let there = client.search("請求").limit(100).await.expect("boards");
+    assert_eq!(there.len(), 23);
+    for limit in 1..=25 {
+        let found: Vec<_> = client.search("請求").limit(limit).stream().try_collect().await.expect("boards");
+        assert_eq!(found, *there, "{limit} a page");
+        let rest = client.search("請求").limit(limit).offset(20).stream();
+        let rest: Vec<_> = rest.try_collect().await.expect("boards");
+        assert_eq!(rest, there[20..], "{limit} a page");
+    }
+}
+
+#[tokio::test]
+async fn a_limit_is_always_sent() {
+    let (sandbox, client) = sandbox(ties(&[1, 1])).await;
+    let board = client.board(boards_in_order(&client).await[0]);
+    sandbox.clear_requests();
+    client.boards().stream().try_collect::<Vec<_>>().await.expect("boards");
+    client.unread().stream().try_collect::<Vec<_>>().await.expect("messages");
+    client.search("bob").stream().try_collect::<Vec<_>>().await.expect("boards");
+    board.messages().stream().try_collect::<Vec<_>>().await.expect("messages");
+    board.files().stream().try_collect::<Vec<_>>().await.expect("files");
+    board.users().stream().try_collect::<Vec<_>>().await.expect("users");
+    for request in sandbox.requests() {
+        let expected = (request.operation != Some("get_board")).then_some("100");
+        assert_eq!(request.parameter("limit").as_deref(), expected, "{:?}", request.operation);
+    }
+}
+
+fn board(id: u64, time: &str) -> Value {
+    json!({ "id": id, "title": "", "modified": time })
+}
+
+/// A service that does not do as its documentation says must not keep the stream busy for ever.
+#[tokio::test]
+async fn every_loop_ends() {
+    let (sandbox, client) = sandbox(alice().board(BoardSeed::new("alice", ["bob"]).messages(3))).await;
+    let id = BoardId(sandbox.lancers().boards()[0].id as u64);
+    let same = |operation: &str, body: Value| {
+        let answer = Fault::status(200).body("application/json", body.to_string());
+        sandbox.faults().script(Service::Lancers, Script::on(operation).then(answer).forever());
+    };
+    let time = "2026-01-01 00:00:00";
+    let message = json!({ "id": 5, "board_id": id, "description": "" });
+    same("list_boards", json!([board(1, time), board(2, time), board(3, time)]));
+    same("search_boards", json!([board(1, time), board(2, time)]));
+    same("list_unread", json!([message]));
+    same("list_messages", json!([message]));
+    same("list_files", json!([{ "id": 6 }, { "id": 4 }]));
+    same("list_users", json!([{ "name": "z" }, { "name": "a" }]));
+    for limit in [1, 2, 3, 100] {
+        sandbox.clear_requests();
+        let board = client.board(id);
+        assert_eq!(
+            client.boards().limit(limit).stream().try_collect::<Vec<_>>().await.expect("boards").len(),
+            3
+        );
+        assert_eq!(
+            client.search("x").limit(limit).stream().try_collect::<Vec<_>>().await.expect("").len(),
+            2
+        );
+        assert_eq!(client.unread().limit(limit).stream().try_collect::<Vec<_>>().await.expect("").len(), 1);
+        assert_eq!(board.messages().limit(limit).stream().try_collect::<Vec<_>>().await.expect("").len(), 1);
+        assert_eq!(board.files().limit(limit).stream().try_collect::<Vec<_>>().await.expect("").len(), 2);
+        assert_eq!(board.users().limit(limit).stream().try_collect::<Vec<_>>().await.expect("").len(), 2);
+        assert!(sandbox.requests().len() < 40, "{} requests", sandbox.requests().len());
+    }
+}
+
+/// If the service caps its pages below the boards of one second, those past the cap cannot be reached, but the older
+/// ones can.
+#[tokio::test]
+async fn a_second_with_more_boards_than_the_service_gives_is_stepped_past() {
+    let (sandbox, client) = sandbox(alice()).await;
+    let page = |boards: &[Value]| Fault::status(200).body("application/json", json!(boards).to_string());
+    let (tie, older) = ("2026-01-01 00:00:05", "2026-01-01 00:00:01");
+    let full = page(&[board(9, tie), board(8, tie)]);
+    let script = Script::on("list_boards").then(full.clone()).then(full).then(page(&[board(1, older)]));
+    sandbox.faults().script(Service::Lancers, script.then(page(&[board(1, older)])));
+    let boards: Vec<_> = client.boards().limit(50).stream().try_collect().await.expect("boards");
+    assert_eq!(boards.iter().map(|board| board.id.0).collect::<Vec<_>>(), [9, 8, 1]);
+    let asked: Vec<_> =
+        sandbox.requests().iter().filter_map(|request| request.parameter("modified")).collect();
+    assert_eq!(asked, ["2026-01-01 00:00:06", "2026-01-01 00:00:05", "2026-01-01 00:00:02"]);
+}

@@ -1,0 +1,106 @@
+//! Lists of which an item does not decode.
+
+use crate::fake::{Cursors, Fake, room};
+use futures::TryStreamExt;
+use kaiwa::chatwork::RoomId;
+use kaiwa::sandbox::{Fault, Sandbox, Script, Service};
+use kaiwa::{Lenient, chatwork, tascha};
+use serde_json::json;
+
+#[tokio::test]
+async fn a_plain_list_keeps_what_decodes() {
+    let sandbox = Sandbox::start().await.expect("a sandbox");
+    let whole = sandbox.client().chatwork.rooms().await.expect("rooms");
+    let mut spoilt: Vec<serde_json::Value> = whole.json().expect("it is JSON");
+    spoilt[1]["unread_num"] = json!("many");
+    let body = json!(spoilt).to_string();
+    let script = || Script::on("list_rooms").then(Fault::status(200).body("application/json", body.clone()));
+    sandbox.faults().script(Service::Chatwork, script().times(3));
+    let rooms = || sandbox.client().chatwork.rooms();
+    let error = rooms().await.expect_err("one does not decode");
+    assert!(error.is_decode() && error.to_string().contains("[1].unread_num"), "{error}");
+
+    let kept = rooms().lenient().await.expect("the others do");
+    assert_eq!(kept.items.len(), whole.len() - 1);
+    assert_eq!(kept.items[0], whole[0]);
+    let rejected = &kept.rejected[0];
+    assert_eq!((rejected.index, rejected.path.as_str()), (1, "[1].unread_num"));
+    assert_eq!(rejected.value["unread_num"], "many");
+    assert_eq!((kept.attempts(), kept.body().len()), (1, body.len()), "it is a response with all that came");
+
+    // What has been answered already can be read again in this way.
+    let raw = sandbox.client().chatwork.request(reqwest::Method::GET, "/rooms").await.expect("JSON");
+    let again: Lenient<chatwork::Room> = raw.json().expect("a list");
+    assert_eq!((again.items, again.rejected), (kept.items.clone(), kept.rejected.clone()));
+}
+
+#[tokio::test]
+async fn nothing_else_about_a_request_changes() {
+    let sandbox = Sandbox::start().await.expect("a sandbox");
+    let client = sandbox.client().chatwork;
+    let room = client.rooms().await.expect("rooms")[0].room_id;
+    sandbox.clear_requests();
+    let nothing = client.room(room).tasks().lenient().with_header("x-test", "kept").await;
+    assert!(nothing.expect("an empty answer is an empty list").rejected.is_empty());
+    assert_eq!(sandbox.requests()[0].header("x-test"), Some("kept"));
+    let error = client.room(RoomId(0)).members().lenient().await.expect_err("no room has this id");
+    assert!(error.is_invalid_input(), "{error}");
+}
+
+#[tokio::test]
+async fn a_stream_tells_an_item_that_does_not_decode_and_goes_on() {
+    let bad = json!({ "id": "r3", "name": 7 });
+    let pages = [
+        json!({ "data": [room(1), room(2), bad], "nextCursor": "a" }),
+        // The page overlaps with the one before, and what was told is not told again.
+        json!({ "data": [bad, room(4), null], "nextCursor": null }),
+    ];
+    let fake = Fake::scripted(pages).await;
+    let mut rooms = fake.client().rooms().limit(3).lenient().stream();
+    let mut met = Vec::new();
+    while let Some(room) = rooms.try_next().await.expect("no failure of the call") {
+        match room {
+            Ok(room) => met.push(room.id.to_string()),
+            Err(rejected) => met.push(format!("{} {}", rejected.index, rejected.path)),
+        }
+    }
+    assert_eq!(met, ["r1", "r2", "2 data[2].name", "r4", "2 data[2]"]);
+    assert_eq!(rooms.checkpoint().last(), Some("r4"), "what has no id cannot be named");
+    assert_eq!(rooms.checkpoint().count(), 5);
+}
+
+#[tokio::test]
+async fn a_lenient_stream_and_a_strict_one_share_checkpoints() {
+    let fake = Fake::start(Cursors::Anchors, 1..=5).await;
+    let rooms = || fake.client().rooms().limit(2);
+    let mut strict = rooms().stream();
+    strict.try_collect_up_to(3).await.expect("rooms");
+    let lenient = rooms().lenient().stream_from(&strict.checkpoint()).expect("the same list");
+    let rest: Vec<Result<tascha::Room, _>> = lenient.try_collect().await.expect("rooms");
+    let ids: Vec<String> = rest.into_iter().flatten().map(|room| room.id.to_string()).collect();
+    assert_eq!(ids, ["r4", "r5"]);
+}
+
+/// Where the list goes on follows from the rows, also from one that does not decode.
+#[tokio::test]
+async fn an_edge_that_does_not_decode_is_an_edge_all_the_same() {
+    let sandbox = Sandbox::start().await.expect("a sandbox");
+    let board = |id: u64, second: u64, title: serde_json::Value| json!({ "id": id, "title": title, "modified": format!("2026-01-01 00:00:{second:02}") });
+    let first = json!([board(9, 9, json!("a")), board(8, 8, json!(["not a text"]))]).to_string();
+    let second = json!([board(8, 8, json!(["not a text"])), board(7, 7, json!("c"))]).to_string();
+    let json = |body: &str| Fault::status(200).body("application/json", body.to_owned());
+    let script = Script::on("list_boards").then(json(&first)).then(json(&second)).then(json("[]"));
+    sandbox.faults().script(Service::Lancers, script);
+    let boards = crate::lancers(&sandbox).boards().limit(2).lenient().stream();
+    let boards: Vec<_> = boards.try_collect().await.expect("boards");
+    let met: Vec<String> = boards
+        .iter()
+        .map(|board| match board {
+            Ok(board) => board.title.clone(),
+            Err(rejected) => rejected.path.clone(),
+        })
+        .collect();
+    assert_eq!(met, ["a", "[1].title", "c"]);
+    let asked: Vec<_> = sandbox.requests().iter().map(|request| request.parameter("modified")).collect();
+    assert_eq!(asked[1].as_deref(), Some("2026-01-01 00:00:09"));
+}

@@ -1,0 +1,27 @@
+//! Lists in pages: every size of page, what changes between pages, and what goes wrong in the middle.
+
+mod ahead;
+mod cursors;
+mod fake;
+mod faults;
+mod lancers;
+mod lenient;
+mod resume;
+mod resume_lancers;
+
+use kaiwa::sandbox::Sandbox;
+
+/// Settings of a client that does not read the system's certificates, which takes longer than most tests here.
+fn light() -> reqwest::ClientBuilder {
+    reqwest::Client::builder().tls_certs_only([])
+}
+
+fn tascha(sandbox: &Sandbox) -> kaiwa::tascha::Client {
+    let token = kaiwa::sandbox::tascha::Seed::TOKEN;
+    sandbox.tascha_as(token).http_client(light()).build().expect("a client")
+}
+
+fn lancers(sandbox: &Sandbox) -> kaiwa::lancers::Client {
+    let credential = kaiwa::sandbox::lancers::Seed::CREDENTIAL;
+    sandbox.lancers_as(credential).http_client(light()).build().expect("a client")
+}
