@@ -44,7 +44,8 @@ async fn serve(mut connection: TcpStream) {
         let start: usize = cursor.map_or(0, |cursor| cursor.parse().expect("a cursor of this list"));
         let mut body = String::from(r#"{"data":["#);
         for number in start..start + PAGE {
-            write!(body, r#"{}{{"id":"r{number}"}}"#, if number == start { "" } else { "," }).expect("a String");
+            write!(body, r#"{}{{"id":"r{number}"}}"#, if number == start { "" } else { "," })
+                .expect("a String");
         }
         match start + PAGE {
             ITEMS => body.push_str(r#"],"nextCursor":null}"#),
