@@ -178,7 +178,7 @@ impl Export {
             self.bar.set_position(self.at.messages);
             self.lines += 1;
             // A checkpoint names some hundred items: made for every line, it would be most of the work.
-            if self.lines % LINES_PER_CHECKPOINT == 0 {
+            if self.lines.is_multiple_of(LINES_PER_CHECKPOINT) {
                 self.at.room = Some((id.clone(), Some(messages.checkpoint())));
                 self.save()?;
             }

@@ -136,13 +136,14 @@ impl<S: Service> ClientBuilder<S> {
     /// The time for one attempt, from connecting to the end of the answer. `None` sets no bound.
     ///
     /// When it ends before an answer came, nobody knows whether the request was received, so that connecting is
-    /// always given less: see [`connect_timeout`](Self::connect_timeout).
+    /// given less: see [`connect_timeout`](Self::connect_timeout). That holds for the client's times; one call that is
+    /// given less time than a connection still ends in [`Outcome::Unknown`](crate::Outcome::Unknown).
     pub fn attempt_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.attempt_timeout = timeout.into();
         self
     }
 
-    /// The time for a connection to come up; at most nine tenths of the attempt's time, so that a connection that
+    /// The time for a connection to come up; at most nine tenths of the attempt's and of the call's time, so that a connection that
     /// never comes up is known as one.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
@@ -230,15 +231,19 @@ impl<S: Service> ClientBuilder<S> {
                 "the base URL has a query, a fragment or a user in it; give scheme, host and path",
             ));
         }
-        let connect_timeout = match self.attempt_timeout {
-            Some(attempt) => self.connect_timeout.min(attempt.mul_f64(0.9)),
+        let shortest = [self.attempt_timeout, self.timeout].into_iter().flatten().min();
+        let connect_timeout = match shortest {
+            Some(shortest) => self.connect_timeout.min(shortest / 10 * 9),
             None => self.connect_timeout,
         };
         let agent =
             self.user_agent.unwrap_or_else(|| concat!("kaiwa/", env!("CARGO_PKG_VERSION")).to_owned());
-        let http = self
-            .http
-            .unwrap_or_default()
+        let mut http = self.http.unwrap_or_default();
+        if base.scheme() == "http" {
+            // Only loopback is allowed so: over a proxy the credential would leave this machine in the clear.
+            http = http.no_proxy();
+        }
+        let http = http
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
             .connect_timeout(connect_timeout)

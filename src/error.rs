@@ -23,6 +23,7 @@ use jiff::Timestamp;
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What is known of a request's effect after a failure.
@@ -136,10 +137,14 @@ fn until(reset: &Option<Timestamp>) -> String {
 ///
 /// Its `Display` says what happened, what became of the request, and what to do; it never holds a header, a token or
 /// the body. [`body`](Self::body) has the service's whole answer, up to the client's cap.
-pub struct Error(Box<Repr>);
+///
+/// It is one pointer, and clones share what it points to.
+#[derive(Clone)]
+pub struct Error(Arc<Repr>);
 
+#[derive(Clone)]
 struct Repr {
-    kind: ErrorKind,
+    kind: Arc<ErrorKind>,
     outcome: Outcome,
     call: Call,
     answer: Answer,
@@ -147,7 +152,7 @@ struct Repr {
 }
 
 /// What was being called, as far as an error tells it.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Call {
     pub(crate) operation: Option<&'static Operation>,
     pub(crate) reads_only: bool,
@@ -156,7 +161,7 @@ pub(crate) struct Call {
 }
 
 /// What the service said, if it said anything.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Answer {
     pub(crate) status: Option<StatusCode>,
     pub(crate) headers: HeaderMap,
@@ -187,7 +192,12 @@ pub(crate) fn text(value: &serde_json::Value) -> Option<String> {
 impl Error {
     pub(crate) fn new(kind: ErrorKind, outcome: Outcome) -> Self {
         let (call, answer) = Default::default();
-        Self(Box::new(Repr { kind, outcome, call, answer, attempts: 0 }))
+        Self(Arc::new(Repr { kind: Arc::new(kind), outcome, call, answer, attempts: 0 }))
+    }
+
+    fn repr(&mut self) -> &mut Repr {
+        // A source of tokens may keep a clone of what it fails with; what this call adds is not for that one.
+        Arc::make_mut(&mut self.0)
     }
 
     pub(crate) fn config(problem: impl Into<String>) -> Self {
@@ -195,18 +205,24 @@ impl Error {
     }
 
     pub(crate) fn with_answer(mut self, answer: Answer) -> Self {
-        self.0.answer = answer;
+        self.repr().answer = answer;
         self
     }
 
     pub(crate) fn with_call(mut self, call: Call, attempts: u32) -> Self {
-        self.0.call = call;
-        self.0.attempts = attempts;
+        let repr = self.repr();
+        (repr.call, repr.attempts) = (call, attempts);
+        self
+    }
+
+    #[cfg(feature = "chatwork")]
+    pub(crate) fn with_attempts(mut self, attempts: u32) -> Self {
+        self.repr().attempts = attempts;
         self
     }
 
     pub(crate) fn with_outcome(mut self, outcome: Outcome) -> Self {
-        self.0.outcome = outcome;
+        self.repr().outcome = outcome;
         self
     }
 
@@ -254,8 +270,13 @@ impl Error {
 
     /// How long the service asks to wait before it is tried again: from `Retry-After`, or with a 429 from the reset of
     /// the window that is exhausted.
+    ///
+    /// A wait for a permit that would have been too long counts as well.
     pub fn retry_after(&self) -> Option<Duration> {
-        self.0.answer.wait
+        match *self.0.kind {
+            ErrorKind::WaitTooLong { needed, .. } => Some(needed),
+            _ => self.0.answer.wait,
+        }
     }
 
     /// How many times the request was sent.
@@ -286,7 +307,7 @@ impl Error {
 
     /// Whether the time ran out: of the attempt, of the call, or of connecting.
     pub fn is_timeout(&self) -> bool {
-        match &self.0.kind {
+        match &*self.0.kind {
             ErrorKind::Timeout(_) | ErrorKind::WaitTooLong { .. } => true,
             ErrorKind::Connect(source) | ErrorKind::Send(source) | ErrorKind::Body(source) => {
                 source.is_timeout()
@@ -297,13 +318,13 @@ impl Error {
 
     /// Whether no connection came up.
     pub fn is_connect(&self) -> bool {
-        matches!(self.0.kind, ErrorKind::Connect(_))
+        matches!(*self.0.kind, ErrorKind::Connect(_))
     }
 
     /// Whether a limit was the cause: a 429, or a wait for a budget that was too long.
     pub fn is_rate_limited(&self) -> bool {
         self.status() == Some(StatusCode::TOO_MANY_REQUESTS)
-            || matches!(self.0.kind, ErrorKind::WaitTooLong { .. } | ErrorKind::UnitsExhausted { .. })
+            || matches!(*self.0.kind, ErrorKind::WaitTooLong { .. } | ErrorKind::UnitsExhausted { .. })
     }
 
     /// What a 409 was about; `None` for any other failure.
@@ -330,20 +351,21 @@ impl Error {
 
     /// Whether a parameter was refused before anything was sent.
     pub fn is_invalid_input(&self) -> bool {
-        matches!(self.0.kind, ErrorKind::InvalidInput(_))
+        matches!(*self.0.kind, ErrorKind::InvalidInput(_))
     }
 
     /// Whether the answer was not of the expected shape.
     pub fn is_decode(&self) -> bool {
-        matches!(self.0.kind, ErrorKind::Decode { .. })
+        matches!(*self.0.kind, ErrorKind::Decode { .. })
     }
 
     /// What the outcome means, and what to do now.
     fn advice(&self) -> &'static str {
         let status = self.status().map(|status| status.as_u16());
-        match (&self.0.kind, self.0.outcome, status) {
+        match (&*self.0.kind, self.0.outcome, status) {
             (ErrorKind::Config(_), ..) => "Nothing was sent.",
             (ErrorKind::Token(_), Outcome::NotSent, _) => "Nothing was sent; authorize again if it stays so.",
+            (ErrorKind::Token(_), ..) => "Authorize again if it stays so.",
             (ErrorKind::WaitTooLong { .. }, Outcome::NotSent, _) => {
                 "Nothing was sent; come back later, or give the call a longer timeout."
             }
@@ -356,13 +378,27 @@ impl Error {
             }
             (_, Outcome::Rejected, Some(401)) => "It was not done; check the credential.",
             (_, Outcome::Rejected, Some(403)) => {
-                "It was not done; the credential lacks the right or the scope for it."
+                "It was not done; the credential lacks the right or the scope for it, or has no part in the room."
             }
+            (_, Outcome::Rejected, Some(404)) => {
+                "It was not done; check the ids, and whether the path is right."
+            }
+            (_, Outcome::Rejected, Some(409)) => match self.conflict() {
+                Some(Conflict::IdempotencyKey) => {
+                    "It was not done; use another idempotency key for another request."
+                }
+                Some(Conflict::Version) => "It was not done; read it again, and send the new version.",
+                _ => "It was not done.",
+            },
             (_, Outcome::Rejected, Some(429)) => "It was not done; it can be sent again after the wait.",
             (_, Outcome::Rejected, Some(300..=399)) => {
                 "Redirects are not followed, so that no credential leaves; it was not done; set the base URL to the new place."
             }
             (_, Outcome::Rejected, _) if self.0.call.reads_only => "The service refused it.",
+            (ErrorKind::Decode { .. }, ..) if self.0.call.reads_only => {
+                "The service has changed, or was not known well: `Error::body` has the answer."
+            }
+            (_, Outcome::NotSent, _) if self.0.call.reads_only => "Nothing was sent, so it can be repeated.",
             _ if self.0.call.reads_only => "It only reads, so it can be repeated.",
             (_, Outcome::NotSent, _) => "Nothing was sent, so it can be sent again.",
             (_, Outcome::Rejected, _) => "It was not done.",
@@ -382,7 +418,7 @@ impl fmt::Display for Error {
             write!(f, "{operation}: ")?;
         }
         write!(f, "{kind}")?;
-        if let (Some(status), false) = (self.status(), matches!(kind, ErrorKind::Status(_))) {
+        if let (Some(status), false) = (self.status(), matches!(**kind, ErrorKind::Status(_))) {
             write!(f, " (status {})", status.as_u16())?;
         }
         if let Some(code) = self.code() {
@@ -390,12 +426,15 @@ impl fmt::Display for Error {
         }
         let messages = self.messages();
         if !messages.is_empty() {
+            // The sentence goes on, whatever the service ends its texts with.
+            let messages: Vec<&str> =
+                messages.iter().map(|text| text.trim_end_matches(['.', '。'])).collect();
             write!(f, ": {}", OneLine(&messages.join("; ")))?;
         }
         if let Some(source) = std::error::Error::source(self) {
             write!(f, ": {}", Innermost(source))?;
         }
-        if let Some(wait) = self.retry_after() {
+        if let Some(wait) = self.0.answer.wait {
             write!(f, "; the service asks to wait {wait:?}")?;
         }
         write!(f, ". {}", self.advice())?;
@@ -421,7 +460,7 @@ impl fmt::Display for OneLine<'_> {
 }
 
 /// The last cause of a chain: reqwest's own text names the URL, whose query can hold what people wrote.
-struct Innermost<'a>(&'a (dyn std::error::Error + 'static));
+pub(crate) struct Innermost<'a>(pub(crate) &'a (dyn std::error::Error + 'static));
 
 impl fmt::Display for Innermost<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -446,7 +485,7 @@ impl fmt::Debug for Error {
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        std::error::Error::source(&self.0.kind)
+        std::error::Error::source(&*self.0.kind)
     }
 }
 

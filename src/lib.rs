@@ -60,9 +60,10 @@
 //! | 500, 502, 503, 504 | `Unknown` | again | again | again | **fails** |
 //! | 408 | `Rejected` | again | again | again | fails |
 //! | 401 with a token that can be renewed | `Rejected` | once more | once more | once more | once more |
+//! | 301, 302, 303 to anything but a read | `Unknown` | | fails | fails | fails |
 //! | other 3xx and 4xx | `Rejected` | fails | fails | fails | fails |
 //! | other 5xx | `Unknown` | fails | fails | fails | fails |
-//! | 2xx, body cut short | `Applied` | again | again | again | **fails** |
+//! | 2xx, body cut short or too slow | `Applied` | again | again | again | **fails** |
 //! | 2xx, body too large or not as expected | `Applied` | fails | fails | fails | fails |
 //!
 //! "Again" is bounded by the [`RetryPolicy`], the [`RetryBudget`] and the call's deadline; a body that is a stream is not
@@ -104,7 +105,7 @@
     allow(dead_code, unused_imports, unused_macros, rustdoc::broken_intra_doc_links)
 )]
 
-/// The programs of the README compile, and its test passes.
+/// The programs of the README compile; its test is run by `tests/readme.rs`.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
@@ -132,15 +133,16 @@ mod wire;
 
 #[cfg(feature = "chatwork")]
 pub mod chatwork;
-#[cfg(all(feature = "chatwork", feature = "tascha", feature = "lancers"))]
 pub mod guide;
 #[cfg(feature = "lancers")]
 pub mod lancers;
+#[cfg(all(feature = "oauth", feature = "__service"))]
+pub mod oauth;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 #[cfg(feature = "tascha")]
 pub mod tascha;
-#[cfg(feature = "webhooks")]
+#[cfg(all(feature = "webhooks", feature = "__service"))]
 pub mod webhook;
 
 #[cfg(feature = "__service")]
@@ -158,5 +160,11 @@ pub use crate::{
     transport::pace::{Budget, BudgetStore, Pace, Settlement},
     transport::retry::{RetryBudget, RetryPolicy},
     upload::Upload,
-    wire::Nullable,
+    wire::{Nullable, Secret},
 };
+/// Times and time zones, as parameters and answers have them.
+#[cfg(feature = "__service")]
+pub use jiff;
+/// The methods of HTTP, for requests to paths of your own.
+#[cfg(feature = "__service")]
+pub use reqwest::Method;

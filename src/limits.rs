@@ -4,7 +4,8 @@
 //! |---|---|
 //! | `x-ratelimit-limit`, `-remaining`, `-reset` | Chatwork: the account's window; `reset` is in Unix seconds |
 //! | `RateLimit-Limit`, `-Remaining`, `-Reset`, `RateLimit-Policy: 300;w=60` | IETF drafts up to 06; `Reset` counts seconds from now |
-//! | `RateLimit: "p";r=299;t=42`, `RateLimit-Policy: "p";q=300;w=60` | IETF drafts from 07 |
+//! | `RateLimit: limit=300, remaining=299, reset=42` | IETF draft 07 |
+//! | `RateLimit: "p";r=299;t=42`, `RateLimit-Policy: "p";q=300;w=60` | IETF drafts from 08; of several the one with the least left |
 //! | `Tascha-Api-Units-Limit`, `-Remaining`, `-Used`, `-Cost`, `-Reset` | TAS-CHA's monthly units; `Reset` is RFC 3339 |
 //! | `Tascha-RateLimit-Scope` | which bucket was charged |
 //! | `Retry-After` | seconds, or an HTTP date |
@@ -14,6 +15,9 @@
 use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use std::time::Duration;
+
+/// No window is longer: a time beyond it is garbage.
+pub(crate) const FAR: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
 /// The limits that an answer told of.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -58,7 +62,7 @@ impl RateLimit {
     /// Reads an answer's headers. `now` is the local wall-clock time at which they arrived, used where the answer has
     /// no `Date`. `None` if they say nothing of limits.
     pub fn from_headers(headers: &HeaderMap, now: Timestamp) -> Option<Self> {
-        let now = text(headers, DATE.as_str()).and_then(http_date).unwrap_or(now);
+        let now = date(headers).unwrap_or(now);
         let mut limit = Self::default();
         limit.read_chatwork(headers, now);
         limit.read_ietf(headers, now);
@@ -88,7 +92,17 @@ impl RateLimit {
     }
 
     fn read_structured(&mut self, headers: &HeaderMap, now: Timestamp) {
-        let Some(item) = text(headers, "ratelimit") else { return };
+        let Some(list) = text(headers, "ratelimit") else { return };
+        if let Some(remaining) = member(list, "remaining") {
+            self.limit = self.limit.or_else(|| member(list, "limit"));
+            self.remaining = self.remaining.or(Some(remaining));
+            if let Some(delta) = member(list, "reset").filter(|_| self.reset.is_none()) {
+                self.set_reset_after(delta, now);
+            }
+            return;
+        }
+        let binding = list.split(',').min_by_key(|item| parameter(item, "r").unwrap_or(u64::MAX));
+        let item = binding.unwrap_or(list);
         self.remaining = self.remaining.or_else(|| parameter(item, "r"));
         if let Some(delta) = parameter(item, "t").filter(|_| self.reset.is_none()) {
             self.set_reset_after(delta, now);
@@ -96,15 +110,36 @@ impl RateLimit {
     }
 
     fn set_reset(&mut self, reset: Option<Timestamp>, now: Timestamp) {
-        self.reset = reset;
-        self.reset_after =
-            reset.map(|reset| Duration::try_from(reset.duration_since(now)).unwrap_or_default());
+        let Some(reset) = reset else { return };
+        let after = Duration::try_from(reset.duration_since(now)).unwrap_or_default();
+        if after <= FAR {
+            (self.reset, self.reset_after) = (Some(reset), Some(after));
+        }
     }
 
     fn set_reset_after(&mut self, seconds: u64, now: Timestamp) {
-        let Ok(delta) = i64::try_from(seconds).map(SignedDuration::from_secs) else { return };
-        self.reset = now.checked_add(delta).ok();
-        self.reset_after = Some(Duration::from_secs(seconds));
+        let after = Duration::from_secs(seconds);
+        let reset = SignedDuration::try_from(after).ok().and_then(|after| now.checked_add(after).ok());
+        self.set_reset(reset, now);
+    }
+}
+
+impl RateLimit {
+    /// Takes over what a newer answer says, and keeps what it does not speak of.
+    pub(crate) fn update(&mut self, newer: &Self) {
+        fn take<T: Clone>(known: &mut Option<T>, newer: &Option<T>) {
+            if newer.is_some() {
+                known.clone_from(newer);
+            }
+        }
+        take(&mut self.limit, &newer.limit);
+        take(&mut self.remaining, &newer.remaining);
+        take(&mut self.reset, &newer.reset);
+        take(&mut self.reset_after, &newer.reset_after);
+        take(&mut self.window, &newer.window);
+        take(&mut self.units, &newer.units);
+        take(&mut self.scope, &newer.scope);
+        self.retry_after = newer.retry_after;
     }
 }
 
@@ -136,12 +171,23 @@ fn parameter(list: &str, name: &str) -> Option<u64> {
     value.parse().ok()
 }
 
+/// What time it was for the service when it answered.
+pub(crate) fn date(headers: &HeaderMap) -> Option<Timestamp> {
+    text(headers, DATE.as_str()).and_then(http_date)
+}
+
+/// The value of a member of a list such as `limit=300, remaining=299`.
+fn member(list: &str, name: &str) -> Option<u64> {
+    list.split(',').find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('=')?.parse().ok())
+}
+
 /// `Retry-After`: seconds, or a date.
 fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
-    if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    Some(Duration::try_from(http_date(value)?.duration_since(now)).unwrap_or_default())
+    let wait = match value.parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => Duration::try_from(http_date(value)?.duration_since(now)).unwrap_or_default(),
+    };
+    Some(wait.min(FAR))
 }
 
 /// `Sun, 06 Nov 1994 08:49:37 GMT`; jiff reads it as the RFC 2822 date that it also is.
@@ -217,6 +263,16 @@ mod tests {
     }
 
     #[test]
+    fn the_draft_with_members_and_the_binding_one_of_several() {
+        let limit = read(&[("ratelimit", "limit=100, remaining=50, reset=5")]).expect("there are limits");
+        assert_eq!((limit.limit, limit.remaining), (Some(100), Some(50)));
+        assert_eq!(limit.reset_after, Some(Duration::from_secs(5)));
+        let limit =
+            read(&[("ratelimit", r#""burst";r=7;t=12, "month";r=0;t=9999"#)]).expect("there are limits");
+        assert_eq!((limit.remaining, limit.reset_after), (Some(0), Some(Duration::from_secs(9999))));
+    }
+
+    #[test]
     fn monthly_units_reset_at_a_date_with_an_offset() {
         let limit = read(&[
             ("Tascha-Api-Units-Limit", "20000"),
@@ -262,6 +318,10 @@ mod tests {
         );
         assert_eq!(read(&[("x-ratelimit-limit", "\u{ff}")]), None);
         let far = read(&[("ratelimit-reset", "18446744073709551615")]);
-        assert!(far.is_none_or(|limit| limit.reset.is_none()));
+        assert_eq!(far, None);
+        let far = read(&[("ratelimit-reset", "9223372036854775807"), ("ratelimit-remaining", "1")]);
+        assert_eq!(far.map(|limit| (limit.reset, limit.reset_after)), Some((None, None)));
+        let long = read(&[("retry-after", "18446744073709551615")]).and_then(|limit| limit.retry_after);
+        assert_eq!(long, Some(FAR));
     }
 }

@@ -150,6 +150,7 @@ impl<E: Endpoint> Request<E> {
         match transport.in_zone(|| endpoint.decode(&received.body)) {
             Ok(value) => Ok(Response::new(value, received)),
             Err(DecodeFailure { path, problem }) => {
+                tracing::debug!(operation = %plan.operation, error.type = "decode", path, "the answer does not decode");
                 let error = Error::new(ErrorKind::Decode { path, problem }, Outcome::Applied);
                 Err(received.explain(error))
             }
@@ -184,7 +185,8 @@ impl<E: fmt::Debug> fmt::Debug for Request<E> {
 
 /// A request to any path: the way round one that the service has changed.
 ///
-/// It has the client's credential, limits and retries. A `GET` is taken to be safe and everything else not to be
+/// It has the client's credential, the account's window and the retries; the limit of posts per room and TAS-CHA's
+/// units are not counted for it. A `GET` is taken to be safe and everything else not to be
 /// repeatable, unless [`safety`](Request::safety) says otherwise. The answer is any JSON, or `Null` for an empty
 /// body; [`Response::json`] decodes it further.
 #[derive(Clone)]

@@ -39,6 +39,12 @@ impl<T> Response<T> {
         Self { value, received }
     }
 
+    #[cfg(feature = "chatwork")]
+    pub(crate) fn with_attempts(mut self, attempts: u32) -> Self {
+        self.received.attempts = attempts;
+        self
+    }
+
     /// The value alone.
     pub fn into_inner(self) -> T {
         self.value
@@ -54,9 +60,11 @@ impl<T> Response<T> {
         &self.received.headers
     }
 
-    /// The service's id of the request, to be quoted in questions to its support. Chatwork and Lancers give none.
+    /// The id of the request, to be quoted in questions to the service's support: the service's, or else the one that was
+    /// sent. Chatwork and Lancers give none.
     pub fn request_id(&self) -> Option<&str> {
-        self.received.headers.get("x-request-id")?.to_str().ok()
+        let header = self.received.headers.get("x-request-id").and_then(|value| value.to_str().ok());
+        header.or(self.received.call.request_id.as_deref())
     }
 
     /// What the service said of its limits; `None` if it said nothing.

@@ -281,6 +281,24 @@ pub(crate) mod local_time {
     }
 }
 
+/// A text that lets in whoever has it, such as a signed URL. Its `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The text.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret([redacted])")
+    }
+}
+
 /// A value that can be set, or cleared by sending `null`.
 ///
 /// Inside an `Option` it tells "leave it as it is" (`None`) from "clear it" (`Some(Null)`).

@@ -12,10 +12,11 @@ assert_impl_all!(lancers::Client: Clone, Debug, Send, Sync, Unpin);
 assert_impl_all!(chatwork::Builder: Debug, Send, Sync);
 assert_impl_all!(chatwork::RoomHandle: Clone, Debug, Send, Sync);
 assert_impl_all!(kaiwa::Request<chatwork::operations::PostMessage>: Clone, Debug, Send, Sync, IntoFuture);
+assert_impl_all!(kaiwa::Request<chatwork::ReconciledPost>: Clone, Debug, Send, Sync, IntoFuture);
 assert_impl_all!(kaiwa::Request<chatwork::UploadFile>: Clone, Debug, Send, Sync, IntoFuture);
 assert_impl_all!(kaiwa::Request<kaiwa::Raw>: Clone, Debug, Send, Sync, IntoFuture);
 assert_impl_all!(kaiwa::Response<Vec<chatwork::Room>>: Debug, Send, Sync, IntoIterator);
-assert_impl_all!(kaiwa::Error: std::error::Error, Display, Send, Sync, Unpin);
+assert_impl_all!(kaiwa::Error: std::error::Error, Clone, Display, Send, Sync, Unpin);
 assert_impl_all!(kaiwa::RateLimit: Clone, Debug, Default, PartialEq, Send, Sync);
 assert_impl_all!(kaiwa::RetryPolicy: Clone, Debug, Default, Send, Sync);
 assert_impl_all!(kaiwa::RetryBudget: Clone, Debug, Default, Send, Sync);
@@ -40,6 +41,7 @@ fn calls_can_be_spawned() {
     let room = client.room(chatwork::RoomId(1));
     spawnable(room.post("x").send());
     spawnable(room.post("x").into_future());
+    spawnable(room.post("x").with_reconcile(chatwork::Reconcile::new()).send());
     spawnable(client.request(reqwest::Method::GET, "/me").into_future());
     spawnable(async move { room.messages().force(true).await });
 }

@@ -32,7 +32,8 @@ pub struct FileHandle {
 }
 
 impl FileHandle {
-    /// The file's description, and with `.create_download_url(true)` an address that serves it for 30 seconds.
+    /// The file's description, and with `.create_download_url(true)` an address that serves it for 30 seconds to whoever
+    /// has it: `download_url.expose()`.
     pub fn get(&self) -> Request<GetFile> {
         self.room.call(GetFile::new(self.room.id, self.id))
     }

@@ -11,7 +11,7 @@ impl RoomHandle {
     ///
     /// The service remembers what it has handed out: a second reader with the same token, or an answer that is lost,
     /// loses messages. With `.force(true)` it hands out the newest 100, whatever was fetched before, and only then is
-    /// the request repeated after a failure.
+    /// the request repeated after a failure. [`watch`](Self::watch) reads them as a stream, and says where it could not.
     pub fn messages(&self) -> Request<ListMessages> {
         self.call(ListMessages::new(self.id))
     }
@@ -19,7 +19,8 @@ impl RoomHandle {
     /// Posts a message of 1 to 65535 characters, in Chatwork's notation.
     ///
     /// The service knows no idempotency key, so that it is never sent again once it may have arrived:
-    /// [`Error::outcome`](crate::Error::outcome) says whether to post again.
+    /// [`Error::outcome`](crate::Error::outcome) says whether to post again, and
+    /// [`with_reconcile`](Request::with_reconcile) looks into the room and does so.
     pub fn post(&self, body: impl Into<String>) -> Request<PostMessage> {
         self.call(PostMessage::new(self.id, body))
     }

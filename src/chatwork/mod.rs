@@ -14,7 +14,7 @@
 //!
 //! Limits of the service: 300 calls in 5 minutes for the account, and 10 messages and tasks in 10 seconds for each
 //! room. Lists have no pages and end at 100 items. There is no idempotency key, so that a post is never repeated once
-//! it may have arrived.
+//! it may have arrived. What happens in rooms is told by a [`watch`].
 
 mod account;
 mod contacts;
@@ -23,8 +23,12 @@ mod link;
 mod members;
 mod messages;
 pub mod notation;
+#[cfg(feature = "oauth")]
+pub mod oauth;
+mod reconcile;
 mod rooms;
 mod tasks;
+pub mod watch;
 #[cfg(feature = "webhooks")]
 pub mod webhook;
 
@@ -32,8 +36,11 @@ pub use crate::generated::chatwork::*;
 pub use contacts::IncomingRequestHandle;
 pub use files::{FileHandle, UploadFile};
 pub use messages::MessageHandle;
+pub use reconcile::{Arrival, Reconcile, ReconciledMessage, ReconciledPost};
 pub use rooms::RoomHandle;
 pub use tasks::TaskHandle;
+
+pub(crate) use reconcile::Posted;
 
 use crate::builder::{ClientBuilder, Service, sealed::Sealed};
 use crate::error::{Error, ServiceError, text};
@@ -45,7 +52,6 @@ use reqwest::Method;
 use secrecy::SecretString;
 use serde_json::Value;
 use std::sync::Arc;
-use tokio::sync::watch;
 
 /// The service's address.
 pub const BASE_URL: &str = "https://api.chatwork.com/v2";
@@ -94,7 +100,7 @@ impl Client {
     }
 
     /// Follows what the service says of the account's limits.
-    pub fn watch_rate_limit(&self) -> watch::Receiver<Option<RateLimit>> {
+    pub fn watch_rate_limit(&self) -> tokio::sync::watch::Receiver<Option<RateLimit>> {
         self.transport.limits.subscribe()
     }
 

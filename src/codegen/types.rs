@@ -392,6 +392,9 @@ fn finish_field(spec: &Spec, field: &mut Field, outer: &Value, wire: &str, requi
             let with = if unix_option { format!("{with}::option") } else { with.to_owned() };
             serde.push(quote!(with = #with));
         }
+    } else if outer["x-secret"] == true {
+        let secret: syn::Type = parse_quote!(crate::Secret);
+        field.ty = if optional { parse_quote!(::std::option::Option<#secret>) } else { secret };
     } else if !request {
         let with = match union {
             Some([first, _]) if first["type"] == "array" => Some("crate::wire::empty_array_as_none"),

@@ -1,7 +1,7 @@
 //! Clients of the sandbox that are ready to use.
 
 use super::{Sandbox, lancers as lancers_sandbox, tascha as tascha_sandbox};
-use crate::{chatwork, lancers, tascha};
+use crate::{ClientBuilder, Service, chatwork, lancers, tascha};
 use std::sync::Arc;
 
 /// A client of each service, as the first account of its default seed.
@@ -18,6 +18,9 @@ pub struct Clients {
 
 impl Sandbox {
     /// A client of each service, on the sandbox's clock, with the credentials of the default seeds.
+    ///
+    /// With a [`VirtualClock`](crate::VirtualClock) they have no timeouts, so that
+    /// [`drive`](crate::VirtualClock::drive) ends the waits of a call and nothing else.
     pub fn client(&self) -> Clients {
         const READY: &str = "the sandbox's addresses are loopback and its credentials are plain text";
         Clients {
@@ -29,17 +32,22 @@ impl Sandbox {
 
     /// Begins a Chatwork client of the sandbox, on its clock, with this API token.
     pub fn chatwork_as(&self, token: &str) -> chatwork::Builder {
-        let builder = chatwork::Client::builder().base_url(self.chatwork_url());
-        builder.clock(Arc::clone(&self.clock)).api_token(token)
+        self.on_clock(chatwork::Client::builder().base_url(self.chatwork_url())).api_token(token)
     }
 
     /// Begins a TAS-CHA client of the sandbox, on its clock, with this API key.
     pub fn tascha_as(&self, key: &str) -> tascha::Builder {
-        tascha::Client::builder().base_url(self.tascha_url()).clock(Arc::clone(&self.clock)).api_key(key)
+        self.on_clock(tascha::Client::builder().base_url(self.tascha_url())).api_key(key)
     }
 
     /// Begins a Lancers client of the sandbox, on its clock, with this cookie.
     pub fn lancers_as(&self, cookie: &str) -> lancers::Builder {
-        lancers::Client::builder().base_url(self.lancers_url()).clock(Arc::clone(&self.clock)).cookie(cookie)
+        self.on_clock(lancers::Client::builder().base_url(self.lancers_url())).cookie(cookie)
+    }
+
+    /// A clock of one's own does not know how long a socket takes, so that timeouts on it would end calls at random.
+    fn on_clock<S: Service>(&self, builder: ClientBuilder<S>) -> ClientBuilder<S> {
+        let builder = builder.clock(Arc::clone(&self.clock));
+        if self.own_clock { builder.timeout(None).attempt_timeout(None) } else { builder }
     }
 }

@@ -17,7 +17,7 @@ const MASK: &str = "***";
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Recorded {
-    /// Place in the log, from 0.
+    /// How many requests came before it, those that were forgotten included.
     pub number: usize,
     /// When the request was complete, by the sandbox's clock.
     pub at: Timestamp,
@@ -70,8 +70,15 @@ fn field(pairs: &str, name: &str) -> Option<String> {
 /// The requests so far, and those who want to be told of each.
 #[derive(Clone, Debug)]
 pub(crate) struct Log {
-    entries: Arc<Mutex<Vec<Recorded>>>,
+    entries: Arc<Mutex<Entries>>,
     seen: broadcast::Sender<Recorded>,
+}
+
+#[derive(Debug, Default)]
+struct Entries {
+    /// How many were forgotten. One that is under way then must not end as another.
+    forgotten: usize,
+    kept: Vec<Recorded>,
 }
 
 impl Log {
@@ -80,11 +87,13 @@ impl Log {
     }
 
     pub(crate) fn entries(&self) -> Vec<Recorded> {
-        self.lock().clone()
+        self.lock().kept.clone()
     }
 
     pub(crate) fn clear(&self) {
-        self.lock().clear();
+        let mut entries = self.lock();
+        entries.forgotten += entries.kept.len();
+        entries.kept.clear();
     }
 
     pub(crate) fn subscribe(&self) -> broadcast::Receiver<Recorded> {
@@ -97,13 +106,13 @@ impl Log {
     pub(crate) fn open(&self, mut recorded: Recorded) -> Entry {
         mask(&mut recorded);
         let mut entries = self.lock();
-        recorded.number = entries.len();
-        entries.push(recorded.clone());
+        recorded.number = entries.forgotten + entries.kept.len();
+        entries.kept.push(recorded.clone());
         Entry { log: self.clone(), recorded }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Recorded>> {
-        // Each change is one statement, so the list is valid even if its holder panicked.
+    fn lock(&self) -> MutexGuard<'_, Entries> {
+        // Nothing panics while the lock is held.
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -116,9 +125,12 @@ pub(crate) struct Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        if let Some(entry) = self.log.lock().get_mut(self.recorded.number) {
+        let mut entries = self.log.lock();
+        let place = self.recorded.number.checked_sub(entries.forgotten);
+        if let Some(entry) = place.and_then(|place| entries.kept.get_mut(place)) {
             *entry = self.recorded.clone();
         }
+        drop(entries);
         // Nobody listening is the usual case.
         let _ = self.log.seen.send(self.recorded.clone());
     }
@@ -206,6 +218,20 @@ mod tests {
         assert_eq!(entry.header("idempotency-key"), Some("order-1"));
         assert_eq!(entry.form("scope").as_deref(), Some("a:b"));
         assert_eq!(entry.parameter("state").as_deref(), Some("1"));
+    }
+
+    #[test]
+    fn a_request_that_was_forgotten_does_not_end_as_another() {
+        let log = Log::new();
+        let mut before = log.open(recorded());
+        log.clear();
+        let after = log.open(Recorded { operation: Some("get_me"), ..recorded() });
+        before.recorded.status = Some(500);
+        drop(before);
+        let entries = log.entries();
+        assert_eq!((entries.len(), entries[0].operation, entries[0].status), (1, Some("get_me"), None));
+        assert_eq!(entries[0].number, 1);
+        drop(after);
     }
 
     #[test]

@@ -4,25 +4,57 @@
 //! what is posted is listed, counted and can be read by the others. What they answer is told in
 //! [`chatwork`], [`tascha`] and [`lancers`]; what can go wrong on the way, in [`Fault`].
 //!
-//! ```no_run
-//! # async fn example() -> std::io::Result<()> {
-//! use kaiwa::VirtualClock;
-//! use kaiwa::sandbox::{Fault, Sandbox, Script, Service, chatwork};
+//! A complete test of a small bot, which has to greet newcomers, and greet nobody twice:
 //!
-//! let clock = VirtualClock::new();
-//! let seed = chatwork::Seed::new()
-//!     .account(chatwork::Account::new(1, "Bot").token("bot-token"))
-//!     .account(chatwork::Account::new(2, "Alice"))
-//!     .room(chatwork::Room::group(10, "Builds").admin(1).member(2).messages(100));
-//! let sandbox = Sandbox::builder().clock(clock.clone()).seed(42).chatwork(seed).start().await?;
-//! sandbox.faults().script(Service::Chatwork, Script::on("post_message").then(Fault::reset()));
-//!
-//! // ... run the bot against `sandbox.chatwork_url()`, then look at what it did:
-//! assert_eq!(sandbox.chatwork().room(10).messages().len(), 101);
-//! assert_eq!(sandbox.requests().len(), 2);
-//! # Ok(())
-//! # }
 //! ```
+//! use kaiwa::VirtualClock;
+//! use kaiwa::chatwork::{Client, Reconcile, RoomId};
+//! use kaiwa::sandbox::chatwork::{Account, Room, Seed};
+//! use kaiwa::sandbox::{Fault, Sandbox, Script, Service};
+//!
+//! /// The bot: greets all members of a room but itself.
+//! async fn greet(chatwork: &Client, room: RoomId) -> Result<(), kaiwa::Error> {
+//!     let me = chatwork.me().await?.account_id;
+//!     let room = chatwork.room(room);
+//!     for member in room.members().await?.iter().filter(|member| member.account_id != me) {
+//!         let greeting = format!("[To:{}] Welcome, {}!", member.account_id, member.name);
+//!         room.post(greeting).with_reconcile(Reconcile::new().account(me)).await?;
+//!     }
+//!     Ok(())
+//! }
+//!
+//! # /*
+//! #[tokio::test]
+//! # */
+//! async fn everybody_is_greeted_once() -> Result<(), Box<dyn std::error::Error>> {
+//!     let seed = Seed::new()
+//!         .account(Account::new(1, "Bot").token("bot-token"))
+//!         .account(Account::new(2, "Alice"))
+//!         .account(Account::new(3, "Bob"))
+//!         .room(Room::group(10, "Builds").admin(1).member(2).member(3));
+//!     let clock = VirtualClock::new();
+//!     let sandbox = Sandbox::builder().clock(clock.clone()).seed(42).chatwork(seed).start().await?;
+//!     // On a clock that jumps from wait to wait, every timeout would end at once.
+//!     let bot = sandbox.chatwork_as("bot-token").timeout(None).attempt_timeout(None).build()?;
+//!
+//!     // Alice's greeting is posted, and the answer lost; a gateway is in the way of Bob's.
+//!     let script = Script::on("post_message").then(Fault::reset().after()).then(Fault::bad_gateway());
+//!     sandbox.faults().script(Service::Chatwork, script);
+//!     clock.drive(greet(&bot, RoomId(10))).await?;
+//!
+//!     let messages = sandbox.chatwork().room(10).messages();
+//!     let bodies: Vec<&str> = messages.iter().map(|message| message.body.as_str()).collect();
+//!     assert_eq!(bodies, ["[To:2] Welcome, Alice!", "[To:3] Welcome, Bob!"]);
+//!     let posts = sandbox.requests().iter().filter(|request| request.operation == Some("post_message")).count();
+//!     assert_eq!(posts, 3, "Bob's was sent again, Alice's was not");
+//!     Ok(())
+//! }
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> { everybody_is_greeted_once().await }
+//! ```
+//!
+//! The guide on [testing](crate::guide::testing) goes through all of it. For programs in other languages
+//! `cargo run --example sandbox` serves it on fixed ports.
 
 pub mod chatwork;
 mod clients;
@@ -74,6 +106,7 @@ pub struct Sandbox {
     log: Log,
     faults: Faults,
     clock: Arc<dyn Clock>,
+    own_clock: bool,
 }
 
 impl Sandbox {
@@ -182,6 +215,7 @@ impl Drop for Sandbox {
 #[must_use = "nothing is started before `start`"]
 pub struct Builder {
     clock: Arc<dyn Clock>,
+    own_clock: bool,
     seed: u64,
     chatwork: chatwork::Seed,
     tascha: tascha::Seed,
@@ -193,6 +227,7 @@ impl Default for Builder {
     fn default() -> Self {
         Self {
             clock: Arc::new(SystemClock),
+            own_clock: false,
             seed: 0,
             chatwork: chatwork::Seed::default(),
             tascha: tascha::Seed::default(),
@@ -206,6 +241,7 @@ impl Builder {
     /// Where the services read the time and wait. Give the client the same one. Default: the system's.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
+        self.own_clock = true;
         self
     }
 
@@ -281,6 +317,7 @@ impl Builder {
             log,
             faults: Faults::new(chooser, gates),
             clock,
+            own_clock: self.own_clock,
         })
     }
 }

@@ -19,6 +19,8 @@
 
 mod account;
 mod messages;
+#[cfg(feature = "oauth")]
+pub mod oauth;
 mod records;
 mod rooms;
 mod tasks;

@@ -71,6 +71,11 @@ impl Credential {
         Ok(Self::Fixed(header, header_value(name, prefix, secret)?))
     }
 
+    /// Whether it can be applied without waiting for anything.
+    pub(crate) fn is_fixed(&self) -> bool {
+        matches!(self, Self::Fixed(..))
+    }
+
     /// Puts the credential on a request; hands out the token, if it is one that can be renewed.
     pub(crate) async fn apply(&self, request: &mut Request) -> Result<Option<BearerToken>, Error> {
         match self {
@@ -120,6 +125,11 @@ impl fmt::Debug for Credential {
 
 /// Refuses to send a credential in the clear, except to this machine itself.
 pub(crate) fn check_base_url(url: &Url) -> Result<(), Error> {
+    check_url("the base URL", url)
+}
+
+/// The same of any URL that a credential is sent to.
+pub(crate) fn check_url(what: &str, url: &Url) -> Result<(), Error> {
     let loopback = match url.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         Some(Host::Ipv4(address)) => address.is_loopback(),
@@ -127,13 +137,13 @@ pub(crate) fn check_base_url(url: &Url) -> Result<(), Error> {
         None => false,
     };
     match url.scheme() {
-        _ if url.host().is_none() => Err(Error::config("the base URL has no host")),
+        _ if url.host().is_none() => Err(Error::config(format!("{what} has no host"))),
         "https" => Ok(()),
         "http" if loopback => Ok(()),
-        "http" => Err(Error::config(
-            "the base URL is plain http, over which no credential is sent except to loopback; use https",
-        )),
-        other => Err(Error::config(format!("the base URL's scheme is `{other}`; use https"))),
+        "http" => Err(Error::config(format!(
+            "{what} is plain http, over which no credential is sent except to loopback; use https"
+        ))),
+        other => Err(Error::config(format!("{what} has the scheme `{other}`; use https"))),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The one way out: the stations that every call passes, in order.
 
 pub(crate) mod auth;
-mod body;
+pub(crate) mod body;
 pub(crate) mod check;
 pub(crate) mod clock;
 pub(crate) mod operation;
@@ -15,9 +15,11 @@ use crate::request::Endpoint;
 use crate::response::Received;
 use auth::{BearerToken, Credential};
 use body::BodyFailure;
+use bytes::Bytes;
 use check::InvalidInput;
 use clock::Clock;
 use futures::FutureExt;
+use futures::future::{BoxFuture, Either, select};
 use jiff::tz::TimeZone;
 use operation::{Operation, Safety};
 use pace::{Exhausted, Pace, Pacer, Patience, Permit};
@@ -27,6 +29,7 @@ use reqwest::{Method, RequestBuilder, StatusCode, Url};
 use retry::{RetryBudget, RetryPolicy};
 use std::fmt;
 use std::future::Future;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -38,7 +41,12 @@ const ROOM_WAIT: Duration = Duration::from_secs(10);
 pub struct Transport {
     pub(crate) settings: Settings,
     pub(crate) limits: watch::Sender<Option<RateLimit>>,
+    /// What the clones of a Chatwork client poll, on one schedule.
+    #[cfg(feature = "chatwork")]
+    pub(crate) watches: crate::chatwork::watch::Hub,
     pacer: Arc<Pacer>,
+    #[cfg(feature = "chatwork")]
+    pub(crate) posted: crate::chatwork::Posted,
 }
 
 /// What a builder has put together.
@@ -177,7 +185,15 @@ enum Again {
 impl Transport {
     pub(crate) fn new(settings: Settings) -> Arc<Self> {
         let pacer = Arc::new(Pacer::new(settings.pace.clone()));
-        Arc::new(Self { settings, limits: watch::Sender::new(None), pacer })
+        Arc::new(Self {
+            settings,
+            limits: watch::Sender::new(None),
+            pacer,
+            #[cfg(feature = "chatwork")]
+            posted: Default::default(),
+            #[cfg(feature = "chatwork")]
+            watches: Default::default(),
+        })
     }
 
     pub(crate) fn http(&self) -> &reqwest::Client {
@@ -235,6 +251,26 @@ impl Transport {
     }
 }
 
+/// When a call has to be over, and how long it was given.
+type Deadline = Option<(Instant, Duration)>;
+
+/// The time for one attempt, by the name of the bound that it comes from.
+struct Timer {
+    sleep: BoxFuture<'static, ()>,
+    named: Duration,
+}
+
+impl Timer {
+    /// What the future comes to, or the bound that it was too slow for.
+    async fn race<F: Future>(timer: &mut Option<Self>, future: F) -> Result<F::Output, Duration> {
+        let Some(Self { sleep, named }) = timer else { return Ok(future.await) };
+        match select(pin!(future), sleep).await {
+            Either::Left((output, _)) => Ok(output),
+            Either::Right(_) => Err(*named),
+        }
+    }
+}
+
 /// One call under way.
 struct Attempts<'a> {
     transport: &'a Transport,
@@ -259,8 +295,9 @@ impl Attempts<'_> {
             Err(invalid) => return Err(self.error(Error::from(invalid), call)),
         };
         let began = clock.now();
-        let deadline =
-            options.timeout.or(self.transport.settings.timeout).map(|timeout| (began + timeout, timeout));
+        // A time beyond what the clock can count to is no bound.
+        let timeout = options.timeout.or(self.transport.settings.timeout);
+        let deadline = timeout.and_then(|timeout| Some((began.checked_add(timeout)?, timeout)));
         let policy = options.retry.as_ref().unwrap_or(retry);
         let mut last: Option<Failure> = None;
         let mut renewed = false;
@@ -285,7 +322,7 @@ impl Attempts<'_> {
                 self.transport.pacer.permit(self.plan.operation, self.plan.room, clock, patience).await;
             // The token is asked for after the wait, in which an older one could have expired.
             let prepared = match permit {
-                Ok(permit) => self.authorize(&mut request).await.map(|token| (permit, token)),
+                Ok(permit) => self.authorize(&mut request, deadline).await.map(|token| (permit, token)),
                 Err(error) => Err(error),
             };
             let (permit, token) = match prepared {
@@ -309,7 +346,9 @@ impl Attempts<'_> {
             if let (Some(token), Some(credential), false) =
                 (&token, &self.transport.settings.credential, renewed)
             {
-                renewed = failure.is_unauthorized() && replayable && credential.renew(token).await;
+                let renewal =
+                    async { failure.is_unauthorized() && replayable && credential.renew(token).await };
+                renewed = self.within(deadline, renewal).await.unwrap_or(false);
                 if renewed {
                     last = Some(failure);
                     continue;
@@ -320,11 +359,13 @@ impl Attempts<'_> {
                 Again::IfRepeatable => self.plan.safety.is_repeatable(),
                 Again::No => false,
             };
-            let elapsed = clock.now().saturating_duration_since(began);
-            let wait = (may_repeat && replayable && policy.allows(self.sent, elapsed))
+            let now = clock.now();
+            let elapsed = now.saturating_duration_since(began);
+            let wait = (may_repeat && replayable)
                 .then(|| policy.wait(self.sent, failure.answer.wait))
                 .flatten()
-                .filter(|wait| deadline.is_none_or(|(deadline, _)| clock.now() + *wait < deadline))
+                .filter(|wait| policy.allows(self.sent, elapsed.saturating_add(*wait)))
+                .filter(|wait| deadline.is_none_or(|(end, _)| *wait < end.saturating_duration_since(now)))
                 .filter(|_| failure.answer.wait.is_some() || retry_budget.take(&**clock));
             let Some(wait) = wait else { return Err(self.error(failure.into_error(), call)) };
             trace::wait(self.sent, wait, &failure.kind);
@@ -361,9 +402,24 @@ impl Attempts<'_> {
         Ok(headers)
     }
 
-    async fn authorize(&self, request: &mut reqwest::Request) -> Result<Option<BearerToken>, Error> {
+    /// A step before sending, within the call's time.
+    async fn within<T>(&self, deadline: Deadline, step: impl Future<Output = T>) -> Result<T, Error> {
+        let Some((end, whole)) = deadline else { return Ok(step.await) };
+        let clock = &self.transport.settings.clock;
+        match select(pin!(step), clock.sleep(end.saturating_duration_since(clock.now()))).await {
+            Either::Left((done, _)) => Ok(done),
+            Either::Right(_) => Err(Error::new(ErrorKind::Timeout(whole), Outcome::NotSent)),
+        }
+    }
+
+    async fn authorize(
+        &self,
+        request: &mut reqwest::Request,
+        deadline: Deadline,
+    ) -> Result<Option<BearerToken>, Error> {
         match &self.transport.settings.credential {
-            Some(credential) => credential.apply(request).await,
+            Some(credential) if credential.is_fixed() => credential.apply(request).await,
+            Some(credential) => self.within(deadline, credential.apply(request)).await?,
             None => Ok(None),
         }
     }
@@ -372,44 +428,32 @@ impl Attempts<'_> {
         &mut self,
         request: reqwest::Request,
         options: &Options,
-        deadline: Option<(Instant, Duration)>,
+        deadline: Deadline,
         mut permit: Permit,
     ) -> Result<Received, Failure> {
         let settings = &self.transport.settings;
-        self.sent += 1;
-        let left = deadline
-            .map(|(deadline, whole)| (deadline.saturating_duration_since(settings.clock.now()), whole));
+        let left = deadline.map(|(end, whole)| (end.saturating_duration_since(settings.clock.now()), whole));
         let own = options.attempt_timeout.or(settings.attempt_timeout).map(|timeout| (timeout, timeout));
         let limit = match (left, own) {
             (Some(left), Some(own)) => Some(if left.0 <= own.0 { left } else { own }),
             (left, own) => left.or(own),
         };
+        if let Some((Duration::ZERO, whole)) = limit {
+            return Err(Failure::timeout(whole, Outcome::NotSent));
+        }
+        self.sent += 1;
         permit.sending();
-        let exchange = self.exchange(request);
-        let result = match limit {
-            None => exchange.await,
-            Some((timeout, named)) => {
-                let mut exchange = std::pin::pin!(exchange);
-                let timer = settings.clock.sleep(timeout);
-                match futures::future::select(exchange.as_mut(), timer).await {
-                    futures::future::Either::Left((result, _)) => result,
-                    // Whether the request had left by then, nobody can say.
-                    futures::future::Either::Right(_) => Err(Failure {
-                        kind: ErrorKind::Timeout(named),
-                        outcome: Outcome::Unknown,
-                        answer: Answer::default(),
-                        again: Again::IfRepeatable,
-                    }),
-                }
-            }
-        };
+        let timer = limit.map(|(timeout, named)| Timer { sleep: settings.clock.sleep(timeout), named });
+        let result = self.exchange(request, timer, &mut permit).await;
         match &result {
-            Ok(received) => permit.answered(received.rate_limit.as_ref(), None),
-            Err(failure) if failure.answer.status.is_some() => {
-                permit.answered(failure.answer.rate_limit.as_ref(), failure.exhausted());
+            Err(failure) if failure.answer.status.is_none() && failure.outcome == Outcome::NotSent => {
+                permit.never_left();
             }
-            Err(failure) if failure.outcome == Outcome::NotSent => permit.never_left(),
-            Err(_) => {}
+            Err(failure) => match failure.exhausted() {
+                Some(exhausted) => permit.exhausted(exhausted, failure.answer.rate_limit.as_ref()),
+                None => drop(permit),
+            },
+            Ok(_) => drop(permit),
         }
         trace::attempt(
             self.span,
@@ -419,39 +463,50 @@ impl Attempts<'_> {
         result
     }
 
-    async fn exchange(&self, request: reqwest::Request) -> Result<Received, Failure> {
+    async fn exchange(
+        &self,
+        request: reqwest::Request,
+        mut timer: Option<Timer>,
+        permit: &mut Permit,
+    ) -> Result<Received, Failure> {
         let settings = &self.transport.settings;
-        let mut response = settings.http.execute(request).await.map_err(Failure::unanswered)?;
+        let mut response = match Timer::race(&mut timer, settings.http.execute(request)).await {
+            Ok(answered) => answered.map_err(Failure::unanswered)?,
+            // Whether the request had left by then, nobody can say.
+            Err(named) => return Err(Failure::timeout(named, Outcome::Unknown)),
+        };
         let status = response.status();
         let headers = std::mem::take(response.headers_mut());
         let rate_limit = RateLimit::from_headers(&headers, settings.clock.wall());
         if let Some(limit) = &rate_limit {
-            self.transport.limits.send_replace(Some(limit.clone()));
+            let update = |known: &mut Option<RateLimit>| known.get_or_insert_default().update(limit);
+            self.transport.limits.send_modify(update);
         }
-        let (body, problem) = match body::read(&mut response, settings.max_body).await {
-            Ok(body) => (body, None),
-            Err(BodyFailure::Cut(error, part)) => (part, Some(ErrorKind::Body(error))),
-            Err(BodyFailure::TooLarge(part)) => {
-                (part, Some(ErrorKind::BodyTooLarge { limit: settings.max_body }))
-            }
-        };
+        // Which limit a 429 is about, only its body says.
+        if status != StatusCode::TOO_MANY_REQUESTS {
+            permit.heard(rate_limit.as_ref());
+        }
+        let (body, problem) =
+            match Timer::race(&mut timer, body::read(&mut response, settings.max_body)).await {
+                Ok(Ok(body)) => (body, None),
+                Ok(Err(BodyFailure::Cut(error, part))) => (part, Some(ErrorKind::Body(error))),
+                Ok(Err(BodyFailure::TooLarge(part))) => {
+                    (part, Some(ErrorKind::BodyTooLarge { limit: settings.max_body }))
+                }
+                Err(named) => (Bytes::new(), Some(ErrorKind::Timeout(named))),
+            };
         if status.is_success() && problem.is_none() {
-            return Ok(Received {
-                status,
-                headers,
-                body,
-                rate_limit,
-                attempts: self.sent,
-                call: Call::default(),
-            });
+            let (attempts, call) = (self.sent, Call::default());
+            return Ok(Received { status, headers, body, rate_limit, attempts, call });
         }
         let answer = Answer { status: Some(status), headers, body, rate_limit, ..Answer::default() };
         Err(match problem {
             Some(kind) if status.is_success() => {
-                let again = if matches!(kind, ErrorKind::Body(_)) { Again::IfRepeatable } else { Again::No };
+                let larger = matches!(kind, ErrorKind::BodyTooLarge { .. });
+                let again = if larger { Again::No } else { Again::IfRepeatable };
                 Failure { kind, outcome: Outcome::Applied, answer, again }
             }
-            _ => Failure::refused(status, answer, settings.error_body),
+            _ => Failure::refused(status, answer, settings.error_body, self.plan.safety),
         })
     }
 
@@ -477,6 +532,11 @@ impl Attempts<'_> {
 impl Failure {
     fn into_error(self) -> Error {
         Error::new(self.kind, self.outcome).with_answer(self.answer)
+    }
+
+    fn timeout(named: Duration, outcome: Outcome) -> Self {
+        let again = if outcome == Outcome::NotSent { Again::No } else { Again::IfRepeatable };
+        Self { kind: ErrorKind::Timeout(named), outcome, answer: Answer::default(), again }
     }
 
     fn is_unauthorized(&self) -> bool {
@@ -508,9 +568,10 @@ impl Failure {
         status: StatusCode,
         mut answer: Answer,
         error_body: fn(&serde_json::Value) -> ServiceError,
+        safety: Safety,
     ) -> Self {
         answer.said = serde_json::from_slice(&answer.body).map(|body| error_body(&body)).unwrap_or_default();
-        let asked = answer.rate_limit.as_ref().and_then(|limit| limit.retry_after);
+        answer.wait = answer.rate_limit.as_ref().and_then(|limit| limit.retry_after);
         let (outcome, again) = match status {
             StatusCode::TOO_MANY_REQUESTS => {
                 let exhausted = |limit: &&RateLimit| limit.remaining.is_none_or(|remaining| remaining == 0);
@@ -518,19 +579,22 @@ impl Failure {
                 // The reset is told in whole seconds, so that the window can be a little longer than it says.
                 let window = || reset().map(|after| after.max(Duration::from_secs(1)));
                 let room = || is_room_limit(&answer.said).then_some(ROOM_WAIT);
-                answer.wait = asked.or_else(room).or_else(window);
+                answer.wait = answer.wait.or_else(room).or_else(window);
                 (Outcome::Rejected, Again::Any)
             }
-            StatusCode::SERVICE_UNAVAILABLE if asked.is_some() => {
-                answer.wait = asked;
-                (Outcome::Rejected, Again::Any)
-            }
+            StatusCode::SERVICE_UNAVAILABLE if answer.wait.is_some() => (Outcome::Rejected, Again::Any),
             StatusCode::REQUEST_TIMEOUT => (Outcome::Rejected, Again::IfRepeatable),
             StatusCode::INTERNAL_SERVER_ERROR
             | StatusCode::BAD_GATEWAY
             | StatusCode::SERVICE_UNAVAILABLE
             | StatusCode::GATEWAY_TIMEOUT => (Outcome::Unknown, Again::IfRepeatable),
             _ if status.is_server_error() => (Outcome::Unknown, Again::No),
+            // To a browser's POST, "look over there" is what a web site answers when it is done.
+            StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND | StatusCode::SEE_OTHER
+                if safety != Safety::Safe =>
+            {
+                (Outcome::Unknown, Again::No)
+            }
             _ => (Outcome::Rejected, Again::No),
         };
         Self { kind: ErrorKind::Status(status), outcome, answer, again }

@@ -42,7 +42,8 @@ impl RetryPolicy {
         }
     }
 
-    /// One attempt, whatever happens.
+    /// One attempt, whatever happens. Only a token that the service refused is renewed all the same, and the request sent
+    /// once with the new one.
     pub fn none() -> Self {
         Self::new().attempts(1)
     }
@@ -73,6 +74,13 @@ impl RetryPolicy {
         self
     }
 
+    /// What is left of it for a call that goes on after some attempts.
+    #[cfg(feature = "chatwork")]
+    pub(crate) fn rest(&self, attempts: u32, elapsed: Duration) -> Self {
+        let left = self.attempts.saturating_sub(attempts).max(1);
+        Self { attempts: left, time: self.time.map(|time| time.saturating_sub(elapsed)), ..self.clone() }
+    }
+
     pub(crate) fn allows(&self, attempts: u32, elapsed: Duration) -> bool {
         attempts < self.attempts && self.time.is_none_or(|limit| elapsed < limit)
     }
@@ -82,7 +90,7 @@ impl RetryPolicy {
         match asked {
             Some(asked) if asked > self.max_wait => None,
             // Everybody whom the service sent away comes back at the same moment, but for a little spread.
-            Some(asked) => Some(asked + Duration::from_millis(fastrand::u64(0..=100))),
+            Some(asked) => Some(asked.saturating_add(Duration::from_millis(fastrand::u64(0..=100)))),
             None => {
                 let bound = self.base.saturating_mul(1 << attempts.saturating_sub(1).min(16)).min(self.cap);
                 Some(bound.mul_f64(fastrand::f64()))

@@ -1,11 +1,12 @@
 //! Lancers, as a program without kaiwa's client sees it.
 
+use super::spec::{Checked, SendTo};
 use jiff::Timestamp;
 use kaiwa::VirtualClock;
-use kaiwa::sandbox::Sandbox;
 use kaiwa::sandbox::lancers::{BoardSeed, Seed};
+use kaiwa::sandbox::{Sandbox, Service};
 use reqwest::multipart::{Form, Part};
-use reqwest::{Method, Response};
+use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -25,32 +26,32 @@ impl Api {
         }
     }
 
-    fn call(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+    fn call(&self, method: Method, path: &str) -> RequestBuilder {
         self.http
             .request(method, format!("{}{path}", self.base))
             .header(&self.credential.0, &self.credential.1)
     }
 
     async fn get(&self, path: &str) -> Value {
-        let response = self.call(Method::GET, path).send().await.unwrap();
+        let response = self.call(Method::GET, path).send_to(Service::Lancers).await.unwrap();
         assert_eq!(response.status(), 200, "{path}");
         assert_eq!(response.headers()["content-type"], "application/json");
-        response.json().await.unwrap()
+        response.json()
     }
 
-    async fn put(&self, path: &str, body: Value) -> Response {
-        self.call(Method::PUT, path).json(&body).send().await.unwrap()
+    async fn put(&self, path: &str, body: Value) -> Checked {
+        self.call(Method::PUT, path).json(&body).send_to(Service::Lancers).await.unwrap()
     }
 
-    async fn post(&self, path: &str, form: Form) -> Response {
-        self.call(Method::POST, path).multipart(form).send().await.unwrap()
+    async fn post(&self, path: &str, form: Form) -> Checked {
+        self.call(Method::POST, path).multipart(form).send_to(Service::Lancers).await.unwrap()
     }
 
     /// The request is refused in the one way there is.
-    async fn refuses(&self, request: reqwest::RequestBuilder) {
-        let response = request.send().await.unwrap();
+    async fn refuses(&self, request: RequestBuilder) {
+        let response = request.send_to(Service::Lancers).await.unwrap();
         assert_eq!(response.status(), 400);
-        let body: Value = response.json().await.unwrap();
+        let body: Value = response.json();
         assert_eq!(body["type"], "bad_request");
         assert!(body["message"].is_string());
     }
@@ -63,9 +64,9 @@ async fn start(seed: Seed) -> (Sandbox, VirtualClock, Api) {
     (sandbox, clock, api)
 }
 
-async fn json(response: Response) -> Value {
+async fn json(response: Checked) -> Value {
     assert_eq!(response.status(), 200);
-    response.json().await.unwrap()
+    response.json()
 }
 
 fn ids(rows: &Value) -> Vec<i64> {
@@ -219,7 +220,7 @@ async fn users_are_listed_added_and_removed() {
         rows.as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap().to_owned()).collect()
     };
     let add = |users: Value| api.call(Method::POST, &path).json(&json!({ "users": users }));
-    let added = json(add(json!(["carol", "佐藤 花子"])).send().await.unwrap()).await;
+    let added = json(add(json!(["carol", "佐藤 花子"])).send_to(Service::Lancers).await.unwrap()).await;
     assert_eq!(added, json!([{"name": "carol"}, {"name": "佐藤 花子"}]));
     assert_eq!(names(api.get(&path).await), ["alice", "bob", "carol", "佐藤 花子"]);
     assert_eq!(names(api.get(&format!("{path}?limit=1")).await), ["alice"]);
@@ -228,12 +229,12 @@ async fn users_are_listed_added_and_removed() {
         api.refuses(add(users)).await;
     }
     let hanako = format!("{path}/%E4%BD%90%E8%97%A4%20%E8%8A%B1%E5%AD%90");
-    let removed = json(api.call(Method::DELETE, &hanako).send().await.unwrap()).await;
+    let removed = json(api.call(Method::DELETE, &hanako).send_to(Service::Lancers).await.unwrap()).await;
     assert_eq!(removed, json!({"name": "佐藤 花子"}));
     api.refuses(api.call(Method::DELETE, &hanako)).await;
 
     let bob = Api::new(&sandbox, "Cookie", Seed::COLLEAGUE_CREDENTIAL);
-    json(api.call(Method::DELETE, &format!("{path}/bob")).send().await.unwrap()).await;
+    json(api.call(Method::DELETE, &format!("{path}/bob")).send_to(Service::Lancers).await.unwrap()).await;
     bob.refuses(bob.call(Method::GET, &path)).await;
 }
 
@@ -288,7 +289,8 @@ async fn messages_are_posted_listed_and_read() {
     assert_eq!(read, json!({"board_id": board.to_string(), "unread_count": 1}));
     let listed = bob.get(&format!("{path}?message_id={}", sent["id"])).await;
     assert_eq!(listed[0]["read_users"], json!(["bob"]));
-    let all = json(bob.call(Method::PUT, &format!("{path}/read")).send().await.unwrap()).await;
+    let all =
+        json(bob.call(Method::PUT, &format!("{path}/read")).send_to(Service::Lancers).await.unwrap()).await;
     assert_eq!(all["unread_count"], 0);
     let back = json(bob.put(&format!("{path}/read"), json!({"message_id": sent["id"]})).await).await;
     assert_eq!(back["unread_count"], 0, "read stays read");

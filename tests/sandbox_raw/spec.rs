@@ -1,8 +1,51 @@
 //! Answers against the specifications: a small validator for as much of JSON Schema as `specs/` uses.
 
+use bytes::Bytes;
 use kaiwa::sandbox::Service;
+use reqwest::header::HeaderMap;
+use reqwest::{RequestBuilder, StatusCode};
 use serde_json::Value;
 use std::sync::OnceLock;
+
+/// An answer that the specification allows.
+#[derive(Debug)]
+pub struct Checked {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Checked {
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).expect("it is JSON")
+    }
+}
+
+/// Sends a request, and checks the answer against the specification.
+pub trait SendTo {
+    async fn send_to(self, service: Service) -> reqwest::Result<Checked>;
+}
+
+impl SendTo for RequestBuilder {
+    async fn send_to(self, service: Service) -> reqwest::Result<Checked> {
+        let (http, request) = self.build_split();
+        let request = request?;
+        let (method, path) = (request.method().clone(), request.url().path().to_owned());
+        let response = http.execute(request).await?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = response.bytes().await?;
+        check(service, method.as_str(), &path, status.as_u16(), &body);
+        Ok(Checked { status, headers, body })
+    }
+}
 
 struct Spec {
     base: &'static str,
@@ -172,4 +215,16 @@ fn an_answer_that_lacks_a_field_is_found() {
 #[should_panic(expected = "is not of type")]
 fn an_answer_of_another_type_is_found() {
     check(Service::Chatwork, "POST", "/v2/rooms/1/messages", 200, br#"{"message_id":1}"#);
+}
+
+#[test]
+#[should_panic(expected = "id is missing")]
+fn tascha_is_checked() {
+    check(Service::Tascha, "POST", "/v1/rooms/1/messages", 201, b"{}");
+}
+
+#[test]
+#[should_panic(expected = "id is missing")]
+fn lancers_is_checked() {
+    check(Service::Lancers, "POST", "/message_api/v2/boards/1/messages", 200, b"{}");
 }

@@ -1,9 +1,10 @@
 //! TAS-CHA, as a program without kaiwa's client sees it.
 
+use super::spec::{Checked, SendTo};
 use kaiwa::VirtualClock;
 use kaiwa::sandbox::tascha::{EndOfList, ErrorShape, Key, RecordStatus, RoomSeed, Seed, User, WebhookSeed};
 use kaiwa::sandbox::{Fault, Sandbox, Script, Service};
-use reqwest::{Method, Response};
+use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use std::time::Duration;
 use wiremock::matchers::method;
@@ -23,24 +24,29 @@ impl Api {
         Self { http, base: sandbox.tascha_url().to_string(), token: token.to_owned() }
     }
 
-    fn call(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+    fn call(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, format!("{}{path}", self.base)).bearer_auth(&self.token)
     }
 
-    async fn get(&self, path: &str) -> Response {
-        self.call(Method::GET, path).send().await.unwrap()
+    async fn get(&self, path: &str) -> Checked {
+        self.call(Method::GET, path).send_to(Service::Tascha).await.unwrap()
     }
 
-    async fn post(&self, path: &str, body: Value) -> Response {
-        self.call(Method::POST, path).json(&body).send().await.unwrap()
+    async fn post(&self, path: &str, body: Value) -> Checked {
+        self.call(Method::POST, path).json(&body).send_to(Service::Tascha).await.unwrap()
     }
 
-    async fn patch(&self, path: &str, body: Value) -> Response {
-        self.call(Method::PATCH, path).json(&body).send().await.unwrap()
+    async fn patch(&self, path: &str, body: Value) -> Checked {
+        self.call(Method::PATCH, path).json(&body).send_to(Service::Tascha).await.unwrap()
     }
 
-    async fn post_keyed(&self, path: &str, key: &str, body: Value) -> Response {
-        self.call(Method::POST, path).header("Idempotency-Key", key).json(&body).send().await.unwrap()
+    async fn post_keyed(&self, path: &str, key: &str, body: Value) -> Checked {
+        self.call(Method::POST, path)
+            .header("Idempotency-Key", key)
+            .json(&body)
+            .send_to(Service::Tascha)
+            .await
+            .unwrap()
     }
 }
 
@@ -55,16 +61,16 @@ fn room(rest: &str) -> String {
     format!("/rooms/{}{rest}", Seed::ROOM)
 }
 
-fn of<'a>(response: &'a Response, name: &str) -> &'a str {
+fn of<'a>(response: &'a Checked, name: &str) -> &'a str {
     response.headers().get(name).unwrap_or_else(|| panic!("no {name}")).to_str().unwrap()
 }
 
-async fn json(response: Response) -> Value {
-    response.json().await.unwrap()
+async fn json(response: Checked) -> Value {
+    response.json()
 }
 
 /// Status and error code.
-async fn refusal(response: Response) -> (u16, String) {
+async fn refusal(response: Checked) -> (u16, String) {
     let status = response.status().as_u16();
     (status, json(response).await["error"]["code"].as_str().unwrap().to_owned())
 }
@@ -100,18 +106,18 @@ async fn profile_and_its_headers() {
 async fn either_header_carries_the_credential() {
     let (_sandbox, _, api) = start(Seed::default()).await;
     let url = format!("{}/me", api.base);
-    let with = |name: &str, value: String| api.http.get(&url).header(name, value).send();
+    let with = |name: &str, value: String| api.http.get(&url).header(name, value).send_to(Service::Tascha);
     assert_eq!(with("X-Api-Key", Seed::TOKEN.to_owned()).await.unwrap().status(), 200);
     assert_eq!(with("Authorization", format!("bearer {}", Seed::TOKEN)).await.unwrap().status(), 200);
     assert_eq!(with("Authorization", Seed::TOKEN.to_owned()).await.unwrap().status(), 401);
     assert_eq!(with("X-Api-Key", "another".to_owned()).await.unwrap().status(), 401);
-    assert_eq!(api.http.get(&url).send().await.unwrap().status(), 401);
+    assert_eq!(api.http.get(&url).send_to(Service::Tascha).await.unwrap().status(), 401);
 }
 
 #[tokio::test]
 async fn the_callers_request_id_is_adopted_in_failures_too() {
     let (_sandbox, _, api) = start(Seed::default()).await;
-    let call = |path| api.call(Method::GET, path).header("X-Request-Id", "req_mine").send();
+    let call = |path| api.call(Method::GET, path).header("X-Request-Id", "req_mine").send_to(Service::Tascha);
     assert_eq!(of(&call("/me").await.unwrap(), "x-request-id"), "req_mine");
     let response = call("/rooms/nowhere/messages").await.unwrap();
     assert_eq!(response.status(), 404);
@@ -289,7 +295,7 @@ async fn messages_are_posted_and_checked() {
     let form = api
         .call(Method::POST, &room("/messages"))
         .header("Content-Type", "application/x-www-form-urlencoded");
-    assert_eq!(form.body("body=hi").send().await.unwrap().status(), 400);
+    assert_eq!(form.body("body=hi").send_to(Service::Tascha).await.unwrap().status(), 400);
     assert_eq!(sandbox.tascha().room(Seed::ROOM).messages().len(), 6);
 }
 
@@ -418,17 +424,20 @@ async fn keys_on_the_other_writes() {
     let task_path = room(&format!("/tasks/{}", task["id"].as_str().unwrap()));
     for _ in 0..2 {
         let update = api.call(Method::PATCH, &task_path).header("Idempotency-Key", "tu");
-        let updated = json(update.json(&json!({"version": 1, "title": "T2"})).send().await.unwrap()).await;
+        let updated =
+            json(update.json(&json!({"version": 1, "title": "T2"})).send_to(Service::Tascha).await.unwrap())
+                .await;
         assert_eq!(updated["version"], 2, "the replay is not a conflict");
         let update = api.call(Method::PATCH, &record_path).header("Idempotency-Key", "ru");
         // White space and the order of fields are no other payload.
         let update = update.header("Content-Type", "application/json").body(r#"{ "title" : "R2" }"#);
-        assert_eq!(update.send().await.unwrap().status(), 200);
+        assert_eq!(update.send_to(Service::Tascha).await.unwrap().status(), 200);
     }
     assert_eq!(sandbox.tascha().room(Seed::ROOM).tasks().len(), 2);
     assert_eq!(sandbox.tascha().room(Seed::ROOM).records().len(), 2);
     // A key is nothing to an operation that does not take one.
-    let list = api.call(Method::GET, "/me").header("Idempotency-Key", "r").send().await.unwrap();
+    let list =
+        api.call(Method::GET, "/me").header("Idempotency-Key", "r").send_to(Service::Tascha).await.unwrap();
     assert_eq!(list.status(), 200);
 }
 
@@ -439,7 +448,7 @@ async fn a_lost_answer_comes_again_under_the_same_key() {
     sandbox.faults().script(Service::Tascha, script);
     let post = || {
         let call = api.call(Method::POST, &room("/messages")).header("Idempotency-Key", "k");
-        call.json(&json!({"body": "once"})).send()
+        call.json(&json!({"body": "once"})).send_to(Service::Tascha)
     };
     assert!(post().await.is_err());
     assert_eq!(sandbox.tascha().room(Seed::ROOM).messages().len(), 3);
@@ -502,7 +511,7 @@ async fn webhooks_are_logged_and_redelivered() {
     // The parameter may be the delivery's own id or that of the log entry.
     for (id, attempt) in [("deliveryId", 2), ("id", 3)] {
         let path = format!("{log}/{}/redeliver", failed[id].as_str().unwrap());
-        let response = api.call(Method::POST, &path).send().await.unwrap();
+        let response = api.call(Method::POST, &path).send_to(Service::Tascha).await.unwrap();
         assert_eq!(response.status(), 200);
         assert_eq!(of(&response, "tascha-api-units-cost"), "1");
         let delivery = &json(response).await["delivery"];
@@ -512,7 +521,14 @@ async fn webhooks_are_logged_and_redelivered() {
     }
     assert_eq!(json(api.get(&log).await).await["data"].as_array().unwrap().len(), 4);
     assert_eq!(sandbox.tascha().room(Seed::ROOM).deliveries(Seed::WEBHOOK).len(), 4);
-    assert_eq!(api.call(Method::POST, &format!("{log}/none/redeliver")).send().await.unwrap().status(), 404);
+    assert_eq!(
+        api.call(Method::POST, &format!("{log}/none/redeliver"))
+            .send_to(Service::Tascha)
+            .await
+            .unwrap()
+            .status(),
+        404
+    );
     assert_eq!(api.get(&room("/webhooks/none/deliveries")).await.status(), 404);
 }
 
@@ -540,7 +556,7 @@ async fn webhooks_reach_their_receiver() {
     assert_eq!((&body["event"], &body["data"]["body"]), (&json!("message.created"), &json!("hello")));
 
     let path = room(&format!("/webhooks/{}/deliveries/{}/redeliver", Seed::WEBHOOK, delivered.delivery_id));
-    let again = json(api.call(Method::POST, &path).send().await.unwrap()).await;
+    let again = json(api.call(Method::POST, &path).send_to(Service::Tascha).await.unwrap()).await;
     assert_eq!(
         (&again["delivery"]["success"], &again["delivery"]["statusCode"]),
         (&json!(false), &json!(500))
@@ -551,7 +567,7 @@ async fn webhooks_reach_their_receiver() {
 
     for url in ["http://192.0.2.1/", "http://127.0.0.1:1/"] {
         view.set_webhook_url(Seed::WEBHOOK, url);
-        let failed = json(api.call(Method::POST, &path).send().await.unwrap()).await;
+        let failed = json(api.call(Method::POST, &path).send_to(Service::Tascha).await.unwrap()).await;
         assert_eq!(
             (&failed["delivery"]["success"], &failed["delivery"]["statusCode"]),
             (&json!(false), &Value::Null)

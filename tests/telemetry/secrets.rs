@@ -114,6 +114,18 @@ async fn no_secret_is_printed_anywhere() {
             source = cause.source();
         }
     }
+    let file = format!(
+        r#"{{"file_id":1,"account":{{"account_id":1}},"message_id":"1","filename":"a","filesize":1,"upload_time":1,"download_url":"https://files.example/{}"}}"#,
+        secret("signed-url")
+    );
+    let files = Server::play([Step::ok(&file)]).await;
+    let chatwork_files = clients::chatwork(&files, &clock).build().expect("a client");
+    let file =
+        chatwork_files.room(RoomId(1)).file(kaiwa::chatwork::FileId(1)).get().create_download_url(true);
+    let file = clock.drive(file).await.expect("a file");
+    assert!(file.download_url.as_ref().is_some_and(|url| url.expose().contains(CANARY)));
+    show(&file, &mut shown);
+    show(&*file, &mut shown);
     for broken in [secret("line\nbreak"), secret("nul\0")] {
         let error =
             clients::chatwork(&server, &clock).api_token(broken).build().expect_err("it is no header");

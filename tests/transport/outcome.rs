@@ -106,7 +106,9 @@ async fn a_success_without_a_usable_body_was_applied() {
 #[tokio::test]
 async fn statuses_say_whether_it_was_done() {
     for (status, outcome) in [
-        (301, Outcome::Rejected),
+        (301, Outcome::Unknown),
+        (303, Outcome::Unknown),
+        (307, Outcome::Rejected),
         (400, Outcome::Rejected),
         (401, Outcome::Rejected),
         (403, Outcome::Rejected),
@@ -152,13 +154,73 @@ async fn time_running_out_is_unknown_and_says_which_time() {
 }
 
 #[tokio::test]
-async fn a_body_that_stalls_after_a_success_was_applied_or_unknown_but_never_rejected() {
+async fn a_body_that_stalls_leaves_what_the_status_said() {
+    for (status, outcome) in [(200, Outcome::Applied), (400, Outcome::Rejected), (502, Outcome::Unknown)] {
+        let server = Server::play([Step::StallBody(status)]).await;
+        let client = chatwork::Client::builder()
+            .api_token("token")
+            .base_url(&server.url)
+            .attempt_timeout(Duration::from_millis(300))
+            .retry(RetryPolicy::none())
+            .build()
+            .expect("a client");
+        let error = client.room(ROOM).post("x").await.expect_err("the body never comes");
+        assert_eq!(error.outcome(), outcome, "{error}");
+        assert_eq!(error.status().map(|status| status.as_u16()), Some(status), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_fails_leaves_it_open_what_was_done() {
     let server = Server::play([Step::ReadThenReset]).await;
     let clock = VirtualClock::new();
     let client = clients::chatwork(&server, &clock).retry(RetryPolicy::none()).build().expect("a client");
     let stream = futures::stream::once(async { Err::<bytes::Bytes, _>("the file cannot be read") });
     let error = client.room(ROOM).upload(kaiwa::Upload::stream("a", 10, stream)).await.expect_err("it fails");
     assert_eq!(error.outcome(), Outcome::Unknown, "{error}");
+}
+
+#[tokio::test]
+async fn times_without_measure_are_no_bound_and_no_panic() {
+    for (name, value) in [
+        ("retry-after", u64::MAX.to_string()),
+        ("ratelimit-reset", i64::MAX.to_string()),
+        ("x-ratelimit-reset", i64::MAX.to_string()),
+        ("ratelimit", format!("\"p\";r=0;t={}", u64::MAX)),
+    ] {
+        let refusal = Step::status(429).header("x-ratelimit-remaining", 0).header(name, &value);
+        let server = Server::play([refusal, Step::ok("[]")]).await;
+        let clock = VirtualClock::new();
+        let pace = kaiwa::Pace::new().room_limit(1, Duration::MAX);
+        let client = clients::chatwork(&server, &clock).pace(pace).build().expect("a client");
+        let call =
+            client.rooms().with_timeout(Duration::MAX).with_retry(RetryPolicy::new().max_wait(Duration::MAX));
+        clock.drive(call).await.expect("it waits, and comes through");
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_does_not_come_ends_with_the_calls_time() {
+    #[derive(Debug)]
+    struct Never;
+    impl kaiwa::TokenSource for Never {
+        fn token(&self) -> futures::future::BoxFuture<'_, Result<kaiwa::BearerToken, kaiwa::Error>> {
+            Box::pin(std::future::pending())
+        }
+        fn renew<'a>(
+            &'a self,
+            _: &'a kaiwa::BearerToken,
+        ) -> futures::future::BoxFuture<'a, Result<kaiwa::BearerToken, kaiwa::Error>> {
+            Box::pin(std::future::pending())
+        }
+    }
+    let server = Server::play([Step::Stall]).await;
+    let clock = VirtualClock::new();
+    let client = clients::chatwork(&server, &clock).token_source(Never).build().expect("a client");
+    let post = client.room(ROOM).post("x").with_timeout(Duration::from_secs(5));
+    let error = clock.drive(post).await.expect_err("there is no token");
+    assert_eq!((error.outcome(), error.attempts()), (Outcome::NotSent, 0), "{error}");
+    assert!(server.seen().is_empty());
 }
 
 #[tokio::test]

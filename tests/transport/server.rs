@@ -18,6 +18,8 @@ pub enum Step {
     CutBody,
     /// Reads the request and never answers.
     Stall,
+    /// Answers with a status, and never sends the body.
+    StallBody(u16),
 }
 
 impl Step {
@@ -135,6 +137,11 @@ async fn serve(mut stream: TcpStream, steps: Steps, seen: Arc<Mutex<Vec<Seen>>>)
                 return None;
             }
             Step::Stall => std::future::pending().await,
+            Step::StallBody(status) => {
+                let head = format!("HTTP/1.1 {status} x\r\ncontent-length: 10\r\n\r\n");
+                stream.write_all(head.as_bytes()).await.ok()?;
+                std::future::pending().await
+            }
         }
     }
 }
@@ -189,6 +196,8 @@ pub mod clients {
         untimed(tascha::Client::builder().api_key("key"), server, clock)
     }
 
+    // This file is part of several tests, and not all of them need it.
+    #[allow(dead_code)]
     pub fn lancers(server: &Server, clock: &VirtualClock) -> lancers::Builder {
         untimed(lancers::Client::builder().cookie("a=b"), server, clock)
     }

@@ -9,6 +9,9 @@ use wiremock::{MockServer, ResponseTemplate};
 /// One of the ways to give a builder its credential.
 type Credential<B> = fn(B) -> B;
 
+/// The name and value of a header, if there is one.
+type Header = Option<(&'static str, &'static str)>;
+
 async fn empty() -> MockServer {
     server(ResponseTemplate::new(204)).await
 }
@@ -47,7 +50,7 @@ async fn tascha_takes_a_key_in_either_header_or_a_bearer_token() {
 
 #[tokio::test]
 async fn lancers_takes_a_cookie_any_header_or_nothing() {
-    let forms: [(Credential<lancers::Builder>, Option<(&str, &str)>); 3] = [
+    let forms: [(Credential<lancers::Builder>, Header); 3] = [
         (|builder| builder.cookie("sid=1; b=2"), Some(("cookie", "sid=1; b=2"))),
         (|builder| builder.header("X-My-Auth", "secret 3"), Some(("x-my-auth", "secret 3"))),
         (|builder| builder, None),

@@ -1,8 +1,9 @@
 //! Where budgets are kept, and how they are kept in memory.
 
 use super::FIRST_ANSWER;
-use crate::limits::RateLimit;
+use crate::limits::{FAR, RateLimit};
 use futures::future::{BoxFuture, FutureExt};
+use jiff::{SignedDuration, Timestamp};
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -57,11 +58,18 @@ struct Budgets {
     sweep_at: usize,
 }
 
+/// How long a refusal closes a budget at the most. After it one call may try: what asked for a longer wait may be
+/// wrong, or be over.
+const CLOSED: Duration = Duration::from_secs(5 * 60);
+
 /// The account's window, as the last answers told it.
 #[derive(Debug, Default)]
 struct Account {
     limit: Option<u64>,
     remaining: Option<u64>,
+    /// When the window ends, by the service's clock.
+    window: Option<Timestamp>,
+    /// The same by ours, until it has passed.
     reset: Option<Instant>,
     closed_until: Option<Instant>,
     /// Permits whose answers are still out. The service may have counted them or not, so that what is left is what the
@@ -77,6 +85,8 @@ impl Account {
         if self.reset.is_some_and(|reset| reset <= now) {
             self.remaining = self.limit;
             self.reset = None;
+            // How large the next window is, only an answer can tell then.
+            self.answered &= self.limit.is_some();
         }
         if self.closed_until.is_some_and(|until| until <= now) {
             self.closed_until = None;
@@ -114,23 +124,32 @@ impl Account {
         self.remaining = self.remaining.map(|remaining| remaining.saturating_sub(1));
     }
 
-    fn learn(&mut self, limit: &RateLimit, now: Instant) {
+    /// Learns from an answer that arrived at `at`.
+    fn learn(&mut self, limit: &RateLimit, at: Instant) {
         self.limit = limit.limit.or(self.limit);
         let Some(remaining) = limit.remaining else { return self.count_one() };
-        let reset = limit.reset_after.map(|after| now + after);
-        // The service tells the reset in whole seconds, so that the same window's wobbles by one.
-        let later = |reset: Instant, known: Instant| reset > known + Duration::from_secs(2);
-        let new_window = match (reset, self.reset) {
-            (Some(reset), Some(known)) => later(reset, known),
-            (Some(_), None) => true,
-            (None, _) => false,
-        };
-        if new_window {
-            self.reset = reset;
-            // Answers to what was sent in the old window may still come in; those that are out count as unsettled.
-            self.remaining = Some(remaining);
-        } else {
-            self.remaining = Some(self.remaining.map_or(remaining, |known| known.min(remaining)));
+        // A window is known by its end on the service's clock: that is the same however late the answer is read, but
+        // for the second that it is rounded to.
+        let tolerance = SignedDuration::from_secs(2);
+        match (limit.reset, self.window) {
+            (Some(reset), Some(known)) if reset.duration_since(known) < -tolerance => {}
+            (Some(reset), Some(known)) if reset.duration_since(known) <= tolerance => {
+                // Once the window has passed, late answers of it say nothing about the next.
+                if self.reset.is_some() {
+                    self.remaining = Some(self.remaining.map_or(remaining, |known| known.min(remaining)));
+                }
+            }
+            (Some(reset), _) => {
+                self.window = Some(reset);
+                self.reset = limit.reset_after.map(|after| at + after.min(FAR));
+                // Those that are out count as unsettled, whichever window they were sent in.
+                self.remaining = Some(remaining);
+            }
+            // Nothing tells when it ends, so that only the newest word counts.
+            (None, None) => self.remaining = Some(remaining),
+            (None, Some(_)) => {
+                self.remaining = Some(self.remaining.map_or(remaining, |known| known.min(remaining)));
+            }
         }
     }
 }
@@ -178,7 +197,9 @@ impl Room {
         match how {
             Settlement::Unsent => {}
             Settlement::Sent(_) => self.free_at.push_back(now + window),
-            Settlement::Exhausted(wait) => self.closed_until = self.closed_until.max(Some(now + wait)),
+            Settlement::Exhausted(wait) => {
+                self.closed_until = self.closed_until.max(Some(now + wait.min(CLOSED)))
+            }
         }
     }
 }
@@ -226,7 +247,7 @@ impl BudgetStore for Memory {
                     Settlement::Sent(Some(limit)) => account.learn(&limit, now),
                     Settlement::Sent(None) => account.count_one(),
                     Settlement::Exhausted(wait) => {
-                        account.closed_until = account.closed_until.max(Some(now + wait))
+                        account.closed_until = account.closed_until.max(Some(now + wait.min(CLOSED)))
                     }
                 }
             }

@@ -13,7 +13,7 @@ pub use memory::{Budget, BudgetStore, Settlement};
 use super::clock::Clock;
 use super::operation::Operation;
 use crate::error::{Error, ErrorKind, Outcome};
-use crate::limits::RateLimit;
+use crate::limits::{FAR, RateLimit, Units};
 use futures::future::{Either, select};
 use jiff::Timestamp;
 use memory::Memory;
@@ -71,7 +71,7 @@ impl Pace {
 
     /// How many posts a room takes in how long.
     pub fn room_limit(mut self, posts: u32, window: Duration) -> Self {
-        self.room = Some((posts.max(1), window));
+        self.room = Some((posts.max(1), window.min(FAR)));
         self
     }
 
@@ -95,7 +95,7 @@ pub(crate) struct Pacer {
     store: Arc<dyn BudgetStore>,
     account: Arc<Line>,
     rooms: Mutex<HashMap<u64, Arc<Line>>>,
-    units: Mutex<Option<MonthlyUnits>>,
+    units: Mutex<MonthlyUnits>,
 }
 
 /// Those who wait for one budget, in the order in which they came.
@@ -106,10 +106,58 @@ struct Line {
     changed: Notify,
 }
 
-#[derive(Clone, Copy)]
+/// TAS-CHA's units as the last answers told them. What is left is the lowest of them less what is out, as for the
+/// account's window.
+#[derive(Default)]
 struct MonthlyUnits {
+    known: Option<KnownUnits>,
+    out: u64,
+}
+
+#[derive(Clone, Copy)]
+struct KnownUnits {
     remaining: u64,
     reset: Option<Timestamp>,
+    told: Instant,
+}
+
+/// How long what is known of the units is believed when it refuses calls: they may have been bought since, and if
+/// nothing is sent no answer can say so.
+const UNITS_BELIEVED: Duration = Duration::from_secs(10 * 60);
+
+impl MonthlyUnits {
+    fn take(&mut self, cost: u64, clock: &dyn Clock) -> Result<(), Error> {
+        if let Some(known) = self.known {
+            let passed = known.reset.is_some_and(|reset| reset <= clock.wall());
+            let old = clock.now().saturating_duration_since(known.told) >= UNITS_BELIEVED;
+            if passed || old {
+                self.known = None;
+            }
+        }
+        if let Some(KnownUnits { remaining, reset, .. }) = self.known {
+            let remaining = remaining.saturating_sub(self.out);
+            if remaining < cost {
+                let kind = ErrorKind::UnitsExhausted { cost, remaining, reset };
+                return Err(Error::new(kind, Outcome::NotSent));
+            }
+        }
+        self.out += cost;
+        Ok(())
+    }
+
+    /// What became of units that were taken: whether the request was sent, and what the answer said.
+    fn settle(&mut self, cost: u64, sent: bool, units: Option<&Units>, now: Instant) {
+        self.out = self.out.saturating_sub(cost);
+        let told = units.and_then(|units| Some((units.remaining?, units.reset)));
+        match (told, &mut self.known) {
+            (Some((remaining, reset)), Some(known)) if known.reset == reset => {
+                (known.remaining, known.told) = (known.remaining.min(remaining), now);
+            }
+            (Some((remaining, reset)), known) => *known = Some(KnownUnits { remaining, reset, told: now }),
+            (None, Some(known)) if sent => known.remaining = known.remaining.saturating_sub(cost),
+            (None, _) => {}
+        }
+    }
 }
 
 /// How long a call may still wait.
@@ -132,7 +180,7 @@ impl Pacer {
         clock: &Arc<dyn Clock>,
         patience: Patience,
     ) -> Result<Permit, Error> {
-        let units = self.take_units(u64::from(operation.units), clock.wall())?;
+        let units = self.take_units(u64::from(operation.units), &**clock)?;
         let mut permit = Permit {
             pacer: Arc::clone(self),
             clock: Arc::clone(clock),
@@ -201,26 +249,16 @@ impl Pacer {
         }
     }
 
-    /// Takes a call's units from what is known to be left of them, and hands out how many those were.
-    fn take_units(&self, cost: u64, now: Timestamp) -> Result<u64, Error> {
+    /// Takes a call's units, if they are kept to, and hands out how many those were.
+    fn take_units(&self, cost: u64, clock: &dyn Clock) -> Result<u64, Error> {
         if !self.pace.units || cost == 0 {
             return Ok(0);
         }
-        let mut units = self.units.lock().unwrap_or_else(PoisonError::into_inner);
-        if units.is_some_and(|units| units.reset.is_some_and(|reset| reset <= now)) {
-            *units = None;
-        }
-        match &mut *units {
-            Some(left) if left.remaining < cost => {
-                let MonthlyUnits { remaining, reset } = *left;
-                Err(Error::new(ErrorKind::UnitsExhausted { cost, remaining, reset }, Outcome::NotSent))
-            }
-            Some(left) => {
-                left.remaining -= cost;
-                Ok(cost)
-            }
-            None => Ok(0),
-        }
+        self.lock_units().take(cost, clock).map(|()| cost)
+    }
+
+    fn lock_units(&self) -> MutexGuard<'_, MonthlyUnits> {
+        self.units.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock_rooms(&self) -> MutexGuard<'_, HashMap<u64, Arc<Line>>> {
@@ -293,28 +331,33 @@ impl Permit {
         self.sent = false;
     }
 
-    /// What the answer said. `exhausted` is set if it was a refusal because of a limit.
-    pub(crate) fn answered(mut self, limit: Option<&RateLimit>, exhausted: Option<Exhausted>) {
-        if let Some(units) = limit.and_then(|limit| limit.units.as_ref()) {
-            let known = units.remaining.map(|remaining| MonthlyUnits { remaining, reset: units.reset });
-            *self.pacer.units.lock().unwrap_or_else(PoisonError::into_inner) = known;
-            self.units = 0;
-        }
+    /// The head of an answer has arrived, with what it says of limits. The account has counted the request by now; the
+    /// others need not wait for the body to know.
+    pub(crate) fn heard(&mut self, limit: Option<&RateLimit>) {
         let now = self.clock.now();
-        if let Some(room) = self.room.take() {
-            let how = match exhausted {
-                Some(Exhausted::Room(wait)) => Settlement::Exhausted(wait),
-                _ => Settlement::Sent(None),
-            };
-            self.pacer.settle(Budget::Room(room), how, now);
-        }
+        let units = limit.and_then(|limit| limit.units.as_ref());
+        self.pacer.lock_units().settle(std::mem::take(&mut self.units), true, units, now);
         if std::mem::take(&mut self.account) {
-            let how = match exhausted {
-                Some(Exhausted::Account(wait)) => Settlement::Exhausted(wait),
-                _ => Settlement::Sent(limit.cloned()),
-            };
-            self.pacer.settle(Budget::Account, how, now);
+            self.pacer.settle(Budget::Account, Settlement::Sent(limit.cloned()), now);
         }
+    }
+
+    /// The service refused the request because of a limit.
+    pub(crate) fn exhausted(mut self, exhausted: Exhausted, limit: Option<&RateLimit>) {
+        let now = self.clock.now();
+        match exhausted {
+            Exhausted::Room(wait) => {
+                if let Some(room) = self.room.take() {
+                    self.pacer.settle(Budget::Room(room), Settlement::Exhausted(wait), now);
+                }
+            }
+            Exhausted::Account(wait) => {
+                if std::mem::take(&mut self.account) {
+                    self.pacer.settle(Budget::Account, Settlement::Exhausted(wait), now);
+                }
+            }
+        }
+        self.heard(limit);
     }
 }
 
@@ -335,10 +378,8 @@ impl Drop for Permit {
         if self.account {
             self.pacer.settle(Budget::Account, how(), now);
         }
-        if !self.sent && self.units > 0 {
-            if let Some(left) = &mut *self.pacer.units.lock().unwrap_or_else(PoisonError::into_inner) {
-                left.remaining += self.units;
-            }
+        if self.units > 0 {
+            self.pacer.lock_units().settle(self.units, self.sent, None, now);
         }
     }
 }

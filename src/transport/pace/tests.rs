@@ -61,6 +61,7 @@ impl Service {
         RateLimit {
             limit: Some(self.limit),
             remaining: Some(self.limit.saturating_sub(state.used)),
+            reset: Some(self.clock.wall() + (state.window_ends - now)),
             reset_after: Some(state.window_ends - now),
             ..RateLimit::default()
         }
@@ -72,26 +73,25 @@ struct Caller {
     room: u64,
     starts: u64,
     latency: u64,
+    /// How long the body takes after the head.
+    body: u64,
     /// When it gives up, whatever it is doing.
     gives_up: Option<u64>,
     connects: bool,
 }
 
 fn caller() -> impl Strategy<Value = Caller> {
-    (
-        0..4_u64,
-        0..3_000_u64,
-        1..400_u64,
-        prop::option::weighted(0.2, 0..20_000_u64),
-        prop::bool::weighted(0.9),
-    )
-        .prop_map(|(room, starts, latency, gives_up, connects)| Caller {
+    let gives_up = prop::option::weighted(0.2, 0..20_000_u64);
+    (0..4_u64, 0..3_000_u64, 1..400_u64, 1..9_000_u64, gives_up, prop::bool::weighted(0.9)).prop_map(
+        |(room, starts, latency, body, gives_up, connects)| Caller {
             room,
             starts,
             latency,
+            body,
             gives_up,
             connects,
-        })
+        },
+    )
 }
 
 fn millis(count: u64) -> Duration {
@@ -113,8 +113,9 @@ async fn call(index: usize, caller: Caller, pacer: Arc<Pacer>, service: Arc<Serv
         }
         clock.sleep(millis(caller.latency)).await;
         let limit = service.receive(index, caller.room);
-        clock.sleep(millis(caller.latency)).await;
-        permit.answered(Some(&limit), None);
+        permit.heard(Some(&limit));
+        clock.sleep(millis(caller.body)).await;
+        drop(permit);
         true
     };
     match caller.gives_up {
@@ -123,6 +124,11 @@ async fn call(index: usize, caller: Caller, pacer: Arc<Pacer>, service: Arc<Serv
             matches!(select(pin!(work), clock.sleep(millis(after))).await, Either::Left((true, _)))
         }
     }
+}
+
+fn answered(mut permit: Permit, limit: &RateLimit) {
+    permit.sending();
+    permit.heard(Some(limit));
 }
 
 fn run(callers: Vec<Caller>, limit: u64, room_limit: u32) -> (Vec<bool>, Arc<Service>, Arc<Memory>) {
@@ -172,7 +178,7 @@ proptest! {
 
     #[test]
     fn those_who_wait_for_a_room_go_in_the_order_in_which_they_came(count in 2..40_usize, room_limit in 1..6_u32) {
-        let caller = |index| Caller { room: 1, starts: index as u64, latency: 1, gives_up: None, connects: true };
+        let caller = |index| Caller { room: 1, starts: index as u64, latency: 1, body: 1, gives_up: None, connects: true };
         let (_, service, _) = run((0..count).map(caller).collect(), 1_000, room_limit);
         let order = &service.state.lock().expect("not poisoned").order;
         prop_assert_eq!(order, &(0..count).collect::<Vec<_>>());
@@ -181,7 +187,8 @@ proptest! {
 
 #[test]
 fn the_room_limit_is_used_to_the_full() {
-    let caller = |index| Caller { room: 1, starts: index, latency: 1, gives_up: None, connects: true };
+    let caller =
+        |index| Caller { room: 1, starts: index, latency: 1, body: 1, gives_up: None, connects: true };
     let (done, service, _) = run((0..30).map(caller).collect(), 1_000, 10);
     assert!(done.iter().all(|done| *done));
     let took = service.clock.elapsed();
@@ -212,18 +219,82 @@ async fn units_are_refused_when_they_do_not_suffice_and_refunded_when_unused() {
         ..RateLimit::default()
     };
     let first = pacer.permit(&POST, None, &clock, patience).await.expect("nothing is known yet");
-    first.answered(Some(&left(5)), None);
+    answered(first, &left(5));
     let second = pacer.permit(&POST, None, &clock, patience).await.expect("5 are left");
     let error = pacer.permit(&POST, None, &clock, patience).await.err().expect("2 are left");
     assert!(matches!(error.kind(), ErrorKind::UnitsExhausted { cost: 3, remaining: 2, .. }), "{error}");
     drop(second);
     let again = pacer.permit(&POST, None, &clock, patience).await.expect("the unused ones came back");
-    again.answered(Some(&left(0)), None);
+    answered(again, &left(0));
     assert!(pacer.permit(&POST, None, &clock, patience).await.is_err());
     let off = Arc::new(Pacer::new(Pace::new().units(false)));
-    off.permit(&POST, None, &clock, patience)
-        .await
-        .expect("it is switched off")
-        .answered(Some(&left(0)), None);
+    let first = off.permit(&POST, None, &clock, patience).await.expect("it is switched off");
+    answered(first, &left(0));
     assert!(off.permit(&POST, None, &clock, patience).await.is_ok());
+}
+
+fn told(remaining: u64, reset: Option<Timestamp>, after: Option<Duration>) -> Settlement {
+    let limit = RateLimit {
+        limit: Some(300),
+        remaining: Some(remaining),
+        reset,
+        reset_after: after,
+        ..Default::default()
+    };
+    Settlement::Sent(Some(limit))
+}
+
+#[tokio::test]
+async fn an_answer_of_an_older_window_does_not_close_the_newer_one() {
+    let clock = VirtualClock::new();
+    let store = Memory::new(None);
+    let (old, new) = (clock.wall() + Duration::from_secs(1), clock.wall() + Duration::from_secs(300));
+    for _ in 0..2 {
+        let _ = store.take(Budget::Account, clock.now()).await;
+    }
+    store.settle(Budget::Account, told(299, Some(new), Some(Duration::from_secs(300))), clock.now());
+    store.settle(Budget::Account, told(0, Some(old), Some(Duration::ZERO)), clock.now());
+    assert_eq!(store.take(Budget::Account, clock.now()).await, Ok(()));
+}
+
+#[tokio::test]
+async fn without_a_reset_the_newest_word_counts() {
+    let clock = VirtualClock::new();
+    let store = Memory::new(None);
+    for remaining in [0, 299] {
+        store.take(Budget::Account, clock.now()).await.expect("nothing is out");
+        store.settle(Budget::Account, told(remaining, None, None), clock.now());
+    }
+    store.take(Budget::Account, clock.now()).await.expect("299 are left");
+    store.take(Budget::Account, clock.now()).await.expect("298 are left");
+}
+
+#[tokio::test]
+async fn a_refusal_for_a_day_is_tried_again_after_minutes() {
+    let clock = VirtualClock::new();
+    let store = Memory::new(None);
+    store.take(Budget::Account, clock.now()).await.expect("it is the first");
+    store.settle(Budget::Account, Settlement::Exhausted(Duration::MAX), clock.now());
+    assert!(store.take(Budget::Account, clock.now()).await.is_err());
+    clock.advance(Duration::from_secs(301));
+    assert_eq!(store.take(Budget::Account, clock.now()).await, Ok(()));
+}
+
+#[tokio::test]
+async fn units_under_way_are_not_given_out_twice_and_are_asked_for_again_in_time() {
+    let clock = VirtualClock::new();
+    let mut units = MonthlyUnits::default();
+    let told = |remaining| Units { remaining: Some(remaining), ..Units::default() };
+    units.take(3, &clock).expect("nothing is known");
+    units.settle(3, true, Some(&told(6)), clock.now());
+    units.take(3, &clock).expect("6 are left");
+    units.take(3, &clock).expect("3 are left");
+    units.settle(3, true, Some(&told(3)), clock.now());
+    units.take(3, &clock).expect_err("the 3 that are left are under way");
+    units.settle(3, false, None, clock.now());
+    units.take(3, &clock).expect("they came back");
+    units.settle(3, true, Some(&told(0)), clock.now());
+    units.take(1, &clock).expect_err("none are left");
+    clock.advance(UNITS_BELIEVED);
+    units.take(1, &clock).expect("it may have changed since");
 }

@@ -1,0 +1,83 @@
+//! Serves the three services on fixed ports, for programs in any language, and shows each request as it comes.
+//!
+//! ```text
+//! cargo run --example sandbox              # on the ports 4010, 4011 and 4012
+//! cargo run --example sandbox -- 8080      # on 8080, 8081 and 8082
+//! ```
+//!
+//! It listens on this machine only, forgets everything when it ends, and ends with Ctrl-C.
+
+use kaiwa::sandbox::{Recorded, Sandbox, Service, lancers, tascha};
+use std::env;
+use std::error::Error;
+use tokio::sync::broadcast::error::RecvError;
+
+const FIRST_PORT: u16 = 4010;
+
+/// How much of a body is shown, in characters.
+const SHOWN: usize = 200;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let first: u16 = match env::args().nth(1) {
+        Some(port) => port.parse().map_err(|_| format!("`{port}` is not a port"))?,
+        None => FIRST_PORT,
+    };
+    let ports = [first, first.checked_add(1).ok_or(TOO_HIGH)?, first.checked_add(2).ok_or(TOO_HIGH)?];
+    let services = [Service::Chatwork, Service::Tascha, Service::Lancers];
+    let builder = services
+        .into_iter()
+        .zip(ports)
+        .fold(Sandbox::builder(), |builder, (service, port)| builder.port(service, port));
+    let sandbox =
+        builder.start().await.map_err(|error| format!("the ports from {first} on cannot be had: {error}"))?;
+    let mut requests = sandbox.requests_seen();
+    explain(&sandbox);
+    loop {
+        match requests.recv().await {
+            Ok(request) => show(&request),
+            Err(RecvError::Lagged(missed)) => println!("… {missed} requests are not shown"),
+            Err(RecvError::Closed) => return Ok(()),
+        }
+    }
+}
+
+const TOO_HIGH: &str = "three ports are needed, and 65535 is the last one";
+
+fn explain(sandbox: &Sandbox) {
+    let (chatwork, tascha, lancers) = (sandbox.chatwork_url(), sandbox.tascha_url(), sandbox.lancers_url());
+    let (key, room, cookie) = (tascha::Seed::TOKEN, tascha::Seed::ROOM, lancers::Seed::CREDENTIAL);
+    let board = sandbox.lancers().boards().first().map(|board| board.id).unwrap_or_default();
+    println!(
+        "\
+Chatwork  {chatwork}
+  curl -H 'x-chatworktoken: sandbox-chatwork-token' {chatwork}/rooms
+  curl -H 'x-chatworktoken: sandbox-chatwork-token' -d 'body=hello' {chatwork}/rooms/100/messages
+  OAuth token endpoint: {}
+
+TAS-CHA   {tascha}
+  curl -H 'Authorization: Bearer {key}' {tascha}/rooms
+  curl -H 'Authorization: Bearer {key}' -H 'Idempotency-Key: order-42' --json '{{\"body\":\"hello\"}}' \\
+       {tascha}/rooms/{room}/messages
+
+Lancers   {lancers}
+  curl -H 'Cookie: {cookie}' '{lancers}/boards?limit=20'
+  curl -H 'Cookie: {cookie}' -F 'description=hello' {lancers}/boards/{board}/messages
+
+Requests, as they come; Ctrl-C ends it:
+",
+        sandbox.oauth_token_url()
+    );
+}
+
+fn show(request: &Recorded) {
+    let Recorded { number, service, method, path, .. } = request;
+    let status = request.status.map_or_else(|| "no answer".to_owned(), |status| status.to_string());
+    let operation = request.operation.unwrap_or("unknown");
+    let query = request.query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
+    println!("{number:>4} {service:?} {method} {path}{query} ({operation}): {status}");
+    let body: String = String::from_utf8_lossy(&request.body).chars().take(SHOWN).collect();
+    for line in body.lines() {
+        println!("     {line}");
+    }
+}

@@ -1,0 +1,306 @@
+//! Looking whether a message arrived, before it is posted again.
+//!
+//! ```no_run
+//! # async fn example(room: kaiwa::chatwork::RoomHandle) -> Result<(), kaiwa::Error> {
+//! use kaiwa::chatwork::{AccountId, Reconcile};
+//!
+//! let sent = room.post("ビルドが通りました").with_reconcile(Reconcile::new().account(AccountId(1))).await?;
+//! println!("{} ({:?})", sent.message_id, sent.arrival);
+//! # Ok(())
+//! # }
+//! ```
+
+mod look;
+mod posted;
+
+pub(crate) use posted::Posted;
+
+use super::operations::PostMessage;
+use super::{AccountId, MessageId};
+use crate::error::{Call, Error, ErrorKind, Outcome};
+use crate::request::Request;
+use crate::response::Response;
+use crate::transport::clock::Clock;
+use crate::transport::retry::RetryPolicy;
+use crate::transport::{Options, Settings, Transport};
+use crate::wire::Flag;
+use futures::future::{BoxFuture, Either, select};
+use look::Verdict;
+use posted::Turn;
+use std::future::IntoFuture;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How to find out whether a message arrived whose post left that open.
+///
+/// Chatwork knows no idempotency key, so that a post is never repeated once it may have arrived. With this, opted into
+/// by [`with_reconcile`](Request::with_reconcile), the room is looked at instead: the newest 100 messages, for one of
+/// this account with this text, sent since the call began by the clock of the service. Found, the call succeeds with
+/// its id. Certainly not there, the message is posted again, within the call's timeout, attempts and retry budget.
+/// Anything else stays the failure that it was.
+///
+/// # What it costs
+///
+/// Nothing when the post is answered. Otherwise one call for each look, and one to `GET /me` in the life of a client
+/// that is not told its [`account`](Self::account). An OAuth token needs the scopes for both.
+///
+/// # What it cannot know
+///
+/// * **Whose it is**: the same text, posted meanwhile by another process of the same account or by a plain
+///   [`post`](super::RoomHandle::post) of this client, looks like the message. Posts with `with_reconcile` of one
+///   client and its clones are told apart: those of the same text in the same room go one after the other, and each
+///   message answers for one of them only.
+/// * **What arrives late**: a post that the service carries out after the last look is there twice. A longer
+///   [`delay`](Self::delay) and more [`looks`](Self::looks) make that less likely.
+/// * **What is out of sight**: with 100 or more messages since the call began, or where the service says that it hides
+///   messages (`chatwork-message-limitation`) and shows none from before the call, not finding it means nothing, and
+///   it is not posted again.
+/// * **What was changed**: a message that was edited or deleted before the look is not recognised, and is posted again.
+///   The same goes for a service that stores another text than it was sent; white space at the ends and the kind of
+///   line breaks are not compared.
+///
+/// # The cursor of `force=0`
+///
+/// The look is `GET /rooms/{room_id}/messages?force=1`. Whether that moves the mark from which `force=0` goes on is not
+/// documented; it does in the sandbox. A bot that reads the same room with the same token should read with
+/// [`force(true)`](Request::force) and drop what it has seen.
+#[derive(Clone, Debug, PartialEq)]
+#[must_use = "it does nothing until a post is given it"]
+pub struct Reconcile {
+    account: Option<AccountId>,
+    delay: Duration,
+    looks: u32,
+    again: bool,
+}
+
+impl Reconcile {
+    /// Two looks, two seconds before each, and another post if the message is not there.
+    pub fn new() -> Self {
+        Self { account: None, delay: Duration::from_secs(2), looks: 2, again: true }
+    }
+
+    /// The account that the token belongs to. Without it the client asks `GET /me`, once.
+    pub fn account(mut self, account: AccountId) -> Self {
+        self.account = Some(account);
+        self
+    }
+
+    /// How long to wait before each look, for a post that is still on its way.
+    pub fn delay(mut self, delay: Duration) -> Self {
+        self.delay = delay;
+        self
+    }
+
+    /// How many looks there are before the message is posted again; 0 counts as 1. The last one decides.
+    pub fn looks(mut self, looks: u32) -> Self {
+        self.looks = looks.max(1);
+        self
+    }
+
+    /// Never posts again: a message that is not found stays the failure that it was.
+    pub fn only_look(mut self) -> Self {
+        self.again = false;
+        self
+    }
+}
+
+impl Default for Reconcile {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A post that is looked for before it is repeated; [`with_reconcile`](Request::with_reconcile) makes it.
+#[derive(Clone, Debug)]
+pub struct ReconciledPost {
+    post: PostMessage,
+    reconcile: Reconcile,
+}
+
+/// A message that is in the room.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ReconciledMessage {
+    /// The message's id.
+    pub message_id: MessageId,
+    /// How it is known to be there.
+    pub arrival: Arrival,
+}
+
+/// How a message is known to be in its room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Arrival {
+    /// The service said so.
+    Answered,
+    /// No usable answer came, and it was found in the room.
+    Found,
+    /// It was not found in the room and posted again, to which the service said so.
+    PostedAgain,
+}
+
+impl Request<PostMessage> {
+    /// Looks whether the message arrived when its post leaves that open, and posts it again if it certainly did not.
+    ///
+    /// [`Reconcile`] says what this costs and what it cannot know. The response is that of the post, or of the look
+    /// that found the message; [`Response::attempts`] counts the posts.
+    ///
+    /// # Errors
+    ///
+    /// As without it. The outcome stays [`Outcome::Unknown`] once any post of the call has left it open, even if later
+    /// ones were refused: the looks are good enough to go on, and no proof.
+    pub fn with_reconcile(self, reconcile: Reconcile) -> Request<ReconciledPost> {
+        let Self { endpoint: post, transport, options } = self;
+        Request { endpoint: ReconciledPost { post, reconcile }, transport, options }
+    }
+}
+
+impl Request<ReconciledPost> {
+    /// Whether the message counts as unread for this account itself. Default: no.
+    pub fn self_unread(mut self, self_unread: bool) -> Self {
+        self.endpoint.post.body.self_unread = Some(Flag(self_unread));
+        self
+    }
+
+    /// Posts the message, and looks for it if need be. The same as awaiting the request, with a future of its own type.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::outcome`] says what became of the message.
+    pub async fn send(self) -> Result<Response<ReconciledMessage>, Error> {
+        let Self { endpoint, transport, options } = self;
+        let settings = &transport.settings;
+        let began = settings.clock.now();
+        let timeout = options.timeout.or(settings.timeout);
+        let call = Reconciled {
+            transport: &transport,
+            endpoint: &endpoint,
+            options: &options,
+            began,
+            deadline: timeout.map(|timeout| (began + timeout, timeout)),
+        };
+        call.run().await
+    }
+}
+
+impl IntoFuture for Request<ReconciledPost> {
+    type Output = Result<Response<ReconciledMessage>, Error>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.send())
+    }
+}
+
+/// One call under way.
+struct Reconciled<'a> {
+    transport: &'a Arc<Transport>,
+    endpoint: &'a ReconciledPost,
+    options: &'a Options,
+    began: Instant,
+    deadline: Option<(Instant, Duration)>,
+}
+
+impl Reconciled<'_> {
+    async fn run(&self) -> Result<Response<ReconciledMessage>, Error> {
+        let Settings { retry, retry_budget, .. } = &self.transport.settings;
+        let policy = self.options.retry.as_ref().unwrap_or(retry);
+        let turn = self.turn().await?;
+        let mut posts = 0;
+        let mut arrival = Arrival::Answered;
+        loop {
+            let error = match self.post(policy, posts).await {
+                Ok(sent) => {
+                    turn.claim(&sent.message_id);
+                    let posts = posts + sent.attempts();
+                    let sent = sent.map(|sent| ReconciledMessage { message_id: sent.message_id, arrival });
+                    return Ok(sent.with_attempts(posts));
+                }
+                Err(error) => error,
+            };
+            posts += error.attempts();
+            let outcome = error.outcome();
+            let failed = |error: Error| {
+                // An earlier post was not found; that it will not turn up yet, nobody can say.
+                let open = arrival == Arrival::PostedAgain && outcome != Outcome::Applied;
+                let error = error.with_attempts(posts);
+                Err(if open { error.with_outcome(Outcome::Unknown) } else { error })
+            };
+            if !matches!(outcome, Outcome::Unknown | Outcome::Applied) {
+                return failed(error);
+            }
+            match self.look_for_it(&turn).await {
+                Verdict::Found(found) => {
+                    let arrival = Arrival::Found;
+                    let found = found.map(|message_id| ReconciledMessage { message_id, arrival });
+                    return Ok(found.with_attempts(posts));
+                }
+                Verdict::Missing
+                    if outcome == Outcome::Unknown
+                        && self.endpoint.reconcile.again
+                        && self.left().is_none_or(|left| left > Duration::ZERO)
+                        && policy.allows(posts, self.elapsed())
+                        && retry_budget.take(&*self.transport.settings.clock) =>
+                {
+                    arrival = Arrival::PostedAgain;
+                }
+                Verdict::Missing | Verdict::Unsure => return failed(error),
+            }
+        }
+    }
+
+    /// Waits for those who post the same text to the same room: as long as one of them is under way, a message with
+    /// that text could be anybody's.
+    async fn turn(&self) -> Result<Turn<'_>, Error> {
+        let PostMessage { room_id, body } = &self.endpoint.post;
+        let turn = self.transport.posted.turn(*room_id, &body.body);
+        let Some((_, timeout)) = self.deadline else { return Ok(turn.await) };
+        let timer = self.clock().sleep(timeout);
+        match select(pin!(turn), timer).await {
+            Either::Left((turn, _)) => Ok(turn),
+            Either::Right(_) => {
+                let call = Call::new(&super::table::POST_MESSAGE, super::table::POST_MESSAGE.safety);
+                Err(Error::new(ErrorKind::Timeout(timeout), Outcome::NotSent).with_call(call, 0))
+            }
+        }
+    }
+
+    async fn post(&self, policy: &RetryPolicy, posts: u32) -> Result<Response<super::MessageRef>, Error> {
+        let options = Options {
+            timeout: self.left(),
+            retry: Some(policy.rest(posts, self.elapsed())),
+            ..self.options.clone()
+        };
+        let (endpoint, transport) = (self.endpoint.post.clone(), Arc::clone(self.transport));
+        Request { endpoint, transport, options }.send().await
+    }
+
+    async fn look_for_it(&self, turn: &Turn<'_>) -> Verdict {
+        let Reconcile { delay, looks, .. } = self.endpoint.reconcile;
+        let mut verdict = Verdict::Unsure;
+        for _ in 0..looks {
+            if self.left().is_some_and(|left| left <= delay) {
+                return Verdict::Unsure;
+            }
+            self.clock().sleep(delay).await;
+            verdict = self.look(turn).await;
+            if matches!(verdict, Verdict::Found(_)) {
+                break;
+            }
+        }
+        verdict
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        &*self.transport.settings.clock
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.clock().now().saturating_duration_since(self.began)
+    }
+
+    /// What is left of the call's time; `None` if it may take as long as it needs.
+    fn left(&self) -> Option<Duration> {
+        self.deadline.map(|(deadline, _)| deadline.saturating_duration_since(self.clock().now()))
+    }
+}

@@ -1,0 +1,109 @@
+//! One look at a room.
+
+use super::{Reconciled, Turn};
+use crate::chatwork::operations::{GetMe, ListMessages};
+use crate::chatwork::{AccountId, Message, MessageId};
+use crate::error::Error;
+use crate::limits::date;
+use crate::request::{Endpoint, Request};
+use crate::response::Response;
+use crate::transport::Options;
+use jiff::{SignedDuration, Timestamp};
+use reqwest::StatusCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How many messages the service shows at most.
+const SHOWN: usize = 100;
+
+/// `Date` and `send_time` are whole seconds, and the call may have begun within one.
+const WHOLE_SECONDS: Duration = Duration::from_secs(2);
+
+/// What a look has shown.
+pub(super) enum Verdict {
+    /// The message is there.
+    Found(Box<Response<MessageId>>),
+    /// It is not there.
+    Missing,
+    /// It may be there or not.
+    Unsure,
+}
+
+/// Since when the message can have been sent, by the clock of the service.
+struct Since {
+    /// By the `Date` of the answer.
+    told: Timestamp,
+    /// The earlier one of that and of the local clock: nothing before it can be the message, whichever is wrong.
+    surely: Timestamp,
+}
+
+impl Reconciled<'_> {
+    pub(super) async fn look(&self, turn: &Turn<'_>) -> Verdict {
+        // A failed look tells nothing of the message; the failure of the post remains the one to report.
+        self.try_look(turn).await.unwrap_or(Verdict::Unsure)
+    }
+
+    async fn try_look(&self, turn: &Turn<'_>) -> Result<Verdict, Error> {
+        let own = self.own_account().await?;
+        let request = self.request(ListMessages::new(self.endpoint.post.room_id)).force(true);
+        let list = request.send().await?;
+        let since = self.since(&list);
+        let mut candidates: Vec<&Message> = list
+            .iter()
+            .filter(|message| message.account.account_id == own && turn.is_own_text(&message.body))
+            .filter(|message| message.send_time >= since.surely && !turn.is_claimed(&message.message_id))
+            .collect();
+        // The order of the list is not documented. The newest is the likeliest: an earlier one is from a call that
+        // failed, and was reported so.
+        candidates.sort_by_key(|message| (message.send_time, &message.message_id));
+        let Some(found) = candidates.last() else {
+            return Ok(if reaches_back(&list, &since) { Verdict::Missing } else { Verdict::Unsure });
+        };
+        if found.send_time < since.told {
+            return Ok(Verdict::Unsure);
+        }
+        let id = found.message_id.clone();
+        turn.claim(&id);
+        Ok(Verdict::Found(Box::new(list.map(|_| id))))
+    }
+
+    fn since(&self, list: &Response<Vec<Message>>) -> Since {
+        let ago = SignedDuration::try_from(self.elapsed() + WHOLE_SECONDS).unwrap_or(SignedDuration::MAX);
+        let before = |now: Timestamp| now.checked_sub(ago).unwrap_or(Timestamp::MIN);
+        let local = self.clock().wall();
+        let told = date(list.headers()).unwrap_or(local);
+        Since { told: before(told), surely: before(told.min(local)) }
+    }
+
+    async fn own_account(&self) -> Result<AccountId, Error> {
+        let known = self.transport.posted.account();
+        match self.endpoint.reconcile.account.or_else(|| known.get().copied()) {
+            Some(account) => Ok(account),
+            None => {
+                let me = self.request(GetMe::new()).send().await?;
+                Ok(*known.get_or_init(|| me.account_id))
+            }
+        }
+    }
+
+    /// A call on the way, within the time of this one and with its headers.
+    fn request<E: Endpoint>(&self, endpoint: E) -> Request<E> {
+        let options = Options {
+            timeout: self.left(),
+            attempt_timeout: self.options.attempt_timeout,
+            retry: self.options.retry.clone(),
+            headers: self.options.headers.clone(),
+            ..Options::default()
+        };
+        Request { endpoint, transport: Arc::clone(self.transport), options }
+    }
+}
+
+/// Whether the list shows everything since the call began.
+fn reaches_back(list: &Response<Vec<Message>>, since: &Since) -> bool {
+    let hides = list.headers().contains_key("chatwork-message-limitation");
+    // Nothing at all under another status than 204 is an answer that was lost on the way, not an empty room.
+    let lost = list.body().is_empty() && list.status() != StatusCode::NO_CONTENT;
+    let shortened = list.len() >= SHOWN || hides || lost;
+    !shortened || list.iter().any(|message| message.send_time < since.surely)
+}

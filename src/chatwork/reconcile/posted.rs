@@ -1,0 +1,136 @@
+//! What a client has posted, so that one message is not taken for another of the same text.
+
+use crate::chatwork::{AccountId, MessageId, RoomId};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use tokio::sync::OwnedMutexGuard;
+
+/// How many messages of each room are remembered. A look shows the newest 100, and calls that are under way together
+/// do not end in the order of their messages.
+const REMEMBERED: usize = 300;
+
+/// What the reconciled posts of a client and its clones share.
+#[derive(Debug, Default)]
+pub(crate) struct Posted {
+    shared: Mutex<Shared>,
+    account: OnceLock<AccountId>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    /// The messages that a call has answered for, oldest first.
+    claimed: HashMap<RoomId, VecDeque<MessageId>>,
+    /// One for each text that is being posted.
+    turns: HashMap<(RoomId, String), Arc<tokio::sync::Mutex<()>>>,
+}
+
+/// The turn of one call among those that post the same text to the same room.
+#[derive(Debug)]
+pub(super) struct Turn<'a> {
+    posted: &'a Posted,
+    name: (RoomId, String),
+    guard: Option<OwnedMutexGuard<()>>,
+}
+
+impl Posted {
+    pub(super) async fn turn(&self, room: RoomId, text: &str) -> Turn<'_> {
+        let name = (room, comparable(text));
+        let line = Arc::clone(self.lock().turns.entry(name.clone()).or_default());
+        // Made before the wait, so that a call that is dropped while it waits tidies up as well.
+        let mut turn = Turn { posted: self, name, guard: None };
+        turn.guard = Some(line.lock_owned().await);
+        turn
+    }
+
+    /// The account of the client, once it is known.
+    pub(super) fn account(&self) -> &OnceLock<AccountId> {
+        &self.account
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shared> {
+        // Each change is one statement, so the maps are valid even if their holder panicked.
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Turn<'_> {
+    pub(super) fn is_own_text(&self, text: &str) -> bool {
+        comparable(text) == self.name.1
+    }
+
+    pub(super) fn is_claimed(&self, id: &MessageId) -> bool {
+        self.posted.lock().claimed.get(&self.name.0).is_some_and(|claimed| claimed.contains(id))
+    }
+
+    /// Lets no other call answer for this message.
+    pub(super) fn claim(&self, id: &MessageId) {
+        let mut shared = self.posted.lock();
+        let claimed = shared.claimed.entry(self.name.0).or_default();
+        if claimed.len() == REMEMBERED {
+            claimed.pop_front();
+        }
+        claimed.push_back(id.clone());
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.guard = None;
+        let mut shared = self.posted.lock();
+        // Whoever waits holds the line too.
+        if shared.turns.get(&self.name).is_some_and(|line| Arc::strong_count(line) == 1) {
+            shared.turns.remove(&self.name);
+        }
+    }
+}
+
+/// The text without what a service may change in storing it.
+fn comparable(text: &str) -> String {
+    text.replace("\r\n", "\n").trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::FutureExt;
+
+    const ROOM: RoomId = RoomId(1);
+
+    #[test]
+    fn the_same_text_goes_one_after_the_other_and_leaves_nothing_behind() {
+        let posted = Posted::default();
+        let first = posted.turn(ROOM, "a").now_or_never().expect("nobody is before it");
+        let other = posted.turn(ROOM, "b").now_or_never().expect("another text");
+        let mut waiting = Box::pin(posted.turn(ROOM, " a\r\n"));
+        assert!(waiting.as_mut().now_or_never().is_none());
+        let given_up = posted.turn(ROOM, "a").now_or_never();
+        assert!(given_up.is_none());
+        drop((first, other));
+        let second = waiting.now_or_never().expect("it is its turn");
+        assert!(second.is_own_text("a\n") && !second.is_own_text("b"));
+        drop(second);
+        assert!(posted.lock().turns.is_empty());
+    }
+
+    #[test]
+    fn a_line_goes_when_the_one_who_waits_in_it_gives_up_last() {
+        let posted = Posted::default();
+        let first = posted.turn(ROOM, "a").now_or_never().expect("nobody is before it");
+        let mut waiting = Box::pin(posted.turn(ROOM, "a"));
+        assert!(waiting.as_mut().now_or_never().is_none());
+        drop(first);
+        drop(waiting);
+        assert!(posted.lock().turns.is_empty());
+    }
+
+    #[test]
+    fn claims_are_kept_for_a_while() {
+        let posted = Posted::default();
+        let turn = posted.turn(ROOM, "a").now_or_never().expect("nobody is before it");
+        for number in 0..=REMEMBERED as u64 {
+            turn.claim(&MessageId::from(number));
+        }
+        assert!(!turn.is_claimed(&MessageId::from(0)) && turn.is_claimed(&MessageId::from(1)));
+        assert_eq!(posted.lock().claimed[&ROOM].len(), REMEMBERED);
+    }
+}

@@ -1,0 +1,45 @@
+//! Where a watch stands, in a form that can be kept.
+
+use super::room::{Position, RoomState};
+use crate::chatwork::RoomId;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Where a [`Watch`](super::Watch) stands: what it has told of each room, to the message.
+///
+/// Opaque, and stable over versions of this crate. It holds ids and times of the newest 100 messages of each room and
+/// no text: about 6 kB of JSON for a room at the most.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Saved", into = "Saved")]
+pub struct Checkpoint {
+    /// Where a room begins that is not among `rooms`.
+    pub(super) absent: Position,
+    pub(super) rooms: BTreeMap<RoomId, RoomState>,
+}
+
+/// As it is written. A later form gets a number of its own.
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    version: u8,
+    absent: Position,
+    rooms: BTreeMap<RoomId, RoomState>,
+}
+
+const VERSION: u8 = 1;
+
+impl From<Checkpoint> for Saved {
+    fn from(Checkpoint { absent, rooms }: Checkpoint) -> Self {
+        Self { version: VERSION, absent, rooms }
+    }
+}
+
+impl TryFrom<Saved> for Checkpoint {
+    type Error = String;
+
+    fn try_from(Saved { version, absent, rooms }: Saved) -> Result<Self, String> {
+        if version != VERSION {
+            return Err(format!("a checkpoint of version {version}; this version of kaiwa reads {VERSION}"));
+        }
+        Ok(Self { absent, rooms })
+    }
+}

@@ -1,0 +1,110 @@
+//! One schedule for all streams of a client, without a task of its own.
+//!
+//! The next call is one future that all streams share: whichever of them is polled moves it on for all. A stream that
+//! nobody polls holds nobody up, and with the last stream the call goes too.
+
+use super::reader::{Item, Reader};
+use super::schedule::{Schedule, Turn};
+use super::window::{Listing, Window};
+use crate::transport::Transport;
+use futures::FutureExt;
+use futures::future::{BoxFuture, Shared, select};
+use std::fmt;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// A wait and the call after it.
+pub(super) type Step = Shared<BoxFuture<'static, ()>>;
+
+/// Where the streams of one client meet.
+#[derive(Default)]
+pub(crate) struct Hub {
+    state: Mutex<State>,
+    /// The readers are others than when the wait began.
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    schedule: Schedule,
+    /// It holds the transport, which holds this hub, and is there only while there are readers.
+    step: Option<Step>,
+}
+
+pub(super) enum Next {
+    Item(Item),
+    Step(Step),
+}
+
+impl Hub {
+    pub(super) fn add(&self, reader: Reader, transport: &Transport) -> u64 {
+        let id = self.lock().schedule.add(reader, transport.settings.clock.now());
+        self.changed.notify_one();
+        id
+    }
+
+    pub(super) fn remove(&self, id: u64) {
+        let mut state = self.lock();
+        state.schedule.remove(id);
+        let ended = if state.schedule.is_empty() { state.step.take() } else { None };
+        drop(state);
+        // It is dropped without the lock, because it may end a call that is under way.
+        drop(ended);
+        self.changed.notify_one();
+    }
+
+    /// What a reader is to read next, or what it has to wait for until there is something. Decided under one lock, so
+    /// that nothing comes in between the two.
+    pub(super) fn next(&self, id: u64, transport: &Arc<Transport>) -> Next {
+        let mut state = self.lock();
+        if let Some(item) = state.schedule.reader(id).and_then(|reader| reader.inbox.pop()) {
+            return Next::Item(item);
+        }
+        match &state.step {
+            Some(step) if step.peek().is_none() => Next::Step(step.clone()),
+            _ => {
+                let next = step(Arc::clone(transport)).boxed().shared();
+                state.step = Some(next.clone());
+                Next::Step(next)
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing panics while the lock is held, and the state is valid between any two statements.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn step(transport: Arc<Transport>) {
+    let (hub, clock) = (&transport.watches, &transport.settings.clock);
+    loop {
+        let turn = {
+            let told = transport.limits.borrow();
+            hub.lock().schedule.turn(told.as_ref(), clock.now())
+        };
+        match turn {
+            Turn::Wait(None) => hub.changed.notified().await,
+            Turn::Wait(Some(wait)) => {
+                let nap = clock.sleep(wait.max(Duration::from_millis(1)));
+                select(pin!(hub.changed.notified()), nap).await;
+            }
+            Turn::List => {
+                let (listing, calls) = Listing::fetch(&transport).await;
+                return hub.lock().schedule.listed(listing, calls, clock.now());
+            }
+            Turn::Look(room, stamp) => {
+                let (window, calls) = Window::fetch(&transport, room).await;
+                return hub.lock().schedule.looked(room, stamp, window, calls, clock.now());
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Hub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hub").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,149 @@
+//! Those who read what the schedule brings in.
+
+use super::room::Position;
+use super::window::{Listing, Stamp, Window};
+use crate::Error;
+use crate::chatwork::RoomId;
+use jiff::Timestamp;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The failures that are kept for a reader who does not come for them.
+const FAILURES: usize = 32;
+
+/// How often a reader wants to be served, and at what cost.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pace {
+    /// From one look to the next while something happens.
+    pub(super) min: Duration,
+    /// The same while nothing does.
+    pub(super) max: Duration,
+    /// From one look at a room to the next when the list of rooms says that nothing happened there.
+    pub(super) recheck: Duration,
+    /// The share of the account's calls.
+    pub(super) share: f64,
+}
+
+impl Pace {
+    /// What serves both.
+    pub(super) fn and(self, other: Self) -> Self {
+        Self {
+            min: self.min.min(other.min),
+            max: self.max.min(other.max),
+            recheck: self.recheck.min(other.recheck),
+            share: self.share.max(other.share),
+        }
+    }
+}
+
+/// One stream, as the schedule sees it.
+#[derive(Debug)]
+pub(super) struct Reader {
+    pub(super) pace: Pace,
+    /// Whether it reads every room that the account is in.
+    pub(super) all: bool,
+    pub(super) rooms: BTreeMap<RoomId, Wanted>,
+    /// Where rooms begin that are not among `rooms` yet, if it reads all of them.
+    pub(super) absent: Position,
+    pub(super) inbox: Inbox,
+}
+
+/// A room that a reader reads.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted {
+    /// What the list of rooms said before the reader was last shown the room.
+    pub(super) seen: Option<Stamp>,
+    /// Whether all that is there now is old to the reader.
+    pub(super) from_now: bool,
+}
+
+/// What waits to be read.
+///
+/// It is bounded: of two windows of a room only the later one is kept, as if nobody had looked in between.
+#[derive(Debug, Default)]
+pub(super) struct Inbox(VecDeque<Item>);
+
+#[derive(Clone, Debug)]
+pub(super) enum Item {
+    /// Where a room begins that the reader has seen nothing of yet.
+    Begin(RoomId, Position, Option<Stamp>),
+    /// Rooms that were not listed until now begin here.
+    Listed(Option<Timestamp>),
+    Window(RoomId, Arc<Window>, Option<Stamp>),
+    /// A failure with a room, or with the list of rooms.
+    Failed(Option<RoomId>, Error),
+}
+
+impl Inbox {
+    pub(super) fn push(&mut self, item: Item) {
+        match &item {
+            Item::Window(room, ..) => {
+                self.0.retain(|other| !matches!(other, Item::Window(other, ..) if other == room));
+            }
+            Item::Listed(_) => self.0.retain(|other| !matches!(other, Item::Listed(_))),
+            Item::Failed(..) => {
+                let failed = |item: &Item| matches!(item, Item::Failed(..));
+                if self.0.iter().filter(|item| failed(item)).count() >= FAILURES {
+                    let oldest = self.0.iter().position(failed);
+                    oldest.and_then(|oldest| self.0.remove(oldest));
+                }
+            }
+            Item::Begin(..) => {}
+        }
+        self.0.push_back(item);
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Item> {
+        self.0.pop_front()
+    }
+}
+
+impl Reader {
+    /// Takes over what the list of rooms says, and answers in which of the listed rooms it has something to read.
+    pub(super) fn listed(&mut self, listing: &Listing) -> Vec<RoomId> {
+        let mut behind = Vec::new();
+        for (&room, &stamp) in &listing.rooms {
+            if self.all && !self.rooms.contains_key(&room) {
+                let from_now = self.absent == Position::Now;
+                self.rooms.insert(room, Wanted { seen: None, from_now });
+                self.inbox.push(Item::Begin(room, self.absent.clone(), None));
+            }
+            let Some(wanted) = self.rooms.get_mut(&room) else { continue };
+            if std::mem::take(&mut wanted.from_now) {
+                match (listing.settled(), listing.next_second()) {
+                    // Nothing happened there for a while: what is old is known without a look.
+                    (Some(settled), _) if stamp.is_older_than(settled) => {
+                        wanted.seen = Some(stamp);
+                        self.inbox.push(Item::Begin(room, Position::Since(settled), Some(stamp)));
+                    }
+                    // Only a look tells what was there a moment ago, and it may have to wait.
+                    (_, Some(next)) => self.inbox.push(Item::Begin(room, Position::Since(next), None)),
+                    (_, None) => {}
+                }
+            }
+            if wanted.seen != Some(stamp) {
+                behind.push(room);
+            }
+        }
+        if self.all {
+            // Without a time, whatever the new room shows was perhaps not there before.
+            self.absent = listing.settled().map_or(Position::Window, Position::Since);
+            self.inbox.push(Item::Listed(listing.settled()));
+        }
+        behind
+    }
+
+    pub(super) fn shown(&mut self, room: RoomId, window: &Arc<Window>, stamp: Option<Stamp>) {
+        if let Some(wanted) = self.rooms.get_mut(&room) {
+            *wanted = Wanted { seen: stamp, from_now: false };
+            self.inbox.push(Item::Window(room, Arc::clone(window), stamp));
+        }
+    }
+
+    pub(super) fn failed(&mut self, room: Option<RoomId>, error: &Error) {
+        if room.is_none_or(|room| self.rooms.contains_key(&room)) {
+            self.inbox.push(Item::Failed(room, error.clone()));
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! What is known of one room, and what a look at its newest messages adds to that.
+
+use super::event::{Event, Hidden};
+use super::window::{CAP, Stamp, Window};
+use crate::chatwork::{Message, MessageId, RoomId};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, VecDeque};
+
+/// What stands in place of the text of a message that was deleted.
+const DELETED: &str = "[deleted]";
+
+/// One reader's knowledge of one room.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct RoomState {
+    pub(super) position: Position,
+    hidden: Hidden,
+    /// What the list of rooms said before the look that all of this comes from.
+    pub(super) stamp: Option<Stamp>,
+    /// Whether it comes from a checkpoint and has not been compared with the room since.
+    #[serde(skip)]
+    resumed: bool,
+}
+
+/// How far a reader has come.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Position {
+    /// What the first look finds is old.
+    Now,
+    /// What the first look finds is new.
+    Window,
+    /// What happened at this second or later is new.
+    Since(#[serde(with = "crate::wire::unix_time")] Timestamp),
+    At(Mark),
+}
+
+/// The place of a message in its room.
+type Key = (Timestamp, MessageId);
+
+/// The messages that were told.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(from = "SavedMark", into = "SavedMark")]
+pub(super) struct Mark {
+    /// What is older than this and not known is no news: it was told long ago, or left out on purpose. It only rises.
+    floor: Option<Key>,
+    /// The newest 100.
+    known: BTreeMap<Key, Entry>,
+}
+
+/// The version of a message that was told.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Entry {
+    updated: Option<Timestamp>,
+    /// Tells apart two edits within one second, between which we looked.
+    text: u32,
+}
+
+/// One thing to tell, and what is known once it is told.
+#[derive(Debug)]
+pub(super) struct Change {
+    pub(super) event: Event,
+    learned: Learned,
+}
+
+#[derive(Debug)]
+enum Learned {
+    Version(Key, Entry),
+    /// What lies before this is lost.
+    Lost(Key),
+    Hidden(Hidden),
+}
+
+impl RoomState {
+    pub(super) fn new(position: Position) -> Self {
+        Self { position, hidden: Hidden::Nothing, stamp: None, resumed: false }
+    }
+
+    /// As a later stream gets it from a checkpoint.
+    pub(super) fn resume(&mut self) {
+        self.resumed = true;
+    }
+
+    /// As it is kept in a checkpoint.
+    pub(super) fn saved(&self) -> Self {
+        Self { resumed: false, ..self.clone() }
+    }
+
+    /// What is to be told after a look at the room, oldest first. Each change is to be [learned](Self::learn) when it
+    /// is told and not before, so that a checkpoint names exactly what was told.
+    pub(super) fn look(&mut self, room: RoomId, window: &Window) -> VecDeque<Change> {
+        let mut changes = VecDeque::new();
+        if window.hidden != self.hidden {
+            let (hidden, summary) = (window.hidden, window.summary.clone());
+            let event = Event::Limited { room, hidden, summary };
+            changes.push_back(Change { event, learned: Learned::Hidden(hidden) });
+        }
+        self.begin(window);
+        let Position::At(mark) = &mut self.position else { return changes };
+        if let Some(oldest) = window.messages.first().map(key) {
+            let latest = mark.latest();
+            let severed = match latest {
+                Some(latest) => oldest > *latest,
+                None => window.is_full(),
+            };
+            // A room that hides its older messages shows less than 100, and what was known may just have been hidden.
+            // Nothing can have been hidden unseen between two looks, but it can between two runs.
+            if severed && (window.is_full() || window.hidden == Hidden::Nothing || self.resumed) {
+                let (after, before) = (latest.map(|(_, id)| id.clone()), oldest.1.clone());
+                let event = Event::Gap { room, after, before };
+                changes.push_back(Change { event, learned: Learned::Lost(oldest) });
+            }
+        }
+        changes.extend(window.messages.iter().filter_map(|message| mark.compare(room, message)));
+        self.resumed = false;
+        changes
+    }
+
+    pub(super) fn learn(&mut self, change: Change) -> Event {
+        match (change.learned, &mut self.position) {
+            (Learned::Hidden(hidden), _) => self.hidden = hidden,
+            (Learned::Version(key, entry), Position::At(mark)) => mark.insert(key, entry),
+            (Learned::Lost(before), Position::At(mark)) => {
+                mark.known = mark.known.split_off(&before);
+                mark.rise(before);
+            }
+            // A look has always made it a mark before it finds changes.
+            (Learned::Version(..) | Learned::Lost(_), _) => {}
+        }
+        change.event
+    }
+
+    /// Makes the position a mark, with everything in it that is old at the first look.
+    fn begin(&mut self, window: &Window) {
+        let mut mark = Mark::default();
+        let new_from = match self.position {
+            Position::At(_) => return,
+            Position::Now => Some(Timestamp::MAX),
+            Position::Since(time) => Some(time),
+            Position::Window => {
+                // From its oldest message, however many there were before that.
+                mark.floor = window.messages.first().map(key);
+                None
+            }
+        };
+        for message in &window.messages {
+            if new_from.is_some_and(|new_from| message.send_time < new_from) {
+                let edited_since = message.update_time >= new_from;
+                mark.insert(key(message), if edited_since { Entry::OUTDATED } else { Entry::of(message) });
+            }
+        }
+        if let Some(oldest) = mark.known.keys().next().cloned() {
+            mark.rise(oldest);
+        }
+        self.position = Position::At(mark);
+    }
+}
+
+impl Mark {
+    /// The newest message that was told, or given up.
+    fn latest(&self) -> Option<&Key> {
+        self.known.keys().next_back().max(self.floor.as_ref())
+    }
+
+    fn rise(&mut self, floor: Key) {
+        self.floor = self.floor.take().max(Some(floor));
+    }
+
+    fn insert(&mut self, key: Key, entry: Entry) {
+        self.known.insert(key, entry);
+        if self.known.len() > CAP {
+            self.known.pop_first();
+            if let Some(oldest) = self.known.keys().next().cloned() {
+                self.rise(oldest);
+            }
+        }
+    }
+
+    fn compare(&mut self, room: RoomId, message: &Message) -> Option<Change> {
+        let (key, entry) = (key(message), Entry::of(message));
+        let below_floor = self.floor.as_ref().is_some_and(|floor| key < *floor);
+        let event = match self.known.get(&key) {
+            Some(known) if !known.is_followed_by(&entry) => return None,
+            None if below_floor => {
+                // It has come to light again, and from now on its edits are news.
+                if self.known.len() < CAP {
+                    self.known.insert(key, entry);
+                }
+                return None;
+            }
+            _ if entry.is_deleted() => Event::Deleted { room, message: message.clone() },
+            Some(_) => Event::Edited { room, message: message.clone() },
+            None => Event::Message { room, message: message.clone() },
+        };
+        Some(Change { event, learned: Learned::Version(key, entry) })
+    }
+}
+
+impl Entry {
+    /// A version that every real one follows.
+    const OUTDATED: Self = Self { updated: None, text: 0 };
+
+    fn of(message: &Message) -> Self {
+        Self { updated: message.update_time, text: fingerprint(&message.body) }
+    }
+
+    fn is_deleted(&self) -> bool {
+        const MARK: u32 = fingerprint(DELETED);
+        self.text == MARK
+    }
+
+    /// Whether a version is a later one than this.
+    ///
+    /// Not one that is older: the service may answer from a copy that lags behind. And not one with another text but
+    /// without an `update_time`, as a file's message may be when its preview is made, unless it was deleted: nobody
+    /// documents that this sets `update_time`.
+    fn is_followed_by(&self, other: &Self) -> bool {
+        if other.updated != self.updated {
+            return other.updated > self.updated && !(self.is_deleted() && other.is_deleted());
+        }
+        let another_text = other.text != self.text && !self.is_deleted();
+        another_text && (other.is_deleted() || other.updated.is_some())
+    }
+}
+
+fn key(message: &Message) -> Key {
+    (message.send_time, message.message_id.clone())
+}
+
+/// FNV-1a, which is short, and the same in every version: it is kept in checkpoints.
+const fn fingerprint(text: &str) -> u32 {
+    let bytes = text.as_bytes();
+    let (mut hash, mut index) = (0x811c_9dc5_u32, 0);
+    while index < bytes.len() {
+        hash = (hash ^ bytes[index] as u32).wrapping_mul(0x0100_0193);
+        index += 1;
+    }
+    hash
+}
+
+/// A mark as it is written: id, `send_time`, `update_time` (0 for none) and fingerprint of each message.
+#[derive(Serialize, Deserialize)]
+struct SavedMark {
+    floor: Option<(MessageId, i64)>,
+    known: Vec<(MessageId, i64, i64, u32)>,
+}
+
+impl From<Mark> for SavedMark {
+    fn from(mark: Mark) -> Self {
+        let floor = mark.floor.map(|(time, id)| (id, time.as_second()));
+        let known = mark.known.into_iter().map(|((time, id), entry)| {
+            (id, time.as_second(), entry.updated.map_or(0, Timestamp::as_second), entry.text)
+        });
+        Self { floor, known: known.collect() }
+    }
+}
+
+impl From<SavedMark> for Mark {
+    fn from(saved: SavedMark) -> Self {
+        // What is no time was not written by us; the earliest one does no harm.
+        let time = |seconds| Timestamp::from_second(seconds).unwrap_or(Timestamp::MIN);
+        let mut mark = Self::default();
+        for (id, sent, updated, text) in saved.known {
+            let updated = (updated != 0).then(|| time(updated));
+            mark.insert((time(sent), id), Entry { updated, text });
+        }
+        if let Some((id, sent)) = saved.floor {
+            mark.rise((time(sent), id));
+        }
+        mark
+    }
+}

@@ -1,0 +1,126 @@
+//! The stream.
+
+use super::checkpoint::Checkpoint;
+use super::event::Event;
+use super::hub::{Next, Step};
+use super::reader::Item;
+use super::room::{Change, Position, RoomState};
+use super::window::Stamp;
+use crate::Error;
+use crate::chatwork::RoomId;
+use crate::transport::Transport;
+use futures::{FutureExt, Stream};
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+/// A stream of what happens in rooms; see the [module](super).
+///
+/// It never ends by itself. Dropping it stops the polling.
+#[must_use = "a stream does nothing until it is polled"]
+pub struct Watch {
+    pub(super) transport: Arc<Transport>,
+    pub(super) id: u64,
+    /// Where a room begins that has no state yet.
+    pub(super) absent: Position,
+    pub(super) rooms: BTreeMap<RoomId, RoomState>,
+    pub(super) telling: Telling,
+    pub(super) step: Option<Step>,
+    pub(super) failed_room: Option<RoomId>,
+}
+
+/// What one look at one room has brought, and is being told.
+#[derive(Default)]
+pub(super) struct Telling {
+    room: Option<RoomId>,
+    changes: VecDeque<Change>,
+    stamp: Option<Stamp>,
+}
+
+impl Watch {
+    /// Where the stream stands: after everything that it has yielded, and before everything else.
+    ///
+    /// It is to be taken and kept once what was yielded is dealt with. From it,
+    /// [`Builder::from_checkpoint`](super::Builder::from_checkpoint) goes on.
+    pub fn checkpoint(&self) -> Checkpoint {
+        let rooms = self.rooms.iter().map(|(room, state)| (*room, state.saved())).collect();
+        Checkpoint { absent: self.absent.clone(), rooms }
+    }
+
+    /// The room that the error was about that was yielded last; `None` if it was about the list of rooms.
+    pub fn failed_room(&self) -> Option<RoomId> {
+        self.failed_room
+    }
+
+    fn next_change(&mut self) -> Option<Event> {
+        let state = self.rooms.get_mut(&self.telling.room?)?;
+        let event = self.telling.changes.pop_front().map(|change| state.learn(change));
+        // Until all of it is told, the room has to be looked at again after a restart.
+        if self.telling.changes.is_empty() {
+            state.stamp = self.telling.stamp;
+            self.telling.room = None;
+        }
+        event
+    }
+
+    fn take(&mut self, item: Item) -> Option<Error> {
+        match item {
+            Item::Begin(room, position, stamp) => {
+                let mut state = RoomState::new(position);
+                state.stamp = stamp;
+                self.rooms.insert(room, state);
+            }
+            Item::Listed(at) => self.absent = at.map_or(Position::Window, Position::Since),
+            Item::Window(room, window, stamp) => {
+                let absent = &self.absent;
+                let state = self.rooms.entry(room).or_insert_with(|| RoomState::new(absent.clone()));
+                state.stamp = None;
+                self.telling = Telling { room: Some(room), changes: state.look(room, &window), stamp };
+            }
+            Item::Failed(room, error) => {
+                self.failed_room = room;
+                return Some(error);
+            }
+        }
+        None
+    }
+}
+
+impl Stream for Watch {
+    type Item = Result<Event, Error>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        loop {
+            if let Some(event) = this.next_change() {
+                return Poll::Ready(Some(Ok(event)));
+            }
+            if let Some(step) = &mut this.step {
+                ready!(step.poll_unpin(context));
+                this.step = None;
+            }
+            match this.transport.watches.next(this.id, &this.transport) {
+                Next::Step(step) => this.step = Some(step),
+                Next::Item(item) => {
+                    if let Some(error) = this.take(item) {
+                        return Poll::Ready(Some(Err(error)));
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.transport.watches.remove(self.id);
+    }
+}
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watch").field("rooms", &self.rooms.keys()).finish_non_exhaustive()
+    }
+}

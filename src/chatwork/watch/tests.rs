@@ -1,0 +1,102 @@
+//! What a look at a room adds to what is known of it, also where the service answers strangely.
+
+use super::event::{Event, Hidden};
+use super::room::{Position, RoomState};
+use super::window::{CAP, Window};
+use crate::chatwork::{Message, RoomId};
+
+const ROOM: RoomId = RoomId(1);
+
+/// A message with this number for an id, a second and, if any, the second of its edit.
+fn message(id: u64, edited: u64, text: &str) -> Message {
+    let account = serde_json::json!({ "account_id": 1, "name": "Alice", "avatar_image_url": "" });
+    let message = serde_json::json!({
+        "message_id": id.to_string(), "account": account, "body": text, "send_time": id, "update_time": edited,
+    });
+    serde_json::from_value(message).expect("a message")
+}
+
+fn window(messages: Vec<Message>) -> Window {
+    Window { messages, hidden: Hidden::Nothing, summary: None }
+}
+
+fn numbered(ids: impl IntoIterator<Item = u64>) -> Window {
+    window(ids.into_iter().map(|id| message(id, 0, "text")).collect())
+}
+
+/// A look, all of it told.
+fn look(state: &mut RoomState, window: &Window) -> Vec<String> {
+    let changes = state.look(ROOM, window);
+    let short = |event: Event| match event {
+        Event::Message { message, .. } => format!("+{}", message.message_id),
+        Event::Edited { message, .. } => format!("~{}", message.message_id),
+        Event::Deleted { message, .. } => format!("-{}", message.message_id),
+        other => format!("{other:?}"),
+    };
+    changes.into_iter().map(|change| short(state.learn(change))).collect()
+}
+
+fn known(ids: impl IntoIterator<Item = u64>) -> RoomState {
+    let mut state = RoomState::new(Position::Now);
+    assert!(look(&mut state, &numbered(ids)).is_empty());
+    state
+}
+
+#[test]
+fn an_answer_from_a_copy_that_lags_tells_nothing_twice() {
+    let mut state = known(1001..=1100);
+    assert_eq!(look(&mut state, &numbered(1003..=1102)), ["+1101", "+1102"]);
+    assert!(look(&mut state, &numbered(1000..=1099)).is_empty());
+    assert!(look(&mut state, &numbered([])).is_empty());
+    assert_eq!(look(&mut state, &numbered(1004..=1103)), ["+1103"]);
+
+    let at = |edited, text| window(vec![message(1, edited, text)]);
+    let mut state = known([1]);
+    assert_eq!(look(&mut state, &at(5, "two")), ["~1"]);
+    assert!(look(&mut state, &at(0, "one")).is_empty());
+    assert!(look(&mut state, &at(5, "two")).is_empty());
+    assert_eq!(look(&mut state, &at(6, "[deleted]")), ["-1"]);
+    assert!(look(&mut state, &at(5, "two")).is_empty());
+    assert!(look(&mut state, &at(7, "[deleted]")).is_empty());
+}
+
+#[test]
+fn a_deletion_is_seen_with_and_without_a_time() {
+    for edited in [0, 9] {
+        let mut state = known([1]);
+        assert_eq!(look(&mut state, &window(vec![message(1, edited, "[deleted]")])), ["-1"]);
+    }
+    // Another text without a time is nothing that anybody did.
+    assert!(look(&mut known([1]), &window(vec![message(1, 0, "[preview]")])).is_empty());
+}
+
+#[test]
+fn a_message_that_comes_late_is_told_and_one_that_comes_to_light_is_not() {
+    let mut state = known([10, 12, 14]);
+    assert_eq!(look(&mut state, &numbered([10, 11, 12, 14, 15])), ["+11", "+15"]);
+    // 5 was hidden, or has moved up because others are gone. Its edits are news from now on.
+    assert!(look(&mut state, &numbered([5, 10, 11, 12, 15])).is_empty());
+    let mut edited = numbered([5, 10, 11, 12, 15]);
+    edited.messages[0] = message(5, 20, "edited");
+    assert_eq!(look(&mut state, &edited), ["~5"]);
+}
+
+#[test]
+fn a_room_whose_messages_have_all_been_replaced_may_lack_some() {
+    let told = look(&mut known([1, 2]), &numbered([7]));
+    assert!(told.len() == 2 && told[0].starts_with("Gap") && told[1] == "+7", "{told:?}");
+}
+
+#[test]
+fn what_is_kept_of_a_room_is_bounded() {
+    let mut state = RoomState::new(Position::Window);
+    for first in 0..2000 {
+        let edited = (first..first + 100).map(|id| 1_700_000_000 + id);
+        let messages = edited.map(|id| message(id, id + u64::from(id % 2 == 0), "x")).collect();
+        look(&mut state, &window(messages));
+    }
+    let Position::At(mark) = &state.position else { panic!("it was looked at") };
+    let json = serde_json::to_value(mark).expect("it serialises");
+    assert_eq!(json["known"].as_array().map(Vec::len), Some(CAP));
+    assert_eq!(serde_json::from_value::<super::room::Mark>(json).expect("and back"), *mark);
+}

@@ -1,0 +1,119 @@
+//! What the service shows of a room, and of the rooms.
+
+use super::event::Hidden;
+use crate::Response;
+use crate::chatwork::operations::{ListMessages, ListRooms};
+use crate::chatwork::{Message, Room, RoomId};
+use crate::transport::Transport;
+use crate::{Error, Request, RetryPolicy};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The most that the service shows of a room.
+pub(super) const CAP: usize = 100;
+
+/// How long before the `Date` of an answer the service may have read its data, and then some.
+const LAG: Duration = Duration::from_secs(5);
+
+/// The newest messages of a room, oldest first.
+#[derive(Debug)]
+pub(super) struct Window {
+    pub(super) messages: Vec<Message>,
+    pub(super) hidden: Hidden,
+    pub(super) summary: Option<String>,
+}
+
+/// What the list of rooms says of a room that changes when something happens in it: `message_num` and
+/// `last_update_time`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Stamp(u64, #[serde(with = "crate::wire::unix_time")] Timestamp);
+
+/// The list of rooms.
+#[derive(Debug)]
+pub(super) struct Listing {
+    pub(super) rooms: BTreeMap<RoomId, Stamp>,
+    /// When it was answered, by the service's clock.
+    date: Option<Timestamp>,
+}
+
+impl Window {
+    /// Looks at a room. It sends one request and never repeats it: that is for the schedule to do, which counts them.
+    pub(super) async fn fetch(transport: &Arc<Transport>, room: RoomId) -> (Result<Self, Error>, u32) {
+        let request = Request::new(transport, ListMessages::new(room)).force(true);
+        let answer = request.with_retry(RetryPolicy::none()).send().await;
+        let attempts = attempts(&answer);
+        (answer.map(Self::of), attempts)
+    }
+
+    fn of(answer: Response<Vec<Message>>) -> Self {
+        let header = |name| answer.headers().get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
+        let limited = header("chatwork-message-limitation").is_some_and(|value| value.trim() == "true");
+        let summary = header("chatwork-message-limitation-summary").filter(|_| limited);
+        let summary = summary.map(|summary| summary.into_owned());
+        let mut messages = answer.into_inner();
+        let hidden = match (limited, messages.is_empty()) {
+            (false, _) => Hidden::Nothing,
+            (true, false) => Hidden::Some,
+            (true, true) => Hidden::All,
+        };
+        // Nobody documents an order.
+        messages.sort_by(|a, b| (a.send_time, &a.message_id).cmp(&(b.send_time, &b.message_id)));
+        messages.dedup_by(|a, b| a.message_id == b.message_id);
+        Self { messages, hidden, summary }
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.messages.len() >= CAP
+    }
+
+    /// Differs when anything has happened.
+    pub(super) fn digest(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        for message in &self.messages {
+            (&message.message_id, message.update_time, &message.body).hash(&mut hasher);
+        }
+        hasher.finish()
+    }
+}
+
+impl Stamp {
+    /// Whether nothing has happened in the room at or after a time.
+    pub(super) fn is_older_than(&self, time: Timestamp) -> bool {
+        self.1 < time
+    }
+}
+
+impl Listing {
+    pub(super) async fn fetch(transport: &Arc<Transport>) -> (Result<Self, Error>, u32) {
+        let request = Request::new(transport, ListRooms::new());
+        let answer = request.with_retry(RetryPolicy::none()).send().await;
+        let attempts = attempts(&answer);
+        (answer.map(Self::of), attempts)
+    }
+
+    fn of(answer: Response<Vec<Room>>) -> Self {
+        let date = crate::limits::date(answer.headers());
+        let stamp = |room: Room| (room.room_id, Stamp(room.message_num, room.last_update_time));
+        Self { rooms: answer.into_inner().into_iter().map(stamp).collect(), date }
+    }
+
+    /// What happened before this time is in the listing.
+    pub(super) fn settled(&self) -> Option<Timestamp> {
+        self.date?.checked_sub(LAG).ok()
+    }
+
+    /// What happened at this second or later is not in the listing.
+    pub(super) fn next_second(&self) -> Option<Timestamp> {
+        self.date?.checked_add(Duration::from_secs(1)).ok()
+    }
+}
+
+/// A token that was renewed on the way makes two of one.
+fn attempts<T>(answer: &Result<Response<T>, Error>) -> u32 {
+    answer.as_ref().map_or_else(Error::attempts, Response::attempts)
+}

@@ -1,0 +1,235 @@
+//! Building an OAuth2 client.
+
+use super::OAuth;
+use super::exchange::{Flow, Provider};
+use super::store::{MemoryTokenStore, TokenStore};
+use crate::error::Error;
+use crate::transport::auth::check_url;
+use crate::transport::clock::{Clock, SystemClock};
+use oauth2::{AuthType, AuthUrl, ClientId, ClientSecret, RedirectUrl, TokenUrl};
+use secrecy::{ExposeSecret, SecretString};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+use url::Url;
+
+/// Settings of an [`OAuth`] that is being built.
+///
+/// | setting | default |
+/// |---|---|
+/// | [`client_secret`](Self::client_secret) | none: a public client |
+/// | [`store`](Self::store) | [`MemoryTokenStore`] |
+/// | [`refresh_ahead`](Self::refresh_ahead) | 60 s |
+/// | [`timeout`](Self::timeout), of a token request | 30 s |
+/// | [`connect_timeout`](Self::connect_timeout) | 10 s |
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct Builder {
+    client_id: String,
+    client_secret: Option<SecretString>,
+    auth_url: String,
+    token_url: String,
+    redirect_url: Option<String>,
+    scopes: Vec<String>,
+    resource: Option<String>,
+    store: Arc<dyn TokenStore>,
+    clock: Arc<dyn Clock>,
+    http: Option<reqwest::ClientBuilder>,
+    user_agent: Option<String>,
+    timeout: Option<Duration>,
+    connect_timeout: Duration,
+    refresh_ahead: Duration,
+}
+
+impl Builder {
+    pub(super) fn new(client_id: String) -> Self {
+        Self {
+            client_id,
+            client_secret: None,
+            auth_url: String::new(),
+            token_url: String::new(),
+            redirect_url: None,
+            scopes: Vec::new(),
+            resource: None,
+            store: Arc::new(MemoryTokenStore::new()),
+            clock: Arc::new(SystemClock),
+            http: None,
+            user_agent: None,
+            timeout: Some(Duration::from_secs(30)),
+            connect_timeout: Duration::from_secs(10),
+            refresh_ahead: Duration::from_secs(60),
+        }
+    }
+
+    /// The secret of a confidential client. It is sent as HTTP Basic (RFC 6749, section 2.3.1). A public client has
+    /// none, and sends its id in the form. Either uses PKCE.
+    pub fn client_secret(mut self, secret: impl Into<SecretString>) -> Self {
+        self.client_secret = Some(secret.into());
+        self
+    }
+
+    /// The consent page, which the person opens: `https`, or plain `http` on loopback.
+    pub fn auth_url(mut self, url: impl Into<String>) -> Self {
+        self.auth_url = url.into();
+        self
+    }
+
+    /// The token endpoint: `https`, or plain `http` on loopback.
+    pub fn token_url(mut self, url: impl Into<String>) -> Self {
+        self.token_url = url.into();
+        self
+    }
+
+    /// Where the service sends the browser after the login: exactly as it is registered there. It may be left out
+    /// where a single one is registered.
+    pub fn redirect_url(mut self, url: impl Into<String>) -> Self {
+        self.redirect_url = Some(url.into());
+        self
+    }
+
+    /// What to ask for, such as [`chatwork::oauth::Scope`](crate::chatwork::oauth::Scope)s.
+    pub fn scopes(mut self, scopes: impl IntoIterator<Item = impl fmt::Display>) -> Self {
+        self.scopes = scopes.into_iter().map(|scope| scope.to_string()).collect();
+        self
+    }
+
+    /// What the tokens are to be used at (RFC 8707), sent with every request.
+    pub fn resource(mut self, resource: impl Into<String>) -> Self {
+        self.resource = Some(resource.into());
+        self
+    }
+
+    /// Where the tokens are kept.
+    pub fn store(mut self, store: impl TokenStore) -> Self {
+        self.store = Arc::new(store);
+        self
+    }
+
+    /// How long before its expiry an access token is renewed; half its lifetime at most.
+    pub fn refresh_ahead(mut self, margin: Duration) -> Self {
+        self.refresh_ahead = margin;
+        self
+    }
+
+    /// The time for a request to the token endpoint, with its answer. `None` sets no bound.
+    pub fn timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.timeout = timeout.into();
+        self
+    }
+
+    /// The time for a connection to come up; at most nine tenths of the request's time, so that a connection that
+    /// never comes up is known as one.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// The HTTP client's settings: proxies, certificates, pools. Redirects are never followed.
+    pub fn http_client(mut self, http: reqwest::ClientBuilder) -> Self {
+        self.http = Some(http);
+        self
+    }
+
+    /// The `User-Agent`, instead of `kaiwa/` and the version.
+    pub fn user_agent(mut self, agent: impl Into<String>) -> Self {
+        self.user_agent = Some(agent.into());
+        self
+    }
+
+    /// Where time is read and waited for; a [`VirtualClock`](crate::VirtualClock) in tests.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// The OAuth2 client. Nothing is sent.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the id or a given secret is empty, if a URL is missing or not
+    /// `https` (or `http` on loopback), if a scope holds a space, or if TLS cannot be set up.
+    pub fn build(self) -> Result<OAuth, Error> {
+        let empty = |text: &str| text.trim().is_empty();
+        if empty(&self.client_id) {
+            return Err(Error::config("the OAuth2 client id is empty"));
+        }
+        if self.client_secret.as_ref().is_some_and(|secret| empty(secret.expose_secret())) {
+            return Err(Error::config("the OAuth2 client secret is empty; a public client is given none"));
+        }
+        if self.scopes.iter().any(|scope| scope.is_empty() || scope.contains(char::is_whitespace)) {
+            return Err(Error::config("an OAuth2 scope is empty or holds a space; give each by itself"));
+        }
+        let auth_url = AuthUrl::from_url(endpoint("the authorization URL", &self.auth_url)?);
+        let token_url = TokenUrl::from_url(endpoint("the token URL", &self.token_url)?);
+        let mut flow: Flow = oauth2::Client::new(ClientId::new(self.client_id))
+            .set_auth_type(AuthType::BasicAuth)
+            .set_auth_uri(auth_url)
+            .set_token_uri(token_url);
+        if let Some(secret) = &self.client_secret {
+            flow = flow.set_client_secret(ClientSecret::new(secret.expose_secret().to_owned()));
+        }
+        if let Some(url) = self.redirect_url {
+            parse("the redirect URL", &url)?;
+            // As it was given, not as the parser writes it: services compare it byte by byte.
+            let url = RedirectUrl::new(url).map_err(|_| Error::config("the redirect URL is not one"))?;
+            flow = flow.set_redirect_uri(url);
+        }
+        if let Some(resource) = &self.resource {
+            parse("the resource", resource)?;
+        }
+        let connect_timeout = match self.timeout {
+            Some(timeout) => self.connect_timeout.min(timeout.mul_f64(0.9)),
+            None => self.connect_timeout,
+        };
+        let agent =
+            self.user_agent.unwrap_or_else(|| concat!("kaiwa/", env!("CARGO_PKG_VERSION")).to_owned());
+        let http = self
+            .http
+            .unwrap_or_default()
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            .connect_timeout(connect_timeout)
+            .user_agent(agent)
+            .build()
+            .map_err(|error| Error::config(format!("the HTTP client cannot be set up: {error}")))?;
+        let provider = Provider {
+            flow,
+            client_secret: self.client_secret,
+            scopes: self.scopes,
+            resource: self.resource,
+            http,
+            clock: self.clock,
+            timeout: self.timeout,
+            refresh_ahead: self.refresh_ahead,
+        };
+        Ok(OAuth { provider: Arc::new(provider), store: self.store })
+    }
+}
+
+fn parse(what: &str, url: &str) -> Result<Url, Error> {
+    let url: Url =
+        url.parse().map_err(|error| Error::config(format!("{what} is not an absolute URL: {error}")))?;
+    if url.fragment().is_some() || !url.username().is_empty() || url.password().is_some() {
+        return Err(Error::config(format!("{what} has a fragment or a user in it")));
+    }
+    Ok(url)
+}
+
+fn endpoint(what: &str, url: &str) -> Result<Url, Error> {
+    if url.is_empty() {
+        return Err(Error::config(format!("{what} is missing")));
+    }
+    let url = parse(what, url)?;
+    check_url(what, &url)?;
+    Ok(url)
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("oauth::Builder")
+            .field("client_id", &self.client_id)
+            .field("confidential", &self.client_secret.is_some())
+            .field("scopes", &self.scopes)
+            .field("store", &self.store)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,244 @@
+//! The token endpoint: what is sent to it, by the `oauth2` crate, and what its answers mean.
+
+use super::failure::{Failure, clean};
+use super::granted::{Granted, expiry};
+use super::tokens::TokenSet;
+use crate::error::Innermost;
+use crate::limits::RateLimit;
+use crate::transport::auth::BearerToken;
+use crate::transport::body::{self, BodyFailure};
+use crate::transport::clock::Clock;
+use futures::future::{BoxFuture, Either};
+use oauth2::basic::{BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse};
+use oauth2::{
+    AsyncHttpClient, AuthorizationCode, EndpointNotSet, EndpointSet, HttpRequest, HttpResponse,
+    PkceCodeVerifier, RefreshToken, RequestTokenError, StandardRevocableToken,
+};
+use reqwest::StatusCode;
+use reqwest::header::AUTHORIZATION;
+use secrecy::{ExposeSecret, SecretString};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// How large an answer of the token endpoint may be: a few times the largest tokens seen.
+const MAX_BODY: usize = 256 << 10;
+
+/// The `oauth2` crate's client, with an answer type that takes what services send.
+pub(super) type Flow = oauth2::Client<
+    BasicErrorResponse,
+    Granted,
+    BasicTokenIntrospectionResponse,
+    StandardRevocableToken,
+    BasicRevocationErrorResponse,
+    EndpointSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointSet,
+>;
+
+/// The authorization server, as a builder has put it together.
+pub(super) struct Provider {
+    pub(super) flow: Flow,
+    pub(super) client_secret: Option<SecretString>,
+    pub(super) scopes: Vec<String>,
+    pub(super) resource: Option<String>,
+    pub(super) http: reqwest::Client,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) timeout: Option<Duration>,
+    pub(super) refresh_ahead: Duration,
+}
+
+/// What tokens are asked for with.
+pub(super) enum Grant<'a> {
+    Code { code: &'a SecretString, verifier: &'a SecretString },
+    Refresh { refresh_token: &'a SecretString, previous: &'a TokenSet },
+}
+
+impl Provider {
+    /// Asks the token endpoint once.
+    pub(super) async fn request(&self, grant: Grant<'_>) -> Result<TokenSet, Failure> {
+        let http = Http { provider: self, seen: Mutex::default() };
+        let result = match grant {
+            Grant::Code { code, verifier } => {
+                let code = AuthorizationCode::new(code.expose_secret().to_owned());
+                let verifier = PkceCodeVerifier::new(verifier.expose_secret().to_owned());
+                let mut request = self.flow.exchange_code(code).set_pkce_verifier(verifier);
+                if let Some(resource) = &self.resource {
+                    request = request.add_extra_param("resource", resource);
+                }
+                request.request_async(&http).await
+            }
+            Grant::Refresh { refresh_token, .. } => {
+                let token = RefreshToken::new(refresh_token.expose_secret().to_owned());
+                let mut request = self.flow.exchange_refresh_token(&token);
+                if let Some(resource) = &self.resource {
+                    request = request.add_extra_param("resource", resource);
+                }
+                request.request_async(&http).await
+            }
+        };
+        let seen = http.seen.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let granted = result.map_err(|error| self.failure(error, &seen, &grant))?;
+        self.tokens(granted, &grant)
+    }
+
+    /// What an answer without tokens means. Of the `oauth2` crate's own errors no text is used: they hold whole bodies.
+    fn failure(
+        &self,
+        error: RequestTokenError<Failure, BasicErrorResponse>,
+        seen: &Seen,
+        grant: &Grant<'_>,
+    ) -> Failure {
+        let status = seen.status.unwrap_or_default();
+        match error {
+            RequestTokenError::Request(failure) => failure,
+            RequestTokenError::ServerResponse(said) => {
+                let description = said.error_description().map(|text| self.clean(text, grant));
+                let code = self.clean(said.error().as_ref(), grant);
+                let mut failure = Failure::refused(status, seen.wait, Some(code));
+                failure.messages.extend(description);
+                failure
+            }
+            RequestTokenError::Parse(..) | RequestTokenError::Other(_) if !status.is_success() => {
+                Failure::refused(status, seen.wait, None)
+            }
+            RequestTokenError::Parse(..) | RequestTokenError::Other(_) => Failure::undecoded(
+                seen.status,
+                "the token endpoint's answer is not a JSON object with an `access_token`",
+            ),
+        }
+    }
+
+    fn tokens(&self, granted: Granted, grant: &Grant<'_>) -> Result<TokenSet, Failure> {
+        if granted.access_token.secret().is_empty() {
+            return Err(match granted.error {
+                // A refusal in the clothes of a success.
+                Some(code) => {
+                    let mut failure = Failure::refused(StatusCode::OK, None, Some(self.clean(&code, grant)));
+                    failure.messages.extend(granted.error_description.map(|text| self.clean(&text, grant)));
+                    failure
+                }
+                None => Failure::undecoded(None, "the token endpoint's answer has no `access_token`"),
+            });
+        }
+        if granted.token_type.is_some_and(|kind| !kind.eq_ignore_ascii_case("bearer")) {
+            return Err(Failure::undecoded(
+                None,
+                "the token endpoint issued a token that is not a bearer token",
+            ));
+        }
+        // Before it is saved: what is in the store is taken to be good.
+        if BearerToken::new(&granted.access_token.secret().as_str().into()).is_err() {
+            return Err(Failure::undecoded(
+                None,
+                "the token endpoint issued a token that cannot stand in a header",
+            ));
+        }
+        let now = self.clock.wall();
+        let (old_refresh_token, old_scopes) = match grant {
+            Grant::Code { .. } => (None, &self.scopes),
+            Grant::Refresh { refresh_token, previous } => (Some((*refresh_token).clone()), &previous.scopes),
+        };
+        let refresh_token = granted.refresh_token.filter(|token| !token.secret().is_empty());
+        Ok(TokenSet {
+            access_token: granted.access_token.into_secret().into(),
+            refresh_token: refresh_token.map(|token| token.into_secret().into()).or(old_refresh_token),
+            expires_at: granted.expires_in.and_then(|value| expiry(value, now)),
+            issued_at: Some(now),
+            scopes: match granted.scopes {
+                Some(scopes) => scopes.iter().map(|scope| scope.to_string()).collect(),
+                None => old_scopes.clone(),
+            },
+        })
+    }
+
+    /// A text of the service's as it can be shown: of a bounded length, and without the secrets that were sent to it.
+    fn clean(&self, text: &str, grant: &Grant<'_>) -> String {
+        let sent = match grant {
+            Grant::Code { code, verifier } => [*code, *verifier],
+            Grant::Refresh { refresh_token, previous } => [*refresh_token, &previous.access_token],
+        };
+        clean(text, sent.into_iter().chain(&self.client_secret))
+    }
+}
+
+impl fmt::Debug for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let place = |url: &url::Url| format!("{}{}", url.origin().ascii_serialization(), url.path());
+        f.debug_struct("Provider")
+            .field("client_id", &self.flow.client_id().as_str())
+            .field("confidential", &self.client_secret.is_some())
+            .field("auth_url", &place(self.flow.auth_uri().url()))
+            .field("token_url", &place(self.flow.token_uri().url()))
+            .field("scopes", &self.scopes)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One request's way out, as the `oauth2` crate wants it; that hands on neither the status nor the headers of an answer.
+struct Http<'a> {
+    provider: &'a Provider,
+    seen: Mutex<Seen>,
+}
+
+impl<'a> AsyncHttpClient<'a> for Http<'_> {
+    type Error = Failure;
+    type Future = BoxFuture<'a, Result<HttpResponse, Failure>>;
+
+    fn call(&'a self, request: HttpRequest) -> Self::Future {
+        Box::pin(async move {
+            let exchange = self.send(request);
+            let Some(timeout) = self.provider.timeout else { return exchange.await };
+            let exchange = std::pin::pin!(exchange);
+            match futures::future::select(exchange, self.provider.clock.sleep(timeout)).await {
+                Either::Left((result, _)) => result,
+                Either::Right(_) => {
+                    Err(Failure::unanswered(format!("the token endpoint did not answer within {timeout:?}")))
+                }
+            }
+        })
+    }
+}
+
+impl Http<'_> {
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, Failure> {
+        let unsent = || Failure::local("the request to the token endpoint cannot be written");
+        let mut request = reqwest::Request::try_from(request).map_err(|_| unsent())?;
+        if let Some(credential) = request.headers_mut().get_mut(AUTHORIZATION) {
+            credential.set_sensitive(true);
+        }
+        let mut response = self.provider.http.execute(request).await.map_err(|error| {
+            let problem = format!("the token endpoint cannot be reached: {}", Innermost(&error));
+            if error.is_connect() || error.is_builder() {
+                Failure::local(problem)
+            } else {
+                Failure::unanswered(problem)
+            }
+        })?;
+        let status = response.status();
+        let wait = RateLimit::from_headers(response.headers(), self.provider.clock.wall())
+            .and_then(|limit| limit.retry_after);
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Seen { status: Some(status), wait };
+        let body = body::read(&mut response, MAX_BODY).await.map_err(|failure| {
+            Failure::unanswered(match failure {
+                BodyFailure::Cut(..) => "the token endpoint's answer was cut short".to_owned(),
+                BodyFailure::TooLarge(_) => {
+                    format!("the token endpoint's answer is larger than {MAX_BODY} bytes")
+                }
+            })
+        })?;
+        // No headers: the `oauth2` crate would judge the answer by its media type, and quote it in an error.
+        let mut answer = HttpResponse::new(body.into());
+        *answer.status_mut() = if status.is_success() { StatusCode::OK } else { status };
+        Ok(answer)
+    }
+}
+
+/// What an answer said outside its body.
+#[derive(Default)]
+struct Seen {
+    status: Option<StatusCode>,
+    wait: Option<Duration>,
+}

@@ -1,0 +1,287 @@
+//! Ten thousand writes for each service, with three requests in ten going wrong, and what became of each one.
+//!
+//! On real sockets, 64 at a time. Every write is acknowledged or fails, what is acknowledged is there once, nothing is
+//! there twice, and [`Outcome`](kaiwa::Outcome) is true of every failure.
+//!
+//! ```text
+//! KAIWA_CHAOS_SEED=42 cargo test --test chaos -- --nocapture
+//! ```
+//!
+//! The seed decides which faults are drawn in which order; which write meets which of them, the scheduler decides.
+
+mod clock;
+mod faults;
+mod tally;
+
+use clock::FastClock;
+use futures::StreamExt;
+use kaiwa::chatwork::{AccountId, Arrival, Reconcile, RoomId};
+use kaiwa::sandbox::chatwork::{Account, Room};
+use kaiwa::sandbox::{Sandbox, Service, chatwork, lancers, tascha};
+use kaiwa::{ClientBuilder, Outcome, Pace, RetryBudget};
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant, SystemTime};
+use tally::{Effects, Tally, Write, check_faults};
+
+const WRITES: usize = 10_000;
+const AT_ONCE: usize = 64;
+
+/// One write in ten is of another kind than a message.
+const OTHERS: usize = 10;
+
+fn seed() -> u64 {
+    static SEED: OnceLock<u64> = OnceLock::new();
+    *SEED.get_or_init(|| {
+        let given = std::env::var("KAIWA_CHAOS_SEED").ok();
+        let seed = match given {
+            Some(seed) => seed.parse().expect("KAIWA_CHAOS_SEED is a number"),
+            None => SystemTime::UNIX_EPOCH.elapsed().unwrap().subsec_nanos().into(),
+        };
+        println!("KAIWA_CHAOS_SEED={seed}");
+        seed
+    })
+}
+
+struct Run {
+    service: Service,
+    sandbox: Sandbox,
+    began: Instant,
+}
+
+impl Run {
+    async fn start(
+        service: Service,
+        seed_data: impl FnOnce(kaiwa::sandbox::Builder) -> kaiwa::sandbox::Builder,
+    ) -> Self {
+        let builder = Sandbox::builder().clock(FastClock::new()).seed(seed());
+        let sandbox = seed_data(builder).start().await.unwrap();
+        sandbox.faults().chaos(service, faults::chaos());
+        Self { service, sandbox, began: Instant::now() }
+    }
+
+    /// The defaults, but for the budget of retries, which is for services that are well, and the bound of an answer,
+    /// which is for people who have the time to read 16 MiB.
+    fn client<S: kaiwa::Service>(builder: ClientBuilder<S>) -> S::Client {
+        let rooms = Pace::new().room_limit(1_000_000, Duration::from_secs(10));
+        builder.retry_budget(RetryBudget::off()).max_body(256 << 10).pace(rooms).build().unwrap()
+    }
+
+    async fn write<F>(&self, writes: usize, write: impl Fn(usize) -> F) -> Vec<F::Output>
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        let tasks = futures::stream::iter((0..writes).map(|number| tokio::spawn(write(number))));
+        let written = tasks.buffer_unordered(AT_ONCE).map(Result::unwrap).collect();
+        tokio::time::timeout(Duration::from_secs(180), written).await.expect("every write ends")
+    }
+
+    /// Lets nothing arrive late that is still on its way.
+    async fn end(&self) {
+        self.sandbox.faults().refuse(self.service, true).await.unwrap();
+        check_faults(self.service, &self.sandbox.requests(), faults::KINDS, self.began.elapsed());
+    }
+
+    fn check(&self, writes: &[Write], effects: &Effects) -> Tally {
+        let tally = Tally::check(self.service, writes, effects);
+        println!("{tally}");
+        tally
+    }
+}
+
+fn by_text(effects: impl IntoIterator<Item = (String, String)>) -> Effects {
+    let mut by_text = Effects::new();
+    for (text, id) in effects {
+        by_text.entry(text).or_default().push(id);
+    }
+    by_text
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tascha_applies_each_acknowledged_write_once() {
+    let room = tascha::RoomSeed::new("chaos", "").members([tascha::Seed::USER]).board("board");
+    let seed = tascha::Seed::default().room(room.tasks(WRITES / OTHERS)).unlimited();
+    let run = Run::start(Service::Tascha, |builder| builder.tascha(seed)).await;
+    let client = Run::client(run.sandbox.tascha_as(tascha::Seed::TOKEN));
+    let view = run.sandbox.tascha().room("chaos");
+    let tasks: Vec<String> = view.tasks().into_iter().map(|task| task.id).collect();
+
+    let writes = run
+        .write(WRITES, |number| {
+            let (room, text) = (client.room("chaos"), format!("w{number}"));
+            let task = tasks[number / OTHERS].clone();
+            async move {
+                let result = match number % OTHERS {
+                    0 => room.create_task(&text).await.map(|task| task.id.to_string()),
+                    1 => room.create_record(&text).await.map(|record| record.id.to_string()),
+                    2 => room.task(task).update().title(&text).await.map(|task| task.id.to_string()),
+                    _ => room.post(&text).await.map(|message| message.id.to_string()),
+                };
+                Write { text, result }
+            }
+        })
+        .await;
+    run.end().await;
+
+    let messages = view.messages().into_iter().map(|message| (message.body, message.id));
+    let records = view.records().into_iter().map(|record| (record.title, record.id));
+    // A task was created once, and changed as often as its version says.
+    let tasks = view.tasks().into_iter().flat_map(|task| {
+        let changes = if tasks.contains(&task.id) { task.version - 1 } else { task.version };
+        vec![(task.title, task.id); usize::try_from(changes).unwrap()]
+    });
+    let tally = run.check(&writes, &by_text(messages.chain(records).chain(tasks)));
+    assert!(tally.acknowledged > WRITES * 7 / 10, "repeating under a key gets most of them through");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lancers_applies_nothing_twice() {
+    let seed =
+        lancers::Seed::default().board(lancers::BoardSeed::new(lancers::Seed::USER, ["bob"]).title("chaos"));
+    let run = Run::start(Service::Lancers, |builder| builder.lancers(seed)).await;
+    let client = Run::client(run.sandbox.lancers_as(lancers::Seed::CREDENTIAL));
+    let view = run.sandbox.lancers();
+    let before = view.boards();
+    let board = before.last().unwrap().id;
+
+    let writes = run
+        .write(WRITES, |number| {
+            let (client, text) = (client.clone(), format!("w{number}"));
+            async move {
+                let result = match number % OTHERS {
+                    0 => client.create_board(["bob"]).title(&text).await.map(|board| board.id.to_string()),
+                    _ => {
+                        let board = client.board(kaiwa::lancers::BoardId(board.try_into().unwrap()));
+                        board.post(&text).await.map(|message| message.id.to_string())
+                    }
+                };
+                Write { text, result }
+            }
+        })
+        .await;
+    run.end().await;
+
+    let messages = view.board(board).messages().into_iter();
+    let messages = messages.map(|message| (message.description, message.id.to_string()));
+    let boards =
+        view.boards().into_iter().skip(before.len()).map(|board| (board.title, board.id.to_string()));
+    run.check(&writes, &by_text(messages.chain(boards)));
+}
+
+const ROOMS: u64 = 32;
+const BOT: &str = "bot";
+
+fn rooms() -> chatwork::Seed {
+    let seed =
+        chatwork::Seed::new().account(Account::new(1, "Bot").token(BOT)).account(Account::new(2, "Alice"));
+    (1..=ROOMS).fold(seed, |seed, id| seed.room(Room::group(id, "").admin(1).member(2))).unlimited()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn chatwork_applies_nothing_twice() {
+    let run = Run::start(Service::Chatwork, |builder| builder.chatwork(rooms())).await;
+    let client = Run::client(run.sandbox.chatwork_as(BOT));
+
+    let writes = run
+        .write(WRITES, |number| {
+            let (room, text) = (client.room(RoomId(number as u64 % ROOMS + 1)), format!("w{number}"));
+            async move {
+                let result = match number % OTHERS {
+                    0 => {
+                        let tasks = room.create_tasks(&text, [AccountId(1), AccountId(2)]).await;
+                        tasks.map(|tasks| format!("{} {}", tasks.task_ids[0], tasks.task_ids[1]))
+                    }
+                    _ => room.post(&text).await.map(|message| message.message_id.to_string()),
+                };
+                Write { text, result }
+            }
+        })
+        .await;
+    run.end().await;
+
+    let mut effects = Vec::new();
+    for room in (1..=ROOMS).map(|id| run.sandbox.chatwork().room(id)) {
+        let messages = room.messages().into_iter().filter(|message| message.body.starts_with('w'));
+        effects.extend(messages.map(|message| (message.body, message.message_id)));
+        for pair in room.tasks().chunks(2) {
+            effects.push((pair[0].body.clone(), format!("{} {}", pair[0].task_id, pair[1].task_id)));
+        }
+    }
+    run.check(&writes, &by_text(effects));
+}
+
+const POSTS: usize = WRITES / 2;
+
+/// A fifth of the posts has the same text as others in the room.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reconciled_posts_settle_what_is_open_and_post_nothing_twice() {
+    let run = Run::start(Service::Chatwork, |builder| builder.chatwork(rooms())).await;
+    let client = Run::client(run.sandbox.chatwork_as(BOT));
+
+    let posts = run
+        .write(POSTS, |number| {
+            let room = number as u64 % ROOMS + 1;
+            let text = if (number / ROOMS as usize).is_multiple_of(5) {
+                "the same".to_owned()
+            } else {
+                format!("w{number}")
+            };
+            let post = client.room(RoomId(room)).post(&text).with_reconcile(Reconcile::new());
+            async move { (room, text, post.await) }
+        })
+        .await;
+    run.end().await;
+
+    let mut acknowledged: BTreeMap<(u64, String), Vec<String>> = BTreeMap::new();
+    let mut open: BTreeMap<(u64, String), usize> = BTreeMap::new();
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for (room, text, result) in posts {
+        let name = (room, text);
+        let count = match result {
+            Ok(sent) => {
+                acknowledged.entry(name).or_default().push(sent.message_id.to_string());
+                match sent.arrival {
+                    Arrival::Answered => "answered",
+                    Arrival::Found => "found",
+                    Arrival::PostedAgain => "posted again",
+                }
+            }
+            Err(error) => {
+                if matches!(error.outcome(), Outcome::Unknown | Outcome::Applied) {
+                    *open.entry(name).or_default() += 1;
+                }
+                tally::name(error.outcome())
+            }
+        };
+        *counts.entry(count).or_default() += 1;
+    }
+    for room in 1..=ROOMS {
+        let messages = run.sandbox.chatwork().room(room).messages();
+        let there = by_text(messages.into_iter().map(|message| (message.body, message.message_id)));
+        for (text, ids) in there {
+            let name = (room, text);
+            let mut told = acknowledged.remove(&name).unwrap_or_default();
+            let open = open.get(&name).copied().unwrap_or_default();
+            told.sort();
+            // Each answers for a message of its own, and the others are those of whom nobody knows.
+            assert!(told.iter().all(|id| ids.contains(id)), "{name:?}");
+            assert!(told.windows(2).all(|pair| pair[0] != pair[1]), "{name:?}: one message for two posts");
+            assert!(
+                ids.len() <= told.len() + open,
+                "{name:?} was posted twice: {} of {}",
+                ids.len(),
+                told.len()
+            );
+        }
+    }
+    assert!(acknowledged.is_empty(), "lost: {acknowledged:?}");
+    let count = |name| counts.get(name).copied().unwrap_or_default();
+    let settled = count("found") + count("posted again");
+    let open = settled + count("unknown") + count("applied");
+    println!(
+        "Chatwork, reconciled: {POSTS} posts {counts:?}; {settled} of {open} open ones settled, nothing twice"
+    );
+    // How many it is depends on the machine: one that is busy runs into timeouts of its own.
+    assert!(settled * 2 > open, "{settled} of {open}");
+}

@@ -1,0 +1,27 @@
+//! All 61 operations, through the clients, with what they did looked up in the sandbox's own books.
+
+mod chatwork;
+mod lancers;
+mod tascha;
+
+use kaiwa::Operation;
+use kaiwa::sandbox::{Sandbox, Service};
+
+/// Panics unless each operation of the table was sent and took effect.
+fn all_driven(sandbox: &Sandbox, service: Service, table: &[&Operation], count: usize) {
+    assert_eq!(table.len(), count);
+    let requests = sandbox.requests();
+    let missing: Vec<&str> = table
+        .iter()
+        .filter(|operation| {
+            !requests.iter().any(|request| {
+                request.service == service
+                    && request.operation == Some(operation.id)
+                    && request.method == operation.method
+                    && request.applied
+            })
+        })
+        .map(|operation| operation.id)
+        .collect();
+    assert!(missing.is_empty(), "{service:?} was not asked for {missing:?}");
+}

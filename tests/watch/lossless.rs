@@ -1,0 +1,95 @@
+//! Nothing is lost and nothing is told twice, whatever goes wrong in between.
+
+use crate::world::{Item, ROOM, World, events, seed};
+use kaiwa::chatwork::RoomId;
+use kaiwa::chatwork::watch::Event;
+use kaiwa::sandbox::{Chaos, Fault, Service};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// What goes wrong: before the answer, in the middle of it, and with its content.
+fn chaos(probability: f64) -> Chaos {
+    Chaos::new(probability)
+        .fault(Fault::bad_gateway())
+        .fault(Fault::reset())
+        .fault(Fault::close())
+        .fault(Fault::reset_mid_body())
+        .fault(Fault::short_body())
+        .fault(Fault::invalid_json())
+        .fault(Fault::too_many_requests(Some(Duration::from_secs(3))))
+}
+
+/// The ids of new messages by room in the order in which they were told, and the last text of each message.
+#[derive(Default)]
+pub struct Told {
+    pub new: BTreeMap<RoomId, Vec<String>>,
+    pub texts: BTreeMap<String, String>,
+}
+
+impl Told {
+    pub fn take(&mut self, items: impl IntoIterator<Item = Item>) {
+        for event in items.into_iter().filter_map(Result::ok) {
+            let Some(message) = event.message() else { panic!("{event:?}") };
+            let id = message.message_id.0.clone();
+            self.texts.insert(id.clone(), message.body.clone());
+            match event {
+                Event::Message { room, .. } => self.new.entry(room).or_default().push(id),
+                Event::Edited { .. } => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    /// Compares with what is in the rooms from message `skip` on.
+    pub fn check(&self, world: &World, rooms: &[RoomId], skip: usize) {
+        for room in rooms {
+            let there = world.room(*room).messages();
+            let there = &there[skip..];
+            let ids: Vec<&String> = there.iter().map(|message| &message.message_id).collect();
+            let told: Vec<&String> = self.new.get(room).into_iter().flatten().collect();
+            assert_eq!(told, ids, "{room}");
+            assert!(there.iter().all(|message| self.texts[&message.message_id] == message.body), "{room}");
+        }
+    }
+}
+
+async fn run(seed_number: u64, rooms: u64, faults: f64) -> (usize, usize) {
+    let mut random = fastrand::Rng::with_seed(seed_number);
+    fastrand::seed(seed_number);
+    let world = World::new(seed(rooms)).await;
+    let ids: Vec<RoomId> = (0..rooms).map(|number| RoomId(ROOM.0 + number)).collect();
+    world.sandbox.faults().chaos(Service::Chatwork, chaos(faults));
+    let mut watch = match rooms {
+        1 => world.client.room(ROOM).watch().from_window().stream(),
+        _ => world.client.watch(ids.clone()).from_window().stream(),
+    };
+    let (mut told, mut failures) = (Told::default(), 0);
+    for _ in 0..60 {
+        let room = world.room(*random.choice(&ids).expect("a room"));
+        for _ in 0..random.usize(..6) {
+            room.post_as(random.u64(1..=2), &format!("{}", random.u32(..)));
+        }
+        let messages = room.messages();
+        if let (true, Some(message)) = (random.bool(), random.choice(messages.iter().rev().take(20))) {
+            room.edit(&message.message_id, &format!("edited {}", random.u32(..)));
+        }
+        let items = world.read(&mut watch, Duration::from_millis(random.u64(..20_000))).await;
+        failures += items.iter().filter(|item| item.is_err()).count();
+        told.take(items);
+    }
+    world.sandbox.faults().clear(Service::Chatwork);
+    told.take(events(world.read(&mut watch, Duration::from_secs(400)).await).into_iter().map(Ok));
+    told.check(&world, &ids, 0);
+    (told.texts.len(), failures)
+}
+
+#[tokio::test]
+async fn nothing_is_lost_and_nothing_is_told_twice() {
+    let (mut messages, mut failures) = (0, 0);
+    for seed in 0..12 {
+        let (told, failed) = run(seed, 1 + seed % 3, 0.25).await;
+        (messages, failures) = (messages + told, failures + failed);
+    }
+    assert!(messages > 1500 && failures > 100, "{messages} messages, {failures} failures");
+    println!("{messages} messages, {failures} failures");
+}

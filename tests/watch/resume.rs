@@ -1,0 +1,125 @@
+//! Going on where another stream stood.
+
+use crate::lossless::Told;
+use crate::world::{Item, ROOM, World, room, secs, seed, short};
+use kaiwa::chatwork::RoomId;
+use kaiwa::chatwork::watch::{Checkpoint, Watch};
+
+/// Through JSON, as over a restart.
+fn kept(watch: &Watch) -> Checkpoint {
+    let json = serde_json::to_string(&watch.checkpoint()).expect("it serialises");
+    let kept: Checkpoint = serde_json::from_str(&json).expect("it deserialises");
+    assert_eq!(kept, watch.checkpoint());
+    assert!(json.len() < 6200 * 3, "{} bytes", json.len());
+    kept
+}
+
+#[tokio::test]
+async fn killed_after_every_single_event_it_tells_each_once() {
+    let rooms = [ROOM, RoomId(11), RoomId(12)];
+    let world =
+        World::new(seed(0).room(room(10).messages(70)).room(room(11).messages(3)).room(room(12))).await;
+    let (mut told, mut kills) = (Told::default(), 0);
+    let mut watch = world.client.watch(rooms).share(1.0).from_window().stream();
+    for number in 0.. {
+        if number < 120 && number % 3 == 0 {
+            let room = world.room(rooms[number / 3 % 3]);
+            room.post_as(2, &format!("new {number}"));
+            let messages = room.messages();
+            room.edit(&messages[messages.len() / 2].message_id, &format!("edited {number}"));
+        }
+        let Some(item) = world.next_within(&mut watch, secs(700)).await else { break };
+        told.take([Ok(item.expect("no failure"))]);
+        let checkpoint = kept(&watch);
+        drop(watch);
+        watch = world.client.watch(rooms).share(1.0).from_checkpoint(checkpoint).stream();
+        kills += 1;
+    }
+    println!("{kills} kills");
+    assert!(kills >= 100, "{kills}");
+    told.check(&world, &rooms, 0);
+}
+
+#[tokio::test]
+async fn more_than_the_window_while_it_was_away_is_a_gap() {
+    let world = World::new(seed(0).room(room(10).messages(20))).await;
+    let mut watch = world.client.room(ROOM).watch().stream();
+    world.read(&mut watch, secs(5)).await;
+    let checkpoint = kept(&watch);
+    drop(watch);
+    for arriving in [99, 30] {
+        // 99 of them, and then 129: first the window reaches back to what was known, and then it does not.
+        (0..arriving).for_each(|number| drop(world.post(&number.to_string())));
+        let mut watch = world.client.room(ROOM).watch().from_checkpoint(checkpoint.clone()).stream();
+        let told = short(&world.read(&mut watch, secs(5)).await);
+        assert_eq!((told.len(), told[0] == "gap"), if arriving == 99 { (99, false) } else { (101, true) });
+    }
+    // Between the gap and its first message, and after it.
+    let mut watch = world.client.room(ROOM).watch().from_checkpoint(checkpoint).stream();
+    assert_eq!(short(&[world.next(&mut watch).await]), ["gap"]);
+    for left in [100, 99] {
+        let resumed = world.client.room(ROOM).watch().from_checkpoint(kept(&watch));
+        let told = short(&world.read(&mut resumed.stream(), secs(5)).await);
+        assert_eq!((told.len(), told.contains(&"gap".to_owned())), (left, false));
+        world.next(&mut watch).await.expect("a message");
+    }
+}
+
+#[tokio::test]
+async fn what_was_hidden_while_it_was_away_is_a_gap() {
+    let world = World::new(seed(0).room(room(10).messages(20)).hide_messages_after(secs(86_400))).await;
+    let mut watch = world.client.room(ROOM).watch().stream();
+    world.read(&mut watch, secs(5)).await;
+    let checkpoint = kept(&watch);
+    drop(watch);
+    world.post("never seen");
+    world.clock.advance(secs(100_000));
+    world.post("new");
+    let mut watch = world.client.room(ROOM).watch().from_checkpoint(checkpoint).stream();
+    assert_eq!(short(&world.read(&mut watch, secs(5)).await), ["hidden Some", "gap", "+new"]);
+}
+
+#[tokio::test]
+async fn many_rooms_that_did_not_change_cost_one_call() {
+    let world = World::new(seed(50)).await;
+    world.clock.advance(secs(60));
+    let mut watch = world.client.watch_all().stream();
+    world.read(&mut watch, secs(10)).await;
+    let checkpoint = kept_any(&watch);
+    drop(watch);
+    world.clock.advance(secs(3600));
+    let message = world.room(RoomId(33)).post_as(2, "while away");
+    world.sandbox.clear_requests();
+    let mut watch = world.client.watch_all().from_checkpoint(checkpoint).stream();
+    let Item::Ok(event) = world.next(&mut watch).await else { panic!("a failure") };
+    assert_eq!(event.message().map(|message| &message.message_id.0), Some(&message));
+    assert_eq!((world.calls("list_rooms"), world.calls("list_messages")), (1, 1));
+}
+
+fn kept_any(watch: &Watch) -> Checkpoint {
+    serde_json::from_value(serde_json::to_value(watch.checkpoint()).expect("it serialises"))
+        .expect("and back")
+}
+
+#[tokio::test]
+async fn a_room_that_came_while_it_was_away_is_told_from_its_beginning() {
+    let world = World::new(seed(2)).await;
+    world.clock.advance(secs(60));
+    let mut watch = world.client.watch_all().stream();
+    world.read(&mut watch, secs(10)).await;
+    let checkpoint = kept_any(&watch);
+    drop(watch);
+    world.clock.advance(secs(600));
+    let made = world.client.create_room("New", [kaiwa::chatwork::AccountId(1)]);
+    let made = world.clock.drive(made).await.expect("a room").room_id;
+    world.room(made).post_as(1, "first");
+    let mut watch = world.client.watch_all().from_checkpoint(checkpoint).stream();
+    assert_eq!(short(&world.read(&mut watch, secs(10)).await), ["+first"]);
+}
+
+#[test]
+fn a_checkpoint_of_another_form_is_refused() {
+    let error = serde_json::from_str::<Checkpoint>(r#"{"version":2,"absent":"now","rooms":{}}"#);
+    assert!(error.expect_err("version 2").to_string().contains("version 2"));
+    serde_json::from_str::<Checkpoint>(r#"{"version":1,"absent":"now","rooms":{}}"#).expect("version 1");
+}
