@@ -9,12 +9,13 @@ use reqwest::multipart::Form;
 use std::sync::Arc;
 
 impl Client {
-    /// The boards, most recently modified first. Without `.limit(…)` the service answers with one.
+    /// The boards, most recently modified first. Awaited without `.limit(…)`, the service answers with one.
     pub fn boards(&self) -> Request<ListBoards> {
         self.call(ListBoards::new())
     }
 
-    /// The unread messages, board by board; `.limit(…)` counts boards, and is one if it is not set.
+    /// The unread messages, board by board; `.limit(…)` counts boards. Awaited without it, the service answers with
+    /// those of one.
     pub fn unread(&self) -> Request<ListUnread> {
         self.call(ListUnread::new())
     }

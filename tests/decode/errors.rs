@@ -208,7 +208,7 @@ async fn the_status_tells_what_became_of_a_post() {
         (400, Rejected, "It was not done."),
         (401, Rejected, "check the credential"),
         (403, Rejected, "lacks the right or the scope"),
-        (404, Rejected, "It was not done."),
+        (404, Rejected, "check the ids"),
         (409, Rejected, "It was not done."),
         (413, Rejected, "It was not done."),
         (422, Rejected, "It was not done."),
