@@ -391,6 +391,9 @@ impl Error {
                 _ => "It was not done.",
             },
             (_, Outcome::Rejected, Some(429)) => "It was not done; it can be sent again after the wait.",
+            (_, Outcome::Unknown, Some(300..=399)) => {
+                "Redirects are not followed, so that no credential leaves; it may have been done: look, and set the base URL to the new place."
+            }
             (_, Outcome::Rejected, Some(300..=399)) => {
                 "Redirects are not followed, so that no credential leaves; it was not done; set the base URL to the new place."
             }

@@ -65,6 +65,8 @@ impl Run {
     /// which is for people who have the time to read 16 MiB.
     fn client<S: kaiwa::Service>(builder: ClientBuilder<S>) -> S::Client {
         let rooms = Pace::new().room_limit(1_000_000, Duration::from_secs(10));
+        // On a clock of its own the sandbox's clients have no timeouts; this one runs.
+        let builder = builder.timeout(Duration::from_secs(150)).attempt_timeout(Duration::from_secs(30));
         builder.retry_budget(RetryBudget::off()).max_body(256 << 10).pace(rooms).build().unwrap()
     }
 

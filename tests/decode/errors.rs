@@ -203,11 +203,12 @@ async fn the_limit_per_room_asks_for_ten_seconds() {
 async fn the_status_tells_what_became_of_a_post() {
     use Outcome::{Rejected, Unknown};
     for (code, outcome, advice) in [
-        (302, Rejected, "set the base URL to the new place"),
+        (302, Unknown, "set the base URL to the new place"),
+        (307, Rejected, "set the base URL to the new place"),
         (400, Rejected, "It was not done."),
         (401, Rejected, "check the credential"),
         (403, Rejected, "lacks the right or the scope"),
-        (404, Rejected, "It was not done."),
+        (404, Rejected, "check the ids"),
         (409, Rejected, "It was not done."),
         (413, Rejected, "It was not done."),
         (422, Rejected, "It was not done."),
