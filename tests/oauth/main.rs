@@ -2,6 +2,7 @@
 
 mod login;
 mod refresh;
+mod sandbox;
 mod secrets;
 mod stores;
 
@@ -46,6 +47,7 @@ impl World {
             .auth_url(format!("{}/login", self.server.uri()))
             .token_url(format!("{}/token", self.server.uri()))
             .clock(self.clock.clone())
+            .http_client(direct())
     }
 
     /// What the token endpoint answers from now on, in this order; the last again and again.
@@ -81,6 +83,7 @@ impl World {
     fn client(&self, authorization: &Authorization) -> chatwork::Client {
         chatwork::Client::builder()
             .base_url(self.server.uri())
+            .http_client(direct())
             .token_source(authorization.clone())
             .clock(self.clock.clone())
             .pace(Pace::off())
@@ -115,6 +118,11 @@ impl World {
         let requests = self.server.received_requests().await.expect("they are recorded");
         requests.into_iter().filter(|request| request.url.path() == path).collect()
     }
+}
+
+/// Straight to the server, whatever proxy the environment names.
+fn direct() -> reqwest::ClientBuilder {
+    reqwest::Client::builder().no_proxy()
 }
 
 struct Answers {
@@ -154,6 +162,7 @@ struct Watched {
     inside: MemoryTokenStore,
     log: Arc<Mutex<Vec<String>>>,
     gate: Arc<Mutex<Option<tokio::sync::watch::Receiver<bool>>>>,
+    waiting: Arc<AtomicUsize>,
     failure: Arc<Mutex<Option<&'static str>>>,
 }
 
@@ -174,6 +183,12 @@ impl Watched {
         *self.failure.lock().expect("unpoisoned") = failure;
     }
 
+    /// Whether somebody stands before the closed store.
+    fn is_waited_for(&self) -> bool {
+        let gate = self.gate.lock().expect("unpoisoned");
+        gate.as_ref().is_some_and(|gate| !*gate.borrow() && self.waiting.load(Ordering::SeqCst) > 0)
+    }
+
     fn saved(&self) -> Vec<String> {
         self.log.lock().expect("unpoisoned").clone()
     }
@@ -181,7 +196,10 @@ impl Watched {
     async fn pass(&self) -> Result<(), StoreError> {
         let gate = self.gate.lock().expect("unpoisoned").clone();
         if let Some(mut gate) = gate {
-            gate.wait_for(|open| *open).await?;
+            self.waiting.fetch_add(1, Ordering::SeqCst);
+            let result = gate.wait_for(|open| *open).await.map(drop);
+            self.waiting.fetch_sub(1, Ordering::SeqCst);
+            result?;
         }
         let failure = *self.failure.lock().expect("unpoisoned");
         match failure {

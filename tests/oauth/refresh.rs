@@ -164,19 +164,24 @@ async fn a_rotated_refresh_token_is_saved_before_the_new_access_token_is_used() 
         [issued("new", Some("refresh-2")), issued("newer", None), issued("newest", Some("refresh-3"))];
     world.token_endpoint(answers).await;
     let store = Watched::default();
-    let client = world.client(&world.authorization(world.builder().store(store.clone())));
+    let authorization = world.authorization(world.builder().store(store.clone()));
+    let client = world.client(&authorization);
     let gate = store.close();
     world.advance(900);
     let call = tokio::spawn({
         let client = client.clone();
         async move { client.my_status().await.map(drop) }
     });
-    while world.forms().await.is_empty() {
+    while world.forms().await.is_empty() || !store.is_waited_for() {
         tokio::task::yield_now().await;
     }
+    let mut late = Box::pin(client.my_status().into_future());
+    assert!(futures::poll!(&mut late).is_pending());
+    assert_eq!(secret(&authorization.tokens().access_token), "old", "nobody can have the new one yet");
     assert!(world.bearers().await.is_empty() && store.saved().is_empty());
     gate.send_replace(true);
     call.await.expect("no panic").expect("a new token");
+    late.await.expect("the same new token");
     for _ in 0..2 {
         world.advance(900);
         client.my_status().await.expect("a new token");
@@ -369,4 +374,40 @@ fn a_refresh_that_was_cut_off_with_its_runtime_strands_nobody() {
         world.token_endpoint([issued("new", None)]).await;
         authorization.refresh().await.expect("another refresh");
     });
+}
+
+#[tokio::test]
+async fn a_call_waits_for_a_refresh_no_longer_than_its_own_time() {
+    let world = World::new().await;
+    world.api(&["new"]).await;
+    world.token_endpoint([issued("new", Some("refresh-2"))]).await;
+    let store = Watched::default();
+    let authorization = world.authorization(world.builder().store(store.clone()));
+    authorization.save().await.expect("saved");
+    let client = world.client(&authorization);
+    let gate = store.close();
+    world.advance(900);
+    let mut call = Box::pin(client.my_status().with_timeout(Duration::from_secs(5)).into_future());
+    let mut patient = Box::pin(client.my_status().into_future());
+    assert!(futures::poll!(&mut call).is_pending() && futures::poll!(&mut patient).is_pending());
+    world.advance(5);
+    let error = call.await.expect_err("its time is over");
+    assert!(error.is_timeout());
+    assert_eq!((error.outcome(), error.attempts()), (Outcome::NotSent, 0));
+    gate.send_replace(true);
+    patient.await.expect("the refresh went on");
+
+    // After a 401 the same, and the error is what the service said.
+    world.server.reset().await;
+    world.api(&[]).await;
+    let gate = store.close();
+    let mut call = Box::pin(client.my_status().with_timeout(Duration::from_secs(5)).into_future());
+    while !store.is_waited_for() {
+        assert!(futures::poll!(&mut call).is_pending());
+        tokio::task::yield_now().await;
+    }
+    world.advance(5);
+    let error = call.await.expect_err("its time is over");
+    assert_eq!(error.status().map(|status| status.as_u16()), Some(401));
+    drop(gate);
 }
