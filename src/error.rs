@@ -200,6 +200,12 @@ impl Error {
         Arc::make_mut(&mut self.0)
     }
 
+    /// What a [`TokenSource`](crate::TokenSource) of your own fails with when it has no token. The text is shown, so keep
+    /// secrets out of it.
+    pub fn token(problem: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Token(problem.into()), Outcome::NotSent)
+    }
+
     pub(crate) fn config(problem: impl Into<String>) -> Self {
         Self::new(ErrorKind::Config(problem.into()), Outcome::NotSent)
     }
