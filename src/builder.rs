@@ -231,25 +231,14 @@ impl<S: Service> ClientBuilder<S> {
                 "the base URL has a query, a fragment or a user in it; give scheme, host and path",
             ));
         }
-        let shortest = [self.attempt_timeout, self.timeout].into_iter().flatten().min();
-        let connect_timeout = match shortest {
-            Some(shortest) => self.connect_timeout.min(shortest / 10 * 9),
-            None => self.connect_timeout,
+        let http = HttpSettings {
+            builder: self.http,
+            user_agent: self.user_agent,
+            connect_timeout: self.connect_timeout,
+            shortest: [self.attempt_timeout, self.timeout].into_iter().flatten().min(),
+            url: &base,
         };
-        let agent =
-            self.user_agent.unwrap_or_else(|| concat!("kaiwa/", env!("CARGO_PKG_VERSION")).to_owned());
-        let mut http = self.http.unwrap_or_default();
-        if base.scheme() == "http" {
-            // Only loopback is allowed so: over a proxy the credential would leave this machine in the clear.
-            http = http.no_proxy();
-        }
-        let http = http
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            .connect_timeout(connect_timeout)
-            .user_agent(agent)
-            .build()
-            .map_err(|error| Error::config(format!("the HTTP client cannot be set up: {error}")))?;
+        let http = http.build()?;
         Ok(S::client(Transport::new(Settings {
             http,
             base_text: base.as_str().trim_end_matches('/').to_owned(),
@@ -267,6 +256,39 @@ impl<S: Service> ClientBuilder<S> {
             key_generator: self.key_generator,
             error_body: S::error_body,
         })))
+    }
+}
+
+/// What every HTTP client that carries credentials is built from.
+pub(crate) struct HttpSettings<'a> {
+    pub(crate) builder: Option<reqwest::ClientBuilder>,
+    pub(crate) user_agent: Option<String>,
+    pub(crate) connect_timeout: Duration,
+    /// The shortest time that a request is given: a connection is given nine tenths of it at most.
+    pub(crate) shortest: Option<Duration>,
+    /// Where it sends to.
+    pub(crate) url: &'a Url,
+}
+
+impl HttpSettings<'_> {
+    pub(crate) fn build(self) -> Result<reqwest::Client, Error> {
+        let connect_timeout = match self.shortest {
+            Some(shortest) => self.connect_timeout.min(shortest / 10 * 9),
+            None => self.connect_timeout,
+        };
+        let agent =
+            self.user_agent.unwrap_or_else(|| concat!("kaiwa/", env!("CARGO_PKG_VERSION")).to_owned());
+        let mut http = self.builder.unwrap_or_default();
+        if self.url.scheme() == "http" {
+            // Only loopback is allowed so: over a proxy the credential would leave this machine in the clear.
+            http = http.no_proxy();
+        }
+        http.redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            .connect_timeout(connect_timeout)
+            .user_agent(agent)
+            .build()
+            .map_err(|error| Error::config(format!("the HTTP client cannot be set up: {error}")))
     }
 }
 

@@ -3,6 +3,7 @@
 use super::OAuth;
 use super::exchange::{Flow, Provider};
 use super::store::{MemoryTokenStore, TokenStore};
+use crate::builder::HttpSettings;
 use crate::error::Error;
 use crate::transport::auth::check_url;
 use crate::transport::clock::{Clock, SystemClock};
@@ -176,21 +177,14 @@ impl Builder {
         if let Some(resource) = &self.resource {
             parse("the resource", resource)?;
         }
-        let connect_timeout = match self.timeout {
-            Some(timeout) => self.connect_timeout.min(timeout.mul_f64(0.9)),
-            None => self.connect_timeout,
+        let http = HttpSettings {
+            builder: self.http,
+            user_agent: self.user_agent,
+            connect_timeout: self.connect_timeout,
+            shortest: self.timeout,
+            url: flow.token_uri().url(),
         };
-        let agent =
-            self.user_agent.unwrap_or_else(|| concat!("kaiwa/", env!("CARGO_PKG_VERSION")).to_owned());
-        let http = self
-            .http
-            .unwrap_or_default()
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            .connect_timeout(connect_timeout)
-            .user_agent(agent)
-            .build()
-            .map_err(|error| Error::config(format!("the HTTP client cannot be set up: {error}")))?;
+        let http = http.build()?;
         let provider = Provider {
             flow,
             client_secret: self.client_secret,

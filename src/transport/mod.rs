@@ -22,7 +22,7 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, Either, select};
 use jiff::tz::TimeZone;
 use operation::{Operation, Safety};
-use pace::{Exhausted, Pace, Pacer, Patience, Permit};
+use pace::{Exhausted, Pace, Pacer, Permit};
 use reqwest::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
 use reqwest::multipart::Form;
 use reqwest::{Method, RequestBuilder, StatusCode, Url};
@@ -306,20 +306,15 @@ impl Attempts<'_> {
                 Ok(payload) => payload,
                 // A body that is spent cannot be sent again; the failure that made it necessary is the one to tell.
                 Err(invalid) => {
-                    let error = match last.take() {
-                        Some(failure) => failure.into_error(),
-                        None => Error::from(invalid),
-                    };
-                    return Err(self.error(error, call));
+                    return Err(self.error(last.map_or_else(|| invalid.into(), Failure::into_error), call));
                 }
             };
             if is_empty(&request) && [Method::POST, Method::PUT, Method::PATCH].contains(request.method()) {
                 // RFC 9110, 8.6: some proxies refuse a request that does not say how long its empty body is.
                 request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
             }
-            let patience = Patience { deadline: deadline.map(|(deadline, _)| deadline) };
-            let permit =
-                self.transport.pacer.permit(self.plan.operation, self.plan.room, clock, patience).await;
+            let end = deadline.map(|(end, _)| end);
+            let permit = self.transport.pacer.permit(self.plan.operation, self.plan.room, clock, end).await;
             // The token is asked for after the wait, in which an older one could have expired.
             let prepared = match permit {
                 Ok(permit) => self.authorize(&mut request, deadline).await.map(|token| (permit, token)),
@@ -404,12 +399,11 @@ impl Attempts<'_> {
 
     /// A step before sending, within the call's time.
     async fn within<T>(&self, deadline: Deadline, step: impl Future<Output = T>) -> Result<T, Error> {
-        let Some((end, whole)) = deadline else { return Ok(step.await) };
         let clock = &self.transport.settings.clock;
-        match select(pin!(step), clock.sleep(end.saturating_duration_since(clock.now()))).await {
-            Either::Left((done, _)) => Ok(done),
-            Either::Right(_) => Err(Error::new(ErrorKind::Timeout(whole), Outcome::NotSent)),
-        }
+        let left = |end: Instant| end.saturating_duration_since(clock.now());
+        let mut timer = deadline.map(|(end, named)| Timer { sleep: clock.sleep(left(end)), named });
+        let done = Timer::race(&mut timer, step).await;
+        done.map_err(|whole| Error::new(ErrorKind::Timeout(whole), Outcome::NotSent))
     }
 
     async fn authorize(

@@ -160,12 +160,6 @@ impl MonthlyUnits {
     }
 }
 
-/// How long a call may still wait.
-#[derive(Clone, Copy)]
-pub(crate) struct Patience {
-    pub(crate) deadline: Option<Instant>,
-}
-
 impl Pacer {
     pub(crate) fn new(pace: Pace) -> Self {
         let store = pace.store.clone().unwrap_or_else(|| Arc::new(Memory::new(pace.room)));
@@ -178,7 +172,7 @@ impl Pacer {
         operation: &Operation,
         room: Option<u64>,
         clock: &Arc<dyn Clock>,
-        patience: Patience,
+        deadline: Option<Instant>,
     ) -> Result<Permit, Error> {
         let units = self.take_units(u64::from(operation.units), &**clock)?;
         let mut permit = Permit {
@@ -192,11 +186,11 @@ impl Pacer {
         if let (Some(room), Some(_)) = (room, self.pace.room) {
             let line = Arc::clone(self.lock_rooms().entry(room).or_default());
             let line = RoomLine { pacer: self, room, line: Some(line) };
-            self.wait(line.get(), Budget::Room(room), clock, patience).await?;
+            self.wait(line.get(), Budget::Room(room), clock, deadline).await?;
             permit.room = Some(room);
         }
         if self.pace.account {
-            self.wait(&self.account, Budget::Account, clock, patience).await?;
+            self.wait(&self.account, Budget::Account, clock, deadline).await?;
             permit.account = true;
         }
         Ok(permit)
@@ -207,19 +201,19 @@ impl Pacer {
         line: &Line,
         budget: Budget,
         clock: &Arc<dyn Clock>,
-        patience: Patience,
+        deadline: Option<Instant>,
     ) -> Result<(), Error> {
         let ahead = line.waiting.fetch_add(1, Ordering::Relaxed);
         let _leave = Leave(&line.waiting);
         let began = clock.now();
         let too_long = |needed: Duration| {
-            let left = patience.deadline.map_or(Duration::MAX, |end| end.saturating_duration_since(began));
+            let left = deadline.map_or(Duration::MAX, |end| end.saturating_duration_since(began));
             Error::new(ErrorKind::WaitTooLong { needed, left }, Outcome::NotSent)
         };
         // Whoever is in front waits for the budget itself, and the others for their turn.
         let _turn = match line.turn.try_lock() {
             Ok(turn) => turn,
-            Err(_) => match patience.deadline {
+            Err(_) => match deadline {
                 None => line.turn.lock().await,
                 Some(deadline) => {
                     let turn = pin!(line.turn.lock());
@@ -237,8 +231,7 @@ impl Pacer {
             let changed = line.changed.notified();
             let now = clock.now();
             let Err(wait) = self.store.take(budget, now).await else { return Ok(()) };
-            let left =
-                patience.deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(now));
+            let left = deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(now));
             // A short wait is a guess, which a permit that comes back can prove wrong; a long one is known.
             if wait > left && (wait > FIRST_ANSWER || left.is_zero()) {
                 return Err(too_long(now.saturating_duration_since(began) + wait));

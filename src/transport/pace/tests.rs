@@ -103,9 +103,8 @@ async fn call(index: usize, caller: Caller, pacer: Arc<Pacer>, service: Arc<Serv
     let clock: Arc<dyn Clock> = Arc::new(service.clock.clone());
     clock.sleep(millis(caller.starts)).await;
     let work = async {
-        let patience = Patience { deadline: None };
         let mut permit =
-            pacer.permit(&POST, Some(caller.room), &clock, patience).await.expect("there is no deadline");
+            pacer.permit(&POST, Some(caller.room), &clock, None).await.expect("there is no deadline");
         permit.sending();
         if !caller.connects {
             permit.never_left();
@@ -212,25 +211,24 @@ async fn rooms_are_forgotten_once_they_are_quiet() {
 async fn units_are_refused_when_they_do_not_suffice_and_refunded_when_unused() {
     let clock: Arc<dyn Clock> = Arc::new(VirtualClock::new());
     let pacer = Arc::new(Pacer::new(Pace::new()));
-    let patience = Patience { deadline: None };
     let reset = Some(clock.wall() + Duration::from_secs(100));
     let left = |remaining| RateLimit {
         units: Some(crate::limits::Units { remaining: Some(remaining), reset, ..Default::default() }),
         ..RateLimit::default()
     };
-    let first = pacer.permit(&POST, None, &clock, patience).await.expect("nothing is known yet");
+    let first = pacer.permit(&POST, None, &clock, None).await.expect("nothing is known yet");
     answered(first, &left(5));
-    let second = pacer.permit(&POST, None, &clock, patience).await.expect("5 are left");
-    let error = pacer.permit(&POST, None, &clock, patience).await.err().expect("2 are left");
+    let second = pacer.permit(&POST, None, &clock, None).await.expect("5 are left");
+    let error = pacer.permit(&POST, None, &clock, None).await.err().expect("2 are left");
     assert!(matches!(error.kind(), ErrorKind::UnitsExhausted { cost: 3, remaining: 2, .. }), "{error}");
     drop(second);
-    let again = pacer.permit(&POST, None, &clock, patience).await.expect("the unused ones came back");
+    let again = pacer.permit(&POST, None, &clock, None).await.expect("the unused ones came back");
     answered(again, &left(0));
-    assert!(pacer.permit(&POST, None, &clock, patience).await.is_err());
+    assert!(pacer.permit(&POST, None, &clock, None).await.is_err());
     let off = Arc::new(Pacer::new(Pace::new().units(false)));
-    let first = off.permit(&POST, None, &clock, patience).await.expect("it is switched off");
+    let first = off.permit(&POST, None, &clock, None).await.expect("it is switched off");
     answered(first, &left(0));
-    assert!(off.permit(&POST, None, &clock, patience).await.is_ok());
+    assert!(off.permit(&POST, None, &clock, None).await.is_ok());
 }
 
 fn told(remaining: u64, reset: Option<Timestamp>, after: Option<Duration>) -> Settlement {
