@@ -1,6 +1,6 @@
 //! Clients of the sandbox that are ready to use.
 
-use super::{Sandbox, lancers as lancers_sandbox, tascha as tascha_sandbox};
+use super::{Sandbox, chatwork as chatwork_sandbox, lancers as lancers_sandbox, tascha as tascha_sandbox};
 use crate::{ClientBuilder, Service, chatwork, lancers, tascha};
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ impl Sandbox {
     pub fn client(&self) -> Clients {
         const READY: &str = "the sandbox's addresses are loopback and its credentials are plain text";
         Clients {
-            chatwork: self.chatwork_as("sandbox-chatwork-token").build().expect(READY),
+            chatwork: self.chatwork_as(chatwork_sandbox::Seed::TOKEN).build().expect(READY),
             tascha: self.tascha_as(tascha_sandbox::Seed::TOKEN).build().expect(READY),
             lancers: self.lancers_as(lancers_sandbox::Seed::CREDENTIAL).build().expect(READY),
         }

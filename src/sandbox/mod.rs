@@ -34,8 +34,7 @@
 //!         .room(Room::group(10, "Builds").admin(1).member(2).member(3));
 //!     let clock = VirtualClock::new();
 //!     let sandbox = Sandbox::builder().clock(clock.clone()).seed(42).chatwork(seed).start().await?;
-//!     // On a clock that jumps from wait to wait, every timeout would end at once.
-//!     let bot = sandbox.chatwork_as("bot-token").timeout(None).attempt_timeout(None).build()?;
+//!     let bot = sandbox.chatwork_as("bot-token").build()?;
 //!
 //!     // Alice's greeting is posted, and the answer lost; a gateway is in the way of Bob's.
 //!     let script = Script::on("post_message").then(Fault::reset().after()).then(Fault::bad_gateway());

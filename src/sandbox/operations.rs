@@ -19,6 +19,13 @@ pub(crate) fn find(service: Service, method: &Method, path: &str) -> Option<&'st
         .map(|(_, _, name)| *name)
 }
 
+/// Panics unless the service has an operation of this name: a fault for a misspelt one would never strike, and the test
+/// that relies on it would pass.
+pub(crate) fn require(service: Service, name: &str) {
+    let names: Vec<&str> = table(service).iter().map(|(_, _, name)| *name).collect();
+    assert!(names.contains(&name), "{service:?} has no operation {name:?}; it has {}", names.join(", "));
+}
+
 fn table(service: Service) -> &'static [Operation] {
     match service {
         Service::Chatwork => CHATWORK,

@@ -119,3 +119,30 @@ async fn a_failed_webhook_is_not_sent_again() {
     assert!(deliveries[2].error.as_deref().unwrap().contains("loopback"));
     assert_eq!(receiver.received_requests().await.unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn a_webhook_that_keeps_failing_is_switched_off() {
+    let receiver = receiver(ResponseTemplate::new(204)).await;
+    let seed = Seed::default()
+        .webhook_errors(1)
+        .webhook(Webhook::room(1, Seed::ROOM, receiver.uri()))
+        .webhook(Webhook::room(1, Seed::SECOND_ROOM, receiver.uri()));
+    let sandbox = Sandbox::builder().chatwork(seed).start().await.unwrap();
+    let chatwork = sandbox.chatwork();
+    let enabled = || chatwork.webhooks().iter().map(|webhook| webhook.enabled).collect::<Vec<_>>();
+    chatwork.room(Seed::ROOM).post_as(2, "one");
+    delivered(&chatwork, 1).await;
+    assert_eq!(enabled(), [true, true]);
+    chatwork.room(Seed::ROOM).post_as(2, "two");
+    delivered(&chatwork, 2).await;
+    assert_eq!(enabled(), [false, true]);
+
+    chatwork.room(Seed::ROOM).post_as(2, "nobody hears this");
+    chatwork.room(Seed::SECOND_ROOM).post_as(2, "three");
+    assert!(delivered(&chatwork, 3).await[2].body.contains("three"));
+
+    assert!(chatwork.enable_webhook("1"));
+    assert!(!chatwork.enable_webhook("9"));
+    chatwork.room(Seed::ROOM).post_as(2, "four");
+    assert!(delivered(&chatwork, 4).await[3].body.contains("four"));
+}

@@ -16,6 +16,7 @@
 //! * An empty `description` clears it. Texts are counted in characters, 5 MB are 5242880 bytes.
 //! * A refresh token is replaced when it is used and the old one dies; see [`Seed::rotate_refresh_tokens`].
 //! * Webhooks come for one's own messages too, `mention_to_me` does not. They are sent one after the other.
+//!   A setting is switched off when more than 100 of its webhooks in a row have failed; see [`Seed::webhook_errors`].
 
 mod account;
 mod account_seed;

@@ -18,9 +18,9 @@ use tokio::sync::mpsc;
 ///
 /// [`Default`] has:
 ///
-/// * account 1 "Bot" with the token `sandbox-chatwork-token`, and its colleagues 2 "Alice" and 3 "Bob" with
+/// * account 1 "Bot" with the token [`Seed::TOKEN`], and its colleagues 2 "Alice" and 3 "Bob" with
 ///   `sandbox-chatwork-token-2` and `-3`; 1 and 2 are contacts, and 4 "Carol" asks 1 to become one;
-/// * the group chats 100, which 1 manages, and 200, which 2 manages, with messages and a task;
+/// * the group chats 100 "開発", which 1 manages, and 200 "Announcements", which 2 manages, with messages and a task;
 /// * the OAuth clients `sandbox-client` (secret `sandbox-secret`, redirected to `https://localhost/callback`) and
 ///   `sandbox-public` (redirected to `kaiwa-sandbox:/callback`).
 #[derive(Clone, Debug)]
@@ -37,6 +37,19 @@ pub struct Seed {
 }
 
 impl Seed {
+    /// The API token of [`Seed::ACCOUNT`] in the default.
+    pub const TOKEN: &str = "sandbox-chatwork-token";
+    /// The API token of [`Seed::COLLEAGUE`] in the default.
+    pub const COLLEAGUE_TOKEN: &str = "sandbox-chatwork-token-2";
+    /// The account that the default is about: "Bot".
+    pub const ACCOUNT: u64 = 1;
+    /// The other account, in the same rooms: "Alice".
+    pub const COLLEAGUE: u64 = 2;
+    /// A group chat that [`Seed::ACCOUNT`] manages.
+    pub const ROOM: u64 = 100;
+    /// A group chat that [`Seed::COLLEAGUE`] manages.
+    pub const SECOND_ROOM: u64 = 200;
+
     /// Nothing but the service's own limits.
     pub fn new() -> Self {
         Self {
@@ -137,12 +150,20 @@ impl Seed {
         self
     }
 
+    /// How many webhooks of a setting may fail in a row before it is switched off, as the service does after an unknown
+    /// number. Default: 100.
+    pub fn webhook_errors(mut self, errors: u32) -> Self {
+        self.settings.webhook_errors = errors;
+        self
+    }
+
     pub(super) fn build(self, context: &Context, outbox: mpsc::UnboundedSender<Outgoing>) -> Data {
         let now = context.clock.wall();
         let mut ids = Ids::new(context.seed);
         let first = self.accounts.first().map_or(0, |account| account.id);
         let consent = self.consent.unwrap_or(Consent::Approve(first));
         let oauth = OAuth::new(self.clients, consent, ids.bytes());
+        let webhooks = Webhooks::new(outbox, self.settings.webhook_errors);
         let mut data = Data {
             settings: self.settings,
             ids,
@@ -154,7 +175,7 @@ impl Seed {
             marks: HashMap::new(),
             windows: HashMap::new(),
             downloads: HashMap::new(),
-            webhooks: Webhooks::new(outbox),
+            webhooks,
         };
         for account in self.accounts {
             data.add_account(account, now);
@@ -181,14 +202,14 @@ impl Default for Seed {
             Account::new(id, name).token(token).organization(10, "Example Inc.").department("Development")
         };
         Self::new()
-            .account(account(1, "Bot", "sandbox-chatwork-token").chatwork_id("bot").mail("bot@example.com"))
-            .account(account(2, "Alice", "sandbox-chatwork-token-2").chatwork_id("alice"))
+            .account(account(Self::ACCOUNT, "Bot", Self::TOKEN).chatwork_id("bot").mail("bot@example.com"))
+            .account(account(Self::COLLEAGUE, "Alice", Self::COLLEAGUE_TOKEN).chatwork_id("alice"))
             .account(account(3, "Bob", "sandbox-chatwork-token-3"))
             .account(Account::new(4, "Carol"))
             .contact(1, 2)
             .incoming_request(4, 1, "Hello, may I?")
             .room(
-                Room::group(100, "開発")
+                Room::group(Self::ROOM, "開発")
                     .description("[info]Where the builds are[/info]")
                     .admin(1)
                     .member(2)
@@ -198,7 +219,7 @@ impl Default for Seed {
                     .task(2, &[1], "Write the release notes"),
             )
             .room(
-                Room::group(200, "Announcements")
+                Room::group(Self::SECOND_ROOM, "Announcements")
                     .admin(2)
                     .member(1)
                     .readonly(3)

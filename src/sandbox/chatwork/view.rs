@@ -74,6 +74,12 @@ impl View {
         self.state.lock().webhooks.registered()
     }
 
+    /// Switches a webhook on again, as one does on its page after too many errors. `false` if there is none of this
+    /// setting.
+    pub fn enable_webhook(&self, setting_id: &str) -> bool {
+        self.state.lock().webhooks.enable(setting_id)
+    }
+
     /// The webhooks posted so far, with what became of them.
     pub fn deliveries(&self) -> Vec<Delivery> {
         self.state.lock().webhooks.deliveries.clone()

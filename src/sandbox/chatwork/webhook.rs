@@ -4,7 +4,7 @@ use super::State;
 use super::data::Ids;
 use super::model::RoomData;
 use axum::body::Body;
-use axum::http::{Request, Uri, header};
+use axum::http::{Request, StatusCode, Uri, header};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
@@ -91,6 +91,8 @@ pub struct RegisteredWebhook {
     pub token: String,
     /// Where it posts to.
     pub url: String,
+    /// Whether it posts: no longer, once too many of its webhooks in a row have failed.
+    pub enabled: bool,
 }
 
 /// One webhook that was posted, or could not be.
@@ -137,42 +139,72 @@ pub(crate) struct Outgoing {
 }
 
 #[derive(Debug)]
+struct Setting {
+    webhook: Webhook,
+    registered: RegisteredWebhook,
+    /// How many of its webhooks in a row have failed.
+    errors: u32,
+}
+
+#[derive(Debug)]
 pub(super) struct Webhooks {
-    settings: Vec<(Webhook, RegisteredWebhook)>,
+    settings: Vec<Setting>,
+    errors_allowed: u32,
     outbox: mpsc::UnboundedSender<Outgoing>,
     pub(super) deliveries: Vec<Delivery>,
 }
 
 impl Webhooks {
-    pub(super) fn new(outbox: mpsc::UnboundedSender<Outgoing>) -> Self {
-        Self { settings: Vec::new(), outbox, deliveries: Vec::new() }
+    pub(super) fn new(outbox: mpsc::UnboundedSender<Outgoing>, errors_allowed: u32) -> Self {
+        Self { settings: Vec::new(), errors_allowed, outbox, deliveries: Vec::new() }
     }
 
     pub(super) fn add(&mut self, ids: &mut Ids, webhook: Webhook) -> RegisteredWebhook {
         let token = webhook.token.clone().unwrap_or_else(|| STANDARD.encode(ids.bytes::<32>()));
         let setting_id = (self.settings.len() + 1).to_string();
-        let registered = RegisteredWebhook { setting_id, token, url: webhook.url.clone() };
-        self.settings.push((webhook, registered.clone()));
+        let registered = RegisteredWebhook { setting_id, token, url: webhook.url.clone(), enabled: true };
+        self.settings.push(Setting { webhook, registered: registered.clone(), errors: 0 });
         registered
     }
 
     pub(super) fn registered(&self) -> Vec<RegisteredWebhook> {
-        self.settings.iter().map(|(_, registered)| registered.clone()).collect()
+        self.settings.iter().map(|setting| setting.registered.clone()).collect()
+    }
+
+    pub(super) fn enable(&mut self, setting_id: &str) -> bool {
+        let Some(setting) = self.setting(setting_id) else { return false };
+        (setting.errors, setting.registered.enabled) = (0, true);
+        true
     }
 
     /// Puts an event into the outbox of everybody who wants it.
     pub(super) fn notify(&self, event: Event, room: &RoomData) {
-        for (webhook, setting) in &self.settings {
-            if webhook.wants(&event, room) {
-                let (event_type, body) = envelope(&event, room, &setting.setting_id);
+        for Setting { webhook, registered, .. } in &self.settings {
+            if registered.enabled && webhook.wants(&event, room) {
+                let (event_type, body) = envelope(&event, room, &registered.setting_id);
                 // Without a receiver the sandbox is being dropped.
                 let _ = self.outbox.send(Outgoing {
-                    setting: setting.clone(),
+                    setting: registered.clone(),
                     event_type,
                     body: body.to_string(),
                 });
             }
         }
+    }
+
+    fn log(&mut self, delivery: Delivery) {
+        let allowed = self.errors_allowed;
+        if let Some(setting) = self.setting(&delivery.setting_id) {
+            setting.errors = if delivery.error.is_some() { setting.errors + 1 } else { 0 };
+            if setting.errors > allowed {
+                setting.registered.enabled = false;
+            }
+        }
+        self.deliveries.push(delivery);
+    }
+
+    fn setting(&mut self, setting_id: &str) -> Option<&mut Setting> {
+        self.settings.iter_mut().find(|setting| setting.registered.setting_id == setting_id)
     }
 }
 
@@ -223,7 +255,7 @@ pub(crate) async fn deliver(state: Arc<State>) {
             Err(error) => (None, Some(error.to_string())),
         };
         let delivery = Delivery { setting_id, event_type, url, body, signature, status, error };
-        state.lock().webhooks.deliveries.push(delivery);
+        state.lock().webhooks.log(delivery);
     }
 }
 
@@ -259,7 +291,7 @@ async fn post(url: &str, signature: &str, body: String) -> Result<(u16, Option<S
         let response = sender.send_request(request).await?;
         let status = response.status();
         let answer = axum::body::to_bytes(Body::new(response.into_body()), MAX_ANSWER).await;
-        let error = if !status.is_success() {
+        let error = if status != StatusCode::OK {
             Some(format!("the receiver answered {status}"))
         } else {
             answer.is_err().then(|| "the answer is longer than 2048 bytes, or was cut".to_owned())

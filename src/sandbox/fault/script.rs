@@ -1,7 +1,7 @@
 //! Which request meets which fault.
 
-use super::super::Service;
 use super::super::server::Gate;
+use super::super::{Service, operations};
 use super::Fault;
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -24,7 +24,9 @@ struct Scene {
 }
 
 impl Script {
-    /// A script for one operation, by the `operationId` of the service's specification (`post_message`).
+    /// A script for one operation, by the `operationId` of the service's specification (`post_message`), which is also
+    /// the `id` of its [`Operation`](crate::Operation). Besides those of its specification Chatwork has `oauth_token`,
+    /// `oauth_consent` and `download_file`.
     pub fn on(operation: impl Into<String>) -> Self {
         Self { operation: Some(operation.into()), steps: VecDeque::new() }
     }
@@ -127,12 +129,24 @@ impl Faults {
     }
 
     /// Adds a script. Of several that mean a request, the oldest one with anything left decides.
+    ///
+    /// # Panics
+    ///
+    /// If it is for an operation that the service does not have; the message names those that it has.
     pub fn script(&self, service: Service, script: Script) {
+        if let Some(operation) = &script.operation {
+            operations::require(service, operation);
+        }
         self.chooser.lock().rules(service).scripts.push(script);
     }
 
     /// Lets faults strike by chance wherever no script decides. Replaces the service's chaos so far.
+    ///
+    /// # Panics
+    ///
+    /// If it is for an operation that the service does not have; the message names those that it has.
     pub fn chaos(&self, service: Service, chaos: Chaos) {
+        chaos.operations.iter().for_each(|operation| operations::require(service, operation));
         self.chooser.lock().rules(service).chaos = Some(chaos);
     }
 
@@ -245,12 +259,24 @@ mod tests {
     }
 
     #[test]
+    #[should_panic(expected = "Chatwork has no operation \"post_mesage\"; it has get_me, ")]
+    fn a_script_for_an_operation_that_is_not_there_is_refused() {
+        faults(1).script(Service::Chatwork, Script::on("post_mesage").then(Fault::reset()));
+    }
+
+    #[test]
+    #[should_panic(expected = "Lancers has no operation \"create_message\"")]
+    fn chaos_for_an_operation_of_another_service_is_refused() {
+        faults(1).chaos(Service::Lancers, Chaos::new(1.0).fault(Fault::reset()).on("create_message"));
+    }
+
+    #[test]
     fn chance_follows_the_seed() {
         let run = |seed| {
             let faults = faults(seed);
             let chaos = Chaos::new(0.3).fault(Fault::reset()).fault(Fault::stall()).on("get_me");
             faults.chaos(Service::Chatwork, chaos);
-            assert_eq!(names(&faults, "get_rooms", 50), ["-"; 50]);
+            assert_eq!(names(&faults, "list_rooms", 50), ["-"; 50]);
             names(&faults, "get_me", 1000)
         };
         let struck = run(7).iter().filter(|name| **name != "-").count();
