@@ -1,10 +1,43 @@
 //! Guides: a whole job each, from the first line to what can go wrong. Their programs are compiled with the tests, and
 //! run where there is a sandbox to run them against.
+//!
+//! * [`getting_started`]: a project, a credential, the first call
+//! * [`errors`]: what a failure means for the message
+//! * [`limits`]: what is repeated, and how fast calls go
+//! * [`paging`]: lists, streams and checkpoints
+//! * [`webhooks`]: being told of messages, and bots
+//! * [`notation`]: Chatwork's messages, written and read
+//! * [`testing`]: a bot without an account, and with everything going wrong
+//! * [`services`]: what each service allows, and what of it is inferred
+
+#[cfg(all(feature = "chatwork", feature = "tascha", feature = "lancers"))]
+#[doc = include_str!("guide/getting_started.md")]
+pub mod getting_started {}
+
+#[cfg(all(feature = "chatwork", feature = "tascha", feature = "lancers"))]
+#[doc = include_str!("guide/errors.md")]
+pub mod errors {}
+
+#[cfg(all(feature = "chatwork", feature = "tascha", feature = "lancers"))]
+#[doc = include_str!("guide/limits.md")]
+pub mod limits {}
 
 #[cfg(all(feature = "chatwork", feature = "tascha", feature = "lancers"))]
 #[doc = include_str!("guide/paging.md")]
 pub mod paging {}
 
+#[cfg(all(feature = "webhooks", feature = "chatwork", feature = "tascha"))]
+#[doc = include_str!("guide/webhooks.md")]
+pub mod webhooks {}
+
+#[cfg(feature = "chatwork")]
+#[doc = include_str!("guide/notation.md")]
+pub mod notation {}
+
 #[cfg(feature = "sandbox")]
 #[doc = include_str!("guide/testing.md")]
 pub mod testing {}
+
+#[cfg(all(feature = "chatwork", feature = "tascha", feature = "lancers"))]
+#[doc = include_str!("guide/services.md")]
+pub mod services {}

@@ -42,7 +42,8 @@
 //! ```
 //!
 //! Lists that come in pages are streams of items or of pages, which fetch ahead, survive failures, and hand out a
-//! [`Checkpoint`] to go on from another day: [`guide::paging`].
+//! [`Checkpoint`] to go on from another day: [`guide::paging`]. The other [guides](guide) begin at
+//! [the beginning](guide::getting_started).
 //!
 //! # What a failure means
 //!
