@@ -71,7 +71,7 @@ pub enum ErrorKind {
     #[error("{0}")]
     InvalidInput(InvalidInput),
     /// No connection came up: DNS, refused, TLS, or connecting took too long.
-    #[error("no connection came up")]
+    #[error("no connection{} came up", to(.0))]
     Connect(#[source] reqwest::Error),
     /// The connection failed while the request was being sent or its answer awaited.
     #[error("the connection failed before an answer came")]
@@ -127,6 +127,11 @@ pub enum ErrorKind {
 
 fn at(path: &str) -> String {
     if path.is_empty() || path == "." { String::new() } else { format!(" at `{path}`") }
+}
+
+fn to(error: &reqwest::Error) -> String {
+    let host = error.url().and_then(|url| Some((url.host()?, url.port_or_known_default()?)));
+    host.map(|(host, port)| format!(" to {host}:{port}")).unwrap_or_default()
 }
 
 fn until(reset: &Option<Timestamp>) -> String {

@@ -544,7 +544,7 @@ impl Failure {
     }
 
     /// No answer came at all.
-    fn unanswered(error: reqwest::Error) -> Self {
+    fn unanswered(mut error: reqwest::Error) -> Self {
         let never_left = error.is_builder() || error.is_connect() || was_canceled(&error);
         let outcome = if never_left { Outcome::NotSent } else { Outcome::Unknown };
         let again = match never_left {
@@ -552,7 +552,11 @@ impl Failure {
             true => Again::Any,
             false => Again::IfRepeatable,
         };
-        let error = error.without_url();
+        // Where it was going helps; what stood in the path and the query is nobody's business.
+        if let Some(url) = error.url_mut() {
+            url.set_path("");
+            url.set_query(None);
+        }
         let kind = if error.is_connect() { ErrorKind::Connect(error) } else { ErrorKind::Send(error) };
         Self { kind, outcome, answer: Answer::default(), again }
     }

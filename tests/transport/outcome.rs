@@ -60,6 +60,9 @@ async fn no_connection_is_not_sent() {
     let names = reqwest::Client::builder().dns_resolver(Arc::new(Names(Some("no such host"))));
     let unknown = failure_with("https://chat.example", names).await;
     assert_eq!((unknown.outcome(), unknown.is_connect()), (Outcome::NotSent, true), "{unknown}");
+    assert!(unknown.to_string().contains("no connection to chat.example:443 came up: "), "{unknown}");
+    let source = std::error::Error::source(&unknown).expect("there is one").to_string();
+    assert!(source.contains("https://chat.example/") && !source.contains("/rooms"), "{source}");
 
     let names = reqwest::Client::builder().dns_resolver(Arc::new(Names(None)));
     let slow = failure_with("https://chat.example", names).await;
