@@ -58,6 +58,7 @@
 pub mod chatwork;
 mod clients;
 pub(crate) mod context;
+mod disposition;
 mod fault;
 pub mod lancers;
 mod log;
