@@ -11,6 +11,7 @@
 //!   `validation_error` names the fields in `details.fields`. See also [`ErrorShape`].
 //! * A full burst window is answered with 429 and `Retry-After`; so are spent units, or with 403
 //!   ([`Seed::units_exhausted_status`]). Refused requests cost no units.
+//! * An empty `limit` or `cursor` is one that is not there.
 //! * Lists are in the order of creation. See also [`EndOfList`], [`Seed::page_size`] and [`Seed::page_cap`].
 //! * An `Idempotency-Key` belongs to the credential; method, path and JSON value are the payload; failures are not
 //!   remembered; a replay costs the same units and is not marked.
