@@ -2,7 +2,7 @@
 
 use super::State;
 use super::data::Data;
-use super::input::{Fields, Reader};
+use super::input::{Fields, Format, Reader};
 use super::limits::Quota;
 use super::limits::Window;
 use super::reply::{Refusal, Reply};
@@ -42,6 +42,11 @@ impl<'a> Call<'a> {
         self.body.reader()
     }
 
+    /// Where a parameter that may stand in the body or in the query is to be read. The body goes first.
+    pub(super) fn form_or_query(&self, name: &str) -> Reader<'a> {
+        if self.body.has(name) { self.form() } else { self.query() }
+    }
+
     /// A number in the path. What is none is no endpoint.
     pub(super) fn id(&self, name: &str) -> Result<u64, Refusal> {
         let value = self.path.iter().find(|(key, _)| key == name).map(|(_, value)| value);
@@ -74,7 +79,8 @@ pub(super) async fn serve(
         Err(_) => return Refusal::unknown_endpoint().into_response(),
     };
     let headers = request.headers().clone();
-    let body = Fields::body(request).await;
+    let format = if operation == "upload_file" { Format::Multipart } else { Format::Urlencoded };
+    let body = Fields::body(request, format).await;
     let now = state.context.clock.wall();
 
     let mut data = state.lock();

@@ -1,7 +1,7 @@
 //! `/token`: codes and refresh tokens become access tokens.
 
 use super::State;
-use super::input::Fields;
+use super::input::{Fields, Format};
 use super::oauth::{OAuthClient, Tokens, split_scopes};
 use super::reply::json_response;
 use axum::extract::{Request, State as Shared};
@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 pub(super) async fn token(Shared(state): Shared<Arc<State>>, request: Request) -> Response {
     let headers = request.headers().clone();
-    let form = Fields::body(request).await;
+    let form = Fields::body(request, Format::Urlencoded).await;
     let now = state.context.clock.wall();
     let mut data = state.lock();
     let data = &mut *data;
@@ -23,6 +23,10 @@ pub(super) async fn token(Shared(state): Shared<Arc<State>>, request: Request) -
         Ok(client) => client,
         Err(description) => return refused(StatusCode::UNAUTHORIZED, "invalid_client", &description),
     };
+    // RFC 6749, 3.2.
+    if form.has_repeated() {
+        return refused(StatusCode::BAD_REQUEST, "invalid_request", "A parameter is there more than once.");
+    }
     let tools = (&mut data.ids, &data.settings);
     let outcome = match form.get("grant_type") {
         Some("authorization_code") => match form.get("code") {

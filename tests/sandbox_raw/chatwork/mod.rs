@@ -1,5 +1,6 @@
 //! Chatwork, as a program without kaiwa's client sees it.
 
+mod clients;
 mod files;
 mod limits;
 mod messages;
