@@ -287,11 +287,12 @@ impl Builder {
     pub async fn start(self) -> io::Result<Sandbox> {
         let context = Context { clock: self.clock.clone(), seed: self.seed };
         let clock = self.clock.clone();
+        let credential_header = self.lancers.header_of_credential().to_owned();
         let chatwork = Arc::new(chatwork::State::new(context.clone(), self.chatwork));
         let tascha = Arc::new(tascha::State::new(context.clone(), self.tascha));
         let lancers = Arc::new(lancers::State::new(context, self.lancers));
 
-        let log = Log::new();
+        let log = Log::new(&credential_header);
         let chooser = Chooser::new(self.seed);
         let shared = Shared { clock: self.clock, log: log.clone(), faults: chooser.clone() };
         let mut servers = BTreeMap::new();

@@ -2,7 +2,7 @@
 
 use super::Service;
 use super::fault::{Act, Answer, Chooser, Plan, act};
-use super::log::{Entry, Log, Recorded};
+use super::log::{Applied, Entry, Log, Recorded};
 use super::operations;
 use crate::Clock;
 use axum::Router;
@@ -279,7 +279,8 @@ impl Handler {
         let (parts, body) = response.into_parts();
         // The handlers answer from memory, so that reading their bodies cannot fail.
         let body = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
-        entry.recorded.applied = parts.status.is_success();
+        let told = parts.extensions.get().map(|Applied(applied)| *applied);
+        entry.recorded.applied = told.unwrap_or(parts.status.is_success());
         let mut headers = parts.headers;
         self.date(&mut headers);
         Answer { status: parts.status, headers, body }

@@ -84,6 +84,7 @@ async fn the_credential_is_checked() {
     cookie.refuses(cookie.call(Method::GET, "/boards")).await;
     let dave = Api::new(&sandbox, "X-Session", "s3cret");
     assert_eq!(dave.get("/boards").await, json!([]));
+    assert!(!format!("{:?}", sandbox.requests()).contains("s3cret"));
 
     let (sandbox, _, api) = start(Seed::default()).await;
     api.refuses(api.http.get(format!("{}/boards", api.base))).await;

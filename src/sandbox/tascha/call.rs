@@ -8,6 +8,8 @@ use super::idempotency::Payload;
 use super::limits::Now;
 use super::page::PageQuery;
 use super::webhooks::{self, Outgoing};
+use crate::sandbox::log::Applied;
+use axum::Extension;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Request};
 use axum::http::request::Parts;
@@ -67,6 +69,8 @@ impl Call {
 
 pub(super) enum Reply {
     Json(StatusCode, Value),
+    /// The answer to an earlier request under the same key.
+    Replay(StatusCode, Value),
     /// Post this, and answer with the log entry that comes of it.
     Redelivery(Outgoing),
 }
@@ -103,6 +107,9 @@ pub(super) async fn serve(
     webhooks::deliver_all(&state, outbox);
     let mut response = match outcome {
         Ok(Reply::Json(status, body)) => (status, axum::Json(body)).into_response(),
+        Ok(Reply::Replay(status, body)) => {
+            (status, Extension(Applied(false)), axum::Json(body)).into_response()
+        }
         Ok(Reply::Redelivery(outgoing)) => {
             // A task of its own, so that a caller who hangs up does not leave the delivery half done.
             let delivery = tokio::spawn(webhooks::deliver(Arc::clone(&state), outgoing)).await;
@@ -169,7 +176,7 @@ fn permitted(
     if let Some(name) = &idempotency_key
         && let Some((status, answer)) = data.answers.find(&token, name, &payload, now.instant)?
     {
-        return Ok(Reply::Json(status, answer));
+        return Ok(Reply::Replay(status, answer));
     }
     let reply = (operation.run)(data, &Call { key, params, page, body, now })?;
     if let (Some(name), Reply::Json(status, answer)) = (&idempotency_key, &reply) {
