@@ -172,9 +172,8 @@ fn mask(recorded: &mut Recorded, lancers_credential: Option<&HeaderName>) {
 
 fn mask_token_body(headers: &HeaderMap, body: &Bytes) -> Bytes {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let is_form = content_type.is_some_and(|value| {
-        value.to_ascii_lowercase().starts_with("application/x-www-form-urlencoded")
-    });
+    let is_form = content_type
+        .is_some_and(|value| value.to_ascii_lowercase().starts_with("application/x-www-form-urlencoded"));
     match std::str::from_utf8(body) {
         // JSON under the type of a form has quotes; a form has them encoded.
         Ok(form) if is_form && !form.contains(['"', '\n']) => mask_form(form).into(),

@@ -74,9 +74,9 @@ use crate::{Clock, SystemClock};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use context::Context;
-use fault::Chooser;
+use fault::{Chooser, Refuses};
 use log::Log;
-use server::{Server, Shared};
+use server::{Backend, Server, Shared};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
@@ -296,16 +296,17 @@ impl Builder {
         let chooser = Chooser::new(self.seed);
         let shared = Shared { clock: self.clock, log: log.clone(), faults: chooser.clone() };
         let mut servers = BTreeMap::new();
-        let routers: [(Service, Router); 3] = [
-            (Service::Chatwork, chatwork::router(chatwork.clone())),
-            (Service::Tascha, tascha::router(tascha.clone())),
-            (Service::Lancers, lancers::router(lancers.clone())),
+        let backends: [(Service, Router, Arc<dyn Refuses>); 3] = [
+            (Service::Chatwork, chatwork::router(chatwork.clone()), chatwork.clone()),
+            (Service::Tascha, tascha::router(tascha.clone()), tascha.clone()),
+            (Service::Lancers, lancers::router(lancers.clone()), lancers.clone()),
         ];
-        for (service, router) in routers {
+        for (service, router, state) in backends {
             let port = self.ports.get(&service).copied().unwrap_or(0);
             // Uploads are larger than axum's default limit, and the services have limits of their own.
             let router = router.layer(DefaultBodyLimit::disable());
-            servers.insert(service, Server::start(service, port, router, shared.clone())?);
+            let backend = Backend { router, state };
+            servers.insert(service, Server::start(service, port, backend, shared.clone())?);
         }
         let gates = servers.iter().map(|(service, server)| (*service, server.gate.clone())).collect();
         let webhooks = tokio::spawn(chatwork::deliver(chatwork.clone())).abort_handle();

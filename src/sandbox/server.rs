@@ -1,7 +1,7 @@
 //! Listening, connections, and one request on its way through log, fault and handler.
 
 use super::Service;
-use super::fault::{Act, Answer, Chooser, Plan, act};
+use super::fault::{Act, Answer, Chooser, Fault, Plan, Refuses, act};
 use super::log::{Applied, Entry, Log, Recorded};
 use super::operations;
 use crate::Clock;
@@ -40,6 +40,13 @@ pub(crate) struct Shared {
     pub(crate) faults: Chooser,
 }
 
+/// What answers.
+#[derive(Clone, Debug)]
+pub(crate) struct Backend {
+    pub(crate) router: Router,
+    pub(crate) state: Arc<dyn Refuses>,
+}
+
 /// One service on its port. Dropping it closes the port and every connection.
 #[derive(Debug)]
 pub(crate) struct Server {
@@ -50,13 +57,13 @@ pub(crate) struct Server {
 
 impl Server {
     /// Serves on loopback; port 0 lets the system choose one.
-    pub(crate) fn start(service: Service, port: u16, router: Router, shared: Shared) -> io::Result<Self> {
+    pub(crate) fn start(service: Service, port: u16, backend: Backend, shared: Shared) -> io::Result<Self> {
         let socket = bind(SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, port)))?;
         let listener = socket.listen(BACKLOG)?;
         let address = listener.local_addr()?;
         let (commands, inbox) = mpsc::unbounded_channel();
         let gate = Gate(commands);
-        let handler = Handler { service, router, shared, gate: gate.clone() };
+        let handler = Handler { service, backend, shared, gate: gate.clone() };
         let door = Door { address, listener: Some(listener), reserved: None };
         let task = tokio::spawn(accept(door, inbox, handler)).abort_handle();
         Ok(Self { address, gate, task })
@@ -223,7 +230,7 @@ async fn serve(stream: TcpStream, handler: Handler) {
 #[derive(Clone, Debug)]
 struct Handler {
     service: Service,
-    router: Router,
+    backend: Backend,
     shared: Shared,
     gate: Gate,
 }
@@ -256,6 +263,8 @@ impl Handler {
             fault: fault.clone(),
             applied: false,
         });
+        let refusal = fault.as_ref().and_then(Fault::own_refusal);
+        let refused = refusal.map(|refusal| (parts.clone(), refusal));
         let request = Request::from_parts(parts, Body::from(body));
         let Some(fault) = fault else {
             let answer = self.handle(request, &mut entry).await;
@@ -265,7 +274,11 @@ impl Handler {
             self.shared.clock.sleep(delay).await;
         }
         let answer = if fault.prevents() { None } else { Some(self.handle(request, &mut entry).await) };
-        self.play(act(&fault, self.service, answer), entry, plans).await
+        let answer = match refused {
+            Some((head, refusal)) => Some(self.answer_of(self.backend.state.refuse(&head, refusal)).await),
+            None => answer,
+        };
+        self.play(act(&fault, answer), entry, plans).await
     }
 
     async fn handle(&self, mut request: Request<Body>, entry: &mut Entry) -> Answer {
@@ -274,13 +287,17 @@ impl Handler {
         if request.method() == Method::HEAD {
             *request.method_mut() = Method::TRACE;
         }
-        let router = TowerToHyperService::new(self.router.clone());
+        let router = TowerToHyperService::new(self.backend.router.clone());
         let Ok(response) = router.call(request).await;
+        let told = response.extensions().get().map(|Applied(applied)| *applied);
+        entry.recorded.applied = told.unwrap_or(response.status().is_success());
+        self.answer_of(response).await
+    }
+
+    async fn answer_of(&self, response: Response<Body>) -> Answer {
         let (parts, body) = response.into_parts();
         // The handlers answer from memory, so that reading their bodies cannot fail.
         let body = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
-        let told = parts.extensions.get().map(|Applied(applied)| *applied);
-        entry.recorded.applied = told.unwrap_or(parts.status.is_success());
         let mut headers = parts.headers;
         self.date(&mut headers);
         Answer { status: parts.status, headers, body }

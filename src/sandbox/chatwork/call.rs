@@ -6,9 +6,11 @@ use super::input::{Fields, Format, Reader};
 use super::limits::Quota;
 use super::limits::Window;
 use super::reply::{Refusal, Reply};
-use super::scopes;
+use super::{oauth, scopes, token};
+use crate::sandbox::fault::{OwnRefusal, Refuses};
 use axum::RequestExt;
 use axum::extract::{RawPathParams, Request};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
@@ -117,6 +119,32 @@ pub(super) async fn serve(
         window.refund();
     }
     with_quota(response, window.quota(limit))
+}
+
+impl Refuses for State {
+    fn refuse(&self, head: &Parts, refusal: OwnRefusal) -> Response {
+        if head.uri.path() == "/token" {
+            return token::refuse(refusal);
+        }
+        let now = self.context.clock.wall();
+        let data = self.lock();
+        let seconds = match refusal {
+            OwnRefusal::ExpiredToken => return oauth::expired().into_response(),
+            OwnRefusal::TooManyRequests(seconds) => seconds,
+        };
+        let mut refusal = Refusal::too_many_requests("Rate limit exceeded");
+        if let Some(seconds) = seconds {
+            refusal = refusal.header("retry-after", seconds.to_string());
+        }
+        let response = refusal.into_response();
+        match authenticate(&data, &head.headers, now) {
+            Ok(session) => {
+                let window = data.windows.get(&session.account).copied();
+                with_quota(response, Window::used_up(window, data.settings.rate_limit, now))
+            }
+            Err(_) => response,
+        }
+    }
 }
 
 fn authenticate(data: &Data, headers: &HeaderMap, now: Timestamp) -> Result<Session, Refusal> {

@@ -123,13 +123,9 @@ impl OAuth {
 
     /// Who sends this access token.
     pub(super) fn session(&self, token: &str, now: Timestamp) -> Result<Session, Refusal> {
-        let refused = |description: &str| {
-            let challenge = format!("Bearer error=\"invalid_token\", error_description=\"{description}\"");
-            Refusal::unauthorized().header("www-authenticate", challenge)
-        };
-        let access = self.access.get(token).ok_or_else(|| refused("The access token is invalid"))?;
+        let access = self.access.get(token).ok_or_else(|| invalid_token("The access token is invalid"))?;
         if now >= access.expires {
-            return Err(refused("The access token expired"));
+            return Err(expired());
         }
         let Grant { client, account, scopes } = &access.grant;
         // The mark of `force=0` outlives the minutes of an access token.
@@ -262,6 +258,16 @@ impl OAuth {
     pub(super) fn has_several_uris(&self, client: &str) -> bool {
         self.clients.get(client).is_some_and(|client| client.redirect_uris.len() > 1)
     }
+}
+
+/// The answer to an access token that has expired.
+pub(super) fn expired() -> Refusal {
+    invalid_token("The access token expired")
+}
+
+fn invalid_token(description: &str) -> Refusal {
+    let challenge = format!("Bearer error=\"invalid_token\", error_description=\"{description}\"");
+    Refusal::unauthorized().header("www-authenticate", challenge)
 }
 
 fn after(now: Timestamp, duration: Duration) -> Timestamp {

@@ -4,6 +4,7 @@ use super::State;
 use super::input::{Fields, Format};
 use super::oauth::{OAuthClient, Tokens, split_scopes};
 use super::reply::json_response;
+use crate::sandbox::fault::OwnRefusal;
 use axum::extract::{Request, State as Shared};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
@@ -48,6 +49,23 @@ pub(super) async fn token(Shared(state): Shared<Arc<State>>, request: Request) -
     match outcome {
         Ok(tokens) => granted(&tokens),
         Err((error, description)) => refused(StatusCode::BAD_REQUEST, error, description),
+    }
+}
+
+/// What a fault has the endpoint say. Its limit and the text for it are the sandbox's own.
+pub(super) fn refuse(refusal: OwnRefusal) -> Response {
+    match refusal {
+        OwnRefusal::ExpiredToken => {
+            refused(StatusCode::BAD_REQUEST, "invalid_grant", "The refresh token is invalid or expired.")
+        }
+        OwnRefusal::TooManyRequests(seconds) => {
+            let status = StatusCode::TOO_MANY_REQUESTS;
+            let mut response = refused(status, "temporarily_unavailable", "Rate limit exceeded");
+            if let Some(seconds) = seconds {
+                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            }
+            response
+        }
     }
 }
 

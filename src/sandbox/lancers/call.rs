@@ -146,5 +146,5 @@ fn authenticate(data: &Data, headers: &HeaderMap) -> Result<String, Failure> {
         let mut pairs = value.split(';').filter(|_| is_cookie);
         pairs.find_map(|pair| data.credentials.get(pair.trim()))
     });
-    known.cloned().ok_or_else(|| Failure::new("ログインしてください"))
+    known.cloned().ok_or_else(Failure::not_signed_in)
 }

@@ -8,6 +8,7 @@ use super::idempotency::Payload;
 use super::limits::Now;
 use super::page::PageQuery;
 use super::webhooks::{self, Outgoing};
+use crate::sandbox::fault::{OwnRefusal, Refuses};
 use crate::sandbox::log::Applied;
 use axum::Extension;
 use axum::body::{Body, Bytes};
@@ -122,6 +123,29 @@ pub(super) async fn serve(
     };
     set_request_id(&mut response, &request_id(&state, &parts.headers));
     finish(response, meters)
+}
+
+impl Refuses for State {
+    fn refuse(&self, head: &Parts, refusal: OwnRefusal) -> Response {
+        let mut meters = HeaderMap::new();
+        let failure = match refusal {
+            OwnRefusal::ExpiredToken => Failure::unauthorized("The access token has expired."),
+            OwnRefusal::TooManyRequests(seconds) => {
+                let mut data = self.lock();
+                if let Ok(key) = auth::authenticate(&data, &head.headers) {
+                    let quota = data.settings.quota.clone();
+                    data.limits.report(&key.payer(), self.now(), &quota, 0, &mut meters);
+                    meters.insert("ratelimit-remaining", HeaderValue::from(0));
+                }
+                let failure = Failure::too_many_requests();
+                match seconds {
+                    Some(seconds) => failure.retry_after(seconds),
+                    None => failure,
+                }
+            }
+        };
+        finish(refuse(self, &head.headers, failure), meters)
+    }
 }
 
 /// For paths and methods that the API does not have.
