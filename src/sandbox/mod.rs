@@ -77,6 +77,7 @@ use context::Context;
 use fault::{Chooser, Refuses};
 use log::Log;
 use server::{Backend, Server, Shared};
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
@@ -207,6 +208,7 @@ impl fmt::Debug for Sandbox {
 impl Drop for Sandbox {
     fn drop(&mut self) {
         self.webhooks.abort();
+        self.tascha.end_deliveries();
     }
 }
 
@@ -239,9 +241,12 @@ impl Default for Builder {
 
 impl Builder {
     /// Where the services read the time and wait. Give the client the same one. Default: the system's.
+    ///
+    /// With any other than [`SystemClock`] the sandbox's clients have no timeouts, so that a
+    /// [`silence`](Fault::silence) is for ever unless you give them one.
     pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.own_clock = !(&clock as &dyn Any).is::<SystemClock>();
         self.clock = Arc::new(clock);
-        self.own_clock = true;
         self
     }
 
@@ -283,7 +288,7 @@ impl Builder {
     ///
     /// # Panics
     ///
-    /// Outside a tokio runtime.
+    /// Outside a tokio runtime, or if Chatwork's seed names an account that it does not have.
     pub async fn start(self) -> io::Result<Sandbox> {
         let context = Context { clock: self.clock.clone(), seed: self.seed };
         let clock = self.clock.clone();

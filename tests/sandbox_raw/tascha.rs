@@ -7,6 +7,7 @@ use kaiwa::sandbox::{Fault, Sandbox, Script, Service};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use std::time::Duration;
+use tokio::io::AsyncReadExt;
 use wiremock::matchers::method;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
@@ -577,6 +578,25 @@ async fn webhooks_reach_their_receiver() {
         );
         assert!(failed["delivery"]["error"].is_string());
     }
+}
+
+#[tokio::test]
+async fn deliveries_end_with_the_sandbox() {
+    let receiver = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (sandbox, _, _) = start(Seed::default()).await;
+    let view = sandbox.tascha().room(Seed::ROOM);
+    view.set_webhook_url(Seed::WEBHOOK, format!("http://{}/", receiver.local_addr().unwrap()));
+    view.post(Seed::COLLEAGUE, "x").unwrap();
+    // It is accepted and never answered.
+    let (mut delivery, _) = receiver.accept().await.unwrap();
+    drop(sandbox);
+    let mut received = Vec::new();
+    // However it ends.
+    let _ = delivery.read_to_end(&mut received).await;
+    view.post(Seed::COLLEAGUE, "y").unwrap();
+    let log = view.deliveries(Seed::WEBHOOK);
+    assert_eq!(log.len(), 4);
+    assert!(log[2..].iter().all(|delivery| delivery.delivered_at.is_none()), "{log:?}");
 }
 
 #[tokio::test]

@@ -112,9 +112,8 @@ pub(super) async fn serve(
             (status, Extension(Applied(false)), axum::Json(body)).into_response()
         }
         Ok(Reply::Redelivery(outgoing)) => {
-            // A task of its own, so that a caller who hangs up does not leave the delivery half done.
-            let delivery = tokio::spawn(webhooks::deliver(Arc::clone(&state), outgoing)).await;
-            match delivery {
+            let delivery = webhooks::start(&state, outgoing);
+            match delivery.await {
                 Ok(delivery) => axum::Json(serde_json::json!({ "delivery": delivery })).into_response(),
                 Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
             }
