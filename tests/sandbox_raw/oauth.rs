@@ -176,8 +176,19 @@ async fn tokens_expire_and_are_refreshed() {
     assert_eq!(oauth.get("/me", fresh["access_token"].as_str().unwrap()).await.status(), 200);
     // The one used up is dead.
     assert_eq!(refresh(first.to_owned(), "").await.0, 400);
+    // Fewer scopes were for that access token only.
+    let (_, widened) = refresh(fresh["refresh_token"].as_str().unwrap().to_owned(), "").await;
+    assert_eq!(widened["scope"], tokens["scope"]);
     oauth.clock.advance(Duration::from_secs(14 * 86_400));
-    assert_eq!(refresh(fresh["refresh_token"].as_str().unwrap().to_owned(), "").await.0, 400);
+    assert_eq!(refresh(widened["refresh_token"].as_str().unwrap().to_owned(), "").await.0, 400);
+}
+
+#[tokio::test]
+async fn a_lifetime_can_be_a_text() {
+    let oauth = OAuth::start(Seed::default().expires_in_as_text()).await;
+    let code = oauth.code("sandbox-client", "users.all:read", None).await;
+    let (_, tokens) = oauth.token(CLIENT, &[("grant_type", "authorization_code"), ("code", &code)]).await;
+    assert_eq!(tokens["expires_in"], "1800");
 }
 
 #[tokio::test]

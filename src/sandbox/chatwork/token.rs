@@ -47,7 +47,7 @@ pub(super) async fn token(Shared(state): Shared<Arc<State>>, request: Request) -
         None => Err(("invalid_request", "The grant_type is missing.")),
     };
     match outcome {
-        Ok(tokens) => granted(&tokens),
+        Ok(tokens) => granted(&tokens, data.settings.expires_in_as_text),
         Err((error, description)) => refused(StatusCode::BAD_REQUEST, error, description),
     }
 }
@@ -103,11 +103,15 @@ fn basic(headers: &HeaderMap) -> Option<(String, String)> {
     Some((id.to_owned(), secret.to_owned()))
 }
 
-fn granted(tokens: &Tokens) -> Response {
+fn granted(tokens: &Tokens, expires_in_as_text: bool) -> Response {
+    let expires_in = match expires_in_as_text {
+        true => json!(tokens.expires_in.to_string()),
+        false => json!(tokens.expires_in),
+    };
     let body = json!({
         "access_token": tokens.access,
         "token_type": "Bearer",
-        "expires_in": tokens.expires_in,
+        "expires_in": expires_in,
         "refresh_token": tokens.refresh,
         "scope": tokens.scopes.join(" "),
     });

@@ -6,6 +6,7 @@ mod limits;
 mod messages;
 mod rooms;
 mod tasks;
+mod view;
 
 use super::spec;
 use kaiwa::VirtualClock;
