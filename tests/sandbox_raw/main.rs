@@ -6,5 +6,6 @@ mod lancers;
 mod oauth;
 mod spec;
 mod tascha;
+mod tour;
 mod webhooks;
 mod wire;

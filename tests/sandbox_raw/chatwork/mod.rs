@@ -73,6 +73,7 @@ impl Api {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let body = response.bytes().await.unwrap();
         spec::check(Service::Chatwork, method.as_str(), &path, status, &body);
+        spec::check_headers(Service::Chatwork, method.as_str(), &path, status, &headers);
         assert!(body.is_ascii(), "text outside ASCII is escaped");
         let body = if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).unwrap() };
         Answer { status, headers, body }
