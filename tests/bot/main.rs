@@ -1,0 +1,9 @@
+//! The bot loop, against the sandbox.
+
+mod closing;
+mod order;
+mod repeats;
+mod trouble;
+mod watching;
+mod webhooks;
+mod world;
