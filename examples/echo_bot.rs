@@ -4,9 +4,9 @@
 //! cargo run --example echo_bot
 //! ```
 //!
-//! The server verifies a webhook, puts it into the bot's inbox and answers at once; the bot answers those messages that
-//! name it. It passes over its own messages and repeats, keeps the order within a room, and with Ctrl-C finishes what it
-//! accepted.
+//! The server verifies a webhook, puts it into the bot's inbox and answers at once; the bot answers those messages
+//! that name it. It passes over its own messages and repeats, keeps the order within a room, and with Ctrl-C finishes
+//! what it accepted.
 //!
 //! | variable | what it is |
 //! |---|---|
@@ -14,8 +14,8 @@
 //! | `CHATWORK_WEBHOOK_TOKEN` | the tokens of its webhooks, separated by spaces |
 //! | `ADDRESS` | where to listen, 127.0.0.1:3000 by default; a proxy in front of it has to bring the `https` |
 //!
-//! Without a token the sandbox plays the service in this process: two colleagues say something, the bot answers over the
-//! same way, the conversation is shown, and the program ends.
+//! Without a token the sandbox plays the service in this process: two colleagues say something, the bot answers over
+//! the same way, the conversation is shown, and the program ends.
 
 use axum::Router;
 use axum::extract::{FromRef, State};
@@ -124,9 +124,9 @@ async fn play() -> Result<(), AnyError> {
 
     let room = service.room(100);
     let before = room.messages().len();
-    room.post_as(2, "[To:1] Bot\nおはよう");
+    room.post_as(2, "[To:1] おはよう");
     room.post_as(3, "だれかお昼に行きませんか");
-    room.post_as(3, "[To:1] Bot\n[code][toall][/code] と言って");
+    room.post_as(3, "[To:1] [code][toall][/code]");
     // Three messages, two mentions, and the two answers, which the bot is told of as well.
     let delivered = async {
         while service.deliveries().len() < 7 {
@@ -149,7 +149,7 @@ async fn play() -> Result<(), AnyError> {
         .filter(|message| message.account_id == 1)
         .filter_map(|message| message.body.split_once('\n').map(|(_, text)| text))
         .collect();
-    if answers != ["Bot\nおはよう", "Bot\n［toall］\nと言って"] {
+    if answers != ["おはよう", "［toall］"] {
         return Err(format!("these are not the answers that were expected: {answers:?}").into());
     }
     println!("Every mention was answered once.");

@@ -14,8 +14,8 @@ use tokio::sync::mpsc::error::TrySendError;
 /// Where an HTTP server puts what webhooks bring, for a bot to take; from [`Bot::inbox`](super::Bot::inbox). Clones
 /// are the same inbox.
 ///
-/// It is closed by [`close`](Self::close), by the bot's shutdown, and when all clones or the [`Deliveries`] are dropped.
-/// What it accepted before is still handled.
+/// It is closed by [`close`](Self::close), by the bot's shutdown, and when all clones or the [`Deliveries`] are
+/// dropped. What it accepted before is still handled.
 #[derive(Clone)]
 pub struct Inbox {
     queue: mpsc::Sender<Incoming>,
@@ -50,8 +50,8 @@ pub enum PushError {
 }
 
 impl PushError {
-    /// The HTTP status to answer with: 503. Chatwork does not send the webhook again, so that the message is lost to the
-    /// bot unless a log has it; and after many such answers it switches the webhook off.
+    /// The HTTP status to answer with: 503. Chatwork does not send the webhook again, so that the message is lost to
+    /// the bot unless a log has it; and after many such answers it switches the webhook off.
     pub fn status(&self) -> u16 {
         503
     }

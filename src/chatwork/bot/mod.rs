@@ -23,10 +23,10 @@
 //!
 //! # Where messages come from
 //!
-//! From any stream of what becomes an [`Incoming`]. A [`watch`](super::watch) needs no address, finds what was posted while
-//! the bot was down, and says what it could not see; but it is seconds behind and makes calls all the time. Webhooks come at
-//! once and cost no calls, but each is sent only once: what the server misses is lost. They go through an [`Inbox`], so
-//! that the server answers before any work:
+//! From any stream of what becomes an [`Incoming`]. A [`watch`](super::watch) needs no address, goes on from a
+//! checkpoint with what was posted while the bot was down, and says what it could not see; but it is seconds behind
+//! and makes calls all the time. Webhooks come at once and cost no calls, but each is sent only once: what the server
+//! misses is lost. They go through an [`Inbox`], so that the server answers before any work:
 //!
 #![cfg_attr(feature = "axum", doc = "```no_run")]
 #![cfg_attr(not(feature = "axum"), doc = "```ignore")]
@@ -67,33 +67,36 @@
 //!
 //! # What is handled
 //!
-//! Messages that are new to the bot, and edits only with [`edits`](Bot::edits). Its own messages are passed over, by their
-//! author. So are repeats, by room and id: a message that two webhooks bring, or a webhook and a watch, is handled once, as
-//! long as it is remembered (24 hours, and 10,000 messages unless there is [another store](Bot::replay_cache)). It is
-//! remembered before it is handled, so that no message is handled twice, and one whose handler failed is not handled again.
+//! Messages that are new to the bot, and edits only with [`edits`](Bot::edits). Its own messages are passed over, by
+//! their author. So are repeats, by room and id: a message that two webhooks bring, or a webhook and a watch, is
+//! handled once, as long as it is remembered (24 hours, and 10,000 messages unless there is [another
+//! store](Bot::replay_cache)). It is remembered before it is handled, so that no message is handled twice, and one
+//! whose handler failed is not handled again.
 //!
 //! # Order
 //!
-//! Of each room one message is handled at a time, in the order in which they came. Up to [`concurrency`](Bot::concurrency)
-//! rooms are handled at once, and of more they take turns. While [`queue`](Bot::queue) messages wait, the source is not
-//! read: a watch then looks less often, and an inbox fills up. One busy room can bring this about for all; so that none
-//! does for ever, a handler is dropped after a [`timeout`](Bot::timeout).
+//! Of each room one message is handled at a time, in the order in which they came. Up to
+//! [`concurrency`](Bot::concurrency) rooms are handled at once, and of more they take turns. While
+//! [`queue`](Bot::queue) messages wait, the source is not read: a watch then looks less often, and an inbox fills up.
+//! One busy room can bring this about for all; so that none does for ever, a handler is dropped after a
+//! [`timeout`](Bot::timeout).
 //!
 //! # Failures
 //!
-//! A handler that returns an error, panics or takes too long is told to [`on_notice`](Bot::on_notice), and the next message
-//! is handled. So is a failure of the source, which a watch recovers from by itself. (With `panic = "abort"` a panic
-//! ends the program.)
+//! A handler that returns an error, panics or takes too long is told to [`on_notice`](Bot::on_notice), and the next
+//! message is handled. So is a failure of the source, which a watch recovers from by itself. (With `panic = "abort"`
+//! a panic ends the program.)
 //!
 //! # Shutting down
 //!
-//! When the [`shutdown`](Bot::shutdown) future ends, or the source does, nothing more is taken; what was taken is handled,
-//! within [`grace`](Bot::grace) if there is one. An inbox is closed first, and what it had accepted is handled too. The
-//! [`Summary`] says how it went.
+//! When the [`shutdown`](Bot::shutdown) future ends, or the source does, nothing more is taken; what was taken is
+//! handled, within [`grace`](Bot::grace) if there is one. An inbox is closed first, and what it had accepted is
+//! handled too. The [`Summary`] says how it went.
 //!
-//! A bot that is to go on where it was keeps its watch, and runs with `&mut watch`: once the bot has ended, what was taken
-//! was handled, and [`Watch::checkpoint`](super::watch::Watch::checkpoint) says where to begin. If the program may also
-//! be killed, read the watch without a bot, and save the checkpoint after each event, as `examples/relay.rs` does.
+//! A bot that is to go on where it was keeps its watch, and runs with `&mut watch`: once the bot has ended, what was
+//! taken was handled, and [`Watch::checkpoint`](super::watch::Watch::checkpoint) says where to begin. If the program
+//! may also be killed, read the watch without a bot, and save the checkpoint after each event, as `examples/relay.rs`
+//! does.
 
 mod context;
 mod inbox;
@@ -175,29 +178,29 @@ impl Bot {
         self
     }
 
-    /// Whether edits are handled as well, each once. [`update_time`](ReceivedMessage::update_time) tells them apart. Default:
-    /// no.
+    /// Whether edits are handled as well, each once. [`update_time`](ReceivedMessage::update_time) tells them apart.
+    /// Default: no.
     pub fn edits(mut self, edits: bool) -> Self {
         self.edits = edits;
         self
     }
 
-    /// How long a handler may take before it is dropped, `None` for as long as it likes. 5 minutes by default; no limit if
-    /// the client has no timeout.
+    /// How long a handler may take before it is dropped, `None` for as long as it likes. 5 minutes by default; no
+    /// limit if the client has no timeout.
     pub fn timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.timeout = timeout.into();
         self
     }
 
-    /// How long a shutdown may take. What is not handled by then is abandoned: running handlers are dropped, and messages
-    /// that wait are lost. Without it the bot handles all of them.
+    /// How long a shutdown may take. What is not handled by then is abandoned: running handlers are dropped, and
+    /// messages that wait are lost. Without it the bot handles all of them.
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = Some(grace);
         self
     }
 
-    /// Remembers messages there: in a store that processes share, so that each message is handled by one of them, or in
-    /// a [`MemoryReplayCache`] of another size.
+    /// Remembers messages there: in a store that processes share, so that each message is handled by one of them, or
+    /// in a [`MemoryReplayCache`] of another size.
     pub fn replay_cache(mut self, cache: Arc<dyn ReplayCache>) -> Self {
         self.replay_cache = cache;
         self

@@ -34,11 +34,13 @@ enum Turn {
 impl Bot {
     /// Handles what `source` brings, until it ends or the bot is [shut down](Self::shutdown).
     ///
-    /// Handlers run within this future, so that they may borrow, and end with it if it is dropped.
+    /// Handlers run within this future, so that they may borrow, and are dropped with it. They wait at the same time, but
+    /// compute one after the other: long computations belong on a thread of their own.
     ///
     /// # Errors
     ///
-    /// If the bot was not told its [account](Self::me) and `GET /me` fails. Later failures are [notices](Self::on_notice).
+    /// If the bot was not told its [account](Self::me) and `GET /me` fails. Later failures are
+    /// [notices](Self::on_notice).
     pub async fn run<S, H, F, E>(mut self, source: S, handler: H) -> Result<Summary, Error>
     where
         S: Stream<Item: Into<Incoming>>,
@@ -52,29 +54,7 @@ impl Bot {
             None => self.client.me().await?.account_id,
         };
         let clock = Arc::clone(&self.client.transport.settings.clock);
-        let timeout = self.timeout;
-        let work = |context: Context| {
-            let (message, limit) =
-                (Arc::clone(&context.message), timeout.map(|time| (time, clock.sleep(time))));
-            let handler = &handler;
-            // The handler is called in here, so that it may also panic before it makes its future.
-            let handling = AssertUnwindSafe(async move { handler(context).await }).catch_unwind();
-            async move {
-                let handled = match limit {
-                    None => handling.await,
-                    Some((time, limit)) => match select(pin!(handling), limit).await {
-                        Either::Left((handled, _)) => handled,
-                        Either::Right(_) => return (message, Err(Failure::Timeout(time))),
-                    },
-                };
-                let result = match handled {
-                    Ok(result) => result.map_err(|error| Failure::Error(error.into())),
-                    Err(panic) => Err(Failure::Panic(panic_message(&*panic))),
-                };
-                (message, result)
-            }
-        };
-
+        let limit = || self.timeout.map(|time| (time, clock.sleep(time)));
         let mut source = Some(Box::pin(source));
         let mut admitting: Option<BoxFuture<'static, Option<ReceivedMessage>>> = None;
         let mut running = FuturesUnordered::new();
@@ -87,7 +67,7 @@ impl Bot {
                 && let Some(message) = rooms.next()
             {
                 let (client, message) = (self.client.clone(), Arc::new(message));
-                running.push(work(Context { client, me, message }));
+                running.push(handle(&handler, Context { client, me, message }, limit()));
             }
             if stopping && drained(&self.gates) {
                 source = None;
@@ -168,7 +148,8 @@ impl Bot {
     fn admit(&self, me: AccountId, message: ReceivedMessage) -> BoxFuture<'static, Option<ReceivedMessage>> {
         let ReceivedMessage { room_id, message_id, update_time, body, .. } = &message;
         let mut key = format!("chatwork:bot-{me}:{room_id}:{message_id}");
-        // Where edits are handled, every version of a message is one of its own. Two within a second differ in the text.
+        // Where edits are handled, every version of a message is one of its own. Two within a second differ in the
+        // text.
         if self.edits {
             let update = update_time.map_or(0, Timestamp::as_second);
             key.push_str(&format!(":{update}:{:08x}", fingerprint(body)));
@@ -176,6 +157,34 @@ impl Bot {
         let cache = Arc::clone(&self.replay_cache);
         async move { cache.first_seen(&key, REMEMBERED).await.then_some(message) }.boxed()
     }
+}
+
+/// Calls the handler, and sees it end within its time.
+async fn handle<H, F, E>(
+    handler: &H,
+    context: Context,
+    limit: Option<(Duration, BoxFuture<'static, ()>)>,
+) -> (Arc<ReceivedMessage>, Result<(), Failure>)
+where
+    H: Fn(Context) -> F,
+    F: Future<Output = Result<(), E>>,
+    E: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let message = Arc::clone(&context.message);
+    // The handler is called in here, since it may panic before there is a future.
+    let handling = AssertUnwindSafe(async { handler(context).await }).catch_unwind();
+    let handled = match limit {
+        None => handling.await,
+        Some((time, limit)) => match select(pin!(handling), limit).await {
+            Either::Left((handled, _)) => handled,
+            Either::Right(_) => return (message, Err(Failure::Timeout(time))),
+        },
+    };
+    let result = match handled {
+        Ok(result) => result.map_err(|error| Failure::Error(error.into())),
+        Err(panic) => Err(Failure::Panic(panic_message(&*panic))),
+    };
+    (message, result)
 }
 
 /// Whether everything that the inboxes accepted has been taken.
