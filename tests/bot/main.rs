@@ -1,5 +1,6 @@
 //! The bot loop, against the sandbox.
 
+mod answers;
 mod closing;
 mod order;
 mod repeats;
