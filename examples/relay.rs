@@ -392,9 +392,9 @@ fn check(sandbox: &Sandbox, before: [usize; 2]) -> Result<(), AnyError> {
     }
     let [keyed, unkeyed] = [(Service::Tascha, "create_message"), (Service::Chatwork, "post_message")]
         .map(|(service, operation)| posts(sandbox, service, operation));
-    println!(
-        "\nTAS-CHA was sent {keyed} posts, two of them again; Chatwork {unkeyed}, each looked for first."
-    );
+    let again = [keyed - ON_CHATWORK.len(), unkeyed - ON_TASCHA.len()];
+    println!("\nPosts to TAS-CHA: {keyed}, of them {} again under the same key.", again[0]);
+    println!("Posts to Chatwork: {unkeyed}, of them {} again.", again[1]);
     println!("Every message is on the other side exactly once.");
     Ok(())
 }

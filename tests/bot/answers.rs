@@ -23,7 +23,9 @@ async fn texts_are_harmless_and_messages_keep_their_tags() {
     let handler = async |context: Context| {
         context.reply("[toall]").await?;
         context.reply(format!("{} [To:3]", context.plain_text())).await?;
-        context.reply(&Message::new().text("[a]").code("b[0]")).await?;
+        let tagged = Message::new().text("[a]").code("b[0]");
+        context.reply(&tagged).await?;
+        context.reply(tagged).await?;
         context.mention(context.plain_text()).await.map(drop)
     };
     let bot = Bot::new(world.client.clone()).me(ME);
@@ -32,6 +34,7 @@ async fn texts_are_harmless_and_messages_keep_their_tags() {
     let expected = [
         "[rp aid=2 to=10-77]\n［toall］",
         "[rp aid=2 to=10-77]\nx］y ［To:3］",
+        "[rp aid=2 to=10-77]\n［a］[code]b[0][/code]",
         "[rp aid=2 to=10-77]\n［a］[code]b[0][/code]",
         "[To:2]\nx］y",
     ];
