@@ -143,7 +143,7 @@ pub mod oauth;
 pub mod sandbox;
 #[cfg(feature = "tascha")]
 pub mod tascha;
-#[cfg(all(feature = "webhooks", feature = "__service"))]
+#[cfg(feature = "__service")]
 pub mod webhook;
 
 #[cfg(feature = "__service")]

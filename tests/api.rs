@@ -26,6 +26,11 @@ assert_impl_all!(kaiwa::RetryPolicy: Clone, Debug, Default, Send, Sync);
 assert_impl_all!(kaiwa::RetryBudget: Clone, Debug, Default, Send, Sync);
 assert_impl_all!(kaiwa::Pace: Clone, Debug, Default, Send, Sync);
 assert_impl_all!(kaiwa::VirtualClock: kaiwa::Clock, Clone, Debug, Default);
+assert_impl_all!(chatwork::bot::Bot: Debug, Send);
+assert_impl_all!(chatwork::bot::Context: Clone, Debug, Send, Sync);
+assert_impl_all!(chatwork::bot::Inbox: Clone, Debug, Send, Sync);
+assert_impl_all!(chatwork::bot::Deliveries: futures::Stream, Debug, Send, Unpin);
+assert_impl_all!(chatwork::bot::Failure: std::error::Error, Send, Sync);
 assert_impl_all!(chatwork::RoomId: Copy, Display, Eq, Hash, Ord, Send, Sync, From<u64>);
 assert_impl_all!(chatwork::MessageId: Clone, Display, Eq, Hash, Ord, From<&'static str>, From<String>, From<u64>);
 assert_impl_all!(chatwork::RoomType: Clone, Debug, Display, Eq, Hash, From<&'static str>);
@@ -48,6 +53,9 @@ fn calls_can_be_spawned() {
     spawnable(room.post("x").with_reconcile(chatwork::Reconcile::new()).send());
     spawnable(client.request(reqwest::Method::GET, "/me").into_future());
     spawnable(async move { room.messages().force(true).await });
+    let bot = chatwork::bot::Bot::new(client.clone());
+    let answer = async |context: chatwork::bot::Context| context.reply("x").await.map(drop);
+    spawnable(bot.run(client.watch_all().stream(), answer));
 }
 
 /// An error is handed through every layer of a program, so that it is one pointer.

@@ -17,6 +17,7 @@
 //! it may have arrived. What happens in rooms is told by a [`watch`].
 
 mod account;
+pub mod bot;
 mod contacts;
 mod files;
 mod link;
