@@ -13,6 +13,7 @@
 //! It begins with what is posted from now on, and goes on where it was. What the two accounts write is not relayed,
 //! or it would come back; neither are edits and deletions. Pull the plug at any moment: before a message is sent, the
 //! state file says which one, and the next run finishes that first.
+//! It takes TAS-CHA to list messages in the order in which they were posted, which is not documented.
 //!
 //! * **Into TAS-CHA** each message is posted exactly once: its idempotency key is made from the Chatwork message's id,
 //!   and the service remembers it for 24 hours. Only a crash in the middle of a post, and a restart later than that,
