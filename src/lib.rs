@@ -67,7 +67,7 @@
 //! | 2xx, body too large or not as expected | `Applied` | fails | fails | fails | fails |
 //!
 //! "Again" is bounded by the [`RetryPolicy`], the [`RetryBudget`] and the call's deadline; a body that is a stream is not
-//! sent again once it has begun. Which operation is of which [`Safety`] is written in the specifications, and in
+//! sent again once anything of it was read. Which operation is of which [`Safety`] is written in the specifications, and in
 //! the documentation of each operation: Chatwork's and Lancers' posts are unsafe, TAS-CHA's writes are keyed. When an
 //! earlier attempt may have been applied, a later refusal does not take that back: the outcome stays `Unknown`.
 //!
@@ -121,6 +121,8 @@ mod limits;
 #[cfg(feature = "__service")]
 mod page;
 #[cfg(feature = "__service")]
+mod progress;
+#[cfg(feature = "__service")]
 mod request;
 #[cfg(feature = "__service")]
 mod response;
@@ -151,6 +153,7 @@ pub use crate::{
     error::{Conflict, Error, ErrorKind, Outcome},
     limits::{RateLimit, Units},
     page::{Checkpoint, Items, Lenient, LenientList, List, Paged, Pages, Rejected, UpTo},
+    progress::Progress,
     request::{Endpoint, Raw, Request},
     response::Response,
     transport::auth::{BearerToken, TokenSource},

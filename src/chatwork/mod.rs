@@ -18,6 +18,7 @@
 
 mod account;
 mod contacts;
+mod download;
 mod files;
 mod link;
 mod members;
@@ -34,6 +35,7 @@ pub mod webhook;
 
 pub use crate::generated::chatwork::*;
 pub use contacts::IncomingRequestHandle;
+pub use download::{Download, FileStream};
 pub use files::{FileHandle, UploadFile};
 pub use messages::MessageHandle;
 pub use reconcile::{Arrival, Reconcile, ReconciledMessage, ReconciledPost};

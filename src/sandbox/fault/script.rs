@@ -24,7 +24,8 @@ struct Scene {
 }
 
 impl Script {
-    /// A script for one operation, by the `operationId` of the service's specification (`post_message`).
+    /// A script for one operation, by the `operationId` of the service's specification (`post_message`). What Chatwork
+    /// serves beside its API has names too: `download_file`, `oauth_token` and `oauth_consent`.
     pub fn on(operation: impl Into<String>) -> Self {
         Self { operation: Some(operation.into()), steps: VecDeque::new() }
     }
