@@ -6,7 +6,7 @@ use kaiwa::chatwork::{self, FileId, RoomId};
 use kaiwa::lancers::{self, BoardId};
 use kaiwa::{Progress, Upload};
 use std::fs::File;
-use std::future::Future;
+use std::future::IntoFuture;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -71,7 +71,7 @@ async fn server() -> (String, Arc<AtomicU64>) {
 }
 
 /// Runs it, and sees that it takes no more memory at any moment than a flat amount.
-async fn flat<T>(what: &str, work: impl Future<Output = T>) -> T {
+async fn flat<T>(what: &str, work: impl IntoFuture<Output = T>) -> T {
     let before = LIVE.load(Relaxed);
     PEAK.store(before, Relaxed);
     let output = work.await;

@@ -56,7 +56,8 @@ enum Setback {
     Passing {
         kind: ErrorKind,
         outcome: Outcome,
-        answer: Answer,
+        /// What the file server asks to wait.
+        wait: Option<Duration>,
         /// Whether the address was refused, which lives for 30 seconds only.
         expired: bool,
     },
@@ -64,7 +65,7 @@ enum Setback {
 
 impl Setback {
     fn passing(kind: ErrorKind, outcome: Outcome) -> Self {
-        Self::Passing { kind, outcome, answer: Answer::default(), expired: false }
+        Self::Passing { kind, outcome, wait: None, expired: false }
     }
 }
 
@@ -285,9 +286,9 @@ impl Transfer {
     /// Waits until it can go on, if it can.
     async fn recover(&mut self, setback: Setback) -> Result<(), Error> {
         self.answer = None;
-        let (kind, outcome, answer, expired) = match setback {
+        let (kind, outcome, asked, expired) = match setback {
             Setback::Final(error) => return Err(error),
-            Setback::Passing { kind, outcome, answer, expired } => (kind, outcome, answer, expired),
+            Setback::Passing { kind, outcome, wait, expired } => (kind, outcome, wait, expired),
         };
         if expired && !self.refused {
             // A new address is no repetition, as a new token is none.
@@ -299,15 +300,19 @@ impl Transfer {
         let policy = self.terms.retry.as_ref().unwrap_or(&settings.retry);
         let elapsed = settings.clock.now().saturating_duration_since(self.since);
         let passing = match &kind {
-            ErrorKind::Status(status) => !expired && passes(*status, answer.wait),
+            ErrorKind::Status(status) => !expired && passes(*status, asked),
             _ => true,
         };
         let wait = passing
-            .then(|| policy.wait(self.failures, answer.wait))
+            .then(|| policy.wait(self.failures, asked))
             .flatten()
             .filter(|wait| policy.allows(self.failures, elapsed.saturating_add(*wait)))
-            .filter(|_| answer.wait.is_some() || settings.retry_budget.take(&*settings.clock));
-        let Some(wait) = wait else { return Err(self.error(Error::new(kind, outcome).with_answer(answer))) };
+            .filter(|_| asked.is_some() || settings.retry_budget.take(&*settings.clock));
+        let Some(wait) = wait else {
+            let status = if let ErrorKind::Status(status) = kind { Some(status) } else { None };
+            let answer = Answer { status, wait: asked, ..Answer::default() };
+            return Err(self.error(Error::new(kind, outcome).with_answer(answer)));
+        };
         trace::wait(self.failures, wait, &kind);
         settings.clock.sleep(wait).await;
         Ok(())
@@ -375,12 +380,11 @@ async fn describe(handle: &FileHandle, terms: &Terms) -> Result<(File, String), 
 /// The file server's refusal. Its headers and body stay out of it: they can hold the address.
 fn refusal(status: StatusCode, headers: &HeaderMap, settings: &Settings) -> Setback {
     let wait = RateLimit::from_headers(headers, settings.clock.wall()).and_then(|limit| limit.retry_after);
-    let answer = Answer { status: Some(status), wait, ..Answer::default() };
     let expired = matches!(
         status,
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND | StatusCode::GONE
     );
-    Setback::Passing { kind: ErrorKind::Status(status), outcome: Outcome::Rejected, answer, expired }
+    Setback::Passing { kind: ErrorKind::Status(status), outcome: Outcome::Rejected, wait, expired }
 }
 
 /// Whether a refusal may be over the next time.
