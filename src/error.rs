@@ -398,7 +398,6 @@ impl Error {
                 "Nothing was sent; see to the file and call again."
             }
             (ErrorKind::File { .. }, ..) => "What has been downloaded is kept; see to it and call again.",
-            (ErrorKind::Download(_), ..) => "It was left there; look at the file in the service.",
             _ if self.operation().is_some_and(|operation| operation.id == DOWNLOAD.id) => {
                 "A download changes nothing, and can be begun again."
             }
@@ -426,7 +425,9 @@ impl Error {
             (_, Outcome::Rejected, Some(300..=399)) => {
                 "Redirects are not followed, so that no credential leaves; it was not done; set the base URL to the new place."
             }
-            (_, Outcome::Rejected, _) if self.0.call.reads_only => "The service refused it.",
+            (ErrorKind::Status(_), Outcome::Rejected, _) if self.0.call.reads_only => {
+                "The service refused it."
+            }
             (ErrorKind::Decode { .. }, ..) if self.0.call.reads_only => {
                 "The service has changed, or was not known well: `Error::body` has the answer."
             }

@@ -71,6 +71,12 @@
 //! the documentation of each operation: Chatwork's and Lancers' posts are unsafe, TAS-CHA's writes are keyed. When an
 //! earlier attempt may have been applied, a later refusal does not take that back: the outcome stays `Unknown`.
 //!
+//! # Files
+//!
+//! An [`Upload`] is made of bytes, of a file by its path, of a reader or of a stream. Chatwork's files come back with
+//! [`download`](chatwork::FileHandle::download), which goes on where its connection broke, as a stream or to a file.
+//! Both tell their [`Progress`], and memory stays flat for any size.
+//!
 //! # Limits
 //!
 //! [`Pace`] keeps a client to what the services allow, by waiting before it sends: the account's window as the headers

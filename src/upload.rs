@@ -27,11 +27,14 @@ const PIECE: usize = 64 << 10;
 /// | [`path`](Self::path) | a piece at a time | whenever the call may be: it is opened anew for each attempt |
 /// | [`reader`](Self::reader), [`stream`](Self::stream) | a piece at a time | as long as nothing of it was read |
 ///
+/// An attempt has to be through within its [`attempt_timeout`](crate::Request::with_attempt_timeout), which is 30 s unless
+/// it is set: give a large file more.
+///
 /// ```
 /// use kaiwa::Upload;
 ///
 /// let report = Upload::bytes("報告.csv", "日付,件数\n").on_progress(|sent| println!("{} bytes", sent.bytes));
-/// assert_eq!((report.len(), report.media_type()), (20, Some("text/csv")));
+/// assert_eq!((report.len(), report.media_type()), (14, Some("text/csv")));
 /// ```
 #[derive(Clone)]
 pub struct Upload {

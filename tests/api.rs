@@ -14,6 +14,10 @@ assert_impl_all!(chatwork::RoomHandle: Clone, Debug, Send, Sync);
 assert_impl_all!(kaiwa::Request<chatwork::operations::PostMessage>: Clone, Debug, Send, Sync, IntoFuture);
 assert_impl_all!(kaiwa::Request<chatwork::ReconciledPost>: Clone, Debug, Send, Sync, IntoFuture);
 assert_impl_all!(kaiwa::Request<chatwork::UploadFile>: Clone, Debug, Send, Sync, IntoFuture);
+assert_impl_all!(kaiwa::Upload: Clone, Debug, Send, Sync, Unpin);
+assert_impl_all!(kaiwa::Progress: Copy, Debug, Eq, Hash, Send, Sync);
+assert_impl_all!(chatwork::Download: Clone, Debug, Send, Sync, Unpin);
+assert_impl_all!(chatwork::FileStream: futures::Stream, Debug, Send, Unpin);
 assert_impl_all!(kaiwa::Request<kaiwa::Raw>: Clone, Debug, Send, Sync, IntoFuture);
 assert_impl_all!(kaiwa::Response<Vec<chatwork::Room>>: Debug, Send, Sync, IntoIterator);
 assert_impl_all!(kaiwa::Items<tascha::operations::ListRooms>: futures::Stream, Debug, Send, Unpin);
@@ -47,6 +51,11 @@ fn calls_can_be_spawned() {
     spawnable(room.post("x").into_future());
     spawnable(room.post("x").with_reconcile(chatwork::Reconcile::new()).send());
     spawnable(client.request(reqwest::Method::GET, "/me").into_future());
+    let download = || room.file(chatwork::FileId(1)).download();
+    spawnable(kaiwa::Upload::path("a"));
+    spawnable(download().stream());
+    spawnable(download().to_file("a"));
+    spawnable(download().bytes(1));
     spawnable(async move { room.messages().force(true).await });
 }
 

@@ -278,7 +278,7 @@ impl Transfer {
         {
             return Err(self.doubt("the file has changed while it was being downloaded"));
         }
-        self.etag = etag;
+        self.etag = etag.or(self.etag.take());
         self.skip = self.received - begins;
         Ok(answer)
     }
