@@ -130,3 +130,33 @@ fn failed(doing: &'static str, path: &Path, source: io::Error) -> Error {
     let kind = ErrorKind::File { doing, path: path.to_owned(), source };
     Error::new(kind, Outcome::NotSent).with_call(Call::new(&DOWNLOAD, Safety::Safe), 0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_was_completed_by_another_download_is_not_taken_for_the_one_in_its_place() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (path, target) = (directory.path().join("a.part"), directory.path().join("a"));
+        let (file, length) = open(&path, 10).expect("it can be made");
+        assert!(length == 0 && is_at(&file, &path).expect("it can be looked at"));
+        std::fs::rename(&path, &target).expect("it can be renamed");
+        assert!(!is_at(&file, &path).expect("nothing is there"));
+        let (next, _) = open(&path, 10).expect("the lock went with the file");
+        assert!(!is_at(&file, &path).expect("another is there") && is_at(&next, &path).expect("it is there"));
+    }
+
+    #[test]
+    fn a_file_is_locked_as_long_as_it_is_written() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("a.part");
+        let first = open(&path, 10).expect("it can be made");
+        assert_eq!(open(&path, 10).expect_err("it is locked").kind(), io::ErrorKind::WouldBlock);
+        drop(first);
+        std::fs::write(&path, "0123456789").expect("it can be written");
+        assert_eq!(open(&path, 10).expect("it is free").1, 10);
+        assert_eq!(open(&path, 9).expect("it is free").1, 0, "one that is too long is no beginning");
+        assert_eq!(path.metadata().expect("it is there").len(), 0);
+    }
+}
