@@ -14,6 +14,8 @@
 //!   members, names and task states post nothing.
 //! * A deleted message can be read, as `[deleted]`, but no longer edited or deleted (404).
 //! * An empty `description` clears it. Texts are counted in characters, 5 MB are 5242880 bytes.
+//! * An address to download a file from is answered with 403 once its 30 seconds are over, by the sandbox's clock. It
+//!   serves ranges and an `ETag`. For faults and in the log it is the operation `download_file`.
 //! * A refresh token is replaced when it is used and the old one dies; see [`Seed::rotate_refresh_tokens`].
 //! * Webhooks come for one's own messages too, `mention_to_me` does not. They are sent one after the other.
 //!   A setting is switched off when more than 100 of its webhooks in a row have failed; see [`Seed::webhook_errors`].
