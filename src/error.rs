@@ -17,14 +17,15 @@
 
 use crate::limits::RateLimit;
 use crate::transport::check::InvalidInput;
-use crate::transport::operation::{Operation, Safety};
+use crate::transport::operation::{DOWNLOAD, Operation, Safety};
 use bytes::Bytes;
 use jiff::Timestamp;
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
-use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use std::{fmt, io};
 
 /// What is known of a request's effect after a failure.
 ///
@@ -106,12 +107,26 @@ pub enum ErrorKind {
     /// The answer is larger than the client reads.
     #[error("the answer is larger than {limit} bytes")]
     BodyTooLarge {
-        /// The bound, which the builder's `max_body` sets.
+        /// The bound, which the builder's `max_body` sets, or which a download was given.
         limit: usize,
     },
     /// The service answered with a status other than success.
     #[error("{0}")]
     Status(StatusCode),
+    /// A file of this machine, to upload or to download to, cannot be used.
+    #[error("cannot {doing} `{}`", path.display())]
+    File {
+        /// What was to be done with it, as a verb.
+        doing: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why it failed.
+        #[source]
+        source: io::Error,
+    },
+    /// What a file server sends is not the file that the service described.
+    #[error("{0}")]
+    Download(String),
     /// The service named a page as the next one that it had named before: the list would go round in a circle.
     #[error("the service named a page as the next one that it had named before")]
     RepeatedCursor,
@@ -384,6 +399,13 @@ impl Error {
                 "Nothing was sent; wait for the next month, or build the client without this check."
             }
             (ErrorKind::InvalidInput(_), ..) => "Nothing was sent; correct it and call again.",
+            (ErrorKind::File { .. }, Outcome::NotSent, _) if !self.0.call.reads_only => {
+                "Nothing was sent; see to the file and call again."
+            }
+            (ErrorKind::File { .. }, ..) => "What has been downloaded is kept; see to it and call again.",
+            _ if self.operation().is_some_and(|operation| operation.id == DOWNLOAD.id) => {
+                "A download changes nothing, and can be begun again."
+            }
             (ErrorKind::RepeatedCursor, ..) => {
                 "The list was left there, so that it is not gone through for ever; begin it again later."
             }
@@ -408,7 +430,9 @@ impl Error {
             (_, Outcome::Rejected, Some(300..=399)) => {
                 "Redirects are not followed, so that no credential leaves; it was not done; set the base URL to the new place."
             }
-            (_, Outcome::Rejected, _) if self.0.call.reads_only => "The service refused it.",
+            (ErrorKind::Status(_), Outcome::Rejected, _) if self.0.call.reads_only => {
+                "The service refused it."
+            }
             (ErrorKind::Decode { .. }, ..) if self.0.call.reads_only => {
                 "The service has changed, or was not known well: `Error::body` has the answer."
             }

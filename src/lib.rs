@@ -68,9 +68,15 @@
 //! | 2xx, body too large or not as expected | `Applied` | fails | fails | fails | fails |
 //!
 //! "Again" is bounded by the [`RetryPolicy`], the [`RetryBudget`] and the call's deadline; a body that is a stream is not
-//! sent again once it has begun. Which operation is of which [`Safety`] is written in the specifications, and in
+//! sent again once anything of it was read. Which operation is of which [`Safety`] is written in the specifications, and in
 //! the documentation of each operation: Chatwork's and Lancers' posts are unsafe, TAS-CHA's writes are keyed. When an
 //! earlier attempt may have been applied, a later refusal does not take that back: the outcome stays `Unknown`.
+//!
+//! # Files
+//!
+//! An [`Upload`] is made of bytes, of a file by its path, of a reader or of a stream. Chatwork's files come back with
+//! [`download`](chatwork::FileHandle::download), which goes on where its connection broke, as a stream or to a file.
+//! Both tell their [`Progress`], and memory stays flat for any size.
 //!
 //! # Limits
 //!
@@ -122,6 +128,8 @@ mod limits;
 #[cfg(feature = "__service")]
 mod page;
 #[cfg(feature = "__service")]
+mod progress;
+#[cfg(feature = "__service")]
 mod request;
 #[cfg(feature = "__service")]
 mod response;
@@ -143,7 +151,7 @@ pub mod oauth;
 pub mod sandbox;
 #[cfg(feature = "tascha")]
 pub mod tascha;
-#[cfg(all(feature = "webhooks", feature = "__service"))]
+#[cfg(feature = "__service")]
 pub mod webhook;
 
 #[cfg(feature = "__service")]
@@ -152,6 +160,7 @@ pub use crate::{
     error::{Conflict, Error, ErrorKind, Outcome},
     limits::{RateLimit, Units},
     page::{Checkpoint, Items, Lenient, LenientList, List, Paged, Pages, Rejected, UpTo},
+    progress::Progress,
     request::{Endpoint, Raw, Request},
     response::Response,
     transport::auth::{BearerToken, TokenSource},

@@ -1,4 +1,4 @@
-//! What webhooks of all services share: telling a repeat from what is new.
+//! What webhooks of all services and bots share: telling a repeat from what is new.
 //!
 //! ```
 //! use kaiwa::webhook::{MemoryReplayCache, ReplayCache};

@@ -14,6 +14,10 @@ assert_impl_all!(chatwork::RoomHandle: Clone, Debug, Send, Sync);
 assert_impl_all!(kaiwa::Request<chatwork::operations::PostMessage>: Clone, Debug, Send, Sync, IntoFuture);
 assert_impl_all!(kaiwa::Request<chatwork::ReconciledPost>: Clone, Debug, Send, Sync, IntoFuture);
 assert_impl_all!(kaiwa::Request<chatwork::UploadFile>: Clone, Debug, Send, Sync, IntoFuture);
+assert_impl_all!(kaiwa::Upload: Clone, Debug, Send, Sync, Unpin);
+assert_impl_all!(kaiwa::Progress: Copy, Debug, Eq, Hash, Send, Sync);
+assert_impl_all!(chatwork::Download: Clone, Debug, Send, Sync, Unpin);
+assert_impl_all!(chatwork::FileStream: futures::Stream, Debug, Send, Unpin);
 assert_impl_all!(kaiwa::Request<kaiwa::Raw>: Clone, Debug, Send, Sync, IntoFuture);
 assert_impl_all!(kaiwa::Response<Vec<chatwork::Room>>: Debug, Send, Sync, IntoIterator);
 assert_impl_all!(kaiwa::Items<tascha::operations::ListRooms>: futures::Stream, Debug, Send, Unpin);
@@ -26,6 +30,11 @@ assert_impl_all!(kaiwa::RetryPolicy: Clone, Debug, Default, Send, Sync);
 assert_impl_all!(kaiwa::RetryBudget: Clone, Debug, Default, Send, Sync);
 assert_impl_all!(kaiwa::Pace: Clone, Debug, Default, Send, Sync);
 assert_impl_all!(kaiwa::VirtualClock: kaiwa::Clock, Clone, Debug, Default);
+assert_impl_all!(chatwork::bot::Bot: Debug, Send);
+assert_impl_all!(chatwork::bot::Context: Clone, Debug, Send, Sync);
+assert_impl_all!(chatwork::bot::Inbox: Clone, Debug, Send, Sync);
+assert_impl_all!(chatwork::bot::Deliveries: futures::Stream, Debug, Send, Unpin);
+assert_impl_all!(chatwork::bot::Failure: std::error::Error, Send, Sync);
 assert_impl_all!(chatwork::RoomId: Copy, Display, Eq, Hash, Ord, Send, Sync, From<u64>);
 assert_impl_all!(chatwork::MessageId: Clone, Display, Eq, Hash, Ord, From<&'static str>, From<String>, From<u64>);
 assert_impl_all!(chatwork::RoomType: Clone, Debug, Display, Eq, Hash, From<&'static str>);
@@ -47,7 +56,15 @@ fn calls_can_be_spawned() {
     spawnable(room.post("x").into_future());
     spawnable(room.post("x").with_reconcile(chatwork::Reconcile::new()).send());
     spawnable(client.request(reqwest::Method::GET, "/me").into_future());
+    let download = || room.file(chatwork::FileId(1)).download();
+    spawnable(kaiwa::Upload::path("a"));
+    spawnable(download().stream());
+    spawnable(download().to_file("a"));
+    spawnable(download().bytes(1));
     spawnable(async move { room.messages().force(true).await });
+    let bot = chatwork::bot::Bot::new(client.clone());
+    let answer = async |context: chatwork::bot::Context| context.reply("x").await.map(drop);
+    spawnable(bot.run(client.watch_all().stream(), answer));
 }
 
 /// An error is handed through every layer of a program, so that it is one pointer.

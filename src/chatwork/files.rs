@@ -27,13 +27,13 @@ impl RoomHandle {
 /// A file, by its room and id.
 #[derive(Clone, Debug)]
 pub struct FileHandle {
-    room: RoomHandle,
+    pub(super) room: RoomHandle,
     id: FileId,
 }
 
 impl FileHandle {
     /// The file's description, and with `.create_download_url(true)` an address that serves it for 30 seconds to whoever
-    /// has it: `download_url.expose()`.
+    /// has it: `download_url.expose()`. [`download`](Self::download) goes there by itself.
     pub fn get(&self) -> Request<GetFile> {
         self.room.call(GetFile::new(self.room.id, self.id))
     }
@@ -77,6 +77,6 @@ impl Endpoint for UploadFile {
             form = form.text("message", message.clone());
         }
         let url = transport.url(&format!("/rooms/{}/files", self.room_id))?;
-        Payload::multipart(transport.http().post(url), form, self.file.is_replayable())
+        Payload::multipart(transport.http().post(url), form, vec![self.file.clone()])
     }
 }

@@ -17,7 +17,9 @@
 //! it may have arrived. What happens in rooms is told by a [`watch`].
 
 mod account;
+pub mod bot;
 mod contacts;
+mod download;
 mod files;
 mod link;
 mod members;
@@ -34,6 +36,7 @@ pub mod webhook;
 
 pub use crate::generated::chatwork::*;
 pub use contacts::IncomingRequestHandle;
+pub use download::{Download, FileStream};
 pub use files::{FileHandle, UploadFile};
 pub use messages::MessageHandle;
 pub use reconcile::{Arrival, Reconcile, ReconciledMessage, ReconciledPost};

@@ -152,7 +152,6 @@ impl Endpoint for CreateBoard {
         for file in &self.files {
             form = form.part(self.names.choose("message[files][]", "message['files']"), file.part("files")?);
         }
-        let replayable = self.files.iter().all(Upload::is_replayable);
-        Payload::multipart(transport.http().post(transport.url("/boards")?), form, replayable)
+        Payload::multipart(transport.http().post(transport.url("/boards")?), form, self.files.clone())
     }
 }

@@ -85,7 +85,6 @@ impl Endpoint for PostMessage {
             form = form.part(self.names.choose("files[]", "files"), file.part("files")?);
         }
         let url = transport.url(&format!("/boards/{}/messages", self.board_id))?;
-        let replayable = self.files.iter().all(Upload::is_replayable);
-        Payload::multipart(transport.http().post(url), form, replayable)
+        Payload::multipart(transport.http().post(url), form, self.files.clone())
     }
 }

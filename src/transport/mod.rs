@@ -7,12 +7,13 @@ pub(crate) mod clock;
 pub(crate) mod operation;
 pub(crate) mod pace;
 pub(crate) mod retry;
-mod trace;
+pub(crate) mod trace;
 
 use crate::error::{Answer, Call, Error, ErrorKind, Outcome, ServiceError};
 use crate::limits::RateLimit;
 use crate::request::Endpoint;
 use crate::response::Received;
+use crate::upload::Upload;
 use auth::{BearerToken, Credential};
 use body::BodyFailure;
 use bytes::Bytes;
@@ -103,31 +104,31 @@ impl Plan {
 /// A request that is ready to go, as an endpoint encoded it.
 pub struct Payload {
     request: reqwest::Request,
-    /// Whether the endpoint can encode it once more.
-    replayable: bool,
+    /// The files in it, which decide whether the endpoint can encode it once more.
+    files: Vec<Upload>,
 }
 
 impl Payload {
     pub(crate) fn replayable(request: RequestBuilder) -> Result<Self, InvalidInput> {
-        Self::build(request, true)
+        Self::build(request, Vec::new())
     }
 
     pub(crate) fn multipart(
         request: RequestBuilder,
         form: Form,
-        replayable: bool,
+        files: Vec<Upload>,
     ) -> Result<Self, InvalidInput> {
-        Self::build(request.multipart(form), replayable)
+        Self::build(request.multipart(form), files)
     }
 
     pub(crate) fn url(&self) -> &Url {
         self.request.url()
     }
 
-    fn build(request: RequestBuilder, replayable: bool) -> Result<Self, InvalidInput> {
+    fn build(request: RequestBuilder, files: Vec<Upload>) -> Result<Self, InvalidInput> {
         let request =
             request.build().map_err(|error| InvalidInput::new("request", error.without_url().to_string()))?;
-        Ok(Self { request, replayable })
+        Ok(Self { request, files })
     }
 }
 
@@ -154,7 +155,7 @@ impl Capture {
         let failure = call.now_or_never().and_then(Result::err);
         let request = capture.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         match (request, failure) {
-            (Some(request), _) => Ok(Payload { request, replayable: true }),
+            (Some(request), _) => Ok(Payload { request, files: Vec::new() }),
             (None, Some(progenitor_client::Error::InvalidRequest(problem))) => {
                 Err(InvalidInput::new("request", problem))
             }
@@ -255,14 +256,18 @@ impl Transport {
 type Deadline = Option<(Instant, Duration)>;
 
 /// The time for one attempt, by the name of the bound that it comes from.
-struct Timer {
+pub(crate) struct Timer {
     sleep: BoxFuture<'static, ()>,
     named: Duration,
 }
 
 impl Timer {
+    pub(crate) fn new(sleep: BoxFuture<'static, ()>, named: Duration) -> Self {
+        Self { sleep, named }
+    }
+
     /// What the future comes to, or the bound that it was too slow for.
-    async fn race<F: Future>(timer: &mut Option<Self>, future: F) -> Result<F::Output, Duration> {
+    pub(crate) async fn race<F: Future>(timer: &mut Option<Self>, future: F) -> Result<F::Output, Duration> {
         let Some(Self { sleep, named }) = timer else { return Ok(future.await) };
         match select(pin!(future), sleep).await {
             Either::Left((output, _)) => Ok(output),
@@ -302,7 +307,7 @@ impl Attempts<'_> {
         let mut last: Option<Failure> = None;
         let mut renewed = false;
         loop {
-            let Payload { mut request, replayable } = match encode() {
+            let Payload { mut request, files } = match encode() {
                 Ok(payload) => payload,
                 // A body that is spent cannot be sent again; the failure that made it necessary is the one to tell.
                 Err(invalid) => {
@@ -317,7 +322,7 @@ impl Attempts<'_> {
             let permit = self.transport.pacer.permit(self.plan.operation, self.plan.room, clock, end).await;
             // The token is asked for after the wait, in which an older one could have expired.
             let prepared = match permit {
-                Ok(permit) => self.authorize(&mut request, deadline).await.map(|token| (permit, token)),
+                Ok(permit) => self.prepare(&mut request, &files, deadline).await.map(|token| (permit, token)),
                 Err(error) => Err(error),
             };
             let (permit, token) = match prepared {
@@ -338,6 +343,8 @@ impl Attempts<'_> {
                 Err(failure) => failure,
             };
             self.note(failure.outcome);
+            // Asked after the attempt: a stream of which nothing was read is as good as new.
+            let replayable = files.iter().all(Upload::is_replayable);
             if let (Some(token), Some(credential), false) =
                 (&token, &self.transport.settings.credential, renewed)
             {
@@ -401,9 +408,21 @@ impl Attempts<'_> {
     async fn within<T>(&self, deadline: Deadline, step: impl Future<Output = T>) -> Result<T, Error> {
         let clock = &self.transport.settings.clock;
         let left = |end: Instant| end.saturating_duration_since(clock.now());
-        let mut timer = deadline.map(|(end, named)| Timer { sleep: clock.sleep(left(end)), named });
+        let mut timer = deadline.map(|(end, named)| Timer::new(clock.sleep(left(end)), named));
         let done = Timer::race(&mut timer, step).await;
         done.map_err(|whole| Error::new(ErrorKind::Timeout(whole), Outcome::NotSent))
+    }
+
+    async fn prepare(
+        &self,
+        request: &mut reqwest::Request,
+        files: &[Upload],
+        deadline: Deadline,
+    ) -> Result<Option<BearerToken>, Error> {
+        for file in files {
+            self.within(deadline, file.look()).await??;
+        }
+        self.authorize(request, deadline).await
     }
 
     async fn authorize(
@@ -437,7 +456,7 @@ impl Attempts<'_> {
         }
         self.sent += 1;
         permit.sending();
-        let timer = limit.map(|(timeout, named)| Timer { sleep: settings.clock.sleep(timeout), named });
+        let timer = limit.map(|(timeout, named)| Timer::new(settings.clock.sleep(timeout), named));
         let result = self.exchange(request, timer, &mut permit).await;
         match &result {
             Err(failure) if failure.answer.status.is_none() && failure.outcome == Outcome::NotSent => {

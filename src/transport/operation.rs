@@ -54,6 +54,21 @@ pub struct Operation {
     pub inferred: Option<&'static str>,
 }
 
+/// The request for a file's content, which is no operation of the service: the address is told in its answer.
+pub(crate) static DOWNLOAD: Operation = Operation {
+    id: "download_file",
+    method: Method::GET,
+    path: "(the file's address)",
+    safety: Safety::Safe,
+    empty_list: false,
+    room_limit: false,
+    versioned: false,
+    units: 0,
+    scopes: &[],
+    page: None,
+    inferred: None,
+};
+
 /// Method and path template, such as `POST /rooms/{room_id}/messages`.
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

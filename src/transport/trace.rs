@@ -48,7 +48,7 @@ pub(super) fn attempt(
     }
 }
 
-pub(super) fn wait(number: u32, wait: Duration, kind: &ErrorKind) {
+pub(crate) fn wait(number: u32, wait: Duration, kind: &ErrorKind) {
     tracing::debug!(number, ?wait, error.type = %error_type(kind), "waiting before the next attempt");
 }
 
@@ -74,6 +74,8 @@ fn error_type(kind: &ErrorKind) -> String {
         ErrorKind::Token(_) => "token",
         ErrorKind::Body(_) => "body",
         ErrorKind::BodyTooLarge { .. } => "body_too_large",
+        ErrorKind::File { .. } => "file",
+        ErrorKind::Download(_) => "download",
         ErrorKind::RepeatedCursor => "repeated_cursor",
         ErrorKind::Decode { .. } => "decode",
     };

@@ -126,6 +126,25 @@ async fn no_secret_is_printed_anywhere() {
     assert!(file.download_url.as_ref().is_some_and(|url| url.expose().contains(CANARY)));
     show(&file, &mut shown);
     show(&*file, &mut shown);
+    // A download goes to its address, answered or not, and tells of neither.
+    for origin in ["http://127.0.0.1:1", &files.url] {
+        let address = format!("{origin}/{}?{}", secret("signed-path"), secret("signed-query"));
+        let file = format!(
+            r#"{{"file_id":1,"account":{{"account_id":1}},"message_id":"1","filename":"a","filesize":1,"upload_time":1,"download_url":"{address}"}}"#
+        );
+        let described = Server::play([Step::ok(&file)]).await;
+        let client = clients::chatwork(&described, &clock).build().expect("a client");
+        let download = client.room(RoomId(1)).file(kaiwa::chatwork::FileId(1)).download();
+        show(&download, &mut shown);
+        let error = clock.drive(download.stream()).await.expect_err("not what was described");
+        shown.push_str(&format!("{error} {error:?} {error:#?} {:?}\n", error.kind()));
+        let mut source = std::error::Error::source(&error);
+        while let Some(cause) = source {
+            shown.push_str(&format!("{cause} {cause:?}\n"));
+            source = cause.source();
+        }
+    }
+    assert!(files.seen().iter().any(|seen| seen.head.contains(&secret("signed-path"))));
     for broken in [secret("line\nbreak"), secret("nul\0")] {
         let error =
             clients::chatwork(&server, &clock).api_token(broken).build().expect_err("it is no header");

@@ -175,7 +175,7 @@ fn cases(base: &str) -> Vec<Case> {
             room.upload(Upload::bytes("plan.csv", "a,b\r\n1,2\r\n")),
             "POST /rooms/70201/files",
             Body::Parts(&[
-                "Content-Disposition: form-data; name=\"file\"; filename=\"plan.csv\": a,b\r\n1,2\r\n",
+                "Content-Disposition: form-data; name=\"file\"; filename=\"plan.csv\" | Content-Type: text/csv: a,b\r\n1,2\r\n",
             ]),
         ),
         case(

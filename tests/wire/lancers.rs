@@ -66,7 +66,7 @@ fn cases(base: &str) -> Vec<Case> {
                 "Content-Disposition: form-data; name=\"message[description]\": 初めまして\r\n--よろしく",
                 "Content-Disposition: form-data; name=\"message[files][]\"; filename=\"図 1.png\" | \
                  Content-Type: image/png: PNG",
-                "Content-Disposition: form-data; name=\"message[files][]\"; filename=\"a.txt\": A",
+                "Content-Disposition: form-data; name=\"message[files][]\"; filename=\"a.txt\" | Content-Type: text/plain: A",
             ]),
         ),
         case(
@@ -82,7 +82,7 @@ fn cases(base: &str) -> Vec<Case> {
                 "Content-Disposition: form-data; name=\"users\": hanako",
                 "Content-Disposition: form-data; name=\"title\": t",
                 "Content-Disposition: form-data; name=\"message['description']\": d",
-                "Content-Disposition: form-data; name=\"message['files']\"; filename=\"a.txt\": A",
+                "Content-Disposition: form-data; name=\"message['files']\"; filename=\"a.txt\" | Content-Type: text/plain: A",
             ]),
         ),
         case("get_board", board.get(), "GET /boards/6120", Body::None),
@@ -160,8 +160,8 @@ fn cases(base: &str) -> Vec<Case> {
             "POST /boards/6120/messages",
             Body::Parts(&[
                 "Content-Disposition: form-data; name=\"description\": 添付",
-                "Content-Disposition: form-data; name=\"files\"; filename=\"a.txt\": A",
-                "Content-Disposition: form-data; name=\"files\"; filename=\"a.txt\": A",
+                "Content-Disposition: form-data; name=\"files\"; filename=\"a.txt\" | Content-Type: text/plain: A",
+                "Content-Disposition: form-data; name=\"files\"; filename=\"a.txt\" | Content-Type: text/plain: A",
             ]),
         ),
         case("list_files", board.files(), "GET /boards/6120/files", Body::None),

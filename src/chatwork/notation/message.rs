@@ -157,6 +157,33 @@ impl fmt::Display for Message {
     }
 }
 
+/// Text, made harmless.
+impl From<&str> for Message {
+    fn from(text: &str) -> Self {
+        Self::new().text(text)
+    }
+}
+
+/// Text, made harmless.
+impl From<String> for Message {
+    fn from(text: String) -> Self {
+        Self::new().text(text)
+    }
+}
+
+/// Text, made harmless.
+impl From<Cow<'_, str>> for Message {
+    fn from(text: Cow<'_, str>) -> Self {
+        Self::new().text(text)
+    }
+}
+
+impl From<&Message> for Message {
+    fn from(message: &Message) -> Self {
+        message.clone()
+    }
+}
+
 impl From<Message> for String {
     fn from(message: Message) -> Self {
         message.body

@@ -101,6 +101,7 @@ pub use event::{Event, Hidden};
 pub use stream::Watch;
 
 pub(crate) use hub::Hub;
+pub(crate) use room::fingerprint;
 
 use super::{Client, RoomHandle, RoomId};
 use crate::transport::Transport;

@@ -228,7 +228,7 @@ fn key(message: &Message) -> Key {
 }
 
 /// FNV-1a, which is short, and the same in every version: it is kept in checkpoints.
-const fn fingerprint(text: &str) -> u32 {
+pub(crate) const fn fingerprint(text: &str) -> u32 {
     let bytes = text.as_bytes();
     let (mut hash, mut index) = (0x811c_9dc5_u32, 0);
     while index < bytes.len() {

@@ -6,6 +6,7 @@ use super::input::Upload;
 use super::link::new_link;
 use super::model::{MemberData, Role, RoomData, RoomKind};
 use super::tasks;
+use crate::chatwork::LimitType;
 use bytes::Bytes;
 use jiff::Timestamp;
 use std::time::Duration;
@@ -26,7 +27,7 @@ pub struct Room {
 #[derive(Clone, Debug)]
 enum Item {
     Message { by: u64, body: String },
-    Task { by: u64, to: Vec<u64>, body: String },
+    Task { by: u64, to: Vec<u64>, body: String, limit: Option<(Timestamp, LimitType)> },
     File { by: u64, filename: String, content: Bytes },
 }
 
@@ -85,7 +86,21 @@ impl Room {
 
     /// A task without a deadline, for each of the assignees.
     pub fn task(mut self, by: u64, to: &[u64], body: impl Into<String>) -> Self {
-        self.items.push(Item::Task { by, to: to.to_vec(), body: body.into() });
+        self.items.push(Item::Task { by, to: to.to_vec(), body: body.into(), limit: None });
+        self
+    }
+
+    /// A task with a deadline, for each of the assignees. With [`LimitType::None`] it has none after all.
+    pub fn task_due(
+        mut self,
+        by: u64,
+        to: &[u64],
+        body: impl Into<String>,
+        limit_time: Timestamp,
+        limit_type: LimitType,
+    ) -> Self {
+        let limit = Some((limit_time, limit_type));
+        self.items.push(Item::Task { by, to: to.to_vec(), body: body.into(), limit });
         self
     }
 
@@ -137,8 +152,9 @@ impl Room {
                 Item::Message { by, body } => {
                     data.post(self.id, by, &body, false, time);
                 }
-                Item::Task { by, to, body } => {
-                    tasks::add(data, self.id, by, &to, &body, None, time);
+                Item::Task { by, to, body, limit } => {
+                    let limit = limit.as_ref().map(|(limit, kind)| (*limit, kind.as_str()));
+                    tasks::add(data, self.id, by, &to, &body, limit, time);
                 }
                 Item::File { by, filename, content } => {
                     let content_type = "application/octet-stream".to_owned();

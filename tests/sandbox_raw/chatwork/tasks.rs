@@ -1,4 +1,7 @@
 use super::*;
+use jiff::Timestamp;
+use kaiwa::chatwork::LimitType;
+use kaiwa::sandbox::chatwork::{Account, Room};
 
 #[tokio::test]
 async fn several_assignees_make_several_tasks() {
@@ -52,6 +55,22 @@ async fn tasks_are_filtered_and_done() {
     assert_eq!(bot.put("/rooms/100/tasks/1/status", &[("body", "done")]).await.status, 404);
     assert_eq!(bot.get("/rooms/100/tasks/1").await.status, 404);
     assert_eq!(bot.get("/my/tasks?assigned_by_account_id=3").await.status, 204);
+}
+
+#[tokio::test]
+async fn seeded_tasks_can_have_deadlines() {
+    let at = Timestamp::from_second(1_798_675_199).unwrap();
+    let task = |room: Room, body, kind| room.task_due(2, &[1], body, at, kind);
+    let room = Room::group(100, "開発").admin(1).member(2);
+    let room =
+        task(task(task(room, "day", LimitType::Date), "time", LimitType::Time), "none", LimitType::None);
+    let seed = Seed::new().account(Account::new(1, "Bot").token("bot")).account(Account::new(2, "Alice"));
+    let sandbox = Sandbox::builder().chatwork(seed.room(room)).start().await.unwrap();
+    let tasks = Api::new(&sandbox, "bot").get("/rooms/100/tasks").await.ok();
+    let limits =
+        |key: &str| tasks.as_array().unwrap().iter().map(|task| task[key].clone()).collect::<Vec<_>>();
+    assert_eq!(limits("limit_time"), [at.as_second(), at.as_second(), 0]);
+    assert_eq!(limits("limit_type"), ["date", "time", "none"]);
 }
 
 #[tokio::test]

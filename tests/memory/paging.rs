@@ -1,33 +1,12 @@
-//! What a stream of a million items keeps in memory. A test binary of its own, because it counts every allocation.
+//! What a stream of a million items keeps in memory.
 
+use crate::{ALONE, LIVE};
 use futures::StreamExt;
 use kaiwa::{Pace, tascha};
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::fmt::Write as _;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-
-static LIVE: AtomicUsize = AtomicUsize::new(0);
-
-/// The system's allocator, with the bytes counted that are in use.
-struct Counting;
-
-// SAFETY: every call is handed on to the system's allocator as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        LIVE.fetch_add(layout.size(), Relaxed);
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        LIVE.fetch_sub(layout.size(), Relaxed);
-        unsafe { System.dealloc(memory, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 const ITEMS: usize = 1_000_000;
 const PAGE: usize = 200;
@@ -62,6 +41,7 @@ async fn serve(mut connection: TcpStream) {
 
 #[tokio::test]
 async fn a_stream_of_a_million_items_takes_no_more_memory_than_one_of_a_few_thousand() {
+    let _alone = ALONE.lock().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let base = format!("http://{}/v1", listener.local_addr().expect("an address"));
     tokio::spawn(async move {

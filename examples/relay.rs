@@ -1,0 +1,401 @@
+//! Relays messages between a Chatwork room and a TAS-CHA room, both ways, each once.
+//!
+//! ```text
+//! cargo run --example relay
+//! ```
+//!
+//! | variable | what it is |
+//! |---|---|
+//! | `CHATWORK_API_TOKEN`, `CHATWORK_ROOM` | the token of an account that is for the relay alone, and a room of its |
+//! | `TASCHA_API_KEY`, `TASCHA_ROOM` | the same on the other side |
+//! | `RELAY_STATE` | the file that says how far the relay has come, `relay.json` by default |
+//!
+//! It begins with what is posted from now on, and goes on where it was. What the two accounts write is not relayed,
+//! or it would come back; neither are edits and deletions. Pull the plug at any moment: before a message is sent, the
+//! state file says which one, and the next run finishes that first.
+//! It takes TAS-CHA to list messages in the order in which they were posted, which is not documented.
+//!
+//! * **Into TAS-CHA** each message is posted exactly once: its idempotency key is made from the Chatwork message's id,
+//!   and the service remembers it for 24 hours. Only a crash in the middle of a post, and a restart later than that,
+//!   could post it twice.
+//! * **Into Chatwork**, which knows no such key, a post that was not answered is looked for in the room, by the
+//!   TAS-CHA message's id in its title. It is there twice if the service carries a post out after that look, and it
+//!   may be missing if more than 100 messages came meanwhile: then the relay says so, and does not post again.
+//!
+//! Without tokens the sandbox plays both services in this process, and answers get lost, and the relay is killed
+//! twice; in the end the program says how often each message is on the other side, and fails if that is not once.
+
+use futures::{StreamExt, TryStreamExt};
+use jiff::Timestamp;
+use kaiwa::chatwork::notation::{self, parse};
+use kaiwa::chatwork::watch::{self, Event};
+use kaiwa::chatwork::{self, AccountId, Reconcile};
+use kaiwa::sandbox::{Fault, Recorded, Sandbox, Script, Service, chatwork as played, tascha::Seed};
+use kaiwa::tascha::{self, UserId};
+use kaiwa::{Checkpoint, Outcome};
+use serde::{Deserialize, Serialize};
+use std::env;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+
+type AnyError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The longest message that TAS-CHA takes, in characters.
+const LONGEST: usize = 10_000;
+
+/// How far the clocks of the service and of this machine may be apart.
+const CLOCKS: Duration = Duration::from_secs(600);
+
+#[tokio::main]
+async fn main() -> Result<(), AnyError> {
+    if env::var_os("CHATWORK_API_TOKEN").is_none() && env::var_os("TASCHA_API_KEY").is_none() {
+        return play().await;
+    }
+    let set = |name: &str| env::var(name).map_err(|_| format!("{name} is not set"));
+    let ends = Ends {
+        chatwork: chatwork::Client::from_env()?.room(set("CHATWORK_ROOM")?.parse::<u64>()?.into()),
+        account: chatwork::Client::from_env()?.me().await?.account_id,
+        tascha: tascha::Client::from_env()?.room(set("TASCHA_ROOM")?),
+        user: tascha::Client::from_env()?.me().await?.id.clone(),
+        // A unit each: 14,400 of the 20,000 of a month.
+        poll: Duration::from_secs(180),
+        watch: Duration::from_secs(2),
+        look: Duration::from_secs(2),
+    };
+    let path = PathBuf::from(env::var_os("RELAY_STATE").unwrap_or_else(|| "relay.json".into()));
+    println!("Relaying; Ctrl-C ends it.");
+    tokio::select! {
+        ended = relay(ends, &path) => ended,
+        // Wherever this interrupts it, the state file knows.
+        _ = tokio::signal::ctrl_c() => Ok(()),
+    }
+}
+
+/// The two rooms, the relay's account in each, and how often it looks.
+#[derive(Clone)]
+struct Ends {
+    chatwork: chatwork::RoomHandle,
+    account: AccountId,
+    tascha: tascha::RoomHandle,
+    user: UserId,
+    poll: Duration,
+    watch: Duration,
+    look: Duration,
+}
+
+/// How far the relay has come.
+#[derive(Serialize, Deserialize)]
+struct State {
+    chatwork: watch::Checkpoint,
+    tascha: Checkpoint,
+    /// What is being sent. The checkpoints are behind it.
+    outgoing: Option<Outgoing>,
+}
+
+/// A message on its way, as it is sent, so that sent again it is the same.
+#[derive(Clone, Serialize, Deserialize)]
+enum Outgoing {
+    ToTascha { key: String, body: String },
+    ToChatwork { mark: String, body: String, since: Timestamp },
+}
+
+struct Relay<'a> {
+    ends: Ends,
+    path: &'a Path,
+    state: State,
+}
+
+async fn relay(ends: Ends, path: &Path) -> Result<(), AnyError> {
+    let state = match fs::read(path) {
+        Ok(saved) => serde_json::from_slice(&saved)?,
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            // What is there already is not relayed.
+            let mut old = ends.tascha.messages().limit(200).stream();
+            while old.try_next().await?.is_some() {}
+            let chatwork = ends.chatwork.watch().stream().checkpoint();
+            State { chatwork, tascha: old.checkpoint(), outgoing: None }
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let mut relay = Relay { ends, path, state };
+    relay.save()?;
+    relay.deliver(true).await?;
+
+    let watch =
+        relay.ends.chatwork.watch().min_interval(relay.ends.watch).max_interval(relay.ends.watch * 10);
+    let mut events = watch.from_checkpoint(relay.state.chatwork.clone()).stream();
+    let mut ticks = interval(relay.ends.poll);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            Some(event) = events.next() => {
+                relay.state.chatwork = events.checkpoint();
+                relay.chatwork_told(event).await?;
+            }
+            _ = ticks.tick() => relay.look_at_tascha().await?,
+        }
+    }
+}
+
+impl Relay<'_> {
+    async fn chatwork_told(&mut self, event: Result<Event, kaiwa::Error>) -> Result<(), AnyError> {
+        match event {
+            Ok(Event::Message { message, .. }) if message.account.account_id != self.ends.account => {
+                let text =
+                    format!("{} (Chatwork)\n{}", message.account.name, parse(&message.body).plain_text());
+                let body = text.chars().take(LONGEST).collect();
+                let key = format!("relay-{}-{}", self.ends.chatwork.id(), message.message_id);
+                self.send(Outgoing::ToTascha { key, body }).await
+            }
+            Ok(Event::Gap { after, before, .. }) => {
+                eprintln!("Chatwork: what is between {after:?} and {before} was not seen");
+                Ok(())
+            }
+            Ok(_) => Ok(()),
+            Err(error) => {
+                eprintln!("Chatwork: {error}; still watching");
+                Ok(())
+            }
+        }
+    }
+
+    async fn look_at_tascha(&mut self) -> Result<(), AnyError> {
+        let mut new = self.ends.tascha.messages().limit(200).stream_from(&self.state.tascha)?;
+        loop {
+            match new.try_next().await {
+                Ok(Some(message)) => {
+                    self.state.tascha = new.checkpoint();
+                    if message.author_id.as_ref() == Some(&self.ends.user) {
+                        continue;
+                    }
+                    let author = message.author_id.map_or_else(|| "?".to_owned(), |id| id.to_string());
+                    let mark = format!("(TAS-CHA {})", message.id);
+                    let body = notation::Message::new()
+                        .info(format!("{author} {mark}"), |info| info.text(&message.body))
+                        .to_string();
+                    self.send(Outgoing::ToChatwork { mark, body, since: Timestamp::now() }).await?;
+                }
+                Ok(None) => return Ok(()),
+                Err(error) => {
+                    eprintln!("TAS-CHA: {error}; still looking");
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// Writes down what is to be sent, and sends it.
+    async fn send(&mut self, outgoing: Outgoing) -> Result<(), AnyError> {
+        self.state.outgoing = Some(outgoing);
+        self.save()?;
+        self.deliver(false).await
+    }
+
+    /// Sends what is written down. `in_doubt`: it may have been sent before.
+    async fn deliver(&mut self, mut in_doubt: bool) -> Result<(), AnyError> {
+        while let Some(outgoing) = self.state.outgoing.clone() {
+            let sent = match outgoing {
+                Outgoing::ToTascha { key, body } => {
+                    self.ends.tascha.post(body).with_idempotency_key(key).await.map(drop)
+                }
+                Outgoing::ToChatwork { mark, body, since } => {
+                    self.to_chatwork(&mark, body, since, in_doubt).await
+                }
+            };
+            match sent {
+                Ok(()) => {}
+                Err(error) if error.outcome() == Outcome::Applied => {}
+                Err(error) if is_final(&error) => eprintln!("not relayed, because it is refused: {error}"),
+                // A token can be replaced and a service comes back; meanwhile nothing overtakes this message.
+                Err(error) => {
+                    in_doubt |= error.outcome() == Outcome::Unknown;
+                    eprintln!("not relayed yet: {error}");
+                    sleep(error.retry_after().unwrap_or(self.ends.poll)).await;
+                    continue;
+                }
+            }
+            self.state.outgoing = None;
+            self.save()?;
+        }
+        Ok(())
+    }
+
+    async fn to_chatwork(
+        &self,
+        mark: &str,
+        body: String,
+        since: Timestamp,
+        in_doubt: bool,
+    ) -> Result<(), kaiwa::Error> {
+        if in_doubt {
+            let newest = self.ends.chatwork.messages().force(true).await?;
+            if newest
+                .iter()
+                .any(|message| message.account.account_id == self.ends.account && message.body.contains(mark))
+            {
+                return Ok(());
+            }
+            if newest.len() >= 100 && newest.iter().all(|message| message.send_time > since - CLOCKS) {
+                eprintln!("nobody can tell whether the message {mark} arrived; it is not posted again");
+                return Ok(());
+            }
+        }
+        let reconcile = Reconcile::new().account(self.ends.account).delay(self.ends.look);
+        self.ends.chatwork.post(body).with_reconcile(reconcile).await.map(drop)
+    }
+
+    /// Under another name first, so that there is always a whole one.
+    fn save(&self) -> io::Result<()> {
+        let new = self.path.with_extension("new");
+        let mut file = File::create(&new)?;
+        file.write_all(&serde_json::to_vec(&self.state)?)?;
+        file.sync_all()?;
+        fs::rename(&new, self.path)
+    }
+}
+
+/// Whether the same message would be refused again.
+fn is_final(error: &kaiwa::Error) -> bool {
+    let status = error.status().map(|status| status.as_u16());
+    error.is_invalid_input() || matches!(status, Some(400 | 409 | 413 | 422))
+}
+
+/// What the two colleagues write: two messages that meet faults, and one to see that it goes on.
+const ON_CHATWORK: [&str; 3] = ["おはようございます", "資料を送りました", "お疲れさまでした"];
+const ON_TASCHA: [&str; 3] = ["会議は3時からです", "部屋が変わりました [toall]", "ありがとうございます"];
+
+/// The relay between two services of the sandbox, with answers that are lost and a relay that is killed.
+async fn play() -> Result<(), AnyError> {
+    println!("There are no tokens, so both services are played by the sandbox, on this machine.\n");
+    let builder = Sandbox::builder().chatwork(played::Seed::default().unlimited());
+    let sandbox = builder.tascha(Seed::default().unlimited()).start().await?;
+    let clients = sandbox.client();
+    let ends = Ends {
+        chatwork: clients.chatwork.room(100.into()),
+        account: clients.chatwork.me().await?.account_id,
+        tascha: clients.tascha.room(Seed::SECOND_ROOM),
+        user: clients.tascha.me().await?.id.clone(),
+        poll: Duration::from_millis(50),
+        watch: Duration::from_millis(50),
+        look: Duration::from_millis(200),
+    };
+    // Of each direction, the first message is posted and the answer lost, and so it is with the second; but then the
+    // relay is killed before it can do anything about it.
+    let lost = |operation: &str| Script::on(operation).then(Fault::reset().after());
+    let faults = sandbox.faults();
+    faults.script(Service::Tascha, lost("create_message").pass(1).then(Fault::silence().after()));
+    faults.script(Service::Chatwork, lost("post_message").then(Fault::silence().after()));
+
+    let before = sizes(&sandbox);
+    let path = env::temp_dir().join(format!("kaiwa-relay-{}.json", std::process::id()));
+    let played = timeout(Duration::from_secs(60), converse(&sandbox, &ends, &path)).await;
+    // The state is of rooms that are about to go.
+    fs::remove_file(&path)?;
+    played.map_err(|_| "the relay does not come to an end")??;
+    check(&sandbox, before)
+}
+
+async fn converse(sandbox: &Sandbox, ends: &Ends, path: &Path) -> Result<(), AnyError> {
+    let on_chatwork = |text| sandbox.chatwork().room(100).post_as(2, text);
+    let on_tascha = |text| sandbox.tascha().room(Seed::SECOND_ROOM).post(Seed::COLLEAGUE, text);
+    let posted = |service, operation| posts(sandbox, service, operation);
+    let start = || {
+        let (ends, path) = (ends.clone(), path.to_owned());
+        tokio::spawn(async move { relay(ends, &path).await })
+    };
+
+    let running = start();
+    until(|| posted(Service::Chatwork, "list_messages") > 0).await;
+    ON_CHATWORK[..2].iter().for_each(|text| drop(on_chatwork(text)));
+    // The first, the first again under the same key, and the second.
+    until(|| posted(Service::Tascha, "create_message") == 3).await;
+    kill(running).await;
+    println!("Killed while it was posting to TAS-CHA.");
+
+    let running = start();
+    until(|| posted(Service::Tascha, "create_message") == 4).await;
+    ON_TASCHA[..2].iter().for_each(|text| drop(on_tascha(text)));
+    until(|| posted(Service::Chatwork, "post_message") == 2).await;
+    kill(running).await;
+    println!("Killed while it was posting to Chatwork.");
+
+    // Whatever it would post twice is posted before these.
+    let running = start();
+    on_chatwork(ON_CHATWORK[2]);
+    on_tascha(ON_TASCHA[2]);
+    until(|| {
+        !relayed(sandbox, ON_CHATWORK[2], true).is_empty()
+            && !relayed(sandbox, ON_TASCHA[2], false).is_empty()
+    })
+    .await;
+    kill(running).await;
+    Ok(())
+}
+
+async fn until(mut done: impl FnMut() -> bool) {
+    while !done() {
+        sleep(Duration::from_millis(10)).await;
+    }
+}
+
+async fn kill(running: tokio::task::JoinHandle<Result<(), AnyError>>) {
+    running.abort();
+    if let Ok(Err(error)) = running.await {
+        eprintln!("the relay had ended by itself: {error}");
+    }
+}
+
+/// What the relay's account posted with this text.
+fn relayed(sandbox: &Sandbox, text: &str, into_tascha: bool) -> Vec<String> {
+    let text = notation::escape(text);
+    let own: Vec<String> = if into_tascha {
+        let messages = sandbox.tascha().room(Seed::SECOND_ROOM).messages().into_iter();
+        messages.filter(|message| message.author_id == Seed::USER).map(|message| message.body).collect()
+    } else {
+        let messages = sandbox.chatwork().room(100).messages().into_iter();
+        messages.filter(|message| message.account_id == 1).map(|message| message.body).collect()
+    };
+    own.into_iter().filter(|body| body.contains(&*text)).collect()
+}
+
+/// How often an operation took effect, or was answered as it was before.
+fn posts(sandbox: &Sandbox, service: Service, operation: &str) -> usize {
+    let of = |request: &Recorded| {
+        request.service == service && request.operation == Some(operation) && request.applied
+    };
+    sandbox.requests().iter().filter(|request| of(request)).count()
+}
+
+/// How many messages the rooms hold.
+fn sizes(sandbox: &Sandbox) -> [usize; 2] {
+    let tascha = sandbox.tascha().room(Seed::SECOND_ROOM).messages().len();
+    [sandbox.chatwork().room(100).messages().len(), tascha]
+}
+
+/// Says how often each message is on the other side.
+fn check(sandbox: &Sandbox, before: [usize; 2]) -> Result<(), AnyError> {
+    let messages =
+        ON_CHATWORK.map(|text| (text, true)).into_iter().chain(ON_TASCHA.map(|text| (text, false)));
+    let mut wrong = 0;
+    println!();
+    for (text, into_tascha) in messages {
+        let times = relayed(sandbox, text, into_tascha).len();
+        wrong += usize::from(times != 1);
+        println!("{times} × into {}: {text}", if into_tascha { "TAS-CHA " } else { "Chatwork" });
+    }
+    // Three were written in each room, three were relayed into it, and nothing came back.
+    let added = [0, 1].map(|room| sizes(sandbox)[room] - before[room]);
+    if wrong > 0 || added != [6, 6] {
+        return Err(format!("{wrong} messages are not there once; {added:?} were added to the rooms").into());
+    }
+    let [keyed, unkeyed] = [(Service::Tascha, "create_message"), (Service::Chatwork, "post_message")]
+        .map(|(service, operation)| posts(sandbox, service, operation));
+    let again = [keyed - ON_CHATWORK.len(), unkeyed - ON_TASCHA.len()];
+    println!("\nPosts to TAS-CHA: {keyed}, of them {} again under the same key.", again[0]);
+    println!("Posts to Chatwork: {unkeyed}, of them {} again.", again[1]);
+    println!("Every message is on the other side exactly once.");
+    Ok(())
+}

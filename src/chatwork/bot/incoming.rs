@@ -1,0 +1,143 @@
+//! What comes in.
+
+use crate::Error;
+#[cfg(feature = "webhooks")]
+use crate::chatwork::webhook::{self, MentionEvent, MessageEvent, OtherEvent};
+use crate::chatwork::{AccountId, Message, MessageId, RoomId, watch};
+use jiff::Timestamp;
+use std::time::Duration;
+
+/// One item of a bot's source. A [`watch`] and an [`Inbox`](super::Inbox) have items that become one.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Incoming {
+    /// A message was posted.
+    Message(ReceivedMessage),
+    /// A message was edited.
+    Edited(ReceivedMessage),
+    /// Something that is not for the handler.
+    Notice(Notice),
+}
+
+/// A message, from whatever source.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ReceivedMessage {
+    /// The room it is in.
+    pub room_id: RoomId,
+    /// The message.
+    pub message_id: MessageId,
+    /// Who posted it.
+    pub account_id: AccountId,
+    /// The name of whoever posted it, which a watch tells and a webhook does not.
+    pub name: Option<String>,
+    /// Its text, in [notation](crate::chatwork::notation).
+    pub body: String,
+    /// When it was posted.
+    pub send_time: Timestamp,
+    /// When it was last edited, if it was.
+    pub update_time: Option<Timestamp>,
+}
+
+/// What a bot tells beside messages: [`Bot::on_notice`](super::Bot::on_notice).
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Notice {
+    /// A handler did not do its work. Other messages are not affected, and this one is not handled again.
+    #[non_exhaustive]
+    Failed {
+        /// What it was handling.
+        message: ReceivedMessage,
+        /// What became of it.
+        failure: Failure,
+    },
+    /// The source failed, and goes on by itself, as a watch does.
+    Source(Error),
+    /// A watch told something else than a message: a gap, a deletion, that messages are hidden.
+    Watch(watch::Event),
+    /// A webhook brought an event that this version does not know.
+    #[cfg(feature = "webhooks")]
+    Webhook(OtherEvent),
+}
+
+/// What became of a handler that did not do its work.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Failure {
+    /// It returned an error.
+    #[error("the handler failed: {0}")]
+    Error(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// It panicked, with this message.
+    #[error("the handler panicked: {0}")]
+    Panic(String),
+    /// It was dropped after this time.
+    #[error("the handler took longer than {0:?}")]
+    Timeout(Duration),
+}
+
+impl From<(RoomId, Message)> for ReceivedMessage {
+    fn from((room_id, message): (RoomId, Message)) -> Self {
+        Self {
+            room_id,
+            message_id: message.message_id,
+            account_id: message.account.account_id,
+            name: Some(message.account.name),
+            body: message.body,
+            send_time: message.send_time,
+            update_time: message.update_time,
+        }
+    }
+}
+
+impl From<watch::Event> for Incoming {
+    fn from(event: watch::Event) -> Self {
+        match event {
+            watch::Event::Message { room, message } => Self::Message((room, message).into()),
+            watch::Event::Edited { room, message } => Self::Edited((room, message).into()),
+            other => Self::Notice(Notice::Watch(other)),
+        }
+    }
+}
+
+/// For sources that can fail.
+impl<T: Into<Incoming>> From<Result<T, Error>> for Incoming {
+    fn from(item: Result<T, Error>) -> Self {
+        item.map_or_else(|error| Self::Notice(Notice::Source(error)), Into::into)
+    }
+}
+
+#[cfg(feature = "webhooks")]
+impl From<MessageEvent> for ReceivedMessage {
+    fn from(event: MessageEvent) -> Self {
+        let MessageEvent { message_id, room_id, account_id, body, send_time, update_time } = event;
+        Self { room_id, message_id, account_id, name: None, body, send_time, update_time }
+    }
+}
+
+#[cfg(feature = "webhooks")]
+impl From<MentionEvent> for ReceivedMessage {
+    fn from(event: MentionEvent) -> Self {
+        let MentionEvent { from_account_id, room_id, message_id, body, send_time, update_time, .. } = event;
+        Self { room_id, message_id, account_id: from_account_id, name: None, body, send_time, update_time }
+    }
+}
+
+#[cfg(feature = "webhooks")]
+impl From<webhook::Event> for Incoming {
+    fn from(event: webhook::Event) -> Self {
+        match event {
+            webhook::Event::MessageCreated(message) => Self::Message(message.into()),
+            webhook::Event::MessageUpdated(message) => Self::Edited(message.into()),
+            // It says that a message names the account, and not whether it has always done so.
+            webhook::Event::MentionToMe(mention) => Self::Message(mention.into()),
+            webhook::Event::Other(other) => Self::Notice(Notice::Webhook(other)),
+        }
+    }
+}
+
+#[cfg(feature = "webhooks")]
+impl From<webhook::Delivery> for Incoming {
+    fn from(delivery: webhook::Delivery) -> Self {
+        delivery.event.into()
+    }
+}

@@ -1,0 +1,277 @@
+//! Bots: every message to a function, once, and in the order of its room.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use kaiwa::chatwork;
+//! use kaiwa::chatwork::bot::{Bot, Context};
+//!
+//! let chatwork = chatwork::Client::from_env()?;
+//! let messages = chatwork.watch_all().stream();
+//! let bot = Bot::new(chatwork).shutdown(async { drop(tokio::signal::ctrl_c().await) });
+//! let summary = bot
+//!     .run(messages, async |context: Context| {
+//!         if context.mentions_me() {
+//!             context.reply(context.plain_text()).await?;
+//!         }
+//!         Ok::<_, kaiwa::Error>(())
+//!     })
+//!     .await?;
+//! println!("{} messages", summary.handled);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where messages come from
+//!
+//! From any stream of what becomes an [`Incoming`]. A [`watch`](super::watch) needs no address, goes on from a
+//! checkpoint with what was posted while the bot was down, and says what it could not see; but it is seconds behind
+//! and makes calls all the time. Webhooks come at once and cost no calls, but each is sent only once: what the server
+//! misses is lost. They go through an [`Inbox`], so that the server answers before any work:
+//!
+#![cfg_attr(feature = "axum", doc = "```no_run")]
+#![cfg_attr(not(feature = "axum"), doc = "```ignore")]
+//! use axum::{Router, extract::State, http::StatusCode, routing::post};
+//! use kaiwa::chatwork::bot::{Bot, Context, Inbox};
+//! use kaiwa::chatwork::webhook::{Event, Verified, Verifier};
+//! # use axum::extract::FromRef;
+//!
+//! #[derive(Clone)]
+//! struct App {
+//!     verifier: Verifier,
+//!     inbox: Inbox,
+//! }
+//! # impl FromRef<App> for Verifier {
+//! #     fn from_ref(app: &App) -> Self {
+//! #         app.verifier.clone()
+//! #     }
+//! # }
+//!
+//! async fn hook(State(app): State<App>, Verified(event): Verified<Event>) -> StatusCode {
+//!     match app.inbox.push(event) {
+//!         Ok(()) => StatusCode::OK,
+//!         Err(_) => StatusCode::SERVICE_UNAVAILABLE, // and into a log: it is not sent again
+//!     }
+//! }
+//!
+//! # async fn example(
+//! #     chatwork: kaiwa::chatwork::Client, verifier: Verifier, listener: tokio::net::TcpListener,
+//! # ) -> Result<(), Box<dyn std::error::Error>> {
+//! let mut bot = Bot::new(chatwork);
+//! let (inbox, deliveries) = bot.inbox(256);
+//! let router = Router::new().route("/hook", post(hook)).with_state(App { verifier, inbox });
+//! tokio::spawn(async move { axum::serve(listener, router).await });
+//! bot.run(deliveries, async |context: Context| context.reply("受け付けました").await.map(drop)).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What is handled
+//!
+//! Messages that are new to the bot, and edits only with [`edits`](Bot::edits). Its own messages are passed over, by
+//! their author. So are repeats, by room and id: a message that two webhooks bring, or a webhook and a watch, is
+//! handled once, as long as it is remembered (24 hours, and 10,000 messages unless there is [another
+//! store](Bot::replay_cache)). It is remembered before it is handled, so that no message is handled twice, and one
+//! whose handler failed is not handled again.
+//!
+//! # Order
+//!
+//! Of each room one message is handled at a time, in the order in which they came. Up to
+//! [`concurrency`](Bot::concurrency) rooms are handled at once, and of more they take turns. While
+//! [`queue`](Bot::queue) messages wait, the source is not read: a watch then looks less often, and an inbox fills up.
+//! One busy room can bring this about for all; so that none does for ever, a handler is dropped after a
+//! [`timeout`](Bot::timeout).
+//!
+//! # Failures
+//!
+//! A handler that returns an error, panics or takes too long is told to [`on_notice`](Bot::on_notice), and the next
+//! message is handled. So is a failure of the source, which a watch recovers from by itself. (With `panic = "abort"`
+//! a panic ends the program.)
+//!
+//! # Shutting down
+//!
+//! When the [`shutdown`](Bot::shutdown) future ends, or the source does, nothing more is taken; what was taken is
+//! handled, within [`grace`](Bot::grace) if there is one. An inbox is closed first, and what it had accepted is
+//! handled too. The [`Summary`] says how it went.
+//!
+//! A bot that is to go on where it was keeps its watch, and runs with `&mut watch`: once the bot has ended, what was
+//! taken was handled, and [`Watch::checkpoint`](super::watch::Watch::checkpoint) says where to begin. If the program
+//! may also be killed, read the watch without a bot, and save the checkpoint after each event, as `examples/relay.rs`
+//! does.
+
+mod context;
+mod inbox;
+mod incoming;
+mod run;
+
+pub use context::Context;
+pub use inbox::{Deliveries, Inbox, PushError};
+pub use incoming::{Failure, Incoming, Notice, ReceivedMessage};
+
+use super::{AccountId, Client};
+use crate::webhook::{MemoryReplayCache, ReplayCache};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use inbox::Gate;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How many messages are remembered unless there is another [`replay_cache`](Bot::replay_cache).
+const REMEMBERED: usize = 10_000;
+
+/// How long a handler may take unless [`timeout`](Bot::timeout) says otherwise.
+const TIMEOUT: Duration = Duration::from_secs(300);
+
+/// Hands messages to a function; see the [module](self).
+#[must_use = "a bot does nothing until it is run"]
+pub struct Bot {
+    client: Client,
+    me: Option<AccountId>,
+    concurrency: usize,
+    queue: usize,
+    edits: bool,
+    timeout: Option<Duration>,
+    grace: Option<Duration>,
+    replay_cache: Arc<dyn ReplayCache>,
+    shutdown: BoxFuture<'static, ()>,
+    on_notice: Box<dyn Fn(Notice) + Send + Sync>,
+    gates: Vec<Arc<Gate>>,
+}
+
+impl Bot {
+    /// A bot that answers with this client, and waits on its clock.
+    pub fn new(client: Client) -> Self {
+        let settings = &client.transport.settings;
+        let replay_cache = Arc::new(MemoryReplayCache::with_clock(REMEMBERED, Arc::clone(&settings.clock)));
+        // On a clock that jumps, as a client without a timeout often has in tests, handlers would end at once.
+        let timeout = settings.timeout.and(Some(TIMEOUT));
+        Self {
+            client,
+            me: None,
+            concurrency: 8,
+            queue: 256,
+            edits: false,
+            timeout,
+            grace: None,
+            replay_cache,
+            shutdown: futures::future::pending().boxed(),
+            on_notice: Box::new(trace),
+            gates: Vec::new(),
+        }
+    }
+
+    /// The bot's own account. Without it the bot asks `GET /me` when it starts.
+    pub fn me(mut self, account: AccountId) -> Self {
+        self.me = Some(account);
+        self
+    }
+
+    /// How many rooms are handled at once, at least one; 8 by default.
+    pub fn concurrency(mut self, rooms: usize) -> Self {
+        self.concurrency = rooms.max(1);
+        self
+    }
+
+    /// How many messages wait, at least one, before the source is no longer read; 256 by default.
+    pub fn queue(mut self, messages: usize) -> Self {
+        self.queue = messages.max(1);
+        self
+    }
+
+    /// Whether edits are handled as well, each once. [`update_time`](ReceivedMessage::update_time) tells them apart.
+    /// Default: no.
+    pub fn edits(mut self, edits: bool) -> Self {
+        self.edits = edits;
+        self
+    }
+
+    /// How long a handler may take before it is dropped, `None` for as long as it likes. 5 minutes by default; no
+    /// limit if the client has no timeout.
+    pub fn timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.timeout = timeout.into();
+        self
+    }
+
+    /// How long a shutdown may take. What is not handled by then is abandoned: running handlers are dropped, and
+    /// messages that wait are lost. Without it the bot handles all of them.
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = Some(grace);
+        self
+    }
+
+    /// Remembers messages there: in a store that processes share, so that each message is handled by one of them, or
+    /// in a [`MemoryReplayCache`] of another size.
+    pub fn replay_cache(mut self, cache: Arc<dyn ReplayCache>) -> Self {
+        self.replay_cache = cache;
+        self
+    }
+
+    /// Shuts the bot down when this ends: Ctrl-C, a channel, a timer.
+    pub fn shutdown(mut self, when: impl Future<Output = ()> + Send + 'static) -> Self {
+        self.shutdown = when.boxed();
+        self
+    }
+
+    /// Is told of whatever is not for the handler. By default it is logged, as warnings of `tracing` without texts or
+    /// ids of messages. It must not block, and a panic in it ends the bot.
+    pub fn on_notice(mut self, tell: impl Fn(Notice) + Send + Sync + 'static) -> Self {
+        self.on_notice = Box::new(tell);
+        self
+    }
+
+    /// An inbox for webhooks that holds so many events, at least one, and the source that takes them out.
+    ///
+    /// It takes up what comes at once: more than the server gets within the time that the bot needs to take its
+    /// messages, which is none until [`queue`](Self::queue) of them wait.
+    pub fn inbox(&mut self, capacity: usize) -> (Inbox, Deliveries) {
+        let (inbox, deliveries) = inbox::inbox(capacity);
+        self.gates.push(deliveries.gate());
+        (inbox, deliveries)
+    }
+}
+
+/// What a bot has done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Summary {
+    /// Messages whose handler succeeded.
+    pub handled: u64,
+    /// Messages whose handler failed, panicked or took too long.
+    pub failed: u64,
+    /// Its own messages, passed over.
+    pub own: u64,
+    /// Repeats, passed over.
+    pub repeated: u64,
+    /// Messages that were taken and not handled by the end of the [`grace`](Bot::grace).
+    pub abandoned: u64,
+}
+
+fn trace(notice: Notice) {
+    match notice {
+        Notice::Failed { failure, .. } => tracing::warn!(error = %failure, "a message was not handled"),
+        Notice::Source(error) => tracing::warn!(%error, "the bot's source failed and goes on"),
+        Notice::Watch(super::watch::Event::Gap { .. }) => {
+            tracing::warn!("messages may be missing before the next one");
+        }
+        Notice::Watch(super::watch::Event::Limited { hidden, .. }) => {
+            tracing::warn!(?hidden, "the service hides messages");
+        }
+        Notice::Watch(_) => {}
+        #[cfg(feature = "webhooks")]
+        Notice::Webhook(other) => tracing::warn!(event_type = other.event_type, "an unknown webhook event"),
+    }
+}
+
+impl fmt::Debug for Bot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bot")
+            .field("me", &self.me)
+            .field("concurrency", &self.concurrency)
+            .field("queue", &self.queue)
+            .field("edits", &self.edits)
+            .field("timeout", &self.timeout)
+            .field("grace", &self.grace)
+            .field("replay_cache", &self.replay_cache)
+            .finish_non_exhaustive()
+    }
+}

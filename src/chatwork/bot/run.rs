@@ -1,0 +1,237 @@
+//! The loop: takes messages, starts handlers, and sees them end.
+
+use super::inbox::Gate;
+use super::{Bot, Context, Failure, Incoming, Notice, ReceivedMessage, Summary};
+use crate::Error;
+use crate::chatwork::watch::fingerprint;
+use crate::chatwork::{AccountId, RoomId};
+use futures::future::{BoxFuture, Either, select};
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, Stream, StreamExt};
+use jiff::Timestamp;
+use std::any::Any;
+use std::collections::{HashMap, VecDeque};
+use std::future::poll_fn;
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+/// How long a message is remembered, unless it has to make room before.
+const REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Something that the loop waits for.
+enum Turn {
+    Ended(Arc<ReceivedMessage>, Result<(), Failure>),
+    Taken(Incoming),
+    Admitted(Option<ReceivedMessage>),
+    SourceEnded,
+    Shutdown,
+    GraceOver,
+}
+
+impl Bot {
+    /// Handles what `source` brings, until it ends or the bot is [shut down](Self::shutdown).
+    ///
+    /// Handlers run within this future, so that they may borrow, and are dropped with it. They wait at the same time, but
+    /// compute one after the other: long computations belong on a thread of their own.
+    ///
+    /// # Errors
+    ///
+    /// If the bot was not told its [account](Self::me) and `GET /me` fails. Later failures are
+    /// [notices](Self::on_notice).
+    pub async fn run<S, H, F, E>(mut self, source: S, handler: H) -> Result<Summary, Error>
+    where
+        S: Stream<Item: Into<Incoming>>,
+        H: Fn(Context) -> F,
+        F: Future<Output = Result<(), E>>,
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let mut shutdown = std::mem::replace(&mut self.shutdown, futures::future::pending().boxed());
+        let me = match self.me {
+            Some(me) => me,
+            None => self.client.me().await?.account_id,
+        };
+        let clock = Arc::clone(&self.client.transport.settings.clock);
+        let limit = || self.timeout.map(|time| (time, clock.sleep(time)));
+        let mut source = Some(Box::pin(source));
+        let mut admitting: Option<BoxFuture<'static, Option<ReceivedMessage>>> = None;
+        let mut running = FuturesUnordered::new();
+        let mut rooms = Rooms::default();
+        let mut summary = Summary::default();
+        let (mut stopping, mut grace): (bool, Option<BoxFuture<'static, ()>>) = (false, None);
+
+        loop {
+            while running.len() < self.concurrency
+                && let Some(message) = rooms.next()
+            {
+                let (client, message) = (self.client.clone(), Arc::new(message));
+                running.push(handle(&handler, Context { client, me, message }, limit()));
+            }
+            if stopping && drained(&self.gates) {
+                source = None;
+            }
+            let over = source.is_none() && admitting.is_none();
+            if over && running.is_empty() && rooms.waiting == 0 {
+                return Ok(summary);
+            }
+            if (over || stopping) && grace.is_none() {
+                grace = self.grace.map(|grace| clock.sleep(grace));
+            }
+            let turn = poll_fn(|task| {
+                if let Poll::Ready(Some((message, result))) = running.poll_next_unpin(task) {
+                    return Poll::Ready(Turn::Ended(message, result));
+                }
+                if !stopping && shutdown.poll_unpin(task).is_ready() {
+                    return Poll::Ready(Turn::Shutdown);
+                }
+                if grace.as_mut().is_some_and(|grace| grace.poll_unpin(task).is_ready()) {
+                    return Poll::Ready(Turn::GraceOver);
+                }
+                if let Some(admission) = &mut admitting {
+                    return admission.poll_unpin(task).map(Turn::Admitted);
+                }
+                match &mut source {
+                    Some(source) if rooms.waiting < self.queue => match source.as_mut().poll_next(task) {
+                        Poll::Ready(Some(item)) => Poll::Ready(Turn::Taken(item.into())),
+                        // Of a source that is more than an inbox, the rest does not end.
+                        Poll::Pending if !(stopping && drained(&self.gates)) => Poll::Pending,
+                        Poll::Ready(None) | Poll::Pending => Poll::Ready(Turn::SourceEnded),
+                    },
+                    _ => Poll::Pending,
+                }
+            });
+            match turn.await {
+                Turn::Ended(message, result) => {
+                    rooms.ended(message.room_id);
+                    match result {
+                        Ok(()) => summary.handled += 1,
+                        Err(failure) => {
+                            summary.failed += 1;
+                            let message = Arc::unwrap_or_clone(message);
+                            (self.on_notice)(Notice::Failed { message, failure });
+                        }
+                    }
+                }
+                Turn::Taken(Incoming::Notice(notice)) => (self.on_notice)(notice),
+                Turn::Taken(Incoming::Edited(_)) if !self.edits => {}
+                Turn::Taken(Incoming::Message(message) | Incoming::Edited(message)) => {
+                    if message.account_id == me {
+                        summary.own += 1;
+                    } else {
+                        admitting = Some(self.admit(me, message));
+                    }
+                }
+                Turn::Admitted(message) => {
+                    admitting = None;
+                    match message {
+                        Some(message) => rooms.add(message),
+                        None => summary.repeated += 1,
+                    }
+                }
+                Turn::SourceEnded => source = None,
+                Turn::Shutdown => {
+                    stopping = true;
+                    self.gates.iter().for_each(|gate| gate.close());
+                }
+                Turn::GraceOver => {
+                    let abandoned = running.len() + rooms.waiting + usize::from(admitting.is_some());
+                    summary.abandoned = abandoned as u64;
+                    return Ok(summary);
+                }
+            }
+        }
+    }
+
+    /// The message, if it is not a repeat.
+    fn admit(&self, me: AccountId, message: ReceivedMessage) -> BoxFuture<'static, Option<ReceivedMessage>> {
+        let ReceivedMessage { room_id, message_id, update_time, body, .. } = &message;
+        let mut key = format!("chatwork:bot-{me}:{room_id}:{message_id}");
+        // Where edits are handled, every version of a message is one of its own. Two within a second differ in the
+        // text.
+        if self.edits {
+            let update = update_time.map_or(0, Timestamp::as_second);
+            key.push_str(&format!(":{update}:{:08x}", fingerprint(body)));
+        }
+        let cache = Arc::clone(&self.replay_cache);
+        async move { cache.first_seen(&key, REMEMBERED).await.then_some(message) }.boxed()
+    }
+}
+
+/// Calls the handler, and sees it end within its time.
+async fn handle<H, F, E>(
+    handler: &H,
+    context: Context,
+    limit: Option<(Duration, BoxFuture<'static, ()>)>,
+) -> (Arc<ReceivedMessage>, Result<(), Failure>)
+where
+    H: Fn(Context) -> F,
+    F: Future<Output = Result<(), E>>,
+    E: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let message = Arc::clone(&context.message);
+    // The handler is called in here, since it may panic before there is a future.
+    let handling = AssertUnwindSafe(async { handler(context).await }).catch_unwind();
+    let handled = match limit {
+        None => handling.await,
+        Some((time, limit)) => match select(pin!(handling), limit).await {
+            Either::Left((handled, _)) => handled,
+            Either::Right(_) => return (message, Err(Failure::Timeout(time))),
+        },
+    };
+    let result = match handled {
+        Ok(result) => result.map_err(|error| Failure::Error(error.into())),
+        Err(panic) => Err(Failure::Panic(panic_message(&*panic))),
+    };
+    (message, result)
+}
+
+/// Whether everything that the inboxes accepted has been taken.
+fn drained(gates: &[Arc<Gate>]) -> bool {
+    gates.iter().all(|gate| gate.is_drained())
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message").to_owned()
+}
+
+/// The messages that wait, by room.
+#[derive(Default)]
+struct Rooms {
+    /// Every room of which a message is being handled or waits.
+    queues: HashMap<RoomId, VecDeque<ReceivedMessage>>,
+    /// The rooms of which a message waits and none is being handled, in the order of their turns.
+    turns: VecDeque<RoomId>,
+    waiting: usize,
+}
+
+impl Rooms {
+    fn add(&mut self, message: ReceivedMessage) {
+        let room = message.room_id;
+        self.waiting += 1;
+        let queue = self.queues.entry(room).or_insert_with(|| {
+            self.turns.push_back(room);
+            VecDeque::new()
+        });
+        queue.push_back(message);
+    }
+
+    /// The next message of a room of which none is being handled. The room then counts as one that has.
+    fn next(&mut self) -> Option<ReceivedMessage> {
+        let room = self.turns.pop_front()?;
+        let message = self.queues.get_mut(&room)?.pop_front()?;
+        self.waiting -= 1;
+        Some(message)
+    }
+
+    fn ended(&mut self, room: RoomId) {
+        match self.queues.get(&room) {
+            Some(queue) if !queue.is_empty() => self.turns.push_back(room),
+            _ => {
+                self.queues.remove(&room);
+            }
+        }
+    }
+}

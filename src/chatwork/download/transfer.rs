@@ -1,0 +1,416 @@
+//! A file's content on its way, over as many connections as it takes.
+
+use super::Terms;
+use crate::chatwork::{File, FileHandle};
+use crate::error::{Answer, Call, Error, ErrorKind, Outcome};
+use crate::limits::RateLimit;
+use crate::transport::auth::check_url;
+use crate::transport::operation::{DOWNLOAD, Safety};
+use crate::transport::{Settings, Timer, trace};
+use bytes::{Buf, Bytes};
+use reqwest::header::{
+    ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_RANGE,
+    LOCATION, RANGE,
+};
+use reqwest::{Response, StatusCode};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::{Duration, Instant};
+use url::Url;
+
+/// How many redirects are followed to a file.
+const MAX_REDIRECTS: usize = 5;
+
+/// A download under way.
+pub(super) struct Transfer {
+    handle: FileHandle,
+    terms: Terms,
+    /// What the service says of the file, without its address.
+    file: File,
+    /// The address, until it is used.
+    url: Option<String>,
+    /// How much of the content has been handed out.
+    received: u64,
+    /// How much of the answer has been handed out by an earlier one.
+    skip: u64,
+    answer: Option<Response>,
+    /// A strong validator of the content that is being put together.
+    etag: Option<HeaderValue>,
+    /// Whether ranges are worth asking for.
+    ranges: bool,
+    doubtful: bool,
+    /// Whether progress was told of the beginning.
+    told: bool,
+    /// Requests to the file server.
+    sent: u32,
+    /// Failures since the last byte of progress, and when that was.
+    failures: u32,
+    since: Instant,
+    /// Whether an address was refused since then.
+    refused: bool,
+}
+
+/// Why there is nothing more for now.
+enum Setback {
+    /// It would end the same way.
+    Final(Error),
+    Passing {
+        kind: ErrorKind,
+        outcome: Outcome,
+        /// What the file server asks to wait.
+        wait: Option<Duration>,
+        /// Whether the address was refused, which lives for 30 seconds only.
+        expired: bool,
+    },
+}
+
+impl Setback {
+    fn passing(kind: ErrorKind, outcome: Outcome) -> Self {
+        Self::Passing { kind, outcome, wait: None, expired: false }
+    }
+}
+
+impl Transfer {
+    /// Asks for the description and the address.
+    pub(super) async fn describe(handle: FileHandle, terms: Terms) -> Result<Self, Error> {
+        let (file, url) = describe(&handle, &terms).await?;
+        let since = handle.settings().clock.now();
+        Ok(Self {
+            handle,
+            terms,
+            file,
+            url: Some(url),
+            received: 0,
+            skip: 0,
+            answer: None,
+            etag: None,
+            ranges: true,
+            doubtful: false,
+            told: false,
+            sent: 0,
+            failures: 0,
+            since,
+            refused: false,
+        })
+    }
+
+    pub(super) fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// A number for this file of this service, so that the remains of another one are not taken for its beginning.
+    pub(super) fn identity(&self) -> u64 {
+        let File { file_id, filename, filesize, upload_time, .. } = &self.file;
+        let mut hasher = DefaultHasher::new();
+        let base = &self.settings().base_text;
+        (base, self.handle.room.id.0, file_id.0, filename, filesize, upload_time.as_second())
+            .hash(&mut hasher);
+        hasher.finish()
+    }
+
+    /// Whether the content has contradicted what was said of it.
+    pub(super) fn is_doubtful(&self) -> bool {
+        self.doubtful
+    }
+
+    /// Begins after what is there already.
+    pub(super) fn skip_to(&mut self, length: u64) {
+        self.received = length;
+    }
+
+    /// Waits until the file server answers.
+    pub(super) async fn begin(&mut self) -> Result<(), Error> {
+        loop {
+            match self.open().await {
+                Ok(answer) => {
+                    self.answer = Some(answer);
+                    return Ok(());
+                }
+                Err(setback) => self.recover(setback).await?,
+            }
+        }
+    }
+
+    /// The next piece; `None` once everything has been handed out.
+    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Error> {
+        let total = self.file.filesize;
+        if !std::mem::replace(&mut self.told, true) {
+            self.terms.progress.tell(self.received, total);
+        }
+        // An empty file is asked for, too: the description alone is no proof of its being empty.
+        if self.received == total && total > 0 {
+            return Ok(None);
+        }
+        loop {
+            match self.step().await {
+                Ok(Some(piece)) if piece.is_empty() => {}
+                Ok(Some(piece)) => {
+                    self.received += piece.len() as u64;
+                    (self.failures, self.refused) = (0, false);
+                    self.since = self.settings().clock.now();
+                    self.terms.progress.tell(self.received, total);
+                    if self.received == total {
+                        self.settings().retry_budget.succeeded();
+                    }
+                    return Ok(Some(piece));
+                }
+                Ok(None) => return Ok(None),
+                Err(setback) => self.recover(setback).await?,
+            }
+        }
+    }
+
+    async fn step(&mut self) -> Result<Option<Bytes>, Setback> {
+        let mut answer = match self.answer.take() {
+            Some(answer) => answer,
+            None => self.open().await?,
+        };
+        let left = self.file.filesize - self.received;
+        match self.in_time(answer.chunk()).await? {
+            Ok(Some(mut piece)) => {
+                let skip = piece.len().min(usize::try_from(self.skip).unwrap_or(usize::MAX));
+                piece.advance(skip);
+                self.skip -= skip as u64;
+                if piece.len() as u64 > left {
+                    return Err(
+                        self.doubt("the file server sends more than the service says that the file has")
+                    );
+                }
+                self.answer = Some(answer);
+                Ok(Some(piece))
+            }
+            Ok(None) if left == 0 => Ok(None),
+            Ok(None) => {
+                let early = format!("the file server ended {left} bytes early");
+                Err(Setback::passing(ErrorKind::Download(early), Outcome::Rejected))
+            }
+            Err(error) => Err(Setback::passing(ErrorKind::Body(error.without_url()), Outcome::Rejected)),
+        }
+    }
+
+    /// Asks the file server for what is missing, at a new address.
+    async fn open(&mut self) -> Result<Response, Setback> {
+        let url = match self.url.take() {
+            Some(url) => url,
+            None => {
+                let (file, url) = describe(&self.handle, &self.terms).await.map_err(Setback::Final)?;
+                if file.filesize != self.file.filesize {
+                    return Err(self.doubt("the service says another length than before"));
+                }
+                url
+            }
+        };
+        let mut url = self.checked(Url::parse(&url))?;
+        let from = if self.ranges { self.received } else { 0 };
+        for _ in 0..=MAX_REDIRECTS {
+            let answer = self.ask(&url, from).await?;
+            let location = answer.headers().get(LOCATION).filter(|_| answer.status().is_redirection());
+            let Some(location) = location else { return self.accept(answer, from) };
+            let location = location.to_str().unwrap_or_default();
+            url = self.checked(url.join(location))?;
+        }
+        Err(self.final_(ErrorKind::Download("the file server redirects round and round".to_owned())))
+    }
+
+    /// Where a file may be fetched from: never in the clear, but on a machine that is its own service.
+    fn checked(&self, url: Result<Url, url::ParseError>) -> Result<Url, Setback> {
+        let refused = |problem: String| Err(self.final_(ErrorKind::Download(problem)));
+        let Ok(url) = url else { return refused("the file's address is no URL".to_owned()) };
+        if let Err(error) = check_url("the file's address", &url) {
+            return refused(error.kind().to_string());
+        }
+        if url.scheme() != "https" && self.settings().base.scheme() == "https" {
+            return refused("the file's address is plain http, and the service is not".to_owned());
+        }
+        Ok(url)
+    }
+
+    async fn ask(&mut self, url: &Url, from: u64) -> Result<Response, Setback> {
+        // The bytes of a file that is compressed on the way could be neither counted nor gone on with.
+        let request = self.settings().http.get(url.clone()).header(ACCEPT_ENCODING, "identity");
+        let request = match (from, &self.etag) {
+            (0, _) => request,
+            (_, None) => request.header(RANGE, format!("bytes={from}-")),
+            (_, Some(etag)) => request.header(RANGE, format!("bytes={from}-")).header(IF_RANGE, etag),
+        };
+        self.sent += 1;
+        tracing::debug!(operation = DOWNLOAD.id, number = self.sent, from, "asking the file server");
+        self.in_time(request.send()).await?.map_err(|error| {
+            let error = error.without_url();
+            if error.is_connect() {
+                Setback::passing(ErrorKind::Connect(error), Outcome::NotSent)
+            } else {
+                Setback::passing(ErrorKind::Send(error), Outcome::Rejected)
+            }
+        })
+    }
+
+    /// Whether the answer is the part of the file that was asked for, or all of it.
+    fn accept(&mut self, answer: Response, from: u64) -> Result<Response, Setback> {
+        let (status, headers) = (answer.status(), answer.headers());
+        let etag = headers.get(ETAG).filter(|etag| etag.as_bytes().starts_with(b"\"")).cloned();
+        let total = self.file.filesize;
+        let begins = match status {
+            StatusCode::OK => 0,
+            StatusCode::PARTIAL_CONTENT if from > 0 => match content_range(headers) {
+                Some((first, last, whole))
+                    if first == from
+                        && last.checked_add(1) == Some(total)
+                        && whole.is_none_or(|whole| whole == total) =>
+                {
+                    from
+                }
+                _ => return Err(self.doubt("the file server sends another part than it was asked for")),
+            },
+            StatusCode::RANGE_NOT_SATISFIABLE if from > 0 => {
+                self.ranges = false;
+                return Err(refusal(status, headers, self.settings()));
+            }
+            _ => return Err(refusal(status, headers, self.settings())),
+        };
+        let length = number(headers, CONTENT_LENGTH);
+        if length.is_some_and(|length| length != total - begins) {
+            return Err(
+                self.doubt("the file server sends another length than the service says that the file has")
+            );
+        }
+        if let (Some(before), Some(now)) = (&self.etag, &etag)
+            && before != now
+        {
+            return Err(self.doubt("the file has changed while it was being downloaded"));
+        }
+        self.etag = etag.or(self.etag.take());
+        self.skip = self.received - begins;
+        Ok(answer)
+    }
+
+    /// Waits until it can go on, if it can.
+    async fn recover(&mut self, setback: Setback) -> Result<(), Error> {
+        self.answer = None;
+        let (kind, outcome, asked, expired) = match setback {
+            Setback::Final(error) => return Err(error),
+            Setback::Passing { kind, outcome, wait, expired } => (kind, outcome, wait, expired),
+        };
+        if expired && !self.refused {
+            // A new address is no repetition, as a new token is none.
+            self.refused = true;
+            return Ok(());
+        }
+        self.failures += 1;
+        let settings = self.settings();
+        let policy = self.terms.retry.as_ref().unwrap_or(&settings.retry);
+        let elapsed = settings.clock.now().saturating_duration_since(self.since);
+        let passing = match &kind {
+            ErrorKind::Status(status) => !expired && passes(*status, asked),
+            _ => true,
+        };
+        let wait = passing
+            .then(|| policy.wait(self.failures, asked))
+            .flatten()
+            .filter(|wait| policy.allows(self.failures, elapsed.saturating_add(*wait)))
+            .filter(|_| asked.is_some() || settings.retry_budget.take(&*settings.clock));
+        let Some(wait) = wait else {
+            let status = if let ErrorKind::Status(status) = kind { Some(status) } else { None };
+            let answer = Answer { status, wait: asked, ..Answer::default() };
+            return Err(self.error(Error::new(kind, outcome).with_answer(answer)));
+        };
+        trace::wait(self.failures, wait, &kind);
+        settings.clock.sleep(wait).await;
+        Ok(())
+    }
+
+    /// What the future comes to, unless nothing comes for too long.
+    async fn in_time<F: Future>(&self, future: F) -> Result<F::Output, Setback> {
+        let Settings { clock, attempt_timeout, .. } = self.settings();
+        let stall = self.terms.stall.unwrap_or(*attempt_timeout);
+        let mut timer = stall.map(|stall| Timer::new(clock.sleep(stall), stall));
+        let timed_out = |stall: Duration| Setback::passing(ErrorKind::Timeout(stall), Outcome::Rejected);
+        Timer::race(&mut timer, future).await.map_err(timed_out)
+    }
+
+    fn doubt(&mut self, problem: &str) -> Setback {
+        self.doubtful = true;
+        self.final_(ErrorKind::Download(problem.to_owned()))
+    }
+
+    fn final_(&self, kind: ErrorKind) -> Setback {
+        Setback::Final(self.failed(kind, Outcome::Rejected))
+    }
+
+    pub(super) fn failed(&self, kind: ErrorKind, outcome: Outcome) -> Error {
+        self.error(Error::new(kind, outcome))
+    }
+
+    fn error(&self, error: Error) -> Error {
+        error.with_call(Call::new(&DOWNLOAD, Safety::Safe), self.sent)
+    }
+
+    fn settings(&self) -> &Settings {
+        self.handle.settings()
+    }
+}
+
+impl FileHandle {
+    fn settings(&self) -> &Settings {
+        &self.room.transport.settings
+    }
+}
+
+/// The description, and the address apart from it.
+async fn describe(handle: &FileHandle, terms: &Terms) -> Result<(File, String), Error> {
+    let mut request = handle.get().create_download_url(true);
+    if let Some(retry) = &terms.retry {
+        request = request.with_retry(retry.clone());
+    }
+    let mut file = match request.send().await {
+        Ok(file) => file.into_inner(),
+        // It only reads, so that nothing of it has been applied.
+        Err(error) if error.outcome() == Outcome::NotSent => return Err(error),
+        Err(error) => return Err(error.with_outcome(Outcome::Rejected)),
+    };
+    match file.download_url.take() {
+        Some(url) => Ok((file, url.expose().to_owned())),
+        None => {
+            let problem =
+                ErrorKind::Download("the service gives no address to download the file from".to_owned());
+            Err(Error::new(problem, Outcome::Rejected).with_call(Call::new(&DOWNLOAD, Safety::Safe), 0))
+        }
+    }
+}
+
+/// The file server's refusal. Its headers and body stay out of it: they can hold the address.
+fn refusal(status: StatusCode, headers: &HeaderMap, settings: &Settings) -> Setback {
+    let wait = RateLimit::from_headers(headers, settings.clock.wall()).and_then(|limit| limit.retry_after);
+    let expired = matches!(
+        status,
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND | StatusCode::GONE
+    );
+    Setback::Passing { kind: ErrorKind::Status(status), outcome: Outcome::Rejected, wait, expired }
+}
+
+/// Whether a refusal may be over the next time.
+fn passes(status: StatusCode, wait: Option<Duration>) -> bool {
+    wait.is_some()
+        || matches!(
+            status,
+            StatusCode::REQUEST_TIMEOUT
+                | StatusCode::RANGE_NOT_SATISFIABLE
+                | StatusCode::TOO_MANY_REQUESTS
+                | StatusCode::INTERNAL_SERVER_ERROR
+                | StatusCode::BAD_GATEWAY
+                | StatusCode::SERVICE_UNAVAILABLE
+                | StatusCode::GATEWAY_TIMEOUT
+        )
+}
+
+/// First and last byte, and the whole length if it is told (RFC 9110, 14.4).
+fn content_range(headers: &HeaderMap) -> Option<(u64, u64, Option<u64>)> {
+    let range = headers.get(CONTENT_RANGE)?.to_str().ok()?.trim().strip_prefix("bytes ")?;
+    let (range, whole) = range.split_once('/')?;
+    let (first, last) = range.split_once('-')?;
+    let whole = if whole == "*" { None } else { Some(whole.parse().ok()?) };
+    Some((first.parse().ok()?, last.parse().ok()?, whole))
+}
+
+fn number(headers: &HeaderMap, name: HeaderName) -> Option<u64> {
+    headers.get(name)?.to_str().ok()?.trim().parse().ok()
+}

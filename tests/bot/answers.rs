@@ -1,0 +1,77 @@
+//! What a handler can say, and what it is told.
+
+use crate::world::{ME, World, bot};
+use futures::stream;
+use kaiwa::chatwork::bot::{Bot, Context};
+use kaiwa::chatwork::notation::Message;
+use kaiwa::chatwork::webhook::Event;
+use kaiwa::chatwork::{AccountId, Arrival, Reconcile};
+use kaiwa::sandbox::{Fault, Script, Service};
+use serde_json::json;
+use std::cell::RefCell;
+
+fn said(body: &str) -> Event {
+    let message = json!({
+        "message_id": "77", "room_id": 10, "account_id": 2, "body": body, "send_time": 1_767_193_200, "update_time": 0,
+    });
+    Event::MessageCreated(serde_json::from_value(message).expect("an event"))
+}
+
+#[tokio::test]
+async fn texts_are_harmless_and_messages_keep_their_tags() {
+    let world = World::new().await;
+    let handler = async |context: Context| {
+        context.reply("[toall]").await?;
+        context.reply(format!("{} [To:3]", context.plain_text())).await?;
+        let tagged = Message::new().text("[a]").code("b[0]");
+        context.reply(&tagged).await?;
+        context.reply(tagged).await?;
+        context.mention(context.plain_text()).await.map(drop)
+    };
+    let bot = Bot::new(world.client.clone()).me(ME);
+    let summary = bot.run(stream::iter([said("[info]x]y[/info]")]), handler).await.expect("it runs");
+    assert_eq!(summary.handled, 1);
+    let expected = [
+        "[rp aid=2 to=10-77]\n［toall］",
+        "[rp aid=2 to=10-77]\nx］y ［To:3］",
+        "[rp aid=2 to=10-77]\n［a］[code]b[0][/code]",
+        "[rp aid=2 to=10-77]\n［a］[code]b[0][/code]",
+        "[To:2]\nx］y",
+    ];
+    assert_eq!(world.bodies(10), expected);
+}
+
+#[tokio::test]
+async fn an_answer_is_a_request_like_any_other() {
+    let world = World::new().await;
+    world.sandbox.faults().script(Service::Chatwork, Script::on("post_message").then(Fault::reset().after()));
+    let handler = async |context: Context| {
+        let reconcile = Reconcile::new().account(context.me());
+        let sent = context.reply("once").with_reconcile(reconcile).await?;
+        assert_eq!(sent.arrival, Arrival::Found);
+        Ok::<_, kaiwa::Error>(())
+    };
+    let run = Bot::new(world.client.clone()).me(ME).run(stream::iter([said("x")]), handler);
+    assert_eq!(world.clock.drive(run).await.expect("it runs").handled, 1);
+    assert_eq!(world.bodies(10).len(), 1);
+}
+
+#[tokio::test]
+async fn who_is_named_is_told() {
+    let named = RefCell::new(Vec::new());
+    let bodies =
+        ["[To:1]x", "[rp aid=1 to=10-5]x", "[To:2]x", "[toall]x", "[qt][To:1]x[/qt]", "[code][To:1][/code]"];
+    for body in bodies {
+        let (bot, _) = bot();
+        let handler = async |context: Context| {
+            named.borrow_mut().push(context.mentions_me());
+            assert_eq!(
+                (context.me(), context.room().id(), context.message().account_id),
+                (ME, 10.into(), AccountId(2))
+            );
+            Ok::<_, kaiwa::Error>(())
+        };
+        assert_eq!(bot.run(stream::iter([said(body)]), handler).await.expect("it runs").handled, 1);
+    }
+    assert_eq!(named.into_inner(), [true, true, false, false, false, false]);
+}

@@ -1,0 +1,146 @@
+//! How it ends: with nothing lost that it took, unless it is told to hurry.
+
+use crate::world::{Desk, bot, by, created};
+use futures::channel::mpsc;
+use futures::stream::{self, StreamExt};
+use kaiwa::Clock;
+use kaiwa::chatwork::bot::{Context, PushError};
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+async fn nothing(_: Context) -> Result<(), kaiwa::Error> {
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_was_taken_is_handled_and_nothing_else() {
+    let desk = Desk::new();
+    let (bot, _) = bot();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let (messages, source) = mpsc::unbounded();
+    let send = |id| messages.unbounded_send(created(10, id));
+    let script = async {
+        send(1).expect("it is open");
+        send(2).expect("it is open");
+        let one = desk.begun().await;
+        stop.send(()).expect("it runs");
+        // The source is dropped, so that whoever writes into it knows.
+        while !messages.is_closed() {
+            tokio::task::yield_now().await;
+        }
+        send(3).expect_err("it is closed");
+        one.end();
+        let two = desk.begun().await;
+        assert_eq!(two.id, 2);
+        two.end();
+    };
+    let bot = bot.shutdown(async { stopped.await.unwrap_or_default() });
+    let (summary, ()) = tokio::join!(bot.run(source, |context| desk.handle(context)), script);
+    let summary = summary.expect("it runs");
+    assert_eq!((summary.handled, summary.abandoned), (2, 0));
+}
+
+#[tokio::test]
+async fn a_shutdown_is_seen_while_the_queue_is_full() {
+    let desk = Desk::new();
+    let (bot, clock) = bot();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let source = stream::iter((0..10).map(|id| created(10, id)));
+    let bot =
+        bot.queue(2).shutdown(async { stopped.await.unwrap_or_default() }).grace(Duration::from_secs(5));
+    let script = async {
+        let begun = desk.begun().await;
+        assert_eq!(clock.sleepers(), 0);
+        stop.send(()).expect("it runs");
+        while clock.sleepers() == 0 {
+            tokio::task::yield_now().await;
+        }
+        clock.advance(Duration::from_secs(5));
+        begun
+    };
+    let (summary, _begun) = tokio::join!(bot.run(source, |context| desk.handle(context)), script);
+    let summary = summary.expect("it runs");
+    assert_eq!((summary.handled, summary.abandoned), (0, 3));
+}
+
+#[tokio::test]
+async fn the_grace_begins_with_the_end_of_the_source() {
+    let (bot, clock) = bot();
+    let source = stream::iter([created(10, 1), created(11, 2), created(12, 3), created(12, 4)]);
+    let handler = async |context: Context| match context.message().room_id.0 {
+        10 => Ok(()),
+        11 => std::future::pending().await,
+        _ => {
+            clock.sleep(Duration::from_secs(3)).await;
+            Ok::<_, kaiwa::Error>(())
+        }
+    };
+    let run = bot.grace(Duration::from_secs(5)).run(source, handler);
+    let summary = clock.drive(run).await.expect("it runs");
+    assert_eq!((summary.handled, summary.abandoned), (2, 2));
+    assert_eq!(clock.elapsed(), Duration::from_secs(5));
+}
+
+#[tokio::test]
+async fn an_inbox_takes_what_it_can_hold_and_never_waits() {
+    let (mut bot, _) = bot();
+    let (inbox, deliveries) = bot.inbox(2);
+    assert_eq!(inbox.push(created(10, 1)), Ok(()));
+    assert_eq!(inbox.clone().push(by(1, 10, 2)), Ok(()));
+    assert_eq!(inbox.push(created(10, 3)), Err(PushError::Full));
+    assert_eq!(PushError::Full.status(), 503);
+    inbox.close();
+    assert_eq!(inbox.push(created(10, 3)), Err(PushError::Closed));
+    let summary = bot.run(deliveries, nothing).await.expect("it runs");
+    assert_eq!((summary.handled, summary.own), (1, 1));
+}
+
+#[tokio::test]
+async fn an_inbox_without_senders_ends_the_bot() {
+    let (mut bot, _) = bot();
+    let (inbox, deliveries) = bot.inbox(8);
+    inbox.push(created(10, 1)).expect("there is room");
+    drop(inbox);
+    assert_eq!(bot.run(deliveries, nothing).await.expect("it runs").handled, 1);
+}
+
+#[tokio::test]
+async fn what_an_inbox_accepted_is_handled_in_a_shutdown() {
+    let (mut bot, _) = bot();
+    let (inbox, deliveries) = bot.inbox(8);
+    for id in 1..=3 {
+        inbox.push(created(10, id)).expect("there is room");
+    }
+    let summary = bot.shutdown(async {}).run(deliveries, nothing).await.expect("it runs");
+    assert_eq!(summary.handled, 3);
+    assert_eq!(inbox.push(created(10, 4)), Err(PushError::Closed));
+}
+
+#[tokio::test]
+async fn an_inbox_beside_a_source_that_never_ends_is_emptied_in_a_shutdown() {
+    let (mut bot, _) = bot();
+    let (inbox, deliveries) = bot.inbox(8);
+    inbox.push(created(10, 1)).expect("there is room");
+    let source = stream::select(deliveries, stream::pending());
+    let summary = bot.shutdown(async {}).queue(1).run(source, nothing).await.expect("it runs");
+    assert_eq!(summary.handled, 1);
+}
+
+#[tokio::test]
+async fn an_idle_bot_is_woken_by_the_close_of_its_inbox() {
+    let (mut bot, _) = bot();
+    let (inbox, deliveries) = bot.inbox(8);
+    let source = deliveries.inspect(|_| unreachable!("nothing is pushed"));
+    let running = tokio::spawn(bot.run(source, nothing));
+    tokio::task::yield_now().await;
+    inbox.close();
+    assert_eq!(running.await.expect("no panic").expect("it runs"), Default::default());
+}
+
+#[tokio::test]
+async fn an_inbox_whose_bot_is_gone_is_closed() {
+    let (mut bot, _) = bot();
+    let (inbox, deliveries) = bot.inbox(8);
+    drop(bot.run(deliveries, nothing));
+    assert_eq!(inbox.push(created(10, 1)), Err(PushError::Closed));
+}

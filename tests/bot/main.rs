@@ -1,0 +1,10 @@
+//! The bot loop, against the sandbox.
+
+mod answers;
+mod closing;
+mod order;
+mod repeats;
+mod trouble;
+mod watching;
+mod webhooks;
+mod world;

@@ -1,0 +1,67 @@
+//! Files going up and coming down: what is sent, how failures are survived, and what is on the disk afterwards.
+
+mod download;
+mod server;
+mod to_file;
+mod upload;
+
+use kaiwa::chatwork::{FileHandle, FileId, RoomHandle, RoomId};
+use kaiwa::sandbox::chatwork::{Account, Room, Seed};
+use kaiwa::sandbox::{Recorded, Sandbox};
+use kaiwa::{Progress, VirtualClock};
+use std::sync::{Arc, Mutex};
+
+/// No two of its neighbouring parts are the same, so that one in the wrong place is seen.
+fn content(length: usize) -> Vec<u8> {
+    (0..length as u32).map(|index| (index.wrapping_mul(2_654_435_761) >> 24) as u8).collect()
+}
+
+/// A sandbox on a virtual clock, with a file of these bytes in room 1.
+struct World {
+    sandbox: Sandbox,
+    clock: VirtualClock,
+    room: RoomHandle,
+    file: FileHandle,
+}
+
+async fn world(bytes: &[u8]) -> World {
+    let room = Room::group(1, "Files").admin(1).file(1, "見積.pdf", bytes.to_vec());
+    let seed = Seed::new().account(Account::new(1, "Bot").token("bot-token")).room(room).unlimited();
+    let clock = VirtualClock::new();
+    let sandbox = Sandbox::builder().clock(clock.clone()).chatwork(seed).start().await.expect("a port");
+    let room = sandbox.chatwork_as("bot-token").build().expect("a client").room(RoomId(1));
+    let id = sandbox.chatwork().room(1).files()[0].file_id;
+    let file = room.file(FileId(id));
+    World { sandbox, clock, room, file }
+}
+
+impl World {
+    /// The requests of one operation.
+    fn requests(&self, operation: &str) -> Vec<Recorded> {
+        let mut requests = self.sandbox.requests();
+        requests.retain(|request| request.operation == Some(operation));
+        requests
+    }
+}
+
+/// Writes progress down.
+#[derive(Clone, Default)]
+struct Told(Arc<Mutex<Vec<Progress>>>);
+
+impl Told {
+    fn listen(&self) -> impl Fn(Progress) + Send + Sync + 'static {
+        let told = self.0.clone();
+        move |progress| told.lock().expect("not poisoned").push(progress)
+    }
+
+    fn bytes(&self) -> Vec<u64> {
+        self.0.lock().expect("not poisoned").iter().map(|progress| progress.bytes).collect()
+    }
+
+    fn totals(&self) -> Vec<u64> {
+        let mut totals: Vec<u64> =
+            self.0.lock().expect("not poisoned").iter().map(|progress| progress.total).collect();
+        totals.dedup();
+        totals
+    }
+}

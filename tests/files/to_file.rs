@@ -1,0 +1,205 @@
+use crate::server::{CANARY, Reply, Server, part};
+use crate::{Told, content, world};
+use kaiwa::sandbox::{Fault, Script, Service};
+use kaiwa::{ErrorKind, Outcome, RetryPolicy};
+use std::fs;
+use std::path::{Path, PathBuf};
+use tempfile::{TempDir, tempdir};
+
+fn directory() -> (TempDir, PathBuf) {
+    let directory = tempdir().expect("a directory");
+    let target = directory.path().join("見積.pdf");
+    (directory, target)
+}
+
+fn names(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).expect("it can be listed");
+    let name = |entry: fs::DirEntry| entry.file_name().to_string_lossy().into_owned();
+    let mut names: Vec<String> = entries.map(|entry| name(entry.expect("an entry"))).collect();
+    names.sort();
+    names
+}
+
+fn partial(directory: &Path) -> Option<PathBuf> {
+    names(directory).into_iter().find(|name| name.ends_with(".part")).map(|name| directory.join(name))
+}
+
+#[tokio::test]
+async fn a_complete_file_replaces_what_was_there() {
+    let bytes = content(300_000);
+    let ((directory, target), world, told) = (directory(), world(&bytes).await, Told::default());
+    fs::write(&target, "what was there before").expect("it can be written");
+    let saved = world.file.download().on_progress(told.listen()).to_file(&target).await.expect("it is saved");
+    assert_eq!((&*saved.filename, saved.filesize, saved.account.account_id.0), ("見積.pdf", 300_000, 1));
+    assert!(saved.download_url.is_none());
+    assert_eq!(fs::read(&target).expect("it is there"), bytes);
+    assert_eq!(names(directory.path()), ["見積.pdf"]);
+    assert_eq!((told.bytes().first(), told.bytes().last()), (Some(&0), Some(&300_000)));
+}
+
+#[tokio::test]
+async fn an_empty_file_is_a_file() {
+    let ((directory, target), world) = (directory(), world(b"").await);
+    world.file.download().to_file(&target).await.expect("it is saved");
+    assert_eq!(fs::read(&target).expect("it is there"), b"");
+    assert_eq!(names(directory.path()), ["見積.pdf"]);
+}
+
+#[tokio::test]
+async fn a_download_that_fails_leaves_the_target_and_is_gone_on_with() {
+    let bytes = content(300_000);
+    let ((directory, target), world) = (directory(), world(&bytes).await);
+    fs::write(&target, "what was there before").expect("it can be written");
+    let script = Script::on("download_file").then(Fault::short_body());
+    world.sandbox.faults().script(Service::Chatwork, script);
+    let download = world.file.download().with_retry(RetryPolicy::none());
+    let error = download.to_file(&target).await.expect_err("it is cut short");
+    assert_eq!(error.outcome(), Outcome::Rejected, "{error}");
+    assert_eq!(fs::read(&target).expect("it is there"), b"what was there before");
+    let partial = partial(directory.path()).expect("what has come is kept");
+    let name = partial.file_name().expect("a name").to_string_lossy();
+    let id = world.sandbox.chatwork().room(1).files()[0].file_id;
+    assert!(name.starts_with(&format!("見積.pdf.{id}-")), "{name}");
+    assert_eq!(fs::read(&partial).expect("it is there"), &bytes[..150_000]);
+
+    let told = Told::default();
+    world.file.download().on_progress(told.listen()).to_file(&target).await.expect("it is saved");
+    assert_eq!(fs::read(&target).expect("it is there"), bytes);
+    assert_eq!(names(directory.path()), ["見積.pdf"]);
+    let got = world.requests("download_file");
+    assert_eq!((got[1].header("range"), got[1].status), (Some("bytes=150000-"), Some(206)));
+    assert_eq!((told.bytes().first(), told.bytes().last()), (Some(&150_000), Some(&300_000)));
+}
+
+/// What an earlier process has left, under the name that a first download shows.
+async fn left_behind(left: &[u8], bytes: &[u8]) -> (Vec<u8>, Vec<Option<String>>) {
+    let ((directory, target), length) = (directory(), bytes.len());
+    let replies = [Reply::new(200, bytes).cut(1)];
+    let rest = bytes.get(left.len()..).filter(|rest| !rest.is_empty());
+    let next =
+        if rest.is_some() && !left.is_empty() { part(bytes, left.len()) } else { Reply::new(200, bytes) };
+    let server = Server::play(length, replies.into_iter().chain([next])).await;
+    let download = server.file().download().with_retry(RetryPolicy::none());
+    download.to_file(&target).await.expect_err("it is cut short");
+    fs::write(partial(directory.path()).expect("it is kept"), left).expect("it can be written");
+    server.file().download().to_file(&target).await.expect("it is saved");
+    assert_eq!(names(directory.path()), ["見積.pdf"]);
+    (fs::read(&target).expect("it is there"), server.ranges().split_off(1))
+}
+
+#[tokio::test]
+async fn what_an_earlier_process_left_counts_as_far_as_it_can() {
+    let bytes = content(1000);
+    let range = |from: usize| vec![Some(format!("bytes={from}-"))];
+    assert_eq!(left_behind(&bytes[..1], &bytes).await, (bytes.clone(), range(1)));
+    assert_eq!(left_behind(&bytes[..999], &bytes).await, (bytes.clone(), range(999)));
+    // A complete one only lacks its name, one that is longer is none, and an empty one is nothing.
+    assert_eq!(left_behind(&bytes, &bytes).await, (bytes.clone(), vec![]));
+    assert_eq!(left_behind(&content(1001), &bytes).await, (bytes.clone(), vec![None]));
+    assert_eq!(left_behind(b"", &bytes).await, (bytes.clone(), vec![None]));
+}
+
+#[tokio::test]
+async fn the_remains_of_another_file_are_not_taken_for_the_beginning_of_this_one() {
+    let (directory, target) = directory();
+    for text in [b"aaaaaa", b"bbbbbb"] {
+        // Two services, and the same ids in both.
+        let server = Server::play(6, [Reply::new(200, text).cut(3)]).await;
+        let download = server.file().download().with_retry(RetryPolicy::none());
+        download.to_file(&target).await.expect_err("it is cut short");
+        assert_eq!(server.ranges(), [None]);
+    }
+    assert_eq!(names(directory.path()).len(), 2);
+}
+
+#[tokio::test]
+async fn content_that_contradicts_itself_is_not_kept() {
+    let (directory, target) = directory();
+    let replies = [
+        Reply::new(200, b"aaaaaa").header("etag", "\"1\"").cut(3),
+        Reply::new(200, b"bbbbbb").header("etag", "\"2\""),
+        Reply::new(200, b"bbbbbb"),
+    ];
+    let server = Server::play(6, replies).await;
+    let error = server.clock.drive(server.file().download().to_file(&target)).await;
+    assert!(matches!(error.expect_err("it changed").kind(), ErrorKind::Download(_)));
+    assert!(names(directory.path()).is_empty());
+    server.file().download().to_file(&target).await.expect("it is saved");
+    assert_eq!(fs::read(&target).expect("it is there"), b"bbbbbb");
+}
+
+#[tokio::test]
+async fn two_downloads_do_not_write_one_file() {
+    let bytes = content(100_000);
+    let ((directory, target), world, told) = (directory(), world(&bytes).await, Told::default());
+    world.sandbox.faults().script(Service::Chatwork, Script::on("download_file").then(Fault::stall()));
+    let first = world.file.download().on_progress(told.listen());
+    let first = tokio::spawn(first.to_file(target.clone()));
+    while told.bytes().last().copied().unwrap_or_default() < 50_000 {
+        tokio::task::yield_now().await;
+    }
+    let error = world.file.download().to_file(&target).await.expect_err("the other one is writing");
+    assert!(matches!(error.kind(), ErrorKind::File { .. }), "{error}");
+    assert!(error.to_string().contains("another download is writing it"), "{error}");
+    assert!(error.to_string().contains("見積.pdf"), "{error}");
+    assert_eq!(error.outcome(), Outcome::NotSent);
+
+    // A download that is dropped keeps what it has, and lets go of it.
+    first.abort();
+    assert!(first.await.expect_err("it was aborted").is_cancelled());
+    let rest = loop {
+        match world.file.download().to_file(&target).await {
+            // The last write may still be under way.
+            Err(error) if error.to_string().contains("another download") => tokio::task::yield_now().await,
+            other => break other,
+        }
+    };
+    rest.expect("it is saved");
+    assert_eq!(fs::read(&target).expect("it is there"), bytes);
+    assert_eq!(names(directory.path()), ["見積.pdf"]);
+    let last = world.requests("download_file").pop().expect("a request");
+    assert!(last.header("range").is_some(), "it went on");
+}
+
+#[tokio::test]
+async fn many_downloads_at_once_leave_one_whole_file() {
+    let bytes = content(200_000);
+    let ((directory, target), world) = (directory(), world(&bytes).await);
+    let all = (0..16).map(|_| tokio::spawn(world.file.download().to_file(target.clone())));
+    let all: Vec<_> = all.collect();
+    let mut saved = 0;
+    for one in all {
+        match one.await.expect("it does not panic") {
+            Ok(_) => saved += 1,
+            Err(error) => assert!(error.to_string().contains("another download"), "{error}"),
+        }
+    }
+    assert!(saved > 0);
+    assert_eq!(fs::read(&target).expect("it is there"), bytes);
+    assert_eq!(names(directory.path()), ["見積.pdf"]);
+}
+
+#[tokio::test]
+async fn a_place_that_cannot_be_written_is_named() {
+    let ((directory, target), world) = (directory(), world(b"content").await);
+    fs::create_dir(&target).expect("it can be made");
+    let missing = directory.path().join("no such directory").join("a.pdf");
+    for (path, named) in
+        [(target.as_path(), "見積.pdf"), (&missing, "no such directory"), (Path::new("/"), "/")]
+    {
+        let error = world.file.download().to_file(path).await.expect_err(named);
+        assert!(matches!(error.kind(), ErrorKind::File { .. }), "{error}");
+        assert!(error.to_string().contains(named) && !error.to_string().contains(CANARY), "{error}");
+    }
+    assert_eq!(world.requests("download_file").len(), 0);
+    assert_eq!(names(directory.path()), ["見積.pdf"]);
+}
+
+#[tokio::test]
+async fn a_name_of_the_greatest_length_has_room_beside_it() {
+    let (directory, world) = (tempdir().expect("a directory"), world(b"content").await);
+    // 255 bytes, and 200 is within a character.
+    let target = directory.path().join("議".repeat(85));
+    world.file.download().to_file(&target).await.expect("it is saved");
+    assert_eq!(fs::read(&target).expect("it is there"), b"content");
+}

@@ -1,0 +1,176 @@
+use crate::{Told, content, world};
+use bytes::Bytes;
+use futures::stream;
+use kaiwa::sandbox::{Fault, Script, Service};
+use kaiwa::{ErrorKind, Outcome, RetryPolicy, Upload};
+use std::fs;
+use std::io::Cursor;
+use std::time::Duration;
+use tempfile::tempdir;
+
+/// The content of the `file` part.
+fn part(body: &[u8]) -> &[u8] {
+    let find = |needle: &[u8], hay: &[u8]| hay.windows(needle.len()).position(|window| window == needle);
+    let line = find(b"\r\n", body).expect("a delimiter");
+    let start = find(b"\r\n\r\n", body).expect("an end of the part's head") + 4;
+    let delimiter = [b"\r\n", &body[..line]].concat();
+    let end = find(&delimiter, &body[start..]).expect("an end of the part");
+    &body[start..start + end]
+}
+
+#[tokio::test]
+async fn a_file_that_is_uploaded_by_its_path_is_sent_whole_on_each_attempt() {
+    let (directory, world) = (tempdir().expect("a directory"), world(b"x").await);
+    let (path, bytes) = (directory.path().join("報告.csv"), content(200_000));
+    fs::write(&path, &bytes).expect("it can be written");
+    let script = Script::on("upload_file")
+        .then(Fault::too_many_requests(Some(Duration::from_secs(3))))
+        .then(Fault::status(503).header("retry-after", "1"));
+    world.sandbox.faults().script(Service::Chatwork, script);
+
+    let told = Told::default();
+    let upload = Upload::path(&path).await.expect("it is there").on_progress(told.listen());
+    assert_eq!((upload.name(), upload.len(), upload.media_type()), ("報告.csv", 200_000, Some("text/csv")));
+    let sent = world.clock.drive(world.room.upload(upload)).await.expect("the third attempt succeeds");
+    assert_eq!(sent.attempts(), 3);
+
+    let requests = world.requests("upload_file");
+    assert_eq!(requests.len(), 3);
+    assert!(requests.iter().all(|request| part(&request.body) == bytes));
+    let files = world.sandbox.chatwork().room(1).files();
+    let file = files.iter().find(|file| file.file_id == sent.file_id.0).expect("it is in the room");
+    assert_eq!((&*file.filename, &*file.content_type, &*file.content), ("報告.csv", "text/csv", &*bytes));
+
+    // Each attempt counts from 0 to the end, in pieces.
+    let bytes = told.bytes();
+    let attempts: Vec<&[u64]> = bytes.split_inclusive(|bytes| *bytes == 200_000).collect();
+    assert_eq!(attempts.len(), 3, "{bytes:?}");
+    for attempt in attempts {
+        assert_eq!(attempt, [0, 65_536, 131_072, 196_608, 200_000]);
+    }
+    assert_eq!(told.totals(), [200_000]);
+}
+
+#[tokio::test]
+async fn what_is_in_memory_is_told_in_pieces_as_well() {
+    let (world, told) = (world(b"x").await, Told::default());
+    let upload = Upload::bytes("a.bin", content(70_000)).on_progress(told.listen());
+    world.room.upload(upload).await.expect("it is posted");
+    assert_eq!(told.bytes(), [0, 65_536, 70_000]);
+    let told = Told::default();
+    world.room.upload(Upload::bytes("empty", "").on_progress(told.listen())).await.expect("it is posted");
+    assert_eq!((told.bytes(), told.totals()), (vec![0], vec![0]));
+}
+
+#[tokio::test]
+async fn types_are_guessed_from_names_and_charsets_are_not() {
+    for (name, expected) in [
+        ("a.png", Some("image/png")),
+        ("A.JPG", Some("image/jpeg")),
+        ("見積 (1).pdf", Some("application/pdf")),
+        ("notes.txt", Some("text/plain")),
+        ("名簿.xlsx", Some("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")),
+        ("README", None),
+        ("a.no-such-type", None),
+    ] {
+        let upload = Upload::bytes(name, "A");
+        assert_eq!(upload.media_type(), expected, "{name}");
+        let set = upload.clone().content_type("application/x-of-my-own");
+        assert_eq!(set.media_type(), Some("application/x-of-my-own"));
+        let world = world(b"x").await;
+        world.room.upload(upload).await.expect("it is posted");
+        let request = String::from_utf8(world.requests("upload_file").remove(0).body.into()).expect("text");
+        let sent = request.split("Content-Type: ").nth(1).and_then(|rest| rest.split("\r\n").next());
+        assert_eq!(sent, expected, "{name}");
+    }
+    let renamed = Upload::bytes("tmp-123", "A").file_name("図.svg");
+    assert_eq!((renamed.name(), renamed.media_type()), ("図.svg", Some("image/svg+xml")));
+}
+
+#[tokio::test]
+async fn a_file_that_has_changed_or_gone_is_not_posted() {
+    let (directory, world) = (tempdir().expect("a directory"), world(b"x").await);
+    let path = directory.path().join("log.txt");
+    fs::write(&path, "three").expect("it can be written");
+    let upload = Upload::path(&path).await.expect("it is there");
+    for change in [Some("longer than before"), Some("3"), None] {
+        match change {
+            Some(text) => fs::write(&path, text).expect("it can be written"),
+            None => fs::remove_file(&path).expect("it can be removed"),
+        }
+        let error = world.room.upload(upload.clone()).await.expect_err("it is another file");
+        assert!(matches!(error.kind(), ErrorKind::File { path: named, .. } if *named == path), "{error}");
+        assert_eq!((error.outcome(), error.attempts()), (Outcome::NotSent, 0));
+        let shown = error.to_string();
+        assert!(shown.contains("log.txt"), "{shown}");
+        match change {
+            Some(text) => {
+                assert!(shown.contains(&format!("it is {} bytes long now, and was 5", text.len())), "{shown}")
+            }
+            None => assert!(shown.contains("cannot upload"), "{shown}"),
+        }
+    }
+    assert_eq!(world.requests("upload_file").len(), 0);
+    // As it was, it can be posted.
+    fs::write(&path, "3 + 2").expect("it can be written");
+    world.room.upload(upload).await.expect("it is posted");
+}
+
+#[tokio::test]
+async fn what_is_no_file_cannot_be_uploaded() {
+    let directory = tempdir().expect("a directory");
+    for path in [directory.path().join("missing"), directory.path().to_owned()] {
+        let error = Upload::path(&path).await.expect_err("there is no file");
+        assert!(matches!(error.kind(), ErrorKind::File { path: named, .. } if *named == path), "{error}");
+        assert_eq!(error.outcome(), Outcome::NotSent);
+    }
+}
+
+#[tokio::test]
+async fn a_reader_is_sent_to_its_end() {
+    let (world, bytes, told) = (world(b"x").await, content(150_000), Told::default());
+    let upload = Upload::reader("a.bin", 150_000, Cursor::new(bytes.clone())).on_progress(told.listen());
+    world.room.upload(upload).await.expect("it is posted");
+    assert_eq!(part(&world.requests("upload_file")[0].body), bytes);
+    assert_eq!((told.bytes().last(), told.totals()), (Some(&150_000), vec![150_000]));
+    for wrong in [149_999, 150_001] {
+        let upload = Upload::reader("a.bin", wrong, Cursor::new(bytes.clone()));
+        world.room.upload(upload).await.expect_err("another length");
+    }
+    assert_eq!(world.sandbox.chatwork().room(1).files().len(), 2);
+}
+
+fn once(text: &'static str) -> Upload {
+    let pieces = stream::iter([Ok::<_, std::io::Error>(Bytes::from(text))]);
+    Upload::stream("a.txt", text.len() as u64, pieces)
+}
+
+#[tokio::test]
+async fn a_stream_that_no_call_has_read_is_as_good_as_new() {
+    let world = world(b"x").await;
+    let (faults, upload) = (world.sandbox.faults(), once("only once"));
+    let invalid = world.room.upload(upload.clone()).message("").await.expect_err("an empty message");
+    assert!(invalid.is_invalid_input());
+
+    // While nobody listens, the transport itself tries it again and again.
+    faults.refuse(Service::Chatwork, true).await.expect("the port is shut");
+    let refused = world.clock.drive(world.room.upload(upload.clone())).await.expect_err("nobody listens");
+    assert_eq!((refused.outcome(), refused.attempts()), (Outcome::NotSent, 4));
+    faults.refuse(Service::Chatwork, false).await.expect("the port is open");
+
+    world.room.upload(upload.clone()).await.expect("it is posted");
+    assert_eq!(part(&world.requests("upload_file")[0].body), b"only once");
+    let spent = world.room.upload(upload).await.expect_err("it has been read");
+    assert!(spent.is_invalid_input() && spent.to_string().contains("sent already"), "{spent}");
+}
+
+#[tokio::test]
+async fn a_stream_that_was_read_is_not_sent_again() {
+    let world = world(b"x").await;
+    let script = Script::on("upload_file").then(Fault::too_many_requests(Some(Duration::from_secs(1))));
+    world.sandbox.faults().script(Service::Chatwork, script);
+    let call = world.room.upload(once("only once")).with_retry(RetryPolicy::new().attempts(10));
+    let error = world.clock.drive(call).await.expect_err("it was refused");
+    assert_eq!((error.attempts(), error.outcome()), (1, Outcome::Rejected));
+    assert_eq!(world.requests("upload_file").len(), 1);
+}
