@@ -39,7 +39,8 @@ async fn acting_on_what_is_not_there_panics() {
     let (sandbox, _, bot) = bot().await;
     let chatwork = sandbox.chatwork();
     let (nowhere, room) = (chatwork.room(555), chatwork.room(100));
-    let acts: [(&str, &dyn Fn(&RoomView)); 6] = [
+    type Act = dyn Fn(&RoomView);
+    let acts: [(&str, &Act); 6] = [
         ("post", &|room| drop(room.post_as(1, "x"))),
         ("edit", &|room| room.edit("1", "x")),
         ("delete", &|room| room.delete("1")),
