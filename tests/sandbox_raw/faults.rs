@@ -92,6 +92,11 @@ async fn a_service_refuses_in_its_own_words() {
     let played = refuse(&sandbox, Service::Chatwork, "get_me", chatwork_me(), limited()).await;
     assert_eq!((played.0, &played.1["retry-after"]), (429, &"3600".parse().unwrap()));
     assert_eq!(&played.1["x-ratelimit-remaining"], "0");
+    let soon = Fault::too_many_requests(Some(90 * SECOND));
+    let played = refuse(&sandbox, Service::Chatwork, "get_me", chatwork_me(), soon.clone()).await;
+    assert_eq!(played.1["x-ratelimit-reset"], (1_767_193_200_u64 + 90).to_string());
+    let played = refuse(&sandbox, Service::Tascha, "get_me", tascha_me(), soon).await;
+    assert_eq!(played.1["ratelimit-reset"], "90");
     let played = refuse(&sandbox, Service::Tascha, "get_me", tascha_me(), limited()).await;
     assert_eq!((played.0, &played.1["ratelimit-remaining"]), (429, &"0".parse().unwrap()));
     // Nothing of it was counted.

@@ -140,7 +140,13 @@ impl Refuses for State {
         match authenticate(&data, &head.headers, now) {
             Ok(session) => {
                 let window = data.windows.get(&session.account).copied();
-                with_quota(response, Window::used_up(window, data.settings.rate_limit, now))
+                let mut quota = Window::used_up(window, data.settings.rate_limit, now);
+                if let Some(seconds) = seconds {
+                    // Both headers say when to come back, and a service would not contradict itself.
+                    let part = i64::from(now.subsec_nanosecond() > 0);
+                    quota.reset = now.as_second().saturating_add_unsigned(seconds).saturating_add(part);
+                }
+                with_quota(response, quota)
             }
             Err(_) => response,
         }

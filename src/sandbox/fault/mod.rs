@@ -103,8 +103,8 @@ impl Fault {
     }
 
     /// The service's own 429, with `Retry-After` in seconds or without. Its rate headers say that nothing remains until
-    /// the window ends, which a client without a `Retry-After` may wait for: five minutes by Chatwork's default. Lancers,
-    /// of which no limit is known, answers as a server in front of it might.
+    /// then; without a `Retry-After`, until the window ends, which a client may wait for: five minutes by Chatwork's
+    /// default. Lancers, of which no limit is known, answers as a server in front of it might.
     pub fn too_many_requests(retry_after: Option<Duration>) -> Self {
         Self::new(Kind::TooManyRequests { retry_after }, When::Before)
     }

@@ -135,6 +135,9 @@ impl Refuses for State {
                     let quota = data.settings.quota.clone();
                     data.limits.report(&key.payer(), self.now(), &quota, 0, &mut meters);
                     meters.insert("ratelimit-remaining", HeaderValue::from(0));
+                    if let Some(seconds) = seconds {
+                        meters.insert("ratelimit-reset", HeaderValue::from(seconds));
+                    }
                 }
                 let failure = Failure::too_many_requests();
                 match seconds {
