@@ -4,6 +4,7 @@ mod chatwork;
 mod faults;
 mod lancers;
 mod oauth;
+mod refusals;
 mod spec;
 mod tascha;
 mod tour;
