@@ -40,14 +40,19 @@ pub struct Recorded {
     pub status: Option<u16>,
     /// The fault that was played on it.
     pub fault: Option<Fault>,
-    /// Whether the operation took effect: its handler ran and did not refuse. `false` for an answer that was replayed
-    /// under an `Idempotency-Key`, which had taken effect before.
+    /// Whether the operation took effect: its handler ran, did not refuse, and did not [replay](Self::replayed).
     pub applied: bool,
+    /// Whether it was answered as an earlier request under the same `Idempotency-Key`, which had taken effect.
+    pub replayed: bool,
 }
 
 /// What a handler says of its answer, as an extension of it, where the status does not tell.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Applied(pub(crate) bool);
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    Applied,
+    Replayed,
+    None,
+}
 
 impl Recorded {
     /// A field of a form body, percent-decoded. The first of that name.
@@ -227,6 +232,7 @@ mod tests {
             status: None,
             fault: None,
             applied: false,
+            replayed: false,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::Service;
 use super::fault::{Act, Answer, Chooser, Fault, Plan, Refuses, act};
-use super::log::{Applied, Entry, Log, Recorded};
+use super::log::{Effect, Entry, Log, Recorded};
 use super::operations;
 use crate::Clock;
 use axum::Router;
@@ -262,6 +262,7 @@ impl Handler {
             status: None,
             fault: fault.clone(),
             applied: false,
+            replayed: false,
         });
         let refusal = fault.as_ref().and_then(Fault::own_refusal);
         let refused = refusal.map(|refusal| (parts.clone(), refusal));
@@ -289,8 +290,10 @@ impl Handler {
         }
         let router = TowerToHyperService::new(self.backend.router.clone());
         let Ok(response) = router.call(request).await;
-        let told = response.extensions().get().map(|Applied(applied)| *applied);
-        entry.recorded.applied = told.unwrap_or(response.status().is_success());
+        let usual = if response.status().is_success() { Effect::Applied } else { Effect::None };
+        let effect = response.extensions().get().copied().unwrap_or(usual);
+        entry.recorded.applied = effect == Effect::Applied;
+        entry.recorded.replayed = effect == Effect::Replayed;
         self.answer_of(response).await
     }
 

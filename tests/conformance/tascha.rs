@@ -137,8 +137,8 @@ impl Play {
         let cost = |name: &str| table::ALL.iter().find(|operation| operation.id == name).unwrap().units;
         let requests = self.sandbox.requests();
         // A replay takes no effect, and costs what it would without a key.
-        let answered = requests.iter().filter(|request| request.status.is_some_and(|status| status < 300));
-        let costs = answered.filter_map(|request| request.operation);
+        let charged = requests.iter().filter(|request| request.applied || request.replayed);
+        let costs = charged.filter_map(|request| request.operation);
         let spent: u32 = costs.map(cost).sum();
         assert_eq!(self.sandbox.tascha().units_used(Seed::TOKEN), Some(spent.into()));
     }

@@ -398,8 +398,9 @@ async fn a_key_replays_the_answer_for_a_day() {
     let again = api.post_keyed(&path, "k1", json!({"body": "once"})).await;
     assert_eq!(again.status(), 201);
     assert_eq!(json(again).await, first);
-    let applied: Vec<bool> = sandbox.requests().iter().map(|request| request.applied).collect();
-    assert_eq!(applied, [true, false], "a replay takes no effect");
+    let effects = sandbox.requests();
+    let effects: Vec<_> = effects.iter().map(|request| (request.applied, request.replayed)).collect();
+    assert_eq!(effects, [(true, false), (false, true)], "a replay takes no effect");
     assert_eq!(sandbox.tascha().room(Seed::ROOM).messages().len(), 4);
 
     let other = api.post_keyed(&path, "k1", json!({"body": "twice"})).await;

@@ -3,7 +3,7 @@
 use super::State;
 use super::input::Fields;
 use super::oauth::{Consent, Grant, OAuthClient, split_scopes};
-use crate::sandbox::log::Applied;
+use crate::sandbox::log::Effect;
 use axum::Extension;
 use axum::extract::{RawQuery, State as Shared};
 use axum::http::{StatusCode, header};
@@ -33,7 +33,8 @@ pub(super) async fn consent(Shared(state): Shared<Arc<State>>, RawQuery(query): 
             return (StatusCode::BAD_REQUEST, Html(page)).into_response();
         }
     };
-    let approved = matches!(data.oauth.consent, Consent::Approve(_));
+    // A code that was issued is an effect, though the status is a redirect's.
+    let effect = if data.oauth.consent == Consent::Deny { Effect::None } else { Effect::Applied };
     let mut answer = url::form_urlencoded::Serializer::new(String::new());
     match data.oauth.consent {
         Consent::Deny => answer.append_pair("error", "access_denied"),
@@ -49,8 +50,7 @@ pub(super) async fn consent(Shared(state): Shared<Arc<State>>, RawQuery(query): 
     }
     let separator = if asked.redirect_uri.contains('?') { '&' } else { '?' };
     let location = format!("{}{separator}{}", asked.redirect_uri, answer.finish());
-    // A code that was issued is an effect, though the status is a redirect's.
-    (StatusCode::FOUND, [(header::LOCATION, location)], Extension(Applied(approved))).into_response()
+    (StatusCode::FOUND, [(header::LOCATION, location)], Extension(effect)).into_response()
 }
 
 fn check(clients: &std::collections::HashMap<String, OAuthClient>, query: &Fields) -> Result<Asked, u32> {

@@ -9,7 +9,7 @@ use super::limits::Now;
 use super::page::PageQuery;
 use super::webhooks::{self, Outgoing};
 use crate::sandbox::fault::{OwnRefusal, Refuses};
-use crate::sandbox::log::Applied;
+use crate::sandbox::log::Effect;
 use axum::Extension;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Request};
@@ -109,7 +109,7 @@ pub(super) async fn serve(
     let mut response = match outcome {
         Ok(Reply::Json(status, body)) => (status, axum::Json(body)).into_response(),
         Ok(Reply::Replay(status, body)) => {
-            (status, Extension(Applied(false)), axum::Json(body)).into_response()
+            (status, Extension(Effect::Replayed), axum::Json(body)).into_response()
         }
         Ok(Reply::Redelivery(outgoing)) => {
             let delivery = webhooks::start(&state, outgoing);
