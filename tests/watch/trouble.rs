@@ -33,7 +33,6 @@ async fn the_service_can_go_away_and_come_back() {
     world.post("while it is down");
     let told = short(&world.read(&mut watch, secs(300)).await);
     assert!((4..15).contains(&told.len()) && told.iter().all(|item| item == "error"), "{told:?}");
-    assert_eq!(watch.failed_room(), None);
     world.sandbox.faults().refuse(Service::Chatwork, false).await.expect("it comes up");
     assert_eq!(short(&world.read(&mut watch, secs(120)).await), ["+while it is down"]);
 }
@@ -82,6 +81,28 @@ async fn without_the_right_to_the_list_each_room_is_looked_at() {
     told.sort();
     assert_eq!(told, ["+one", "+two"]);
     assert_eq!(world.calls("list_rooms"), 1);
+}
+
+#[tokio::test]
+async fn while_the_list_fails_each_room_is_looked_at() {
+    let world = World::new(seed(3)).await;
+    let list = Script::on("list_rooms").then(Fault::bad_gateway()).forever();
+    world.sandbox.faults().script(Service::Chatwork, list);
+    let mut watch = world.client.watch([ROOM, RoomId(11), RoomId(12)]).stream();
+    assert_eq!(short(&world.read(&mut watch, secs(20)).await)[..3], ["error 502"; 3]);
+    world.post("one");
+    world.room(RoomId(12)).post_as(2, "two");
+    let mut told = short(&world.read(&mut watch, secs(120)).await);
+    told.retain(|item| item != "error 502");
+    told.sort();
+    assert_eq!(told, ["+one", "+two"]);
+
+    world.sandbox.faults().clear(Service::Chatwork);
+    world.read(&mut watch, secs(120)).await;
+    world.sandbox.clear_requests();
+    world.post("three");
+    assert_eq!(short(&world.read(&mut watch, secs(100)).await), ["+three"]);
+    assert!(world.calls("list_rooms") > 1 && world.calls("list_messages") <= 3);
 }
 
 #[tokio::test]

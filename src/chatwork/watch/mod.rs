@@ -57,12 +57,15 @@
 //!
 //! # Failures
 //!
-//! A failure is yielded once, to every stream that it concerns, and the stream goes on: after a wait that doubles from
-//! the shortest interval to the longest when the network or the service is down, or that the service asks for with a
-//! 429; after the longest interval when the credential is refused (401). A room that is refused (403, 404) is tried
-//! again every [`recheck_interval`](Builder::recheck_interval) (5 minutes), and one whose messages do not decode after the
-//! longest interval; the other rooms are not held up. When the list of rooms is refused, as it is for a token without its scope, every room is looked at
-//! by itself. No call is repeated by the client's [`RetryPolicy`](crate::RetryPolicy).
+//! A failure is yielded once, to every stream that it concerns, and the stream goes on. When the network or the service
+//! is down, nothing is called for a while, which doubles from the shortest interval to the longest. It is no shorter than
+//! a 429 asks for, and the longest interval when the credential is refused (401). What fails again although another call
+//! went well in between waits by itself: one room that always fails holds no other up.
+//!
+//! A room that is refused (403, 404) is tried again every [`recheck_interval`](Builder::recheck_interval) (5 minutes), and
+//! one whose answer does not decode after the longest interval. When the list of rooms is refused, as it is for a token
+//! without its scope, or fails three times in a row, every room that is known is looked at by itself until the list is
+//! there again. No call is repeated by the client's [`RetryPolicy`](crate::RetryPolicy).
 //!
 //! # What it cannot know
 //!

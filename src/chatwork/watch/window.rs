@@ -31,14 +31,14 @@ pub(super) struct Window {
 /// What the list of rooms says of a room that changes when something happens in it: `message_num` and
 /// `last_update_time`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Stamp(u64, #[serde(with = "crate::wire::unix_time")] Timestamp);
+pub(super) struct Stamp(pub(super) u64, #[serde(with = "crate::wire::unix_time")] pub(super) Timestamp);
 
 /// The list of rooms.
 #[derive(Debug)]
 pub(super) struct Listing {
     pub(super) rooms: BTreeMap<RoomId, Stamp>,
     /// When it was answered, by the service's clock.
-    date: Option<Timestamp>,
+    pub(super) date: Option<Timestamp>,
 }
 
 impl Window {
