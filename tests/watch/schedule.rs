@@ -133,3 +133,17 @@ async fn rooms_with_messages_of_this_very_second_are_looked_at_to_tell_old_from_
     world.post("new, and of the same second");
     assert_eq!(short(&world.read(&mut watch, secs(60)).await), ["+new, and of the same second"]);
 }
+
+#[tokio::test]
+async fn the_longest_intervals_are_never() {
+    let never = Duration::MAX;
+    let world = World::new(seed(2)).await;
+    world.clock.advance(secs(60));
+    let mut watch = world.client.watch_all().max_interval(never).recheck_interval(never).stream();
+    assert!(world.read(&mut watch, secs(100_000)).await.is_empty());
+    assert_eq!(world.calls("list_messages"), 0);
+
+    let mut watch =
+        world.client.room(RoomId(404)).watch().min_interval(never).recheck_interval(never).stream();
+    assert_eq!(short(&world.read(&mut watch, secs(100_000)).await), ["error 403"]);
+}

@@ -106,6 +106,7 @@ pub use stream::Watch;
 pub(crate) use hub::Hub;
 
 use super::{Client, RoomHandle, RoomId};
+use crate::limits::FAR;
 use crate::transport::Transport;
 use reader::{Inbox, Pace, Reader, Wanted};
 use room::{Position, RoomState};
@@ -133,6 +134,9 @@ impl RoomHandle {
         Builder::new(&self.transport, Some([self.id].into()))
     }
 }
+
+/// Of the intervals.
+const SHORTEST: Duration = Duration::from_millis(1);
 
 /// Says what to watch, from where, and how often.
 #[derive(Clone)]
@@ -174,20 +178,20 @@ impl Builder {
 
     /// The time from one look to the next while something happens, 2 s by default.
     pub fn min_interval(mut self, interval: Duration) -> Self {
-        self.pace.min = interval.max(Duration::from_millis(1));
+        self.pace.min = interval.clamp(SHORTEST, FAR);
         self
     }
 
     /// The time from one look to the next while nothing happens, 60 s by default.
     pub fn max_interval(mut self, interval: Duration) -> Self {
-        self.pace.max = interval;
+        self.pace.max = interval.min(FAR);
         self
     }
 
     /// How often a room is looked at of which the list of rooms says that nothing happened there, if the budget
-    /// allows it, and one that was refused: every 5 minutes by default.
+    /// allows it, and one that was refused: every 5 minutes by default. `Duration::MAX` is never.
     pub fn recheck_interval(mut self, interval: Duration) -> Self {
-        self.pace.recheck = interval.max(Duration::from_millis(1));
+        self.pace.recheck = interval.clamp(SHORTEST, FAR);
         self
     }
 
