@@ -60,7 +60,8 @@ pub(super) struct Wanted {
 
 /// What waits to be read.
 ///
-/// It is bounded: of two windows of a room only the later one is kept, as if nobody had looked in between.
+/// It is bounded: of two windows of a room only the later one is kept, as if nobody had looked in between. It keeps its
+/// place, or else a reader who comes seldom would find the same room in front each time.
 #[derive(Debug, Default)]
 pub(super) struct Inbox(VecDeque<Item>);
 
@@ -79,7 +80,11 @@ impl Inbox {
     pub(super) fn push(&mut self, item: Item) {
         match &item {
             Item::Window(room, ..) => {
-                self.0.retain(|other| !matches!(other, Item::Window(other, ..) if other == room));
+                let same = |other: &&mut Item| matches!(other, Item::Window(other, ..) if other == room);
+                if let Some(earlier) = self.0.iter_mut().find(same) {
+                    *earlier = item;
+                    return;
+                }
             }
             Item::Listed(_) => self.0.retain(|other| !matches!(other, Item::Listed(_))),
             Item::Failed(..) => {
@@ -145,5 +150,24 @@ impl Reader {
         if room.is_none_or(|room| self.rooms.contains_key(&room)) {
             self.inbox.push(Item::Failed(room, error.clone()));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::event::Hidden;
+    use super::*;
+
+    #[test]
+    fn a_reader_who_comes_seldom_is_shown_each_busy_room() {
+        let (mut inbox, mut shown) = (Inbox::default(), BTreeMap::<RoomId, u32>::new());
+        let window = || Arc::new(Window { messages: Vec::new(), hidden: Hidden::Nothing, summary: None });
+        for _ in 0..90 {
+            (1..=3).for_each(|room| inbox.push(Item::Window(RoomId(room), window(), None)));
+            let Some(Item::Window(room, ..)) = inbox.pop() else { panic!("there is a window") };
+            *shown.entry(room).or_default() += 1;
+        }
+        assert_eq!(shown, [1, 2, 3].map(|room| (RoomId(room), 30)).into());
+        assert_eq!(inbox.0.len(), 2);
     }
 }
