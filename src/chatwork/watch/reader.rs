@@ -155,13 +155,12 @@ impl Reader {
 
 #[cfg(test)]
 mod tests {
-    use super::super::event::Hidden;
     use super::*;
 
     #[test]
     fn a_reader_who_comes_seldom_is_shown_each_busy_room() {
         let (mut inbox, mut shown) = (Inbox::default(), BTreeMap::<RoomId, u32>::new());
-        let window = || Arc::new(Window { messages: Vec::new(), hidden: Hidden::Nothing, summary: None });
+        let window = || Arc::new(Window::default());
         for _ in 0..90 {
             (1..=3).for_each(|room| inbox.push(Item::Window(RoomId(room), window(), None)));
             let Some(Item::Window(room, ..)) = inbox.pop() else { panic!("there is a window") };

@@ -124,14 +124,21 @@ impl RoomState {
                 mark.known = mark.known.split_off(&before);
                 mark.rise(before);
             }
-            // A look has always made it a mark before it finds changes.
+            // A look has always made it a mark before it finds messages.
             (Learned::Version(..) | Learned::Lost(_), _) => {}
         }
         change.event
     }
 
-    /// Makes the position a mark, with everything in it that is old at the first look.
+    /// Makes the position a mark, with everything in it that is old at the first look that shows anything.
     fn begin(&mut self, window: &Window) {
+        if window.hidden == Hidden::All {
+            // Once any of them come to light, only their time tells the old ones.
+            if self.position == Position::Now {
+                self.position = window.settled.map_or(Position::Window, Position::Since);
+            }
+            return;
+        }
         let mut mark = Mark::default();
         let new_from = match self.position {
             Position::At(_) => return,

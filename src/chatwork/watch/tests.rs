@@ -17,7 +17,7 @@ fn message(id: u64, edited: u64, text: &str) -> Message {
 }
 
 fn window(messages: Vec<Message>) -> Window {
-    Window { messages, hidden: Hidden::Nothing, summary: None }
+    Window { messages, ..Window::default() }
 }
 
 fn numbered(ids: impl IntoIterator<Item = u64>) -> Window {
@@ -85,6 +85,34 @@ fn a_message_that_comes_late_is_told_and_one_that_comes_to_light_is_not() {
 fn a_room_whose_messages_have_all_been_replaced_may_lack_some() {
     let told = look(&mut known([1, 2]), &numbered([7]));
     assert!(told.len() == 2 && told[0].starts_with("Gap") && told[1] == "+7", "{told:?}");
+}
+
+#[test]
+fn what_comes_to_light_in_a_room_that_hid_everything_is_as_old_as_it_is() {
+    let hides = |hidden, window: Window| Window { hidden, ..window };
+    let settled = jiff::Timestamp::from_second(1000).ok();
+    for (begins, settled, told) in [
+        (Position::Now, settled, &["+1000", "+1001"][..]),
+        (Position::Now, None, &["+998", "+999", "+1000", "+1001"]),
+        (Position::Since(jiff::Timestamp::constant(999, 0)), settled, &["+999", "+1000", "+1001"]),
+        (Position::Window, settled, &["+998", "+999", "+1000", "+1001"]),
+    ] {
+        let mut state = RoomState::new(begins);
+        for _ in 0..2 {
+            look(&mut state, &hides(Hidden::All, Window { settled, ..Window::default() }));
+        }
+        state = serde_json::from_value(serde_json::to_value(state.saved()).expect("it serialises"))
+            .expect("and back");
+        let mut shown = look(&mut state, &hides(Hidden::Some, numbered(998..=1001)));
+        assert!(shown.remove(0).starts_with("Limited"));
+        assert_eq!(shown, told);
+        assert_eq!(look(&mut state, &hides(Hidden::Some, numbered(998..=1002))), ["+1002"]);
+    }
+    // It is not what was left out here that is missing.
+    let mut state = RoomState::new(Position::Now);
+    look(&mut state, &hides(Hidden::All, Window { settled, ..Window::default() }));
+    assert_eq!(look(&mut state, &hides(Hidden::Some, numbered(900..=999))).len(), 1);
+    assert_eq!(look(&mut state, &hides(Hidden::Some, numbered(901..=1000))), ["+1000"]);
 }
 
 #[test]

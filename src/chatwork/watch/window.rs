@@ -21,11 +21,13 @@ pub(super) const CAP: usize = 100;
 const LAG: Duration = Duration::from_secs(5);
 
 /// The newest messages of a room, oldest first.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Window {
     pub(super) messages: Vec<Message>,
     pub(super) hidden: Hidden,
     pub(super) summary: Option<String>,
+    /// What was posted before this time and is not hidden is in the window.
+    pub(super) settled: Option<Timestamp>,
 }
 
 /// What the list of rooms says of a room that changes when something happens in it: `message_num` and
@@ -55,6 +57,7 @@ impl Window {
         let limited = header("chatwork-message-limitation").is_some_and(|value| value.trim() == "true");
         let summary = header("chatwork-message-limitation-summary").filter(|_| limited);
         let summary = summary.map(|summary| summary.into_owned());
+        let settled = settled(crate::limits::date(answer.headers()));
         let mut messages = answer.into_inner();
         let hidden = match (limited, messages.is_empty()) {
             (false, _) => Hidden::Nothing,
@@ -64,7 +67,7 @@ impl Window {
         // Nobody documents an order.
         messages.sort_by(|a, b| (a.send_time, &a.message_id).cmp(&(b.send_time, &b.message_id)));
         messages.dedup_by(|a, b| a.message_id == b.message_id);
-        Self { messages, hidden, summary }
+        Self { messages, hidden, summary, settled }
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -104,13 +107,18 @@ impl Listing {
 
     /// What happened before this time is in the listing.
     pub(super) fn settled(&self) -> Option<Timestamp> {
-        self.date?.checked_sub(LAG).ok()
+        settled(self.date)
     }
 
     /// What happened at this second or later is not in the listing.
     pub(super) fn next_second(&self) -> Option<Timestamp> {
         self.date?.checked_add(Duration::from_secs(1)).ok()
     }
+}
+
+/// What happened before this time is in an answer of this date.
+fn settled(date: Option<Timestamp>) -> Option<Timestamp> {
+    date?.checked_sub(LAG).ok()
 }
 
 /// A token that was renewed on the way makes two of one.

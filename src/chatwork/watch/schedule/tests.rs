@@ -1,6 +1,5 @@
 //! What is called over hours of a service of which a part has failed for good.
 
-use super::super::event::Hidden;
 use super::super::reader::{Inbox, Wanted};
 use super::super::room::Position;
 use super::*;
@@ -45,7 +44,7 @@ fn busy(rooms: impl IntoIterator<Item = u64>, number: u64) -> Listing {
 }
 
 fn empty() -> Window {
-    Window { messages: Vec::new(), hidden: Hidden::Nothing, summary: None }
+    Window::default()
 }
 
 /// Calls for so long, and counts the calls of each kind: the list counts as room 0.
