@@ -116,16 +116,14 @@ impl Reader {
             }
             let Some(wanted) = self.rooms.get_mut(&room) else { continue };
             if std::mem::take(&mut wanted.from_now) {
-                match (listing.settled(), listing.next_second()) {
+                let (since, seen) = match listing.settled() {
                     // Nothing happened there for a while: what is old is known without a look.
-                    (Some(settled), _) if stamp.is_older_than(settled) => {
-                        wanted.seen = Some(stamp);
-                        self.inbox.push(Item::Begin(room, Position::Since(settled), Some(stamp)));
-                    }
+                    Some(settled) if stamp.is_older_than(settled) => (settled, Some(stamp)),
                     // Only a look tells what was there a moment ago, and it may have to wait.
-                    (_, Some(next)) => self.inbox.push(Item::Begin(room, Position::Since(next), None)),
-                    (_, None) => {}
-                }
+                    _ => (stamp.next_second(), None),
+                };
+                wanted.seen = seen;
+                self.inbox.push(Item::Begin(room, Position::Since(since), seen));
             }
             if wanted.seen != Some(stamp) {
                 behind.push(room);

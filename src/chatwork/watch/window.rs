@@ -89,6 +89,12 @@ impl Stamp {
     pub(super) fn is_older_than(&self, time: Timestamp) -> bool {
         self.1 < time
     }
+
+    /// What happens in the room at this second or later is news after this. It is the clock of the messages: that of
+    /// `Date` may be another one.
+    pub(super) fn next_second(&self) -> Timestamp {
+        self.1.checked_add(Duration::from_secs(1)).unwrap_or(self.1)
+    }
 }
 
 impl Listing {
@@ -108,11 +114,6 @@ impl Listing {
     /// What happened before this time is in the listing.
     pub(super) fn settled(&self) -> Option<Timestamp> {
         settled(self.date)
-    }
-
-    /// What happened at this second or later is not in the listing.
-    pub(super) fn next_second(&self) -> Option<Timestamp> {
-        self.date?.checked_add(Duration::from_secs(1)).ok()
     }
 }
 
