@@ -63,9 +63,13 @@
 //! went well in between waits by itself: one room that always fails holds no other up.
 //!
 //! A room that is refused (403, 404) is tried again every [`recheck_interval`](Builder::recheck_interval) (5 minutes), and
-//! one whose answer does not decode after the longest interval. When the list of rooms is refused, as it is for a token
-//! without its scope, or fails three times in a row, every room that is known is looked at by itself until the list is
-//! there again. No call is repeated by the client's [`RetryPolicy`](crate::RetryPolicy).
+//! one whose answer makes no sense at all after the longest interval. When the list of rooms is refused, as it is for a
+//! token without its scope, or fails three times in a row, every room that is known is looked at by itself until the list
+//! is there again. No call is repeated by the client's [`RetryPolicy`](crate::RetryPolicy).
+//!
+//! A single message that does not decode is no failure but an event, [`Undecodable`](Event::Undecodable): it has a room and
+//! a place in the checkpoint, and a program that ends at it goes on behind it. The other messages are told. A room
+//! of which the list tells no more than the id is watched all the same; one without an id is a failure, yielded once.
 //!
 //! # What it cannot know
 //!
@@ -215,7 +219,7 @@ impl Builder {
         let wanted =
             |state: &RoomState| Wanted { seen: state.stamp, from_now: state.position == Position::Now };
         let rooms = saved.iter().map(|(room, state)| (*room, wanted(state))).collect();
-        let reader = Reader { pace, all, rooms, absent: absent.clone(), inbox: Inbox::default() };
+        let reader = Reader { pace, all, rooms, absent: absent.clone(), unknown: 0, inbox: Inbox::default() };
         let id = transport.watches.add(reader, &transport);
         let telling = Telling::default();
         Watch { transport, id, absent, rooms: saved, telling, step: None, failed_room: None }

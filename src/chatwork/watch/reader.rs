@@ -46,6 +46,8 @@ pub(super) struct Reader {
     pub(super) rooms: BTreeMap<RoomId, Wanted>,
     /// Where rooms begin that are not among `rooms` yet, if it reads all of them.
     pub(super) absent: Position,
+    /// How many rooms of the list did not tell their ids when it was last seen, if it reads all of them.
+    pub(super) unknown: usize,
     pub(super) inbox: Inbox,
 }
 
@@ -130,6 +132,8 @@ impl Reader {
             }
         }
         if self.all {
+            listing.unknown.iter().skip(self.unknown).for_each(|error| self.failed(None, error));
+            self.unknown = listing.unknown.len();
             // Without a time, whatever the new room shows was perhaps not there before.
             self.absent = listing.settled().map_or(Position::Window, Position::Since);
             self.inbox.push(Item::Listed(listing.settled()));

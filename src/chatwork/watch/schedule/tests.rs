@@ -14,7 +14,7 @@ fn reader(rooms: &[u64], all: bool) -> Reader {
     let wanted = |room: &u64| (RoomId(*room), Wanted { seen: None, from_now: false });
     let rooms = rooms.iter().map(wanted).collect();
     let pace = Pace { min, max, recheck, share: 0.5 };
-    Reader { pace, all, rooms, absent: Position::Window, inbox: Inbox::default() }
+    Reader { pace, all, rooms, absent: Position::Window, unknown: 0, inbox: Inbox::default() }
 }
 
 fn failure(kind: ErrorKind) -> Error {
@@ -40,7 +40,7 @@ fn no_token() -> ErrorKind {
 /// The list of these rooms, which tells of something new in each of them each time.
 fn busy(rooms: impl IntoIterator<Item = u64>, number: u64) -> Listing {
     let stamp = |room| (RoomId(room), Stamp(number, jiff::Timestamp::UNIX_EPOCH));
-    Listing { rooms: rooms.into_iter().map(stamp).collect(), date: None }
+    Listing { rooms: rooms.into_iter().map(stamp).collect(), ..Listing::default() }
 }
 
 fn empty() -> Window {
