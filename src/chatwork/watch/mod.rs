@@ -39,7 +39,8 @@
 //! | [`from_checkpoint`](Builder::from_checkpoint) | is compared with what was told | what came since, or a gap and the newest 100 |
 //!
 //! "Now" is the first look at the room, or, with several rooms, the first look at the list of them. A room that the
-//! account comes into later is told from then on.
+//! account comes into later is told from then on. What is known of a room ends when three lists in a row do not name it,
+//! and if the account comes into it again, it is told from then on too.
 //!
 //! # How often it looks
 //!
@@ -216,8 +217,11 @@ impl Builder {
                 .map(|room| (room, saved.remove(&room).unwrap_or_else(|| RoomState::new(absent.clone()))))
                 .collect();
         }
-        let wanted =
-            |state: &RoomState| Wanted { seen: state.stamp, from_now: state.position == Position::Now };
+        let wanted = |state: &RoomState| Wanted {
+            seen: state.stamp,
+            from_now: state.position == Position::Now,
+            missing: 0,
+        };
         let rooms = saved.iter().map(|(room, state)| (*room, wanted(state))).collect();
         let reader = Reader { pace, all, rooms, absent: absent.clone(), unknown: 0, inbox: Inbox::default() };
         let id = transport.watches.add(reader, &transport);

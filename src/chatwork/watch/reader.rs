@@ -12,6 +12,9 @@ use std::time::Duration;
 /// The failures that are kept for a reader who does not come for them.
 const FAILURES: usize = 32;
 
+/// A room that so many lists in a row do not name is left, and not just forgotten by one answer.
+const GONE: u8 = 3;
+
 /// How often a reader wants to be served, and at what cost.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pace {
@@ -58,6 +61,8 @@ pub(super) struct Wanted {
     pub(super) seen: Option<Stamp>,
     /// Whether all that is there now is old to the reader.
     pub(super) from_now: bool,
+    /// How many lists in a row did not name it.
+    pub(super) missing: u8,
 }
 
 /// What waits to be read.
@@ -71,6 +76,8 @@ pub(super) struct Inbox(VecDeque<Item>);
 pub(super) enum Item {
     /// Where a room begins that the reader has seen nothing of yet.
     Begin(RoomId, Position, Option<Stamp>),
+    /// The room is no longer there.
+    End(RoomId),
     /// Rooms that were not listed until now begin here.
     Listed(Option<Timestamp>),
     Window(RoomId, Arc<Window>, Option<Stamp>),
@@ -82,8 +89,11 @@ impl Inbox {
     pub(super) fn push(&mut self, item: Item) {
         match &item {
             Item::Window(room, ..) => {
-                let same = |other: &&mut Item| matches!(other, Item::Window(other, ..) if other == room);
-                if let Some(earlier) = self.0.iter_mut().find(same) {
+                let same = |item: &&mut Item| match item {
+                    Item::Window(other, ..) | Item::Begin(other, ..) | Item::End(other) => other == room,
+                    Item::Listed(_) | Item::Failed(..) => false,
+                };
+                if let Some(earlier @ Item::Window(..)) = self.0.iter_mut().rev().find(same) {
                     *earlier = item;
                     return;
                 }
@@ -96,7 +106,7 @@ impl Inbox {
                     oldest.and_then(|oldest| self.0.remove(oldest));
                 }
             }
-            Item::Begin(..) => {}
+            Item::Begin(..) | Item::End(_) => {}
         }
         self.0.push_back(item);
     }
@@ -113,7 +123,7 @@ impl Reader {
         for (&room, &stamp) in &listing.rooms {
             if self.all && !self.rooms.contains_key(&room) {
                 let from_now = self.absent == Position::Now;
-                self.rooms.insert(room, Wanted { seen: None, from_now });
+                self.rooms.insert(room, Wanted { seen: None, from_now, missing: 0 });
                 self.inbox.push(Item::Begin(room, self.absent.clone(), None));
             }
             let Some(wanted) = self.rooms.get_mut(&room) else { continue };
@@ -132,6 +142,15 @@ impl Reader {
             }
         }
         if self.all {
+            if listing.is_whole() {
+                self.rooms.retain(|room, wanted| {
+                    wanted.missing = if listing.rooms.contains_key(room) { 0 } else { wanted.missing + 1 };
+                    if wanted.missing == GONE {
+                        self.inbox.push(Item::End(*room));
+                    }
+                    wanted.missing < GONE
+                });
+            }
             listing.unknown.iter().skip(self.unknown).for_each(|error| self.failed(None, error));
             self.unknown = listing.unknown.len();
             // Without a time, whatever the new room shows was perhaps not there before.
@@ -143,7 +162,7 @@ impl Reader {
 
     pub(super) fn shown(&mut self, room: RoomId, window: &Arc<Window>, stamp: Option<Stamp>) {
         if let Some(wanted) = self.rooms.get_mut(&room) {
-            *wanted = Wanted { seen: stamp, from_now: false };
+            (wanted.seen, wanted.from_now) = (stamp, false);
             self.inbox.push(Item::Window(room, Arc::clone(window), stamp));
         }
     }
@@ -170,5 +189,16 @@ mod tests {
         }
         assert_eq!(shown, [1, 2, 3].map(|room| (RoomId(room), 30)).into());
         assert_eq!(inbox.0.len(), 2);
+    }
+
+    #[test]
+    fn a_room_that_comes_back_is_shown_after_its_new_beginning() {
+        let mut inbox = Inbox::default();
+        let shown = || Item::Window(RoomId(1), Arc::new(Window::default()), None);
+        let items =
+            [shown(), Item::End(RoomId(1)), Item::Begin(RoomId(1), Position::Now, None), shown(), shown()];
+        items.into_iter().for_each(|item| inbox.push(item));
+        let last = inbox.0.back();
+        assert!(inbox.0.len() == 4 && matches!(last, Some(Item::Window(..))), "{inbox:?}");
     }
 }

@@ -131,6 +131,11 @@ impl Listing {
         listing
     }
 
+    /// Whether a room that is not there is one that the account is not in. Everybody is at least in "My Chat".
+    pub(super) fn is_whole(&self) -> bool {
+        self.unknown.is_empty() && !self.rooms.is_empty()
+    }
+
     /// What happened before this time is in the listing.
     pub(super) fn settled(&self) -> Option<Timestamp> {
         settled(self.date)
