@@ -56,6 +56,10 @@
 //! evenly. If other calls have left less of the current window, no faster than would take `share × remaining` by its
 //! end. When that does not allow for the intervals, they get longer.
 //!
+//! All of this is one call at a time. One that is not answered holds up every stream of the client until the client's
+//! [`timeout`](crate::ClientBuilder::timeout) or [`attempt_timeout`](crate::ClientBuilder::attempt_timeout) ends it, and
+//! for ever if it has neither.
+//!
 //! # Failures
 //!
 //! A failure is yielded once, to every stream that it concerns, and the stream goes on. When the network or the service
