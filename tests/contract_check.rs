@@ -122,6 +122,10 @@ async fn stranger() -> (MockServer, Client) {
     answer("/rooms/r2/messages", 200, r#"{"data":[{"id":"m1","body":null}],"nextCursor":null}"#)
         .mount(&server)
         .await;
+    answer("/rooms/r1/records", 503, r#"{"hunter2":true}"#).mount(&server).await;
+    answer("/rooms/r2/records", 401, r#"{"error":{"code":"unauthorized"}}"#).mount(&server).await;
+    let elsewhere = ResponseTemplate::new(302).insert_header("location", "https://hunter2.example.com/");
+    Mock::given(path("/rooms/r1/tasks")).respond_with(elsewhere).mount(&server).await;
     // Everything else does not exist.
     let nowhere = ResponseTemplate::new(404).set_body_raw("<html>hunter2</html>", "text/html");
     Mock::given(method("GET")).respond_with(nowhere).with_priority(10).mount(&server).await;
@@ -151,10 +155,15 @@ async fn a_stranger_is_described_without_a_word_of_what_it_said() {
     let members = about(&report, "GET /rooms/{roomId}/members");
     assert!(members.contains("not checked: 404, but not as for a path that does not exist"), "{members}");
     let tasks = about(&report, "GET /rooms/{roomId}/tasks");
+    assert!(tasks.contains("DIFFERS: a 302, which is not in the specification"), "{tasks}");
+    let deliveries = about(&report, "GET /rooms/{roomId}/webhooks/{webhookId}/deliveries");
     assert!(
-        tasks.contains("DIFFERS: 404, as for any path that does not exist; or the id does not"),
-        "{tasks}"
+        deliveries.contains("DIFFERS: 404, as for any path that does not exist; or the id"),
+        "{deliveries}"
     );
+    // What the credential was answered elsewhere shows that it is right.
+    let records = about(&report, "GET /rooms/{roomId}/records");
+    assert!(records.contains("not checked: answered with "), "{records}");
     let files = about(&report, "GET /rooms/{roomId}/files");
     assert!(files.contains("not checked: answered with 403, insufficient_scope"), "{files}");
     // The first room was empty, so that the second was looked at.

@@ -12,7 +12,7 @@
 //!
 //! Only `GET`s are sent, and Chatwork's messages are read with `force=1`, so that nothing is marked as read. Ids in paths
 //! are taken from the lists before; what no list tells can be given, such as `webhookId=…`, and so can others, such as
-//! `room_id=…`. A run is about 20 calls, at TAS-CHA a unit each.
+//! `room_id=…`. A run is 10 to 40 calls, at TAS-CHA a unit each.
 //!
 //! | variable | what it is |
 //! |---|---|

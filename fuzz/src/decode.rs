@@ -6,11 +6,13 @@ use serde_json::Value;
 use std::cell::LazyCell;
 use std::fmt::Debug;
 
+type Check = Box<dyn Fn(&[u8])>;
+
 /// What is checked of one operation's answers.
 struct Operation {
     service: &'static str,
     specified: &'static kaiwa::Operation,
-    check: Box<dyn Fn(&[u8])>,
+    check: Check,
 }
 
 thread_local! {
@@ -38,7 +40,7 @@ pub fn decode_seed(service: &str, id: &str, body: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// An answer that is an object, or nothing.
-fn one<E: Endpoint>(request: Request<E>) -> Box<dyn Fn(&[u8])>
+fn one<E: Endpoint>(request: Request<E>) -> Check
 where
     E::Output: Serialize + PartialEq + Debug,
 {
@@ -59,9 +61,8 @@ where
 }
 
 /// An answer that is a list, whole or in pages.
-fn list<E: List>(request: Request<E>) -> Box<dyn Fn(&[u8])>
+fn list<E: List + Clone>(request: Request<E>) -> Check
 where
-    E: Clone,
     E::Output: Serialize + PartialEq + Debug,
     E::Item: DeserializeOwned + PartialEq + Debug,
 {
