@@ -6,7 +6,8 @@
 //!
 //! Both are timed in turns, and the best round of each counts, so that the ratio of the two says something about the
 //! reader even where the machine is busy. The messages are about as long as the service allows. For hostile ones the
-//! time for twice as much is printed as well: around 2 is linear, around 4 would be quadratic.
+//! time for twice as much is printed as well: around 2 is linear, around 4 would be quadratic. What costs next to nothing
+//! for each byte costs more once the text has outgrown a cache, which the scan beside it shows.
 
 use kaiwa::chatwork::notation::parse;
 use std::hint::black_box;
@@ -57,15 +58,19 @@ fn main() {
         let text = format!("{begin}{}", repeated(piece, LENGTH));
         measure(name, &text);
         // Long enough that what grows with the square of the length cannot hide behind what does not.
-        let [once, twice] = [8, 16].map(|times| {
-            let text = format!("{begin}{}", repeated(piece, times * LENGTH));
-            best(|| time(&text, read)).as_secs_f64()
-        });
-        growth.push((name, twice / once));
+        let growth_of = |pass: fn(&str) -> usize| {
+            let [once, twice] = [8, 16].map(|times| {
+                let text = format!("{begin}{}", repeated(piece, times * LENGTH));
+                best(|| time(&text, pass)).as_secs_f64()
+            });
+            twice / once
+        };
+        growth.push((name, growth_of(read), growth_of(scan)));
     }
     println!("\ntime for twice the length, {} to {} KiB", 8 * LENGTH / 1024, 16 * LENGTH / 1024);
-    for (name, ratio) in growth {
-        println!("{name:<24} {ratio:>7.2}");
+    println!("{:<24} {:>7} {:>7}", "message", "read", "scan");
+    for (name, reading, scanning) in growth {
+        println!("{name:<24} {reading:>7.2} {scanning:>7.2}");
     }
 }
 
