@@ -8,22 +8,26 @@
 //! The checkpoint beside the output says how far the export has come and how long the output was then; whatever was
 //! written after it is cut off before it goes on.
 //!
+//! A room that cannot be read to its end, because it has been deleted or left meanwhile, has a line of the kind
+//! `skipped` with the reason, and the export goes on with the next one.
+//!
 //! With `TASCHA_API_KEY` it talks to the service, at the cost of a unit a page. Without, the sandbox plays it in this
 //! process, slowly enough to be stopped.
 
 use futures::future::BoxFuture;
-use futures::{FutureExt, StreamExt, TryStreamExt};
+use futures::{FutureExt, TryStreamExt};
 use indicatif::{ProgressBar, ProgressStyle};
 use kaiwa::sandbox::tascha::{RoomSeed, Seed};
 use kaiwa::sandbox::{Fault, Sandbox, Script, Service};
 use kaiwa::tascha::{Client, RoomId};
-use kaiwa::{Checkpoint, Rejected};
+use kaiwa::{Checkpoint, Items, Paged, Rejected};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::error::Error;
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::Duration;
 use std::{env, io};
 
@@ -34,7 +38,7 @@ const PAGE: i64 = 200;
 const LINES_PER_CHECKPOINT: u64 = 500;
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> Result<ExitCode, Box<dyn Error>> {
     let path = PathBuf::from(env::args_os().nth(1).unwrap_or_else(|| "history.jsonl".into()));
     let sandbox = if env::var_os("TASCHA_API_KEY").is_none() { Some(play().await?) } else { None };
     let client = match &sandbox {
@@ -42,19 +46,30 @@ async fn main() -> Result<(), Box<dyn Error>> {
         None => Client::from_env()?,
     };
     let mut export = Export::open(&path)?;
-    let ended = export.run(&client).await;
-    // Whatever ended it, what was exported is kept.
-    export.save()?;
+    // If the output fails, nothing is saved: the next run cuts off what was written after the last checkpoint.
+    let ended = export.run(&client).await?;
     export.bar.abandon();
-    match ended? {
+    if let Ended::Failed(error) = &ended {
+        eprintln!("{error}");
+        let (output, beside) = (path.display(), export.beside.display());
+        eprintln!(
+            "The same command goes on from here. If it always fails, remove {output} and {beside} to start over."
+        );
+    }
+    export.save()?;
+    match ended {
+        Ended::Failed(_) => return Ok(ExitCode::FAILURE),
+        Ended::Stopped => println!("Stopped; the same command goes on from here."),
         Ended::Complete => {
             fs::remove_file(&export.beside)?;
-            let At { rooms, messages, .. } = export.at;
-            println!("All {messages} messages of {rooms} rooms are in {}.", path.display());
+            let At { rooms, messages, skipped, .. } = export.at;
+            println!("{messages} messages of {rooms} rooms are in {}.", path.display());
+            if skipped > 0 {
+                println!("{skipped} rooms could not be read to their end; their lines say why.");
+            }
         }
-        Ended::Stopped => println!("Stopped; the same command goes on from here."),
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 /// A sandbox with enough in it, and slow enough, to be stopped.
@@ -75,6 +90,14 @@ async fn play() -> io::Result<Sandbox> {
 enum Ended {
     Complete,
     Stopped,
+    /// By the service; what was exported until then is whole.
+    Failed(kaiwa::Error),
+}
+
+/// Whether the rest of a room will never come: it is gone, or nobody may read it, or its pages go in a circle.
+fn is_lost(error: &kaiwa::Error) -> bool {
+    matches!(error.status().map(|status| status.as_u16()), Some(403 | 404))
+        || matches!(error.kind(), kaiwa::ErrorKind::RepeatedCursor)
 }
 
 /// How far an export has come.
@@ -84,6 +107,8 @@ struct At {
     bytes: u64,
     rooms: u64,
     messages: u64,
+    /// How many of the rooms could not be read to their end.
+    skipped: u64,
     /// The room written last.
     list: Option<Checkpoint>,
     /// The room whose messages are being written, and the message written last.
@@ -113,6 +138,9 @@ impl Export {
             Err(error) => return Err(error.into()),
         };
         let output = OpenOptions::new().create(true).append(true).open(path)?;
+        if output.metadata()?.len() < at.bytes {
+            return Err(format!("{} has lost what {} says of it", path.display(), beside.display()).into());
+        }
         output.set_len(at.bytes)?;
         let style = "{spinner} {elapsed} {pos} messages, {per_sec}, in {msg}";
         let bar = ProgressBar::new_spinner().with_style(ProgressStyle::with_template(style)?);
@@ -126,30 +154,33 @@ impl Export {
         Ok(export)
     }
 
+    /// Fails if the output does.
     async fn run(&mut self, client: &Client) -> Result<Ended, Box<dyn Error>> {
-        if let Ended::Stopped = self.messages(client).await? {
-            return Ok(Ended::Stopped);
-        }
         // An item that this version cannot read is exported as it came.
         let list = client.rooms().limit(PAGE).lenient();
         let mut rooms = match &self.at.list {
             Some(kept) => list.stream_from(kept)?,
             None => list.stream(),
         };
-        while let Some(room) = rooms.try_next().await? {
+        loop {
+            match self.messages(client).await? {
+                Ended::Complete => {}
+                ended => return Ok(ended),
+            }
+            let room = match self.next(&mut rooms).await {
+                Ok(Some(room)) => room,
+                Ok(None) => return Ok(Ended::Complete),
+                Err(ended) => return Ok(ended),
+            };
             let id = match &room {
                 Ok(room) => Some(room.id.clone()),
                 Err(rejected) => rejected.value["id"].as_str().map(RoomId::from),
             };
-            self.write("room", id.as_ref(), room)?;
+            self.write("room", id.as_ref(), raw(room)?)?;
             self.at.rooms += 1;
             self.at.list = Some(rooms.checkpoint());
             self.at.room = id.map(|id| (id, None));
-            if let Ended::Stopped = self.messages(client).await? {
-                return Ok(Ended::Stopped);
-            }
         }
-        Ok(Ended::Complete)
     }
 
     /// The messages of the room that is being written, after the last one.
@@ -161,19 +192,21 @@ impl Export {
             Some(kept) => list.stream_from(kept)?,
             None => list.stream(),
         };
-        let ended = loop {
-            let message = tokio::select! {
-                message = messages.next() => message,
-                _ = &mut self.ctrl_c => break Ok(Ended::Stopped),
-            };
-            match message {
-                Some(Ok(message)) => self.write("message", Some(&id), message)?,
-                Some(Err(error)) => break Err(error.into()),
-                None => {
-                    self.at.room = None;
-                    return Ok(Ended::Complete);
+        loop {
+            let message = match self.next(&mut messages).await {
+                Ok(Some(message)) => message,
+                Ok(None) => break,
+                Err(Ended::Failed(error)) if is_lost(&error) => {
+                    self.write("skipped", Some(&id), error.to_string().into())?;
+                    self.at.skipped += 1;
+                    break;
                 }
-            }
+                Err(ended) => {
+                    self.at.room = Some((id, Some(messages.checkpoint())));
+                    return Ok(ended);
+                }
+            };
+            self.write("message", Some(&id), raw(message)?)?;
             self.at.messages += 1;
             self.bar.set_position(self.at.messages);
             self.lines += 1;
@@ -182,18 +215,20 @@ impl Export {
                 self.at.room = Some((id.clone(), Some(messages.checkpoint())));
                 self.save()?;
             }
-        };
-        self.at.room = Some((id, Some(messages.checkpoint())));
-        ended
+        }
+        self.at.room = None;
+        Ok(Ended::Complete)
     }
 
-    fn write<T: Serialize>(
-        &mut self,
-        kind: &str,
-        room: Option<&RoomId>,
-        item: Result<T, Rejected>,
-    ) -> Result<(), Box<dyn Error>> {
-        let item = item.map_or_else(|rejected| Ok(rejected.value), serde_json::to_value)?;
+    /// The next item, unless Ctrl-C or a failure comes first.
+    async fn next<E: Paged>(&mut self, items: &mut Items<E>) -> Result<Option<E::Item>, Ended> {
+        tokio::select! {
+            item = items.try_next() => item.map_err(Ended::Failed),
+            _ = &mut self.ctrl_c => Err(Ended::Stopped),
+        }
+    }
+
+    fn write(&mut self, kind: &str, room: Option<&RoomId>, item: Value) -> io::Result<()> {
         let mut line = serde_json::to_vec(&json!({ "kind": kind, "room": room, "item": item }))?;
         line.push(b'\n');
         self.output.write_all(&line)?;
@@ -213,3 +248,12 @@ impl Export {
         fs::rename(&new, &self.beside)
     }
 }
+
+/// An item as JSON, also one that did not decode.
+fn raw<T: Serialize>(item: Result<T, Rejected>) -> serde_json::Result<Value> {
+    item.map_or_else(|rejected| Ok(rejected.value), serde_json::to_value)
+}
+
+#[cfg(test)]
+#[path = "export_history/tests.rs"]
+mod tests;

@@ -112,10 +112,11 @@
     allow(dead_code, unused_imports, unused_macros, rustdoc::broken_intra_doc_links)
 )]
 
-/// The programs of the README compile; its test is run by `tests/readme.rs`.
+/// The programs of the READMEs compile; their test is run by `tests/readme.rs`.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
-struct Readme;
+#[doc = include_str!("../README.ja.md")]
+struct Readmes;
 
 #[cfg(feature = "__service")]
 mod builder;

@@ -39,6 +39,12 @@ impl<T> Response<T> {
         Self { value, received }
     }
 
+    /// Adds what this answer said to an error that it led to.
+    #[cfg(feature = "chatwork")]
+    pub(crate) fn explain(self, error: Error) -> Error {
+        self.received.explain(error)
+    }
+
     #[cfg(feature = "chatwork")]
     pub(crate) fn with_attempts(mut self, attempts: u32) -> Self {
         self.received.attempts = attempts;

@@ -247,13 +247,18 @@ pub(crate) fn format_local_time(time: Timestamp, zone: &TimeZone) -> String {
 /// time.
 pub(crate) mod local_time {
     use super::{Cow, Deserialize, Deserializer, Serializer, Timestamp, Unexpected, civil, current_zone, de};
+    use jiff::fmt::temporal::DateTimePrinter;
 
     pub(crate) fn serialize<S: Serializer>(
         time: &Option<Timestamp>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         match time {
-            Some(time) => serializer.serialize_str(&super::format_local_time(*time, &current_zone())),
+            // With the fraction and the far years that reading takes: what is written is to be read as the same.
+            Some(time) => {
+                let wall = time.to_zoned(current_zone()).datetime();
+                serializer.serialize_str(&DateTimePrinter::new().separator(b' ').datetime_to_string(&wall))
+            }
             None => serializer.serialize_none(),
         }
     }

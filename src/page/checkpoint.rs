@@ -7,6 +7,7 @@ use crate::transport::Plan;
 use crate::transport::check::InvalidInput;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
+use std::iter;
 
 /// The version of the form that checkpoints are kept in.
 const VERSION: u32 = 1;
@@ -23,7 +24,7 @@ const PAGING: [&str; 7] = ["limit", "cursor", "modified", "message_id", "file_id
 /// It is kept as text, in any format of serde, by this process or another, as long as it is needed:
 /// [`stream_from`](crate::Request::stream_from) takes it. None is lost and none comes twice, also if items, this one
 /// included, were added or removed in between; [`guide::paging`](crate::guide::paging) says where a service sets
-/// bounds to that. Its fields are not to be relied on; a later version of this crate reads what this one wrote.
+/// bounds to that. It says which list it is of, but not of whose account. Its fields are not to be relied on; a later version of this crate reads what this one wrote.
 ///
 /// It has ids of items and, with TAS-CHA, a cursor, but no token and nothing that people wrote.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,7 +42,8 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// The id of the item yielded last, for a log: of a user, the name. `None` before the first one.
+    /// The id of the item yielded last, for a log: of a user, the name; of an item whose id could not be read, a digest.
+    /// `None` before the first one.
     pub fn last(&self) -> Option<&str> {
         self.recent.last().map(String::as_str)
     }
@@ -64,7 +66,7 @@ impl Identity {
         let operation = request.endpoint.operation().to_string();
         // A request that cannot be encoded fails before anything is yielded, so that its digest serves nobody.
         let payload = request.endpoint.encode(&request.transport);
-        let list = payload.map(|payload| digest(payload.url())).unwrap_or_default();
+        let list = payload.map(|payload| digest_of_list(payload.url())).unwrap_or_default();
         Self { operation, list }
     }
 
@@ -86,18 +88,18 @@ impl Identity {
     }
 }
 
+fn digest_of_list(url: &reqwest::Url) -> String {
+    let filters = url.query_pairs().filter(|(name, _)| !PAGING.contains(&&**name));
+    digest(iter::once(url.path().into()).chain(filters.flat_map(|(name, value)| [name, value])))
+}
+
 /// FNV-1a, since it must be the same in every process and version; nobody gains by two lists of one digest.
-fn digest(url: &reqwest::Url) -> String {
+pub(super) fn digest<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> String {
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
-    let mut eat = |text: &str| {
-        for byte in text.bytes().chain([0xff]) {
+    for text in texts {
+        for byte in text.as_ref().bytes().chain([0xff]) {
             hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         }
-    };
-    eat(url.path());
-    for (name, value) in url.query_pairs().filter(|(name, _)| !PAGING.contains(&&**name)) {
-        eat(&name);
-        eat(&value);
     }
     format!("{hash:016x}")
 }
@@ -164,7 +166,7 @@ mod tests {
     use std::sync::Arc;
 
     fn digest_of(url: &str) -> String {
-        digest(&url.parse().expect("a URL"))
+        digest_of_list(&url.parse().expect("a URL"))
     }
 
     #[test]

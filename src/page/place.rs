@@ -1,5 +1,6 @@
 //! Where a page begins, and what an item tells of where it stands.
 
+use super::checkpoint::digest;
 use super::lenient::digits_or_text;
 use crate::transport::check::InvalidInput;
 use crate::wire;
@@ -75,8 +76,21 @@ impl Mark {
         self
     }
 
+    /// Whether the list can go on from the item.
+    pub(crate) fn is_placed(&self) -> bool {
+        self.after.is_some() || self.group.is_some()
+    }
+
     /// The mark of an item that did not decode, from whatever of it can be read.
+    ///
+    /// One without an id is known by what it is: were it always new, the page that it is on would never be the last.
     pub(crate) fn of_raw(walk: Walk, item: &Value) -> Self {
+        let mut mark = Self::read_raw(walk, item);
+        mark.key.get_or_insert_with(|| format!("#{}", digest([item.to_string().as_str()])).into());
+        mark
+    }
+
+    fn read_raw(walk: Walk, item: &Value) -> Self {
         let text = |name: &str| digits_or_text(&item[name]);
         let number = |name: &str| text(name)?.parse().ok();
         match walk {
@@ -213,7 +227,9 @@ mod tests {
         let message = Mark::of_raw(Walk::Upwards, &json!({ "id": 21_995_615, "description": [] }));
         assert_eq!(message.after, Some(Place::Id(21_995_615)));
         let nothing = Mark::of_raw(Walk::Upwards, &json!(null));
-        assert!(nothing.key.is_none() && nothing.after.is_none());
+        assert_eq!((nothing.key.as_deref(), nothing.after), (Some("#2ab7639a3140c5e1"), None));
+        let other = Mark::of_raw(Walk::Upwards, &json!({ "description": "" }));
+        assert_ne!(other.key, nothing.key);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::walk::Walker;
 use crate::error::Error;
 use crate::response::Response;
 use futures::Stream;
+use std::collections::VecDeque;
 use std::fmt;
 use std::iter::Zip;
 use std::pin::Pin;
@@ -34,7 +35,10 @@ pub struct Pages<E: Paged> {
 pub struct Items<E: Paged> {
     source: Source<E>,
     progress: Progress,
-    page: Option<Rest<E::Item>>,
+    /// What has been fetched and not yielded: the page being worked on, and those after it that were being collected.
+    pages: VecDeque<Rest<E::Item>>,
+    /// How many items that is.
+    held: usize,
     /// What went wrong while it was only being asked whether there is more.
     failed: Option<Error>,
 }
@@ -87,7 +91,7 @@ impl<E: Paged> Stream for Pages<E> {
 impl<E: Paged> Items<E> {
     pub(super) fn new(pages: Pages<E>) -> Self {
         let Pages { source, progress } = pages;
-        Self { source, progress, page: None, failed: None }
+        Self { source, progress, pages: VecDeque::new(), held: 0, failed: None }
     }
 
     /// Names the item yielded last, for [`stream_from`](crate::Request::stream_from) to go on with the next one.
@@ -101,42 +105,50 @@ impl<E: Paged> Items<E> {
 
     /// The next `most` items, or as many as there are, and whether there are more.
     ///
-    /// The stream can be gone on with afterwards.
+    /// The stream can be gone on with afterwards. Nothing is lost if it fails or is dropped half-way, as a timeout
+    /// does: the items until there come first whatever is done next, and until then no
+    /// [`checkpoint`](Self::checkpoint) has them.
     ///
     /// # Errors
     ///
-    /// At the first failure. The items until there are gone; a [`checkpoint`](Self::checkpoint) taken before names
-    /// where they began.
+    /// At the first failure before there are enough.
     pub async fn try_collect_up_to(&mut self, most: usize) -> Result<UpTo<E::Item>, Error> {
-        let mut items = Vec::new();
-        while items.len() < most {
-            match std::future::poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await {
-                Some(item) => items.push(item?),
-                None => return Ok(UpTo { items, more: false }),
-            }
-        }
-        let more = match std::future::poll_fn(|context| self.poll_fill(context)).await {
+        let one_more = most.saturating_add(1);
+        let more = match std::future::poll_fn(|context| self.poll_hold(one_more, context)).await {
             Ok(more) => more,
-            Err(error) => {
+            Err(error) if self.held == most => {
                 self.failed = Some(error);
                 true
             }
+            Err(error) => return Err(error),
         };
-        Ok(UpTo { items, more })
+        Ok(UpTo { items: std::iter::from_fn(|| self.hand_out()).take(most).collect(), more })
     }
 
-    /// Fetches pages until there is an item to yield. `false` at the end of the list.
-    fn poll_fill(&mut self, context: &mut Context<'_>) -> Poll<Result<bool, Error>> {
-        if let Some(error) = self.failed.take() {
-            return Poll::Ready(Err(error));
-        }
-        loop {
-            if self.page.as_ref().is_some_and(|page| page.rows.len() > 0) {
-                return Poll::Ready(Ok(true));
+    /// Fetches pages until `count` items can be yielded. `false` if the list ends before.
+    fn poll_hold(&mut self, count: usize, context: &mut Context<'_>) -> Poll<Result<bool, Error>> {
+        while self.held < count {
+            if let Some(error) = self.failed.take() {
+                return Poll::Ready(Err(error));
             }
             let Some(page) = ready!(self.source.poll_page(context))? else { return Poll::Ready(Ok(false)) };
             let rows = page.response.into_inner().into_iter().zip(page.marks);
-            self.page = Some(Rest { at: page.at, rows, index: 0 });
+            self.held += rows.len();
+            self.pages.push_back(Rest { at: page.at, rows, index: 0 });
+        }
+        Poll::Ready(Ok(true))
+    }
+
+    fn hand_out(&mut self) -> Option<E::Item> {
+        loop {
+            let Rest { at, rows, index } = self.pages.front_mut()?;
+            if let Some((item, mark)) = rows.next() {
+                self.progress.passed(at, *index, mark.key, mark.after);
+                *index += 1;
+                self.held -= 1;
+                return Some(item);
+            }
+            self.pages.pop_front();
         }
     }
 }
@@ -146,15 +158,10 @@ impl<E: Paged> Stream for Items<E> {
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
-        if let Err(error) = ready!(this.poll_fill(context)) {
-            return Poll::Ready(Some(Err(error)));
-        }
-        let Some(Rest { at, rows, index }) = &mut this.page else { return Poll::Ready(None) };
-        Poll::Ready(rows.next().map(|(item, mark)| {
-            this.progress.passed(at, *index, mark.key, mark.after);
-            *index += 1;
-            Ok(item)
-        }))
+        Poll::Ready(match ready!(this.poll_hold(1, context)) {
+            Ok(_) => this.hand_out().map(Ok),
+            Err(error) => Some(Err(error)),
+        })
     }
 }
 

@@ -28,7 +28,7 @@ pub(super) struct Walker<E> {
     grown: u32,
     /// The items met so far, on this stream and before it.
     seen: Window,
-    /// The cursors met so far on this stream.
+    /// The cursors, or the names that pages begin after, met so far on this stream.
     cursors: Cursors,
     /// Whether the next page is one that was begun before the stream.
     resuming: bool,
@@ -78,8 +78,8 @@ impl<E: Paged> Walker<E> {
         walker.place = checkpoint.place.clone();
         walker.seen = Window::new(checkpoint.recent.iter().map(|key| Arc::from(key.as_str())));
         walker.resuming = true;
-        if let Place::Cursor(cursor) = &walker.place {
-            walker.cursors.met(cursor);
+        if let Place::Cursor(at) | Place::Name(at) = &walker.place {
+            walker.cursors.met(at);
         }
         walker.from = Some(Box::new(checkpoint.clone()));
         Ok(walker)
@@ -138,16 +138,18 @@ impl<E: Paged> Walker<E> {
         };
         let news = fresh.contains(&true);
         let full = asked.rows.is_some_and(|asked| u64::try_from(count).is_ok_and(|count| count >= asked));
-        let next = match (walk, rows.last()) {
-            (Walk::Cursor, _) => match cursor {
-                None => Next::End,
-                Some(cursor) if self.cursors.met(&cursor) => Next::Circle,
-                Some(cursor) => Next::Page(Place::Cursor(cursor)),
-            },
-            (_, Some((last, _))) if news || begun => match E::follow(&self.request, last).await? {
-                Some(place) => Next::Page(place),
-                None => Next::Grow,
-            },
+        let next = match walk {
+            Walk::Cursor => cursor.map_or(Next::End, |cursor| self.onward(walk, Place::Cursor(cursor))),
+            _ if news || begun && !rows.is_empty() => {
+                // A row that did not decode, or that has no time, may not say where it stands.
+                let last = rows.iter().rev().map(|(mark, _)| mark).find(|mark| mark.is_placed());
+                let follow = last.map(|last| E::follow(&self.request, last));
+                let place = match follow {
+                    Some(follow) => follow.await?,
+                    None => None,
+                };
+                place.map_or(Next::Grow, |place| self.onward(walk, place))
+            }
             _ if full => Next::Grow,
             // Full or not, this may be all that the service ever gives at once, and as many may share the second.
             _ if count > 1 && !self.stepped => self.place.step().map_or(Next::End, Next::Step),
@@ -186,14 +188,26 @@ impl<E: Paged> Walker<E> {
         Ok(prepared)
     }
 
+    /// On to `place` if it is further on than this page.
+    ///
+    /// It is not if more rows share a second than a page holds, if the board that was to tell the time has been changed
+    /// just then, or if the service goes in circles, which can be longer than what the window remembers.
+    fn onward(&mut self, walk: Walk, place: Place) -> Next {
+        let further = match (walk, &place) {
+            (_, Place::Cursor(to) | Place::Name(to)) if self.cursors.met(to) => return Next::Circle,
+            _ if self.place == Place::Start => true,
+            (Walk::Cursor | Walk::Name, _) => true,
+            (Walk::Upwards | Walk::Offset, _) => place > self.place,
+            (Walk::Downwards | Walk::Modified | Walk::Grouped, _) => place < self.place,
+        };
+        if further { Next::Page(place) } else { Next::Grow }
+    }
+
     fn advance(&mut self, next: Next) {
         self.resuming = false;
         match next {
             Next::Page(place) => {
-                // The rows that share a second can be more than a page, and then the place stays as it is.
-                if place != self.place {
-                    self.grown = 0;
-                }
+                self.grown = 0;
                 self.before = Some(std::mem::replace(&mut self.place, place));
             }
             Next::Step(place) => {

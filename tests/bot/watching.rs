@@ -35,8 +35,8 @@ async fn it_outlives_failures_and_goes_on_where_it_was() {
     let (bot, told) = notices(Bot::new(world.client.clone()));
     let (stopped, handler) = answering();
     let handler = |context| handler(context);
-    // Said last, so that it is read last.
-    view(11).post_as(2, "stop");
+    // The room whose look fails is looked at last.
+    view(10).post_as(2, "stop");
     let run = bot.shutdown(stopped).run(&mut watch, handler);
     let summary = world.clock.drive(run).await.expect("it runs");
     assert_eq!((summary.handled, summary.failed), (3, 0));

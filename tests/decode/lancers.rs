@@ -187,6 +187,19 @@ async fn mark_read() {
 
 /// The same wall clock is another moment in another zone; a zone on the wire is believed before ours.
 #[tokio::test]
+async fn times_survive_rewriting_to_the_fraction_and_in_far_years() {
+    let boards = r#"[{"id":1,"created":"2019-05-17 15:27:53.25","modified":"-000044-03-15 12:00:00"},
+        {"id":2,"created":"2019-05-17T06:27:53.123456789Z","modified":"9999-12-31 06:59:59"}]"#;
+    let boards = answered(boards, |client| client.boards()).await;
+    assert_eq!(boards[0].created, "2019-05-17T06:27:53.25Z".parse().ok());
+    assert_eq!(boards[1].modified, "9999-12-30T21:59:59Z".parse().ok());
+    assert_survives_rewriting(&boards);
+    let written = serde_json::to_value(&boards).expect("an answer can be written");
+    assert_eq!(written[0]["created"], "2019-05-17 15:27:53.25");
+    assert_eq!(written[1]["modified"], "9999-12-31 06:59:59");
+}
+
+#[tokio::test]
 async fn times_are_read_in_the_zone_of_the_service() {
     for (zone, wire, expected) in [
         (None, "2026-02-03 04:05:06", "2026-02-02T19:05:06Z"),

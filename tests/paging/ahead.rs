@@ -4,7 +4,7 @@ use crate::fake::{Cursors, Fake};
 use futures::{StreamExt, TryStreamExt};
 use kaiwa::sandbox::tascha::{RoomSeed, Seed};
 use kaiwa::sandbox::{Fault, Sandbox, Script, Service};
-use kaiwa::{Clock, ErrorKind, VirtualClock};
+use kaiwa::{ErrorKind, VirtualClock};
 use std::time::Duration;
 
 const PAGES: u64 = 5;
@@ -16,49 +16,36 @@ async fn sandbox(clock: &VirtualClock) -> Sandbox {
     Sandbox::builder().clock(clock.clone()).tascha(seed).start().await.expect("a sandbox")
 }
 
-/// How long the list takes when a page takes the service and the caller so many seconds.
-async fn takes(service: u64, caller: u64, ahead: usize) -> u64 {
-    let clock = VirtualClock::new();
-    let sandbox = sandbox(&clock).await;
-    let slow = Fault::slow_headers(Duration::from_secs(service));
-    sandbox.faults().script(Service::Tascha, Script::any().then(slow).forever());
-    let client = sandbox
-        .tascha_as(Seed::TOKEN)
-        .timeout(None)
-        .attempt_timeout(None)
-        .http_client(crate::light())
-        .build()
-        .expect("a client");
-    let mut pages = client.room("room").messages().limit(1).with_read_ahead(ahead).pages();
-    let working = clock.clone();
-    let mut work = tokio::spawn(async move {
-        let mut count = 0;
-        while let Some(page) = pages.try_next().await.expect("pages") {
-            count += page.len();
-            working.sleep(Duration::from_secs(caller)).await;
+/// The service takes two seconds for a page, and the clock moves only when the caller says so.
+#[tokio::test]
+async fn the_next_page_comes_while_the_caller_works_on_this_one() {
+    for ahead in [0, 1] {
+        let clock = VirtualClock::new();
+        let sandbox = sandbox(&clock).await;
+        let slow = Fault::slow_headers(Duration::from_secs(2));
+        sandbox.faults().script(Service::Tascha, Script::any().then(slow).forever());
+        let client = sandbox.tascha_as(Seed::TOKEN).timeout(None).attempt_timeout(None);
+        let client = client.http_client(crate::light()).build().expect("a client");
+        let mut pages = client.room("room").messages().limit(1).with_read_ahead(ahead).pages();
+        let served = async || {
+            crate::until("the service works on a page", || clock.sleepers() > 0).await;
+            clock.advance(Duration::from_secs(2));
+        };
+        for page in 0..PAGES {
+            // The first page has nothing to overlap with.
+            if page == 0 || ahead == 0 {
+                assert_eq!(clock.sleepers(), 0, "nothing is under way before it is asked for");
+                let (answer, ()) = futures::join!(pages.try_next(), served());
+                answer.expect("pages").expect("a page");
+            } else {
+                // Nobody polls the stream: the caller works.
+                served().await;
+                pages.try_next().await.expect("pages").expect("a page");
+            }
         }
-        count
-    });
-    // The clock moves on only once everybody waits, whether for a socket (real time) or for the clock.
-    let settled = Duration::from_millis(60);
-    let count = loop {
-        match tokio::time::timeout(settled, &mut work).await {
-            Ok(count) => break count.expect("no panic"),
-            Err(_) => clock.advance(clock.next_wake().unwrap_or_default()),
-        }
-    };
-    assert_eq!(count as u64, PAGES);
-    clock.elapsed().as_secs()
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_slow_caller_and_a_slow_service_overlap() {
-    // The first page has nothing to overlap with, nor has the work on the last one.
-    assert_eq!(takes(2, 2, 1).await, 2 + PAGES * 2);
-    assert_eq!(takes(5, 2, 1).await, PAGES * 5 + 2);
-    assert_eq!(takes(2, 5, 1).await, 2 + PAGES * 5);
-    // Without, one waits for the other.
-    assert_eq!(takes(2, 5, 0).await, PAGES * (2 + 5));
+        assert!(pages.try_next().await.expect("the end").is_none());
+        assert_eq!(clock.elapsed(), Duration::from_secs(2) * PAGES as u32);
+    }
 }
 
 #[tokio::test]
@@ -67,16 +54,16 @@ async fn no_more_pages_are_fetched_than_were_allowed() {
         let fake = Fake::start(Cursors::Positions, 0..100).await;
         let mut rooms = fake.client().rooms().limit(2).with_read_ahead(ahead).stream();
         assert_eq!(fake.asked().len(), 0, "nothing is sent before the stream is polled");
-        rooms.next().await.expect("a room").expect("a room");
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        assert_eq!(fake.asked().len(), 1 + ahead, "{ahead} ahead, on the first page");
-        rooms.next().await.expect("a room").expect("a room");
-        rooms.next().await.expect("a room").expect("a room");
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        assert_eq!(fake.asked().len(), 2 + ahead, "{ahead} ahead, on the second page");
+        for page in 1..=3 {
+            rooms.next().await.expect("a room").expect("a room");
+            crate::until("the pages ahead are asked for", || fake.asked().len() >= page + ahead).await;
+            fake.settle().await;
+            assert_eq!(fake.asked().len(), page + ahead, "{ahead} ahead, on page {page}");
+            rooms.next().await.expect("a room").expect("a room");
+        }
         drop(rooms);
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        assert_eq!(fake.asked().len(), 2 + ahead, "nothing is sent once the stream is dropped");
+        fake.settle().await;
+        assert_eq!(fake.asked().len(), 3 + ahead, "nothing is sent once the stream is dropped");
     }
 }
 
@@ -89,18 +76,9 @@ async fn a_page_under_way_is_given_up_with_the_stream() {
     // A call that is under way waits for its timeout, which tells that it is.
     let mut messages = request.with_timeout(Duration::from_secs(30)).stream();
     messages.next().await.expect("a message").expect("a message");
-    let settle = async |expected: bool| {
-        for _ in 0..200 {
-            if (clock.sleepers() > 0) == expected {
-                return true;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        false
-    };
-    assert!(settle(true).await, "the second page is being fetched");
+    crate::until("the second page is being fetched", || clock.sleepers() > 0).await;
     drop(messages);
-    assert!(settle(false).await, "nothing is under way any more");
+    crate::until("nothing is under way any more", || clock.sleepers() == 0).await;
 }
 
 /// A task that is gone must not pass for the end of the list.

@@ -3,7 +3,7 @@
 use futures::{StreamExt, TryStreamExt};
 use kaiwa::sandbox::tascha::{RoomSeed, Seed};
 use kaiwa::sandbox::{Fault, Sandbox, Script, Service, lancers};
-use kaiwa::{Outcome, RetryPolicy};
+use kaiwa::{Outcome, RetryPolicy, VirtualClock};
 
 async fn sandbox(messages: usize) -> Sandbox {
     let room = RoomSeed::new("room", "").members([Seed::USER]).messages(messages);
@@ -93,6 +93,65 @@ async fn a_failure_after_the_cap_is_kept_for_the_next_poll() {
     let error = messages.next().await.expect("it goes on").expect_err("the failure");
     assert_eq!(error.outcome(), Outcome::Unknown);
     assert_eq!(messages.try_collect_up_to(9).await.expect("messages").items.len(), 2);
+}
+
+#[tokio::test]
+async fn a_failure_before_the_cap_costs_no_item() {
+    for ahead in [0, 1] {
+        let sandbox = sandbox(7).await;
+        let script = Script::on("list_messages").pass(2).then(Fault::status(500)).times(2);
+        sandbox.faults().script(Service::Tascha, script);
+        let client = crate::tascha(&sandbox);
+        let messages = || client.room("room").messages().limit(2).with_retry(RetryPolicy::none());
+        let there: Vec<String> =
+            sandbox.tascha().room("room").messages().into_iter().map(|message| message.id).collect();
+        let mut stream = messages().with_read_ahead(ahead).stream();
+        let first = stream.try_next().await.expect("messages").expect("a message");
+        assert_eq!(first.id.as_str(), there[0]);
+        let before = stream.checkpoint();
+        stream.try_collect_up_to(6).await.expect_err("the third page fails");
+        assert_eq!(stream.checkpoint(), before, "what was not handed out is not in the checkpoint");
+        // What was collected until there comes first, one by one or together.
+        let second = stream.try_next().await.expect("it is there").expect("a message");
+        assert_eq!(second.id.as_str(), there[1]);
+        assert_eq!(stream.checkpoint().last(), Some(there[1].as_str()));
+        stream.try_collect_up_to(6).await.expect_err("the third page fails again");
+        let rest = stream.try_collect_up_to(4).await.expect("messages");
+        let ids: Vec<&str> = rest.items.iter().map(|message| message.id.as_str()).collect();
+        assert_eq!((ids, rest.more), (there[2..6].iter().map(String::as_str).collect(), true));
+        assert_eq!(stream.checkpoint().count(), 6);
+        let rest: Vec<_> = messages()
+            .stream_from(&stream.checkpoint())
+            .expect("the same list")
+            .try_collect()
+            .await
+            .expect("messages");
+        assert_eq!(rest.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_collection_that_is_given_up_costs_no_item() {
+    let clock = VirtualClock::new();
+    let room = RoomSeed::new("room", "").members([Seed::USER]).messages(6);
+    let seed = Seed::default().room(room).unlimited();
+    let sandbox = Sandbox::builder().clock(clock.clone()).tascha(seed).start().await.expect("a sandbox");
+    for ahead in [0, 1] {
+        let slow = Fault::slow_headers(std::time::Duration::from_secs(5));
+        sandbox.faults().script(Service::Tascha, Script::on("list_messages").pass(2).then(slow));
+        let client = sandbox.tascha_as(Seed::TOKEN).timeout(None).attempt_timeout(None);
+        let client = client.http_client(crate::light()).build().expect("a client");
+        let mut messages = client.room("room").messages().limit(2).with_read_ahead(ahead).stream();
+        tokio::select! {
+            _ = messages.try_collect_up_to(5) => panic!("the third page takes its time"),
+            () = crate::until("the service is being waited for", || clock.sleepers() > 0) => {}
+        }
+        assert_eq!(messages.checkpoint().count(), 0);
+        clock.advance(std::time::Duration::from_secs(5));
+        let all = messages.try_collect_up_to(9).await.expect("messages");
+        assert_eq!((all.items.len(), all.more), (6, false));
+        assert_eq!(messages.checkpoint().count(), 6);
+    }
 }
 
 /// Lancers' unread messages take a second request for a page, and either can fail.

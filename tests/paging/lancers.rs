@@ -1,7 +1,8 @@
 //! Lancers' five ways of paging in one API.
 
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt};
 use jiff::{SignedDuration, Timestamp};
+use kaiwa::ErrorKind;
 use kaiwa::lancers::{BoardId, Client, Direction, FileId, MessageId};
 use kaiwa::sandbox::lancers::{BoardSeed, Seed};
 use kaiwa::sandbox::{Fault, Sandbox, Script, Service};
@@ -98,6 +99,20 @@ async fn an_unread_board_that_changes_right_then_hides_no_other() {
     let script = Script::on("get_board").then(Fault::status(200).body("application/json", now));
     sandbox.faults().script(Service::Lancers, script);
     let unread: Vec<_> = client.unread().limit(2).stream().try_collect().await.expect("messages");
+    let mut met: Vec<BoardId> = unread.iter().map(|message| message.board_id).collect();
+    met.dedup();
+    assert_eq!(met, boards);
+}
+
+/// The same far down the list: what comes from its top again would be past what is remembered.
+#[tokio::test]
+async fn an_unread_board_that_changes_right_then_repeats_no_other() {
+    let (sandbox, client) = sandbox(ties(&[1; 120])).await;
+    let boards = boards_in_order(&client).await;
+    let now = json!({ "id": boards[100], "modified": "2027-01-01 00:00:00" }).to_string();
+    let script = Script::on("get_board").pass(100).then(Fault::status(200).body("application/json", now));
+    sandbox.faults().script(Service::Lancers, script);
+    let unread: Vec<_> = client.unread().limit(1).stream().try_collect().await.expect("messages");
     let mut met: Vec<BoardId> = unread.iter().map(|message| message.board_id).collect();
     met.dedup();
     assert_eq!(met, boards);
@@ -208,6 +223,51 @@ async fn a_limit_is_always_sent() {
 
 fn board(id: u64, time: &str) -> Value {
     json!({ "id": id, "title": "", "modified": time })
+}
+
+/// A service may never give more than so many boards at once, so that to ask for more is no way past such a board.
+#[tokio::test]
+async fn a_last_board_without_a_time_does_not_keep_the_list_from_going_on() {
+    let (sandbox, client) = sandbox(alice()).await;
+    let page = |boards: Value| Fault::status(200).body("application/json", boards.to_string());
+    let second = |second: u64| format!("2026-01-01 00:00:{second:02}");
+    let untimed = json!({ "id": 1, "title": "", "modified": null });
+    let script = Script::on("list_boards")
+        .then(page(json!([board(9, &second(9)), board(8, &second(8)), untimed])))
+        .then(page(json!([board(8, &second(8)), board(7, &second(7)), untimed])))
+        .then(page(json!([board(7, &second(7)), untimed])))
+        .times(2);
+    sandbox.faults().script(Service::Lancers, script);
+    let boards: Vec<_> = client.boards().limit(3).stream().try_collect().await.expect("boards");
+    assert_eq!(boards.iter().map(|board| board.id.0).collect::<Vec<_>>(), [9, 8, 1, 7]);
+    let asked: Vec<_> =
+        sandbox.requests().iter().filter_map(|request| request.parameter("modified")).collect();
+    assert_eq!(asked[..2], [second(9), second(8)]);
+    assert!(sandbox.requests().iter().all(|request| request.parameter("limit").as_deref() == Some("3")));
+}
+
+/// A circle can be longer than what a stream remembers of the items.
+#[tokio::test]
+async fn a_long_circle_ends() {
+    let (sandbox, client) = sandbox(alice().board(BoardSeed::new("alice", ["bob"]))).await;
+    let id = BoardId(sandbox.lancers().boards()[0].id as u64);
+    let circle = |operation: &str, row: fn(u64) -> Value| {
+        let page =
+            |step: u64| Fault::status(200).body("application/json", json!([row(1 + step % 100)]).to_string());
+        let script = (0..250).fold(Script::on(operation), |script, step| script.then(page(step)));
+        sandbox.faults().script(Service::Lancers, script);
+    };
+    circle("list_users", |number| json!({ "name": format!("user {number}") }));
+    let users: Vec<_> = client.board(id).users().limit(1).stream().collect().await;
+    assert_eq!(users.iter().filter(|user| user.is_ok()).count(), 101);
+    let error = users[101].as_ref().expect_err("a circle");
+    assert!(matches!(error.kind(), ErrorKind::RepeatedCursor), "{error}");
+    assert_eq!(users.len(), 102);
+
+    circle("list_messages", |number| json!({ "id": number, "board_id": 1, "description": "" }));
+    let messages: Vec<_> =
+        client.board(id).messages().limit(1).stream().try_collect().await.expect("messages");
+    assert!((100..120).contains(&messages.len()), "{} messages", messages.len());
 }
 
 /// A service that does not do as its documentation says must not keep the stream busy for ever.

@@ -21,6 +21,19 @@ fn tascha(sandbox: &Sandbox) -> kaiwa::tascha::Client {
     sandbox.tascha_as(token).http_client(light()).build().expect("a client")
 }
 
+/// Waits until something has come about, for as long as it takes: what takes long on a busy machine is no failure. The
+/// bound is there to say what a test hangs on.
+async fn until(what: &str, reached: impl Fn() -> bool) {
+    let waiting = async {
+        while !reached() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(120), waiting)
+        .await
+        .unwrap_or_else(|_| panic!("never: {what}"));
+}
+
 fn lancers(sandbox: &Sandbox) -> kaiwa::lancers::Client {
     let credential = kaiwa::sandbox::lancers::Seed::CREDENTIAL;
     sandbox.lancers_as(credential).http_client(light()).build().expect("a client")

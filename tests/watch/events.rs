@@ -123,9 +123,17 @@ async fn what_the_free_plan_hides_is_told_once_per_change() {
 
 #[tokio::test]
 async fn all_hidden_from_the_beginning_is_told_and_the_next_message_is_too() {
-    let world = World::new(seed(0).room(room(10).messages(5)).hide_messages_after(Duration::ZERO)).await;
-    let mut watch = world.client.room(ROOM).watch().from_window().stream();
-    assert_eq!(short(&world.read(&mut watch, secs(5)).await), ["hidden All"]);
+    let hiding = seed(0).room(room(10).messages(5)).hide_messages_after(secs(600));
+    let world = World::new(hiding).await;
+    world.clock.advance(secs(1000));
+    for from_window in [true, false] {
+        let builder = world.client.room(ROOM).watch();
+        let mut watch = if from_window { builder.from_window() } else { builder }.stream();
+        assert_eq!(short(&world.read(&mut watch, secs(5)).await), ["hidden All"]);
+        world.post("new");
+        assert_eq!(short(&world.read(&mut watch, secs(20)).await), ["hidden Some", "+new"]);
+        world.clock.advance(secs(1000));
+    }
 }
 
 #[tokio::test]

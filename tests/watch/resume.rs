@@ -1,9 +1,11 @@
 //! Going on where another stream stood.
 
 use crate::lossless::Told;
-use crate::world::{Item, ROOM, World, room, secs, seed, short};
-use kaiwa::chatwork::RoomId;
+use crate::world::{Item, ROOM, World, client, room, secs, seed, short};
 use kaiwa::chatwork::watch::{Checkpoint, Watch};
+use kaiwa::chatwork::{AccountId, RoomId};
+use kaiwa::sandbox::chatwork::Room;
+use kaiwa::sandbox::{Fault, Script, Service};
 
 /// Through JSON, as over a restart.
 fn kept(watch: &Watch) -> Checkpoint {
@@ -122,4 +124,46 @@ fn a_checkpoint_of_another_form_is_refused() {
     let error = serde_json::from_str::<Checkpoint>(r#"{"version":2,"absent":"now","rooms":{}}"#);
     assert!(error.expect_err("version 2").to_string().contains("version 2"));
     serde_json::from_str::<Checkpoint>(r#"{"version":1,"absent":"now","rooms":{}}"#).expect("version 1");
+}
+
+#[tokio::test]
+async fn of_a_room_that_was_left_nothing_is_kept() {
+    let left = Room::group(99, "Left").admin(2).member(1).messages(3);
+    let world = World::new(seed(2).room(left).contact(1, 2)).await;
+    world.clock.advance(secs(60));
+    let mut watch = world.client.watch_all().from_window().stream();
+    assert_eq!(world.read(&mut watch, secs(10)).await.len(), 3);
+    let kept = |watch: &Watch| {
+        let json = serde_json::to_value(watch.checkpoint()).expect("it serialises");
+        json["rooms"].as_object().map(|rooms| rooms.contains_key("99"))
+    };
+    assert_eq!(kept(&watch), Some(true));
+    world.clock.drive(world.client.room(RoomId(99)).leave()).await.expect("it is left");
+    assert!(world.read(&mut watch, secs(300)).await.is_empty());
+    assert_eq!(kept(&watch), Some(false));
+    world.room(RoomId(99)).post_as(2, "not for us");
+    world.clock.advance(secs(600));
+    world.read(&mut watch, secs(60)).await;
+
+    let alice = client(&world.sandbox, "alice").room(RoomId(99));
+    let back = alice.replace_members([AccountId(2)]).members_member_ids([AccountId(1)]);
+    world.clock.drive(back).await.expect("the bot is back");
+    world.room(RoomId(99)).post_as(2, "again");
+    world.post("here");
+    let mut told = short(&world.read(&mut watch, secs(60)).await);
+    told.sort();
+    assert_eq!(told, ["+again", "+here"]);
+    assert_eq!(kept(&watch), Some(true));
+}
+
+#[tokio::test]
+async fn an_empty_list_of_rooms_is_not_taken_at_its_word() {
+    let world = World::new(seed(2)).await;
+    let mut watch = world.client.watch_all().from_window().stream();
+    world.read(&mut watch, secs(60)).await;
+    let empty = Fault::status(200).body("application/json", "[]").before();
+    world.sandbox.faults().script(Service::Chatwork, Script::on("list_rooms").then(empty).times(10));
+    world.post("meanwhile");
+    assert!(world.read(&mut watch, secs(120)).await.is_empty());
+    assert_eq!(short(&world.read(&mut watch, secs(600)).await), ["+meanwhile"]);
 }

@@ -1,7 +1,9 @@
 //! How often it looks, and what it costs.
 
 use crate::world::{ROOM, World, events, secs, seed, short};
+use jiff::SignedDuration;
 use kaiwa::chatwork::RoomId;
+use kaiwa::sandbox::{Fault, Script, Service};
 use std::time::Duration;
 
 fn gaps(times: &[Duration]) -> Vec<f64> {
@@ -132,4 +134,34 @@ async fn rooms_with_messages_of_this_very_second_are_looked_at_to_tell_old_from_
     assert!(world.read(&mut watch, Duration::from_millis(500)).await.is_empty());
     world.post("new, and of the same second");
     assert_eq!(short(&world.read(&mut watch, secs(60)).await), ["+new, and of the same second"]);
+}
+
+#[tokio::test]
+async fn what_is_posted_before_the_first_look_is_told_also_if_the_date_is_wrong() {
+    for offset in [4, 0, -4] {
+        let world = World::new(seed(3)).await;
+        world.post("old");
+        let wrong = Fault::wrong_clock(SignedDuration::from_secs(offset));
+        let faults = world.sandbox.faults();
+        faults.script(Service::Chatwork, Script::on("list_rooms").then(wrong));
+        faults.script(Service::Chatwork, Script::on("list_messages").then(Fault::bad_gateway()));
+        let mut watch = world.client.watch_all().stream();
+        assert_eq!(short(&world.read(&mut watch, secs(1)).await), ["error 502"]);
+        world.post("new");
+        assert_eq!(short(&world.read(&mut watch, secs(60)).await), ["+new"], "{offset}");
+    }
+}
+
+#[tokio::test]
+async fn the_longest_intervals_are_never() {
+    let never = Duration::MAX;
+    let world = World::new(seed(2)).await;
+    world.clock.advance(secs(60));
+    let mut watch = world.client.watch_all().max_interval(never).recheck_interval(never).stream();
+    assert!(world.read(&mut watch, secs(100_000)).await.is_empty());
+    assert_eq!(world.calls("list_messages"), 0);
+
+    let mut watch =
+        world.client.room(RoomId(404)).watch().min_interval(never).recheck_interval(never).stream();
+    assert_eq!(short(&world.read(&mut watch, secs(100_000)).await), ["error 403"]);
 }

@@ -2,7 +2,9 @@
 
 use crate::world::{ROOM, World, secs, seed, short};
 use kaiwa::chatwork::RoomId;
+use kaiwa::chatwork::watch::Event;
 use kaiwa::sandbox::{Fault, Script, Service};
+use serde_json::{Value, json};
 
 const STRANGE: RoomId = RoomId(404);
 
@@ -33,7 +35,6 @@ async fn the_service_can_go_away_and_come_back() {
     world.post("while it is down");
     let told = short(&world.read(&mut watch, secs(300)).await);
     assert!((4..15).contains(&told.len()) && told.iter().all(|item| item == "error"), "{told:?}");
-    assert_eq!(watch.failed_room(), None);
     world.sandbox.faults().refuse(Service::Chatwork, false).await.expect("it comes up");
     assert_eq!(short(&world.read(&mut watch, secs(120)).await), ["+while it is down"]);
 }
@@ -85,6 +86,28 @@ async fn without_the_right_to_the_list_each_room_is_looked_at() {
 }
 
 #[tokio::test]
+async fn while_the_list_fails_each_room_is_looked_at() {
+    let world = World::new(seed(3)).await;
+    let list = Script::on("list_rooms").then(Fault::bad_gateway()).forever();
+    world.sandbox.faults().script(Service::Chatwork, list);
+    let mut watch = world.client.watch([ROOM, RoomId(11), RoomId(12)]).stream();
+    assert_eq!(short(&world.read(&mut watch, secs(20)).await)[..3], ["error 502"; 3]);
+    world.post("one");
+    world.room(RoomId(12)).post_as(2, "two");
+    let mut told = short(&world.read(&mut watch, secs(120)).await);
+    told.retain(|item| item != "error 502");
+    told.sort();
+    assert_eq!(told, ["+one", "+two"]);
+
+    world.sandbox.faults().clear(Service::Chatwork);
+    world.read(&mut watch, secs(120)).await;
+    world.sandbox.clear_requests();
+    world.post("three");
+    assert_eq!(short(&world.read(&mut watch, secs(100)).await), ["+three"]);
+    assert!(world.calls("list_rooms") > 1 && world.calls("list_messages") <= 3);
+}
+
+#[tokio::test]
 async fn what_the_service_asks_to_wait_is_waited() {
     let world = World::new(seed(1)).await;
     let mut watch = world.client.room(ROOM).watch().stream();
@@ -109,4 +132,94 @@ async fn an_answer_that_does_not_decode_holds_no_other_room_up() {
     assert_eq!(watch.failed_room(), Some(ROOM));
     assert_eq!(short(&world.read(&mut watch, secs(60)).await), ["+one"]);
     assert!(world.read(&mut watch, secs(300)).await.is_empty());
+}
+
+/// A message of a minute before the clock begins, with this for `send_time`.
+fn message(id: u64, sent: impl Into<Value>) -> Value {
+    let account = json!({ "account_id": 2, "name": "Alice", "avatar_image_url": "" });
+    let sent: Value = sent.into();
+    json!({ "message_id": id.to_string(), "account": account, "body": format!("{id}"), "send_time": sent, "update_time": 0 })
+}
+
+/// What an operation answers for so many calls.
+fn answers(world: &World, operation: &str, times: u64, body: &Value) {
+    let answer = Fault::status(200).body("application/json", body.to_string()).before();
+    world.sandbox.faults().script(Service::Chatwork, Script::on(operation).then(answer).times(times));
+}
+
+#[tokio::test]
+async fn a_message_that_does_not_decode_is_told_once_and_hides_no_other() {
+    const SENT: u64 = 1_767_193_140;
+    let old = json!([message(1, SENT), message(2, "yesterday")]);
+    let new = json!([
+        message(1, SENT),
+        message(2, "yesterday"),
+        message(3, "soon"),
+        null,
+        null,
+        message(4, SENT + 9)
+    ]);
+    let world = World::new(seed(1)).await;
+    let builder = || world.client.room(ROOM).watch();
+
+    let mut watch = builder().stream();
+    answers(&world, "list_messages", 1, &old);
+    assert!(world.read(&mut watch, secs(1)).await.is_empty());
+    answers(&world, "list_messages", u64::MAX, &new);
+    assert_eq!(short(&world.read(&mut watch, secs(100)).await), ["+4", "?[2].send_time", "?[3]"]);
+    // It can be gone past: neither a restart nor a look tells it again.
+    let checkpoint =
+        serde_json::from_str(&serde_json::to_string(&watch.checkpoint()).expect("it serialises"));
+    drop(watch);
+    let mut watch = builder().from_checkpoint(checkpoint.expect("and back")).stream();
+    assert!(world.read(&mut watch, secs(100)).await.is_empty());
+    drop(watch);
+
+    let mut watch = builder().from_window().stream();
+    let told = world.read(&mut watch, secs(100)).await;
+    assert_eq!(short(&told), ["+1", "+4", "?[1].send_time", "?[2].send_time", "?[3]"]);
+    let Some(Ok(Event::Undecodable { room: ROOM, rejected, .. })) = told.get(2) else { panic!("{told:?}") };
+    assert_eq!(rejected.value["body"], "2");
+    // Once it decodes, it is a message.
+    world.sandbox.faults().clear(Service::Chatwork);
+    answers(
+        &world,
+        "list_messages",
+        u64::MAX,
+        &json!([message(1, SENT), message(3, SENT + 5), message(4, SENT + 9)]),
+    );
+    assert_eq!(short(&world.read(&mut watch, secs(100)).await), ["+3"]);
+}
+
+#[tokio::test]
+async fn a_room_of_the_list_that_does_not_decode_is_watched_and_hides_no_other() {
+    let world = World::new(seed(2)).await;
+    world.clock.advance(secs(60));
+    let mut list: Value = world.client.rooms().await.expect("a list").json().expect("it is JSON");
+    let place = |list: &Value, room: RoomId| {
+        let place = list.as_array().into_iter().flatten().position(|row| row["room_id"] == room.0);
+        place.expect("it is listed")
+    };
+    let strange = place(&list, ROOM);
+    list[strange]["role"] = json!(["admin"]);
+    list.as_array_mut().expect("it is a list").push(json!({ "name": "Nowhere" }));
+    let nowhere = list.as_array().map_or(0, Vec::len) - 1;
+    answers(&world, "list_rooms", 5, &list);
+    let mut watch = world.client.watch_all().stream();
+    let told = world.read(&mut watch, secs(5)).await;
+    let [Err(error)] = &told[..] else { panic!("{told:?}") };
+    assert!(error.to_string().contains(&format!("`[{nowhere}]`")), "{error}");
+    assert_eq!(watch.failed_room(), None);
+
+    world.post("one");
+    world.room(RoomId(11)).post_as(2, "two");
+    for room in [ROOM, RoomId(11)] {
+        let at = place(&list, room);
+        list[at]["message_num"] = json!(1);
+    }
+    world.sandbox.faults().clear(Service::Chatwork);
+    answers(&world, "list_rooms", u64::MAX, &list);
+    let mut told = short(&world.read(&mut watch, secs(100)).await);
+    told.sort();
+    assert_eq!(told, ["+one", "+two"]);
 }

@@ -256,6 +256,9 @@ fn trace(notice: Notice) {
         Notice::Watch(super::watch::Event::Limited { hidden, .. }) => {
             tracing::warn!(?hidden, "the service hides messages");
         }
+        Notice::Watch(super::watch::Event::Undecodable { rejected, .. }) => {
+            tracing::warn!(path = %rejected.path, "a message does not decode");
+        }
         Notice::Watch(_) => {}
         #[cfg(feature = "webhooks")]
         Notice::Webhook(other) => tracing::warn!(event_type = other.event_type, "an unknown webhook event"),

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 /// Where a [`Watch`](super::Watch) stands: what it has told of each room, to the message.
 ///
 /// Opaque, and stable over versions of this crate. It holds ids and times of the newest 100 messages of each room and
-/// no text: about 6 kB of JSON for a room at the most.
+/// no text: about 7 kB of JSON for a room at the most.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Saved", into = "Saved")]
 pub struct Checkpoint {

@@ -1,5 +1,6 @@
 //! What a watch tells.
 
+use crate::Rejected;
 use crate::chatwork::{Message, MessageId, RoomId};
 
 /// Something that happened in a room, or that was found out about it.
@@ -41,6 +42,16 @@ pub enum Event {
         /// The oldest message that there is now. It is the next that is told.
         before: MessageId,
     },
+    /// A message does not decode: the service writes it in a way that this version does not know. It is told once,
+    /// after the other messages of the same look, and whether it is new, edited or deleted is not known. If it decodes
+    /// later, it is told as any other.
+    #[non_exhaustive]
+    Undecodable {
+        /// Where it was posted.
+        room: RoomId,
+        /// The message as it came, and what is wrong with it.
+        rejected: Rejected,
+    },
     /// The service began to hide messages, or to hide more or less than it did, as it does on the free plan.
     #[non_exhaustive]
     Limited {
@@ -61,6 +72,7 @@ impl Event {
             | Self::Edited { room, .. }
             | Self::Deleted { room, .. }
             | Self::Gap { room, .. }
+            | Self::Undecodable { room, .. }
             | Self::Limited { room, .. } => *room,
         }
     }
@@ -71,7 +83,7 @@ impl Event {
             Self::Message { message, .. } | Self::Edited { message, .. } | Self::Deleted { message, .. } => {
                 Some(message)
             }
-            Self::Gap { .. } | Self::Limited { .. } => None,
+            Self::Gap { .. } | Self::Undecodable { .. } | Self::Limited { .. } => None,
         }
     }
 }

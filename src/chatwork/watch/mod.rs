@@ -39,7 +39,8 @@
 //! | [`from_checkpoint`](Builder::from_checkpoint) | is compared with what was told | what came since, or a gap and the newest 100 |
 //!
 //! "Now" is the first look at the room, or, with several rooms, the first look at the list of them. A room that the
-//! account comes into later is told from then on.
+//! account comes into later is told from then on. What is known of a room ends when three lists in a row do not name it,
+//! and if the account comes into it again, it is told from then on too.
 //!
 //! # How often it looks
 //!
@@ -55,14 +56,25 @@
 //! evenly. If other calls have left less of the current window, no faster than would take `share × remaining` by its
 //! end. When that does not allow for the intervals, they get longer.
 //!
+//! All of this is one call at a time. One that is not answered holds up every stream of the client until the client's
+//! [`timeout`](crate::ClientBuilder::timeout) or [`attempt_timeout`](crate::ClientBuilder::attempt_timeout) ends it, and
+//! for ever if it has neither.
+//!
 //! # Failures
 //!
-//! A failure is yielded once, to every stream that it concerns, and the stream goes on: after a wait that doubles from
-//! the shortest interval to the longest when the network or the service is down, or that the service asks for with a
-//! 429; after the longest interval when the credential is refused (401). A room that is refused (403, 404) is tried
-//! again every [`recheck_interval`](Builder::recheck_interval) (5 minutes), and one whose messages do not decode after the
-//! longest interval; the other rooms are not held up. When the list of rooms is refused, as it is for a token without its scope, every room is looked at
-//! by itself. No call is repeated by the client's [`RetryPolicy`](crate::RetryPolicy).
+//! A failure is yielded once, to every stream that it concerns, and the stream goes on. When the network or the service
+//! is down, nothing is called for a while, which doubles from the shortest interval to the longest. It is no shorter than
+//! a 429 asks for, and the longest interval when the credential is refused (401). What fails again although another call
+//! went well in between waits by itself: one room that always fails holds no other up.
+//!
+//! A room that is refused (403, 404) is tried again every [`recheck_interval`](Builder::recheck_interval) (5 minutes), and
+//! one whose answer makes no sense at all after the longest interval. When the list of rooms is refused, as it is for a
+//! token without its scope, or fails three times in a row, every room that is known is looked at by itself until the list
+//! is there again. No call is repeated by the client's [`RetryPolicy`](crate::RetryPolicy).
+//!
+//! A single message that does not decode is no failure but an event, [`Undecodable`](Event::Undecodable): it has a room and
+//! a place in the checkpoint, and a program that ends at it goes on behind it. The other messages are told. A room
+//! of which the list tells no more than the id is watched all the same; one without an id is a failure, yielded once.
 //!
 //! # What it cannot know
 //!
@@ -104,6 +116,7 @@ pub(crate) use hub::Hub;
 pub(crate) use room::fingerprint;
 
 use super::{Client, RoomHandle, RoomId};
+use crate::limits::FAR;
 use crate::transport::Transport;
 use reader::{Inbox, Pace, Reader, Wanted};
 use room::{Position, RoomState};
@@ -131,6 +144,9 @@ impl RoomHandle {
         Builder::new(&self.transport, Some([self.id].into()))
     }
 }
+
+/// Of the intervals.
+const SHORTEST: Duration = Duration::from_millis(1);
 
 /// Says what to watch, from where, and how often.
 #[derive(Clone)]
@@ -172,20 +188,20 @@ impl Builder {
 
     /// The time from one look to the next while something happens, 2 s by default.
     pub fn min_interval(mut self, interval: Duration) -> Self {
-        self.pace.min = interval.max(Duration::from_millis(1));
+        self.pace.min = interval.clamp(SHORTEST, FAR);
         self
     }
 
     /// The time from one look to the next while nothing happens, 60 s by default.
     pub fn max_interval(mut self, interval: Duration) -> Self {
-        self.pace.max = interval;
+        self.pace.max = interval.min(FAR);
         self
     }
 
     /// How often a room is looked at of which the list of rooms says that nothing happened there, if the budget
-    /// allows it, and one that was refused: every 5 minutes by default.
+    /// allows it, and one that was refused: every 5 minutes by default. `Duration::MAX` is never.
     pub fn recheck_interval(mut self, interval: Duration) -> Self {
-        self.pace.recheck = interval.max(Duration::from_millis(1));
+        self.pace.recheck = interval.clamp(SHORTEST, FAR);
         self
     }
 
@@ -206,10 +222,13 @@ impl Builder {
                 .map(|room| (room, saved.remove(&room).unwrap_or_else(|| RoomState::new(absent.clone()))))
                 .collect();
         }
-        let wanted =
-            |state: &RoomState| Wanted { seen: state.stamp, from_now: state.position == Position::Now };
+        let wanted = |state: &RoomState| Wanted {
+            seen: state.stamp,
+            from_now: state.position == Position::Now,
+            missing: 0,
+        };
         let rooms = saved.iter().map(|(room, state)| (*room, wanted(state))).collect();
-        let reader = Reader { pace, all, rooms, absent: absent.clone(), inbox: Inbox::default() };
+        let reader = Reader { pace, all, rooms, absent: absent.clone(), unknown: 0, inbox: Inbox::default() };
         let id = transport.watches.add(reader, &transport);
         let telling = Telling::default();
         Watch { transport, id, absent, rooms: saved, telling, step: None, failed_room: None }

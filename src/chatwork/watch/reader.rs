@@ -12,6 +12,9 @@ use std::time::Duration;
 /// The failures that are kept for a reader who does not come for them.
 const FAILURES: usize = 32;
 
+/// A room that so many lists in a row do not name is left, and not just forgotten by one answer.
+const GONE: u8 = 3;
+
 /// How often a reader wants to be served, and at what cost.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pace {
@@ -46,6 +49,8 @@ pub(super) struct Reader {
     pub(super) rooms: BTreeMap<RoomId, Wanted>,
     /// Where rooms begin that are not among `rooms` yet, if it reads all of them.
     pub(super) absent: Position,
+    /// How many rooms of the list did not tell their ids when it was last seen, if it reads all of them.
+    pub(super) unknown: usize,
     pub(super) inbox: Inbox,
 }
 
@@ -56,11 +61,14 @@ pub(super) struct Wanted {
     pub(super) seen: Option<Stamp>,
     /// Whether all that is there now is old to the reader.
     pub(super) from_now: bool,
+    /// How many lists in a row did not name it.
+    pub(super) missing: u8,
 }
 
 /// What waits to be read.
 ///
-/// It is bounded: of two windows of a room only the later one is kept, as if nobody had looked in between.
+/// It is bounded: of two windows of a room only the later one is kept, as if nobody had looked in between. It keeps its
+/// place, or else a reader who comes seldom would find the same room in front each time.
 #[derive(Debug, Default)]
 pub(super) struct Inbox(VecDeque<Item>);
 
@@ -68,6 +76,8 @@ pub(super) struct Inbox(VecDeque<Item>);
 pub(super) enum Item {
     /// Where a room begins that the reader has seen nothing of yet.
     Begin(RoomId, Position, Option<Stamp>),
+    /// The room is no longer there.
+    End(RoomId),
     /// Rooms that were not listed until now begin here.
     Listed(Option<Timestamp>),
     Window(RoomId, Arc<Window>, Option<Stamp>),
@@ -79,7 +89,14 @@ impl Inbox {
     pub(super) fn push(&mut self, item: Item) {
         match &item {
             Item::Window(room, ..) => {
-                self.0.retain(|other| !matches!(other, Item::Window(other, ..) if other == room));
+                let same = |item: &&mut Item| match item {
+                    Item::Window(other, ..) | Item::Begin(other, ..) | Item::End(other) => other == room,
+                    Item::Listed(_) | Item::Failed(..) => false,
+                };
+                if let Some(earlier @ Item::Window(..)) = self.0.iter_mut().rev().find(same) {
+                    *earlier = item;
+                    return;
+                }
             }
             Item::Listed(_) => self.0.retain(|other| !matches!(other, Item::Listed(_))),
             Item::Failed(..) => {
@@ -89,7 +106,7 @@ impl Inbox {
                     oldest.and_then(|oldest| self.0.remove(oldest));
                 }
             }
-            Item::Begin(..) => {}
+            Item::Begin(..) | Item::End(_) => {}
         }
         self.0.push_back(item);
     }
@@ -106,27 +123,36 @@ impl Reader {
         for (&room, &stamp) in &listing.rooms {
             if self.all && !self.rooms.contains_key(&room) {
                 let from_now = self.absent == Position::Now;
-                self.rooms.insert(room, Wanted { seen: None, from_now });
+                self.rooms.insert(room, Wanted { seen: None, from_now, missing: 0 });
                 self.inbox.push(Item::Begin(room, self.absent.clone(), None));
             }
             let Some(wanted) = self.rooms.get_mut(&room) else { continue };
             if std::mem::take(&mut wanted.from_now) {
-                match (listing.settled(), listing.next_second()) {
+                let (since, seen) = match listing.settled() {
                     // Nothing happened there for a while: what is old is known without a look.
-                    (Some(settled), _) if stamp.is_older_than(settled) => {
-                        wanted.seen = Some(stamp);
-                        self.inbox.push(Item::Begin(room, Position::Since(settled), Some(stamp)));
-                    }
+                    Some(settled) if stamp.is_older_than(settled) => (settled, Some(stamp)),
                     // Only a look tells what was there a moment ago, and it may have to wait.
-                    (_, Some(next)) => self.inbox.push(Item::Begin(room, Position::Since(next), None)),
-                    (_, None) => {}
-                }
+                    _ => (stamp.next_second(), None),
+                };
+                wanted.seen = seen;
+                self.inbox.push(Item::Begin(room, Position::Since(since), seen));
             }
             if wanted.seen != Some(stamp) {
                 behind.push(room);
             }
         }
         if self.all {
+            if listing.is_whole() {
+                self.rooms.retain(|room, wanted| {
+                    wanted.missing = if listing.rooms.contains_key(room) { 0 } else { wanted.missing + 1 };
+                    if wanted.missing == GONE {
+                        self.inbox.push(Item::End(*room));
+                    }
+                    wanted.missing < GONE
+                });
+            }
+            listing.unknown.iter().skip(self.unknown).for_each(|error| self.failed(None, error));
+            self.unknown = listing.unknown.len();
             // Without a time, whatever the new room shows was perhaps not there before.
             self.absent = listing.settled().map_or(Position::Window, Position::Since);
             self.inbox.push(Item::Listed(listing.settled()));
@@ -136,7 +162,7 @@ impl Reader {
 
     pub(super) fn shown(&mut self, room: RoomId, window: &Arc<Window>, stamp: Option<Stamp>) {
         if let Some(wanted) = self.rooms.get_mut(&room) {
-            *wanted = Wanted { seen: stamp, from_now: false };
+            (wanted.seen, wanted.from_now) = (stamp, false);
             self.inbox.push(Item::Window(room, Arc::clone(window), stamp));
         }
     }
@@ -145,5 +171,34 @@ impl Reader {
         if room.is_none_or(|room| self.rooms.contains_key(&room)) {
             self.inbox.push(Item::Failed(room, error.clone()));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_who_comes_seldom_is_shown_each_busy_room() {
+        let (mut inbox, mut shown) = (Inbox::default(), BTreeMap::<RoomId, u32>::new());
+        let window = || Arc::new(Window::default());
+        for _ in 0..90 {
+            (1..=3).for_each(|room| inbox.push(Item::Window(RoomId(room), window(), None)));
+            let Some(Item::Window(room, ..)) = inbox.pop() else { panic!("there is a window") };
+            *shown.entry(room).or_default() += 1;
+        }
+        assert_eq!(shown, [1, 2, 3].map(|room| (RoomId(room), 30)).into());
+        assert_eq!(inbox.0.len(), 2);
+    }
+
+    #[test]
+    fn a_room_that_comes_back_is_shown_after_its_new_beginning() {
+        let mut inbox = Inbox::default();
+        let shown = || Item::Window(RoomId(1), Arc::new(Window::default()), None);
+        let items =
+            [shown(), Item::End(RoomId(1)), Item::Begin(RoomId(1), Position::Now, None), shown(), shown()];
+        items.into_iter().for_each(|item| inbox.push(item));
+        let last = inbox.0.back();
+        assert!(inbox.0.len() == 4 && matches!(last, Some(Item::Window(..))), "{inbox:?}");
     }
 }

@@ -1,7 +1,8 @@
 //! What is known of one room, and what a look at its newest messages adds to that.
 
 use super::event::{Event, Hidden};
-use super::window::{CAP, Stamp, Window};
+use super::window::{CAP, Stamp, Window, identity, time};
+use crate::Rejected;
 use crate::chatwork::{Message, MessageId, RoomId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,9 @@ const DELETED: &str = "[deleted]";
 pub(super) struct RoomState {
     pub(super) position: Position,
     hidden: Hidden,
+    /// The last 100 messages that did not decode and were told.
+    #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
+    rejected: VecDeque<u32>,
     /// What the list of rooms said before the look that all of this comes from.
     pub(super) stamp: Option<Stamp>,
     /// Whether it comes from a checkpoint and has not been compared with the room since.
@@ -69,11 +73,13 @@ enum Learned {
     /// What lies before this is lost.
     Lost(Key),
     Hidden(Hidden),
+    /// A message that does not decode.
+    Rejected(u32),
 }
 
 impl RoomState {
     pub(super) fn new(position: Position) -> Self {
-        Self { position, hidden: Hidden::Nothing, stamp: None, resumed: false }
+        Self { position, hidden: Hidden::Nothing, rejected: VecDeque::new(), stamp: None, resumed: false }
     }
 
     /// As a later stream gets it from a checkpoint.
@@ -97,7 +103,11 @@ impl RoomState {
         }
         self.begin(window);
         let Position::At(mark) = &mut self.position else { return changes };
-        if let Some(oldest) = window.messages.first().map(key) {
+        let told = |message: &&Rejected| self.rejected.contains(&identity(message));
+        // What does not decode has no place among the others, but with an id of its own it was there before.
+        let overlaps =
+            window.rejected.iter().filter(told).any(|message| message.value.get("message_id").is_some());
+        if let Some(oldest) = window.messages.first().map(key).filter(|_| !overlaps) {
             let latest = mark.latest();
             let severed = match latest {
                 Some(latest) => oldest > *latest,
@@ -112,6 +122,10 @@ impl RoomState {
             }
         }
         changes.extend(window.messages.iter().filter_map(|message| mark.compare(room, message)));
+        changes.extend(window.rejected.iter().filter(|message| !told(message)).map(|message| Change {
+            event: Event::Undecodable { room, rejected: message.clone() },
+            learned: Learned::Rejected(identity(message)),
+        }));
         self.resumed = false;
         changes
     }
@@ -119,19 +133,34 @@ impl RoomState {
     pub(super) fn learn(&mut self, change: Change) -> Event {
         match (change.learned, &mut self.position) {
             (Learned::Hidden(hidden), _) => self.hidden = hidden,
+            (Learned::Rejected(identity), _) => self.reject(identity),
             (Learned::Version(key, entry), Position::At(mark)) => mark.insert(key, entry),
             (Learned::Lost(before), Position::At(mark)) => {
                 mark.known = mark.known.split_off(&before);
                 mark.rise(before);
             }
-            // A look has always made it a mark before it finds changes.
+            // A look has always made it a mark before it finds messages.
             (Learned::Version(..) | Learned::Lost(_), _) => {}
         }
         change.event
     }
 
-    /// Makes the position a mark, with everything in it that is old at the first look.
+    fn reject(&mut self, identity: u32) {
+        self.rejected.push_back(identity);
+        if self.rejected.len() > CAP {
+            self.rejected.pop_front();
+        }
+    }
+
+    /// Makes the position a mark, with everything in it that is old at the first look that shows anything.
     fn begin(&mut self, window: &Window) {
+        if window.hidden == Hidden::All {
+            // Once any of them come to light, only their time tells the old ones.
+            if self.position == Position::Now {
+                self.position = window.settled.map_or(Position::Window, Position::Since);
+            }
+            return;
+        }
         let mut mark = Mark::default();
         let new_from = match self.position {
             Position::At(_) => return,
@@ -147,6 +176,14 @@ impl RoomState {
             if new_from.is_some_and(|new_from| message.send_time < new_from) {
                 let edited_since = message.update_time >= new_from;
                 mark.insert(key(message), if edited_since { Entry::OUTDATED } else { Entry::of(message) });
+            }
+        }
+        // When it was posted may be what does not decode, and then it counts as new.
+        for message in &window.rejected {
+            let old =
+                |from| from == Timestamp::MAX || time(message, "send_time").is_some_and(|sent| sent < from);
+            if new_from.is_some_and(old) {
+                self.reject(identity(message));
             }
         }
         if let Some(oldest) = mark.known.keys().next().cloned() {

@@ -5,7 +5,7 @@
 
 use super::budget::Budget;
 use super::reader::{Pace, Reader};
-use super::trouble::Trouble;
+use super::trouble::{Setback, Trouble};
 use super::window::{Listing, Stamp, Window};
 use crate::chatwork::RoomId;
 use crate::{Error, RateLimit};
@@ -20,10 +20,8 @@ pub(super) struct Schedule {
     lines: BTreeMap<RoomId, Line>,
     list: List,
     budget: Budget,
-    /// Nothing is called until then.
-    paused: Option<Instant>,
-    /// How many calls have failed in a row.
-    failures: u32,
+    /// Of all calls.
+    service: Setback,
     last_id: u64,
 }
 
@@ -38,11 +36,10 @@ struct Line {
     behind: bool,
     /// Whether a reader waits to see the room at all.
     fresh: bool,
-    /// When it was last looked at, or first wanted.
+    /// When it was last tried, or first wanted.
     last: Instant,
     interval: Duration,
-    /// It is not looked at before, since it is not to be had.
-    refused: Option<Instant>,
+    setback: Setback,
     /// What it looked like.
     digest: Option<u64>,
 }
@@ -55,8 +52,10 @@ struct List {
     interval: Duration,
     /// Whether it has been seen since the readers changed.
     seen: bool,
-    /// Whether it is not to be had, so that every room is looked at by itself.
-    refused: bool,
+    /// Whether it was called since a room was last tried again.
+    called: bool,
+    /// Once it is lasting, every room is looked at by itself.
+    setback: Setback,
 }
 
 /// What to do now.
@@ -69,27 +68,23 @@ pub(super) enum Turn {
     Look(RoomId, Option<Stamp>),
 }
 
-/// A call, and when it is due.
+/// A call, and since when or from when on it is due.
 #[derive(Clone, Copy, Debug)]
 struct Due {
     at: Instant,
-    /// When it was last made.
-    last: Instant,
     turn: Turn,
 }
 
-#[derive(Debug)]
+/// Of each kind of call the one that is due first.
+#[derive(Debug, Default)]
 struct Agenda {
-    first: Option<Due>,
+    /// A look at a room that has something new.
+    news: Option<Due>,
+    list: Option<Due>,
+    /// Another look at a room that failed, or one that nobody but the room itself tells whether it is needed.
+    retry: Option<Due>,
     /// A look at a room that nothing is known to have happened in.
     recheck: Option<Due>,
-}
-
-impl Due {
-    /// What is due first, or of two at the same time the one that has waited longer.
-    fn or(self, other: Self) -> Self {
-        if (other.at, other.last) < (self.at, self.last) { other } else { self }
-    }
 }
 
 impl Schedule {
@@ -101,7 +96,7 @@ impl Schedule {
                 line.fresh = true;
             }
         }
-        (self.list.next, self.list.seen) = (None, false);
+        (self.list.next, self.list.setback.until, self.list.seen) = (None, None, false);
         self.last_id += 1;
         self.readers.insert(self.last_id, reader);
         self.last_id
@@ -130,7 +125,8 @@ impl Schedule {
 
     /// What all readers together want.
     fn pace(&self) -> Option<Pace> {
-        self.readers.values().map(|reader| reader.pace).reduce(Pace::and)
+        let pace = self.readers.values().map(|reader| reader.pace).reduce(Pace::and)?;
+        Some(Pace { max: pace.max.max(pace.min), ..pace })
     }
 
     /// Whether the list of rooms is read. One room is cheaper to look at than the list and the room.
@@ -141,66 +137,67 @@ impl Schedule {
     pub(super) fn turn(&mut self, told: Option<&RateLimit>, now: Instant) -> Turn {
         self.budget.learn(told, now);
         let Some(pace) = self.pace() else { return Turn::Wait(None) };
-        let paused = self.paused.map_or(now, |until| until.max(now));
-        let Agenda { first, recheck } = self.agenda(&pace, now);
-        let candidates = [(first, false), (recheck, true)].into_iter().filter_map(|(due, can_wait)| {
-            let Due { at, turn, .. } = due?;
+        let paused = self.service.until.map_or(now, |until| until.max(now));
+        let Agenda { news, list, retry, recheck } = self.agenda(&pace, now);
+        // A room that has news goes before the list, which would only bring more of them: the rooms come to an end, and
+        // the list never does. What has failed may never come to an end either, so the list and it take turns.
+        let (one, other) = if self.list.called { (retry, list) } else { (list, retry) };
+        let candidates = [(news, false), (one, false), (other, false), (recheck, true)];
+        let candidates = candidates.into_iter().filter_map(|(due, can_wait)| {
+            let Due { at, turn } = due?;
             let affordable = self.budget.wait(pace.share, can_wait, now);
             Some((at.max(paused).saturating_duration_since(now).max(affordable), turn))
         });
         match candidates.min_by_key(|(wait, _)| *wait) {
-            Some((Duration::ZERO, turn)) => turn,
+            Some((Duration::ZERO, turn)) => {
+                self.list.called &= retry.is_none_or(|retry| retry.turn != turn);
+                turn
+            }
             next => Turn::Wait(next.map(|(wait, _)| wait)),
         }
     }
 
     fn agenda(&self, pace: &Pace, now: Instant) -> Agenda {
         let lists = self.lists();
-        let at = self.list.next.unwrap_or(now).max(now);
-        let list = lists.then_some(Due { at, last: now, turn: Turn::List });
-        if lists && !self.list.refused && !self.list.seen {
-            return Agenda { first: list, recheck: None };
+        let direct = !lists || self.list.setback.is_lasting();
+        let mut agenda = Agenda::default();
+        if lists {
+            let at = self.list.setback.until.or(self.list.next).unwrap_or(now);
+            agenda.list = Some(Due { at, turn: Turn::List });
         }
-        let direct = !lists || self.list.refused;
-        let mut agenda = Agenda { first: None, recheck: None };
+        if !direct && !self.list.seen {
+            return agenda;
+        }
         for (&room, line) in &self.lines {
-            let urgent = if direct || line.told.is_none() { line.fresh } else { line.behind };
-            let at = match (urgent, direct) {
-                (true, _) => now,
-                (false, true) => line.last + line.interval.clamp(pace.min, pace.max.max(pace.min)),
-                (false, false) if line.told.is_some() || line.named > 0 => line.last + pace.recheck,
+            let listed = line.told.is_some();
+            let urgent = line.behind || line.fresh && (direct || !listed);
+            let interval = if direct { line.interval.clamp(pace.min, pace.max) } else { pace.recheck };
+            let (best, at) = match line.setback.until {
+                None if urgent => (&mut agenda.news, line.last),
+                until if urgent || direct => (&mut agenda.retry, until.unwrap_or(line.last + interval)),
+                until if listed || line.named > 0 => {
+                    (&mut agenda.recheck, until.unwrap_or(line.last + interval))
+                }
                 // It is only of interest because it was listed, and it no longer is.
-                (false, false) => continue,
+                _ => continue,
             };
-            let at = line.refused.map_or(at, |until| at.max(until)).max(now);
-            let due = Due { at, last: line.last, turn: Turn::Look(room, line.told) };
-            let best = if urgent || direct { &mut agenda.first } else { &mut agenda.recheck };
-            *best = Some(best.take().map_or(due, |best| best.or(due)));
+            if best.is_none_or(|best| at < best.at) {
+                *best = Some(Due { at, turn: Turn::Look(room, line.told) });
+            }
         }
-        // A room that has news goes before the list, which would only bring more of them: the rooms come to an end, and
-        // the list never does.
-        agenda.first = match (agenda.first, list) {
-            (Some(room), Some(list)) if list.at < room.at => Some(list),
-            (room, list) => room.or(list),
-        };
         agenda
     }
 
     pub(super) fn listed(&mut self, result: Result<Listing, Error>, calls: u32, now: Instant) {
         self.budget.spend(calls);
+        self.list.called = true;
         let Some(pace) = self.pace() else { return };
         let listing = match result {
             Ok(listing) => listing,
-            Err(error) => {
-                if let Trouble::Here(wait) = self.failed(None, &error, &pace, now) {
-                    (self.list.refused, self.list.next) = (true, Some(now + wait));
-                }
-                return;
-            }
+            Err(error) => return self.failed(None, &error, &pace, now),
         };
-        (self.paused, self.failures) = (None, 0);
-        let known = self.list.seen;
-        (self.list.seen, self.list.refused) = (true, false);
+        (self.service, self.list.setback) = Default::default();
+        let known = std::mem::replace(&mut self.list.seen, true);
         let mut active = false;
         for (room, line) in &mut self.lines {
             let told = listing.rooms.get(room).copied();
@@ -236,35 +233,48 @@ impl Schedule {
         let Some(pace) = self.pace() else { return };
         match result {
             Ok(window) => {
-                (self.paused, self.failures) = (None, 0);
+                if std::mem::take(&mut self.service).has_failed() {
+                    // The list is perhaps back too, which saves looking at every room.
+                    self.list.setback.until = None;
+                }
                 let window = Arc::new(window);
                 self.readers.values_mut().for_each(|reader| reader.shown(room, &window, stamp));
                 let Some(line) = self.lines.get_mut(&room) else { return };
                 let digest = Some(window.digest());
                 let active = line.digest != digest;
                 (line.digest, line.interval) = (digest, pace.next_interval(line.interval, active));
-                (line.last, line.refused) = (now, None);
+                (line.last, line.setback) = (now, Setback::default());
                 (line.fresh, line.behind) = (false, false);
             }
-            Err(error) => {
-                let trouble = self.failed(Some(room), &error, &pace, now);
-                if let (Trouble::Here(wait), Some(line)) = (trouble, self.lines.get_mut(&room)) {
-                    (line.last, line.refused) = (now, Some(now + wait));
-                }
-            }
+            Err(error) => self.failed(Some(room), &error, &pace, now),
         }
     }
 
-    fn failed(&mut self, room: Option<RoomId>, error: &Error, pace: &Pace, now: Instant) -> Trouble {
-        self.failures = self.failures.saturating_add(1);
+    fn failed(&mut self, room: Option<RoomId>, error: &Error, pace: &Pace, now: Instant) {
         self.readers.values_mut().for_each(|reader| reader.failed(room, error));
-        let trouble = Trouble::of(error, self.failures, pace);
-        match trouble {
-            Trouble::Everywhere(pause) => self.paused = Some(now + pause),
-            // The service answers, as far as the others are concerned.
-            Trouble::Here(_) => self.failures = 0,
+        let mut ended = Setback::default();
+        let here = match room.map(|room| self.lines.get_mut(&room)) {
+            None => &mut self.list.setback,
+            Some(Some(line)) => {
+                line.last = now;
+                &mut line.setback
+            }
+            Some(None) => &mut ended,
+        };
+        match Trouble::of(error, pace) {
+            Trouble::Everywhere(least) => {
+                // What fails again although another call went well in between is not to hold the others up.
+                if self.service.has_failed() || !here.has_failed() {
+                    self.service.back_off(least, pace, now);
+                }
+                here.back_off(least, pace, now);
+            }
+            Trouble::Here(wait) => {
+                here.refuse(wait, now);
+                // The service answers, as far as the others are concerned.
+                self.service = Setback::default();
+            }
         }
-        trouble
     }
 }
 
@@ -277,7 +287,7 @@ impl Line {
             fresh: false,
             last: now,
             interval: Duration::ZERO,
-            refused: None,
+            setback: Setback::default(),
             digest: None,
         }
     }
@@ -286,11 +296,9 @@ impl Line {
 impl Pace {
     /// As short as allowed while something happens, and half as long again each time that nothing did.
     fn next_interval(&self, interval: Duration, active: bool) -> Duration {
-        let max = self.max.max(self.min);
-        if active {
-            self.min
-        } else {
-            interval.saturating_mul(3).checked_div(2).unwrap_or(max).clamp(self.min, max)
-        }
+        if active { self.min } else { (interval.saturating_mul(3) / 2).clamp(self.min, self.max) }
     }
 }
+
+#[cfg(test)]
+mod tests;

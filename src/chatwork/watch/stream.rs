@@ -72,6 +72,7 @@ impl Watch {
                 state.stamp = stamp;
                 self.rooms.insert(room, state);
             }
+            Item::End(room) => drop(self.rooms.remove(&room)),
             Item::Listed(at) => self.absent = at.map_or(Position::Window, Position::Since),
             Item::Window(room, window, stamp) => {
                 let absent = &self.absent;

@@ -17,11 +17,18 @@ fn message(id: u64, edited: u64, text: &str) -> Message {
 }
 
 fn window(messages: Vec<Message>) -> Window {
-    Window { messages, hidden: Hidden::Nothing, summary: None }
+    Window { messages, ..Window::default() }
 }
 
 fn numbered(ids: impl IntoIterator<Item = u64>) -> Window {
     window(ids.into_iter().map(|id| message(id, 0, "text")).collect())
+}
+
+/// A window with these messages and those that do not decode.
+fn strange(decode: impl IntoIterator<Item = u64>, do_not: impl IntoIterator<Item = u64>) -> Window {
+    let rows: Vec<_> = do_not.into_iter().map(|id| serde_json::json!({ "message_id": id })).collect();
+    let list: crate::Lenient<Message> = serde_json::from_value(rows.into()).expect("a list");
+    Window { rejected: list.rejected, ..numbered(decode) }
 }
 
 /// A look, all of it told.
@@ -31,6 +38,7 @@ fn look(state: &mut RoomState, window: &Window) -> Vec<String> {
         Event::Message { message, .. } => format!("+{}", message.message_id),
         Event::Edited { message, .. } => format!("~{}", message.message_id),
         Event::Deleted { message, .. } => format!("-{}", message.message_id),
+        Event::Undecodable { rejected, .. } => format!("?{}", rejected.value["message_id"]),
         other => format!("{other:?}"),
     };
     changes.into_iter().map(|change| short(state.learn(change))).collect()
@@ -88,13 +96,56 @@ fn a_room_whose_messages_have_all_been_replaced_may_lack_some() {
 }
 
 #[test]
+fn what_comes_to_light_in_a_room_that_hid_everything_is_as_old_as_it_is() {
+    let hides = |hidden, window: Window| Window { hidden, ..window };
+    let settled = jiff::Timestamp::from_second(1000).ok();
+    for (begins, settled, told) in [
+        (Position::Now, settled, &["+1000", "+1001"][..]),
+        (Position::Now, None, &["+998", "+999", "+1000", "+1001"]),
+        (Position::Since(jiff::Timestamp::constant(999, 0)), settled, &["+999", "+1000", "+1001"]),
+        (Position::Window, settled, &["+998", "+999", "+1000", "+1001"]),
+    ] {
+        let mut state = RoomState::new(begins);
+        for _ in 0..2 {
+            look(&mut state, &hides(Hidden::All, Window { settled, ..Window::default() }));
+        }
+        state = serde_json::from_value(serde_json::to_value(state.saved()).expect("it serialises"))
+            .expect("and back");
+        let mut shown = look(&mut state, &hides(Hidden::Some, numbered(998..=1001)));
+        assert!(shown.remove(0).starts_with("Limited"));
+        assert_eq!(shown, told);
+        assert_eq!(look(&mut state, &hides(Hidden::Some, numbered(998..=1002))), ["+1002"]);
+    }
+    // It is not what was left out here that is missing.
+    let mut state = RoomState::new(Position::Now);
+    look(&mut state, &hides(Hidden::All, Window { settled, ..Window::default() }));
+    assert_eq!(look(&mut state, &hides(Hidden::Some, numbered(900..=999))).len(), 1);
+    assert_eq!(look(&mut state, &hides(Hidden::Some, numbered(901..=1000))), ["+1000"]);
+}
+
+#[test]
+fn a_message_that_does_not_decode_counts_for_what_the_window_reaches_back_to() {
+    // 100 are shown, so that there may be more.
+    let mut state = RoomState::new(Position::At(Default::default()));
+    let told = look(&mut state, &strange(1001..=1099, [1100]));
+    assert!(told.len() == 101 && told[0].starts_with("Gap") && told[100] == "?1100", "{told:?}");
+    // It is all that is left of what was known.
+    assert_eq!(look(&mut state, &strange(1101..=1199, [1100])).len(), 99);
+    let told = look(&mut state, &strange(1300..=1398, [1299]));
+    assert!(told.len() == 101 && told[0].starts_with("Gap"), "{told:?}");
+}
+
+#[test]
 fn what_is_kept_of_a_room_is_bounded() {
     let mut state = RoomState::new(Position::Window);
     for first in 0..2000 {
         let edited = (first..first + 100).map(|id| 1_700_000_000 + id);
         let messages = edited.map(|id| message(id, id + u64::from(id % 2 == 0), "x")).collect();
-        look(&mut state, &window(messages));
+        look(&mut state, &Window { messages, ..strange([], first..first + 100) });
     }
+    let json = serde_json::to_value(&state).expect("it serialises");
+    assert_eq!(json["rejected"].as_array().map(Vec::len), Some(CAP));
+    assert!(json.to_string().len() < 8000, "{json}");
     let Position::At(mark) = &state.position else { panic!("it was looked at") };
     let json = serde_json::to_value(mark).expect("it serialises");
     assert_eq!(json["known"].as_array().map(Vec::len), Some(CAP));

@@ -3,43 +3,73 @@
 use super::reader::Pace;
 use crate::{Error, ErrorKind};
 use reqwest::StatusCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How far a failure reaches.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Trouble {
-    /// The next call would fail as well: nothing is called for this long.
+    /// The next call would probably fail as well. The wait is no shorter than this.
     Everywhere(Duration),
     /// Only this room, or this list, is not to be had, and is not tried for this long.
     Here(Duration),
 }
 
 impl Trouble {
-    /// `failures` is how many calls have failed in a row.
-    pub(super) fn of(error: &Error, failures: u32, pace: &Pace) -> Self {
-        let backoff = pace.min.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(pace.max);
-        // Those who lost the service at one moment are not to come back at one moment.
-        let backoff = backoff.mul_f64(1.0 - fastrand::f64() / 4.0);
+    pub(super) fn of(error: &Error, pace: &Pace) -> Self {
         let status = error.status();
         match error.kind() {
-            ErrorKind::WaitTooLong { needed, .. } => Self::Everywhere(backoff.max(*needed)),
-            _ if error.is_rate_limited() => {
-                Self::Everywhere(backoff.max(error.retry_after().unwrap_or_default()))
-            }
+            ErrorKind::WaitTooLong { needed, .. } => Self::Everywhere(*needed),
+            _ if error.is_rate_limited() => Self::Everywhere(error.retry_after().unwrap_or_default()),
             // The credential is the same everywhere, and hammering with a bad one helps nobody.
             ErrorKind::Token(_) => Self::Everywhere(pace.max),
             _ if status == Some(StatusCode::UNAUTHORIZED) => Self::Everywhere(pace.max),
             ErrorKind::Connect(_) | ErrorKind::Send(_) | ErrorKind::Timeout(_) | ErrorKind::Body(_) => {
-                Self::Everywhere(backoff)
+                Self::Everywhere(Duration::ZERO)
             }
             ErrorKind::Status(status)
                 if status.is_server_error() || *status == StatusCode::REQUEST_TIMEOUT =>
             {
-                Self::Everywhere(backoff.max(error.retry_after().unwrap_or_default()))
+                Self::Everywhere(error.retry_after().unwrap_or_default())
             }
             ErrorKind::Status(_) => Self::Here(pace.recheck.max(pace.max)),
             // One spoilt answer is no reason to be blind for long.
             _ => Self::Here(pace.max),
         }
+    }
+}
+
+/// How often something failed in a row, and until when it is therefore left alone.
+#[derive(Debug, Default)]
+pub(super) struct Setback {
+    failures: u32,
+    pub(super) until: Option<Instant>,
+}
+
+impl Setback {
+    /// So many failures are no passing trouble.
+    const LASTING: u32 = 3;
+
+    /// Waits for the shortest interval, and for twice as long with each failure up to the longest; but for no less
+    /// than `least`.
+    pub(super) fn back_off(&mut self, least: Duration, pace: &Pace, now: Instant) {
+        let backoff = pace.min.saturating_mul(1 << self.failures.min(16)).min(pace.max);
+        // Those who lost the service at one moment are not to come back at one moment.
+        let backoff = backoff.mul_f64(1.0 - fastrand::f64() / 4.0);
+        self.failures = self.failures.saturating_add(1);
+        self.until = Some(now + backoff.max(least));
+    }
+
+    /// Waits for this long, for something that another attempt would not bring.
+    pub(super) fn refuse(&mut self, wait: Duration, now: Instant) {
+        (self.failures, self.until) = (self.failures.max(Self::LASTING), Some(now + wait));
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        self.failures > 0
+    }
+
+    /// Whether one has to do without it.
+    pub(super) fn is_lasting(&self) -> bool {
+        self.failures >= Self::LASTING
     }
 }

@@ -47,6 +47,31 @@ async fn send(verifier: &Verifier, body: &str) -> Result<Delivery, VerifyError> 
     verifier.verify(body.as_bytes(), &verifier.sign(body.as_bytes())).await
 }
 
+/// The body of a delivery that was published with its token, [`TOKEN`], and its signature: the specs of
+/// sue445/chatwork_webhook_verify, MIT, Copyright 2018 sue445.
+const DELIVERED: &str = r#"{"webhook_setting_id":"581","webhook_event_type":"mention_to_me","webhook_event_time":1516629767,"webhook_event":{"from_account_id":2861671,"to_account_id":2739132,"room_id":93207172,"message_id":"1007287971738591232","body":"[rp aid=2739132 to=93207172-1007287785163345920] sue445\ntest","send_time":1516629766,"update_time":0}}"#;
+
+#[tokio::test]
+async fn the_published_delivery_verifies_and_is_read() {
+    let signature = "NTIUzbXiwLvM7C/MT3Kd75Lw1w2N5tyWtcEieKiqhY0=";
+    let clock = VirtualClock::starting_at(at(1516629770));
+    let verifier = Verifier::with_clock(TOKEN, Arc::new(clock)).expect("a token");
+    assert_eq!(verifier.sign(DELIVERED.as_bytes()), signature);
+    let delivery = verifier.verify(DELIVERED.as_bytes(), signature).await.expect("it is genuine");
+    assert_eq!((delivery.setting_id.as_str(), delivery.time), ("581", at(1516629767)));
+    let Event::MentionToMe(mention) = &delivery.event else { panic!("{delivery:?}") };
+    assert_eq!((mention.from_account_id, mention.to_account_id), (AccountId(2861671), AccountId(2739132)));
+    assert_eq!((mention.room_id, mention.message_id.0.as_str()), (RoomId(93207172), "1007287971738591232"));
+    assert_eq!(mention.body, "[rp aid=2739132 to=93207172-1007287785163345920] sue445\ntest");
+    assert_eq!((mention.send_time, mention.update_time), (at(1516629766), None));
+    // What a decoder and an encoder make of the same JSON is no longer what was signed.
+    let json: serde_json::Value = serde_json::from_str(DELIVERED).expect("it is JSON");
+    assert_eq!(
+        verifier.verify_signature(json.to_string().as_bytes(), signature),
+        Err(VerifyError::BadSignature)
+    );
+}
+
 #[test]
 fn the_published_vector_verifies() {
     let verifier = Verifier::new(OTHER_TOKEN).expect("a token");

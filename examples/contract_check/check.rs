@@ -1,0 +1,339 @@
+//! Reading every `GET` of a service, and comparing what comes.
+
+use super::ids::{Binding, Ids};
+use super::report::{Checked, Report, Verdict};
+use super::schema::{Comparison, Spec, word};
+use kaiwa::sandbox::Service;
+use kaiwa::{Error, Method, Raw, Request, chatwork, lancers, tascha};
+use reqwest::header::HeaderMap;
+use serde_json::Value;
+
+/// How many items are asked for where a list lets one say so; some have one by default.
+const ITEMS: u64 = 20;
+
+/// A path that no service has.
+const NOWHERE: &str = "/kaiwa-contract-check-no-such-path";
+
+/// Headers that the library reads, by how they begin; see `kaiwa::RateLimit`.
+const KNOWN_HEADERS: [&str; 4] = ["x-ratelimit-", "ratelimit", "tascha-", "retry-after"];
+
+/// Parts of the names of headers that a client would want to know of.
+const TELLING: [&str; 6] = ["limit", "quota", "units", "deprecat", "sunset", "retry"];
+
+/// A client of one of the services.
+pub enum Client {
+    Chatwork(chatwork::Client),
+    Tascha(tascha::Client),
+    Lancers(lancers::Client),
+}
+
+impl Client {
+    pub fn service(&self) -> Service {
+        match self {
+            Self::Chatwork(_) => Service::Chatwork,
+            Self::Tascha(_) => Service::Tascha,
+            Self::Lancers(_) => Service::Lancers,
+        }
+    }
+
+    /// The only way in which anything is sent. It is a raw request, so that the answer can be looked at before the library
+    /// makes something of it; limits and retries are those of the client.
+    fn get(&self, path: &str) -> Request<Raw> {
+        match self {
+            Self::Chatwork(client) => client.request(Method::GET, path),
+            Self::Tascha(client) => client.request(Method::GET, path),
+            Self::Lancers(client) => client.request(Method::GET, path),
+        }
+    }
+}
+
+/// An answer of any status.
+struct Answer {
+    status: u16,
+    headers: HeaderMap,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    /// What was answered, or a word for why nothing was.
+    async fn to(request: Request<Raw>) -> Result<Self, String> {
+        match request.await {
+            Ok(response) => Ok(Self {
+                status: response.status().as_u16(),
+                headers: response.headers().clone(),
+                body: response.body().to_vec(),
+            }),
+            Err(error) => match error.status() {
+                Some(status) if error.is_decode() || !status.is_success() => Ok(Self {
+                    status: status.as_u16(),
+                    headers: error.headers().clone(),
+                    body: error.body().to_vec(),
+                }),
+                _ => Err(unanswered(&error)),
+            },
+        }
+    }
+
+    fn json(&self) -> Option<Value> {
+        serde_json::from_slice(&self.body).ok()
+    }
+
+    fn media_type(&self) -> Option<&str> {
+        self.headers.get("content-type")?.to_str().ok()?.split(';').next()
+    }
+
+    /// What one 404 has in common with another: everything but the path and the request that they repeat.
+    fn manner(&self, path: &str) -> (u16, Option<&str>, String) {
+        let text = String::from_utf8_lossy(&self.body).replace(path, "");
+        let json = serde_json::from_str::<Value>(&text).map(|mut json| {
+            for pointer in ["/error", ""] {
+                if let Some(Value::Object(fields)) = json.pointer_mut(pointer) {
+                    fields.retain(|name, _| !name.to_ascii_lowercase().contains("request"));
+                }
+            }
+            json.to_string()
+        });
+        (self.status, self.media_type(), json.unwrap_or(text))
+    }
+}
+
+/// The error's own text can quote the service.
+fn unanswered(error: &Error) -> String {
+    let why = match () {
+        () if error.is_timeout() => "no answer in time",
+        () if error.is_connect() => "no connection came up",
+        () => "no complete answer came",
+    };
+    why.to_owned()
+}
+
+/// One operation of the specification.
+struct Operation<'a> {
+    path: &'a str,
+    specified: &'a Value,
+}
+
+impl<'a> Operation<'a> {
+    /// All `GET`s, those without ids first, so that their answers can be had for the others.
+    fn all(spec: &'a Spec) -> Vec<Self> {
+        let gets =
+            spec.paths().iter().filter_map(|(path, item)| Some(Self { path, specified: item.get("get")? }));
+        let mut gets: Vec<Self> = gets.collect();
+        gets.sort_by_key(|operation| operation.ids().len());
+        gets
+    }
+
+    fn id(&self) -> &'a str {
+        self.specified["operationId"].as_str().unwrap_or_default()
+    }
+
+    /// The parameters in its path, in their order.
+    fn ids(&self) -> Vec<String> {
+        let segments = self.path.split('/');
+        segments.filter_map(|part| Some(part.strip_prefix('{')?.strip_suffix('}')?.to_owned())).collect()
+    }
+
+    fn path(&self, binding: &Binding) -> String {
+        let mut path = self.path.to_owned();
+        for (name, id) in binding {
+            path = path.replace(&format!("{{{name}}}"), id);
+        }
+        path
+    }
+
+    /// The parameters of the query.
+    ///
+    /// # Errors
+    ///
+    /// If it would not only read, or if one that it needs is not known.
+    fn query(&self, spec: &Spec, ids: &Ids) -> Result<Vec<(String, String)>, String> {
+        let mut query = Vec::new();
+        // Some reads change something on the server unless they are told not to.
+        if let Some(condition) = self.specified["x-safe-if"].as_object() {
+            query.extend(condition.iter().map(|(name, value)| (name.clone(), value.to_string())));
+        } else if self.specified["x-safety"] != "safe" {
+            return Err("it does not only read".to_owned());
+        }
+        for parameter in self.specified["parameters"].as_array().into_iter().flatten() {
+            let parameter = spec.resolve(parameter);
+            let name = parameter["name"].as_str().unwrap_or_default();
+            if parameter["in"] != "query" || query.iter().any(|(known, _)| known == name) {
+                continue;
+            }
+            let value = match (ids.given(name), parameter["required"] == true) {
+                (Some(given), _) => given.to_owned(),
+                (None, _) if name == "limit" => ITEMS.to_string(),
+                (None, true) => match parameter["example"].as_str() {
+                    Some(example) => example.to_owned(),
+                    None => return Err(format!("it needs {name}: give it as {name}=…")),
+                },
+                (None, false) => continue,
+            };
+            query.push((name.to_owned(), value));
+        }
+        Ok(query)
+    }
+}
+
+/// Reads every `GET` of the client's service. `given` has parameters by name.
+///
+/// # Errors
+///
+/// If the service takes the credential for wrong, as nothing can be learned then.
+pub async fn check(client: &Client, given: Binding) -> Result<Report, Unauthorized> {
+    let spec = Spec::of(client.service());
+    let ids = Ids::new(client.service(), given);
+    let mut run = Run { client, spec, ids, report: Report::default(), nowhere: None };
+    for operation in Operation::all(spec) {
+        let (verdict, comparison) = run.operation(&operation).await?;
+        run.report.checked.push(Checked {
+            operation: format!("GET {}", operation.path),
+            inferred: operation.specified["x-confidence"]
+                .as_str()
+                .is_some_and(|how| how.starts_with("inferred")),
+            verdict,
+            comparison,
+        });
+    }
+    Ok(run.report)
+}
+
+/// The service refused the credential.
+#[derive(Debug)]
+pub struct Unauthorized;
+
+struct Run<'a> {
+    client: &'a Client,
+    spec: &'static Spec,
+    ids: Ids,
+    report: Report,
+    /// How the service answers where there is nothing, once that has been asked.
+    nowhere: Option<Answer>,
+}
+
+impl Run<'_> {
+    async fn operation(&mut self, operation: &Operation<'_>) -> Result<(Verdict, Comparison), Unauthorized> {
+        let mut comparison = Comparison::default();
+        let prepared = operation.query(self.spec, &self.ids).and_then(|query| {
+            let bindings = self.ids.bindings(&operation.ids());
+            let unknown = |name| format!("no answer told a {name}; give one as {name}=…");
+            Ok((query, bindings.map_err(unknown)?))
+        });
+        let (query, bindings) = match prepared {
+            Ok(prepared) => prepared,
+            Err(why) => return Ok((Verdict::NotChecked(why), comparison)),
+        };
+        let mut best: Option<Verdict> = None;
+        for binding in bindings {
+            let path = operation.path(&binding);
+            let request = query
+                .iter()
+                .fold(self.client.get(&path), |request, (name, value)| request.query(name, value));
+            let verdict = match Answer::to(request).await {
+                Ok(answer) => self.answer(operation, &binding, &path, &answer, &mut comparison).await?,
+                Err(why) => Verdict::NotChecked(why),
+            };
+            let telling = matches!(verdict, Verdict::Answered { empty: false, .. } | Verdict::Refuted(_));
+            if telling || !matches!(best, Some(Verdict::Answered { .. })) {
+                best = Some(verdict);
+            }
+            if telling {
+                break;
+            }
+        }
+        Ok((best.unwrap_or_else(|| Verdict::NotChecked("there was nothing to try".to_owned())), comparison))
+    }
+
+    async fn answer(
+        &mut self,
+        operation: &Operation<'_>,
+        binding: &Binding,
+        path: &str,
+        answer: &Answer,
+        comparison: &mut Comparison,
+    ) -> Result<Verdict, Unauthorized> {
+        let status = answer.status;
+        let Some(response) = self.spec.response(operation.specified, status) else {
+            return Ok(Verdict::Refuted(format!("a {status}, which is not in the specification")));
+        };
+        self.headers(&answer.headers, response.headers());
+        let success = (200..300).contains(&status);
+        let was_let_in = |checked: &Checked| matches!(checked.verdict, Verdict::Answered { .. });
+        if status == 401 && !self.report.checked.iter().any(was_let_in) {
+            return Err(Unauthorized);
+        }
+        let json = answer.json();
+        if success {
+            let Some(schema) = response.schema else {
+                let bodiless = answer.body.is_empty();
+                let refuted = || Verdict::Refuted(format!("a {status} with a body"));
+                return Ok(if bodiless { Verdict::Answered { status, empty: true } } else { refuted() });
+            };
+            let Some(json) = json else {
+                let what = if answer.body.is_empty() { "no body" } else { "a body that is not JSON" };
+                return Ok(Verdict::Refuted(format!("a {status} with {what}")));
+            };
+            comparison.merge(self.spec.compare(schema, &json));
+            self.ids.learn(operation.id(), binding, &json);
+            let items = json.as_array().or_else(|| json["data"].as_array());
+            return Ok(Verdict::Answered { status, empty: items.is_some_and(Vec::is_empty) });
+        }
+        // What is in front of a service that is down speaks another language.
+        if let (Some(schema), Some(json)) = (response.schema, &json)
+            && status < 500
+        {
+            comparison.merge(self.spec.compare(schema, json).within("error"));
+        }
+        Ok(match status {
+            400 => Verdict::Refuted("400: the request as specified was refused".to_owned()),
+            404 => self.not_found(operation, path, answer).await,
+            429 | 500.. => Verdict::NotChecked(format!("answered with {status}")),
+            _ if !response.named => {
+                Verdict::Refuted(format!("a {status}, which is not in the specification"))
+            }
+            _ => {
+                let code = json.as_ref().and_then(|json| json["error"]["code"].as_str()).map(word);
+                let code = code.map_or_else(String::new, |code| format!(", {code}"));
+                Verdict::NotChecked(format!("answered with {status}{code}"))
+            }
+        })
+    }
+
+    /// Tells a path that is not there from an id that is not.
+    async fn not_found(&mut self, operation: &Operation<'_>, path: &str, answer: &Answer) -> Verdict {
+        if self.nowhere.is_none() {
+            self.nowhere = Answer::to(self.client.get(NOWHERE)).await.ok();
+        }
+        let Some(nowhere) = &self.nowhere else {
+            return Verdict::NotChecked("answered with 404".to_owned());
+        };
+        let same = nowhere.manner(NOWHERE) == answer.manner(path);
+        match (same, operation.ids().is_empty()) {
+            (true, true) => Verdict::Refuted("404, as for any path that does not exist".to_owned()),
+            (true, false) => {
+                Verdict::Refuted("404, as for any path that does not exist; or the id does not".to_owned())
+            }
+            (false, true) => Verdict::Refuted("404, though no id is in its path".to_owned()),
+            (false, false) => {
+                Verdict::NotChecked("404, but not as for a path that does not exist: no such id".to_owned())
+            }
+        }
+    }
+
+    fn headers<'h>(&mut self, came: &HeaderMap, specified: impl Iterator<Item = &'h str>) {
+        for name in specified {
+            let name = name.to_ascii_lowercase();
+            let here = came.contains_key(&name);
+            *self.report.headers.entry(name).or_default() |= here;
+        }
+        for name in came.keys().map(|name| name.as_str()) {
+            let read = KNOWN_HEADERS.iter().any(|known| name.starts_with(known));
+            if TELLING.iter().any(|part| name.contains(part))
+                && !read
+                && !self.report.headers.contains_key(name)
+            {
+                self.report.unknown_headers.insert(name.to_owned());
+            }
+        }
+    }
+}

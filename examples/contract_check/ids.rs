@@ -1,0 +1,88 @@
+//! Ids for paths: from the answers of lists that were read before, or from the command line.
+
+use kaiwa::sandbox::Service;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// How many ids of a list are tried when what is found under the first ones is empty.
+const TRIED: usize = 5;
+
+/// The parameters of one path.
+pub type Binding = BTreeMap<String, String>;
+
+/// Which parameter stands in which list's answer, and where.
+fn sources(service: Service) -> &'static [(&'static str, &'static str, &'static str)] {
+    match service {
+        Service::Chatwork => &[
+            ("list_rooms", "room_id", "room_id"),
+            ("list_messages", "message_id", "message_id"),
+            ("list_tasks", "task_id", "task_id"),
+            ("list_files", "file_id", "file_id"),
+        ],
+        // No operation tells of webhooks.
+        Service::Tascha => &[("list_rooms", "roomId", "id")],
+        Service::Lancers => &[("list_boards", "board_id", "id")],
+    }
+}
+
+/// What is known so far.
+pub struct Ids {
+    service: Service,
+    given: Binding,
+    /// By parameter: its ids, each with those of the path that it was found under.
+    found: BTreeMap<String, Vec<Binding>>,
+}
+
+impl Ids {
+    pub fn new(service: Service, given: Binding) -> Self {
+        Self { service, given, found: BTreeMap::new() }
+    }
+
+    /// A value that was given for a parameter of any kind.
+    pub fn given(&self, parameter: &str) -> Option<&str> {
+        self.given.get(parameter).map(String::as_str)
+    }
+
+    /// The bindings to try, one after the other, for a path with these parameters.
+    ///
+    /// # Errors
+    ///
+    /// The parameter for which nothing is known.
+    pub fn bindings(&self, parameters: &[String]) -> Result<Vec<Binding>, String> {
+        let Some((last, before)) = parameters.split_last() else { return Ok(vec![Binding::new()]) };
+        if let Some(id) = self.given.get(last) {
+            let mut bindings = self.bindings(before)?;
+            bindings.truncate(1);
+            bindings.iter_mut().for_each(|binding| drop(binding.insert(last.clone(), id.clone())));
+            return Ok(bindings);
+        }
+        self.found.get(last).filter(|bindings| !bindings.is_empty()).cloned().ok_or_else(|| last.clone())
+    }
+
+    /// Takes the ids from an answer.
+    pub fn learn(&mut self, operation: &str, path: &Binding, answer: &Value) {
+        for (_, parameter, field) in sources(self.service).iter().filter(|(source, ..)| *source == operation)
+        {
+            let items = answer.as_array().or_else(|| answer["data"].as_array());
+            for id in items.into_iter().flatten().filter_map(|item| as_segment(&item[field])) {
+                let known = self.found.entry((*parameter).to_owned()).or_default();
+                if known.len() < TRIED {
+                    let mut binding = path.clone();
+                    binding.insert((*parameter).to_owned(), id);
+                    known.push(binding);
+                }
+            }
+        }
+    }
+}
+
+/// The id if it is a number, or a text that can stand in a path as it is.
+fn as_segment(id: &Value) -> Option<String> {
+    let id = match id {
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => text.clone(),
+        _ => return None,
+    };
+    let plain = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
+    (plain && !id.is_empty()).then_some(id)
+}

@@ -1,0 +1,265 @@
+//! The specifications, and answers compared with them: a small validator for as much of JSON Schema as `specs/` uses.
+//!
+//! What it finds is told without the values that were found, so that it can be shown to anybody.
+
+use kaiwa::sandbox::Service;
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::OnceLock;
+
+/// The specification of one service.
+pub struct Spec {
+    document: Value,
+}
+
+impl Spec {
+    pub fn of(service: Service) -> &'static Self {
+        static SPECS: [OnceLock<Spec>; 3] = [const { OnceLock::new() }; 3];
+        let yaml = match service {
+            Service::Chatwork => include_str!("../../specs/chatwork.yaml"),
+            Service::Tascha => include_str!("../../specs/tascha.yaml"),
+            Service::Lancers => include_str!("../../specs/lancers.yaml"),
+        };
+        SPECS[service as usize].get_or_init(|| {
+            let document = serde_saphyr::from_str(yaml).expect("the library was built from it");
+            Self { document }
+        })
+    }
+
+    /// The path templates and what stands under them.
+    pub fn paths(&self) -> &Map<String, Value> {
+        self.document["paths"].as_object().expect("a specification has paths")
+    }
+
+    /// Follows a `$ref`.
+    pub fn resolve<'a>(&'a self, value: &'a Value) -> &'a Value {
+        match value["$ref"].as_str().and_then(|reference| reference.strip_prefix('#')) {
+            Some(pointer) => self.resolve(self.document.pointer(pointer).expect("the build follows it too")),
+            None => value,
+        }
+    }
+
+    /// What an operation may answer with this status, by its number or its range; `default` is for failures.
+    pub fn response<'a>(&'a self, operation: &'a Value, status: u16) -> Option<Response<'a>> {
+        let responses = &operation["responses"];
+        let named =
+            responses.get(status.to_string()).or_else(|| responses.get(format!("{}XX", status / 100)));
+        let other = || responses.get("default").filter(|_| status >= 400);
+        let response = self.resolve(named.or_else(other)?);
+        let content = response["content"].as_object().and_then(|content| content.values().next());
+        Some(Response { named: named.is_some(), schema: content.map(|media| &media["schema"]), response })
+    }
+
+    /// Compares a value with a schema.
+    pub fn compare(&self, schema: &Value, value: &Value) -> Comparison {
+        let mut comparison = Comparison::default();
+        self.walk(schema, value, "$", &mut comparison);
+        comparison
+    }
+
+    fn walk(&self, schema: &Value, value: &Value, at: &str, found: &mut Comparison) {
+        let schema = self.resolve(schema);
+        if value.is_null() && schema["nullable"] == true {
+            return;
+        }
+        for part in schema["allOf"].as_array().into_iter().flatten() {
+            self.walk(part, value, at, found);
+        }
+        for keyword in ["oneOf", "anyOf"] {
+            if let Some(alternatives) = schema[keyword].as_array() {
+                self.alternatives(alternatives, value, at, found);
+            }
+        }
+        if let Some(specified) = schema["type"].as_str()
+            && !is_of(specified, value)
+        {
+            let specified = specified.to_owned();
+            found.add(at, What::WrongType { specified, came: kind(value) });
+            return;
+        }
+        if let Some(known) = schema["enum"].as_array()
+            && !known.contains(value)
+        {
+            found.add(at, What::UnknownValue(value.as_str().map_or_else(|| kind(value).to_owned(), word)));
+        }
+        if let Some(format) = schema["format"].as_str().filter(|format| !is_in(format, value)) {
+            found.add(at, What::WrongFormat(format.to_owned()));
+        }
+        if let (Some(minimum), Some(number)) = (schema["minimum"].as_f64(), value.as_f64())
+            && number < minimum
+        {
+            found.add(at, What::Below(minimum.to_string()));
+        }
+        if let (Some(longest), Some(text)) = (schema["maxLength"].as_u64(), value.as_str())
+            && text.chars().count() as u64 > longest
+        {
+            found.add(at, What::Longer(longest));
+        }
+        for item in value.as_array().into_iter().flatten() {
+            self.walk(&schema["items"], item, &format!("{at}[*]"), found);
+        }
+        if let Some(fields) = value.as_object() {
+            self.object(schema, fields, at, found);
+        }
+    }
+
+    fn object(&self, schema: &Value, fields: &Map<String, Value>, at: &str, found: &mut Comparison) {
+        for required in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+            if !fields.contains_key(required) {
+                found.add(&format!("{at}.{required}"), What::Missing);
+            }
+        }
+        let Some(declared) = schema["properties"].as_object() else { return };
+        for name in declared.keys() {
+            found.seen.entry(format!("{at}.{name}")).or_default().insert(fields.contains_key(name));
+        }
+        for (name, value) in fields {
+            match declared.get(name) {
+                Some(schema) => self.walk(schema, value, &format!("{at}.{name}"), found),
+                None if schema.get("additionalProperties").is_some_and(|allowed| allowed != false) => {}
+                None => found.add(&format!("{at}.{}", word(name)), What::UnknownField(kind(value))),
+            }
+        }
+    }
+
+    /// One of them has to fit. If none does, but one is of the value's type, what is wrong with that one is told.
+    fn alternatives(&self, alternatives: &[Value], value: &Value, at: &str, found: &mut Comparison) {
+        let tried = alternatives.iter().map(|schema| {
+            let mut found = Comparison::default();
+            self.walk(schema, value, at, &mut found);
+            found
+        });
+        let best = tried.min_by_key(|tried| (tried.is_of_another_type(at), tried.differences.len()));
+        let Some(best) = best else { return };
+        if best.is_of_another_type(at) {
+            let types =
+                alternatives.iter().map(|schema| self.resolve(schema)["type"].as_str().unwrap_or("any"));
+            let specified = types.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(" or ");
+            found.add(at, What::WrongType { specified, came: kind(value) });
+        } else {
+            found.merge(best);
+        }
+    }
+}
+
+/// What a specification has for a status.
+pub struct Response<'a> {
+    /// Whether the status or its range is named; if not, it falls under `default`.
+    pub named: bool,
+    /// The schema of the body, if there is to be one.
+    pub schema: Option<&'a Value>,
+    response: &'a Value,
+}
+
+impl Response<'_> {
+    /// The headers that come with it.
+    pub fn headers(&self) -> impl Iterator<Item = &str> {
+        self.response["headers"].as_object().into_iter().flat_map(Map::keys).map(String::as_str)
+    }
+}
+
+/// Where an answer differs from its schema.
+#[derive(Default)]
+pub struct Comparison {
+    /// What differs, where, and how often.
+    pub differences: BTreeMap<(String, What), usize>,
+    /// Of each declared field of the objects that came, whether it was there, or was not.
+    seen: BTreeMap<String, BTreeSet<bool>>,
+}
+
+impl Comparison {
+    pub fn add(&mut self, at: &str, what: What) {
+        *self.differences.entry((at.to_owned(), what)).or_default() += 1;
+    }
+
+    pub fn merge(&mut self, other: Self) {
+        for (difference, times) in other.differences {
+            *self.differences.entry(difference).or_default() += times;
+        }
+        for (field, seen) in other.seen {
+            self.seen.entry(field).or_default().extend(seen);
+        }
+    }
+
+    /// The same, with its places told as in this part of an answer.
+    pub fn within(self, part: &str) -> Self {
+        let differences = self.differences.into_iter();
+        let place = |path: String| format!("{part}: {path}");
+        Self {
+            differences: differences.map(|((path, what), times)| ((place(path), what), times)).collect(),
+            seen: BTreeMap::new(),
+        }
+    }
+
+    /// Declared fields that were in none of the objects that could have had them.
+    pub fn never_seen(&self) -> impl Iterator<Item = &str> {
+        self.seen.iter().filter(|(_, seen)| !seen.contains(&true)).map(|(field, _)| field.as_str())
+    }
+
+    fn is_of_another_type(&self, at: &str) -> bool {
+        self.differences.keys().any(|(place, what)| place == at && matches!(what, What::WrongType { .. }))
+    }
+}
+
+/// A difference, without the value that shows it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum What {
+    UnknownField(&'static str),
+    Missing,
+    WrongType { specified: String, came: &'static str },
+    UnknownValue(String),
+    WrongFormat(String),
+    Below(String),
+    Longer(u64),
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownField(came) => write!(f, "unknown field, of type {came}"),
+            Self::Missing => f.write_str("missing, and required by the specification"),
+            Self::WrongType { specified, came } => {
+                write!(f, "{came}, where the specification has {specified}")
+            }
+            Self::UnknownValue(value) => write!(f, "a value that is not in the specification: {value}"),
+            Self::WrongFormat(format) => write!(f, "not in the format {format}"),
+            Self::Below(minimum) => write!(f, "below the minimum of {minimum}"),
+            Self::Longer(longest) => write!(f, "longer than {longest} characters"),
+        }
+    }
+}
+
+/// The text if it looks like a name that a programmer chose; anything else may be somebody's data.
+pub fn word(text: &str) -> String {
+    let named = text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+        && text.len() <= 40
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.:".contains(&byte));
+    if named { text.to_owned() } else { format!("(text of {} characters)", text.chars().count()) }
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(number) if number.is_f64() => "number",
+        Value::Number(_) => "integer",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}
+
+fn is_of(specified: &str, value: &Value) -> bool {
+    specified == kind(value) || (specified == "number" && value.is_number())
+}
+
+/// Whether a text has the format, as far as the library goes by it.
+fn is_in(format: &str, value: &Value) -> bool {
+    let Some(text) = value.as_str() else { return true };
+    match format {
+        "date-time" => text.parse::<kaiwa::jiff::Timestamp>().is_ok(),
+        "local-date-time" => text.parse::<kaiwa::jiff::civil::DateTime>().is_ok(),
+        _ => true,
+    }
+}

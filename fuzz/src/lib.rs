@@ -1,0 +1,15 @@
+//! What has to hold for whatever arrives: a function for each fuzz target, which panics if it does not.
+//!
+//! See `README.md` for how they are run.
+
+mod decode;
+mod message;
+mod notation;
+mod rate_limit;
+mod webhook;
+
+pub use decode::{decode, decode_as_all, decode_seed};
+pub use message::message;
+pub use notation::notation;
+pub use rate_limit::rate_limit;
+pub use webhook::webhook;

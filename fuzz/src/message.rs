@@ -1,0 +1,132 @@
+use arbitrary::Unstructured;
+use jiff::Timestamp;
+use kaiwa::chatwork::notation::{Kind, Mention, Message, parse};
+use kaiwa::chatwork::{AccountId, MessageId, RoomId};
+
+/// The builder's closures are nested as deeply as the boxes are.
+const MAX_DEPTH: u8 = 32;
+
+/// Writing: a message has the tags that were asked for and no others, whatever the texts in it.
+pub fn message(data: &[u8]) {
+    let mut asked_for = Asked::default();
+    let top = Place { depth: 0, quoted: false };
+    let message = pieces(&mut Unstructured::new(data), Message::new(), top, &mut asked_for);
+    let document = parse(message.as_str());
+    assert_eq!(document.to_string(), message.as_str());
+    assert!(document.mentions().eq(asked_for.mentions), "{message}");
+    let tags: Vec<Tag> = document.descendants().filter_map(|node| tag(node.kind())).collect();
+    assert_eq!(tags, asked_for.tags, "{message}");
+    document.plain_text();
+}
+
+#[derive(Default)]
+struct Asked {
+    tags: Vec<Tag>,
+    mentions: Vec<Mention>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Tag {
+    To(u64),
+    ToAll,
+    Reply(u64, u64),
+    Picon(u64),
+    PiconName(u64),
+    Hr,
+    Code,
+    Info,
+    Title,
+    Quote(u64, i64),
+}
+
+fn tag(kind: Kind<'_>) -> Option<Tag> {
+    Some(match kind {
+        Kind::Text(_) => return None,
+        Kind::To(account) => Tag::To(account.0),
+        Kind::ToAll => Tag::ToAll,
+        Kind::Reply(reply) => Tag::Reply(reply.account.0, reply.room.0),
+        Kind::Picon(account) => Tag::Picon(account.0),
+        Kind::PiconName(account) => Tag::PiconName(account.0),
+        Kind::Hr => Tag::Hr,
+        Kind::Code(_) => Tag::Code,
+        Kind::Info => Tag::Info,
+        Kind::Title => Tag::Title,
+        Kind::Quote(Some(meta)) => Tag::Quote(meta.account.0, meta.time.map_or(0, Timestamp::as_second)),
+        other => panic!("nobody asked for {other:?}"),
+    })
+}
+
+/// Where in a message a piece is written.
+#[derive(Clone, Copy)]
+struct Place {
+    depth: u8,
+    quoted: bool,
+}
+
+/// Adds pieces until the data ends them, or runs out.
+fn pieces(data: &mut Unstructured<'_>, mut message: Message, place: Place, asked: &mut Asked) -> Message {
+    while let Ok((choice, number, text)) = data.arbitrary::<(u8, u64, &str)>() {
+        let account = AccountId(number);
+        let before = message.clone();
+        let inner = Place { depth: place.depth + 1, ..place };
+        // What is quoted notifies nobody.
+        let mut mention = |mention| asked.mentions.extend((!place.quoted).then_some(mention));
+        message = match choice % 12 {
+            0 | 1 => message.text(text),
+            2 => {
+                asked.tags.push(Tag::Code);
+                message.code(text)
+            }
+            3 => {
+                mention(Mention::Account(account));
+                asked.tags.push(Tag::To(number));
+                message.to(account)
+            }
+            4 => {
+                mention(Mention::Everybody);
+                asked.tags.push(Tag::ToAll);
+                message.to_all()
+            }
+            5 => {
+                mention(Mention::Account(account));
+                // The id of a message is text, and may come from anybody.
+                let reply = message.reply(RoomId(5), &MessageId(text.to_owned()), account);
+                let replies = reply.as_str()[before.as_str().len()..].starts_with("[rp ");
+                assert!(!replies || text.bytes().all(|byte| byte.is_ascii_digit()), "{text} is no id");
+                asked.tags.push(if replies { Tag::Reply(number, 5) } else { Tag::To(number) });
+                reply
+            }
+            6 => {
+                asked.tags.push(Tag::Picon(number));
+                message.picon(account)
+            }
+            7 => {
+                asked.tags.push(Tag::PiconName(number));
+                message.picon_name(account)
+            }
+            8 => {
+                asked.tags.push(Tag::Hr);
+                message.hr()
+            }
+            9 if place.depth < MAX_DEPTH => {
+                asked.tags.push(Tag::Info);
+                if !text.trim().is_empty() {
+                    asked.tags.push(Tag::Title);
+                }
+                message.info(text, |info| pieces(data, info, inner, asked))
+            }
+            10 if place.depth < MAX_DEPTH => {
+                let time = Timestamp::from_second((number % (1 << 34)) as i64).ok();
+                asked.tags.push(Tag::Quote(number, time.map_or(0, Timestamp::as_second)));
+                let inner = Place { quoted: true, ..inner };
+                message.quote(account, time, |quote| pieces(data, quote, inner, asked))
+            }
+            _ => return message,
+        };
+        // Reading from data that is used up gives zeroes for ever.
+        if data.is_empty() {
+            break;
+        }
+    }
+    message
+}

@@ -1,0 +1,82 @@
+use bytes::Bytes;
+use futures::executor::block_on;
+use jiff::Timestamp;
+use kaiwa::VirtualClock;
+use kaiwa::chatwork::webhook::{Delivery, Event, MAX_BODY, Verifier, VerifyError, signature};
+use kaiwa::tascha::webhook::{ID_HEADER, Incoming, ReceiveError, Receiver, Unverified};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Two lines, which are a signature or a query, and a header; then the body.
+pub fn webhook(data: &[u8]) {
+    let mut parts = data.splitn(3, |byte| *byte == b'\n');
+    let [query, header, body] = [(); 3].map(|()| parts.next().unwrap_or_default());
+    chatwork(&String::from_utf8_lossy(query), body);
+    tascha(header, body);
+}
+
+fn chatwork(query: &str, body: &[u8]) {
+    let clock = VirtualClock::starting_at(Timestamp::UNIX_EPOCH);
+    let verifier = Verifier::with_clock("AAECAwQFBgc=", Arc::new(clock)).expect("it is base64");
+    let verifier = verifier.tolerance(Duration::MAX);
+    let genuine = verifier.sign(body);
+
+    // The odds that a signature is guessed are those of 256 bits.
+    if let Ok(claimed) = signature(None, Some(query))
+        && claimed != genuine
+    {
+        assert_eq!(verifier.verify_signature(body, &claimed), Err(VerifyError::BadSignature));
+    }
+    if query != genuine {
+        assert_eq!(block_on(verifier.verify(body, query)), Err(VerifyError::BadSignature));
+    }
+    let encoded = genuine.replace('+', "%2B").replace('/', "%2f");
+    let address = format!("{}&chatwork_webhook_signature={encoded}", query.replace("chatwork_webhook_", ""));
+    assert_eq!(signature(None, Some(&address)).as_deref(), Ok(&*genuine));
+
+    let parsed = Delivery::parse(body);
+    if let Ok(delivery) = &parsed {
+        let known = !matches!(delivery.event, Event::Other(_));
+        assert!(known == delivery.event.body().is_some() && known == delivery.event.sender().is_some());
+        assert!(
+            known == delivery.event.message_id().is_some() && known == delivery.event.room_id().is_some()
+        );
+    }
+    match block_on(verifier.verify(body, &genuine)) {
+        Err(VerifyError::TooLarge) => assert!(body.len() > MAX_BODY),
+        verified => {
+            let repeat = verified.is_ok();
+            assert_eq!(verified, parsed);
+            let again = block_on(verifier.verify(body, &genuine));
+            assert!(!repeat || again == Err(VerifyError::Repeat), "{again:?}");
+        }
+    }
+    // What is refused is answered with a status that makes the service try again, or give up, and never with a 5xx.
+    let strict = verifier.tolerance(Duration::from_secs(300)).without_replay_cache();
+    if let Err(error) = block_on(strict.verify(body, &genuine)) {
+        assert!((400..500).contains(&error.status()), "{error:?}");
+        assert!(error.to_string().len() < 200);
+    }
+}
+
+fn tascha(header: &[u8], body: &[u8]) {
+    let receiver = Receiver::new(
+        |request: &Incoming<'_>| {
+            if request.header("x-bad").is_none() { Ok(()) } else { Err(Unverified) }
+        },
+    );
+    let body = Bytes::copy_from_slice(body);
+    let incoming = || Incoming::new([(ID_HEADER, header)], body.clone());
+    match block_on(receiver.receive(incoming())) {
+        Ok(delivery) => {
+            assert!(header == delivery.id.as_bytes() && body == delivery.body);
+            assert_eq!(block_on(receiver.receive(incoming())), Err(ReceiveError::Repeat));
+            block_on(receiver.forget(&delivery.id));
+            assert_eq!(block_on(receiver.receive(incoming())), Ok(delivery));
+        }
+        Err(error) => assert!((400..500).contains(&error.status()), "{error:?}"),
+    }
+    let refused = Incoming::new([("X-Bad", header), (ID_HEADER, b"e1")], body.clone());
+    let refused = block_on(receiver.receive(refused));
+    assert!(matches!(refused, Err(ReceiveError::Unverified(_) | ReceiveError::TooLarge)), "{refused:?}");
+}

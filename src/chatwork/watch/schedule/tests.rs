@@ -1,0 +1,148 @@
+//! What is called over hours of a service of which a part has failed for good.
+
+use super::super::reader::{Inbox, Wanted};
+use super::super::room::Position;
+use super::*;
+use crate::{ErrorKind, Outcome};
+use reqwest::StatusCode;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// A stream over these rooms, or over all.
+fn reader(rooms: &[u64], all: bool) -> Reader {
+    let [min, max, recheck] = [2, 60, 300].map(Duration::from_secs);
+    let wanted = |room: &u64| (RoomId(*room), Wanted { seen: None, from_now: false, missing: 0 });
+    let rooms = rooms.iter().map(wanted).collect();
+    let pace = Pace { min, max, recheck, share: 0.5 };
+    Reader { pace, all, rooms, absent: Position::Window, unknown: 0, inbox: Inbox::default() }
+}
+
+fn failure(kind: ErrorKind) -> Error {
+    Error::new(kind, Outcome::Unknown)
+}
+
+fn refused() -> ErrorKind {
+    ErrorKind::Status(StatusCode::FORBIDDEN)
+}
+
+fn broken() -> ErrorKind {
+    ErrorKind::Status(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+fn silent() -> ErrorKind {
+    ErrorKind::Timeout(MINUTE)
+}
+
+fn no_token() -> ErrorKind {
+    ErrorKind::Token("gone".to_owned())
+}
+
+/// The list of these rooms, which tells of something new in each of them each time.
+fn busy(rooms: impl IntoIterator<Item = u64>, number: u64) -> Listing {
+    let stamp = |room| (RoomId(room), Stamp(number, jiff::Timestamp::UNIX_EPOCH));
+    Listing { rooms: rooms.into_iter().map(stamp).collect(), ..Listing::default() }
+}
+
+fn empty() -> Window {
+    Window::default()
+}
+
+/// Calls for so long, and counts the calls of each kind: the list counts as room 0.
+fn run(
+    schedule: &mut Schedule,
+    now: &mut Instant,
+    time: Duration,
+    list: impl Fn(u64) -> Result<Listing, Error>,
+    look: impl Fn(RoomId) -> Result<Window, Error>,
+) -> BTreeMap<u64, u64> {
+    let (end, mut calls) = (*now + time, BTreeMap::<u64, u64>::new());
+    while *now < end {
+        match schedule.turn(None, *now) {
+            Turn::Wait(wait) => *now += wait.expect("there is a reader"),
+            Turn::List => {
+                let number = calls.entry(0).or_default();
+                *number += 1;
+                schedule.listed(list(*number), 1, *now);
+            }
+            Turn::Look(room, stamp) => {
+                *calls.entry(room.0).or_default() += 1;
+                schedule.looked(room, stamp, look(room), 1, *now);
+            }
+        }
+    }
+    calls
+}
+
+fn started(reader: Reader) -> (Schedule, Instant) {
+    let (mut schedule, now) = (Schedule::default(), Instant::now());
+    schedule.add(reader, now);
+    (schedule, now)
+}
+
+#[test]
+fn rooms_that_always_fail_hold_no_other_up() {
+    for kind in [broken, silent, no_token] {
+        for bad in [1, 5, 15] {
+            let (mut schedule, mut now) = started(reader(&[], true));
+            let list = |number| Ok(busy(1..=20, number));
+            let look = |room: RoomId| if room.0 <= bad { Err(failure(kind())) } else { Ok(empty()) };
+            let calls = run(&mut schedule, &mut now, 360 * MINUTE, list, look);
+            // They share about 9800 calls: something new in every room each time takes the whole budget.
+            assert!(
+                calls[&0] > 360 && (bad + 1..=20).all(|room| calls[&room] > 360),
+                "{:?} {calls:?}",
+                kind()
+            );
+            assert!((1..=bad).all(|room| (72..=480).contains(&calls[&room])), "{:?} {calls:?}", kind());
+        }
+    }
+}
+
+#[test]
+fn a_room_that_comes_back_is_tried_as_often_as_the_others() {
+    let (mut schedule, mut now) = started(reader(&[1, 2], false));
+    let list = |number| Ok(busy([1, 2], number));
+    let bad = |room: RoomId| if room.0 == 1 { Err(failure(broken())) } else { Ok(empty()) };
+    run(&mut schedule, &mut now, 60 * MINUTE, list, bad);
+    run(&mut schedule, &mut now, MINUTE, list, |_| Ok(empty()));
+    let calls = run(&mut schedule, &mut now, 10 * MINUTE, list, |_| Ok(empty()));
+    assert!(calls[&1].abs_diff(calls[&2]) <= 1 && calls[&1] > 50, "{calls:?}");
+}
+
+#[test]
+fn rooms_are_looked_at_without_the_list() {
+    for known in [false, true] {
+        let (mut schedule, mut now) = started(reader(&[1, 2, 3], false));
+        if known {
+            run(&mut schedule, &mut now, MINUTE, |number| Ok(busy(1..=3, number)), |_| Ok(empty()));
+        }
+        let calls = run(&mut schedule, &mut now, 60 * MINUTE, |_| Err(failure(broken())), |_| Ok(empty()));
+        assert!((1..=3).all(|room| calls[&room] >= 55) && (50..=90).contains(&calls[&0]), "{calls:?}");
+        // And not once it is there again.
+        let list = |_| Ok(busy(1..=3, 1));
+        run(&mut schedule, &mut now, 2 * MINUTE, list, |_| Ok(empty()));
+        let calls = run(&mut schedule, &mut now, 60 * MINUTE, list, |_| Ok(empty()));
+        assert!((1..=3).all(|room| (11..=12).contains(&calls[&room])), "{calls:?}");
+    }
+}
+
+#[test]
+fn the_list_is_tried_also_where_looking_at_all_rooms_takes_the_whole_budget() {
+    let rooms: Vec<u64> = (1..=100).collect();
+    let (mut schedule, mut now) = started(reader(&rooms, false));
+    let calls = run(&mut schedule, &mut now, 60 * MINUTE, |_| Err(failure(refused())), |_| Ok(empty()));
+    assert!(rooms.iter().all(|room| calls[room] >= 10) && (11..=13).contains(&calls[&0]), "{calls:?}");
+}
+
+#[test]
+fn while_everything_fails_little_is_called() {
+    let (mut schedule, mut now) = started(reader(&[], true));
+    run(&mut schedule, &mut now, MINUTE, |number| Ok(busy(1..=50, number)), |_| Ok(empty()));
+    let calls =
+        run(&mut schedule, &mut now, 60 * MINUTE, |_| Err(failure(silent())), |_| Err(failure(silent())));
+    assert!((60..=90).contains(&calls.values().sum::<u64>()), "{calls:?}");
+    // And then the list tells at once where something has happened, without a look at every room.
+    let list = |_| Ok(busy([7], 1000));
+    let calls = run(&mut schedule, &mut now, 2 * MINUTE, list, |_| Ok(empty()));
+    assert!(calls[&7] >= 1 && calls.values().sum::<u64>() - calls[&0] < 10, "{calls:?}");
+}

@@ -1,0 +1,177 @@
+//! What `examples/contract_check` finds, and what it must not tell.
+
+#[allow(dead_code, reason = "the example's own `main` is not run")]
+#[path = "../examples/contract_check/main.rs"]
+mod contract_check;
+
+use contract_check::{Client, Report, check};
+use kaiwa::sandbox::{Fault, Sandbox, Script, Service};
+use kaiwa::{Method, RetryPolicy, tascha};
+use std::collections::BTreeMap;
+use wiremock::matchers::{method, path};
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+fn clients(sandbox: &Sandbox) -> [Client; 3] {
+    let clients = sandbox.client();
+    [Client::Chatwork(clients.chatwork), Client::Tascha(clients.tascha), Client::Lancers(clients.lancers)]
+}
+
+async fn report(client: &Client) -> Report {
+    let given = BTreeMap::from([("webhookId".to_owned(), kaiwa::sandbox::tascha::Seed::WEBHOOK.to_owned())]);
+    check(client, given).await.expect("the credential is right")
+}
+
+/// The lines about one operation.
+fn about(report: &Report, operation: &str) -> String {
+    let checked = report.checked.iter().find(|checked| checked.operation == operation);
+    checked.unwrap_or_else(|| panic!("{operation} in {report}")).to_string()
+}
+
+#[tokio::test]
+async fn where_all_is_as_specified_nothing_is_found() {
+    let sandbox = Sandbox::start().await.expect("ports");
+    for client in clients(&sandbox) {
+        let report = report(&client).await;
+        assert!(!report.differs(), "{report}");
+        // Nobody has put a file into Chatwork's rooms.
+        let unchecked = report.to_string().matches("not checked").count();
+        assert_eq!(unchecked, usize::from(client.service() == Service::Chatwork), "{report}");
+    }
+    let tables = [kaiwa::chatwork::table::ALL, kaiwa::tascha::table::ALL, kaiwa::lancers::table::ALL];
+    let requests = sandbox.requests();
+    for operation in tables.into_iter().flatten().filter(|operation| operation.method == Method::GET) {
+        let asked = requests.iter().any(|request| request.operation == Some(operation.id));
+        assert_eq!(asked, operation.id != "get_file", "{}", operation.id);
+    }
+    for request in requests {
+        assert_eq!(request.method, Method::GET);
+        if request.service == Service::Chatwork && request.operation == Some("list_messages") {
+            assert_eq!(request.parameter("force").as_deref(), Some("1"), "or it would move the mark");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_later_version_adds_is_found() {
+    let sandbox = Sandbox::start().await.expect("ports");
+    for client in clients(&sandbox) {
+        sandbox.faults().script(client.service(), Script::any().then(Fault::unknown_values()).forever());
+        let report = report(&client).await;
+        assert!(report.differs());
+        for checked in &report.checked {
+            let text = checked.to_string();
+            if !text.contains("not checked") && !text.contains("empty") {
+                assert!(text.contains("from_the_future: unknown field, of type object"), "{text}");
+            }
+        }
+        let unknown = "a value that is not in the specification: from_the_future";
+        assert!(report.to_string().contains(unknown), "{report}");
+    }
+}
+
+#[tokio::test]
+async fn wrong_types_and_broken_answers_are_found() {
+    let sandbox = Sandbox::start().await.expect("ports");
+    for (client, first, list) in
+        [(0, "get_me", "list_rooms"), (1, "get_me", "list_rooms"), (2, "list_unread", "list_boards")].map(
+            |(index, first, list)| (clients(&sandbox).into_iter().nth(index).expect("three"), first, list),
+        )
+    {
+        let faults = sandbox.faults();
+        faults.script(client.service(), Script::on(first).then(Fault::wrong_types()));
+        faults.script(client.service(), Script::on(list).then(Fault::invalid_json()));
+        let report = report(&client).await.to_string();
+        assert!(report.contains(": object, where the specification has"), "{report}");
+        assert!(report.contains("a 200 with a body that is not JSON"), "{report}");
+        // Without the list there are no ids.
+        assert!(report.contains("not checked: no answer told a "), "{report}");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_credential_is_no_report() {
+    let sandbox = Sandbox::start().await.expect("ports");
+    let client = sandbox.chatwork_as("wrong").build().expect("a client");
+    assert!(check(&Client::Chatwork(client), BTreeMap::new()).await.is_err());
+}
+
+/// A service that has grown apart from its specification, full of what nobody else may see.
+async fn stranger() -> (MockServer, Client) {
+    let server = MockServer::start().await;
+    let answer = |at: &'static str, status: u16, body: &'static str| {
+        let template = ResponseTemplate::new(status).set_body_raw(body, "application/json");
+        Mock::given(method("GET"))
+            .and(path(at))
+            .respond_with(template.insert_header("x-quota-left", "hunter2"))
+    };
+    let secret = r#"{"id":"hunter2","email":5,"hunter2@example.com":"hunter2","new":"hunter2"}"#;
+    answer("/me", 200, secret).mount(&server).await;
+    let rooms =
+        r#"{"data":[{"id":"r1","updatedAt":"hunter2"},{"id":"r2"},{"name":"hunter2"}],"nextCursor":null}"#;
+    answer("/rooms", 200, rooms).mount(&server).await;
+    answer("/organizations", 418, r#"{"who":"hunter2"}"#).mount(&server).await;
+    let unknown_id =
+        r#"{"error":{"code":"not_found","message":"no such room","requestId":"1","details":{}}}"#;
+    answer("/rooms/r1/members", 404, unknown_id).mount(&server).await;
+    answer("/rooms/r2/members", 404, unknown_id).mount(&server).await;
+    let forbidden =
+        r#"{"error":{"code":"insufficient_scope","message":"hunter2","requestId":"1","details":{}}}"#;
+    answer("/rooms/r1/files", 403, forbidden).mount(&server).await;
+    answer("/rooms/r2/files", 403, forbidden).mount(&server).await;
+    answer("/rooms/r1/messages", 200, r#"{"data":[],"nextCursor":null}"#).mount(&server).await;
+    answer("/rooms/r2/messages", 200, r#"{"data":[{"id":"m1","body":null}],"nextCursor":null}"#)
+        .mount(&server)
+        .await;
+    answer("/rooms/r1/records", 503, r#"{"hunter2":true}"#).mount(&server).await;
+    answer("/rooms/r2/records", 401, r#"{"error":{"code":"unauthorized"}}"#).mount(&server).await;
+    let elsewhere = ResponseTemplate::new(302).insert_header("location", "https://hunter2.example.com/");
+    Mock::given(path("/rooms/r1/tasks")).respond_with(elsewhere).mount(&server).await;
+    // Everything else does not exist.
+    let nowhere = ResponseTemplate::new(404).set_body_raw("<html>hunter2</html>", "text/html");
+    Mock::given(method("GET")).respond_with(nowhere).with_priority(10).mount(&server).await;
+    let client = tascha::Client::builder()
+        .api_key("tcha_hunter2")
+        .base_url(server.uri())
+        .retry(RetryPolicy::none())
+        .http_client(reqwest::Client::builder().no_proxy())
+        .build()
+        .expect("a client");
+    (server, Client::Tascha(client))
+}
+
+#[tokio::test]
+async fn a_stranger_is_described_without_a_word_of_what_it_said() {
+    let (_server, client) = stranger().await;
+    let report = report(&client).await;
+    let me = about(&report, "GET /me");
+    assert!(me.starts_with("GET /me: 200, DIFFERS\n"), "{me}");
+    assert!(me.contains("  $.email: integer, where the specification has string\n"), "{me}");
+    assert!(me.contains("  $.new: unknown field, of type string\n"), "{me}");
+    assert!(me.contains("  $.(text of 19 characters): unknown field, of type string\n"), "{me}");
+    let rooms = about(&report, "GET /rooms");
+    assert!(rooms.contains("  $.data[*].id: missing, and required by the specification\n"), "{rooms}");
+    assert!(about(&report, "GET /organizations").contains("a 418, which is not in the specification"));
+    assert!(about(&report, "GET /events").contains("DIFFERS: 404, as for any path that does not exist\n"));
+    let members = about(&report, "GET /rooms/{roomId}/members");
+    assert!(members.contains("not checked: 404, but not as for a path that does not exist"), "{members}");
+    let tasks = about(&report, "GET /rooms/{roomId}/tasks");
+    assert!(tasks.contains("DIFFERS: a 302, which is not in the specification"), "{tasks}");
+    let deliveries = about(&report, "GET /rooms/{roomId}/webhooks/{webhookId}/deliveries");
+    assert!(
+        deliveries.contains("DIFFERS: 404, as for any path that does not exist; or the id"),
+        "{deliveries}"
+    );
+    // What the credential was answered elsewhere shows that it is right.
+    let records = about(&report, "GET /rooms/{roomId}/records");
+    assert!(records.contains("not checked: answered with "), "{records}");
+    let files = about(&report, "GET /rooms/{roomId}/files");
+    assert!(files.contains("not checked: answered with 403, insufficient_scope"), "{files}");
+    // The first room was empty, so that the second was looked at.
+    let messages = about(&report, "GET /rooms/{roomId}/messages");
+    assert!(messages.contains("200"), "{messages}");
+    assert!(!messages.contains("empty"), "{messages}");
+    let text = report.to_string();
+    assert!(text.contains("a header that the library does not know: x-quota-left"), "{text}");
+    assert!(!text.contains("hunter2"), "{text}");
+    assert!(report.differs());
+}
