@@ -364,7 +364,8 @@ fn relayed(sandbox: &Sandbox, text: &str, into_tascha: bool) -> Vec<String> {
 /// How often an operation took effect, or was answered as it was before.
 fn posts(sandbox: &Sandbox, service: Service, operation: &str) -> usize {
     let of = |request: &Recorded| {
-        request.service == service && request.operation == Some(operation) && request.applied
+        let answered = request.applied || request.replayed;
+        request.service == service && request.operation == Some(operation) && answered
     };
     sandbox.requests().iter().filter(|request| of(request)).count()
 }

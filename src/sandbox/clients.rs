@@ -19,7 +19,7 @@ pub struct Clients {
 impl Sandbox {
     /// A client of each service, on the sandbox's clock, with the credentials of the default seeds.
     ///
-    /// With a [`VirtualClock`](crate::VirtualClock) they have no timeouts, so that
+    /// On a clock of your own, such as a [`VirtualClock`](crate::VirtualClock), they have no timeouts, so that
     /// [`drive`](crate::VirtualClock::drive) ends the waits of a call and nothing else.
     pub fn client(&self) -> Clients {
         const READY: &str = "the sandbox's addresses are loopback and its credentials are plain text";
@@ -49,5 +49,23 @@ impl Sandbox {
     fn on_clock<S: Service>(&self, builder: ClientBuilder<S>) -> ClientBuilder<S> {
         let builder = builder.clock(Arc::clone(&self.clock));
         if self.own_clock { builder.timeout(None).attempt_timeout(None) } else { builder }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{SystemClock, VirtualClock};
+
+    /// Timeouts on a clock that is real end what they should.
+    #[tokio::test]
+    async fn timeouts_go_only_with_a_clock_that_is_not_real() {
+        for (builder, own) in [
+            (Sandbox::builder(), false),
+            (Sandbox::builder().clock(SystemClock), false),
+            (Sandbox::builder().clock(VirtualClock::new()), true),
+        ] {
+            assert_eq!(builder.start().await.expect("there are ports").own_clock, own);
+        }
     }
 }

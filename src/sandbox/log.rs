@@ -13,7 +13,8 @@ const MASK: &str = "***";
 
 /// One request that the sandbox received.
 ///
-/// Credentials are replaced by `***`: headers that carry one, and the codes, secrets and tokens of the OAuth endpoint.
+/// Credentials are replaced by `***`: headers that carry one, and the codes, secrets and tokens of queries and of bodies
+/// sent to the OAuth endpoint. A body for it that is not a form is replaced as a whole.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Recorded {
@@ -39,8 +40,18 @@ pub struct Recorded {
     pub status: Option<u16>,
     /// The fault that was played on it.
     pub fault: Option<Fault>,
-    /// Whether the operation took effect: its handler ran and did not refuse.
+    /// Whether the operation took effect: its handler ran, did not refuse, and did not [replay](Self::replayed).
     pub applied: bool,
+    /// Whether it was answered as an earlier request under the same `Idempotency-Key`, which had taken effect.
+    pub replayed: bool,
+}
+
+/// What a handler says of its answer, as an extension of it, where the status does not tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    Applied,
+    Replayed,
+    None,
 }
 
 impl Recorded {
@@ -71,6 +82,8 @@ fn field(pairs: &str, name: &str) -> Option<String> {
 #[derive(Clone, Debug)]
 pub(crate) struct Log {
     entries: Arc<Mutex<Entries>>,
+    /// The header that Lancers' seed has chosen for the credential.
+    lancers_credential: Option<HeaderName>,
     seen: broadcast::Sender<Recorded>,
 }
 
@@ -82,8 +95,10 @@ struct Entries {
 }
 
 impl Log {
-    pub(crate) fn new() -> Self {
-        Self { entries: Arc::default(), seen: broadcast::Sender::new(4096) }
+    pub(crate) fn new(lancers_credential: &str) -> Self {
+        // What is no name of a header is sent by nobody.
+        let lancers_credential = HeaderName::try_from(lancers_credential).ok();
+        Self { entries: Arc::default(), lancers_credential, seen: broadcast::Sender::new(4096) }
     }
 
     pub(crate) fn entries(&self) -> Vec<Recorded> {
@@ -104,7 +119,7 @@ impl Log {
     ///
     /// Dropping covers a client that went away while its request was being handled.
     pub(crate) fn open(&self, mut recorded: Recorded) -> Entry {
-        mask(&mut recorded);
+        mask(&mut recorded, self.lancers_credential.as_ref());
         let mut entries = self.lock();
         recorded.number = entries.forgotten + entries.kept.len();
         entries.kept.push(recorded.clone());
@@ -136,9 +151,12 @@ impl Drop for Entry {
     }
 }
 
-fn mask(recorded: &mut Recorded) {
+fn mask(recorded: &mut Recorded, lancers_credential: Option<&HeaderName>) {
+    let lancers_credential = lancers_credential.filter(|_| recorded.service == Service::Lancers);
     for (name, value) in &mut recorded.headers {
-        if *name == header::AUTHORIZATION || *name == header::PROXY_AUTHORIZATION {
+        if lancers_credential == Some(name) {
+            *value = HeaderValue::from_static(MASK);
+        } else if *name == header::AUTHORIZATION || *name == header::PROXY_AUTHORIZATION {
             // The scheme is worth seeing, and is no secret.
             let scheme = value.to_str().ok().and_then(|text| text.split_once(' ')).map(|(scheme, _)| scheme);
             *value = scheme
@@ -148,11 +166,24 @@ fn mask(recorded: &mut Recorded) {
             *value = HeaderValue::from_static(MASK);
         }
     }
-    if matches!(recorded.operation, Some("oauth_token")) {
-        recorded.body = Bytes::from(mask_form(&recorded.body));
+    // By the path, since what is meant for the endpoint and misses it is no operation, and carries the same secrets.
+    if recorded.service == Service::Chatwork && recorded.path.to_ascii_lowercase().contains("token") {
+        recorded.body = mask_token_body(&recorded.headers, &recorded.body);
     }
     if let Some(query) = &mut recorded.query {
-        *query = mask_form(query.as_bytes());
+        *query = mask_form(query);
+    }
+}
+
+fn mask_token_body(headers: &HeaderMap, body: &Bytes) -> Bytes {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let is_form = content_type
+        .is_some_and(|value| value.to_ascii_lowercase().starts_with("application/x-www-form-urlencoded"));
+    match std::str::from_utf8(body) {
+        // JSON under the type of a form has quotes; a form has them encoded.
+        Ok(form) if is_form && !form.contains(['"', '\n']) => mask_form(form).into(),
+        Ok("") => Bytes::new(),
+        _ => Bytes::from_static(MASK.as_bytes()),
     }
 }
 
@@ -164,8 +195,7 @@ fn is_secret(name: &HeaderName) -> bool {
 }
 
 /// The form with the values of its secrets replaced and everything else as it was sent.
-fn mask_form(form: &[u8]) -> String {
-    let form = String::from_utf8_lossy(form);
+fn mask_form(form: &str) -> String {
     let masked: Vec<String> = form
         .split('&')
         .map(|pair| match pair.split_once('=') {
@@ -179,11 +209,14 @@ fn mask_form(form: &[u8]) -> String {
 fn is_secret_field(name: &str) -> bool {
     let name = percent_decode_str(name).decode_utf8_lossy();
     matches!(&*name, "code" | "code_verifier" | "client_secret" | "refresh_token" | "access_token" | "token")
+        || name.eq_ignore_ascii_case("x-chatworktoken")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const FORM: &str = "application/x-www-form-urlencoded";
 
     fn recorded() -> Recorded {
         Recorded {
@@ -194,17 +227,18 @@ mod tests {
             method: Method::POST,
             path: "/token".to_owned(),
             query: Some("state=1&access_token=abc".to_owned()),
-            headers: HeaderMap::new(),
+            headers: HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static(FORM))]),
             body: Bytes::from_static(b"grant_type=refresh_token&refresh_token=abc&scope=a%3Ab"),
             status: None,
             fault: None,
             applied: false,
+            replayed: false,
         }
     }
 
     #[test]
     fn no_credential_is_kept() {
-        let log = Log::new();
+        let log = Log::new("Cookie");
         let mut request = recorded();
         request.headers.insert("authorization", HeaderValue::from_static("Basic abc"));
         request.headers.insert("x-chatworktoken", HeaderValue::from_static("abc"));
@@ -221,8 +255,41 @@ mod tests {
     }
 
     #[test]
+    fn what_was_meant_for_the_token_endpoint_is_masked_wherever_it_went() {
+        let json = r#"{"client_secret":"abc=","refresh_token":"abc&scope=abc"}"#;
+        let log = Log::new("Cookie");
+        for (path, content_type, body, kept) in [
+            ("/token", FORM, "grant_type=x&client_secret=abc", "grant_type=x&client_secret=***"),
+            ("/token/", FORM, "refresh_token=abc", "refresh_token=***"),
+            ("/oauth/Token", "application/x-www-form-urlencoded; charset=utf-8", "code=abc", "code=***"),
+            ("/token", "application/json", json, MASK),
+            ("/token", FORM, json, MASK),
+            ("/token/", "text/plain", "abc", MASK),
+            ("/token", "text/plain", "", ""),
+        ] {
+            let mut request = Recorded { path: path.to_owned(), operation: None, ..recorded() };
+            request.headers.insert("content-type", HeaderValue::from_static(content_type));
+            request.body = Bytes::from_static(body.as_bytes());
+            drop(log.open(request));
+            assert_eq!(log.entries().pop().expect("it was kept").body, kept, "{path} {content_type}");
+        }
+    }
+
+    #[test]
+    fn the_header_that_lancers_takes_is_masked() {
+        let log = Log::new("X-Session");
+        for (service, kept) in [(Service::Lancers, MASK), (Service::Chatwork, "abc")] {
+            let mut request = Recorded { service, ..recorded() };
+            request.headers.insert("x-session", HeaderValue::from_static("abc"));
+            drop(log.open(request));
+            assert_eq!(log.entries().pop().expect("it was kept").header("x-session"), Some(kept));
+        }
+        drop(Log::new("no header").open(recorded()));
+    }
+
+    #[test]
     fn a_request_that_was_forgotten_does_not_end_as_another() {
-        let log = Log::new();
+        let log = Log::new("Cookie");
         let mut before = log.open(recorded());
         log.clear();
         let after = log.open(Recorded { operation: Some("get_me"), ..recorded() });
@@ -236,7 +303,7 @@ mod tests {
 
     #[test]
     fn an_entry_is_there_at_once_and_completed_later() {
-        let log = Log::new();
+        let log = Log::new("Cookie");
         let mut seen = log.subscribe();
         let mut entry = log.open(recorded());
         assert_eq!(log.entries()[0].status, None);

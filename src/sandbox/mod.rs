@@ -58,6 +58,7 @@
 pub mod chatwork;
 mod clients;
 pub(crate) mod context;
+mod disposition;
 mod fault;
 pub mod lancers;
 mod log;
@@ -73,9 +74,10 @@ use crate::{Clock, SystemClock};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use context::Context;
-use fault::Chooser;
+use fault::{Chooser, Refuses};
 use log::Log;
-use server::{Server, Shared};
+use server::{Backend, Server, Shared};
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
@@ -206,6 +208,7 @@ impl fmt::Debug for Sandbox {
 impl Drop for Sandbox {
     fn drop(&mut self) {
         self.webhooks.abort();
+        self.tascha.end_deliveries();
     }
 }
 
@@ -238,9 +241,12 @@ impl Default for Builder {
 
 impl Builder {
     /// Where the services read the time and wait. Give the client the same one. Default: the system's.
+    ///
+    /// With any other than [`SystemClock`] the sandbox's clients have no timeouts, so that a
+    /// [`silence`](Fault::silence) is for ever unless you give them one.
     pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.own_clock = !(&clock as &dyn Any).is::<SystemClock>();
         self.clock = Arc::new(clock);
-        self.own_clock = true;
         self
     }
 
@@ -282,28 +288,30 @@ impl Builder {
     ///
     /// # Panics
     ///
-    /// Outside a tokio runtime.
+    /// Outside a tokio runtime, or if Chatwork's seed names an account that it does not have.
     pub async fn start(self) -> io::Result<Sandbox> {
         let context = Context { clock: self.clock.clone(), seed: self.seed };
         let clock = self.clock.clone();
+        let credential_header = self.lancers.header_of_credential().to_owned();
         let chatwork = Arc::new(chatwork::State::new(context.clone(), self.chatwork));
         let tascha = Arc::new(tascha::State::new(context.clone(), self.tascha));
         let lancers = Arc::new(lancers::State::new(context, self.lancers));
 
-        let log = Log::new();
+        let log = Log::new(&credential_header);
         let chooser = Chooser::new(self.seed);
         let shared = Shared { clock: self.clock, log: log.clone(), faults: chooser.clone() };
         let mut servers = BTreeMap::new();
-        let routers: [(Service, Router); 3] = [
-            (Service::Chatwork, chatwork::router(chatwork.clone())),
-            (Service::Tascha, tascha::router(tascha.clone())),
-            (Service::Lancers, lancers::router(lancers.clone())),
+        let backends: [(Service, Router, Arc<dyn Refuses>); 3] = [
+            (Service::Chatwork, chatwork::router(chatwork.clone()), chatwork.clone()),
+            (Service::Tascha, tascha::router(tascha.clone()), tascha.clone()),
+            (Service::Lancers, lancers::router(lancers.clone()), lancers.clone()),
         ];
-        for (service, router) in routers {
+        for (service, router, state) in backends {
             let port = self.ports.get(&service).copied().unwrap_or(0);
             // Uploads are larger than axum's default limit, and the services have limits of their own.
             let router = router.layer(DefaultBodyLimit::disable());
-            servers.insert(service, Server::start(service, port, router, shared.clone())?);
+            let backend = Backend { router, state };
+            servers.insert(service, Server::start(service, port, backend, shared.clone())?);
         }
         let gates = servers.iter().map(|(service, server)| (*service, server.gate.clone())).collect();
         let webhooks = tokio::spawn(chatwork::deliver(chatwork.clone())).abort_handle();

@@ -1,13 +1,13 @@
 //! Listening, connections, and one request on its way through log, fault and handler.
 
 use super::Service;
-use super::fault::{Act, Answer, Chooser, Plan, act};
-use super::log::{Entry, Log, Recorded};
+use super::fault::{Act, Answer, Chooser, Fault, Plan, Refuses, act};
+use super::log::{Effect, Entry, Log, Recorded};
 use super::operations;
 use crate::Clock;
 use axum::Router;
 use axum::body::Body;
-use axum::http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use futures::future::{BoxFuture, Either, select};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -40,6 +40,13 @@ pub(crate) struct Shared {
     pub(crate) faults: Chooser,
 }
 
+/// What answers.
+#[derive(Clone, Debug)]
+pub(crate) struct Backend {
+    pub(crate) router: Router,
+    pub(crate) state: Arc<dyn Refuses>,
+}
+
 /// One service on its port. Dropping it closes the port and every connection.
 #[derive(Debug)]
 pub(crate) struct Server {
@@ -50,13 +57,13 @@ pub(crate) struct Server {
 
 impl Server {
     /// Serves on loopback; port 0 lets the system choose one.
-    pub(crate) fn start(service: Service, port: u16, router: Router, shared: Shared) -> io::Result<Self> {
+    pub(crate) fn start(service: Service, port: u16, backend: Backend, shared: Shared) -> io::Result<Self> {
         let socket = bind(SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, port)))?;
         let listener = socket.listen(BACKLOG)?;
         let address = listener.local_addr()?;
         let (commands, inbox) = mpsc::unbounded_channel();
         let gate = Gate(commands);
-        let handler = Handler { service, router, shared, gate: gate.clone() };
+        let handler = Handler { service, backend, shared, gate: gate.clone() };
         let door = Door { address, listener: Some(listener), reserved: None };
         let task = tokio::spawn(accept(door, inbox, handler)).abort_handle();
         Ok(Self { address, gate, task })
@@ -223,7 +230,7 @@ async fn serve(stream: TcpStream, handler: Handler) {
 #[derive(Clone, Debug)]
 struct Handler {
     service: Service,
-    router: Router,
+    backend: Backend,
     shared: Shared,
     gate: Gate,
 }
@@ -255,7 +262,10 @@ impl Handler {
             status: None,
             fault: fault.clone(),
             applied: false,
+            replayed: false,
         });
+        let refusal = fault.as_ref().and_then(Fault::own_refusal);
+        let refused = refusal.map(|refusal| (parts.clone(), refusal));
         let request = Request::from_parts(parts, Body::from(body));
         let Some(fault) = fault else {
             let answer = self.handle(request, &mut entry).await;
@@ -265,16 +275,32 @@ impl Handler {
             self.shared.clock.sleep(delay).await;
         }
         let answer = if fault.prevents() { None } else { Some(self.handle(request, &mut entry).await) };
-        self.play(act(&fault, self.service, answer), entry, plans).await
+        let answer = match refused {
+            Some((head, refusal)) => Some(self.answer_of(self.backend.state.refuse(&head, refusal)).await),
+            None => answer,
+        };
+        self.play(act(&fault, answer), entry, plans).await
     }
 
-    async fn handle(&self, request: Request<Body>, entry: &mut Entry) -> Answer {
-        let router = TowerToHyperService::new(self.router.clone());
+    async fn handle(&self, mut request: Request<Body>, entry: &mut Entry) -> Answer {
+        // axum serves HEAD as GET, with all that it does to the data. The services have no HEAD, so that it has to end
+        // as every unknown method does: as one that nothing is routed for.
+        if request.method() == Method::HEAD {
+            *request.method_mut() = Method::TRACE;
+        }
+        let router = TowerToHyperService::new(self.backend.router.clone());
         let Ok(response) = router.call(request).await;
+        let usual = if response.status().is_success() { Effect::Applied } else { Effect::None };
+        let effect = response.extensions().get().copied().unwrap_or(usual);
+        entry.recorded.applied = effect == Effect::Applied;
+        entry.recorded.replayed = effect == Effect::Replayed;
+        self.answer_of(response).await
+    }
+
+    async fn answer_of(&self, response: Response<Body>) -> Answer {
         let (parts, body) = response.into_parts();
         // The handlers answer from memory, so that reading their bodies cannot fail.
         let body = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
-        entry.recorded.applied = parts.status.is_success();
         let mut headers = parts.headers;
         self.date(&mut headers);
         Answer { status: parts.status, headers, body }
@@ -323,7 +349,7 @@ impl Handler {
         *response.headers_mut() = answer.headers;
         self.date(response.headers_mut());
         if whole > 0 {
-            // hyper states the length of what is really sent. Without a body it is what HEAD asked for.
+            // hyper states the length of what is really sent.
             response.headers_mut().remove(header::CONTENT_LENGTH);
         }
         response

@@ -11,6 +11,7 @@
 
 mod clock;
 mod faults;
+mod storm;
 mod tally;
 
 use clock::FastClock;
@@ -18,7 +19,7 @@ use futures::StreamExt;
 use kaiwa::chatwork::{AccountId, Arrival, Reconcile, RoomId};
 use kaiwa::sandbox::chatwork::{Account, Room};
 use kaiwa::sandbox::{Sandbox, Service, chatwork, lancers, tascha};
-use kaiwa::{ClientBuilder, Outcome, Pace, RetryBudget};
+use kaiwa::{ClientBuilder, Outcome, Pace, RetryBudget, Upload};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::OnceLock;
@@ -28,8 +29,12 @@ use tally::{Effects, Tally, Write, check_faults};
 const WRITES: usize = 10_000;
 const AT_ONCE: usize = 64;
 
-/// One write in ten is of another kind than a message.
+/// Of ten writes, one is of each other kind than a message.
 const OTHERS: usize = 10;
+
+/// Which of the ten edits a message of Chatwork, and which deletes one.
+const EDIT: usize = 2;
+const DELETE: usize = 3;
 
 fn seed() -> u64 {
     static SEED: OnceLock<u64> = OnceLock::new();
@@ -100,10 +105,15 @@ fn by_text(effects: impl IntoIterator<Item = (String, String)>) -> Effects {
     by_text
 }
 
+/// With a window that ends soon, since a 429 without `Retry-After` is waited out to its end.
+fn unlimited_tascha() -> tascha::Seed {
+    tascha::Seed::default().unlimited().burst_limit(1_000_000_000, Duration::from_secs(1))
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tascha_applies_each_acknowledged_write_once() {
     let room = tascha::RoomSeed::new("chaos", "").members([tascha::Seed::USER]).board("board");
-    let seed = tascha::Seed::default().room(room.tasks(WRITES / OTHERS)).unlimited();
+    let seed = unlimited_tascha().room(room.tasks(WRITES / OTHERS));
     let run = Run::start(Service::Tascha, |builder| builder.tascha(seed)).await;
     let client = Run::client(run.sandbox.tascha_as(tascha::Seed::TOKEN));
     let view = run.sandbox.tascha().room("chaos");
@@ -153,9 +163,11 @@ async fn lancers_applies_nothing_twice() {
             async move {
                 let result = match number % OTHERS {
                     0 => client.create_board(["bob"]).title(&text).await.map(|board| board.id.to_string()),
-                    _ => {
+                    kind => {
                         let board = client.board(kaiwa::lancers::BoardId(board.try_into().unwrap()));
-                        board.post(&text).await.map(|message| message.id.to_string())
+                        let post = board.post(&text);
+                        let post = if kind == 1 { post.file(file(&text)) } else { post };
+                        post.await.map(|message| message.id.to_string())
                     }
                 };
                 Write { text, result }
@@ -164,35 +176,77 @@ async fn lancers_applies_nothing_twice() {
         .await;
     run.end().await;
 
-    let messages = view.board(board).messages().into_iter();
+    let messages = view.board(board).messages();
+    let whole = |message: &&lancers::Message| match &message.files[..] {
+        [] => true,
+        [file] => file.content == message.description,
+        _ => false,
+    };
+    assert_eq!(messages.iter().filter(whole).count(), messages.len(), "a file came once, and whole");
+    let messages = messages.into_iter();
     let messages = messages.map(|message| (message.description, message.id.to_string()));
     let boards =
         view.boards().into_iter().skip(before.len()).map(|board| (board.title, board.id.to_string()));
     run.check(&writes, &by_text(messages.chain(boards)));
 }
 
+fn file(text: &str) -> Upload {
+    Upload::bytes(format!("{text}.txt"), text.to_owned())
+}
+
 const ROOMS: u64 = 32;
+
+/// Messages of the bot in each room, one for each write that changes or deletes one.
+const OLD_MESSAGES: usize = 2 * (WRITES / OTHERS).div_ceil(ROOMS as usize);
+
 const BOT: &str = "bot";
 
 fn rooms() -> chatwork::Seed {
     let seed =
         chatwork::Seed::new().account(Account::new(1, "Bot").token(BOT)).account(Account::new(2, "Alice"));
-    (1..=ROOMS).fold(seed, |seed, id| seed.room(Room::group(id, "").admin(1).member(2))).unlimited()
+    let room = |id| (0..OLD_MESSAGES).fold(Room::group(id, ""), |room, _| room.message(1, "old"));
+    (1..=ROOMS).fold(seed, |seed, id| seed.room(room(id).admin(1).member(2))).unlimited()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn chatwork_applies_nothing_twice() {
     let run = Run::start(Service::Chatwork, |builder| builder.chatwork(rooms())).await;
     let client = Run::client(run.sandbox.chatwork_as(BOT));
+    let old = |room| -> Vec<String> {
+        let messages = run.sandbox.chatwork().room(room).messages().into_iter();
+        messages.take(OLD_MESSAGES).map(|message| message.message_id).collect()
+    };
+    let old: Vec<Vec<String>> = (1..=ROOMS).map(old).collect();
+    // Each write that is about a message has one of its own.
+    let own = |number: usize| {
+        let (nth, rooms) = (number / OTHERS, ROOMS as usize);
+        let half = if number % OTHERS == DELETE { OLD_MESSAGES / 2 } else { 0 };
+        (nth % rooms, old[nth % rooms][half + nth / rooms].clone())
+    };
 
     let writes = run
         .write(WRITES, |number| {
-            let (room, text) = (client.room(RoomId(number as u64 % ROOMS + 1)), format!("w{number}"));
+            let text = format!("w{number}");
+            let (own_room, message) = own(number);
+            let room = match number % OTHERS {
+                EDIT | DELETE => own_room as u64,
+                _ => number as u64 % ROOMS,
+            };
+            let room = client.room(RoomId(room + 1));
             async move {
                 let result = match number % OTHERS {
                     0 => {
                         let tasks = room.create_tasks(&text, [AccountId(1), AccountId(2)]).await;
                         tasks.map(|tasks| format!("{} {}", tasks.task_ids[0], tasks.task_ids[1]))
+                    }
+                    1 => room.upload(file(&text)).await.map(|file| file.file_id.to_string()),
+                    EDIT => {
+                        let edited = room.message(&message[..]).update(&text).await;
+                        edited.map(|edited| edited.message_id.to_string())
+                    }
+                    DELETE => {
+                        let deleted = room.message(&message[..]).delete().await;
+                        deleted.map(|deleted| deleted.message_id.to_string())
                     }
                     _ => room.post(&text).await.map(|message| message.message_id.to_string()),
                 };
@@ -203,7 +257,15 @@ async fn chatwork_applies_nothing_twice() {
     run.end().await;
 
     let mut effects = Vec::new();
+    let deleters: BTreeMap<String, String> =
+        (DELETE..WRITES).step_by(OTHERS).map(|number| (own(number).1, format!("w{number}"))).collect();
     for room in (1..=ROOMS).map(|id| run.sandbox.chatwork().room(id)) {
+        let deleted = room.messages().into_iter().filter(|message| message.body == "[deleted]");
+        effects.extend(deleted.map(|message| (deleters[&message.message_id].clone(), message.message_id)));
+        for file in room.files() {
+            assert_eq!(file.filename.as_bytes(), [&file.content[..], b".txt"].concat());
+            effects.push((file.filename.replace(".txt", ""), file.file_id.to_string()));
+        }
         let messages = room.messages().into_iter().filter(|message| message.body.starts_with('w'));
         effects.extend(messages.map(|message| (message.body, message.message_id)));
         for pair in room.tasks().chunks(2) {
@@ -260,7 +322,8 @@ async fn reconciled_posts_settle_what_is_open_and_post_nothing_twice() {
     }
     for room in 1..=ROOMS {
         let messages = run.sandbox.chatwork().room(room).messages();
-        let there = by_text(messages.into_iter().map(|message| (message.body, message.message_id)));
+        let messages = messages.into_iter().skip(OLD_MESSAGES);
+        let there = by_text(messages.map(|message| (message.body, message.message_id)));
         for (text, ids) in there {
             let name = (room, text);
             let mut told = acknowledged.remove(&name).unwrap_or_default();

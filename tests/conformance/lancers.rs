@@ -1,5 +1,5 @@
 use super::all_driven;
-use kaiwa::lancers::{BoardId, Client, Direction, MessageId, WorkType, table};
+use kaiwa::lancers::{BoardId, Client, Direction, MessageId, PartNames, WorkType, table};
 use kaiwa::sandbox::lancers::{BoardView, Seed};
 use kaiwa::sandbox::{Sandbox, Service};
 use kaiwa::{Upload, VirtualClock};
@@ -19,6 +19,7 @@ async fn lancers() {
     let play = Play { sandbox, clock, client };
     play.reading().await;
     play.boards().await;
+    play.part_names().await;
     play.users().await;
     play.messages().await;
     all_driven(&play.sandbox, Service::Lancers, table::ALL, 13);
@@ -76,6 +77,20 @@ impl Play {
         assert_eq!(changed.title.as_deref(), Some("改"));
         let stored = view.get().unwrap();
         assert_eq!((&stored.title[..], stored.description.as_deref()), ("改", Some("説明")));
+    }
+
+    async fn part_names(&self) {
+        for names in [PartNames::Php, PartNames::Printed] {
+            let created = self.client.create_board(["bob", "carol"]).description("はじめまして");
+            let created = created.file(Upload::bytes("要件.txt", "1.")).with_part_names(names).await.unwrap();
+            let view = self.view(created.id);
+            assert_eq!(view.get().unwrap().users, ["alice", "bob", "carol"], "{names:?}");
+            let first = view.messages().pop().unwrap();
+            assert_eq!((&first.description[..], &first.files[0].name[..]), ("はじめまして", "要件.txt"));
+            let file = Upload::bytes("二.txt", "2.");
+            self.client.board(created.id).post("続き").file(file).with_part_names(names).await.unwrap();
+            assert_eq!(view.files().len(), 2, "{names:?}");
+        }
     }
 
     async fn users(&self) {

@@ -84,6 +84,7 @@ async fn the_credential_is_checked() {
     cookie.refuses(cookie.call(Method::GET, "/boards")).await;
     let dave = Api::new(&sandbox, "X-Session", "s3cret");
     assert_eq!(dave.get("/boards").await, json!([]));
+    assert!(!format!("{:?}", sandbox.requests()).contains("s3cret"));
 
     let (sandbox, _, api) = start(Seed::default()).await;
     api.refuses(api.http.get(format!("{}/boards", api.base))).await;
@@ -188,6 +189,72 @@ async fn a_board_is_created_with_its_first_message() {
     }
     api.refuses(api.call(Method::POST, "/boards").json(&json!({"users": ["bob"]}))).await;
     assert_eq!(sandbox.lancers().boards().len(), 4);
+}
+
+/// The post prints the names with quotes and shows no request.
+#[tokio::test]
+async fn parts_are_named_in_any_way_that_may_be_meant() {
+    let (sandbox, _, api) = start(Seed::default()).await;
+    let file = || Part::bytes(vec![0; 3]).file_name("図.png").mime_str("image/png").unwrap();
+    for [user, text, files] in [
+        ["users[]", "message[description]", "message[files][]"],
+        ["users[0]", "message[description]", "message[files][0]"],
+        ["users", "message['description']", "message['files']"],
+        ["users", "message[‘description’]", "message[‘files’][]"],
+        ["users[0]", "message[\"description\"]", "files[0]"],
+    ] {
+        let second = user.replace('0', "1");
+        let form = Form::new().text(user, "bob").text(second, "carol").text(text, "はじめまして");
+        let board = json(api.post("/boards", form.part(files, file())).await).await;
+        let view = sandbox.lancers().board(board["id"].as_i64().unwrap());
+        assert_eq!(view.get().unwrap().users, ["alice", "bob", "carol"], "{user}");
+        let message = view.messages().pop().unwrap();
+        assert_eq!((&message.description[..], message.files.len()), ("はじめまして", 1), "{text} {files}");
+    }
+    let boards = sandbox.lancers().boards().len();
+    let unnamed = || Part::bytes(vec![0; 3]).file_name("");
+    for form in [
+        Form::new().text("users[]", "bob").text("message[text]", "lost"),
+        Form::new().text("users[]", "bob").text("message", "lost"),
+        Form::new().text("users[]", "bob").part("attachment", file()),
+        Form::new().text("users[]", "bob").part("files[]", unnamed()),
+    ] {
+        api.refuses(api.call(Method::POST, "/boards").multipart(form)).await;
+    }
+    assert_eq!(sandbox.lancers().boards().len(), boards);
+    let unchosen =
+        Form::new().text("description", "x").part("files[]", Part::bytes(Vec::new()).file_name(""));
+    let sent = json(api.post(&format!("/boards/{}/messages", first(&sandbox)), unchosen).await).await;
+    assert_eq!(sent["files"], json!([]));
+}
+
+#[tokio::test]
+async fn a_body_that_is_not_read_marks_nothing_as_read() {
+    let (sandbox, _, alice) = start(Seed::default()).await;
+    let board = first(&sandbox);
+    let unread = || sandbox.lancers().board(board).unread_count("alice");
+    let before = unread();
+    let read = || alice.call(Method::PUT, &format!("/boards/{board}/messages/read"));
+    for content_type in ["application/x-www-form-urlencoded", "text/plain", ""] {
+        alice.refuses(read().header("Content-Type", content_type).body("message_id=1")).await;
+    }
+    alice.refuses(read().json(&json!([1]))).await;
+    assert_eq!((unread(), before), (before, 2));
+    let empty = read().header("Content-Type", "application/x-www-form-urlencoded").body("");
+    assert_eq!(json(empty.send_to(Service::Lancers).await.unwrap()).await["unread_count"], 0);
+}
+
+#[tokio::test]
+async fn an_empty_parameter_is_none() {
+    let (sandbox, _, api) = start(Seed::default()).await;
+    assert_eq!(ids(&api.get("/boards?limit=&modified=").await).len(), 1);
+    assert_eq!(ids(&api.get("/boards/unread?limit&modified").await).len(), 2);
+    let board = first(&sandbox);
+    assert_eq!(
+        ids(&api.get(&format!("/boards/{board}/messages?message_id=&direction=&limit=9")).await).len(),
+        4
+    );
+    assert_eq!(ids(&api.get(&format!("/boards/{board}/files?file_id=&limit=")).await).len(), 1);
 }
 
 #[tokio::test]

@@ -4,10 +4,9 @@ mod chatwork;
 mod faults;
 mod lancers;
 mod oauth;
-#[allow(dead_code, reason = "the example uses more of it")]
-#[path = "../../examples/contract_check/schema.rs"]
-mod schema;
+mod refusals;
 mod spec;
 mod tascha;
+mod tour;
 mod webhooks;
 mod wire;

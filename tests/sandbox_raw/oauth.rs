@@ -137,6 +137,8 @@ async fn a_confidential_client_authenticates_with_basic_only() {
     );
     assert_eq!(oauth.token(Some(("sandbox-client", "wrong")), &form).await.0, 401);
     assert_eq!(oauth.token(CLIENT, &form).await.0, 200);
+    let applied: Vec<_> = oauth.sandbox.requests().iter().map(|request| request.applied).collect();
+    assert_eq!(applied, [true, false, false, false, true], "the code was issued and exchanged");
     assert_eq!(oauth.token(CLIENT, &[("grant_type", "password")]).await.1["error"], "unsupported_grant_type");
     let received = format!("{:?}", oauth.sandbox.requests());
     assert!(!received.contains("sandbox-secret") && !received.contains(&code));
@@ -174,8 +176,19 @@ async fn tokens_expire_and_are_refreshed() {
     assert_eq!(oauth.get("/me", fresh["access_token"].as_str().unwrap()).await.status(), 200);
     // The one used up is dead.
     assert_eq!(refresh(first.to_owned(), "").await.0, 400);
+    // Fewer scopes were for that access token only.
+    let (_, widened) = refresh(fresh["refresh_token"].as_str().unwrap().to_owned(), "").await;
+    assert_eq!(widened["scope"], tokens["scope"]);
     oauth.clock.advance(Duration::from_secs(14 * 86_400));
-    assert_eq!(refresh(fresh["refresh_token"].as_str().unwrap().to_owned(), "").await.0, 400);
+    assert_eq!(refresh(widened["refresh_token"].as_str().unwrap().to_owned(), "").await.0, 400);
+}
+
+#[tokio::test]
+async fn a_lifetime_can_be_a_text() {
+    let oauth = OAuth::start(Seed::default().expires_in_as_text()).await;
+    let code = oauth.code("sandbox-client", "users.all:read", None).await;
+    let (_, tokens) = oauth.token(CLIENT, &[("grant_type", "authorization_code"), ("code", &code)]).await;
+    assert_eq!(tokens["expires_in"], "1800");
 }
 
 #[tokio::test]
@@ -233,6 +246,7 @@ async fn the_consent_page_checks_and_can_be_denied() {
     oauth.sandbox.chatwork().set_consent(Consent::Deny);
     let location = oauth.consent(&all).await.headers()["location"].to_str().unwrap().to_owned();
     assert_eq!(location, "https://b.example/?x=1&error=access_denied");
+    assert!(!oauth.sandbox.requests().last().unwrap().applied, "nothing was granted");
     // A public client must use PKCE.
     let query = [("response_type", "code"), ("client_id", "sandbox-public"), ("scope", "users.all:read")];
     assert_eq!(oauth.consent(&query).await.status(), 400);

@@ -2,13 +2,15 @@
 
 use super::State;
 use super::data::Data;
-use super::input::{Fields, Reader};
+use super::input::{Fields, Format, Reader};
 use super::limits::Quota;
 use super::limits::Window;
 use super::reply::{Refusal, Reply};
-use super::scopes;
+use super::{oauth, scopes, token};
+use crate::sandbox::fault::{OwnRefusal, Refuses};
 use axum::RequestExt;
 use axum::extract::{RawPathParams, Request};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
@@ -40,6 +42,11 @@ impl<'a> Call<'a> {
 
     pub(super) fn form(&self) -> Reader<'a> {
         self.body.reader()
+    }
+
+    /// Where a parameter that may stand in the body or in the query is to be read. The body goes first.
+    pub(super) fn form_or_query(&self, name: &str) -> Reader<'a> {
+        if self.body.has(name) { self.form() } else { self.query() }
     }
 
     /// A number in the path. What is none is no endpoint.
@@ -74,7 +81,8 @@ pub(super) async fn serve(
         Err(_) => return Refusal::unknown_endpoint().into_response(),
     };
     let headers = request.headers().clone();
-    let body = Fields::body(request).await;
+    let format = if operation == "upload_file" { Format::Multipart } else { Format::Urlencoded };
+    let body = Fields::body(request, format).await;
     let now = state.context.clock.wall();
 
     let mut data = state.lock();
@@ -111,6 +119,38 @@ pub(super) async fn serve(
         window.refund();
     }
     with_quota(response, window.quota(limit))
+}
+
+impl Refuses for State {
+    fn refuse(&self, head: &Parts, refusal: OwnRefusal) -> Response {
+        if head.uri.path() == "/token" {
+            return token::refuse(refusal);
+        }
+        let now = self.context.clock.wall();
+        let data = self.lock();
+        let seconds = match refusal {
+            OwnRefusal::ExpiredToken => return oauth::expired().into_response(),
+            OwnRefusal::TooManyRequests(seconds) => seconds,
+        };
+        let mut refusal = Refusal::too_many_requests("Rate limit exceeded");
+        if let Some(seconds) = seconds {
+            refusal = refusal.header("retry-after", seconds.to_string());
+        }
+        let response = refusal.into_response();
+        match authenticate(&data, &head.headers, now) {
+            Ok(session) => {
+                let window = data.windows.get(&session.account).copied();
+                let mut quota = Window::used_up(window, data.settings.rate_limit, now);
+                if let Some(seconds) = seconds {
+                    // Both headers say when to come back, and a service would not contradict itself.
+                    let part = i64::from(now.subsec_nanosecond() > 0);
+                    quota.reset = now.as_second().saturating_add_unsigned(seconds).saturating_add(part);
+                }
+                with_quota(response, quota)
+            }
+            Err(_) => response,
+        }
+    }
 }
 
 fn authenticate(data: &Data, headers: &HeaderMap, now: Timestamp) -> Result<Session, Refusal> {

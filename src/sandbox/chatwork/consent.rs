@@ -3,6 +3,8 @@
 use super::State;
 use super::input::Fields;
 use super::oauth::{Consent, Grant, OAuthClient, split_scopes};
+use crate::sandbox::log::Effect;
+use axum::Extension;
 use axum::extract::{RawQuery, State as Shared};
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
@@ -31,6 +33,8 @@ pub(super) async fn consent(Shared(state): Shared<Arc<State>>, RawQuery(query): 
             return (StatusCode::BAD_REQUEST, Html(page)).into_response();
         }
     };
+    // A code that was issued is an effect, though the status is a redirect's.
+    let effect = if data.oauth.consent == Consent::Deny { Effect::None } else { Effect::Applied };
     let mut answer = url::form_urlencoded::Serializer::new(String::new());
     match data.oauth.consent {
         Consent::Deny => answer.append_pair("error", "access_denied"),
@@ -46,7 +50,7 @@ pub(super) async fn consent(Shared(state): Shared<Arc<State>>, RawQuery(query): 
     }
     let separator = if asked.redirect_uri.contains('?') { '&' } else { '?' };
     let location = format!("{}{separator}{}", asked.redirect_uri, answer.finish());
-    (StatusCode::FOUND, [(header::LOCATION, location)]).into_response()
+    (StatusCode::FOUND, [(header::LOCATION, location)], Extension(effect)).into_response()
 }
 
 fn check(clients: &std::collections::HashMap<String, OAuthClient>, query: &Fields) -> Result<Asked, u32> {

@@ -80,6 +80,15 @@ impl Ids {
 }
 
 impl Data {
+    /// Panics unless there are such accounts: what a seed or a test does for somebody who is not there proves nothing.
+    #[track_caller]
+    pub(super) fn require_accounts(&self, accounts: &[u64]) {
+        let missing = accounts.iter().find(|account| !self.people.contains_key(account));
+        if let Some(missing) = missing {
+            panic!("there is no account {missing}; there are {:?}", self.people.keys().collect::<Vec<_>>());
+        }
+    }
+
     /// The room, if the account is in it.
     pub(super) fn room_of(&mut self, room: u64, account: u64) -> Result<&mut RoomData, Refusal> {
         self.rooms
@@ -229,7 +238,7 @@ impl Data {
                 "name": profile.name,
                 "avatar_image_url": profile.avatar_image_url(),
             }),
-            // An account of the seed's messages that the seed does not have.
+            // Seeds, views and requests are checked, so that nobody unknown gets in.
             None => json!({ "account_id": id, "name": "", "avatar_image_url": "" }),
         }
     }

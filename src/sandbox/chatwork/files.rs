@@ -33,7 +33,7 @@ pub(super) fn upload(call: &mut Call<'_>) -> Result<Reply, Refusal> {
     let room = call.room_id()?;
     let mut form = call.form();
     let upload = form.required_upload("file");
-    let message = form.text("message", 1..=MAX_TEXT).unwrap_or_default();
+    let message = form.text("message", MAX_TEXT).unwrap_or_default();
     form.finish()?;
     let Some(upload) = upload else { return Err(Refusal::bad_request("Parameter 'file' is required")) };
     if upload.content.len() > MAX_BYTES {

@@ -1,11 +1,12 @@
 //! The parameters of a request, and how they are checked.
 
 use super::reply::Refusal;
+use crate::sandbox::disposition::Disposition;
 use axum::RequestExt;
 use axum::extract::{Multipart, Request};
 use axum::http::header;
 use bytes::Bytes;
-use std::ops::RangeInclusive;
+use std::borrow::Cow;
 
 /// Name and value of each parameter, in the order sent.
 #[derive(Debug, Default)]
@@ -15,6 +16,7 @@ pub(super) struct Fields(Vec<Field>);
 struct Field {
     name: String,
     value: Bytes,
+    /// The name and the type of the file that it is, if it is one.
     file: Option<(String, String)>,
 }
 
@@ -26,30 +28,50 @@ pub(super) struct Upload {
     pub(super) content: Bytes,
 }
 
+/// How an operation wants its body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    Urlencoded,
+    Multipart,
+}
+
+impl Format {
+    fn media_type(self) -> &'static str {
+        match self {
+            Self::Urlencoded => "application/x-www-form-urlencoded",
+            Self::Multipart => "multipart/form-data",
+        }
+    }
+}
+
 impl Fields {
+    /// The parameters of a query or a form. A name without `=` is none: it is how clients write a value of nil.
     pub(super) fn urlencoded(text: &[u8]) -> Self {
-        let field = |(name, value): (_, std::borrow::Cow<'_, str>)| Field {
-            name: std::borrow::Cow::into_owned(name),
+        let field = |(name, value): (Cow<'_, str>, Cow<'_, str>)| Field {
+            name: name.into_owned(),
             value: Bytes::from(value.into_owned()),
             file: None,
         };
-        Self(url::form_urlencoded::parse(text).map(field).collect())
+        let pairs = text.split(|byte| *byte == b'&').filter(|pair| pair.contains(&b'='));
+        Self(pairs.flat_map(url::form_urlencoded::parse).map(field).collect())
     }
 
     /// The parameters in the body. A body in another format has none, so that those required are missing.
-    pub(super) async fn body(request: Request) -> Self {
+    pub(super) async fn body(request: Request, format: Format) -> Self {
         let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let content_type = content_type.unwrap_or_default().to_ascii_lowercase();
-        if content_type.starts_with("application/x-www-form-urlencoded") {
-            let body = axum::body::to_bytes(request.into_body(), usize::MAX).await.unwrap_or_default();
-            Self::urlencoded(&body)
-        } else if content_type.starts_with("multipart/form-data") {
-            match request.extract().await {
+        let media_type = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+        if !media_type.eq_ignore_ascii_case(format.media_type()) {
+            return Self::default();
+        }
+        match format {
+            Format::Urlencoded => {
+                let body = axum::body::to_bytes(request.into_body(), usize::MAX).await.unwrap_or_default();
+                Self::urlencoded(&body)
+            }
+            Format::Multipart => match request.extract().await {
                 Ok(multipart) => Self::multipart(multipart).await,
                 Err(_) => Self::default(),
-            }
-        } else {
-            Self::default()
+            },
         }
     }
 
@@ -57,22 +79,34 @@ impl Fields {
         let mut fields = Vec::new();
         // A body that breaks off in the middle holds what came before.
         while let Ok(Some(part)) = multipart.next_field().await {
-            let name = part.name().unwrap_or_default().to_owned();
+            let Disposition { name, filename } = Disposition::of(part.headers());
             let content_type = part.content_type().unwrap_or("application/octet-stream").to_owned();
-            let file = part.file_name().map(|filename| (filename.to_owned(), content_type));
+            let filename = filename.filter(|filename| !filename.is_empty());
+            let file = filename.map(|filename| (filename, content_type));
             let Ok(value) = part.bytes().await else { break };
             fields.push(Field { name, value, file });
         }
         Self(fields)
     }
 
-    fn text(&self, name: &str) -> Option<&str> {
-        let field = self.0.iter().find(|field| field.name == name)?;
-        std::str::from_utf8(&field.value).ok()
+    /// The first of that name; empty is as good as missing.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        let text = self.named(name).next().and_then(|field| std::str::from_utf8(&field.value).ok())?;
+        Some(text).filter(|text| !text.is_empty())
     }
 
-    pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.text(name).filter(|text| !text.is_empty())
+    /// Whether there is such a parameter with a value.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.named(name).any(|field| !field.value.is_empty())
+    }
+
+    /// Whether a parameter is there more than once.
+    pub(super) fn has_repeated(&self) -> bool {
+        self.0.iter().any(|field| self.named(&field.name).nth(1).is_some())
+    }
+
+    fn named<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a Field> {
+        self.0.iter().filter(move |field| field.name == name)
     }
 
     pub(super) fn reader(&self) -> Reader<'_> {
@@ -81,6 +115,8 @@ impl Fields {
 }
 
 /// Takes parameters out and gathers what is wrong with them, so that one refusal names it all.
+///
+/// A parameter that is sent empty is one that is not sent, but for [`any_text`](Self::any_text).
 #[derive(Debug)]
 pub(super) struct Reader<'a> {
     fields: &'a Fields,
@@ -95,13 +131,17 @@ impl<'a> Reader<'a> {
 
     /// A text that may be left out, or be empty.
     pub(super) fn any_text(&mut self, name: &str) -> Option<&'a str> {
-        self.fields.text(name)
+        let text = std::str::from_utf8(&self.field(name)?.value).ok();
+        if text.is_none() {
+            self.invalid(name);
+        }
+        text
     }
 
     /// A text that may be left out. The length counts characters.
-    pub(super) fn text(&mut self, name: &str, length: RangeInclusive<usize>) -> Option<&'a str> {
-        let text = self.fields.text(name)?;
-        if !length.contains(&text.chars().count()) {
+    pub(super) fn text(&mut self, name: &str, longest: usize) -> Option<&'a str> {
+        let text = self.value(name)?;
+        if text.chars().count() > longest {
             self.invalid(name);
         }
         Some(text)
@@ -109,18 +149,13 @@ impl<'a> Reader<'a> {
 
     /// A text that must be there; empty is as good as missing.
     pub(super) fn required_text(&mut self, name: &str, longest: usize) -> &'a str {
-        match self.fields.get(name) {
-            Some(_) => self.text(name, 1..=longest).unwrap_or_default(),
-            None => {
-                self.missing(name);
-                ""
-            }
-        }
+        let text = self.text(name, longest);
+        self.required(name, text).unwrap_or_default()
     }
 
     /// A switch: `0` or `1`.
     pub(super) fn flag(&mut self, name: &str, default: bool) -> bool {
-        match self.fields.text(name) {
+        match self.value(name) {
             None => default,
             Some("0") => false,
             Some("1") => true,
@@ -133,7 +168,7 @@ impl<'a> Reader<'a> {
 
     /// One of a few words.
     pub(super) fn choice(&mut self, name: &str, choices: &[&str]) -> Option<&'a str> {
-        let text = self.fields.text(name)?;
+        let text = self.value(name)?;
         if !choices.contains(&text) {
             self.invalid(name);
         }
@@ -141,15 +176,12 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn required_choice(&mut self, name: &str, choices: &[&str]) -> &'a str {
-        if self.fields.get(name).is_none() {
-            self.missing(name);
-            return "";
-        }
-        self.choice(name, choices).unwrap_or_default()
+        let choice = self.choice(name, choices);
+        self.required(name, choice).unwrap_or_default()
     }
 
     pub(super) fn number<T: std::str::FromStr>(&mut self, name: &str) -> Option<T> {
-        let number = self.fields.text(name)?.parse().ok();
+        let number = self.value(name)?.parse().ok();
         if number.is_none() {
             self.invalid(name);
         }
@@ -157,16 +189,13 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn required_number<T: std::str::FromStr>(&mut self, name: &str) -> Option<T> {
-        if self.fields.get(name).is_none() {
-            self.missing(name);
-            return None;
-        }
-        self.number(name)
+        let number = self.number(name);
+        self.required(name, number)
     }
 
     /// Ids separated by commas, each once. Left out or empty: none.
     pub(super) fn ids(&mut self, name: &str) -> Vec<u64> {
-        let Some(list) = self.fields.get(name) else { return Vec::new() };
+        let Some(list) = self.value(name) else { return Vec::new() };
         let mut ids = Vec::new();
         for id in list.split(',') {
             match id.parse() {
@@ -183,15 +212,15 @@ impl<'a> Reader<'a> {
 
     /// At least one id.
     pub(super) fn required_ids(&mut self, name: &str) -> Vec<u64> {
-        if self.fields.get(name).is_none() {
-            self.missing(name);
-        }
-        self.ids(name)
+        let ids = self.ids(name);
+        let some = ids.first().copied();
+        self.required(name, some);
+        ids
     }
 
     /// The code of an invitation link.
     pub(super) fn link_code(&mut self, name: &str) -> Option<&'a str> {
-        let code = self.text(name, 1..=50)?;
+        let code = self.text(name, 50)?;
         if !code.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-') {
             self.invalid(name);
         }
@@ -200,25 +229,46 @@ impl<'a> Reader<'a> {
 
     /// A file with its name.
     pub(super) fn required_upload(&mut self, name: &str) -> Option<Upload> {
-        let field = self.fields.0.iter().find(|field| field.name == name);
-        let Some((field, (filename, content_type))) =
-            field.and_then(|field| Some((field, field.file.as_ref()?)))
-        else {
-            self.missing(name);
-            return None;
-        };
-        let (filename, content_type) = (filename.clone(), content_type.clone());
-        Some(Upload { filename, content_type, content: field.value.clone() })
+        let upload = self.field(name).and_then(|field| {
+            let (filename, content_type) = field.file.clone()?;
+            Some(Upload { filename, content_type, content: field.value.clone() })
+        });
+        self.required(name, upload)
     }
 
-    fn missing(&mut self, name: &str) {
-        self.errors.push(format!("Parameter '{name}' is required"));
+    /// A value that is not empty.
+    fn value(&mut self, name: &str) -> Option<&'a str> {
+        self.any_text(name).filter(|text| !text.is_empty())
+    }
+
+    /// Which of several would count is not documented, so that a client that sends several has to hear of it.
+    fn field(&mut self, name: &str) -> Option<&'a Field> {
+        let fields = self.fields;
+        let mut named = fields.0.iter().filter(|field| field.name == name);
+        let field = named.next()?;
+        if named.next().is_some() {
+            self.invalid(name);
+            return None;
+        }
+        Some(field)
+    }
+
+    fn required<T>(&mut self, name: &str, value: Option<T>) -> Option<T> {
+        if value.is_none() {
+            self.error(name, "is required");
+        }
+        value
     }
 
     fn invalid(&mut self, name: &str) {
-        let error = format!("Parameter '{name}' is invalid");
-        if !self.errors.contains(&error) {
-            self.errors.push(error);
+        self.error(name, "is invalid");
+    }
+
+    /// One error for each parameter, the first.
+    fn error(&mut self, name: &str, what: &str) {
+        let parameter = format!("Parameter '{name}' ");
+        if !self.errors.iter().any(|error| error.starts_with(&parameter)) {
+            self.errors.push(parameter + what);
         }
     }
 }
@@ -235,7 +285,7 @@ mod tests {
         reader.flag("link", false);
         reader.required_ids("ids");
         reader.required_ids("to_ids");
-        assert_eq!(reader.text("name", 1..=1), Some("会"));
+        assert_eq!(reader.text("name", 1), Some("会"));
         let errors = reader.finish().expect_err("four are wrong");
         let text = format!("{errors:?}");
         for expected in
@@ -251,5 +301,31 @@ mod tests {
         let mut reader = fields.reader();
         assert_eq!(reader.required_ids("ids"), [3, 1]);
         assert!(reader.finish().is_ok());
+    }
+
+    #[test]
+    fn what_is_empty_was_not_sent() {
+        for text in ["", "a&n&c&t&f&l&i&d", "a=&n=&c=&t=&f=&l=&i=&d", "&&"] {
+            let fields = Fields::urlencoded(text.as_bytes());
+            let mut reader = fields.reader();
+            assert_eq!(reader.number::<u64>("n"), None);
+            assert_eq!((reader.choice("c", &["x"]), reader.text("t", 9)), (None, None));
+            assert_eq!((reader.flag("f", true), reader.link_code("l")), (true, None));
+            assert_eq!(reader.ids("i"), [0; 0]);
+            assert_eq!(reader.any_text("d"), None, "{text}");
+            assert!(reader.finish().is_ok(), "{text}");
+        }
+        assert_eq!(Fields::urlencoded(b"d=").reader().any_text("d"), Some(""));
+    }
+
+    #[test]
+    fn what_is_sent_twice_is_refused() {
+        let fields = Fields::urlencoded(b"a=1&a=1&b=1&b&c=");
+        let mut reader = fields.reader();
+        assert_eq!((reader.number::<u64>("a"), reader.number::<u64>("b")), (None, Some(1)));
+        assert_eq!(reader.required_number::<u64>("a"), None);
+        let error = format!("{:?}", reader.finish().expect_err("it is there twice"));
+        assert!(error.contains("'a' is invalid") && !error.contains("'a' is required"), "{error}");
+        assert!(fields.has_repeated() && fields.has("b") && !fields.has("c"));
     }
 }

@@ -54,6 +54,12 @@ impl Window {
         Quota { limit: limit.calls, remaining: limit.calls.saturating_sub(self.used), reset }
     }
 
+    /// What is told when nothing remains of the window under way, or of one that opens now.
+    pub(super) fn used_up(window: Option<Self>, limit: Limit, now: Timestamp) -> Quota {
+        let under_way = window.filter(|window| now < window.end(limit));
+        Quota { remaining: 0, ..under_way.unwrap_or(Self::new(now)).quota(limit) }
+    }
+
     fn end(&self, limit: Limit) -> Timestamp {
         self.opened.checked_add(limit.period).unwrap_or(Timestamp::MAX)
     }

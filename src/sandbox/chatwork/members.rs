@@ -17,7 +17,9 @@ pub(super) fn list(call: &mut Call<'_>) -> Result<Reply, Refusal> {
 
 pub(super) fn replace(call: &mut Call<'_>) -> Result<Reply, Refusal> {
     let id = call.room_id()?;
-    let members = Members::read(call.form())?;
+    let mut form = call.form();
+    let members = Members::read(&mut form);
+    form.finish()?;
     let present: Vec<u64> = call.data.managed_room_of(id, call.caller)?.members.keys().copied().collect();
     members.check(call.data, call.caller, &present)?;
     let room = call.data.managed_room_of(id, call.caller)?;
@@ -43,12 +45,11 @@ pub(super) struct Members {
 }
 
 impl Members {
-    pub(super) fn read(mut form: Reader<'_>) -> Result<Self, Refusal> {
+    pub(super) fn read(form: &mut Reader<'_>) -> Self {
         let admins = form.required_ids("members_admin_ids");
         let members = form.ids("members_member_ids");
         let readonly = form.ids("members_readonly_ids");
-        form.finish()?;
-        Ok(Self { admins, members, readonly })
+        Self { admins, members, readonly }
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (u64, Role)> {

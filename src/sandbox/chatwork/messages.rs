@@ -25,9 +25,11 @@ pub(super) fn list(call: &mut Call<'_>) -> Result<Reply, Refusal> {
     let mark_key = (call.session.to_owned(), id);
     let mark = call.data.marks.get(&mark_key).copied().filter(|_| !force);
     let room = call.data.room_of(id, call.caller)?;
-    let hides = room.messages.values().next().is_some_and(|message| is_hidden(message, hidden_before));
     let newest = room.messages.keys().next_back().copied();
     let after = (mark.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
+    // Of what was asked for, or a poll that finds nothing new would read as "all hidden".
+    let oldest = room.messages.range(after).next();
+    let hides = oldest.is_some_and(|(_, message)| is_hidden(message, hidden_before));
     let mut messages: Vec<(u64, MessageData)> = room
         .messages
         .range(after)

@@ -13,9 +13,17 @@
 //! * Tasks and files post their announcement to the room, which counts and is unread like any message; changes of
 //!   members, names and task states post nothing.
 //! * A deleted message can be read, as `[deleted]`, but no longer edited or deleted (404).
-//! * An empty `description` clears it. Texts are counted in characters, 5 MB are 5242880 bytes.
+//! * A parameter that is sent empty, or without `=` as clients write nil, is one that is not sent; one that is sent twice
+//!   is answered with 400. `description=` clears the description.
+//! * `action_type` of `DELETE /rooms/{room_id}` is taken from the query too: only some operations with POST and PUT are
+//!   known to refuse it there.
+//! * A file without a name is no file. `filename*` goes before `filename`.
+//! * Texts are counted in characters, 5 MB are 5242880 bytes.
 //! * An address to download a file from is answered with 403 once its 30 seconds are over, by the sandbox's clock. It
 //!   serves ranges and an `ETag`. For faults and in the log it is the operation `download_file`.
+//! * The free plan's header on a list is about what was asked for: with `force=0`, about what has not been fetched yet.
+//! * Refreshing with fewer scopes narrows the access token only (RFC 6749, 6). `expires_in` is a number; see
+//!   [`Seed::expires_in_as_text`].
 //! * A refresh token is replaced when it is used and the old one dies; see [`Seed::rotate_refresh_tokens`].
 //! * Webhooks come for one's own messages too, `mention_to_me` does not. They are sent one after the other.
 //!   A setting is switched off when more than 100 of its webhooks in a row have failed; see [`Seed::webhook_errors`].

@@ -12,18 +12,30 @@ use jiff::Timestamp;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
+use std::fmt;
 use std::time::Duration;
 
 /// How long a code may be exchanged.
 const CODE_LIFETIME: Duration = Duration::from_secs(60);
 
 /// A program that people let act for them.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct OAuthClient {
     pub(super) id: String,
     pub(super) secret: Option<String>,
     pub(super) redirect_uris: Vec<String>,
     pub(super) scopes: Option<Vec<String>>,
+}
+
+/// Without the secret.
+impl fmt::Debug for OAuthClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OAuthClient")
+            .field("id", &self.id)
+            .field("redirect_uris", &self.redirect_uris)
+            .field("scopes", &self.scopes)
+            .finish_non_exhaustive()
+    }
 }
 
 impl OAuthClient {
@@ -123,13 +135,9 @@ impl OAuth {
 
     /// Who sends this access token.
     pub(super) fn session(&self, token: &str, now: Timestamp) -> Result<Session, Refusal> {
-        let refused = |description: &str| {
-            let challenge = format!("Bearer error=\"invalid_token\", error_description=\"{description}\"");
-            Refusal::unauthorized().header("www-authenticate", challenge)
-        };
-        let access = self.access.get(token).ok_or_else(|| refused("The access token is invalid"))?;
+        let access = self.access.get(token).ok_or_else(|| invalid_token("The access token is invalid"))?;
         if now >= access.expires {
-            return Err(refused("The access token expired"));
+            return Err(expired());
         }
         let Grant { client, account, scopes } = &access.grant;
         // The mark of `force=0` outlives the minutes of an access token.
@@ -184,7 +192,8 @@ impl OAuth {
         Ok(self.issue(ids, settings, code.grant, now))
     }
 
-    /// Exchanges a refresh token for fresh tokens, of all scopes granted or of fewer.
+    /// Exchanges a refresh token for fresh tokens, of all scopes granted or of fewer. The refresh token keeps all of them
+    /// (RFC 6749, 6).
     pub(super) fn refresh(
         &mut self,
         (ids, settings): (&mut Ids, &Settings),
@@ -197,28 +206,34 @@ impl OAuth {
             refresh.grant.client == client && refresh.expires.is_none_or(|expires| now < expires)
         });
         let known = known.ok_or(("invalid_grant", "The refresh token is invalid or expired."))?;
-        let mut grant = known.grant.clone();
-        if let Some(scopes) = scopes {
-            if scopes.iter().any(|scope| !grant.scopes.contains(scope)) {
-                return Err(("invalid_scope", "The scope exceeds the one granted."));
-            }
-            grant.scopes = scopes;
+        let grant = known.grant.clone();
+        let scopes = scopes.unwrap_or_else(|| grant.scopes.clone());
+        if scopes.iter().any(|scope| !grant.scopes.contains(scope)) {
+            return Err(("invalid_scope", "The scope exceeds the one granted."));
         }
-        if settings.rotate_refresh_tokens {
+        let narrowed = Grant { scopes: scopes.clone(), ..grant.clone() };
+        let (access, expires_in) = self.issue_access(ids, narrowed, settings.access_token_lifetime, now);
+        let refresh = if settings.rotate_refresh_tokens {
             self.refresh.remove(token);
-            return Ok(self.issue(ids, settings, grant, now));
-        }
-        let (access, expires_in) = self.issue_access(ids, grant.clone(), settings.access_token_lifetime, now);
-        Ok(Tokens { access, refresh: token.to_owned(), expires_in, scopes: grant.scopes })
+            self.issue_refresh(ids, settings, grant, now)
+        } else {
+            token.to_owned()
+        };
+        Ok(Tokens { access, refresh, expires_in, scopes })
     }
 
     fn issue(&mut self, ids: &mut Ids, settings: &Settings, grant: Grant, now: Timestamp) -> Tokens {
         let (access, expires_in) = self.issue_access(ids, grant.clone(), settings.access_token_lifetime, now);
+        let scopes = grant.scopes.clone();
+        Tokens { access, refresh: self.issue_refresh(ids, settings, grant, now), expires_in, scopes }
+    }
+
+    fn issue_refresh(&mut self, ids: &mut Ids, settings: &Settings, grant: Grant, now: Timestamp) -> String {
         let refresh = ids.secret(64).to_lowercase();
         let offline = grant.scopes.iter().any(|scope| scope == "offline_access");
         let expires = (!offline).then(|| after(now, settings.refresh_token_lifetime));
-        self.refresh.insert(refresh.clone(), Refresh { grant: grant.clone(), expires });
-        Tokens { access, refresh, expires_in, scopes: grant.scopes }
+        self.refresh.insert(refresh.clone(), Refresh { grant, expires });
+        refresh
     }
 
     /// A JWT, as the service's are, but signed with a key of the sandbox; and its lifetime in seconds.
@@ -262,6 +277,16 @@ impl OAuth {
     pub(super) fn has_several_uris(&self, client: &str) -> bool {
         self.clients.get(client).is_some_and(|client| client.redirect_uris.len() > 1)
     }
+}
+
+/// The answer to an access token that has expired.
+pub(super) fn expired() -> Refusal {
+    invalid_token("The access token expired")
+}
+
+fn invalid_token(description: &str) -> Refusal {
+    let challenge = format!("Bearer error=\"invalid_token\", error_description=\"{description}\"");
+    Refusal::unauthorized().header("www-authenticate", challenge)
 }
 
 fn after(now: Timestamp, duration: Duration) -> Timestamp {

@@ -69,10 +69,16 @@ impl Room {
         self
     }
 
-    /// So many messages, `Message 1` and on, by the members in turn. Call it after the members are named.
+    /// So many messages, `Message 1` and on, by the members in turn.
+    ///
+    /// # Panics
+    ///
+    /// If no members are named yet.
+    #[track_caller]
     pub fn messages(mut self, count: usize) -> Self {
+        assert!(!self.members.is_empty(), "name the members of the room {} before its messages", self.id);
         for number in 0..count {
-            let by = self.members.get(number % self.members.len().max(1)).map_or(0, |(account, _)| *account);
+            let (by, _) = self.members[number % self.members.len()];
             self.items.push(Item::Message { by, body: format!("Message {}", number + 1) });
         }
         self
@@ -125,6 +131,16 @@ impl Room {
             self.members.iter().map(|(account, role)| (*account, MemberData::new(*role))).collect();
         data.updated = before(now, self.items.len());
         data
+    }
+
+    /// All accounts that are named.
+    pub(super) fn accounts(&self) -> Vec<u64> {
+        let members = self.members.iter().map(|(account, _)| *account);
+        let items = self.items.iter().flat_map(|item| match item {
+            Item::Message { by, .. } | Item::File { by, .. } => vec![*by],
+            Item::Task { by, to, .. } => [&[*by], &to[..]].concat(),
+        });
+        members.chain(items).collect()
     }
 
     /// One item each second, up to a second before `now`.

@@ -55,9 +55,8 @@ pub(super) fn create(call: &mut Call<'_>) -> Result<Reply, Refusal> {
     let link = form.flag("link", false);
     let code = form.link_code("link_code");
     let need_acceptance = form.flag("link_need_acceptance", true);
-    form.required_ids("members_admin_ids");
+    let members = Members::read(&mut form);
     form.finish()?;
-    let members = Members::read(call.form())?;
     members.check(call.data, call.caller, &[])?;
 
     // The room gets its id last, so that a refusal leaves nothing behind.
@@ -74,7 +73,7 @@ pub(super) fn create(call: &mut Call<'_>) -> Result<Reply, Refusal> {
 
 pub(super) fn update(call: &mut Call<'_>) -> Result<Reply, Refusal> {
     let mut form = call.form();
-    let name = form.text("name", 1..=255);
+    let name = form.text("name", 255);
     let description = form.any_text("description");
     let icon = form.choice("icon_preset", ICON_PRESETS);
     form.finish()?;
@@ -94,9 +93,11 @@ pub(super) fn update(call: &mut Call<'_>) -> Result<Reply, Refusal> {
 
 pub(super) fn delete(call: &mut Call<'_>) -> Result<Reply, Refusal> {
     let id = call.room_id()?;
-    let mut form = call.form();
-    let action = form.required_choice("action_type", &["leave", "delete"]);
-    form.finish()?;
+    // Documented for the body. Queries were closed to some operations with POST and PUT, and there are published
+    // clients that send the parameters of a DELETE there.
+    let mut parameters = call.form_or_query("action_type");
+    let action = parameters.required_choice("action_type", &["leave", "delete"]);
+    parameters.finish()?;
     if action == "delete" {
         call.data.managed_room_of(id, call.caller)?;
         call.data.rooms.remove(&id);

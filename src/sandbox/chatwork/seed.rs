@@ -16,6 +16,8 @@ use tokio::sync::mpsc;
 
 /// What Chatwork holds at the start, and how it behaves.
 ///
+/// Everybody whom it names must be one of its accounts; the sandbox panics at its start if somebody is not.
+///
 /// [`Default`] has:
 ///
 /// * account 1 "Bot" with the token [`Seed::TOKEN`], and its colleagues 2 "Alice" and 3 "Bob" with
@@ -150,6 +152,13 @@ impl Seed {
         self
     }
 
+    /// Prints `expires_in` of a token as a string of digits, as the documentation's samples have it, and not as the
+    /// number that its text promises.
+    pub fn expires_in_as_text(mut self) -> Self {
+        self.settings.expires_in_as_text = true;
+        self
+    }
+
     /// How many webhooks of a setting may fail in a row before it is switched off, as the service does after an unknown
     /// number. Default: 100.
     pub fn webhook_errors(mut self, errors: u32) -> Self {
@@ -180,16 +189,25 @@ impl Seed {
         for account in self.accounts {
             data.add_account(account, now);
         }
+        if let Consent::Approve(account) = consent
+            && !data.people.is_empty()
+        {
+            data.require_accounts(&[account]);
+        }
         for (one, other) in self.contacts {
+            data.require_accounts(&[one, other]);
             data.befriend(one, other, now);
         }
         for (from, to, message) in self.requests {
+            data.require_accounts(&[from, to]);
             data.add_request(from, to, message);
         }
         for room in self.rooms {
+            data.require_accounts(&room.accounts());
             room.fill(&mut data, now);
         }
         for webhook in self.webhooks {
+            webhook.require(&data);
             data.webhooks.add(&mut data.ids, webhook);
         }
         data

@@ -14,6 +14,8 @@ pub(super) struct Settings {
     pub(super) access_token_lifetime: Duration,
     pub(super) refresh_token_lifetime: Duration,
     pub(super) rotate_refresh_tokens: bool,
+    /// Prints `expires_in` as a string.
+    pub(super) expires_in_as_text: bool,
     /// How many webhooks in a row may fail.
     pub(super) webhook_errors: u32,
 }
@@ -27,6 +29,7 @@ impl Default for Settings {
             access_token_lifetime: Duration::from_secs(30 * 60),
             refresh_token_lifetime: Duration::from_secs(14 * 24 * 60 * 60),
             rotate_refresh_tokens: true,
+            expires_in_as_text: false,
             webhook_errors: 100,
         }
     }

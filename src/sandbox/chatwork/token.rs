@@ -1,9 +1,10 @@
 //! `/token`: codes and refresh tokens become access tokens.
 
 use super::State;
-use super::input::Fields;
+use super::input::{Fields, Format};
 use super::oauth::{OAuthClient, Tokens, split_scopes};
 use super::reply::json_response;
+use crate::sandbox::fault::OwnRefusal;
 use axum::extract::{Request, State as Shared};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
@@ -15,7 +16,7 @@ use std::sync::Arc;
 
 pub(super) async fn token(Shared(state): Shared<Arc<State>>, request: Request) -> Response {
     let headers = request.headers().clone();
-    let form = Fields::body(request).await;
+    let form = Fields::body(request, Format::Urlencoded).await;
     let now = state.context.clock.wall();
     let mut data = state.lock();
     let data = &mut *data;
@@ -23,6 +24,10 @@ pub(super) async fn token(Shared(state): Shared<Arc<State>>, request: Request) -
         Ok(client) => client,
         Err(description) => return refused(StatusCode::UNAUTHORIZED, "invalid_client", &description),
     };
+    // RFC 6749, 3.2.
+    if form.has_repeated() {
+        return refused(StatusCode::BAD_REQUEST, "invalid_request", "A parameter is there more than once.");
+    }
     let tools = (&mut data.ids, &data.settings);
     let outcome = match form.get("grant_type") {
         Some("authorization_code") => match form.get("code") {
@@ -42,8 +47,25 @@ pub(super) async fn token(Shared(state): Shared<Arc<State>>, request: Request) -
         None => Err(("invalid_request", "The grant_type is missing.")),
     };
     match outcome {
-        Ok(tokens) => granted(&tokens),
+        Ok(tokens) => granted(&tokens, data.settings.expires_in_as_text),
         Err((error, description)) => refused(StatusCode::BAD_REQUEST, error, description),
+    }
+}
+
+/// What a fault has the endpoint say. Its limit and the text for it are the sandbox's own.
+pub(super) fn refuse(refusal: OwnRefusal) -> Response {
+    match refusal {
+        OwnRefusal::ExpiredToken => {
+            refused(StatusCode::BAD_REQUEST, "invalid_grant", "The refresh token is invalid or expired.")
+        }
+        OwnRefusal::TooManyRequests(seconds) => {
+            let status = StatusCode::TOO_MANY_REQUESTS;
+            let mut response = refused(status, "temporarily_unavailable", "Rate limit exceeded");
+            if let Some(seconds) = seconds {
+                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            }
+            response
+        }
     }
 }
 
@@ -81,11 +103,15 @@ fn basic(headers: &HeaderMap) -> Option<(String, String)> {
     Some((id.to_owned(), secret.to_owned()))
 }
 
-fn granted(tokens: &Tokens) -> Response {
+fn granted(tokens: &Tokens, expires_in_as_text: bool) -> Response {
+    let expires_in = match expires_in_as_text {
+        true => json!(tokens.expires_in.to_string()),
+        false => json!(tokens.expires_in),
+    };
     let body = json!({
         "access_token": tokens.access,
         "token_type": "Bearer",
-        "expires_in": tokens.expires_in,
+        "expires_in": expires_in,
         "refresh_token": tokens.refresh,
         "scope": tokens.scopes.join(" "),
     });

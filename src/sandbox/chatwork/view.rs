@@ -1,18 +1,21 @@
 //! What is there now, and what the other people do.
 
 use super::State;
+use super::data::Data;
 use super::model::{
     Contact, File, IncomingRequest, Link, Member, Message, MessageData, RoomData, RoomKind, Task,
 };
 use super::oauth::{Consent, Grant, split_scopes};
 use super::tasks;
 use super::webhook::{Delivery, RegisteredWebhook, Webhook};
-use std::sync::Arc;
+use jiff::Timestamp;
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 /// What Chatwork holds now, and a hand for the people who are not under test.
 ///
-/// What is done here counts for no limit.
+/// What is done here counts for no limit. Acting on a room, a message or an account that is not there panics, since a
+/// test that relies on it would prove nothing; looking at one finds nothing.
 #[derive(Clone, Debug)]
 pub struct View {
     state: Arc<State>,
@@ -58,14 +61,27 @@ impl View {
     }
 
     /// Asks `to` to become a contact of `from`; answers the id of the request.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such account.
+    #[track_caller]
     pub fn request_contact(&self, from: u64, to: u64, message: impl Into<String>) -> u64 {
-        self.state.lock().add_request(from, to, message.into())
+        let mut data = self.state.lock();
+        data.require_accounts(&[from, to]);
+        data.add_request(from, to, message.into())
     }
 
     /// Adds a webhook.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such account, or no such room.
+    #[track_caller]
     pub fn add_webhook(&self, webhook: Webhook) -> RegisteredWebhook {
         let mut data = self.state.lock();
         let data = &mut *data;
+        webhook.require(data);
         data.webhooks.add(&mut data.ids, webhook)
     }
 
@@ -86,16 +102,31 @@ impl View {
     }
 
     /// Answers the consent page differently from now on.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such account.
+    #[track_caller]
     pub fn set_consent(&self, consent: Consent) {
-        self.state.lock().oauth.consent = consent;
+        let mut data = self.state.lock();
+        if let Consent::Approve(account) = consent {
+            data.require_accounts(&[account]);
+        }
+        data.oauth.consent = consent;
     }
 
     /// An access token for the account, with these scopes (separated by spaces) and this lifetime, without the way
     /// over the consent page.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such account.
+    #[track_caller]
     pub fn access_token(&self, account: u64, scopes: &str, lifetime: Duration) -> String {
         let now = self.state.context.clock.wall();
         let mut data = self.state.lock();
         let data = &mut *data;
+        data.require_accounts(&[account]);
         let grant = Grant { client: "sandbox".to_owned(), account, scopes: split_scopes(scopes) };
         data.oauth.issue_access(&mut data.ids, grant, lifetime, now).0
     }
@@ -185,24 +216,101 @@ impl RoomView {
         self.look(|room| room.link.clone())
     }
 
-    /// Posts a message as somebody else, webhooks included; answers its id.
+    /// Posts a message as somebody else, who need not be a member, webhooks included; answers its id.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such room, or no such account.
+    #[track_caller]
     pub fn post_as(&self, account: u64, body: &str) -> String {
-        let now = self.state.context.clock.wall();
-        self.state.lock().post(self.id, account, body, false, now).to_string()
+        let (mut data, now) = self.acting(&[account]);
+        data.post(self.id, account, body, false, now).to_string()
     }
 
-    /// Edits a message as its author would. Of a message that does not exist nothing happens.
+    /// Edits a message as its author would, webhooks included.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such message, or it is deleted.
+    #[track_caller]
     pub fn edit(&self, message_id: &str, body: &str) {
-        let now = self.state.context.clock.wall();
-        if let Ok(id) = message_id.parse() {
-            self.state.lock().edit(self.id, id, body, now);
-        }
+        let (mut data, now) = self.acting(&[]);
+        let id = self.message(&data, message_id);
+        data.edit(self.id, id, body, now);
+    }
+
+    /// Deletes a message as its author would.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such message, or it is deleted already.
+    #[track_caller]
+    pub fn delete(&self, message_id: &str) {
+        let (mut data, now) = self.acting(&[]);
+        let id = self.message(&data, message_id);
+        data.delete_message(self.id, id, now);
+    }
+
+    /// Reads all messages as a member would.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such room, or no such member.
+    #[track_caller]
+    pub fn read_as(&self, account: u64) {
+        let (mut data, _) = self.acting(&[account]);
+        let room = data.rooms.get_mut(&self.id);
+        let Some(member) = room.and_then(|room| room.members.get_mut(&account)) else {
+            panic!("the account {account} is not in the room {}", self.id)
+        };
+        member.unread.clear();
+        member.mentions.clear();
     }
 
     /// Gives a task without a deadline to each of the assignees; answers the ids.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such room, or no such account.
+    #[track_caller]
     pub fn assign_as(&self, account: u64, to: &[u64], body: &str) -> Vec<u64> {
+        let (mut data, now) = self.acting(&[&[account], to].concat());
+        tasks::add(&mut data, self.id, account, to, body, None, now)
+    }
+
+    /// Finishes a task, as whoever has to do it would.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such task.
+    #[track_caller]
+    pub fn finish_task(&self, task_id: u64) {
+        let (mut data, _) = self.acting(&[]);
+        let task = data.rooms.get_mut(&self.id).and_then(|room| room.tasks.get_mut(&task_id));
+        let Some(task) = task else { panic!("the room {} has no task {task_id}", self.id) };
+        task.done = true;
+    }
+
+    /// The data, in which the room and the accounts are, and the time.
+    #[track_caller]
+    fn acting(&self, accounts: &[u64]) -> (MutexGuard<'_, Data>, Timestamp) {
         let now = self.state.context.clock.wall();
-        tasks::add(&mut self.state.lock(), self.id, account, to, body, None, now)
+        let data = self.state.lock();
+        assert!(data.rooms.contains_key(&self.id), "there is no room {}", self.id);
+        data.require_accounts(accounts);
+        (data, now)
+    }
+
+    /// The id of a message that is not deleted.
+    #[track_caller]
+    fn message(&self, data: &Data, message_id: &str) -> u64 {
+        let id = message_id.parse().ok();
+        let message = id.and_then(|id| data.rooms.get(&self.id)?.messages.get_key_value(&id));
+        match message {
+            Some((id, message)) if !message.deleted => *id,
+            Some(_) => panic!("the message {message_id} of the room {} is deleted", self.id),
+            None => panic!("the room {} has no message {message_id:?}", self.id),
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Webhooks out: signed, and posted to an address on this machine.
 
 use super::State;
-use super::data::Ids;
+use super::data::{Data, Ids};
 use super::model::RoomData;
 use axum::body::Body;
 use axum::http::{Request, StatusCode, Uri, header};
@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 use sha2::Sha256;
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +28,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_ANSWER: usize = 2048;
 
 /// A setting of the webhook page: which events go where.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use = "a webhook does nothing until a seed or a view has it"]
 pub struct Webhook {
     account: u64,
@@ -71,6 +72,15 @@ impl Webhook {
         self
     }
 
+    /// Panics unless its account and its room are there.
+    #[track_caller]
+    pub(super) fn require(&self, data: &Data) {
+        data.require_accounts(&[self.account]);
+        if let Some(room) = self.room {
+            assert!(data.rooms.contains_key(&room), "there is no room {room} for a webhook");
+        }
+    }
+
     fn wants(&self, event: &Event, room: &RoomData) -> bool {
         let of_room = self.room == Some(event.room) && room.members.contains_key(&self.account);
         match event.kind {
@@ -81,8 +91,19 @@ impl Webhook {
     }
 }
 
+/// Without the token.
+impl fmt::Debug for Webhook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Webhook")
+            .field("account", &self.account)
+            .field("room", &self.room)
+            .field("url", &self.url)
+            .finish_non_exhaustive()
+    }
+}
+
 /// What the webhook page shows of a setting.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RegisteredWebhook {
     /// The `webhook_setting_id` of its events.
@@ -93,6 +114,17 @@ pub struct RegisteredWebhook {
     pub url: String,
     /// Whether it posts: no longer, once too many of its webhooks in a row have failed.
     pub enabled: bool,
+}
+
+/// Without the token.
+impl fmt::Debug for RegisteredWebhook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RegisteredWebhook")
+            .field("setting_id", &self.setting_id)
+            .field("url", &self.url)
+            .field("enabled", &self.enabled)
+            .finish_non_exhaustive()
+    }
 }
 
 /// One webhook that was posted, or could not be.

@@ -25,10 +25,12 @@ pub(crate) use play::{Act, Answer, Plan, act};
 pub(crate) use script::Chooser;
 pub use script::{Chaos, Faults, Script};
 
-use super::Service;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::Response;
 use bytes::Bytes;
 use jiff::SignedDuration;
+use std::fmt;
 use std::time::Duration;
 
 /// One way for a call to go wrong.
@@ -100,12 +102,15 @@ impl Fault {
         Self::status(307).header("location", location)
     }
 
-    /// The service's own 429, with `Retry-After` in seconds or without.
+    /// The service's own 429, with `Retry-After` in seconds or without. Its rate headers say that nothing remains until
+    /// then; without a `Retry-After`, until the window ends, which a client may wait for: five minutes by Chatwork's
+    /// default. Lancers, of which no limit is known, answers as a server in front of it might.
     pub fn too_many_requests(retry_after: Option<Duration>) -> Self {
         Self::new(Kind::TooManyRequests { retry_after }, When::Before)
     }
 
-    /// The service's own answer to a token that has expired.
+    /// The service's own answer to a token that has expired; at Chatwork's token endpoint, to a refresh token that has.
+    /// Lancers answers this with 400, as everything.
     pub fn expired_token() -> Self {
         Self::new(Kind::ExpiredToken, When::Before)
     }
@@ -189,7 +194,8 @@ impl Fault {
         Self::new(Kind::DuplicateHeaders, When::After)
     }
 
-    /// The real answer from a server whose clock is wrong by `offset`: in `Date` and in the times of rate limits.
+    /// The real answer from a server whose clock is wrong by `offset`: in `Date` and in the times of rate limits. Times
+    /// in the body stay as they are.
     pub fn wrong_clock(offset: SignedDuration) -> Self {
         Self::new(Kind::WrongClock(offset), When::After)
     }
@@ -256,6 +262,18 @@ impl Fault {
         replaces && self.when == When::Before
     }
 
+    /// What the service itself has to be asked for.
+    pub(crate) fn own_refusal(&self) -> Option<OwnRefusal> {
+        match self.kind {
+            Kind::TooManyRequests { retry_after } => {
+                let seconds = retry_after.map(|wait| wait.as_secs() + u64::from(wait.subsec_nanos() > 0));
+                Some(OwnRefusal::TooManyRequests(seconds))
+            }
+            Kind::ExpiredToken => Some(OwnRefusal::ExpiredToken),
+            _ => None,
+        }
+    }
+
     /// How long to wait before the operation is carried out.
     pub(crate) fn delay(&self) -> Option<Duration> {
         match self.kind {
@@ -294,28 +312,16 @@ impl Fault {
     }
 }
 
-/// How a service itself says that there were too many requests, or that a token has expired.
-pub(crate) fn own_refusal(service: Service, status: StatusCode) -> (HeaderMap, Bytes) {
-    let mut headers = HeaderMap::new();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    let expired = status == StatusCode::UNAUTHORIZED;
-    if expired && service != Service::Lancers {
-        let challenge = r#"Bearer error="invalid_token", error_description="The access token expired""#;
-        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
-    }
-    let body = match (service, expired) {
-        (Service::Chatwork, true) => r#"{"errors":["Invalid API Token"]}"#,
-        (Service::Chatwork, false) => r#"{"errors":["Rate limit exceeded"]}"#,
-        (Service::Tascha, true) => {
-            r#"{"error":{"code":"unauthorized","message":"The access token expired.","requestId":"req_fault","details":{}}}"#
-        }
-        (Service::Tascha, false) => {
-            r#"{"error":{"code":"rate_limited","message":"Too many requests.","requestId":"req_fault","details":{}}}"#
-        }
-        (Service::Lancers, true) => r#"{"type":"unauthorized","message":"ログインしてください"}"#,
-        (Service::Lancers, false) => {
-            r#"{"type":"too_many_requests","message":"しばらくしてからやり直してください"}"#
-        }
-    };
-    (headers, Bytes::from_static(body.as_bytes()))
+/// A refusal in the service's own words.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum OwnRefusal {
+    /// With the seconds of `Retry-After`.
+    TooManyRequests(Option<u64>),
+    ExpiredToken,
+}
+
+/// A service that can be made to refuse.
+pub(crate) trait Refuses: fmt::Debug + Send + Sync {
+    /// Its answer to a request with this head, with everything that depends on the caller and on the seed.
+    fn refuse(&self, head: &Parts, refusal: OwnRefusal) -> Response;
 }

@@ -1,11 +1,10 @@
 //! From a fault to what goes over the wire.
 
-use super::super::Service;
-use super::{Fault, Kind, content, own_refusal};
+use super::{Fault, Kind, content};
 use crate::Clock;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use bytes::Bytes;
-use jiff::{SignedDuration, Timestamp, fmt::rfc2822::DateTimePrinter};
+use jiff::{SignedDuration, Timestamp, fmt::rfc2822::DateTimePrinter, tz::Offset};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -52,8 +51,8 @@ pub(crate) enum Act {
     ShutDown(Duration),
 }
 
-/// Turns the answer of the handler, if it was asked at all, into what the fault makes of it.
-pub(crate) fn act(fault: &Fault, service: Service, answer: Option<Answer>) -> Act {
+/// Turns the answer of the service, if it was asked at all, into what the fault makes of it.
+pub(crate) fn act(fault: &Fault, answer: Option<Answer>) -> Act {
     let cut = |ending| {
         let answer = cuttable(answer.clone());
         let half = answer.body.slice(..answer.body.len() / 2);
@@ -73,22 +72,8 @@ pub(crate) fn act(fault: &Fault, service: Service, answer: Option<Answer>) -> Ac
         Kind::Status { status, headers, body } => {
             Act::Send(Answer { status: *status, headers: headers.clone(), body: body.clone() })
         }
-        Kind::TooManyRequests { retry_after } => {
-            let (mut headers, body) = own_refusal(service, StatusCode::TOO_MANY_REQUESTS);
-            if let Some(wait) = retry_after {
-                // Whole seconds, and not before the wait is over.
-                let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-                headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-            }
-            Act::Send(Answer { status: StatusCode::TOO_MANY_REQUESTS, headers, body })
-        }
-        Kind::ExpiredToken => {
-            let (headers, body) = own_refusal(service, StatusCode::UNAUTHORIZED);
-            // Lancers answers every failure with 400.
-            let lancers = service == Service::Lancers;
-            let status = if lancers { StatusCode::BAD_REQUEST } else { StatusCode::UNAUTHORIZED };
-            Act::Send(Answer { status, headers, body })
-        }
+        // The answer is what the service said when it was asked to refuse.
+        Kind::TooManyRequests { .. } | Kind::ExpiredToken => Act::Send(answer.unwrap_or_else(placeholder)),
         Kind::Refuse(duration) => Act::ShutDown(*duration),
         Kind::Reset => bare(Ending::Reset),
         Kind::Close => bare(Ending::Close),
@@ -145,13 +130,18 @@ fn duplicated(mut answer: Answer) -> Answer {
     answer
 }
 
-/// `Date`, `Last-Modified` and the like, and limits that tell their end as a Unix time.
+/// `Date` and the like, and limits that tell their end as a time. Those that tell how long they last stay.
 fn shifted(mut answer: Answer, offset: SignedDuration) -> Answer {
     let printer = DateTimePrinter::new();
     for (name, value) in &mut answer.headers {
         let Ok(text) = value.to_str() else { continue };
         let moved = if name == "x-ratelimit-reset" {
             text.parse().ok().map(|seconds: i64| seconds.saturating_add(offset.as_secs()).to_string())
+        } else if name == "tascha-api-units-reset" {
+            let time = text.parse().ok().and_then(|time: Timestamp| time.checked_add(offset).ok());
+            time.map(|time| {
+                Offset::constant(9).to_datetime(time).strftime("%Y-%m-%dT%H:%M:%S+09:00").to_string()
+            })
         } else if name == header::DATE || name == header::RETRY_AFTER {
             jiff::fmt::rfc2822::parse(text)
                 .ok()

@@ -20,8 +20,7 @@ pub(super) fn unread(data: &mut Data, call: Call) -> Result<Value, Failure> {
 }
 
 pub(super) fn search(data: &mut Data, call: Call) -> Result<Value, Failure> {
-    let word =
-        call.query("q").filter(|word| !word.is_empty()).ok_or_else(|| Failure::invalid("q"))?.to_lowercase();
+    let word = call.query("q").ok_or_else(|| Failure::invalid("q"))?.to_lowercase();
     let offset = usize::try_from(call.number("offset", 0)?.unwrap_or(0)).unwrap_or(usize::MAX);
     let limit = call.limit(20)?;
     let found = data.boards_of(&call.caller).into_iter().filter(|board| board.contains(&word));

@@ -20,8 +20,9 @@ pub(super) type Operation = fn(&mut Data, Call) -> Result<Value, Failure>;
 
 /// What came with a request.
 pub(super) enum Body {
-    /// Nothing, or nothing that is read.
     None,
+    /// Something in a format that no operation reads.
+    Other,
     Json(Value),
     Form(Form),
 }
@@ -46,8 +47,9 @@ impl Call {
         self.params.get(name).map_or("", String::as_str)
     }
 
+    /// A parameter of the query; empty is as good as missing.
     pub(super) fn query(&self, name: &str) -> Option<&str> {
-        self.query.get(name).map(String::as_str)
+        self.query.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
     /// A whole number of the query that is not below `min`.
@@ -126,8 +128,11 @@ async fn read(request: Request) -> Result<Body, Failure> {
         return Ok(Body::Form(Form::read(parts).await?));
     }
     let bytes = Bytes::from_request(request, &()).await.map_err(|_| Failure::bad_request())?;
-    if media_type != "application/json" || bytes.is_empty() {
+    if bytes.is_empty() {
         return Ok(Body::None);
+    }
+    if media_type != "application/json" {
+        return Ok(Body::Other);
     }
     serde_json::from_slice(&bytes).map(Body::Json).map_err(|_| Failure::bad_request())
 }
@@ -141,5 +146,5 @@ fn authenticate(data: &Data, headers: &HeaderMap) -> Result<String, Failure> {
         let mut pairs = value.split(';').filter(|_| is_cookie);
         pairs.find_map(|pair| data.credentials.get(pair.trim()))
     });
-    known.cloned().ok_or_else(|| Failure::new("ログインしてください"))
+    known.cloned().ok_or_else(Failure::not_signed_in)
 }

@@ -20,6 +20,10 @@
 //!   only once it has marked them as read. Marking as read never goes back. A new user has read nothing.
 //! * A mention is `@name`, with no letter, digit, `_` or `-` after it.
 //! * `POST …/users` answers with the users given; those who are on the board already stay there.
+//! * A parameter of the query that is empty is one that is not there.
+//! * The parts of a form may be named in PHP's way (`users[]`, `users[0]`), as the post prints them
+//!   (`message['description']`), or by the bare name of the list. A part of another name is answered with 400, and so is a
+//!   body that is neither JSON nor, where one is expected, a form.
 //! * A message needs a text or a file. All users named must exist.
 
 mod boards;

@@ -110,6 +110,10 @@ impl Seed {
         self
     }
 
+    pub(crate) fn header_of_credential(&self) -> &str {
+        &self.credential_header
+    }
+
     pub(super) fn build(self, started: Timestamp, seed: u64) -> Data {
         let users = self.boards.iter().flat_map(|board| board.others.iter().chain([&board.owner]));
         let users: BTreeSet<String> = users.cloned().chain(self.users.iter().cloned()).collect();

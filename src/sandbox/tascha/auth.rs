@@ -127,7 +127,6 @@ pub(super) fn authenticate(data: &Data, headers: &HeaderMap) -> Result<Key, Fail
         _ => "",
     });
     let token = bearer.or_else(|| text("x-api-key")).unwrap_or_default();
-    data.keys.iter().find(|key| key.token == token && !key.revoked).cloned().ok_or_else(|| {
-        Failure::new(StatusCode::UNAUTHORIZED, "unauthorized", "The credential is missing or not valid.")
-    })
+    let key = data.keys.iter().find(|key| key.token == token && !key.revoked).cloned();
+    key.ok_or_else(|| Failure::unauthorized("The credential is missing or not valid."))
 }

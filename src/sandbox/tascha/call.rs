@@ -8,6 +8,9 @@ use super::idempotency::Payload;
 use super::limits::Now;
 use super::page::PageQuery;
 use super::webhooks::{self, Outgoing};
+use crate::sandbox::fault::{OwnRefusal, Refuses};
+use crate::sandbox::log::Effect;
+use axum::Extension;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Request};
 use axum::http::request::Parts;
@@ -67,6 +70,8 @@ impl Call {
 
 pub(super) enum Reply {
     Json(StatusCode, Value),
+    /// The answer to an earlier request under the same key.
+    Replay(StatusCode, Value),
     /// Post this, and answer with the log entry that comes of it.
     Redelivery(Outgoing),
 }
@@ -103,10 +108,12 @@ pub(super) async fn serve(
     webhooks::deliver_all(&state, outbox);
     let mut response = match outcome {
         Ok(Reply::Json(status, body)) => (status, axum::Json(body)).into_response(),
+        Ok(Reply::Replay(status, body)) => {
+            (status, Extension(Effect::Replayed), axum::Json(body)).into_response()
+        }
         Ok(Reply::Redelivery(outgoing)) => {
-            // A task of its own, so that a caller who hangs up does not leave the delivery half done.
-            let delivery = tokio::spawn(webhooks::deliver(Arc::clone(&state), outgoing)).await;
-            match delivery {
+            let delivery = webhooks::start(&state, outgoing);
+            match delivery.await {
                 Ok(delivery) => axum::Json(serde_json::json!({ "delivery": delivery })).into_response(),
                 Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
             }
@@ -115,6 +122,32 @@ pub(super) async fn serve(
     };
     set_request_id(&mut response, &request_id(&state, &parts.headers));
     finish(response, meters)
+}
+
+impl Refuses for State {
+    fn refuse(&self, head: &Parts, refusal: OwnRefusal) -> Response {
+        let mut meters = HeaderMap::new();
+        let failure = match refusal {
+            OwnRefusal::ExpiredToken => Failure::unauthorized("The access token has expired."),
+            OwnRefusal::TooManyRequests(seconds) => {
+                let mut data = self.lock();
+                if let Ok(key) = auth::authenticate(&data, &head.headers) {
+                    let quota = data.settings.quota.clone();
+                    data.limits.report(&key.payer(), self.now(), &quota, 0, &mut meters);
+                    meters.insert("ratelimit-remaining", HeaderValue::from(0));
+                    if let Some(seconds) = seconds {
+                        meters.insert("ratelimit-reset", HeaderValue::from(seconds));
+                    }
+                }
+                let failure = Failure::too_many_requests();
+                match seconds {
+                    Some(seconds) => failure.retry_after(seconds),
+                    None => failure,
+                }
+            }
+        };
+        finish(refuse(self, &head.headers, failure), meters)
+    }
 }
 
 /// For paths and methods that the API does not have.
@@ -169,7 +202,7 @@ fn permitted(
     if let Some(name) = &idempotency_key
         && let Some((status, answer)) = data.answers.find(&token, name, &payload, now.instant)?
     {
-        return Ok(Reply::Json(status, answer));
+        return Ok(Reply::Replay(status, answer));
     }
     let reply = (operation.run)(data, &Call { key, params, page, body, now })?;
     if let (Some(name), Reply::Json(status, answer)) = (&idempotency_key, &reply) {

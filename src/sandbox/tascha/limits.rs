@@ -91,12 +91,7 @@ impl Limits {
         let account = self.account(payer, now, quota);
         if account.requests >= quota.burst {
             let seconds = account.window_left(now, quota);
-            return Err(Failure::new(
-                StatusCode::TOO_MANY_REQUESTS,
-                "rate_limit_exceeded",
-                "There were too many requests in a short time.",
-            )
-            .retry_after(seconds));
+            return Err(Failure::too_many_requests().retry_after(seconds));
         }
         account.requests += 1;
         if account.units + cost > quota.units {

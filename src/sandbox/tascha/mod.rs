@@ -11,6 +11,7 @@
 //!   `validation_error` names the fields in `details.fields`. See also [`ErrorShape`].
 //! * A full burst window is answered with 429 and `Retry-After`; so are spent units, or with 403
 //!   ([`Seed::units_exhausted_status`]). Refused requests cost no units.
+//! * An empty `limit` or `cursor` is one that is not there.
 //! * Lists are in the order of creation. See also [`EndOfList`], [`Seed::page_size`] and [`Seed::page_cap`].
 //! * An `Idempotency-Key` belongs to the credential; method, path and JSON value are the payload; failures are not
 //!   remembered; a replay costs the same units and is not marked.
@@ -57,11 +58,14 @@ use data::Data;
 use limits::Now;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::task::JoinSet;
 
 /// The service: all its data, and the clock.
 pub(crate) struct State {
     context: Context,
     data: Mutex<Data>,
+    /// Deliveries to webhooks under way; none are made once the sandbox is gone.
+    deliveries: Mutex<Option<JoinSet<()>>>,
 }
 
 impl fmt::Debug for State {
@@ -73,12 +77,22 @@ impl fmt::Debug for State {
 impl State {
     pub(crate) fn new(context: Context, seed: Seed) -> Self {
         let data = seed.build(context.clock.wall(), context.seed);
-        Self { context, data: Mutex::new(data) }
+        Self { context, data: Mutex::new(data), deliveries: Mutex::new(Some(JoinSet::new())) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Data> {
         // Handlers check before they change anything, so the data is whole even after a panic.
         self.data.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn deliveries(&self) -> MutexGuard<'_, Option<JoinSet<()>>> {
+        // Nothing panics while the lock is held.
+        self.deliveries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn end_deliveries(&self) {
+        // Dropping them aborts them.
+        drop(self.deliveries().take());
     }
 
     fn now(&self) -> Now {

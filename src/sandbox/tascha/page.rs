@@ -43,9 +43,12 @@ pub(super) struct PageQuery {
 }
 
 impl PageQuery {
+    /// A parameter that is empty is one that is not there.
     pub(super) fn parse(query: &str) -> Self {
         let mut parsed = Self::default();
-        for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+        for (name, value) in
+            url::form_urlencoded::parse(query.as_bytes()).filter(|(_, value)| !value.is_empty())
+        {
             match &*name {
                 "limit" => parsed.limit = Some(value.into_owned()),
                 "cursor" => parsed.cursor = Some(value.into_owned()),

@@ -13,6 +13,7 @@ use super::model::{Delivery, time};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::oneshot;
 
 /// How long a receiver may take, in real time.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -125,14 +126,30 @@ fn enqueue(
 /// Makes deliveries, each on its own, and waits for none.
 pub(super) fn deliver_all(state: &Arc<State>, outbox: Vec<Outgoing>) {
     for outgoing in outbox {
-        tokio::spawn(deliver(Arc::clone(state), outgoing));
+        start(state, outgoing);
     }
+}
+
+/// Makes a delivery in a task of its own, so that a caller who hangs up does not leave it half done. The entry of the
+/// log comes back, unless the sandbox is dropped before.
+pub(super) fn start(state: &Arc<State>, outgoing: Outgoing) -> oneshot::Receiver<Value> {
+    let (done, entry) = oneshot::channel();
+    if let Some(deliveries) = &mut *state.deliveries() {
+        // Those that have ended are let go, so that a long run does not pile them up.
+        while deliveries.try_join_next().is_some() {}
+        let delivery = deliver(Arc::clone(state), outgoing);
+        deliveries.spawn(async move {
+            // Most are made for nobody who waits.
+            let _ = done.send(delivery.await);
+        });
+    }
+    entry
 }
 
 /// Makes a delivery, writes into the log what came of it, and returns the entry.
 ///
 /// A webhook without a URL has a receiver that answers 200.
-pub(super) async fn deliver(state: Arc<State>, outgoing: Outgoing) -> Value {
+async fn deliver(state: Arc<State>, outgoing: Outgoing) -> Value {
     let before = state.now().instant;
     let outcome = match &outgoing.url {
         None => Ok(200),

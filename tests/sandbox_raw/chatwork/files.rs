@@ -3,10 +3,14 @@ use std::time::Duration;
 
 /// A multipart body, written out.
 fn multipart(name: &str, filename: &str, content: &[u8], message: Option<&str>) -> (String, Vec<u8>) {
-    let mut body = format!(
-        "--b0\r\ncontent-disposition: form-data; name=\"{name}\"; filename=\"{filename}\"\r\ncontent-type: text/plain\r\n\r\n"
-    )
-    .into_bytes();
+    described(&format!("name=\"{name}\"; filename=\"{filename}\""), content, message)
+}
+
+/// The same, with any parameters of the disposition.
+fn described(parameters: &str, content: &[u8], message: Option<&str>) -> (String, Vec<u8>) {
+    let mut body =
+        format!("--b0\r\nContent-Disposition: form-data; {parameters}\r\ncontent-type: text/plain\r\n\r\n")
+            .into_bytes();
     body.extend_from_slice(content);
     if let Some(message) = message {
         let part = format!("\r\n--b0\r\ncontent-disposition: form-data; name=\"message\"\r\n\r\n{message}");
@@ -73,4 +77,27 @@ async fn an_upload_is_multipart_with_a_named_file() {
         bot.request(Method::POST, "/rooms/100/files").header("content-type", content_type).body(body);
     assert_eq!(bot.send(request).await.refused(400).error(), "Parameter 'file' is required");
     assert_eq!(bot.post("/rooms/100/files", &[("file", "a")]).await.status, 400);
+}
+
+#[tokio::test]
+async fn the_name_of_a_file_comes_in_several_forms() {
+    let (sandbox, _, bot) = bot().await;
+    let send = |parameters: &'static str| {
+        let (content_type, body) = described(parameters, b"a", None);
+        bot.send(
+            bot.request(Method::POST, "/rooms/100/files").header("content-type", content_type).body(body),
+        )
+    };
+    for parameters in [
+        "name=\"file\"; filename*=utf-8''%E5%A0%B1%E5%91%8A.txt",
+        "filename*=UTF-8''%E5%A0%B1%E5%91%8A.txt; name=\"file\"; filename=\"?\"",
+        "NAME=\"file\"; Filename=\"報告.txt\"",
+    ] {
+        send(parameters).await.ok();
+        assert_eq!(sandbox.chatwork().room(100).files().pop().unwrap().filename, "報告.txt", "{parameters}");
+    }
+    for parameters in ["name=\"file\"; filename=\"\"", "name=\"file\""] {
+        assert_eq!(send(parameters).await.refused(400).error(), "Parameter 'file' is required");
+    }
+    assert_eq!(sandbox.chatwork().room(100).files().len(), 3);
 }

@@ -43,6 +43,10 @@ async fn only_a_form_in_the_body_is_read() {
     let json =
         bot.request(Method::POST, path).header("content-type", "application/json").body(r#"{"body":"a"}"#);
     assert_eq!(bot.send(json).await.refused(400).error(), "Parameter 'body' is required");
+    let part = "--b0\r\ncontent-disposition: form-data; name=\"body\"\r\n\r\na\r\n--b0--\r\n";
+    let multipart =
+        bot.request(Method::POST, path).header("content-type", "multipart/form-data; boundary=b0");
+    assert_eq!(bot.send(multipart.body(part)).await.refused(400).error(), "Parameter 'body' is required");
     let query = bot.request(Method::POST, "/rooms/100/messages?body=a");
     assert_eq!(bot.send(query).await.refused(400).error(), "Parameter 'body' is required");
     assert_eq!(bot.post(path, &[("body", "")]).await.refused(400).error(), "Parameter 'body' is required");
@@ -144,4 +148,19 @@ async fn the_free_plan_hides_what_is_old_and_says_so() {
     let some_hidden = bot.get("/rooms/100/messages?force=1").await;
     assert_eq!((some_hidden.status, bodies(&some_hidden).len()), (200, 1));
     assert_eq!(some_hidden.header("chatwork-message-limitation"), Some("true"));
+}
+
+#[tokio::test]
+async fn nothing_new_is_not_all_hidden() {
+    let (sandbox, clock) = start(Seed::default().hide_messages_after(Duration::from_secs(40 * 86_400))).await;
+    let (bot, alice) = (Api::new(&sandbox, BOT), Api::new(&sandbox, ALICE));
+    let path = "/rooms/100/messages?force=0";
+    assert_eq!(bot.get(path).await.status, 200);
+    clock.advance(Duration::from_secs(41 * 86_400));
+    // What is hidden, the bot has fetched long since; Alice has not.
+    assert_eq!(bot.get(path).await.refused(204).header("chatwork-message-limitation"), None);
+    assert_eq!(alice.get(path).await.refused(204).header("chatwork-message-limitation"), Some("true"));
+    sandbox.chatwork().room(100).post_as(2, "new");
+    let new = bot.get(path).await;
+    assert_eq!((bodies(&new), new.header("chatwork-message-limitation")), (vec!["new"], None));
 }

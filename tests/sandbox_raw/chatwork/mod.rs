@@ -1,10 +1,12 @@
 //! Chatwork, as a program without kaiwa's client sees it.
 
+mod clients;
 mod files;
 mod limits;
 mod messages;
 mod rooms;
 mod tasks;
+mod view;
 
 use super::spec;
 use kaiwa::VirtualClock;
@@ -71,6 +73,7 @@ impl Api {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let body = response.bytes().await.unwrap();
         spec::check(Service::Chatwork, method.as_str(), &path, status, &body);
+        spec::check_headers(Service::Chatwork, method.as_str(), &path, status, &headers);
         assert!(body.is_ascii(), "text outside ASCII is escaped");
         let body = if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).unwrap() };
         Answer { status, headers, body }

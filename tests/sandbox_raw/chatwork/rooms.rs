@@ -38,8 +38,6 @@ async fn a_room_is_made_changed_and_deleted() {
     let alice = Api::new(&sandbox, ALICE);
     assert_eq!(alice.put(&path, &[("name", "Mine")]).await.status, 403);
     assert_eq!(alice.delete(&path, &[("action_type", "delete")]).await.status, 403);
-    // The action is read from the body only.
-    assert_eq!(bot.delete(&format!("{path}?action_type=delete"), &[]).await.status, 400);
     assert_eq!(bot.delete(&path, &[("action_type", "delete")]).await.status, 204);
     assert!(!view.exists());
     assert_eq!(bot.get(&path).await.status, 403);
@@ -62,6 +60,10 @@ async fn what_a_room_needs_is_checked() {
         assert_eq!(bot.post("/rooms", &form).await.status, 400, "{form:?}");
     }
     assert_eq!(sandbox.chatwork().rooms().len(), rooms);
+    let several =
+        [("name", ""), ("members_admin_ids", "x"), ("members_member_ids", "y"), ("icon_preset", "z")];
+    let errors = bot.post("/rooms", &several).await.refused(400).body["errors"].clone();
+    assert_eq!(errors.as_array().unwrap().len(), 4, "{errors}");
 }
 
 #[tokio::test]

@@ -1,0 +1,82 @@
+//! Twenty refusals in a row for each service, met by all writes at once.
+
+use super::clock::FastClock;
+use super::{AT_ONCE, BOT, OLD_MESSAGES, rooms, seed, unlimited_tascha};
+use kaiwa::chatwork::RoomId;
+use kaiwa::sandbox::{Fault, Sandbox, Script, Service, lancers, tascha};
+use kaiwa::{ClientBuilder, Error, Pace, RetryPolicy};
+use std::future::Future;
+use std::time::Duration;
+
+/// Refusals in a row, without a word of when to come back.
+const STORM: u64 = 20;
+
+/// Attempts enough for a call that meets all of them. The budget of retries is the default, which has one for each.
+fn patient<S: kaiwa::Service>(builder: ClientBuilder<S>) -> S::Client {
+    let rooms = Pace::new().room_limit(1_000_000, Duration::from_secs(10));
+    builder.retry(RetryPolicy::new().attempts(STORM as u32 + 1)).pace(rooms).build().unwrap()
+}
+
+/// Writes at once into a storm of 429s.
+async fn weather<F>(service: Service, sandbox: &Sandbox, write: impl Fn(usize) -> F) -> Vec<String>
+where
+    F: Future<Output = Result<String, Error>> + Send + 'static,
+{
+    let storm = Script::any().then(Fault::too_many_requests(None)).times(STORM);
+    sandbox.faults().script(service, storm);
+    let writes: Vec<_> = (0..AT_ONCE).map(|number| tokio::spawn(write(number))).collect();
+    let mut ids = Vec::new();
+    for write in writes {
+        ids.push(write.await.unwrap().unwrap());
+    }
+    let (refused, applied): (Vec<_>, Vec<_>) =
+        sandbox.requests().into_iter().partition(|request| request.status == Some(429));
+    assert_eq!(refused.len() as u64, STORM);
+    assert!(applied.len() == AT_ONCE && applied.iter().all(|request| request.applied));
+    println!("{service:?}: {AT_ONCE} writes through {STORM} times 429: each acknowledged, and there once");
+    ids.sort();
+    ids
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_storm_of_refusals_loses_and_repeats_nothing() {
+    let builder = Sandbox::builder().clock(FastClock::new()).seed(seed());
+    let sandbox = builder.chatwork(rooms()).tascha(unlimited_tascha()).start().await.unwrap();
+    let sorted = |mut ids: Vec<String>| {
+        ids.sort();
+        ids
+    };
+
+    let client = patient(sandbox.chatwork_as(BOT));
+    let told = weather(Service::Chatwork, &sandbox, |number| {
+        let post = client.room(RoomId(1)).post(format!("w{number}"));
+        async move { post.await.map(|message| message.message_id.to_string()) }
+    });
+    let told = told.await;
+    let there = sandbox.chatwork().room(1).messages().into_iter().skip(OLD_MESSAGES);
+    assert_eq!(told, sorted(there.map(|message| message.message_id).collect()));
+
+    sandbox.clear_requests();
+    let before = sandbox.tascha().room(tascha::Seed::ROOM).messages().len();
+    let client = patient(sandbox.tascha_as(tascha::Seed::TOKEN));
+    let told = weather(Service::Tascha, &sandbox, |number| {
+        let post = client.room(tascha::Seed::ROOM).post(format!("w{number}"));
+        async move { post.await.map(|message| message.id.to_string()) }
+    });
+    let told = told.await;
+    let there = sandbox.tascha().room(tascha::Seed::ROOM).messages().into_iter().skip(before);
+    assert_eq!(told, sorted(there.map(|message| message.id).collect()));
+
+    sandbox.clear_requests();
+    let board = sandbox.lancers().boards()[0].id;
+    let before = sandbox.lancers().board(board).messages().len();
+    let client = patient(sandbox.lancers_as(lancers::Seed::CREDENTIAL));
+    let told = weather(Service::Lancers, &sandbox, |number| {
+        let board = client.board(kaiwa::lancers::BoardId(board.try_into().unwrap()));
+        let post = board.post(format!("w{number}"));
+        async move { post.await.map(|message| message.id.to_string()) }
+    });
+    let told = told.await;
+    let there = sandbox.lancers().board(board).messages().into_iter().skip(before);
+    assert_eq!(told, sorted(there.map(|message| message.id.to_string()).collect()));
+}
