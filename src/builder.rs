@@ -136,8 +136,8 @@ impl<S: Service> ClientBuilder<S> {
     /// The time for one attempt, from connecting to the end of the answer. `None` sets no bound.
     ///
     /// When it ends before an answer came, nobody knows whether the request was received, so that connecting is
-    /// given less: see [`connect_timeout`](Self::connect_timeout). That holds for the client's times; one call that is
-    /// given less time than a connection still ends in [`Outcome::Unknown`](crate::Outcome::Unknown).
+    /// given less: see [`connect_timeout`](Self::connect_timeout). A call that is given less time than a connection, and
+    /// has a body that no connection has asked for when it ends, is known not to have been sent.
     pub fn attempt_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.attempt_timeout = timeout.into();
         self
@@ -238,6 +238,7 @@ impl<S: Service> ClientBuilder<S> {
             shortest: [self.attempt_timeout, self.timeout].into_iter().flatten().min(),
             url: &base,
         };
+        let connect_timeout = http.connect_timeout();
         let http = http.build()?;
         Ok(S::client(Transport::new(Settings {
             http,
@@ -250,6 +251,7 @@ impl<S: Service> ClientBuilder<S> {
             pace: self.pace,
             timeout: self.timeout,
             attempt_timeout: self.attempt_timeout,
+            connect_timeout,
             max_body: self.max_body,
             zone: self.zone,
             request_ids: S::REQUEST_IDS,
@@ -271,11 +273,12 @@ pub(crate) struct HttpSettings<'a> {
 }
 
 impl HttpSettings<'_> {
+    fn connect_timeout(&self) -> Duration {
+        self.shortest.map_or(self.connect_timeout, |shortest| self.connect_timeout.min(shortest / 10 * 9))
+    }
+
     pub(crate) fn build(self) -> Result<reqwest::Client, Error> {
-        let connect_timeout = match self.shortest {
-            Some(shortest) => self.connect_timeout.min(shortest / 10 * 9),
-            None => self.connect_timeout,
-        };
+        let connect_timeout = self.connect_timeout();
         let agent =
             self.user_agent.unwrap_or_else(|| concat!("kaiwa/", env!("CARGO_PKG_VERSION")).to_owned());
         let mut http = self.builder.unwrap_or_default();

@@ -1,6 +1,7 @@
 //! The one way out: the stations that every call passes, in order.
 
 pub(crate) mod auth;
+mod begun;
 pub(crate) mod body;
 pub(crate) mod check;
 pub(crate) mod clock;
@@ -15,6 +16,7 @@ use crate::request::Endpoint;
 use crate::response::Received;
 use crate::upload::Upload;
 use auth::{BearerToken, Credential};
+use begun::Begun;
 use body::BodyFailure;
 use bytes::Bytes;
 use check::InvalidInput;
@@ -63,6 +65,7 @@ pub(crate) struct Settings {
     pub(crate) pace: Pace,
     pub(crate) timeout: Option<Duration>,
     pub(crate) attempt_timeout: Option<Duration>,
+    pub(crate) connect_timeout: Duration,
     pub(crate) max_body: usize,
     pub(crate) zone: Option<TimeZone>,
     pub(crate) request_ids: bool,
@@ -439,7 +442,7 @@ impl Attempts<'_> {
 
     async fn attempt(
         &mut self,
-        request: reqwest::Request,
+        mut request: reqwest::Request,
         options: &Options,
         deadline: Deadline,
         mut permit: Permit,
@@ -456,8 +459,11 @@ impl Attempts<'_> {
         }
         self.sent += 1;
         permit.sending();
+        // With less time than connecting is given, the time can end before there is a connection.
+        let hasty = limit.is_some_and(|(timeout, _)| timeout < settings.connect_timeout);
+        let begun = if hasty && self.plan.safety != Safety::Safe { Begun::watch(&mut request) } else { None };
         let timer = limit.map(|(timeout, named)| Timer::new(settings.clock.sleep(timeout), named));
-        let result = self.exchange(request, timer, &mut permit).await;
+        let result = self.exchange(request, timer, begun, &mut permit).await;
         match &result {
             Err(failure) if failure.answer.status.is_none() && failure.outcome == Outcome::NotSent => {
                 permit.never_left();
@@ -480,11 +486,15 @@ impl Attempts<'_> {
         &self,
         request: reqwest::Request,
         mut timer: Option<Timer>,
+        begun: Option<Begun>,
         permit: &mut Permit,
     ) -> Result<Received, Failure> {
         let settings = &self.transport.settings;
         let mut response = match Timer::race(&mut timer, settings.http.execute(request)).await {
             Ok(answered) => answered.map_err(Failure::unanswered)?,
+            Err(named) if begun.is_some_and(|begun| !begun.get()) => {
+                return Err(Failure::timeout(named, Outcome::NotSent));
+            }
             // Whether the request had left by then, nobody can say.
             Err(named) => return Err(Failure::timeout(named, Outcome::Unknown)),
         };

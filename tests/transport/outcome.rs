@@ -74,6 +74,24 @@ async fn no_connection_is_not_sent() {
 }
 
 #[tokio::test]
+async fn less_time_than_a_connection_takes_is_told_from_less_than_an_answer_takes() {
+    let builder = || chatwork::Client::builder().api_token("token").retry(RetryPolicy::none());
+    let names = reqwest::Client::builder().dns_resolver(Arc::new(Names(None)));
+    let client = builder().base_url("https://chat.example").http_client(names).build().expect("a client");
+    let post = client.room(ROOM).post("x").with_timeout(Duration::from_millis(50));
+    let error = post.await.expect_err("no name is looked up");
+    assert_eq!((error.outcome(), error.is_timeout()), (Outcome::NotSent, true), "{error}");
+
+    let server = Server::play([Step::Stall]).await;
+    let client = builder().base_url(&server.url).build().expect("a client");
+    let post = client.room(ROOM).post("x").with_timeout(Duration::from_secs(1));
+    let error = post.await.expect_err("no answer comes");
+    assert_eq!((error.outcome(), error.is_timeout()), (Outcome::Unknown, true), "{error}");
+    let seen = &server.seen()[0];
+    assert_eq!((seen.header("content-length"), seen.body.as_str()), (Some("6"), "body=x"));
+}
+
+#[tokio::test]
 async fn a_failed_tls_handshake_is_not_sent() {
     let server = Server::play([Step::Stall]).await;
     let error = failure_with(&server.url.replace("http:", "https:"), reqwest::Client::builder()).await;
