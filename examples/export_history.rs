@@ -40,6 +40,9 @@ const LINES_PER_CHECKPOINT: u64 = 500;
 #[tokio::main]
 async fn main() -> Result<ExitCode, Box<dyn Error>> {
     let path = PathBuf::from(env::args_os().nth(1).unwrap_or_else(|| "history.jsonl".into()));
+    if path.to_string_lossy().starts_with('-') {
+        return Err("usage: export_history [OUTPUT]".into());
+    }
     let sandbox = if env::var_os("TASCHA_API_KEY").is_none() { Some(play().await?) } else { None };
     let client = match &sandbox {
         Some(sandbox) => sandbox.client().tascha,

@@ -114,7 +114,7 @@ pub enum ErrorKind {
     #[error("{0}")]
     Status(StatusCode),
     /// A file of this machine, to upload or to download to, cannot be used.
-    #[error("cannot {doing} `{}`", path.display())]
+    #[error("cannot {doing} `{}`", OneLine(&path.to_string_lossy()))]
     File {
         /// What was to be done with it, as a verb.
         doing: &'static str,
@@ -390,8 +390,12 @@ impl Error {
         let status = self.status().map(|status| status.as_u16());
         match (&*self.0.kind, self.0.outcome, status) {
             (ErrorKind::Config(_), ..) => "Nothing was sent.",
-            (ErrorKind::Token(_), Outcome::NotSent, _) => "Nothing was sent; authorize again if it stays so.",
-            (ErrorKind::Token(_), ..) => "Authorize again if it stays so.",
+            (ErrorKind::Token(_), Outcome::NotSent, _) => "Nothing was sent for want of a token.",
+            (ErrorKind::Token(_), Outcome::Rejected, _) => "It was not done.",
+            (ErrorKind::Token(_), ..) => "Begin another login if it stays so.",
+            (ErrorKind::Timeout(_), Outcome::NotSent, _) => {
+                "Nothing was sent: the time was over before there was a connection or an access token."
+            }
             (ErrorKind::WaitTooLong { .. }, Outcome::NotSent, _) => {
                 "Nothing was sent; come back later, or give the call a longer timeout."
             }
@@ -402,7 +406,14 @@ impl Error {
             (ErrorKind::File { .. }, Outcome::NotSent, _) if !self.0.call.reads_only => {
                 "Nothing was sent; see to the file and call again."
             }
-            (ErrorKind::File { .. }, ..) => "What has been downloaded is kept; see to it and call again.",
+            (ErrorKind::File { .. }, ..) => {
+                "See to the file or its folder and call again; what was downloaded before is kept."
+            }
+            (ErrorKind::BodyTooLarge { .. }, ..)
+                if self.operation().is_some_and(|operation| operation.id == DOWNLOAD.id) =>
+            {
+                "Allow for more, or stream it, or download it to a file."
+            }
             _ if self.operation().is_some_and(|operation| operation.id == DOWNLOAD.id) => {
                 "A download changes nothing, and can be begun again."
             }

@@ -242,15 +242,17 @@ fn exactly(
     };
     let pieces =
         stream::try_unfold((content, length, progress), move |(mut content, left, progress)| async move {
-            match content.try_next().await? {
+            // Without this, the text of a reader's error would pass for one of the connection's.
+            let piece = content.try_next().await.map_err(|error| format!("the upload's content: {error}"))?;
+            match piece {
                 None if left == 0 => Ok(None),
-                None => Err(format!("the content ended {left} bytes early").into()),
+                None => Err(format!("the upload's content ended {left} bytes early").into()),
                 Some(piece) => match left.checked_sub(piece.len() as u64) {
                     Some(left) => {
                         progress.tell(length - left, length);
                         Ok(Some((piece, (content, left, progress))))
                     }
-                    None => Err("the content is longer than was said".into()),
+                    None => Err("the upload's content is longer than was said".into()),
                 },
             }
         });

@@ -210,11 +210,11 @@ impl Http<'_> {
             credential.set_sensitive(true);
         }
         let mut response = self.provider.http.execute(request).await.map_err(|error| {
-            let problem = format!("the token endpoint cannot be reached: {}", Innermost(&error));
+            let cause = Innermost(&error);
             if error.is_connect() || error.is_builder() {
-                Failure::local(problem)
+                Failure::local(format!("the token endpoint cannot be reached: {cause}"))
             } else {
-                Failure::unanswered(problem)
+                Failure::unanswered(format!("the connection to the token endpoint failed: {cause}"))
             }
         })?;
         let status = response.status();

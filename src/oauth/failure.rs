@@ -53,7 +53,10 @@ impl Failure {
         let needs_login = code.as_deref() == Some("invalid_grant");
         let problem = match needs_login {
             true => "the code or refresh token is not valid any more; authorize again",
-            false if status.is_server_error() => "the token endpoint failed",
+            false if status.is_server_error() => "the token endpoint failed; try again later",
+            false if code.as_deref() == Some("invalid_client") => {
+                "the token endpoint does not know the client id, or refuses the secret"
+            }
             false => "the token endpoint refused",
         };
         let busy = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT);

@@ -34,7 +34,7 @@ pub trait TokenSource: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// If no other token can be had; the call then fails with the service's 401.
+    /// If no other token can be had; the call then fails with the service's 401, and says why.
     fn renew<'a>(&'a self, refused: &'a BearerToken) -> BoxFuture<'a, Result<BearerToken, Error>>;
 }
 
@@ -92,10 +92,10 @@ impl Credential {
     }
 
     /// Whether another token could be had in place of a refused one.
-    pub(crate) async fn renew(&self, refused: &BearerToken) -> bool {
+    pub(crate) async fn renew(&self, refused: &BearerToken) -> Result<bool, Error> {
         match self {
-            Self::Fixed(..) => false,
-            Self::Source(source) => source.renew(refused).await.is_ok_and(|token| token != *refused),
+            Self::Fixed(..) => Ok(false),
+            Self::Source(source) => Ok(source.renew(refused).await? != *refused),
         }
     }
 }
@@ -107,7 +107,7 @@ fn header_value(name: &str, prefix: &str, secret: &SecretString) -> Result<Heade
     }
     let mut value = HeaderValue::try_from(format!("{prefix}{secret}")).map_err(|_| {
         Error::config(format!(
-            "the credential for the header `{name}` holds characters that no header can; was a line break copied with it?"
+            "the credential for the header `{name}` holds characters that no header can, such as a line break copied with it"
         ))
     })?;
     value.set_sensitive(true);

@@ -338,7 +338,7 @@ impl Attempts<'_> {
                     request.headers_mut().insert(name.clone(), value.clone());
                 }
             }
-            let failure = match self.attempt(request, &options, deadline, permit).await {
+            let mut failure = match self.attempt(request, &options, deadline, permit).await {
                 Ok(received) => {
                     retry_budget.succeeded();
                     return Ok(Received { call, ..received });
@@ -351,12 +351,22 @@ impl Attempts<'_> {
             if let (Some(token), Some(credential), false) =
                 (&token, &self.transport.settings.credential, renewed)
             {
-                let renewal =
-                    async { failure.is_unauthorized() && replayable && credential.renew(token).await };
-                renewed = self.within(deadline, renewal).await.unwrap_or(false);
-                if renewed {
-                    last = Some(failure);
-                    continue;
+                let refused = failure.is_unauthorized() && replayable;
+                let renewal = async { if refused { credential.renew(token).await } else { Ok(false) } };
+                match self.within(deadline, renewal).await.and_then(|renewal| renewal) {
+                    Ok(true) => {
+                        renewed = true;
+                        last = Some(failure);
+                        continue;
+                    }
+                    Ok(false) => {}
+                    // The status stays that of the service; only a new token would help, and this is why there is none.
+                    Err(reason) => {
+                        failure.kind = ErrorKind::Token(match reason.kind() {
+                            ErrorKind::Token(problem) => problem.clone(),
+                            other => other.to_string(),
+                        });
+                    }
                 }
             }
             let may_repeat = match failure.again {

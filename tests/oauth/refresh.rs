@@ -151,7 +151,12 @@ async fn a_refused_token_is_not_sent_again_when_its_renewal_failed() {
     world.token_endpoint([refused(500, "server_error"), issued("new", None)]).await;
     let client = world.client(&world.authorization(world.builder()));
     let error = client.my_status().await.expect_err("refused, and not renewed");
-    assert_eq!(error.status().map(|status| status.as_u16()), Some(401));
+    assert_eq!(
+        (error.status().map(|status| status.as_u16()), error.outcome()),
+        (Some(401), Outcome::Rejected)
+    );
+    let said = "no access token: the token endpoint failed; try again later (status 500) (status 401)";
+    assert!(error.to_string().contains(said), "{error}");
     client.my_status().await.expect("the second refresh works");
     assert_eq!(world.bearers().await, ["old", "new"]);
 }
