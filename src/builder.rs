@@ -217,10 +217,9 @@ impl<S: Service> ClientBuilder<S> {
             );
             return Err(Error::config(problem));
         }
-        let base: Url = self
-            .base_url
-            .parse()
-            .map_err(|error| Error::config(format!("the base URL is not one: {error}")))?;
+        let base: Url = self.base_url.parse().map_err(|error| {
+            Error::config(format!("the base URL is none, as `https://host/path` would be: {error}"))
+        })?;
         check_base_url(&base)?;
         if base.query().is_some()
             || base.fragment().is_some()

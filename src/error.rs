@@ -21,7 +21,7 @@ use crate::transport::operation::{DOWNLOAD, Operation, Safety};
 use bytes::Bytes;
 use jiff::Timestamp;
 use reqwest::StatusCode;
-use reqwest::header::HeaderMap;
+use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -81,7 +81,7 @@ pub enum ErrorKind {
     #[error("no complete answer within {0:?}")]
     Timeout(Duration),
     /// The time for the whole call would have ended before the wait that was needed.
-    #[error("the call would have had to wait {needed:?}, but only {left:?} of its time is left")]
+    #[error("the call would have had to wait {}, but only {} of its time is left", Rounded(*needed), Rounded(*left))]
     WaitTooLong {
         /// How long it would have taken.
         needed: Duration,
@@ -297,7 +297,8 @@ impl Error {
     /// How long the service asks to wait before it is tried again: from `Retry-After`, or with a 429 from the reset of
     /// the window that is exhausted.
     ///
-    /// A wait for a permit that would have been too long counts as well.
+    /// A wait for a permit that would have been too long counts as well, and so do the 10 seconds of Chatwork's limit
+    /// of posts in a room, whose 429 names no time.
     pub fn retry_after(&self) -> Option<Duration> {
         match *self.0.kind {
             ErrorKind::WaitTooLong { needed, .. } => Some(needed),
@@ -385,6 +386,11 @@ impl Error {
         matches!(*self.0.kind, ErrorKind::Decode { .. })
     }
 
+    fn is_html(&self) -> bool {
+        let media_type = self.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        media_type.is_some_and(|media_type| media_type.contains("html"))
+    }
+
     /// What the outcome means, and what to do now.
     fn advice(&self) -> &'static str {
         let status = self.status().map(|status| status.as_u16());
@@ -400,7 +406,7 @@ impl Error {
                 "Nothing was sent; come back later, or give the call a longer timeout."
             }
             (ErrorKind::UnitsExhausted { .. }, Outcome::NotSent, _) => {
-                "Nothing was sent; wait for the next month, or build the client without this check."
+                "Nothing was sent; wait for the next month, or switch this check off with `Pace::units`."
             }
             (ErrorKind::InvalidInput(_), ..) => "Nothing was sent; correct it and call again.",
             (ErrorKind::File { .. }, Outcome::NotSent, _) if !self.0.call.reads_only => {
@@ -420,6 +426,7 @@ impl Error {
             (ErrorKind::RepeatedCursor, ..) => {
                 "The list was left there, so that it is not gone through for ever; begin it again later."
             }
+            (_, Outcome::Rejected, Some(400)) => "It was not done; correct what the service names.",
             (_, Outcome::Rejected, Some(401)) => "It was not done; check the credential.",
             (_, Outcome::Rejected, Some(403)) => {
                 "It was not done; the credential lacks the right or the scope for it, or has no part in the room."
@@ -434,15 +441,24 @@ impl Error {
                 Some(Conflict::Version) => "It was not done; read it again, and send the new version.",
                 _ => "It was not done.",
             },
+            (_, Outcome::Rejected, Some(429)) if self.0.answer.wait.is_none() => {
+                "It was not done; it can be sent again later."
+            }
             (_, Outcome::Rejected, Some(429)) => "It was not done; it can be sent again after the wait.",
             (_, Outcome::Unknown, Some(300..=399)) => {
-                "Redirects are not followed, so that no credential leaves; it may have been done: look, and set the base URL to the new place."
+                "Redirects are not followed, so that no credential leaves; it may have been done: look, and set the base URL to the new place, which the header `location` has."
             }
             (_, Outcome::Rejected, Some(300..=399)) => {
-                "Redirects are not followed, so that no credential leaves; it was not done; set the base URL to the new place."
+                "Redirects are not followed, so that no credential leaves; it was not done; set the base URL to the new place, which the header `location` has."
             }
             (ErrorKind::Status(_), Outcome::Rejected, _) if self.0.call.reads_only => {
                 "The service refused it."
+            }
+            (ErrorKind::Decode { .. }, ..) if self.0.call.reads_only && self.is_html() => {
+                "An HTML page came in place of the answer, from a proxy or a login: look at the base URL and the credential."
+            }
+            (ErrorKind::BodyTooLarge { .. }, ..) if self.0.call.reads_only => {
+                "Raise the client's `max_body`, or ask for less."
             }
             (ErrorKind::Decode { .. }, ..) if self.0.call.reads_only => {
                 "The service has changed, or was not known well: `Error::body` has the answer."
@@ -484,7 +500,9 @@ impl fmt::Display for Error {
             write!(f, ": {}", Innermost(source))?;
         }
         if let Some(wait) = self.0.answer.wait {
-            write!(f, "; the service asks to wait {wait:?}")?;
+            let said = |limit: &RateLimit| [limit.retry_after, limit.reset_after].contains(&Some(wait));
+            let told = self.rate_limit().is_some_and(said);
+            write!(f, "; {} {}", if told { "the service asks to wait" } else { "wait" }, Rounded(wait))?;
         }
         write!(f, ". {}", self.advice())?;
         match (*attempts, self.request_id()) {
@@ -493,6 +511,17 @@ impl fmt::Display for Error {
             (_, Some(id)) => write!(f, " (request id {})", OneLine(id)),
             (_, None) => Ok(()),
         }
+    }
+}
+
+/// A time that somebody has to wait, without digits that nobody can use.
+struct Rounded(Duration);
+
+impl fmt::Display for Rounded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let millis = self.0.as_nanos().div_ceil(1_000_000);
+        let millis = if millis < 10_000 { millis } else { millis.div_ceil(100) * 100 };
+        write!(f, "{:?}", Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX)))
     }
 }
 

@@ -347,7 +347,11 @@ pub(crate) fn decode<T: de::DeserializeOwned>(body: &[u8]) -> Result<T, DecodeFa
         match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
             // What follows the value is what is wrong.
             Ok(_) => DecodeFailure { path: String::new(), problem: describe(&first) },
-            Err(error) => DecodeFailure { path: error.path().to_string(), problem: describe(error.inner()) },
+            Err(error) => {
+                // The root is written `.`, and `?` where nothing was read yet.
+                let path = Some(error.path().to_string()).filter(|path| path != "." && path != "?");
+                DecodeFailure { path: path.unwrap_or_default(), problem: describe(error.inner()) }
+            }
         }
     })
 }

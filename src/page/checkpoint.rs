@@ -16,8 +16,11 @@ const VERSION: u32 = 1;
 /// cursors are positions moves up when something before is removed, and what followed the item may be there then.
 const NEAR_THE_EDGE: usize = 32;
 
-/// The parameters that say where a list begins and how large its pages are, rather than which list it is.
-const PAGING: [&str; 7] = ["limit", "cursor", "modified", "message_id", "file_id", "user", "offset"];
+/// The parameters that say where a list begins, rather than which list it is.
+const START: [&str; 6] = ["cursor", "modified", "message_id", "file_id", "user", "offset"];
+
+/// The parameter that says how large its pages are.
+const LIMIT: &str = "limit";
 
 /// Names the item that a stream yielded last, so that another stream of the same list goes on with the next one.
 ///
@@ -34,6 +37,9 @@ pub struct Checkpoint {
     operation: String,
     /// A digest of the ids and filters that make it this list and no other.
     list: String,
+    /// A digest of where the request itself begins, empty for the list's own beginning.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    start: String,
     pub(super) place: Place,
     /// How many items were yielded, on all streams that led here.
     pub(super) count: u64,
@@ -59,6 +65,7 @@ impl Checkpoint {
 pub(super) struct Identity {
     operation: String,
     list: String,
+    start: String,
 }
 
 impl Identity {
@@ -66,8 +73,9 @@ impl Identity {
         let operation = request.endpoint.operation().to_string();
         // A request that cannot be encoded fails before anything is yielded, so that its digest serves nobody.
         let payload = request.endpoint.encode(&request.transport);
-        let list = payload.map(|payload| digest_of_list(payload.url())).unwrap_or_default();
-        Self { operation, list }
+        let digests = payload.map(|payload| (digest_of_list(payload.url()), digest_of_start(payload.url())));
+        let (list, start) = digests.unwrap_or_default();
+        Self { operation, list, start }
     }
 
     pub(super) fn check<E: Endpoint>(
@@ -81,6 +89,12 @@ impl Identity {
             format!("is of `{}`, not of `{}`", checkpoint.operation, self.operation)
         } else if checkpoint.list != self.list {
             format!("is of another list of `{}`: another id in the path, or another filter", self.operation)
+        } else if checkpoint.start != self.start
+            && (!self.start.is_empty() || checkpoint.place == Place::Start)
+        {
+            // Where the request begins counts until the stream has a place of its own.
+            let names = START.join("`, `");
+            format!("is of a stream that began elsewhere; leave `{names}` of the request as they were then")
         } else {
             return Ok(());
         };
@@ -89,8 +103,16 @@ impl Identity {
 }
 
 fn digest_of_list(url: &reqwest::Url) -> String {
-    let filters = url.query_pairs().filter(|(name, _)| !PAGING.contains(&&**name));
+    let filters = url.query_pairs().filter(|(name, _)| *name != LIMIT && !START.contains(&&**name));
     digest(iter::once(url.path().into()).chain(filters.flat_map(|(name, value)| [name, value])))
+}
+
+fn digest_of_start(url: &reqwest::Url) -> String {
+    let mut start = url.query_pairs().filter(|(name, _)| START.contains(&&**name)).peekable();
+    match start.peek() {
+        Some(_) => digest(start.flat_map(|(name, value)| [name, value])),
+        None => String::new(),
+    }
 }
 
 /// FNV-1a, since it must be the same in every process and version; nobody gains by two lists of one digest.
@@ -153,6 +175,7 @@ impl Progress {
             version: VERSION,
             operation: self.identity.operation.clone(),
             list: self.identity.list.clone(),
+            start: self.identity.start.clone(),
             place: self.place.clone(),
             count: self.count,
             recent: self.recent.iter().map(|key| key.to_string()).collect(),
@@ -187,7 +210,8 @@ mod tests {
 
     #[test]
     fn progress_names_the_page_before_near_the_edge_and_the_place_after_an_item_if_there_is_one() {
-        let identity = Identity { operation: "GET /rooms".to_owned(), list: String::new() };
+        let identity =
+            Identity { operation: "GET /rooms".to_owned(), list: String::new(), start: String::new() };
         let mut progress = Progress::new(identity, None);
         assert_eq!(progress.checkpoint().place, Place::Start);
         let cursor = |text: &str| Place::Cursor(text.to_owned());

@@ -96,6 +96,16 @@ pub enum Service {
     Lancers,
 }
 
+impl fmt::Display for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Chatwork => "Chatwork",
+            Self::Tascha => "TAS-CHA",
+            Self::Lancers => "Lancers",
+        })
+    }
+}
+
 /// The three services, each on a port of its own, until this is dropped.
 #[must_use = "the services stop when the sandbox is dropped"]
 pub struct Sandbox {
@@ -311,7 +321,10 @@ impl Builder {
             // Uploads are larger than axum's default limit, and the services have limits of their own.
             let router = router.layer(DefaultBodyLimit::disable());
             let backend = Backend { router, state };
-            servers.insert(service, Server::start(service, port, backend, shared.clone())?);
+            let server = Server::start(service, port, backend, shared.clone()).map_err(|error| {
+                io::Error::new(error.kind(), format!("{service} cannot be served on port {port}: {error}"))
+            })?;
+            servers.insert(service, server);
         }
         let gates = servers.iter().map(|(service, server)| (*service, server.gate.clone())).collect();
         let webhooks = tokio::spawn(chatwork::deliver(chatwork.clone())).abort_handle();

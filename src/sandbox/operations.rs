@@ -23,7 +23,7 @@ pub(crate) fn find(service: Service, method: &Method, path: &str) -> Option<&'st
 /// that relies on it would pass.
 pub(crate) fn require(service: Service, name: &str) {
     let names: Vec<&str> = table(service).iter().map(|(_, _, name)| *name).collect();
-    assert!(names.contains(&name), "{service:?} has no operation {name:?}; it has {}", names.join(", "));
+    assert!(names.contains(&name), "{service} has no operation {name:?}; it has {}", names.join(", "));
 }
 
 fn table(service: Service) -> &'static [Operation] {

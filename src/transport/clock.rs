@@ -79,7 +79,8 @@ pub struct VirtualClock {
 struct State {
     elapsed: Duration,
     next_id: u64,
-    sleepers: BTreeMap<(Duration, u64), Option<Waker>>,
+    /// The waits under way, by when they end.
+    sleepers: BTreeMap<(Duration, u64), Waker>,
     driver: Option<Waker>,
 }
 
@@ -116,14 +117,10 @@ impl VirtualClock {
         let mut state = self.lock();
         state.elapsed += duration;
         let elapsed = state.elapsed;
-        let due: Vec<Waker> = state
-            .sleepers
-            .iter_mut()
-            .take_while(|((deadline, _), _)| *deadline <= elapsed)
-            .filter_map(|(_, waker)| waker.take())
-            .collect();
+        let rest = state.sleepers.split_off(&(elapsed, u64::MAX));
+        let due = std::mem::replace(&mut state.sleepers, rest);
         drop(state);
-        due.into_iter().for_each(Waker::wake);
+        due.into_values().for_each(Waker::wake);
     }
 
     /// Runs `future`, moving the clock to the next wake-up whenever a wait begins.
@@ -194,10 +191,9 @@ impl Future for Sleep {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let mut state = self.clock.lock();
         if state.elapsed >= self.key.0 {
-            state.sleepers.remove(&self.key);
             return Poll::Ready(());
         }
-        state.sleepers.insert(self.key, Some(context.waker().clone()));
+        state.sleepers.insert(self.key, context.waker().clone());
         let driver = state.driver.take();
         drop(state);
         if let Some(driver) = driver {
@@ -241,6 +237,16 @@ mod tests {
         assert_eq!(clock.sleepers(), 1);
         drop(wait);
         assert_eq!(clock.sleepers(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_wait_that_nobody_polls_any_more_holds_no_other_up() {
+        let clock = VirtualClock::new();
+        let mut kept = clock.sleep(Duration::from_secs(1));
+        assert!(futures::poll!(&mut kept).is_pending());
+        clock.drive(clock.sleep(Duration::from_secs(2))).await;
+        assert_eq!((clock.elapsed(), clock.sleepers()), (Duration::from_secs(2), 0));
+        kept.await;
     }
 
     #[tokio::test]

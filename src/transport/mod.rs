@@ -405,7 +405,7 @@ impl Attempts<'_> {
             headers.push((HeaderName::from_static("idempotency-key"), visible("idempotency_key", &key)?));
             call.idempotency_key = Some(key);
         } else if options.idempotency_key.is_some() {
-            let problem = "is not taken by this operation: the service would do it again";
+            let problem = "is not taken by this operation: the service would do it again (for posts to Chatwork there is `with_reconcile`)";
             return Err(InvalidInput::new("idempotency_key", problem));
         }
         let id = options.request_id.take();

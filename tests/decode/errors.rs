@@ -196,6 +196,16 @@ async fn the_limit_per_room_asks_for_ten_seconds() {
         .insert_header("x-ratelimit-reset", "1806505199");
     let error = chatwork_error(answer).await;
     assert_eq!(error.retry_after(), Some(Duration::from_secs(10)));
+    assert!(error.to_string().contains("exceeded; wait 10s. It was not done"), "{error}");
+}
+
+#[tokio::test]
+async fn a_page_in_place_of_an_answer_is_called_one() {
+    let page = ResponseTemplate::new(200).set_body_raw("<html>Sign in</html>", "text/html; charset=utf-8");
+    let error = chatwork_error(page).await;
+    assert!(error.to_string().contains("An HTML page came in place of the answer"), "{error}");
+    let ErrorKind::Decode { path, .. } = error.kind() else { panic!("{error}") };
+    assert_eq!(path, "");
 }
 
 /// What a status says of a post that cannot be repeated, and what to do about it.
@@ -205,14 +215,14 @@ async fn the_status_tells_what_became_of_a_post() {
     for (code, outcome, advice) in [
         (302, Unknown, "set the base URL to the new place"),
         (307, Rejected, "set the base URL to the new place"),
-        (400, Rejected, "It was not done."),
+        (400, Rejected, "correct what the service names"),
         (401, Rejected, "check the credential"),
         (403, Rejected, "lacks the right or the scope"),
         (404, Rejected, "check the ids"),
         (409, Rejected, "It was not done."),
         (413, Rejected, "It was not done."),
         (422, Rejected, "It was not done."),
-        (429, Rejected, "it can be sent again after the wait"),
+        (429, Rejected, "it can be sent again later"),
         (500, Unknown, "look before sending it again"),
         (501, Unknown, "look before sending it again"),
         (502, Unknown, "look before sending it again"),

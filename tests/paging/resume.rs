@@ -3,6 +3,7 @@
 use crate::fake::{Cursors, Fake, number};
 use futures::TryStreamExt;
 use kaiwa::sandbox::Sandbox;
+use kaiwa::sandbox::tascha::{RoomSeed, Seed};
 use kaiwa::{Checkpoint, tascha};
 
 /// Kept as a file would keep it.
@@ -244,4 +245,31 @@ async fn a_checkpoint_of_the_first_version_is_still_read() {
     let rest = fake.client().rooms().limit(3).stream_from(&checkpoint).expect("the same list");
     let rest: Vec<u32> = rest.map_ok(|room| number(&room)).try_collect().await.expect("rooms");
     assert_eq!(rest, rising()[5..]);
+}
+
+#[tokio::test]
+async fn a_checkpoint_of_a_stream_that_began_elsewhere_is_refused() {
+    let room = |number| RoomSeed::new(format!("room{number:02}"), "").members([Seed::USER]);
+    let seed = (0..10).map(room).fold(Seed::default(), Seed::room); // two rooms are there already
+    let sandbox = Sandbox::builder().tascha(seed).start().await.expect("it starts");
+    let tascha = sandbox.client().tascha;
+    let first = tascha.rooms().limit(4).await.expect("a page");
+    let cursor = first.next_cursor.clone().expect("there is another page");
+
+    // One item into the list's own beginning, and one into a beginning of the request's.
+    let mut whole = tascha.rooms().limit(3).stream();
+    whole.try_next().await.expect("it works").expect("there is one");
+    let mut rest = tascha.rooms().limit(3).cursor(&cursor).stream();
+    rest.try_next().await.expect("it works").expect("there is one");
+
+    let refused = |error: kaiwa::Error| {
+        assert!(error.is_invalid_input(), "{error}");
+        assert!(error.to_string().contains("is of a stream that began elsewhere; leave `cursor`"), "{error}");
+    };
+    refused(tascha.rooms().cursor(&cursor).stream_from(&whole.checkpoint()).expect_err("skips some"));
+    refused(tascha.rooms().stream_from(&rest.checkpoint()).expect_err("repeats some"));
+    let again = tascha.rooms().limit(3).cursor(&cursor).stream_from(&rest.checkpoint()).expect("the same");
+    assert_eq!(again.try_collect::<Vec<_>>().await.expect("they come").len(), 7);
+    let again = tascha.rooms().limit(5).stream_from(&whole.checkpoint()).expect("the same");
+    assert_eq!(again.try_collect::<Vec<_>>().await.expect("they come").len(), 11);
 }

@@ -41,14 +41,15 @@ pub struct Webhook {
 }
 
 impl Webhook {
-    /// Tells of mentions of this account (`mention_to_me`), in whatever room. The URL must be `http`, on loopback.
+    /// Tells of mentions of this account (`mention_to_me`), in whatever room. To anything but an `http` URL on loopback
+    /// nothing is posted, and the [`Delivery`] says so.
     pub fn account(account: u64, url: impl Into<String>) -> Self {
         let url = url.into();
         Self { account, url, token: None, mentions: true, room: None, created: false, updated: false }
     }
 
-    /// Tells this account of new and edited messages (`message_created`, `message_updated`) of one room it is in. The
-    /// URL must be `http`, on loopback.
+    /// Tells this account of new and edited messages (`message_created`, `message_updated`) of one room it is in. To anything
+    /// but an `http` URL on loopback nothing is posted, and the [`Delivery`] says so.
     pub fn room(account: u64, room: u64, url: impl Into<String>) -> Self {
         let url = url.into();
         Self { account, url, token: None, mentions: false, room: Some(room), created: true, updated: true }

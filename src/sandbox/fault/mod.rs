@@ -82,7 +82,7 @@ impl Fault {
     ///
     /// If `status` is not within 200 to 999.
     pub fn status(status: u16) -> Self {
-        assert!(status >= 200, "an informational status is not an answer");
+        assert!(status >= 200, "the status of an answer is from 200 to 999, not {status}");
         let status = StatusCode::from_u16(status).expect("a status has three digits");
         Self::new(Kind::Status { status, headers: HeaderMap::new(), body: Bytes::new() }, When::Before)
     }
