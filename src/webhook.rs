@@ -22,15 +22,19 @@ use std::time::{Duration, Instant};
 /// Remembers which events have been received.
 ///
 /// [`MemoryReplayCache`] does for one process. Several processes behind one address need a store that they share, such
-/// as Redis, where `SET key 1 NX PX ttl` is `first_seen`, and `DEL key` is `forget`. Keys begin with the name of
-/// their service, so that one cache serves them all.
+/// as Redis, where `SET key 1 NX PX ttl` is `first_seen`, `EXISTS key` is `is_known`, and `DEL key` is `forget`. Keys
+/// begin with the name of their service, so that one cache serves them all.
 ///
-/// A store that cannot be reached has to be decided for: `true` may let an event be handled twice, `false` may lose it.
+/// A store that cannot be reached has to be decided for: taking an event for new may let it be handled twice, taking it
+/// for known may lose it.
 pub trait ReplayCache: fmt::Debug + Send + Sync + 'static {
     /// Remembers `key` for `ttl`. The answer is whether it was not remembered before.
     ///
     /// Asking and remembering must be one step: of two calls at the same time with one key, one is answered `true`.
     fn first_seen<'a>(&'a self, key: &'a str, ttl: Duration) -> BoxFuture<'a, bool>;
+
+    /// Whether `key` is remembered, without remembering it.
+    fn is_known<'a>(&'a self, key: &'a str) -> BoxFuture<'a, bool>;
 
     /// Forgets `key`, so that the event is new when it comes again: for an event that could not be handled.
     fn forget<'a>(&'a self, key: &'a str) -> BoxFuture<'a, ()>;
@@ -138,6 +142,14 @@ impl ReplayCache for MemoryReplayCache {
         Box::pin(async move { self.remember(key, ttl) })
     }
 
+    fn is_known<'a>(&'a self, key: &'a str) -> BoxFuture<'a, bool> {
+        Box::pin(async move {
+            let mut state = self.lock();
+            state.remove_over(self.clock.now());
+            state.seen.contains_key(key)
+        })
+    }
+
     fn forget<'a>(&'a self, key: &'a str) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             self.lock().forget(key);
@@ -192,6 +204,15 @@ mod tests {
         // Full of what is not over, and the newest is remembered all the same.
         assert!(cache.remember("chatwork:5", MINUTE / 2) && !cache.remember("chatwork:5", MINUTE));
         assert!(cache.remember("chatwork:6", MINUTE) && !cache.remember("tascha:1", MINUTE));
+    }
+
+    #[tokio::test]
+    async fn asking_remembers_nothing() {
+        let (cache, clock) = cache(2);
+        assert!(!cache.is_known("a").await && cache.first_seen("a", MINUTE).await);
+        assert!(cache.is_known("a").await && !cache.is_known("b").await);
+        clock.advance(MINUTE);
+        assert!(!cache.is_known("a").await && cache.is_empty());
     }
 
     #[tokio::test]
