@@ -15,7 +15,9 @@ use tokio::sync::mpsc::error::TrySendError;
 /// are the same inbox.
 ///
 /// It is closed by [`close`](Self::close), by the bot's shutdown, and when all clones or the [`Deliveries`] are
-/// dropped. What it accepted before is still handled.
+/// dropped. What it accepted before is still handled, unless [`Bot::run`](super::Bot::run) fails, is dropped, or comes to
+/// the end of its [`grace`](super::Bot::grace). `run` fails only before the first message, when it cannot ask for the
+/// bot's account: a server should listen once the bot [was told](super::Bot::me) that.
 #[derive(Clone)]
 pub struct Inbox {
     queue: mpsc::Sender<Incoming>,

@@ -93,10 +93,11 @@
 //! handled, within [`grace`](Bot::grace) if there is one. An inbox is closed first, and what it had accepted is
 //! handled too. The [`Summary`] says how it went.
 //!
-//! A bot that is to go on where it was keeps its watch, and runs with `&mut watch`: once the bot has ended, what was
-//! taken was handled, and [`Watch::checkpoint`](super::watch::Watch::checkpoint) says where to begin. If the program
-//! may also be killed, read the watch without a bot, and save the checkpoint after each event, as `examples/relay.rs`
-//! does.
+//! A bot that is to go on where it was keeps its watch, and runs with `&mut watch`: once the bot has ended,
+//! [`Watch::checkpoint`](super::watch::Watch::checkpoint) says where to begin, after everything that was taken. A
+//! message whose handler [failed](Notice::Failed), and one that was [abandoned](Notice::Abandoned) at the end of the
+//! grace, lie before it and do not come again: the notices hand them out, to be kept for later. If the program may also
+//! be killed, read the watch without a bot, and save the checkpoint after each event, as `examples/relay.rs` does.
 
 mod context;
 mod inbox;
@@ -160,7 +161,7 @@ impl Bot {
         }
     }
 
-    /// The bot's own account. Without it the bot asks `GET /me` when it starts.
+    /// The bot's own account. Without it the bot asks `GET /me` when it starts, and cannot run if that fails.
     pub fn me(mut self, account: AccountId) -> Self {
         self.me = Some(account);
         self
@@ -192,8 +193,9 @@ impl Bot {
         self
     }
 
-    /// How long a shutdown may take. What is not handled by then is abandoned: running handlers are dropped, and
-    /// messages that wait are lost. Without it the bot handles all of them.
+    /// How long a shutdown may take. What is not handled by then is abandoned: running handlers are dropped, and their
+    /// messages and those that wait are [told](Notice::Abandoned). What an inbox holds and the bot has not taken is lost.
+    /// Without it the bot handles all of them.
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = Some(grace);
         self
@@ -249,6 +251,7 @@ pub struct Summary {
 fn trace(notice: Notice) {
     match notice {
         Notice::Failed { failure, .. } => tracing::warn!(error = %failure, "a message was not handled"),
+        Notice::Abandoned { begun, .. } => tracing::warn!(begun, "a message was abandoned in the shutdown"),
         Notice::Source(error) => tracing::warn!(%error, "the bot's source failed and goes on"),
         Notice::Watch(super::watch::Event::Gap { .. }) => {
             tracing::warn!("messages may be missing before the next one");
