@@ -30,7 +30,7 @@
 //!
 #![cfg_attr(feature = "axum", doc = "```no_run")]
 #![cfg_attr(not(feature = "axum"), doc = "```ignore")]
-//! use axum::{Router, extract::State, http::StatusCode, routing::post};
+//! use axum::{Router, extract::State, routing::post};
 //! use kaiwa::chatwork::bot::{Bot, Context, Inbox};
 //! use kaiwa::chatwork::webhook::{Event, Verified, Verifier};
 //! # use axum::extract::FromRef;
@@ -46,12 +46,11 @@
 //! #     }
 //! # }
 //!
-//! async fn hook(State(app): State<App>, Verified(event): Verified<Event>) -> StatusCode {
-//!     match app.inbox.push(event) {
-//!         Ok(()) => StatusCode::OK,
-//!         Err(_) => StatusCode::SERVICE_UNAVAILABLE, // and into a log: it is not sent again
+//! async fn hook(State(app): State<App>, Verified(event): Verified<Event>) {
+//!     if let Err(error) = app.inbox.push(event) {
+//!         eprintln!("a message is lost: {error}");
 //!     }
-//! }
+//! } // 200 in any case: it is not sent again, and errors have the webhook switched off
 //!
 //! # async fn example(
 //! #     chatwork: kaiwa::chatwork::Client, verifier: Verifier, listener: tokio::net::TcpListener,
@@ -78,8 +77,8 @@
 //! Of each room one message is handled at a time, in the order in which they came. Up to
 //! [`concurrency`](Bot::concurrency) rooms are handled at once, and of more they take turns. While
 //! [`queue`](Bot::queue) messages wait, the source is not read: a watch then looks less often, and an inbox fills up.
-//! One busy room can bring this about for all; so that none does for ever, a handler is dropped after a
-//! [`timeout`](Bot::timeout).
+//! One busy room can bring this about for all: a larger queue puts it off, and so that none does for ever, a handler is
+//! dropped after a [`timeout`](Bot::timeout).
 //!
 //! # Failures
 //!
