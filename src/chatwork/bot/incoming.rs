@@ -64,7 +64,8 @@ pub enum Notice {
     Source(Error),
     /// A watch told something else than a message: a gap, a deletion, that messages are hidden.
     Watch(watch::Event),
-    /// A webhook brought an event that this version does not know.
+    /// A webhook brought an event that this version does not know, or one whose fields do not read. It is whole, with the
+    /// text of the message.
     #[cfg(feature = "webhooks")]
     Webhook(OtherEvent),
 }

@@ -213,8 +213,9 @@ impl Bot {
         self
     }
 
-    /// Is told of whatever is not for the handler. By default it is logged, as warnings of `tracing` without texts or
-    /// ids of messages. It must not block, and a panic in it ends the bot.
+    /// Is told of whatever is not for the handler. By default it is logged, as warnings of `tracing`. Those hold no texts
+    /// or ids of messages, unless the handler's own error or panic does, which are logged as they are. It must not block,
+    /// and a panic in it ends the bot.
     pub fn on_notice(mut self, tell: impl Fn(Notice) + Send + Sync + 'static) -> Self {
         self.on_notice = Box::new(tell);
         self
@@ -263,7 +264,12 @@ fn trace(notice: Notice) {
         }
         Notice::Watch(_) => {}
         #[cfg(feature = "webhooks")]
-        Notice::Webhook(other) => tracing::warn!(event_type = other.event_type, "an unknown webhook event"),
+        Notice::Webhook(other) => {
+            tracing::warn!(
+                event_type = other.event_type,
+                "a webhook event is unknown, or its fields do not read"
+            );
+        }
     }
 }
 
