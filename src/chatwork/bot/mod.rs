@@ -72,6 +72,8 @@
 //! store](Bot::replay_cache)). It is remembered before it is handled, so that no message is handled twice, and one
 //! whose handler failed is not handled again.
 //!
+//! A bot that obeys commands looks for them in [`own_text`](Context::own_text), which has none that are quoted.
+//!
 //! # Order
 //!
 //! Of each room one message is handled at a time, in the order in which they came. Up to
