@@ -14,7 +14,7 @@
 
 use crate::{Clock, SystemClock};
 use futures::future::BoxFuture;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -22,15 +22,19 @@ use std::time::{Duration, Instant};
 /// Remembers which events have been received.
 ///
 /// [`MemoryReplayCache`] does for one process. Several processes behind one address need a store that they share, such
-/// as Redis, where `SET key 1 NX PX ttl` is `first_seen`, and `DEL key` is `forget`. Keys begin with the name of
-/// their service, so that one cache serves them all.
+/// as Redis, where `SET key 1 NX PX ttl` is `first_seen`, `EXISTS key` is `is_known`, and `DEL key` is `forget`. Keys
+/// begin with the name of their service, so that one cache serves them all.
 ///
-/// A store that cannot be reached has to be decided for: `true` may let an event be handled twice, `false` may lose it.
+/// A store that cannot be reached has to be decided for: taking an event for new may let it be handled twice, taking it
+/// for known may lose it.
 pub trait ReplayCache: fmt::Debug + Send + Sync + 'static {
     /// Remembers `key` for `ttl`. The answer is whether it was not remembered before.
     ///
     /// Asking and remembering must be one step: of two calls at the same time with one key, one is answered `true`.
     fn first_seen<'a>(&'a self, key: &'a str, ttl: Duration) -> BoxFuture<'a, bool>;
+
+    /// Whether `key` is remembered, without remembering it.
+    fn is_known<'a>(&'a self, key: &'a str) -> BoxFuture<'a, bool>;
 
     /// Forgets `key`, so that the event is new when it comes again: for an event that could not be handled.
     fn forget<'a>(&'a self, key: &'a str) -> BoxFuture<'a, ()>;
@@ -38,8 +42,8 @@ pub trait ReplayCache: fmt::Debug + Send + Sync + 'static {
 
 /// A [`ReplayCache`] in memory, bounded in entries and time.
 ///
-/// Once it is full, the oldest entry makes room; an event whose entry did is taken for new. It should therefore hold
-/// as many entries as events come within the time that they are remembered.
+/// Once it is full, the entry that has the least time left makes room; an event whose entry did is taken for new. It
+/// should therefore hold as many entries as events come within the time that they are remembered.
 pub struct MemoryReplayCache {
     state: Mutex<State>,
     capacity: usize,
@@ -48,18 +52,21 @@ pub struct MemoryReplayCache {
 
 #[derive(Default)]
 struct State {
-    /// Until when a key is remembered, and which of the places in `order` is its own.
-    seen: HashMap<Arc<str>, Seen>,
-    /// Keys from the oldest to the newest. The place of a key that was forgotten or remembered anew stays until it is
-    /// the oldest, so that nothing is ever searched here.
-    order: VecDeque<(Arc<str>, u64)>,
-    next_place: u64,
+    seen: HashMap<Arc<str>, Place>,
+    /// The same keys, from the one whose time is over first. Services remember for different times, so that this is
+    /// not the order in which they came.
+    order: BTreeMap<Place, Arc<str>>,
+    next: u64,
 }
 
-struct Seen {
-    /// `None` for ever, which is until it makes room.
-    until: Option<Instant>,
-    place: u64,
+/// Until when a key is remembered, and its number, which tells two of one time apart.
+type Place = (Until, u64);
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Until {
+    Time(Instant),
+    /// Until it makes room.
+    Ever,
 }
 
 impl MemoryReplayCache {
@@ -86,14 +93,15 @@ impl MemoryReplayCache {
     fn remember(&self, key: &str, ttl: Duration) -> bool {
         let now = self.clock.now();
         let mut state = self.lock();
-        if state.seen.get(key).is_some_and(|seen| !seen.is_over(now)) {
+        state.remove_over(now);
+        if state.seen.contains_key(key) {
             return false;
         }
-        let (key, place) = (Arc::<str>::from(key), state.next_place);
-        state.next_place += 1;
-        state.order.push_back((Arc::clone(&key), place));
-        state.seen.insert(key, Seen { until: now.checked_add(ttl), place });
-        state.make_room(self.capacity, now);
+        while state.seen.len() >= self.capacity && state.make_room() {}
+        let (key, place) = (Arc::<str>::from(key), (Until::after(now, ttl), state.next));
+        state.next += 1;
+        state.order.insert(place, Arc::clone(&key));
+        state.seen.insert(key, place);
         true
     }
 
@@ -104,25 +112,28 @@ impl MemoryReplayCache {
 }
 
 impl State {
-    /// Removes the oldest entries as long as they are over, or there are more than `capacity`.
-    fn make_room(&mut self, capacity: usize, now: Instant) {
-        while let Some((key, place)) = self.order.front() {
-            let owner = self.seen.get(key).filter(|seen| seen.place == *place);
-            let needed = owner.is_some_and(|seen| !seen.is_over(now));
-            if needed && self.order.len() <= capacity {
-                return;
-            }
-            if owner.is_some() {
-                self.seen.remove(key);
-            }
-            self.order.pop_front();
+    fn remove_over(&mut self, now: Instant) {
+        while self.order.first_key_value().is_some_and(|((until, _), _)| *until <= Until::Time(now)) {
+            self.make_room();
+        }
+    }
+
+    /// Removes the entry that has the least time left, if there is any.
+    fn make_room(&mut self) -> bool {
+        let first = self.order.pop_first();
+        first.is_some_and(|(_, key)| self.seen.remove(&key).is_some())
+    }
+
+    fn forget(&mut self, key: &str) {
+        if let Some(place) = self.seen.remove(key) {
+            self.order.remove(&place);
         }
     }
 }
 
-impl Seen {
-    fn is_over(&self, now: Instant) -> bool {
-        self.until.is_some_and(|until| until <= now)
+impl Until {
+    fn after(now: Instant, ttl: Duration) -> Self {
+        now.checked_add(ttl).map_or(Self::Ever, Self::Time)
     }
 }
 
@@ -131,9 +142,17 @@ impl ReplayCache for MemoryReplayCache {
         Box::pin(async move { self.remember(key, ttl) })
     }
 
+    fn is_known<'a>(&'a self, key: &'a str) -> BoxFuture<'a, bool> {
+        Box::pin(async move {
+            let mut state = self.lock();
+            state.remove_over(self.clock.now());
+            state.seen.contains_key(key)
+        })
+    }
+
     fn forget<'a>(&'a self, key: &'a str) -> BoxFuture<'a, ()> {
         Box::pin(async move {
-            self.lock().seen.remove(key);
+            self.lock().forget(key);
         })
     }
 }
@@ -173,6 +192,40 @@ mod tests {
         assert!(!cache.remember("ever", MINUTE));
     }
 
+    /// A day for the events of one service, minutes for those of another.
+    #[test]
+    fn what_is_over_makes_room_before_what_is_not() {
+        let (cache, clock) = cache(3);
+        assert!(cache.remember("tascha:1", MINUTE * 60 * 24));
+        assert!(cache.remember("chatwork:1", MINUTE) && cache.remember("chatwork:2", MINUTE));
+        clock.advance(MINUTE);
+        assert!(cache.remember("chatwork:3", MINUTE) && cache.remember("chatwork:4", MINUTE));
+        assert!(!cache.remember("tascha:1", MINUTE));
+        // Full of what is not over, and the newest is remembered all the same.
+        assert!(cache.remember("chatwork:5", MINUTE / 2) && !cache.remember("chatwork:5", MINUTE));
+        assert!(cache.remember("chatwork:6", MINUTE) && !cache.remember("tascha:1", MINUTE));
+    }
+
+    #[tokio::test]
+    async fn asking_remembers_nothing() {
+        let (cache, clock) = cache(2);
+        assert!(!cache.is_known("a").await && cache.first_seen("a", MINUTE).await);
+        assert!(cache.is_known("a").await && !cache.is_known("b").await);
+        clock.advance(MINUTE);
+        assert!(!cache.is_known("a").await && cache.is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_is_forgotten_takes_no_place() {
+        let (cache, _) = cache(2);
+        assert!(cache.first_seen("a", MINUTE).await);
+        for _ in 0..10 {
+            assert!(cache.first_seen("b", MINUTE).await);
+            cache.forget("b").await;
+        }
+        assert!(!cache.first_seen("a", MINUTE).await);
+    }
+
     #[tokio::test]
     async fn a_forgotten_key_is_new_and_its_old_place_does_not_remove_it() {
         let (cache, _) = cache(3);
@@ -199,31 +252,34 @@ mod tests {
     proptest! {
         #[test]
         fn it_stays_bounded_and_agrees_with_a_plain_map(
+            capacity in 1..30usize,
             steps in proptest::collection::vec((0..3u8, 0..20u32, 1..100u64), 0..200),
         ) {
-            let (cache, clock) = cache(64);
-            let mut plain: HashMap<u32, Duration> = HashMap::new();
-            for (step, key, seconds) in steps {
+            let (cache, clock) = cache(capacity);
+            let mut plain: HashMap<u32, (Duration, usize)> = HashMap::new();
+            for (number, (step, key, seconds)) in steps.into_iter().enumerate() {
                 let (text, now) = (key.to_string(), clock.elapsed());
+                plain.retain(|_, (until, _)| *until > now);
                 match step {
                     0 => {
-                        let until = now + Duration::from_secs(seconds);
-                        let is_new = plain.get(&key).is_none_or(|until| *until <= now);
+                        let is_new = !plain.contains_key(&key);
                         if is_new {
-                            plain.insert(key, until);
+                            let shortest = plain.iter().min_by_key(|(_, place)| **place).map(|(key, _)| *key);
+                            if let Some(shortest) = shortest.filter(|_| plain.len() == capacity) {
+                                plain.remove(&shortest);
+                            }
+                            plain.insert(key, (now + Duration::from_secs(seconds), number));
                         }
-                        // Places that nothing owns any more take room too: a bounded cache may forget, never invent.
-                        let remembered = cache.remember(&text, Duration::from_secs(seconds));
-                        prop_assert!(remembered || !is_new);
+                        prop_assert_eq!(cache.remember(&text, Duration::from_secs(seconds)), is_new);
                     }
                     1 => {
                         plain.remove(&key);
-                        cache.lock().seen.remove(text.as_str());
+                        cache.lock().forget(&text);
                     }
                     _ => clock.advance(Duration::from_secs(seconds)),
                 }
                 let state = cache.lock();
-                prop_assert!(state.order.len() <= 64 && state.seen.len() <= state.order.len());
+                prop_assert!(state.seen.len() <= capacity && state.seen.len() == state.order.len());
             }
         }
     }

@@ -68,11 +68,17 @@ fn tascha(header: &[u8], body: &[u8]) {
     let body = Bytes::copy_from_slice(body);
     let incoming = || Incoming::new([(ID_HEADER, header)], body.clone());
     match block_on(receiver.receive(incoming())) {
-        Ok(delivery) => {
-            assert!(header == delivery.id.as_bytes() && body == delivery.body);
-            assert_eq!(block_on(receiver.receive(incoming())), Err(ReceiveError::Repeat));
+        Ok(received) => {
+            assert!(header == received.id.as_bytes() && body == received.body);
+            let again = || block_on(receiver.receive(incoming())).map(|received| (*received).clone());
+            assert_eq!(again(), Err(ReceiveError::InProgress));
+            let delivery = (*received).clone();
+            drop(received);
+            assert_eq!(again(), Ok(delivery.clone()));
+            block_on(block_on(receiver.receive(incoming())).expect("it was given back").done());
+            assert_eq!(again(), Err(ReceiveError::Repeat));
             block_on(receiver.forget(&delivery.id));
-            assert_eq!(block_on(receiver.receive(incoming())), Ok(delivery));
+            assert_eq!(again(), Ok(delivery));
         }
         Err(error) => assert!((400..500).contains(&error.status()), "{error:?}"),
     }

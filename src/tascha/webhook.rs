@@ -20,25 +20,46 @@
 //!
 //! let headers = [("Tascha-Webhook-Id", "evt_1"), ("X-Example-Secret", secret)];
 //! let body = Bytes::from_static(br#"{"type":"message"}"#);
-//! let delivery = receiver.receive(Incoming::new(headers, body.clone())).await?;
-//! assert_eq!((delivery.id.as_str(), &delivery.json["type"]), ("evt_1", &"message".into()));
+//! let received = receiver.receive(Incoming::new(headers, body.clone())).await?;
+//! assert_eq!((received.id.as_str(), &received.json["type"]), ("evt_1", &"message".into()));
+//! // Tried again before it is handled, it has to come once more.
+//! let retry = receiver.receive(Incoming::new(headers, body.clone())).await;
+//! assert_eq!(retry.err(), Some(ReceiveError::InProgress));
 //!
+//! // Once it is handled, and before the answer:
+//! received.done().await;
 //! let again = receiver.receive(Incoming::new(headers, body)).await;
-//! assert_eq!(again, Err(ReceiveError::Repeat));
+//! assert_eq!(again.err(), Some(ReceiveError::Repeat));
 //! # Ok(())
 //! # }
 //! ```
 //!
 //! # When handling fails
 //!
-//! A delivery counts as received when [`Receiver::receive`] returns it. If handling it fails and the service is to
-//! send it again, give it back with [`Receiver::forget`] and answer with an error.
+//! The service sends an event again until it is answered with success. [`Receiver::receive`] therefore hands out a
+//! [`Received`], and the event counts as handled when [`Received::done`] is called: do so before the answer. If
+//! handling fails, answer with an error, such as 503. An event whose `Received` is dropped before, by an error, a
+//! panic, or because the service hung up and the server dropped the handler, is new when it comes again. While it is
+//! held, a retry is [refused](ReceiveError::InProgress) with a status that makes the service come back.
+//!
+//! So no event is lost, but work that broke off halfway is begun again. Let [`Delivery::id`] be the
+//! [idempotency key](crate::Request::with_idempotency_key) of what it posts. To go on when the service hangs up, do the
+//! work in a task of its own (`tokio::spawn`), move the `Received` into it, and await the task.
+//!
+//! Which events are being handled, each process knows of its own receivers; what is done is in the [`ReplayCache`].
+//! Several processes with one store never handle again what one has done, but a retry that reaches another process
+//! while the first still works is handled there too.
+
+#[cfg(test)]
+mod tests;
 
 use crate::webhook::{MemoryReplayCache, ReplayCache};
 use bytes::Bytes;
 use serde_json::Value;
+use std::collections::HashSet;
 use std::fmt;
-use std::sync::Arc;
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// The header with the event's id. Header names are compared without regard to case.
@@ -101,8 +122,9 @@ impl fmt::Debug for Incoming<'_> {
 /// Tells whether a request is the service's.
 ///
 /// No scheme is documented. Without one, have deliveries sent to an address that nobody can guess, or let only the
-/// service's addresses in, and treat what a delivery says as a hint: ask the API for the rest. A function or closure
-/// from `&Incoming` to `Result<(), Unverified>` is a `Verify`.
+/// service's addresses in, and treat what a delivery says as a hint: ask the API for the rest. That is for afterwards,
+/// with what [`Receiver::receive`] returned: the check itself awaits nothing, so that it is done before anything is
+/// remembered. A function or closure from `&Incoming` to `Result<(), Unverified>` is a `Verify`.
 pub trait Verify: Send + Sync {
     /// Looks at the whole request, before anything else is done with it.
     ///
@@ -138,45 +160,121 @@ pub struct Delivery {
     pub body: Bytes,
 }
 
-/// Takes deliveries, each event once. Clones share what they remember.
+/// An event that is being handled, until it is [done](Self::done) or this is dropped; from [`Receiver::receive`]. It
+/// derefs to the [`Delivery`].
+#[must_use = "an event that is not done is new when it comes again"]
+#[derive(Debug)]
+pub struct Received {
+    delivery: Delivery,
+    events: Events,
+}
+
+impl Received {
+    /// The event is handled, and its next delivery is a repeat.
+    pub async fn done(self) {
+        self.events.done(&self.delivery.id).await;
+    }
+}
+
+impl Deref for Received {
+    type Target = Delivery;
+
+    fn deref(&self) -> &Delivery {
+        &self.delivery
+    }
+}
+
+/// What was not done, or is remembered as done by now, is no longer being handled.
+impl Drop for Received {
+    fn drop(&mut self) {
+        self.events.handling().remove(&self.delivery.id);
+    }
+}
+
+/// Which events are being handled, and which are done.
+#[derive(Clone)]
+struct Events {
+    /// Ids. It is in memory so that a `Received` can be given back where nothing can be awaited.
+    handling: Arc<Mutex<HashSet<String>>>,
+    done: Arc<dyn ReplayCache>,
+    remember: Duration,
+}
+
+impl Events {
+    async fn begin(&self, delivery: Delivery) -> Result<Received, ReceiveError> {
+        if !self.handling().insert(delivery.id.clone()) {
+            return Err(ReceiveError::InProgress);
+        }
+        // From here on dropping it gives the id back, also if nobody waits for the store's answer any more. What is
+        // done is in the store before it is no longer being handled, so that it is seen here.
+        let received = Received { delivery, events: self.clone() };
+        if self.done.is_known(&replay_key(&received.id)).await {
+            return Err(ReceiveError::Repeat);
+        }
+        Ok(received)
+    }
+
+    async fn done(&self, id: &str) {
+        // That another process was done with it before is no news to anybody.
+        self.done.first_seen(&replay_key(id), self.remember).await;
+    }
+
+    fn handling(&self) -> MutexGuard<'_, HashSet<String>> {
+        // Nothing panics while the lock is held.
+        self.handling.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Events {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Events")
+            .field("handling", &self.handling().len())
+            .field("done", &self.done)
+            .field("remember", &self.remember)
+            .finish()
+    }
+}
+
+/// Takes deliveries, each event until it is done. Clones share what they remember.
 #[derive(Clone)]
 pub struct Receiver<V> {
     verify: V,
-    replay_cache: Arc<dyn ReplayCache>,
-    remember: Duration,
+    events: Events,
 }
 
 impl<V: Verify> Receiver<V> {
     /// A receiver that remembers 10,000 events in memory, for a day.
     pub fn new(verify: V) -> Self {
-        Self {
-            verify,
-            replay_cache: Arc::new(MemoryReplayCache::new(DEFAULT_CAPACITY)),
+        let events = Events {
+            handling: Arc::default(),
+            done: Arc::new(MemoryReplayCache::new(DEFAULT_CAPACITY)),
             remember: DEFAULT_REMEMBER,
-        }
+        };
+        Self { verify, events }
     }
 
-    /// Remembers events there. It may be the cache that a Chatwork verifier has.
+    /// Remembers there what is done. It may be the cache that a Chatwork verifier has.
     #[must_use = "the receiver is returned"]
     pub fn replay_cache(mut self, cache: Arc<dyn ReplayCache>) -> Self {
-        self.replay_cache = cache;
+        self.events.done = cache;
         self
     }
 
-    /// How long an event is remembered. Within that time an event that is redelivered on request is a repeat too,
+    /// How long an event is remembered once it is done. Within that time an event that is redelivered on request is a repeat too,
     /// unless it is [forgotten](Self::forget) before.
     #[must_use = "the receiver is returned"]
     pub fn remember(mut self, remember: Duration) -> Self {
-        self.remember = remember;
+        self.events.remember = remember;
         self
     }
 
-    /// Checks a request, and reads it.
+    /// Checks a request, and reads it. The event is then being handled as long as what this returns is held; call
+    /// [`done`](Received::done) on that before the answer.
     ///
     /// # Errors
     ///
     /// Those of [`ReceiveError`]. Nothing is remembered of a request that is refused.
-    pub async fn receive(&self, request: Incoming<'_>) -> Result<Delivery, ReceiveError> {
+    pub async fn receive(&self, request: Incoming<'_>) -> Result<Received, ReceiveError> {
         if request.body.len() > MAX_BODY {
             return Err(ReceiveError::TooLarge);
         }
@@ -186,24 +284,18 @@ impl<V: Verify> Receiver<V> {
         let id = std::str::from_utf8(id).ok().filter(|_| is_id).ok_or(ReceiveError::MissingId)?;
         let json = serde_json::from_slice(&request.body)
             .map_err(|error| ReceiveError::Malformed { line: error.line(), column: error.column() })?;
-        if !self.replay_cache.first_seen(&replay_key(id), self.remember).await {
-            return Err(ReceiveError::Repeat);
-        }
-        Ok(Delivery { id: id.to_owned(), json, body: request.body })
+        self.events.begin(Delivery { id: id.to_owned(), json, body: request.body }).await
     }
 
-    /// Gives an event back that could not be handled: its next delivery is new again.
+    /// Forgets that an event is done: when it is [redelivered](crate::tascha::WebhookHandle::redeliver), it is new.
     pub async fn forget(&self, id: &str) {
-        self.replay_cache.forget(&replay_key(id)).await;
+        self.events.done.forget(&replay_key(id)).await;
     }
 }
 
 impl<V> fmt::Debug for Receiver<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Receiver")
-            .field("replay_cache", &self.replay_cache)
-            .field("remember", &self.remember)
-            .finish_non_exhaustive()
+        f.debug_struct("Receiver").field("events", &self.events).finish_non_exhaustive()
     }
 }
 
@@ -232,84 +324,24 @@ pub enum ReceiveError {
         /// The column on that line, in bytes.
         column: usize,
     },
-    /// The event has been received before.
-    #[error("the event has been received before")]
+    /// The event is being handled: what an earlier [`Receiver::receive`] returned is still held.
+    #[error("the event is being handled")]
+    InProgress,
+    /// The event is done.
+    #[error("the event has been handled before")]
     Repeat,
 }
 
 impl ReceiveError {
-    /// The HTTP status to answer with. A repeat is answered with 200, so that the service stops sending it.
+    /// The HTTP status to answer with. A repeat is answered with 200, so that the service stops sending it; an event
+    /// that is being handled with 503, since that may still fail, and the service then has to send it again.
     pub fn status(&self) -> u16 {
         match self {
             Self::TooLarge => 413,
             Self::Unverified(_) => 401,
             Self::MissingId | Self::Malformed { .. } => 400,
+            Self::InProgress => 503,
             Self::Repeat => 200,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    type Headers = [(&'static str, &'static str); 1];
-
-    fn receiver() -> Receiver<impl Verify + Clone> {
-        Receiver::new(
-            |request: &Incoming<'_>| {
-                if request.header("x-bad").is_none() { Ok(()) } else { Err(Unverified) }
-            },
-        )
-    }
-
-    async fn receive(
-        receiver: &Receiver<impl Verify>,
-        headers: Headers,
-        body: &'static str,
-    ) -> Result<Delivery, ReceiveError> {
-        receiver.receive(Incoming::new(headers, body)).await
-    }
-
-    #[tokio::test]
-    async fn each_event_comes_once() {
-        let receiver = receiver();
-        let delivery =
-            receive(&receiver, [("tascha-webhook-id", "e1")], "{\"a\": 1}").await.expect("it is new");
-        assert_eq!((delivery.id.as_str(), &delivery.json["a"]), ("e1", &Value::from(1)));
-        assert_eq!(delivery.body, "{\"a\": 1}");
-        let again = receive(&receiver.clone(), [("TASCHA-WEBHOOK-ID", "e1")], "{}").await;
-        assert_eq!(again, Err(ReceiveError::Repeat));
-        assert!(receive(&receiver, [(ID_HEADER, "e2")], "{}").await.is_ok());
-        receiver.forget("e1").await;
-        assert!(receive(&receiver, [(ID_HEADER, "e1")], "{}").await.is_ok());
-    }
-
-    #[tokio::test]
-    async fn what_is_refused_is_not_remembered() {
-        let receiver = receiver();
-        let malformed = receive(&receiver, [(ID_HEADER, "e1")], "{").await;
-        assert_eq!(malformed, Err(ReceiveError::Malformed { line: 1, column: 1 }));
-        assert!(receive(&receiver, [(ID_HEADER, "e1")], "{}").await.is_ok());
-        for id in ["", "a b", "é"] {
-            assert_eq!(receive(&receiver, [(ID_HEADER, id)], "{}").await, Err(ReceiveError::MissingId));
-        }
-        assert_eq!(
-            receive(&receiver, [("x-bad", "1")], "{}").await,
-            Err(ReceiveError::Unverified(Unverified))
-        );
-        assert_eq!(receive(&receiver, [("x", "1")], "{}").await, Err(ReceiveError::MissingId));
-        let long = receiver.receive(Incoming::new([(ID_HEADER, "e3")], vec![b' '; MAX_BODY + 1])).await;
-        assert_eq!(long, Err(ReceiveError::TooLarge));
-        let statuses =
-            [ReceiveError::TooLarge, ReceiveError::MissingId, ReceiveError::Repeat].map(|e| e.status());
-        assert_eq!(statuses, [413, 400, 200]);
-    }
-
-    #[test]
-    fn debug_shows_no_header_values() {
-        let request = Incoming::new([("authorization", "hunter2")], "secret");
-        let debug = format!("{request:?} {:?}", receiver());
-        assert!(debug.contains("authorization") && !debug.contains("hunter2") && !debug.contains("secret"));
     }
 }

@@ -1,11 +1,13 @@
 //! How it ends: with nothing lost that it took, unless it is told to hurry.
 
-use crate::world::{Desk, bot, by, created};
+use crate::world::{Desk, World, bot, by, created, notices};
 use futures::channel::mpsc;
 use futures::stream::{self, StreamExt};
-use kaiwa::Clock;
-use kaiwa::chatwork::bot::{Context, PushError};
+use kaiwa::chatwork::Client;
+use kaiwa::chatwork::bot::{Bot, Context, PushError};
+use kaiwa::{Clock, VirtualClock};
 use std::time::Duration;
+use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 async fn nothing(_: Context) -> Result<(), kaiwa::Error> {
@@ -48,6 +50,7 @@ async fn a_shutdown_is_seen_while_the_queue_is_full() {
     let source = stream::iter((0..10).map(|id| created(10, id)));
     let bot =
         bot.queue(2).shutdown(async { stopped.await.unwrap_or_default() }).grace(Duration::from_secs(5));
+    let (bot, told) = notices(bot);
     let script = async {
         let begun = desk.begun().await;
         assert_eq!(clock.sleepers(), 0);
@@ -61,11 +64,14 @@ async fn a_shutdown_is_seen_while_the_queue_is_full() {
     let (summary, _begun) = tokio::join!(bot.run(source, |context| desk.handle(context)), script);
     let summary = summary.expect("it runs");
     assert_eq!((summary.handled, summary.abandoned), (0, 3));
+    let expected = ["abandoned: 0 true", "abandoned: 1 false", "abandoned: 2 false"];
+    assert_eq!(*told.lock().expect("no panic"), expected);
 }
 
 #[tokio::test]
 async fn the_grace_begins_with_the_end_of_the_source() {
     let (bot, clock) = bot();
+    let (bot, told) = notices(bot);
     let source = stream::iter([created(10, 1), created(11, 2), created(12, 3), created(12, 4)]);
     let handler = async |context: Context| match context.message().room_id.0 {
         10 => Ok(()),
@@ -79,6 +85,9 @@ async fn the_grace_begins_with_the_end_of_the_source() {
     let summary = clock.drive(run).await.expect("it runs");
     assert_eq!((summary.handled, summary.abandoned), (2, 2));
     assert_eq!(clock.elapsed(), Duration::from_secs(5));
+    let mut told = told.lock().expect("no panic").clone();
+    told.sort();
+    assert_eq!(told, ["abandoned: 2 true", "abandoned: 4 true"]);
 }
 
 #[tokio::test]
@@ -88,7 +97,6 @@ async fn an_inbox_takes_what_it_can_hold_and_never_waits() {
     assert_eq!(inbox.push(created(10, 1)), Ok(()));
     assert_eq!(inbox.clone().push(by(1, 10, 2)), Ok(()));
     assert_eq!(inbox.push(created(10, 3)), Err(PushError::Full));
-    assert_eq!(PushError::Full.status(), 503);
     inbox.close();
     assert_eq!(inbox.push(created(10, 3)), Err(PushError::Closed));
     let summary = bot.run(deliveries, nothing).await.expect("it runs");
@@ -143,4 +151,60 @@ async fn an_inbox_whose_bot_is_gone_is_closed() {
     let (inbox, deliveries) = bot.inbox(8);
     drop(bot.run(deliveries, nothing));
     assert_eq!(inbox.push(created(10, 1)), Err(PushError::Closed));
+}
+
+#[tokio::test]
+async fn an_inbox_is_closed_if_the_bot_cannot_ask_who_it_is() {
+    let world = World::new().await;
+    world.sandbox.chatwork().revoke("bot");
+    let mut bot = Bot::new(world.client.clone());
+    let (inbox, deliveries) = bot.inbox(8);
+    inbox.push(created(10, 1)).expect("there is room");
+    let error = bot.run(deliveries, nothing).await.expect_err("the token is revoked");
+    assert_eq!(error.status().map(|status| status.as_u16()), Some(401));
+    assert_eq!(inbox.push(created(10, 2)), Err(PushError::Closed));
+}
+
+#[tokio::test]
+async fn what_was_accepted_is_handled_if_the_shutdown_comes_while_it_asks_who_it_is() {
+    let world = World::new().await;
+    let mut bot = Bot::new(world.client.clone());
+    let (inbox, deliveries) = bot.inbox(8);
+    inbox.push(created(10, 1)).expect("there is room");
+    let closed = inbox.clone();
+    let handler = async |_: Context| {
+        assert_eq!(closed.push(created(10, 2)), Err(PushError::Closed));
+        Ok::<_, kaiwa::Error>(())
+    };
+    let bot = bot.shutdown(async {}).grace(Duration::from_secs(5));
+    let summary = bot.run(deliveries, handler).await.expect("it runs");
+    assert_eq!((summary.handled, summary.failed), (1, 0));
+}
+
+#[tokio::test]
+async fn a_shutdown_does_not_wait_for_ever_for_who_it_is() {
+    // Nobody answers there.
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let clock = VirtualClock::new();
+    let client = Client::builder().api_token("x").base_url(&url).clock(clock.clone());
+    let client = client.timeout(None).attempt_timeout(None).build().expect("a client");
+
+    // With nothing accepted it ends at once.
+    let run = Bot::new(client.clone()).shutdown(async {}).run(stream::iter([created(10, 1)]), nothing);
+    assert_eq!(run.await.expect("it ends"), Default::default());
+    assert_eq!(clock.elapsed(), Duration::ZERO);
+
+    let mut bot = Bot::new(client).shutdown(async {}).grace(Duration::from_secs(5));
+    let (inbox, deliveries) = bot.inbox(8);
+    inbox.push(created(10, 1)).expect("there is room");
+    let script = async {
+        while clock.sleepers() == 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(inbox.push(created(10, 2)), Err(PushError::Closed));
+        clock.advance(Duration::from_secs(5));
+    };
+    let (summary, ()) = tokio::join!(bot.run(deliveries, nothing), script);
+    assert_eq!(summary.expect("it ends"), Default::default());
 }

@@ -1,10 +1,14 @@
 //! With a watch for a source.
 
-use crate::world::{World, notices};
+use crate::world::{ME, World, created, id, notices};
+use futures::stream::{self, StreamExt};
 use kaiwa::chatwork::RoomId;
-use kaiwa::chatwork::bot::{Bot, Context};
+use kaiwa::chatwork::bot::{Bot, Context, Incoming};
 use kaiwa::sandbox::{Fault, Script, Service};
+use kaiwa::webhook::MemoryReplayCache;
+use std::cell::RefCell;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// A handler that answers, and stops the bot after the message "stop".
@@ -60,4 +64,98 @@ async fn it_outlives_failures_and_goes_on_where_it_was() {
     let answers: Vec<&str> =
         answers.iter().filter_map(|body| body.strip_prefix("[rp ")?.split('\n').nth(1)).collect();
     assert_eq!(answers, ["one", "three", "two"]);
+}
+
+#[tokio::test]
+async fn what_is_abandoned_is_handed_out_and_the_checkpoint_is_past_it() {
+    let world = World::new().await;
+    let room = world.sandbox.chatwork().room(10);
+    let (one, two) = (room.post_as(2, "one"), room.post_as(2, "two"));
+    let mut watch = world.client.watch([RoomId(10)]).from_window().stream();
+    let (bot, told) = notices(Bot::new(world.client.clone()).me(ME));
+    let (stop, stopped) = oneshot::channel::<()>();
+    let stop = RefCell::new(Some(stop));
+    let handler = async |_: Context| {
+        drop(stop.take());
+        std::future::pending::<Result<(), kaiwa::Error>>().await
+    };
+    let bot = bot.shutdown(async { stopped.await.unwrap_or_default() }).timeout(None);
+    let run = bot.grace(Duration::from_secs(5)).run(&mut watch, handler);
+    let summary = world.clock.drive(run).await.expect("it runs");
+    // It may or may not have taken the second before it saw the shutdown.
+    let told = told.lock().expect("no panic").clone();
+    assert_eq!(summary.abandoned, told.len() as u64);
+    assert_eq!(told[0], format!("abandoned: {one} true"));
+
+    room.post_as(2, "stop");
+    let watch = world.client.watch([RoomId(10)]).from_checkpoint(watch.checkpoint()).stream();
+    let (stopped, handler) = answering();
+    let handled = RefCell::new(Vec::new());
+    let handler = async |context: Context| {
+        handled.borrow_mut().push(context.plain_text().into_owned());
+        handler(context).await
+    };
+    let run = Bot::new(world.client.clone()).me(ME).shutdown(stopped).run(watch, handler);
+    world.clock.drive(run).await.expect("it runs");
+    // Each is either handed out or comes again.
+    let came: &[&str] =
+        if told.contains(&format!("abandoned: {two} false")) { &["stop"] } else { &["two", "stop"] };
+    assert_eq!(handled.into_inner(), came);
+}
+
+#[tokio::test]
+async fn what_a_webhook_and_a_watch_bring_is_handled_once() {
+    let world = World::new().await;
+    let room = world.sandbox.chatwork().room(10);
+    let first = room.post_as(2, "one").to_string().parse().expect("a number");
+    room.post_as(2, "stop");
+    let mut bot = Bot::new(world.client.clone()).me(ME);
+    let (inbox, deliveries) = bot.inbox(8);
+    inbox.push(created(10, first)).expect("there is room");
+    let watch = world.client.watch([RoomId(10)]).from_window().stream();
+    let (stopped, handler) = answering();
+    let handler = |context| handler(context);
+    let source = stream::select(deliveries, watch.map(Incoming::from));
+    let summary = world.clock.drive(bot.shutdown(stopped).run(source, handler)).await.expect("it runs");
+    assert_eq!((summary.handled, summary.repeated, summary.failed), (2, 1, 0));
+    assert_eq!(world.bodies(10).iter().filter(|body| body.starts_with("[rp aid=2")).count(), 1);
+}
+
+#[tokio::test]
+async fn a_bot_that_was_killed_handles_nothing_again_when_it_is_back() {
+    let world = World::new().await;
+    let room = world.sandbox.chatwork().room(10);
+    for text in ["one", "two", "three"] {
+        room.post_as(2, text);
+    }
+    let cache = Arc::new(MemoryReplayCache::with_clock(100, Arc::new(world.clock.clone())));
+    let start = || {
+        let watch = world.client.watch([RoomId(10)]).from_window().stream();
+        // With room for one that waits, the bot has taken the first two when it is killed, or also the third.
+        (Bot::new(world.client.clone()).me(ME).replay_cache(cache.clone()).queue(1), watch)
+    };
+    let handled = RefCell::new(Vec::new());
+    let (killed, kill) = oneshot::channel::<()>();
+    let killed = RefCell::new(Some(killed));
+    let handler = async |context: Context| {
+        handled.borrow_mut().push(id(&context));
+        drop(killed.take());
+        std::future::pending::<Result<(), kaiwa::Error>>().await
+    };
+    let (bot, watch) = start();
+    tokio::select! {
+        _ = bot.timeout(None).run(watch, handler) => unreachable!("the handler waits for ever"),
+        _ = kill => {}
+    }
+    room.post_as(2, "stop");
+    let (bot, watch) = start();
+    let (stopped, answer) = answering();
+    let handler = async |context: Context| {
+        handled.borrow_mut().push(id(&context));
+        answer(context).await
+    };
+    let summary = world.clock.drive(bot.shutdown(stopped).run(watch, handler)).await.expect("it runs");
+    assert!(summary.repeated >= 1, "{summary:?}");
+    let handled = handled.into_inner();
+    assert!(handled.is_sorted_by(|one, next| one < next), "each is handled at most once: {handled:?}");
 }

@@ -3,18 +3,18 @@
 use crate::world::World;
 use axum::Router;
 use axum::extract::{FromRef, State};
-use axum::http::StatusCode;
 use axum::routing::post;
-use kaiwa::chatwork::bot::{Bot, Context, Inbox};
+use kaiwa::chatwork::bot::{Bot, Context, Inbox, PushError};
 use kaiwa::chatwork::webhook::{Event, Verified, Verifier};
 use kaiwa::sandbox::chatwork::Webhook;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use tokio::net::TcpListener;
 
 #[derive(Clone)]
 struct App {
     verifier: Verifier,
     inbox: Inbox,
+    lost: Arc<Mutex<Vec<PushError>>>,
 }
 
 impl FromRef<App> for Verifier {
@@ -23,23 +23,25 @@ impl FromRef<App> for Verifier {
     }
 }
 
-async fn hook(State(app): State<App>, Verified(event): Verified<Event>) -> StatusCode {
-    match app.inbox.push(event) {
-        Ok(()) => StatusCode::OK,
-        Err(error) => StatusCode::from_u16(error.status()).expect("a status"),
+async fn hook(State(app): State<App>, Verified(event): Verified<Event>) {
+    if let Err(error) = app.inbox.push(event) {
+        app.lost.lock().expect("no panic").push(error);
     }
 }
 
 /// A server for webhooks of the bot's mentions and of room 10.
-async fn serve(world: &World, inbox: Inbox) {
+async fn serve(world: &World, inbox: Inbox) -> Arc<Mutex<Vec<PushError>>> {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}/hook", listener.local_addr().expect("an address"));
     let mentions = world.sandbox.chatwork().add_webhook(Webhook::account(1, &url));
     let room = world.sandbox.chatwork().add_webhook(Webhook::room(1, 10, &url));
     let verifier = Verifier::with_clock(&mentions.token, Arc::new(world.clock.clone())).expect("a token");
     let verifier = verifier.and_token(&room.token).expect("a token");
-    let router = Router::new().route("/hook", post(hook)).with_state(App { verifier, inbox });
+    let lost = Arc::<Mutex<_>>::default();
+    let app = App { verifier, inbox, lost: Arc::clone(&lost) };
+    let router = Router::new().route("/hook", post(hook)).with_state(app);
     tokio::spawn(async move { axum::serve(listener, router).await });
+    lost
 }
 
 /// Waits until so many webhooks were answered, and tells how.
@@ -65,7 +67,7 @@ async fn every_mention_is_answered_once_and_answers_are_not() {
     let world = World::new().await;
     let mut bot = Bot::new(world.client.clone());
     let (inbox, deliveries) = bot.inbox(16);
-    serve(&world, inbox.clone()).await;
+    let lost = serve(&world, inbox.clone()).await;
     let running = tokio::spawn(bot.run(deliveries, echo));
 
     let room = |id| world.sandbox.chatwork().room(id);
@@ -81,6 +83,7 @@ async fn every_mention_is_answered_once_and_answers_are_not() {
     inbox.close();
     let summary = running.await.expect("no panic").expect("it runs");
     assert_eq!((summary.handled, summary.own, summary.repeated, summary.failed), (3, 1, 2, 0));
+    assert!(lost.lock().expect("no panic").is_empty());
     let answer = format!("[rp aid=2 to=10-{first}]\nBot\nhello");
     assert_eq!(world.bodies(10)[2..], [answer]);
     // What a user typed as code is text in the answer, and notifies nobody.
@@ -88,19 +91,21 @@ async fn every_mention_is_answered_once_and_answers_are_not() {
     assert_eq!(world.bodies(11)[1..], [answer]);
 }
 
+/// The service does not send again what is answered with an error, and after many of them sends nothing at all.
 #[tokio::test]
-async fn what_the_inbox_cannot_hold_is_answered_with_503() {
+async fn what_the_inbox_cannot_hold_is_answered_with_200() {
     let world = World::new().await;
     let mut bot = Bot::new(world.client.clone());
     let (inbox, deliveries) = bot.inbox(1);
-    serve(&world, inbox.clone()).await;
+    let lost = serve(&world, inbox.clone()).await;
     let room = world.sandbox.chatwork().room(10);
     room.post_as(2, "one");
     room.post_as(2, "two");
     let told = delivered(&world, 2).await;
-    assert_eq!(told, [("message_created", Some(200)), ("message_created", Some(503))]);
+    assert_eq!(told, [("message_created", Some(200)), ("message_created", Some(200))]);
     inbox.close();
     room.post_as(2, "three");
-    assert_eq!(delivered(&world, 3).await[2].1, Some(503));
+    assert_eq!(delivered(&world, 3).await[2].1, Some(200));
+    assert_eq!(*lost.lock().expect("no panic"), [PushError::Full, PushError::Closed]);
     assert_eq!(bot.run(deliveries, echo).await.expect("it runs").handled, 1);
 }

@@ -126,6 +126,7 @@ pub fn notices(bot: Bot) -> (Bot, Arc<Mutex<Vec<String>>>) {
         let short = match notice {
             Notice::Failed { message, failure, .. } => format!("{}: {failure}", message.message_id),
             Notice::Source(error) => format!("source: {:?}", error.status().map(|status| status.as_u16())),
+            Notice::Abandoned { message, begun, .. } => format!("abandoned: {} {begun}", message.message_id),
             Notice::Webhook(other) => format!("webhook: {}", other.event_type),
             other => format!("{other:?}"),
         };

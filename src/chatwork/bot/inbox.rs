@@ -15,7 +15,9 @@ use tokio::sync::mpsc::error::TrySendError;
 /// are the same inbox.
 ///
 /// It is closed by [`close`](Self::close), by the bot's shutdown, and when all clones or the [`Deliveries`] are
-/// dropped. What it accepted before is still handled.
+/// dropped. What it accepted before is still handled, unless [`Bot::run`](super::Bot::run) fails, is dropped, or comes to
+/// the end of its [`grace`](super::Bot::grace). `run` fails only before the first message, when it cannot ask for the
+/// bot's account: a server should listen once the bot [was told](super::Bot::me) that.
 #[derive(Clone)]
 pub struct Inbox {
     queue: mpsc::Sender<Incoming>,
@@ -37,7 +39,8 @@ pub(super) struct Gate {
     deliveries: AtomicWaker,
 }
 
-/// Why an [`Inbox`] did not take something.
+/// Why an [`Inbox`] did not take something. It is for a log: the webhook is answered with 200 all the same, since
+/// Chatwork does not send it again whatever the answer is, and switches it off after many errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PushError {
@@ -47,14 +50,6 @@ pub enum PushError {
     /// The bot is shutting down, or has ended.
     #[error("the bot's inbox is closed")]
     Closed,
-}
-
-impl PushError {
-    /// The HTTP status to answer with: 503. Chatwork does not send the webhook again, so that the message is lost to
-    /// the bot unless a log has it; and after many such answers it switches the webhook off.
-    pub fn status(&self) -> u16 {
-        503
-    }
 }
 
 pub(super) fn inbox(capacity: usize) -> (Inbox, Deliveries) {

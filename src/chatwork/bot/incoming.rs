@@ -51,11 +51,21 @@ pub enum Notice {
         /// What became of it.
         failure: Failure,
     },
+    /// A message that was taken was not handled by the end of the [`grace`](super::Bot::grace). A watch's checkpoint is
+    /// past it, and a [replay cache](super::Bot::replay_cache) remembers it.
+    #[non_exhaustive]
+    Abandoned {
+        /// What was not handled.
+        message: ReceivedMessage,
+        /// Whether its handler had begun, and may have done some of its work.
+        begun: bool,
+    },
     /// The source failed, and goes on by itself, as a watch does.
     Source(Error),
     /// A watch told something else than a message: a gap, a deletion, that messages are hidden.
     Watch(watch::Event),
-    /// A webhook brought an event that this version does not know.
+    /// A webhook brought an event that this version does not know, or one whose fields do not read. It is whole, with the
+    /// text of the message.
     #[cfg(feature = "webhooks")]
     Webhook(OtherEvent),
 }

@@ -30,7 +30,7 @@
 //!
 #![cfg_attr(feature = "axum", doc = "```no_run")]
 #![cfg_attr(not(feature = "axum"), doc = "```ignore")]
-//! use axum::{Router, extract::State, http::StatusCode, routing::post};
+//! use axum::{Router, extract::State, routing::post};
 //! use kaiwa::chatwork::bot::{Bot, Context, Inbox};
 //! use kaiwa::chatwork::webhook::{Event, Verified, Verifier};
 //! # use axum::extract::FromRef;
@@ -46,12 +46,11 @@
 //! #     }
 //! # }
 //!
-//! async fn hook(State(app): State<App>, Verified(event): Verified<Event>) -> StatusCode {
-//!     match app.inbox.push(event) {
-//!         Ok(()) => StatusCode::OK,
-//!         Err(_) => StatusCode::SERVICE_UNAVAILABLE, // and into a log: it is not sent again
+//! async fn hook(State(app): State<App>, Verified(event): Verified<Event>) {
+//!     if let Err(error) = app.inbox.push(event) {
+//!         eprintln!("a message is lost: {error}");
 //!     }
-//! }
+//! } // 200 in any case: it is not sent again, and errors have the webhook switched off
 //!
 //! # async fn example(
 //! #     chatwork: kaiwa::chatwork::Client, verifier: Verifier, listener: tokio::net::TcpListener,
@@ -73,13 +72,15 @@
 //! store](Bot::replay_cache)). It is remembered before it is handled, so that no message is handled twice, and one
 //! whose handler failed is not handled again.
 //!
+//! A bot that obeys commands looks for them in [`own_text`](Context::own_text), which has none that are quoted.
+//!
 //! # Order
 //!
 //! Of each room one message is handled at a time, in the order in which they came. Up to
 //! [`concurrency`](Bot::concurrency) rooms are handled at once, and of more they take turns. While
 //! [`queue`](Bot::queue) messages wait, the source is not read: a watch then looks less often, and an inbox fills up.
-//! One busy room can bring this about for all; so that none does for ever, a handler is dropped after a
-//! [`timeout`](Bot::timeout).
+//! One busy room can bring this about for all: a larger queue puts it off, and so that none does for ever, a handler is
+//! dropped after a [`timeout`](Bot::timeout).
 //!
 //! # Failures
 //!
@@ -93,10 +94,11 @@
 //! handled, within [`grace`](Bot::grace) if there is one. An inbox is closed first, and what it had accepted is
 //! handled too. The [`Summary`] says how it went.
 //!
-//! A bot that is to go on where it was keeps its watch, and runs with `&mut watch`: once the bot has ended, what was
-//! taken was handled, and [`Watch::checkpoint`](super::watch::Watch::checkpoint) says where to begin. If the program
-//! may also be killed, read the watch without a bot, and save the checkpoint after each event, as `examples/relay.rs`
-//! does.
+//! A bot that is to go on where it was keeps its watch, and runs with `&mut watch`: once the bot has ended,
+//! [`Watch::checkpoint`](super::watch::Watch::checkpoint) says where to begin, after everything that was taken. A
+//! message whose handler [failed](Notice::Failed), and one that was [abandoned](Notice::Abandoned) at the end of the
+//! grace, lie before it and do not come again: the notices hand them out, to be kept for later. If the program may also
+//! be killed, read the watch without a bot, and save the checkpoint after each event, as `examples/relay.rs` does.
 
 mod context;
 mod inbox;
@@ -160,7 +162,7 @@ impl Bot {
         }
     }
 
-    /// The bot's own account. Without it the bot asks `GET /me` when it starts.
+    /// The bot's own account. Without it the bot asks `GET /me` when it starts, and cannot run if that fails.
     pub fn me(mut self, account: AccountId) -> Self {
         self.me = Some(account);
         self
@@ -192,8 +194,9 @@ impl Bot {
         self
     }
 
-    /// How long a shutdown may take. What is not handled by then is abandoned: running handlers are dropped, and
-    /// messages that wait are lost. Without it the bot handles all of them.
+    /// How long a shutdown may take. What is not handled by then is abandoned: running handlers are dropped, and their
+    /// messages and those that wait are [told](Notice::Abandoned). What an inbox holds and the bot has not taken is lost.
+    /// Without it the bot handles all of them.
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = Some(grace);
         self
@@ -212,8 +215,9 @@ impl Bot {
         self
     }
 
-    /// Is told of whatever is not for the handler. By default it is logged, as warnings of `tracing` without texts or
-    /// ids of messages. It must not block, and a panic in it ends the bot.
+    /// Is told of whatever is not for the handler. By default it is logged, as warnings of `tracing`. Those hold no texts
+    /// or ids of messages, unless the handler's own error or panic does, which are logged as they are. It must not block,
+    /// and a panic in it ends the bot.
     pub fn on_notice(mut self, tell: impl Fn(Notice) + Send + Sync + 'static) -> Self {
         self.on_notice = Box::new(tell);
         self
@@ -249,6 +253,7 @@ pub struct Summary {
 fn trace(notice: Notice) {
     match notice {
         Notice::Failed { failure, .. } => tracing::warn!(error = %failure, "a message was not handled"),
+        Notice::Abandoned { begun, .. } => tracing::warn!(begun, "a message was abandoned in the shutdown"),
         Notice::Source(error) => tracing::warn!(%error, "the bot's source failed and goes on"),
         Notice::Watch(super::watch::Event::Gap { .. }) => {
             tracing::warn!("messages may be missing before the next one");
@@ -261,7 +266,12 @@ fn trace(notice: Notice) {
         }
         Notice::Watch(_) => {}
         #[cfg(feature = "webhooks")]
-        Notice::Webhook(other) => tracing::warn!(event_type = other.event_type, "an unknown webhook event"),
+        Notice::Webhook(other) => {
+            tracing::warn!(
+                event_type = other.event_type,
+                "a webhook event is unknown, or its fields do not read"
+            );
+        }
     }
 }
 

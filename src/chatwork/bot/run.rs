@@ -11,7 +11,7 @@ use futures::{FutureExt, Stream, StreamExt};
 use jiff::Timestamp;
 use std::any::Any;
 use std::collections::{HashMap, VecDeque};
-use std::future::poll_fn;
+use std::future::{IntoFuture, pending, poll_fn};
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
@@ -25,7 +25,8 @@ const REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
 enum Turn {
     Ended(Arc<ReceivedMessage>, Result<(), Failure>),
     Taken(Incoming),
-    Admitted(Option<ReceivedMessage>),
+    /// Whether it is new.
+    Admitted(bool),
     SourceEnded,
     Shutdown,
     GraceOver,
@@ -39,8 +40,8 @@ impl Bot {
     ///
     /// # Errors
     ///
-    /// If the bot was not told its [account](Self::me) and `GET /me` fails. Later failures are
-    /// [notices](Self::on_notice).
+    /// If the bot was not told its [account](Self::me) and `GET /me` fails: what an inbox had accepted by then is lost.
+    /// Later failures are [notices](Self::on_notice).
     pub async fn run<S, H, F, E>(mut self, source: S, handler: H) -> Result<Summary, Error>
     where
         S: Stream<Item: Into<Incoming>>,
@@ -49,25 +50,44 @@ impl Bot {
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let mut shutdown = std::mem::replace(&mut self.shutdown, futures::future::pending().boxed());
-        let me = match self.me {
-            Some(me) => me,
-            None => self.client.me().await?.account_id,
-        };
         let clock = Arc::clone(&self.client.transport.settings.clock);
         let limit = || self.timeout.map(|time| (time, clock.sleep(time)));
         let mut source = Some(Box::pin(source));
-        let mut admitting: Option<BoxFuture<'static, Option<ReceivedMessage>>> = None;
+        let mut admitting: Option<(ReceivedMessage, BoxFuture<'static, bool>)> = None;
         let mut running = FuturesUnordered::new();
         let mut rooms = Rooms::default();
         let mut summary = Summary::default();
         let (mut stopping, mut grace): (bool, Option<BoxFuture<'static, ()>>) = (false, None);
 
+        let me = match self.me {
+            Some(me) => me,
+            None => {
+                let asking = self.client.me().into_future();
+                match select(asking, &mut shutdown).await {
+                    Either::Left((me, _)) => me?.account_id,
+                    // Nothing was accepted that would have to be handled.
+                    Either::Right(_) if self.gates.is_empty() => return Ok(summary),
+                    Either::Right(((), asking)) => {
+                        stopping = true;
+                        self.gates.iter().for_each(|gate| gate.close());
+                        let over = self.grace.map(|grace| clock.sleep(grace));
+                        match select(asking, over.unwrap_or_else(|| pending().boxed())).await {
+                            Either::Left((me, over)) => {
+                                grace = self.grace.map(|_| over);
+                                me?.account_id
+                            }
+                            Either::Right(_) => return Ok(summary),
+                        }
+                    }
+                }
+            }
+        };
+
         loop {
             while running.len() < self.concurrency
                 && let Some(message) = rooms.next()
             {
-                let (client, message) = (self.client.clone(), Arc::new(message));
-                running.push(handle(&handler, Context { client, me, message }, limit()));
+                running.push(handle(&handler, Context { client: self.client.clone(), me, message }, limit()));
             }
             if stopping && drained(&self.gates) {
                 source = None;
@@ -89,8 +109,8 @@ impl Bot {
                 if grace.as_mut().is_some_and(|grace| grace.poll_unpin(task).is_ready()) {
                     return Poll::Ready(Turn::GraceOver);
                 }
-                if let Some(admission) = &mut admitting {
-                    return admission.poll_unpin(task).map(Turn::Admitted);
+                if let Some((_, is_new)) = &mut admitting {
+                    return is_new.poll_unpin(task).map(Turn::Admitted);
                 }
                 match &mut source {
                     Some(source) if rooms.waiting < self.queue => match source.as_mut().poll_next(task) {
@@ -120,33 +140,38 @@ impl Bot {
                     if message.account_id == me {
                         summary.own += 1;
                     } else {
-                        admitting = Some(self.admit(me, message));
+                        let is_new = self.is_new(me, &message);
+                        admitting = Some((message, is_new));
                     }
                 }
-                Turn::Admitted(message) => {
-                    admitting = None;
-                    match message {
-                        Some(message) => rooms.add(message),
-                        None => summary.repeated += 1,
-                    }
-                }
+                Turn::Admitted(is_new) => match admitting.take() {
+                    Some((message, _)) if is_new => rooms.add(message),
+                    _ => summary.repeated += 1,
+                },
                 Turn::SourceEnded => source = None,
                 Turn::Shutdown => {
                     stopping = true;
                     self.gates.iter().for_each(|gate| gate.close());
                 }
                 Turn::GraceOver => {
-                    let abandoned = running.len() + rooms.waiting + usize::from(admitting.is_some());
-                    summary.abandoned = abandoned as u64;
+                    // Dropped first, so that a handler does nothing more once its message is given up.
+                    running.clear();
+                    let (begun, waiting) = rooms.into_messages();
+                    let waiting = waiting.chain(admitting.take().map(|(message, _)| message));
+                    let begun = begun.map(|message| (message, true));
+                    for (message, begun) in begun.chain(waiting.map(|message| (message, false))) {
+                        summary.abandoned += 1;
+                        (self.on_notice)(Notice::Abandoned { message, begun });
+                    }
                     return Ok(summary);
                 }
             }
         }
     }
 
-    /// The message, if it is not a repeat.
-    fn admit(&self, me: AccountId, message: ReceivedMessage) -> BoxFuture<'static, Option<ReceivedMessage>> {
-        let ReceivedMessage { room_id, message_id, update_time, body, .. } = &message;
+    /// Whether the message is no repeat.
+    fn is_new(&self, me: AccountId, message: &ReceivedMessage) -> BoxFuture<'static, bool> {
+        let ReceivedMessage { room_id, message_id, update_time, body, .. } = message;
         let mut key = format!("chatwork:bot-{me}:{room_id}:{message_id}");
         // Where edits are handled, every version of a message is one of its own. Two within a second differ in the
         // text.
@@ -155,7 +180,7 @@ impl Bot {
             key.push_str(&format!(":{update}:{:08x}", fingerprint(body)));
         }
         let cache = Arc::clone(&self.replay_cache);
-        async move { cache.first_seen(&key, REMEMBERED).await.then_some(message) }.boxed()
+        async move { cache.first_seen(&key, REMEMBERED).await }.boxed()
     }
 }
 
@@ -197,41 +222,59 @@ fn panic_message(panic: &(dyn Any + Send)) -> String {
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message").to_owned()
 }
 
-/// The messages that wait, by room.
+/// The messages that wait or are being handled, by room.
 #[derive(Default)]
 struct Rooms {
     /// Every room of which a message is being handled or waits.
-    queues: HashMap<RoomId, VecDeque<ReceivedMessage>>,
+    queues: HashMap<RoomId, Room>,
     /// The rooms of which a message waits and none is being handled, in the order of their turns.
     turns: VecDeque<RoomId>,
     waiting: usize,
 }
 
+#[derive(Default)]
+struct Room {
+    handling: Option<Arc<ReceivedMessage>>,
+    waiting: VecDeque<ReceivedMessage>,
+}
+
 impl Rooms {
     fn add(&mut self, message: ReceivedMessage) {
-        let room = message.room_id;
+        let id = message.room_id;
         self.waiting += 1;
-        let queue = self.queues.entry(room).or_insert_with(|| {
-            self.turns.push_back(room);
-            VecDeque::new()
+        let room = self.queues.entry(id).or_insert_with(|| {
+            self.turns.push_back(id);
+            Room::default()
         });
-        queue.push_back(message);
+        room.waiting.push_back(message);
     }
 
     /// The next message of a room of which none is being handled. The room then counts as one that has.
-    fn next(&mut self) -> Option<ReceivedMessage> {
+    fn next(&mut self) -> Option<Arc<ReceivedMessage>> {
         let room = self.turns.pop_front()?;
-        let message = self.queues.get_mut(&room)?.pop_front()?;
+        let room = self.queues.get_mut(&room)?;
+        let message = Arc::new(room.waiting.pop_front()?);
+        room.handling = Some(Arc::clone(&message));
         self.waiting -= 1;
         Some(message)
     }
 
-    fn ended(&mut self, room: RoomId) {
-        match self.queues.get(&room) {
-            Some(queue) if !queue.is_empty() => self.turns.push_back(room),
+    fn ended(&mut self, id: RoomId) {
+        match self.queues.get_mut(&id) {
+            Some(room) if !room.waiting.is_empty() => {
+                room.handling = None;
+                self.turns.push_back(id);
+            }
             _ => {
-                self.queues.remove(&room);
+                self.queues.remove(&id);
             }
         }
+    }
+
+    /// What is being handled, and what waits, of each room in its order.
+    fn into_messages(self) -> (impl Iterator<Item = ReceivedMessage>, impl Iterator<Item = ReceivedMessage>) {
+        let (handling, waiting): (Vec<_>, Vec<_>) =
+            self.queues.into_values().map(|room| (room.handling, room.waiting)).unzip();
+        (handling.into_iter().flatten().map(Arc::unwrap_or_clone), waiting.into_iter().flatten())
     }
 }

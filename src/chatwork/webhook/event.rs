@@ -5,7 +5,7 @@ use crate::chatwork::{AccountId, MessageId, RoomId};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
-use serde::de::{Deserializer, Error as _, Unexpected};
+use serde::de::Deserializer;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -197,14 +197,28 @@ fn malformed(error: &serde_json::Error) -> VerifyError {
     VerifyError::Malformed { line: error.line(), column: error.column() }
 }
 
+/// A time in unix seconds, as lenient as ids are: an integer, digits, or a float. The service switches off a webhook
+/// whose events are refused, and a bot hears nothing of one that does not read.
+fn time<E: serde::de::Error>(json: &Value) -> Result<Timestamp, E> {
+    let number = match json {
+        Value::String(digits) => digits.parse().ok(),
+        Value::Number(number) => Some(number.clone()),
+        _ => None,
+    };
+    let seconds = number.and_then(|number| {
+        // Beyond the bounds of an integer a float becomes the nearest, which is no time.
+        number.as_i64().or_else(|| number.as_f64().map(|seconds| seconds as i64))
+    });
+    let time = seconds.and_then(|seconds| Timestamp::from_second(seconds).ok());
+    time.ok_or_else(|| E::custom("not a time in unix seconds"))
+}
+
 /// A time in unix seconds.
 mod seconds {
     use super::*;
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
-        let seconds = i64::deserialize(deserializer)?;
-        Timestamp::from_second(seconds)
-            .map_err(|_| D::Error::invalid_value(Unexpected::Signed(seconds), &"a time in unix seconds"))
+        time(&Value::deserialize(deserializer)?)
     }
 
     pub(super) fn serialize<S: serde::Serializer>(
@@ -222,10 +236,12 @@ mod seconds_or_zero {
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Option<Timestamp>, D::Error> {
-        let seconds = Option::<i64>::deserialize(deserializer)?.unwrap_or_default();
-        let time = Timestamp::from_second(seconds)
-            .map_err(|_| D::Error::invalid_value(Unexpected::Signed(seconds), &"a time in unix seconds"))?;
-        Ok((seconds != 0).then_some(time))
+        let json = Value::deserialize(deserializer)?;
+        if json.is_null() {
+            return Ok(None);
+        }
+        let time = time(&json)?;
+        Ok((time != Timestamp::UNIX_EPOCH).then_some(time))
     }
 
     pub(super) fn serialize<S: serde::Serializer>(

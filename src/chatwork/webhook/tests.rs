@@ -141,6 +141,37 @@ fn what_is_not_known_is_kept() {
     assert!(matches!(delivery.event, Event::MessageCreated(message) if message.room_id == RoomId(5)));
 }
 
+#[test]
+fn times_are_integers_digits_or_floats() {
+    for time in
+        ["1498028130", "\"1498028130\"", "1498028130.0", "1498028130.75", "\"1498028130.5\"", "1.49802813e9"]
+    {
+        let body = message("message_created", 0, "a").replace(&NOW.to_string(), time);
+        let body =
+            body.replace("1498028120", time).replace("\"update_time\":0", &format!("\"update_time\":{time}"));
+        let delivery = Delivery::parse(body.as_bytes()).expect(time);
+        let Event::MessageCreated(message) = delivery.event else { panic!("{time}") };
+        assert_eq!(
+            (delivery.time, message.send_time, message.update_time),
+            (at(NOW), at(NOW), Some(at(NOW)))
+        );
+    }
+    for none in ["null", "0", "\"0\"", "0.0"] {
+        let body = message("message_created", 0, "a")
+            .replace("\"update_time\":0", &format!("\"update_time\":{none}"));
+        let Event::MessageCreated(message) = Delivery::parse(body.as_bytes()).expect(none).event else {
+            panic!("{none}")
+        };
+        assert_eq!(message.update_time, None);
+    }
+    for time in
+        ["null", "true", "\"\"", "\"soon\"", "\"NaN\"", "1e300", "-1e300", "18446744073709551615", "[1]"]
+    {
+        let body = message("message_created", 0, "a").replace(&NOW.to_string(), time);
+        assert!(matches!(Delivery::parse(body.as_bytes()), Err(VerifyError::Malformed { .. })), "{time}");
+    }
+}
+
 #[tokio::test]
 async fn repeats_are_refused_and_edits_are_not() {
     let (verifier, clock) = verifier();
@@ -225,6 +256,9 @@ async fn nothing_secret_is_told() {
         assert!(!told.contains(secret), "{told}");
     }
     assert!(told.contains("tokens: 1"), "{told}");
+    // Neither of the two times: the message goes out as the answer.
+    let stale = VerifyError::Stale { time: at(NOW), now: at(NOW + 600) };
+    assert_eq!(stale.to_string(), "the event is too old, or too far ahead");
 }
 
 proptest! {

@@ -204,7 +204,8 @@ fn key(token: &str) -> Result<Hmac<Sha256>, InvalidToken> {
 )]
 pub struct InvalidToken(());
 
-/// Why a request was refused. No message holds anything of the body, a signature or a token.
+/// Why a request was refused. No message holds anything of the body, a signature, a token or the clock, so that it can
+/// be the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum VerifyError {
@@ -226,7 +227,7 @@ pub enum VerifyError {
         column: usize,
     },
     /// The event is too old, or too far ahead.
-    #[error("the event is of {time}, which is too far from now, {now}")]
+    #[error("the event is too old, or too far ahead")]
     Stale {
         /// When the event says that it happened.
         time: Timestamp,
