@@ -30,21 +30,22 @@
 //!
 #![cfg_attr(feature = "axum", doc = "```no_run")]
 #![cfg_attr(not(feature = "axum"), doc = "```ignore")]
-//! use axum::{Router, extract::State, routing::post};
+//! use axum::{Router, extract::{FromRef, State}, routing::post};
 //! use kaiwa::chatwork::bot::{Bot, Context, Inbox};
 //! use kaiwa::chatwork::webhook::{Event, Verified, Verifier};
-//! # use axum::extract::FromRef;
 //!
 //! #[derive(Clone)]
 //! struct App {
 //!     verifier: Verifier,
 //!     inbox: Inbox,
 //! }
-//! # impl FromRef<App> for Verifier {
-//! #     fn from_ref(app: &App) -> Self {
-//! #         app.verifier.clone()
-//! #     }
-//! # }
+//!
+//! // `Verified` takes the verifier from the state.
+//! impl FromRef<App> for Verifier {
+//!     fn from_ref(app: &App) -> Self {
+//!         app.verifier.clone()
+//!     }
+//! }
 //!
 //! async fn hook(State(app): State<App>, Verified(event): Verified<Event>) {
 //!     if let Err(error) = app.inbox.push(event) {
