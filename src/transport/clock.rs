@@ -123,10 +123,10 @@ impl VirtualClock {
         due.into_values().for_each(Waker::wake);
     }
 
-    /// Runs `future`, moving the clock to the next wake-up whenever a wait begins.
+    /// Runs `future`, moving the clock to the end of the next wait whenever the future has to wait.
     ///
-    /// Every wait ends as soon as it is begun, so clients driven like this are built without timeouts, which
-    /// would otherwise fire while a socket is still being waited for.
+    /// It does not know what for: a timeout ends while a socket is still being waited for. Clients driven like this are
+    /// built without any (`timeout(None)`, `attempt_timeout(None)`), as those of a sandbox with such a clock are.
     pub async fn drive<F: IntoFuture>(&self, future: F) -> F::Output {
         let mut future = std::pin::pin!(future.into_future());
         std::future::poll_fn(|context| {

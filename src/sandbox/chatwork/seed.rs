@@ -8,15 +8,16 @@ use super::oauth::{Consent, OAuth, OAuthClient};
 use super::room_seed::Room;
 use super::settings::Settings;
 use super::webhook::{Outgoing, Webhook, Webhooks};
-use crate::sandbox::context::Context;
+use crate::sandbox::context::{Context, require_unique};
 use jiff::Timestamp;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// What Chatwork holds at the start, and how it behaves.
 ///
-/// Everybody whom it names must be one of its accounts; the sandbox panics at its start if somebody is not.
+/// Everybody whom it names must be one of its accounts, and nothing may be there twice; the sandbox panics at its start
+/// otherwise.
 ///
 /// [`Default`] has:
 ///
@@ -168,6 +169,15 @@ impl Seed {
 
     pub(super) fn build(self, context: &Context, outbox: mpsc::UnboundedSender<Outgoing>) -> Data {
         let now = context.clock.wall();
+        require_unique("account", self.accounts.iter().map(|account| account.id));
+        require_unique("room", self.rooms.iter().map(|room| room.id));
+        let tokens: Vec<&String> = self.accounts.iter().flat_map(|account| &account.tokens).collect();
+        // Tokens are not shown, those of a sandbox neither.
+        assert_eq!(
+            tokens.iter().collect::<BTreeSet<_>>().len(),
+            tokens.len(),
+            "two accounts have the same token"
+        );
         let mut ids = Ids::new(context.seed);
         let first = self.accounts.first().map_or(0, |account| account.id);
         let consent = self.consent.unwrap_or(Consent::Approve(first));

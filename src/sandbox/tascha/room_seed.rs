@@ -25,6 +25,10 @@ pub struct RoomSeed {
 }
 
 impl RoomSeed {
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
     /// A room without members.
     pub fn new(id: impl Into<String>, name: impl Into<String>) -> Self {
         Self {

@@ -9,11 +9,14 @@ use super::limits::Limits;
 use super::model::{EventType, Organization, User};
 use super::page::EndOfList;
 use super::room_seed::{RoomSeed, WebhookSeed};
+use crate::sandbox::context::require_unique;
 use axum::http::StatusCode;
 use jiff::Timestamp;
 use std::time::Duration;
 
 /// What TAS-CHA holds at the start, and how it behaves.
+///
+/// No user and no room may be there twice: the sandbox panics at its start.
 ///
 /// The default has Alice with the token [`Seed::TOKEN`], her colleague Bob, and two rooms. Build on it, or on
 /// [`Seed::new`]:
@@ -192,6 +195,8 @@ impl Seed {
     }
 
     pub(super) fn build(self, started: Timestamp, seed: u64) -> Data {
+        require_unique("user", self.users.iter().map(|user| &user.id));
+        require_unique("room", self.rooms.iter().map(RoomSeed::id));
         let mut ids = Ids::new(seed);
         let rooms = self.rooms.into_iter().map(|room| room.build(started, &mut ids)).collect();
         Data {

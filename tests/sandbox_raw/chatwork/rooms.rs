@@ -1,5 +1,5 @@
 use super::*;
-use kaiwa::sandbox::chatwork::Role;
+use kaiwa::sandbox::chatwork::{Role, Room};
 
 #[tokio::test]
 async fn a_room_is_made_changed_and_deleted() {
@@ -159,4 +159,11 @@ async fn the_profile_and_the_rooms_are_listed() {
     assert_eq!(bot.get("/rooms//messages").await.refused(404).error(), "Invalid Endpoint or HTTP method");
     assert_eq!(bot.get("/rooms/abc").await.status, 404);
     assert_eq!(bot.put("/me", &[]).await.refused(404).error(), "Invalid Endpoint or HTTP method");
+}
+
+#[tokio::test]
+#[should_panic(expected = "the seed has the room 100 twice")]
+async fn a_room_cannot_be_there_twice() {
+    let seed = Seed::default().room(Room::group(Seed::ROOM, "again").admin(1));
+    drop(Sandbox::builder().chatwork(seed).start().await);
 }
