@@ -16,8 +16,8 @@
 //! It takes TAS-CHA to list messages in the order in which they were posted, which is not documented.
 //!
 //! * **Into TAS-CHA** each message is posted exactly once: its idempotency key is made from the Chatwork message's id,
-//!   and the service remembers it for 24 hours. Only a crash in the middle of a post, and a restart later than that,
-//!   could post it twice.
+//!   and the service remembers it for 24 hours. If a post may have arrived and cannot be repeated within that time,
+//!   because the service or the relay is down, the relay says so, and does not post again.
 //! * **Into Chatwork**, which knows no such key, a post that was not answered is looked for in the room, by the
 //!   TAS-CHA message's id in its title. It is there twice if the service carries a post out after that look, and it
 //!   may be missing if more than 100 messages came meanwhile: then the relay says so, and does not post again.
@@ -51,6 +51,9 @@ const CLOCKS: Duration = Duration::from_secs(600);
 
 #[tokio::main]
 async fn main() -> Result<(), AnyError> {
+/// How long TAS-CHA remembers an idempotency key.
+const REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
+
     if env::var_os("CHATWORK_API_TOKEN").is_none() && env::var_os("TASCHA_API_KEY").is_none() {
         return play().await;
     }
@@ -98,7 +101,7 @@ struct State {
 /// A message on its way, as it is sent, so that sent again it is the same.
 #[derive(Clone, Serialize, Deserialize)]
 enum Outgoing {
-    ToTascha { key: String, body: String },
+    ToTascha { key: String, body: String, since: Timestamp },
     ToChatwork { mark: String, body: String, since: Timestamp },
 }
 
@@ -148,7 +151,7 @@ impl Relay<'_> {
                     format!("{} (Chatwork)\n{}", message.account.name, parse(&message.body).plain_text());
                 let body = text.chars().take(LONGEST).collect();
                 let key = format!("relay-{}-{}", self.ends.chatwork.id(), message.message_id);
-                self.send(Outgoing::ToTascha { key, body }).await
+                self.send(Outgoing::ToTascha { key, body, since: Timestamp::now() }).await
             }
             Ok(Event::Gap { after, before, .. }) => {
                 eprintln!("Chatwork: what is between {after:?} and {before} was not seen");
@@ -198,7 +201,11 @@ impl Relay<'_> {
     async fn deliver(&mut self, mut in_doubt: bool) -> Result<(), AnyError> {
         while let Some(outgoing) = self.state.outgoing.clone() {
             let sent = match outgoing {
-                Outgoing::ToTascha { key, body } => {
+                Outgoing::ToTascha { key, since, .. } if in_doubt && is_forgotten(since) => {
+                    eprintln!("nobody can tell whether {key} arrived; it is not posted again");
+                    Ok(())
+                }
+                Outgoing::ToTascha { key, body, .. } => {
                     self.ends.tascha.post(body).with_idempotency_key(key).await.map(drop)
                 }
                 Outgoing::ToChatwork { mark, body, since } => {
@@ -208,7 +215,9 @@ impl Relay<'_> {
             match sent {
                 Ok(()) => {}
                 Err(error) if error.outcome() == Outcome::Applied => {}
-                Err(error) if is_final(&error) => eprintln!("not relayed, because it is refused: {error}"),
+                Err(error) if is_final(&error, in_doubt) => {
+                    eprintln!("not relayed, because it is refused: {error}")
+                }
                 // A token can be replaced and a service comes back; meanwhile nothing overtakes this message.
                 Err(error) => {
                     in_doubt |= error.outcome() == Outcome::Unknown;
@@ -257,10 +266,19 @@ impl Relay<'_> {
     }
 }
 
-/// Whether the same message would be refused again.
-fn is_final(error: &kaiwa::Error) -> bool {
+/// Whether the same message would be refused again. `in_doubt`: it may have been sent before.
+fn is_final(error: &kaiwa::Error, in_doubt: bool) -> bool {
+    // What this attempt was refused for says nothing of one before it that may have arrived.
+    let refused = matches!(error.outcome(), Outcome::Rejected | Outcome::NotSent);
     let status = error.status().map(|status| status.as_u16());
-    error.is_invalid_input() || matches!(status, Some(400 | 409 | 413 | 422))
+    // A conflict with the key of a post in doubt can be that very post, which is still being carried out.
+    let conflict = status == Some(409) && !in_doubt;
+    refused && (error.is_invalid_input() || conflict || matches!(status, Some(400 | 413 | 422)))
+}
+
+/// Whether TAS-CHA may not know the key of a post any more.
+fn is_forgotten(since: Timestamp) -> bool {
+    Timestamp::now() > since + REMEMBERED - CLOCKS
 }
 
 /// What the two colleagues write: two messages that meet faults, and one to see that it goes on.
@@ -286,7 +304,10 @@ async fn play() -> Result<(), AnyError> {
     // relay is killed before it can do anything about it.
     let lost = |operation: &str| Script::on(operation).then(Fault::reset().after());
     let faults = sandbox.faults();
-    faults.script(Service::Tascha, lost("create_message").pass(1).then(Fault::silence().after()));
+    let to_tascha = lost("create_message").pass(1).then(Fault::silence().after());
+    // TAS-CHA says of the second that it is still at it. The third is lost before it is posted, and then the same.
+    let to_tascha = to_tascha.then(Fault::status(409)).pass(1).then(Fault::reset()).then(Fault::status(409));
+    faults.script(Service::Tascha, to_tascha);
     faults.script(Service::Chatwork, lost("post_message").then(Fault::silence().after()));
 
     let before = sizes(&sandbox);
