@@ -257,6 +257,28 @@ async fn redirects_are_followed_where_an_address_may_lead() {
         ("ftp://127.0.0.1/canary-signature", "scheme"),
         ("http://[canary-signature", "no URL"),
     ] {
+#[tokio::test]
+async fn a_time_limit_does_not_count_what_the_program_does_between_two_pieces() {
+    let bytes = content(1000);
+    let limit = Duration::from_secs(30);
+    let policy = || RetryPolicy::new().time_limit(limit);
+    let server = Server::play(1000, [Reply::new(200, &bytes).cut(400), part(&bytes, 400)]).await;
+    let mut stream = server.file().download().with_retry(policy()).stream().await.expect("it begins");
+    server.clock.advance(2 * limit);
+    let mut got = Vec::new();
+    while let Some(piece) = server.clock.drive(stream.try_next()).await.expect("it goes on") {
+        got.extend_from_slice(&piece);
+        server.clock.advance(2 * limit);
+    }
+    assert_eq!((got, server.asked().len()), (bytes.clone(), 2));
+
+    // What the file server takes counts.
+    let late = Reply::new(503, b"").header("retry-after", "31");
+    let server = Server::play(1000, [Reply::new(200, &bytes).cut(400), late, part(&bytes, 400)]).await;
+    let error = fetch(&server, server.file().download().with_retry(policy())).await.expect_err("too late");
+    assert_eq!((error.status().map(|status| status.as_u16()), server.asked().len()), (Some(503), 2));
+}
+
         let server = Server::play(3, [moved(302, place)]).await;
         let error = fetch(&server, server.file().download()).await.expect_err(place);
         assert!(error.to_string().contains(problem), "{error}");

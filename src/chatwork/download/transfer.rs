@@ -42,10 +42,12 @@ pub(super) struct Transfer {
     told: bool,
     /// Requests to the file server.
     sent: u32,
-    /// Failures since the last byte of progress, and when that was.
+    /// Failures since the last byte of progress, and when that was, moved on by what the caller took since then.
     failures: u32,
     since: Instant,
     /// Whether an address was refused since then.
+    /// When the caller was last handed something.
+    left: Instant,
     refused: bool,
 }
 
@@ -91,6 +93,7 @@ impl Transfer {
             since,
             refused: false,
         })
+            left: since,
     }
 
     pub(super) fn file(&self) -> &File {
@@ -123,6 +126,7 @@ impl Transfer {
             match self.open().await {
                 Ok(answer) => {
                     self.answer = Some(answer);
+                    self.left = self.settings().clock.now();
                     return Ok(());
                 }
                 Err(setback) => self.recover(setback).await?,
@@ -140,6 +144,8 @@ impl Transfer {
         if self.received == total && total > 0 {
             return Ok(None);
         }
+        // What the caller does between two pieces is no failing of the file server's.
+        self.since += self.settings().clock.now().saturating_duration_since(self.left);
         loop {
             match self.step().await {
                 Ok(Some(piece)) if piece.is_empty() => {}
@@ -147,6 +153,7 @@ impl Transfer {
                     self.received += piece.len() as u64;
                     (self.failures, self.refused) = (0, false);
                     self.since = self.settings().clock.now();
+                    self.left = self.since;
                     self.terms.progress.tell(self.received, total);
                     if self.received == total {
                         self.settings().retry_budget.succeeded();
