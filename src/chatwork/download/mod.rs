@@ -100,6 +100,9 @@ impl Download {
     /// A [`time_limit`](RetryPolicy::time_limit) counts from the last byte that was new, without the time that the
     /// program takes between two pieces of a [`stream`](Self::stream). Reading again what is there already, from a
     /// server that knows no ranges, brings nothing new.
+    pub fn with_retry(mut self, retry: RetryPolicy) -> Self {
+        self.terms.retry = Some(retry);
+        self
     }
 
     /// The content as it comes. The file server has answered when this ends.
