@@ -41,6 +41,9 @@ impl FileHandle {
 /// ranges is read again from the beginning, and what is there already is passed over. There is no timeout for the
 /// whole, whose size nobody knows.
 ///
+/// A download has to come to as many bytes as Chatwork says in [`File::filesize`], or it fails: that this is exact is
+/// inferred. A part that is shorter than the range that was asked for is taken, and what follows it is asked for.
+///
 /// Memory holds what the connection has buffered, whatever the size. A download changes nothing in the service:
 /// the [`outcome`](Error::outcome) of its failures is `NotSent` or `Rejected`, and it can be begun again.
 ///

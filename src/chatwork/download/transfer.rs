@@ -31,6 +31,8 @@ pub(super) struct Transfer {
     /// How much of the content has been handed out.
     received: u64,
     /// How much of the answer has been handed out by an earlier one.
+    /// Where in the file the answer ends: a server may send less than the range that it was asked for.
+    ends: u64,
     skip: u64,
     answer: Option<Response>,
     /// A strong validator of the content that is being put together.
@@ -45,7 +47,6 @@ pub(super) struct Transfer {
     /// Failures since the last byte of progress, and when that was, moved on by what the caller took since then.
     failures: u32,
     since: Instant,
-    /// Whether an address was refused since then.
     /// When the caller was last handed something.
     left: Instant,
     refused: bool,
@@ -83,6 +84,7 @@ impl Transfer {
             url: Some(url),
             received: 0,
             skip: 0,
+            ends: 0,
             answer: None,
             etag: None,
             ranges: true,
@@ -91,9 +93,9 @@ impl Transfer {
             sent: 0,
             failures: 0,
             since,
+            left: since,
             refused: false,
         })
-            left: since,
     }
 
     pub(super) fn file(&self) -> &File {
@@ -103,11 +105,9 @@ impl Transfer {
     /// A number for this file of this service, so that the remains of another one are not taken for its beginning.
     pub(super) fn identity(&self) -> u64 {
         let File { file_id, filename, filesize, upload_time, .. } = &self.file;
-        let mut hasher = DefaultHasher::new();
-        let base = &self.settings().base_text;
-        (base, self.handle.room.id.0, file_id.0, filename, filesize, upload_time.as_second())
-            .hash(&mut hasher);
-        hasher.finish()
+        let (base, room, uploaded) =
+            (&self.settings().base_text, self.handle.room.id, upload_time.as_second());
+        fingerprint(&format!("{base}\n{room}\n{file_id}\n{filesize}\n{uploaded}\n{filename}"))
     }
 
     /// Whether the content has contradicted what was said of it.
@@ -171,7 +171,7 @@ impl Transfer {
             Some(answer) => answer,
             None => self.open().await?,
         };
-        let left = self.file.filesize - self.received;
+        let left = self.ends - self.received;
         match self.in_time(answer.chunk()).await? {
             Ok(Some(mut piece)) => {
                 let skip = piece.len().min(usize::try_from(self.skip).unwrap_or(usize::MAX));
@@ -185,7 +185,9 @@ impl Transfer {
                 self.answer = Some(answer);
                 Ok(Some(piece))
             }
-            Ok(None) if left == 0 => Ok(None),
+            Ok(None) if left == 0 && self.ends == self.file.filesize => Ok(None),
+            // All of a part, and the next step asks for what follows it.
+            Ok(None) if left == 0 => Ok(Some(Bytes::new())),
             Ok(None) => {
                 let early = format!("the file server ended {left} bytes early");
                 Err(Setback::passing(ErrorKind::Download(early), Outcome::Rejected))
@@ -256,8 +258,8 @@ impl Transfer {
         let (status, headers) = (answer.status(), answer.headers());
         let etag = headers.get(ETAG).filter(|etag| etag.as_bytes().starts_with(b"\"")).cloned();
         let total = self.file.filesize;
-        let begins = match status {
-            StatusCode::OK => 0,
+        let (begins, ends) = match status {
+            StatusCode::OK => (0, total),
             StatusCode::PARTIAL_CONTENT if from > 0 => match content_range(headers) {
                 Some((first, last, whole))
                     if first == from
