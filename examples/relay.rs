@@ -35,6 +35,7 @@ use kaiwa::tascha::{self, UserId};
 use kaiwa::{Checkpoint, Outcome};
 use serde::{Deserialize, Serialize};
 use std::env;
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -49,8 +50,6 @@ const LONGEST: usize = 10_000;
 /// How far the clocks of the service and of this machine may be apart.
 const CLOCKS: Duration = Duration::from_secs(600);
 
-#[tokio::main]
-async fn main() -> Result<(), AnyError> {
 /// How long TAS-CHA remembers an idempotency key.
 const REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -110,6 +109,8 @@ struct Relay<'a> {
     path: &'a Path,
     state: State,
 }
+    /// How the members of the TAS-CHA room are called.
+    names: HashMap<UserId, String>,
 
 async fn relay(ends: Ends, path: &Path) -> Result<(), AnyError> {
     let state = match fs::read(path) {
@@ -117,13 +118,28 @@ async fn relay(ends: Ends, path: &Path) -> Result<(), AnyError> {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             // What is there already is not relayed.
             let mut old = ends.tascha.messages().limit(200).stream();
-            while old.try_next().await?.is_some() {}
+            let mut times: Option<(Timestamp, Timestamp)> = None;
+            while let Some(message) = old.try_next().await? {
+                if let Some(posted) = message.created_at {
+                    times = Some((times.map_or(posted, |(first, _)| first), posted));
+                }
+            }
+            if times.is_some_and(|(first, last)| first > last) {
+                return Err(
+                    "TAS-CHA lists the newest message first, and what is new would never be seen".into()
+                );
+            }
             let chatwork = ends.chatwork.watch().stream().checkpoint();
             State { chatwork, tascha: old.checkpoint(), outgoing: None }
         }
         Err(error) => return Err(error.into()),
     };
-    let mut relay = Relay { ends, path, state };
+    let mut names = HashMap::new();
+    let mut members = ends.tascha.members().limit(200).stream();
+    while let Some(member) = members.try_next().await? {
+        names.extend(member.user_id.map(|id| (id, member.display_name)));
+    }
+    let mut relay = Relay { ends, names, path, state };
     relay.save()?;
     relay.deliver(true).await?;
 
@@ -193,6 +209,12 @@ impl Relay<'_> {
     /// Writes down what is to be sent, and sends it.
     async fn send(&mut self, outgoing: Outgoing) -> Result<(), AnyError> {
         self.state.outgoing = Some(outgoing);
+    /// The name of a member, or the id of whoever has come since the relay began.
+    fn name(&self, author: Option<&UserId>) -> String {
+        let Some(id) = author else { return "?".to_owned() };
+        self.names.get(id).filter(|name| !name.is_empty()).cloned().unwrap_or_else(|| id.to_string())
+    }
+
         self.save()?;
         self.deliver(false).await
     }
