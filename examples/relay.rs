@@ -13,7 +13,8 @@
 //! It begins with what is posted from now on, and goes on where it was. What the two accounts write is not relayed,
 //! or it would come back; neither are edits and deletions. Pull the plug at any moment: before a message is sent, the
 //! state file says which one, and the next run finishes that first.
-//! It takes TAS-CHA to list messages in the order in which they were posted, which is not documented.
+//! It takes TAS-CHA to list messages in the order in which they were posted, which is not documented: it ends with an
+//! error if what is in the room at the first start is listed the other way round.
 //!
 //! * **Into TAS-CHA** each message is posted exactly once: its idempotency key is made from the Chatwork message's id,
 //!   and the service remembers it for 24 hours. If a post may have arrived and cannot be repeated within that time,
@@ -34,7 +35,6 @@ use kaiwa::sandbox::{Fault, Recorded, Sandbox, Script, Service, chatwork as play
 use kaiwa::tascha::{self, UserId};
 use kaiwa::{Checkpoint, Outcome};
 use serde::{Deserialize, Serialize};
-use std::env;
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
@@ -54,6 +54,8 @@ const CLOCKS: Duration = Duration::from_secs(600);
 const REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
 
     if env::var_os("CHATWORK_API_TOKEN").is_none() && env::var_os("TASCHA_API_KEY").is_none() {
+#[tokio::main]
+async fn main() -> Result<(), AnyError> {
         return play().await;
     }
     let set = |name: &str| env::var(name).map_err(|_| format!("{name} is not set"));
