@@ -36,6 +36,7 @@ use kaiwa::tascha::{self, UserId};
 use kaiwa::{Checkpoint, Outcome};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
+use std::env;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -53,9 +54,9 @@ const CLOCKS: Duration = Duration::from_secs(600);
 /// How long TAS-CHA remembers an idempotency key.
 const REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
 
-    if env::var_os("CHATWORK_API_TOKEN").is_none() && env::var_os("TASCHA_API_KEY").is_none() {
 #[tokio::main]
 async fn main() -> Result<(), AnyError> {
+    if env::var_os("CHATWORK_API_TOKEN").is_none() && env::var_os("TASCHA_API_KEY").is_none() {
         return play().await;
     }
     let set = |name: &str| env::var(name).map_err(|_| format!("{name} is not set"));
@@ -108,11 +109,11 @@ enum Outgoing {
 
 struct Relay<'a> {
     ends: Ends,
+    /// How the members of the TAS-CHA room are called.
+    names: HashMap<UserId, String>,
     path: &'a Path,
     state: State,
 }
-    /// How the members of the TAS-CHA room are called.
-    names: HashMap<UserId, String>,
 
 async fn relay(ends: Ends, path: &Path) -> Result<(), AnyError> {
     let state = match fs::read(path) {
@@ -192,7 +193,7 @@ impl Relay<'_> {
                     if message.author_id.as_ref() == Some(&self.ends.user) {
                         continue;
                     }
-                    let author = message.author_id.map_or_else(|| "?".to_owned(), |id| id.to_string());
+                    let author = self.name(message.author_id.as_ref());
                     let mark = format!("(TAS-CHA {})", message.id);
                     let body = notation::Message::new()
                         .info(format!("{author} {mark}"), |info| info.text(&message.body))
@@ -208,15 +209,15 @@ impl Relay<'_> {
         }
     }
 
-    /// Writes down what is to be sent, and sends it.
-    async fn send(&mut self, outgoing: Outgoing) -> Result<(), AnyError> {
-        self.state.outgoing = Some(outgoing);
     /// The name of a member, or the id of whoever has come since the relay began.
     fn name(&self, author: Option<&UserId>) -> String {
         let Some(id) = author else { return "?".to_owned() };
         self.names.get(id).filter(|name| !name.is_empty()).cloned().unwrap_or_else(|| id.to_string())
     }
 
+    /// Writes down what is to be sent, and sends it.
+    async fn send(&mut self, outgoing: Outgoing) -> Result<(), AnyError> {
+        self.state.outgoing = Some(outgoing);
         self.save()?;
         self.deliver(false).await
     }
@@ -338,7 +339,7 @@ async fn play() -> Result<(), AnyError> {
     let path = env::temp_dir().join(format!("kaiwa-relay-{}.json", std::process::id()));
     let played = timeout(Duration::from_secs(60), converse(&sandbox, &ends, &path)).await;
     // The state is of rooms that are about to go.
-    fs::remove_file(&path)?;
+    let _ = fs::remove_file(&path);
     played.map_err(|_| "the relay does not come to an end")??;
     check(&sandbox, before)
 }
@@ -432,6 +433,12 @@ fn check(sandbox: &Sandbox, before: [usize; 2]) -> Result<(), AnyError> {
         wrong += usize::from(times != 1);
         println!("{times} × into {}: {text}", if into_tascha { "TAS-CHA " } else { "Chatwork" });
     }
+    let named = ON_TASCHA
+        .iter()
+        .all(|text| relayed(sandbox, text, false).iter().all(|body| body.contains("Bob (TAS-CHA ")));
+    if !named {
+        return Err("the messages do not say who wrote them".into());
+    }
     // Three were written in each room, three were relayed into it, and nothing came back.
     let added = [0, 1].map(|room| sizes(sandbox)[room] - before[room]);
     if wrong > 0 || added != [6, 6] {
@@ -444,4 +451,40 @@ fn check(sandbox: &Sandbox, before: [usize; 2]) -> Result<(), AnyError> {
     println!("Posts to Chatwork: {unkeyed}, of them {} again.", again[1]);
     println!("Every message is on the other side exactly once.");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_list_that_begins_with_the_newest_is_not_relayed_in_silence() {
+        let sandbox = Sandbox::start().await.expect("a port");
+        let clients = sandbox.client();
+        let second = Duration::from_secs(1);
+        let ends = Ends {
+            chatwork: clients.chatwork.room(100.into()),
+            account: AccountId(1),
+            tascha: clients.tascha.room(Seed::SECOND_ROOM),
+            user: UserId::from(Seed::USER),
+            poll: second,
+            watch: second,
+            look: second,
+        };
+        let message =
+            |id, day| format!(r#"{{"id":"{id}","body":"a","createdAt":"2026-01-{day}T00:00:00Z"}}"#);
+        let list = format!(r#"{{"data":[{},{}],"nextCursor":null}}"#, message("b", "02"), message("a", "01"));
+        let list = Fault::status(200).body("application/json", list);
+        sandbox.faults().script(Service::Tascha, Script::on("list_messages").then(list));
+        let path = env::temp_dir().join(format!("kaiwa-relay-order-{}.json", std::process::id()));
+        let error = relay(ends, &path).await.expect_err("nothing new would be seen");
+        assert!(error.to_string().contains("newest"), "{error}");
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_key_counts_as_forgotten_before_it_is() {
+        let ago = |hours: u64| Timestamp::now() - Duration::from_secs(hours * 3600);
+        assert!(!is_forgotten(ago(23)) && is_forgotten(ago(24)));
+    }
 }
