@@ -477,7 +477,8 @@ mod tests {
         let list = Fault::status(200).body("application/json", list);
         sandbox.faults().script(Service::Tascha, Script::on("list_messages").then(list));
         let path = env::temp_dir().join(format!("kaiwa-relay-order-{}.json", std::process::id()));
-        let error = relay(ends, &path).await.expect_err("nothing new would be seen");
+        let ended = timeout(Duration::from_secs(30), relay(ends, &path)).await.expect("it ends by itself");
+        let error = ended.expect_err("nothing new would be seen");
         assert!(error.to_string().contains("newest"), "{error}");
         assert!(!path.exists());
     }
