@@ -13,11 +13,12 @@
 //! It begins with what is posted from now on, and goes on where it was. What the two accounts write is not relayed,
 //! or it would come back; neither are edits and deletions. Pull the plug at any moment: before a message is sent, the
 //! state file says which one, and the next run finishes that first.
-//! It takes TAS-CHA to list messages in the order in which they were posted, which is not documented.
+//! It takes TAS-CHA to list messages in the order in which they were posted, which is not documented: it ends with an
+//! error if what is in the room at the first start is listed the other way round.
 //!
 //! * **Into TAS-CHA** each message is posted exactly once: its idempotency key is made from the Chatwork message's id,
-//!   and the service remembers it for 24 hours. Only a crash in the middle of a post, and a restart later than that,
-//!   could post it twice.
+//!   and the service remembers it for 24 hours. If a post may have arrived and cannot be repeated within that time,
+//!   because the service or the relay is down, the relay says so, and does not post again.
 //! * **Into Chatwork**, which knows no such key, a post that was not answered is looked for in the room, by the
 //!   TAS-CHA message's id in its title. It is there twice if the service carries a post out after that look, and it
 //!   may be missing if more than 100 messages came meanwhile: then the relay says so, and does not post again.
@@ -34,6 +35,7 @@ use kaiwa::sandbox::{Fault, Recorded, Sandbox, Script, Service, chatwork as play
 use kaiwa::tascha::{self, UserId};
 use kaiwa::{Checkpoint, Outcome};
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 use std::env;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
@@ -48,6 +50,9 @@ const LONGEST: usize = 10_000;
 
 /// How far the clocks of the service and of this machine may be apart.
 const CLOCKS: Duration = Duration::from_secs(600);
+
+/// How long TAS-CHA remembers an idempotency key.
+const REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[tokio::main]
 async fn main() -> Result<(), AnyError> {
@@ -98,12 +103,14 @@ struct State {
 /// A message on its way, as it is sent, so that sent again it is the same.
 #[derive(Clone, Serialize, Deserialize)]
 enum Outgoing {
-    ToTascha { key: String, body: String },
+    ToTascha { key: String, body: String, since: Timestamp },
     ToChatwork { mark: String, body: String, since: Timestamp },
 }
 
 struct Relay<'a> {
     ends: Ends,
+    /// How the members of the TAS-CHA room are called.
+    names: HashMap<UserId, String>,
     path: &'a Path,
     state: State,
 }
@@ -114,13 +121,28 @@ async fn relay(ends: Ends, path: &Path) -> Result<(), AnyError> {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             // What is there already is not relayed.
             let mut old = ends.tascha.messages().limit(200).stream();
-            while old.try_next().await?.is_some() {}
+            let mut times: Option<(Timestamp, Timestamp)> = None;
+            while let Some(message) = old.try_next().await? {
+                if let Some(posted) = message.created_at {
+                    times = Some((times.map_or(posted, |(first, _)| first), posted));
+                }
+            }
+            if times.is_some_and(|(first, last)| first > last) {
+                return Err(
+                    "TAS-CHA lists the newest message first, and what is new would never be seen".into()
+                );
+            }
             let chatwork = ends.chatwork.watch().stream().checkpoint();
             State { chatwork, tascha: old.checkpoint(), outgoing: None }
         }
         Err(error) => return Err(error.into()),
     };
-    let mut relay = Relay { ends, path, state };
+    let mut names = HashMap::new();
+    let mut members = ends.tascha.members().limit(200).stream();
+    while let Some(member) = members.try_next().await? {
+        names.extend(member.user_id.map(|id| (id, member.display_name)));
+    }
+    let mut relay = Relay { ends, names, path, state };
     relay.save()?;
     relay.deliver(true).await?;
 
@@ -148,7 +170,7 @@ impl Relay<'_> {
                     format!("{} (Chatwork)\n{}", message.account.name, parse(&message.body).plain_text());
                 let body = text.chars().take(LONGEST).collect();
                 let key = format!("relay-{}-{}", self.ends.chatwork.id(), message.message_id);
-                self.send(Outgoing::ToTascha { key, body }).await
+                self.send(Outgoing::ToTascha { key, body, since: Timestamp::now() }).await
             }
             Ok(Event::Gap { after, before, .. }) => {
                 eprintln!("Chatwork: what is between {after:?} and {before} was not seen");
@@ -171,7 +193,7 @@ impl Relay<'_> {
                     if message.author_id.as_ref() == Some(&self.ends.user) {
                         continue;
                     }
-                    let author = message.author_id.map_or_else(|| "?".to_owned(), |id| id.to_string());
+                    let author = self.name(message.author_id.as_ref());
                     let mark = format!("(TAS-CHA {})", message.id);
                     let body = notation::Message::new()
                         .info(format!("{author} {mark}"), |info| info.text(&message.body))
@@ -187,6 +209,12 @@ impl Relay<'_> {
         }
     }
 
+    /// The name of a member, or the id of whoever has come since the relay began.
+    fn name(&self, author: Option<&UserId>) -> String {
+        let Some(id) = author else { return "?".to_owned() };
+        self.names.get(id).filter(|name| !name.is_empty()).cloned().unwrap_or_else(|| id.to_string())
+    }
+
     /// Writes down what is to be sent, and sends it.
     async fn send(&mut self, outgoing: Outgoing) -> Result<(), AnyError> {
         self.state.outgoing = Some(outgoing);
@@ -198,7 +226,11 @@ impl Relay<'_> {
     async fn deliver(&mut self, mut in_doubt: bool) -> Result<(), AnyError> {
         while let Some(outgoing) = self.state.outgoing.clone() {
             let sent = match outgoing {
-                Outgoing::ToTascha { key, body } => {
+                Outgoing::ToTascha { key, since, .. } if in_doubt && is_forgotten(since) => {
+                    eprintln!("nobody can tell whether {key} arrived; it is not posted again");
+                    Ok(())
+                }
+                Outgoing::ToTascha { key, body, .. } => {
                     self.ends.tascha.post(body).with_idempotency_key(key).await.map(drop)
                 }
                 Outgoing::ToChatwork { mark, body, since } => {
@@ -208,7 +240,9 @@ impl Relay<'_> {
             match sent {
                 Ok(()) => {}
                 Err(error) if error.outcome() == Outcome::Applied => {}
-                Err(error) if is_final(&error) => eprintln!("not relayed, because it is refused: {error}"),
+                Err(error) if is_final(&error, in_doubt) => {
+                    eprintln!("not relayed, because it is refused: {error}")
+                }
                 // A token can be replaced and a service comes back; meanwhile nothing overtakes this message.
                 Err(error) => {
                     in_doubt |= error.outcome() == Outcome::Unknown;
@@ -257,10 +291,19 @@ impl Relay<'_> {
     }
 }
 
-/// Whether the same message would be refused again.
-fn is_final(error: &kaiwa::Error) -> bool {
+/// Whether the same message would be refused again. `in_doubt`: it may have been sent before.
+fn is_final(error: &kaiwa::Error, in_doubt: bool) -> bool {
+    // What this attempt was refused for says nothing of one before it that may have arrived.
+    let refused = matches!(error.outcome(), Outcome::Rejected | Outcome::NotSent);
     let status = error.status().map(|status| status.as_u16());
-    error.is_invalid_input() || matches!(status, Some(400 | 409 | 413 | 422))
+    // A conflict with the key of a post in doubt can be that very post, which is still being carried out.
+    let conflict = status == Some(409) && !in_doubt;
+    refused && (error.is_invalid_input() || conflict || matches!(status, Some(400 | 413 | 422)))
+}
+
+/// Whether TAS-CHA may not know the key of a post any more.
+fn is_forgotten(since: Timestamp) -> bool {
+    Timestamp::now() > since + REMEMBERED - CLOCKS
 }
 
 /// What the two colleagues write: two messages that meet faults, and one to see that it goes on.
@@ -286,14 +329,17 @@ async fn play() -> Result<(), AnyError> {
     // relay is killed before it can do anything about it.
     let lost = |operation: &str| Script::on(operation).then(Fault::reset().after());
     let faults = sandbox.faults();
-    faults.script(Service::Tascha, lost("create_message").pass(1).then(Fault::silence().after()));
+    let to_tascha = lost("create_message").pass(1).then(Fault::silence().after());
+    // TAS-CHA says of the second that it is still at it. The third is lost before it is posted, and then the same.
+    let to_tascha = to_tascha.then(Fault::status(409)).pass(1).then(Fault::reset()).then(Fault::status(409));
+    faults.script(Service::Tascha, to_tascha);
     faults.script(Service::Chatwork, lost("post_message").then(Fault::silence().after()));
 
     let before = sizes(&sandbox);
     let path = env::temp_dir().join(format!("kaiwa-relay-{}.json", std::process::id()));
     let played = timeout(Duration::from_secs(60), converse(&sandbox, &ends, &path)).await;
     // The state is of rooms that are about to go.
-    fs::remove_file(&path)?;
+    let _ = fs::remove_file(&path);
     played.map_err(|_| "the relay does not come to an end")??;
     check(&sandbox, before)
 }
@@ -387,6 +433,12 @@ fn check(sandbox: &Sandbox, before: [usize; 2]) -> Result<(), AnyError> {
         wrong += usize::from(times != 1);
         println!("{times} × into {}: {text}", if into_tascha { "TAS-CHA " } else { "Chatwork" });
     }
+    let named = ON_TASCHA
+        .iter()
+        .all(|text| relayed(sandbox, text, false).iter().all(|body| body.contains("Bob (TAS-CHA ")));
+    if !named {
+        return Err("the messages do not say who wrote them".into());
+    }
     // Three were written in each room, three were relayed into it, and nothing came back.
     let added = [0, 1].map(|room| sizes(sandbox)[room] - before[room]);
     if wrong > 0 || added != [6, 6] {
@@ -399,4 +451,41 @@ fn check(sandbox: &Sandbox, before: [usize; 2]) -> Result<(), AnyError> {
     println!("Posts to Chatwork: {unkeyed}, of them {} again.", again[1]);
     println!("Every message is on the other side exactly once.");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_list_that_begins_with_the_newest_is_not_relayed_in_silence() {
+        let sandbox = Sandbox::start().await.expect("a port");
+        let clients = sandbox.client();
+        let second = Duration::from_secs(1);
+        let ends = Ends {
+            chatwork: clients.chatwork.room(100.into()),
+            account: AccountId(1),
+            tascha: clients.tascha.room(Seed::SECOND_ROOM),
+            user: UserId::from(Seed::USER),
+            poll: second,
+            watch: second,
+            look: second,
+        };
+        let message =
+            |id, day| format!(r#"{{"id":"{id}","body":"a","createdAt":"2026-01-{day}T00:00:00Z"}}"#);
+        let list = format!(r#"{{"data":[{},{}],"nextCursor":null}}"#, message("b", "02"), message("a", "01"));
+        let list = Fault::status(200).body("application/json", list);
+        sandbox.faults().script(Service::Tascha, Script::on("list_messages").then(list));
+        let path = env::temp_dir().join(format!("kaiwa-relay-order-{}.json", std::process::id()));
+        let ended = timeout(Duration::from_secs(30), relay(ends, &path)).await.expect("it ends by itself");
+        let error = ended.expect_err("nothing new would be seen");
+        assert!(error.to_string().contains("newest"), "{error}");
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_key_counts_as_forgotten_before_it_is() {
+        let ago = |hours: u64| Timestamp::now() - Duration::from_secs(hours * 3600);
+        assert!(!is_forgotten(ago(23)) && is_forgotten(ago(24)));
+    }
 }

@@ -72,6 +72,12 @@
 //! the documentation of each operation: Chatwork's and Lancers' posts are unsafe, TAS-CHA's writes are keyed. When an
 //! earlier attempt may have been applied, a later refusal does not take that back: the outcome stays `Unknown`.
 //!
+//! # Bots
+//!
+//! [`chatwork::bot`] hands new messages to a function of yours, each once, from a [watch](chatwork::watch) that asks or
+//! from [webhooks](chatwork::webhook) that are told: [`guide::webhooks`]. [`chatwork::notation`] writes mentions, quotes
+//! and boxes, so that a user's text in them stays text, and reads them: [`guide::notation`].
+//!
 //! # Files
 //!
 //! An [`Upload`] is made of bytes, of a file by its path, of a reader or of a stream. Chatwork's files come back with

@@ -163,7 +163,12 @@ async fn content_that_contradicts_itself_is_refused() {
         ("a part nobody asked for", vec![part(&bytes, 0)]),
         ("another part", vec![begun(), range("bytes 300-999/1000", 300)]),
         ("a part of another file", vec![begun(), range("bytes 400-999/2000", 400)]),
-        ("a part that ends early", vec![begun(), range("bytes 400-899/1000", 500)]),
+        ("a part that ends before it begins", vec![begun(), range("bytes 400-399/1000", 500)]),
+        ("a part that goes beyond the file", vec![begun(), range("bytes 400-1000/*", 500)]),
+        (
+            "a short part that is longer than it says",
+            vec![begun(), range("bytes 400-899/1000", 400).without_length()],
+        ),
         ("a part that does not say which", vec![begun(), Reply::new(206, &bytes[400..])]),
         ("a part of another length", vec![begun(), range("bytes 400-999/1000", 500)]),
         ("another version", vec![begun(), Reply::new(200, &bytes).header("etag", "\"2\"")]),
@@ -176,6 +181,29 @@ async fn content_that_contradicts_itself_is_refused() {
         assert_eq!((error.outcome(), server.asked().len()), (Outcome::Rejected, requests), "{what}: {error}");
         assert_secret(&error);
     }
+}
+
+#[tokio::test]
+async fn a_part_that_is_shorter_than_asked_for_is_gone_on_with() {
+    let bytes = content(1000);
+    let short = |from: usize, to: usize| {
+        let range = format!("bytes {from}-{}/1000", to - 1);
+        Reply::new(206, &bytes[from..to]).header("content-range", range)
+    };
+    let open = || short(900, 950).without_length();
+    let replies = [Reply::new(200, &bytes).cut(400), short(400, 900), open(), part(&bytes, 950)];
+    let server = Server::play(1000, replies).await;
+    // One failure, and no more: a part is none.
+    let download = server.file().download().with_retry(RetryPolicy::new().attempts(2));
+    assert_eq!(fetch(&server, download).await.expect("its content"), bytes);
+    let range = |from: usize| Some(format!("bytes={from}-"));
+    assert_eq!(server.ranges(), [None, range(400), range(900), range(950)]);
+
+    // One that breaks off is a failure.
+    let replies = [Reply::new(200, &bytes).cut(400), short(400, 900).cut(100), part(&bytes, 500)];
+    let server = Server::play(1000, replies).await;
+    assert_eq!(fetch(&server, server.file().download()).await.expect("its content"), bytes);
+    assert_eq!(server.ranges(), [None, range(400), range(500)]);
 }
 
 #[tokio::test]
@@ -227,6 +255,28 @@ async fn failures_in_a_row_are_bounded_by_policy_and_budget() {
     let file = file.room(kaiwa::chatwork::RoomId(1)).file(kaiwa::chatwork::FileId(7));
     let pace = file.download();
     assert_eq!(fetch(&server, pace).await.expect("its content"), &bytes[..50]);
+}
+
+#[tokio::test]
+async fn a_time_limit_does_not_count_what_the_program_does_between_two_pieces() {
+    let bytes = content(1000);
+    let limit = Duration::from_secs(30);
+    let policy = || RetryPolicy::new().time_limit(limit);
+    let server = Server::play(1000, [Reply::new(200, &bytes).cut(400), part(&bytes, 400)]).await;
+    let mut stream = server.file().download().with_retry(policy()).stream().await.expect("it begins");
+    server.clock.advance(2 * limit);
+    let mut got = Vec::new();
+    while let Some(piece) = server.clock.drive(stream.try_next()).await.expect("it goes on") {
+        got.extend_from_slice(&piece);
+        server.clock.advance(2 * limit);
+    }
+    assert_eq!((got, server.asked().len()), (bytes.clone(), 2));
+
+    // What the file server takes counts.
+    let late = Reply::new(503, b"").header("retry-after", "31");
+    let server = Server::play(1000, [Reply::new(200, &bytes).cut(400), late, part(&bytes, 400)]).await;
+    let error = fetch(&server, server.file().download().with_retry(policy())).await.expect_err("too late");
+    assert_eq!((error.status().map(|status| status.as_u16()), server.asked().len()), (Some(503), 2));
 }
 
 #[tokio::test]

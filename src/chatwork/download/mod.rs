@@ -41,6 +41,9 @@ impl FileHandle {
 /// ranges is read again from the beginning, and what is there already is passed over. There is no timeout for the
 /// whole, whose size nobody knows.
 ///
+/// A download has to come to as many bytes as Chatwork says in [`File::filesize`], or it fails: that this is exact is
+/// inferred. A part that is shorter than the range that was asked for is taken, and what follows it is asked for.
+///
 /// Memory holds what the connection has buffered, whatever the size. A download changes nothing in the service:
 /// the [`outcome`](Error::outcome) of its failures is `NotSent` or `Rejected`, and it can be begun again.
 ///
@@ -93,6 +96,10 @@ impl Download {
     }
 
     /// How often and how fast the download goes on after failures, instead of as the client's calls do.
+    ///
+    /// A [`time_limit`](RetryPolicy::time_limit) counts from the last byte that was new, without the time that the
+    /// program takes between two pieces of a [`stream`](Self::stream). Reading again what is there already, from a
+    /// server that knows no ranges, brings nothing new.
     pub fn with_retry(mut self, retry: RetryPolicy) -> Self {
         self.terms.retry = Some(retry);
         self
@@ -131,7 +138,9 @@ impl Download {
     /// It is written beside it first, to `<name>.<file id>-<hash>.part`, and given its name once it is complete, of the
     /// length that Chatwork says, and on the disk: at `path` there is always the whole file, or what was there before.
     /// A file whose download fails, or is dropped, stays as it is under the other name, and the next download to the
-    /// same `path` goes on with it, in another process too: under one id a file's content never changes.
+    /// same `path` goes on with it, in another process too: under one id a file's content never changes. What is at
+    /// `path` is replaced and not written over: the new file has neither its mode nor its owner, and where there was a
+    /// symbolic link there is the file.
     ///
     /// ```no_run
     /// # async fn example(file: kaiwa::chatwork::FileHandle) -> Result<(), kaiwa::Error> {
@@ -146,7 +155,7 @@ impl Download {
     /// # Errors
     ///
     /// As [`stream`](Self::stream); [`ErrorKind::File`] if a file cannot be written, or if another download of the same
-    /// file to the same path is under way, here or in another process.
+    /// file to the same path is under way, here or in another process, and goes on for about a second more.
     pub async fn to_file(self, path: impl AsRef<Path>) -> Result<File, Error> {
         let mut transfer = Transfer::describe(self.file, self.terms).await?;
         let mut partial = Partial::open(path.as_ref(), transfer.identity(), transfer.file()).await?;

@@ -7,6 +7,7 @@ use same_file::Handle;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 
 /// The longest part of the target's name that is taken over, in bytes: common file systems take 255 in all.
@@ -34,15 +35,17 @@ impl Partial {
         let name = &name[..end];
         let path = target.with_file_name(format!("{name}.{}-{identity:016x}.part", description.file_id));
         let total = description.filesize;
-        let opening = tokio::task::spawn_blocking(move || {
-            if target.is_dir() {
-                return Err(failed("write", &target, io::ErrorKind::IsADirectory.into()));
-            }
-            let (file, length) = open(&path, total).map_err(|error| failed("write", &path, error))?;
-            Ok(Self { file: tokio::fs::File::from_std(file), path, target, length, total })
+        if tokio::fs::metadata(&target).await.is_ok_and(|target| target.is_dir()) {
+            return Err(failed("write", &target, io::ErrorKind::IsADirectory.into()));
+        }
+        let opened = patiently(|| {
+            let path = path.clone();
+            // A blocking task is not aborted once it runs, and does not panic.
+            let opening = tokio::task::spawn_blocking(move || open(&path, total));
+            async { opening.await.map_err(io::Error::other)? }
         });
-        // A blocking task is not aborted once it runs, and does not panic.
-        opening.await.unwrap_or_else(|error| Err(failed("open", Path::new(""), io::Error::other(error))))
+        let (file, length) = opened.await.map_err(|error| failed("write", &path, error))?;
+        Ok(Self { file: tokio::fs::File::from_std(file), path, target, length, total })
     }
 
     /// How much is there.
@@ -91,6 +94,19 @@ async fn sync_parent(target: &Path) {
     }
 }
 
+/// Tries for about a second. The last write of a download that was dropped cannot be called off, and keeps the lock
+/// until it is done: by real time, whatever the client's clock is.
+async fn patiently<T, F: Future<Output = io::Result<T>>>(mut open: impl FnMut() -> F) -> io::Result<T> {
+    for _ in 0..20 {
+        match open().await {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            opened => return opened,
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    open().await
+}
+
 /// The locked file, and how much of it is of use.
 fn open(path: &Path, total: u64) -> io::Result<(File, u64)> {
     loop {
@@ -134,6 +150,7 @@ fn failed(doing: &'static str, path: &Path, source: io::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::future::ready;
 
     #[test]
     fn a_file_that_was_completed_by_another_download_is_not_taken_for_the_one_in_its_place() {
@@ -145,6 +162,25 @@ mod tests {
         assert!(!is_at(&file, &path).expect("nothing is there"));
         let (next, _) = open(&path, 10).expect("the lock went with the file");
         assert!(!is_at(&file, &path).expect("another is there") && is_at(&next, &path).expect("it is there"));
+    }
+
+    #[tokio::test]
+    async fn a_lock_that_is_let_go_of_soon_is_waited_for() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("a.part");
+        let mut held = Some(open(&path, 10).expect("it can be made"));
+        let mut tries = 0;
+        let opened = patiently(|| {
+            tries += 1;
+            if tries == 3 {
+                held = None;
+            }
+            ready(open(&path, 10))
+        });
+        assert_eq!(opened.await.expect("it is free in the end").1, 0);
+        assert_eq!(tries, 3);
+        let other = patiently(|| ready(Err::<(), _>(io::ErrorKind::NotFound.into()))).await;
+        assert_eq!(other.expect_err("no wait helps").kind(), io::ErrorKind::NotFound);
     }
 
     #[test]

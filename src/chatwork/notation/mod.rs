@@ -40,12 +40,13 @@
 //! full-width forms, and does so [everywhere](escape), not only where a tag would result: the list of tags is not
 //! published in full, and a tag could otherwise be put together from the end of one text and the start of the next.
 //! Text in [`code`](Message::code) keeps its brackets, as nothing in there is a tag, except that a `[/code` in it loses
-//! the bracket.
+//! the bracket. That is inferred, since the service does not document `[code]`: for text from anybody,
+//! [`text`](Message::text) is the cautious way.
 //!
 //! # Sources
 //!
-//! The tags of the service's notation page, and those seen in real messages: the latter, and how malformed tags are
-//! taken, are inferred. `[deleted]` counts only as the whole message. Emoticons such as `(sweat)` are plain text.
+//! The tags of the service's notation page, and those seen in real messages: the latter (`toall`, `code`, `deleted`,
+//! `task`, `preview`, `download`, `dtext`), and how malformed tags are taken, are inferred. `[deleted]` counts only as the whole message. Emoticons such as `(sweat)` are plain text.
 
 mod head;
 mod kind;
