@@ -196,3 +196,27 @@ async fn a_name_of_the_greatest_length_has_room_beside_it() {
     world.file.download().to_file(&target).await.expect("it is saved");
     assert_eq!(fs::read(&target).expect("it is there"), b"content");
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn what_was_there_stays_what_it_was() {
+    use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
+    use std::os::unix::net::UnixListener;
+
+    let ((directory, target), world) = (directory(), world(&content(1_000)).await);
+    let (link, socket) = (directory.path().join("link"), directory.path().join("socket"));
+    fs::write(&target, "what was there before").expect("it can be written");
+    fs::set_permissions(&target, fs::Permissions::from_mode(0o600)).expect("it is ours");
+    symlink(&target, &link).expect("a link");
+    let _listener = UnixListener::bind(&socket).expect("a socket");
+
+    world.file.download().to_file(&link).await.expect("it is saved");
+    assert!(fs::symlink_metadata(&link).expect("it is there").is_symlink());
+    assert_eq!(fs::read(&target).expect("it is there"), content(1_000));
+    assert_eq!(fs::metadata(&target).expect("it is there").permissions().mode() & 0o777, 0o600);
+
+    let error = world.file.download().to_file(&socket).await.expect_err("it is no file");
+    assert!(error.to_string().contains("it is not a regular file"), "{error}");
+    assert!(fs::metadata(&socket).expect("it is there").file_type().is_socket());
+    assert_eq!(names(directory.path()), ["link", "socket", "見積.pdf"]);
+}

@@ -139,8 +139,8 @@ impl Download {
     /// length that Chatwork says, and on the disk: at `path` there is always the whole file, or what was there before.
     /// A file whose download fails, or is dropped, stays as it is under the other name, and the next download to the
     /// same `path` goes on with it, in another process too: under one id a file's content never changes. What is at
-    /// `path` is replaced and not written over: the new file has neither its mode nor its owner, and where there was a
-    /// symbolic link there is the file.
+    /// `path` is replaced and not written over: the new file has its mode, but not its owner. A symbolic link stays one,
+    /// and what it leads to is replaced; what is no regular file is refused.
     ///
     /// ```no_run
     /// # async fn example(file: kaiwa::chatwork::FileHandle) -> Result<(), kaiwa::Error> {

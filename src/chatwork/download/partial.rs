@@ -4,7 +4,7 @@ use crate::chatwork::File as Description;
 use crate::error::{Call, Error, ErrorKind, Outcome};
 use crate::transport::operation::{DOWNLOAD, Safety};
 use same_file::Handle;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -20,12 +20,29 @@ pub(super) struct Partial {
     target: PathBuf,
     length: u64,
     total: u64,
+    /// Those of the file that it replaces.
+    permissions: Option<Permissions>,
 }
 
 impl Partial {
     /// Opens what an earlier download has left, or begins.
     pub(super) async fn open(target: &Path, identity: u64, description: &Description) -> Result<Self, Error> {
-        let target = target.to_owned();
+        let mut target = target.to_owned();
+        let replaced = match tokio::fs::metadata(&target).await {
+            Ok(found) if found.is_dir() => {
+                return Err(failed("write", &target, io::ErrorKind::IsADirectory.into()));
+            }
+            // A device or a pipe would become a file.
+            Ok(found) if !found.is_file() => {
+                return Err(failed("write", &target, io::Error::other("it is not a regular file")));
+            }
+            Ok(found) => {
+                // A link stays one, and what it leads to is replaced.
+                target = tokio::fs::canonicalize(&target).await.unwrap_or(target);
+                Some(found.permissions())
+            }
+            Err(_) => None,
+        };
         let Some(name) = target.file_name() else {
             return Err(failed("write", &target, io::Error::other("it has no file name")));
         };
@@ -35,9 +52,6 @@ impl Partial {
         let name = &name[..end];
         let path = target.with_file_name(format!("{name}.{}-{identity:016x}.part", description.file_id));
         let total = description.filesize;
-        if tokio::fs::metadata(&target).await.is_ok_and(|target| target.is_dir()) {
-            return Err(failed("write", &target, io::ErrorKind::IsADirectory.into()));
-        }
         let opened = patiently(|| {
             let path = path.clone();
             // A blocking task is not aborted once it runs, and does not panic.
@@ -45,7 +59,8 @@ impl Partial {
             async { opening.await.map_err(io::Error::other)? }
         });
         let (file, length) = opened.await.map_err(|error| failed("write", &path, error))?;
-        Ok(Self { file: tokio::fs::File::from_std(file), path, target, length, total })
+        let file = tokio::fs::File::from_std(file);
+        Ok(Self { file, path, target, length, total, permissions: replaced })
     }
 
     /// How much is there.
@@ -68,9 +83,12 @@ impl Partial {
 
     /// Puts the complete file in its target's place.
     pub(super) async fn finish(mut self) -> Result<(), Error> {
-        let Self { file, path, target, total, .. } = &mut self;
+        let Self { file, path, target, total, permissions, .. } = &mut self;
         let synced = async {
             file.flush().await?;
+            if let Some(permissions) = permissions.take() {
+                file.set_permissions(permissions).await?;
+            }
             file.sync_all().await?;
             match file.metadata().await?.len() {
                 length if length == *total => Ok(()),
