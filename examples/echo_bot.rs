@@ -5,8 +5,8 @@
 //! ```
 //!
 //! The server verifies a webhook, puts it into the bot's inbox and answers at once; the bot answers those messages
-//! that name it and are no replies to it. It passes over its own messages and repeats, keeps the order within a room, and with Ctrl-C finishes
-//! what it accepted.
+//! that name it and are no replies to it. It passes over its own messages and repeats, keeps the order within a room,
+//! and with Ctrl-C finishes what it accepted.
 //!
 //! | variable | what it is |
 //! |---|---|

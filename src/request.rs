@@ -243,19 +243,7 @@ fn raw_operation(method: &Method) -> &'static Operation {
 }
 
 const fn raw_entry(method: Method, safety: Safety) -> Operation {
-    Operation {
-        id: "raw",
-        method,
-        path: "(a path of your own)",
-        safety,
-        empty_list: false,
-        room_limit: false,
-        versioned: false,
-        units: 0,
-        scopes: &[],
-        page: None,
-        inferred: None,
-    }
+    Operation::unspecified("raw", method, "(a path of your own)", safety)
 }
 
 impl Request<Raw> {

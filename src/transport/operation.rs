@@ -55,19 +55,32 @@ pub struct Operation {
 }
 
 /// The request for a file's content, which is no operation of the service: the address is told in its answer.
-pub(crate) static DOWNLOAD: Operation = Operation {
-    id: "download_file",
-    method: Method::GET,
-    path: "(the file's address)",
-    safety: Safety::Safe,
-    empty_list: false,
-    room_limit: false,
-    versioned: false,
-    units: 0,
-    scopes: &[],
-    page: None,
-    inferred: None,
-};
+pub(crate) static DOWNLOAD: Operation =
+    Operation::unspecified("download_file", Method::GET, "(the file's address)", Safety::Safe);
+
+impl Operation {
+    /// One that no specification has.
+    pub(crate) const fn unspecified(
+        id: &'static str,
+        method: Method,
+        path: &'static str,
+        safety: Safety,
+    ) -> Self {
+        Self {
+            id,
+            method,
+            path,
+            safety,
+            empty_list: false,
+            room_limit: false,
+            versioned: false,
+            units: 0,
+            scopes: &[],
+            page: None,
+            inferred: None,
+        }
+    }
+}
 
 /// Method and path template, such as `POST /rooms/{room_id}/messages`.
 impl fmt::Display for Operation {
