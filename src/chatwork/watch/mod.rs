@@ -38,7 +38,8 @@
 //! | [`from_window`](Builder::from_window) | is new | the newest 100, then all later ones |
 //! | [`from_checkpoint`](Builder::from_checkpoint) | is compared with what was told | what came since, or a gap and the newest 100 |
 //!
-//! "Now" is the first look at the room, or, with several rooms, the first look at the list of them. A room that the
+//! "Now" is the first look at the room, or, with several rooms, the first look at the list of them. A checkpoint that
+//! is taken before that look says "now" still, and what comes until it is used is not told. A room that the
 //! account comes into later is told from then on. What is known of a room ends when three lists in a row do not name it,
 //! and if the account comes into it again, it is told from then on too.
 //!

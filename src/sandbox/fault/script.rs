@@ -49,14 +49,17 @@ impl Script {
     }
 
     /// Repeats the fault given last, so that it strikes `times` times in all; 0 takes it out.
+    ///
+    /// # Panics
+    ///
+    /// If none was given yet.
     pub fn times(mut self, times: u64) -> Self {
-        if let Some(scene) = self.steps.back_mut() {
-            scene.left = times;
-        }
+        let last = self.steps.back_mut().filter(|scene| scene.fault.is_some());
+        last.expect("a fault comes before how often it strikes: `.then(…).times(n)`").left = times;
         self
     }
 
-    /// Repeats the fault given last until the faults are cleared.
+    /// Repeats the fault given last until the faults are cleared. Panics as [`times`](Self::times) does.
     pub fn forever(self) -> Self {
         self.times(u64::MAX)
     }
@@ -89,8 +92,13 @@ pub struct Chaos {
 }
 
 impl Chaos {
-    /// Each request meets a fault with this probability, from 0 to 1.
+    /// Each request meets a fault with this probability.
+    ///
+    /// # Panics
+    ///
+    /// If it is not from 0 to 1.
     pub fn new(probability: f64) -> Self {
+        assert!((0.0..=1.0).contains(&probability), "a probability is from 0 to 1, not {probability}");
         Self { probability, faults: Vec::new(), operations: Vec::new() }
     }
 
@@ -268,6 +276,18 @@ mod tests {
     #[should_panic(expected = "Lancers has no operation \"create_message\"")]
     fn chaos_for_an_operation_of_another_service_is_refused() {
         faults(1).chaos(Service::Lancers, Chaos::new(1.0).fault(Fault::reset()).on("create_message"));
+    }
+
+    #[test]
+    #[should_panic(expected = "a fault comes before how often it strikes")]
+    fn there_has_to_be_a_fault_to_repeat() {
+        let _ = Script::any().pass(1).forever();
+    }
+
+    #[test]
+    #[should_panic(expected = "a probability is from 0 to 1, not 30")]
+    fn a_probability_is_no_percentage() {
+        let _ = Chaos::new(30.0);
     }
 
     #[test]
