@@ -81,7 +81,7 @@ pub enum ErrorKind {
     #[error("no complete answer within {0:?}")]
     Timeout(Duration),
     /// The time for the whole call would have ended before the wait that was needed.
-    #[error("the call would have had to wait {}, but only {} of its time is left", Rounded(*needed), Rounded(*left))]
+    #[error("the call would have had to wait {}, but only {:?} of its time is left", Rounded(*needed), Duration::new(left.as_secs(), left.subsec_millis() * 1_000_000))]
     WaitTooLong {
         /// How long it would have taken.
         needed: Duration,

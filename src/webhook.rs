@@ -43,7 +43,8 @@ pub trait ReplayCache: fmt::Debug + Send + Sync + 'static {
 /// A [`ReplayCache`] in memory, bounded in entries and time.
 ///
 /// Once it is full, the entry that has the least time left makes room; an event whose entry did is taken for new. It
-/// should therefore hold as many entries as events come within the time that they are remembered.
+/// should therefore hold as many entries as events come within the time that they are remembered: one that is shared by
+/// services or bots that remember for different times, those of all of them.
 pub struct MemoryReplayCache {
     state: Mutex<State>,
     capacity: usize,

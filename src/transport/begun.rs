@@ -3,44 +3,55 @@
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use reqwest::Request;
+use std::error::Error;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll};
 
-/// Tells whether a request has begun to leave.
-pub(super) struct Begun(Arc<AtomicBool>);
+const WAITING: u8 = 0;
+const BEGUN: u8 = 1;
+const WITHDRAWN: u8 = 2;
+
+/// A request's body that can be withdrawn as long as no connection has asked for it.
+pub(super) struct Begun(Arc<AtomicU8>);
 
 impl Begun {
     /// Watches a request's body; `None` if it has none whose reading could tell.
     pub(super) fn watch(request: &mut Request) -> Option<Self> {
         let body = request.body_mut().as_mut().filter(|body| !body.is_end_stream())?;
-        let begun = Arc::<AtomicBool>::default();
+        let state = Arc::<AtomicU8>::default();
         let watched = std::mem::replace(body, reqwest::Body::from(Bytes::new()));
-        *body = reqwest::Body::wrap(Watched { body: watched, begun: Arc::clone(&begun) });
-        Some(Self(begun))
+        *body = reqwest::Body::wrap(Watched { body: watched, state: Arc::clone(&state) });
+        Some(Self(state))
     }
 
-    pub(super) fn get(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+    /// Makes sure that the body is not sent any more; `false` if it was asked for already.
+    ///
+    /// To look is not enough: a connection that has the request can ask for its body in the next moment.
+    pub(super) fn withdraw(&self) -> bool {
+        self.0.compare_exchange(WAITING, WITHDRAWN, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 }
 
 struct Watched {
     body: reqwest::Body,
-    begun: Arc<AtomicBool>,
+    state: Arc<AtomicU8>,
 }
 
 impl Body for Watched {
     type Data = Bytes;
-    type Error = reqwest::Error;
+    type Error = Box<dyn Error + Send + Sync>;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, reqwest::Error>>> {
-        self.begun.store(true, Ordering::Relaxed);
-        Pin::new(&mut self.body).poll_frame(context)
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let asked = self.state.compare_exchange(WAITING, BEGUN, Ordering::Relaxed, Ordering::Relaxed);
+        if asked == Err(WITHDRAWN) {
+            return Poll::Ready(Some(Err("the call has ended".into())));
+        }
+        Pin::new(&mut self.body).poll_frame(context).map_err(Into::into)
     }
 
     fn is_end_stream(&self) -> bool {
@@ -49,5 +60,41 @@ impl Body for Watched {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::FutureExt;
+    use std::future::poll_fn;
+
+    fn watched() -> (Begun, Request) {
+        let url = "http://127.0.0.1".parse().expect("a URL");
+        let mut request = Request::new(reqwest::Method::POST, url);
+        assert!(Begun::watch(&mut request).is_none(), "there is no body");
+        *request.body_mut() = Some("body=x".into());
+        (Begun::watch(&mut request).expect("there is one"), request)
+    }
+
+    fn ask(request: &mut Request) -> Option<Result<Bytes, reqwest::Error>> {
+        let body = request.body_mut().as_mut().expect("there is one");
+        let frame = poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).now_or_never();
+        let data = |frame: Frame<Bytes>| frame.into_data().expect("it is data");
+        frame.expect("it is there at once").map(|frame| frame.map(data))
+    }
+
+    #[test]
+    fn a_body_that_was_withdrawn_is_never_sent() {
+        let (begun, mut request) = watched();
+        assert!(begun.withdraw());
+        assert!(ask(&mut request).expect("an error").is_err());
+    }
+
+    #[test]
+    fn a_body_that_was_asked_for_is_not_withdrawn() {
+        let (begun, mut request) = watched();
+        assert_eq!(ask(&mut request).expect("data").expect("no error"), "body=x");
+        assert!(!begun.withdraw());
     }
 }

@@ -126,7 +126,8 @@ impl VirtualClock {
     /// Runs `future`, moving the clock to the end of the next wait whenever the future has to wait.
     ///
     /// It does not know what for: a timeout ends while a socket is still being waited for. Clients driven like this are
-    /// built without any (`timeout(None)`, `attempt_timeout(None)`), as those of a sandbox with such a clock are.
+    /// built without any (`timeout(None)`, `attempt_timeout(None)`), as those of a sandbox with such a clock are. On a
+    /// runtime of several threads the clock can pass the next wait before the task of the last one has run.
     pub async fn drive<F: IntoFuture>(&self, future: F) -> F::Output {
         let mut future = std::pin::pin!(future.into_future());
         std::future::poll_fn(|context| {

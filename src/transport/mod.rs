@@ -364,6 +364,7 @@ impl Attempts<'_> {
                     Err(reason) => {
                         failure.kind = ErrorKind::Token(match reason.kind() {
                             ErrorKind::Token(problem) => problem.clone(),
+                            ErrorKind::Timeout(_) => "another one did not come in time".to_owned(),
                             other => other.to_string(),
                         });
                     }
@@ -502,7 +503,7 @@ impl Attempts<'_> {
         let settings = &self.transport.settings;
         let mut response = match Timer::race(&mut timer, settings.http.execute(request)).await {
             Ok(answered) => answered.map_err(Failure::unanswered)?,
-            Err(named) if begun.is_some_and(|begun| !begun.get()) => {
+            Err(named) if begun.is_some_and(|begun| begun.withdraw()) => {
                 return Err(Failure::timeout(named, Outcome::NotSent));
             }
             // Whether the request had left by then, nobody can say.

@@ -220,3 +220,13 @@ async fn what_was_there_stays_what_it_was() {
     assert!(fs::metadata(&socket).expect("it is there").file_type().is_socket());
     assert_eq!(names(directory.path()), ["link", "socket", "見積.pdf"]);
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_link_that_leads_nowhere_is_not_replaced() {
+    let ((directory, target), world) = (directory(), world(&content(1_000)).await);
+    std::os::unix::fs::symlink(directory.path().join("nowhere"), &target).expect("a link");
+    let error = world.file.download().to_file(&target).await.expect_err("it leads nowhere");
+    assert!(error.to_string().contains("a link that leads nowhere"), "{error}");
+    assert_eq!(names(directory.path()), ["見積.pdf"]);
+}

@@ -38,8 +38,14 @@ impl Partial {
             }
             Ok(found) => {
                 // A link stays one, and what it leads to is replaced.
-                target = tokio::fs::canonicalize(&target).await.unwrap_or(target);
+                target = tokio::fs::canonicalize(&target)
+                    .await
+                    .map_err(|error| failed("write", &target, error))?;
                 Some(found.permissions())
+            }
+            Err(_) if tokio::fs::symlink_metadata(&target).await.is_ok() => {
+                let problem = "it is a link that leads nowhere, or where nothing may be looked at";
+                return Err(failed("write", &target, io::Error::other(problem)));
             }
             Err(_) => None,
         };
@@ -60,6 +66,13 @@ impl Partial {
         });
         let (file, length) = opened.await.map_err(|error| failed("write", &path, error))?;
         let file = tokio::fs::File::from_std(file);
+        // What nobody else may read is not shown on its way either. As far as the file system has modes.
+        #[cfg(unix)]
+        if let Some(permissions) = &replaced {
+            use std::os::unix::fs::PermissionsExt;
+            let mode = permissions.mode() & 0o777 | 0o600;
+            let _ = file.set_permissions(Permissions::from_mode(mode)).await;
+        }
         Ok(Self { file, path, target, length, total, permissions: replaced })
     }
 
@@ -86,9 +99,6 @@ impl Partial {
         let Self { file, path, target, total, permissions, .. } = &mut self;
         let synced = async {
             file.flush().await?;
-            if let Some(permissions) = permissions.take() {
-                file.set_permissions(permissions).await?;
-            }
             file.sync_all().await?;
             match file.metadata().await?.len() {
                 length if length == *total => Ok(()),
@@ -97,6 +107,10 @@ impl Partial {
         };
         synced.await.map_err(|error| failed("write", path, error))?;
         tokio::fs::rename(&*path, &*target).await.map_err(|error| failed("replace", target, error))?;
+        if let Some(permissions) = permissions.take() {
+            // Last, since a part that cannot be written could not be gone on with.
+            let _ = file.set_permissions(permissions).await;
+        }
         #[cfg(unix)]
         sync_parent(target).await;
         Ok(())
