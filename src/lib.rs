@@ -129,6 +129,8 @@ mod builder;
 #[cfg(feature = "__service")]
 mod error;
 #[cfg(feature = "__service")]
+mod fnv;
+#[cfg(feature = "__service")]
 mod generated;
 #[cfg(feature = "__service")]
 mod limits;

@@ -2,6 +2,7 @@
 
 use super::place::{Key, Place};
 use crate::error::Error;
+use crate::fnv::{FNV1A, fnv1a};
 use crate::request::{Endpoint, Request};
 use crate::transport::Plan;
 use crate::transport::check::InvalidInput;
@@ -115,14 +116,9 @@ fn digest_of_start(url: &reqwest::Url) -> String {
     }
 }
 
-/// FNV-1a, since it must be the same in every process and version; nobody gains by two lists of one digest.
+/// Nobody gains by two lists of one digest.
 pub(super) fn digest<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> String {
-    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
-    for text in texts {
-        for byte in text.as_ref().bytes().chain([0xff]) {
-            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    }
+    let hash = texts.into_iter().fold(FNV1A, |hash, text| fnv1a(hash, text.as_ref().bytes().chain([0xff])));
     format!("{hash:016x}")
 }
 

@@ -7,8 +7,11 @@ pub(crate) mod check;
 pub(crate) mod clock;
 pub(crate) mod operation;
 pub(crate) mod pace;
+mod payload;
 pub(crate) mod retry;
 pub(crate) mod trace;
+
+pub use payload::{Capture, Payload};
 
 use crate::error::{Answer, Call, Error, ErrorKind, Outcome, ServiceError};
 use crate::limits::RateLimit;
@@ -21,19 +24,17 @@ use body::BodyFailure;
 use bytes::Bytes;
 use check::InvalidInput;
 use clock::Clock;
-use futures::FutureExt;
 use futures::future::{BoxFuture, Either, select};
 use jiff::tz::TimeZone;
 use operation::{Operation, Safety};
 use pace::{Exhausted, Pace, Pacer, Permit};
 use reqwest::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
-use reqwest::multipart::Form;
-use reqwest::{Method, RequestBuilder, StatusCode, Url};
+use reqwest::{Method, StatusCode, Url};
 use retry::{RetryBudget, RetryPolicy};
 use std::fmt;
 use std::future::Future;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
@@ -101,69 +102,6 @@ impl Plan {
 
     pub(crate) fn refused(&self, invalid: InvalidInput) -> Error {
         Error::from(invalid).with_call(Call::new(self.operation, self.safety), 0)
-    }
-}
-
-/// A request that is ready to go, as an endpoint encoded it.
-pub struct Payload {
-    request: reqwest::Request,
-    /// The files in it, which decide whether the endpoint can encode it once more.
-    files: Vec<Upload>,
-}
-
-impl Payload {
-    pub(crate) fn replayable(request: RequestBuilder) -> Result<Self, InvalidInput> {
-        Self::build(request, Vec::new())
-    }
-
-    pub(crate) fn multipart(
-        request: RequestBuilder,
-        form: Form,
-        files: Vec<Upload>,
-    ) -> Result<Self, InvalidInput> {
-        Self::build(request.multipart(form), files)
-    }
-
-    pub(crate) fn url(&self) -> &Url {
-        self.request.url()
-    }
-
-    fn build(request: RequestBuilder, files: Vec<Upload>) -> Result<Self, InvalidInput> {
-        let request =
-            request.build().map_err(|error| InvalidInput::new("request", error.without_url().to_string()))?;
-        Ok(Self { request, files })
-    }
-}
-
-/// Takes the request that a generated client has encoded, instead of letting it be sent.
-///
-/// The generated client knows how requests are written; everything that happens to a request afterwards is ours, with
-/// one typed error from end to end and without a second trip through the generator's error type.
-#[derive(Default)]
-pub struct Capture(Mutex<Option<reqwest::Request>>);
-
-impl Capture {
-    pub(crate) fn take(&self, request: &mut reqwest::Request) {
-        // The generated client adds the document's version for a server that it knows; this service is not one.
-        request.headers_mut().remove("api-version");
-        let taken = std::mem::replace(request, reqwest::Request::new(Method::GET, request.url().clone()));
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(taken);
-    }
-
-    pub(crate) fn encode<T>(
-        call: impl Future<Output = Result<progenitor_client::ResponseValue<T>, progenitor_client::Error>>,
-        capture: &Self,
-    ) -> Result<Payload, InvalidInput> {
-        // The hook ends the call before the generated client awaits anything, so that one poll is all it takes.
-        let failure = call.now_or_never().and_then(Result::err);
-        let request = capture.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        match (request, failure) {
-            (Some(request), _) => Ok(Payload { request, files: Vec::new() }),
-            (None, Some(progenitor_client::Error::InvalidRequest(problem))) => {
-                Err(InvalidInput::new("request", problem))
-            }
-            (None, _) => Err(InvalidInput::new("request", "cannot be written as HTTP")),
-        }
     }
 }
 
@@ -348,12 +286,12 @@ impl Attempts<'_> {
             self.note(failure.outcome);
             // Asked after the attempt: a stream of which nothing was read is as good as new.
             let replayable = files.iter().all(Upload::is_replayable);
-            if let (Some(token), Some(credential), false) =
-                (&token, &self.transport.settings.credential, renewed)
+            if !renewed
+                && replayable
+                && failure.is_unauthorized()
+                && let (Some(token), Some(credential)) = (&token, &self.transport.settings.credential)
             {
-                let refused = failure.is_unauthorized() && replayable;
-                let renewal = async { if refused { credential.renew(token).await } else { Ok(false) } };
-                match self.within(deadline, renewal).await.and_then(|renewal| renewal) {
+                match self.within(deadline, credential.renew(token)).await.and_then(|renewal| renewal) {
                     Ok(true) => {
                         renewed = true;
                         last = Some(failure);

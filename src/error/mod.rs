@@ -15,13 +15,19 @@
 //! # }
 //! ```
 
+mod display;
+
+#[cfg(feature = "oauth")]
+pub(crate) use display::Innermost;
+
 use crate::limits::RateLimit;
 use crate::transport::check::InvalidInput;
-use crate::transport::operation::{DOWNLOAD, Operation, Safety};
+use crate::transport::operation::{Operation, Safety};
 use bytes::Bytes;
+use display::{OneLine, Rounded, at, to, until};
 use jiff::Timestamp;
 use reqwest::StatusCode;
-use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use reqwest::header::HeaderMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -138,19 +144,6 @@ pub enum ErrorKind {
         /// What is wrong there.
         problem: String,
     },
-}
-
-fn at(path: &str) -> String {
-    if path.is_empty() || path == "." { String::new() } else { format!(" at `{path}`") }
-}
-
-fn to(error: &reqwest::Error) -> String {
-    let host = error.url().and_then(|url| Some((url.host()?, url.port_or_known_default()?)));
-    host.map(|(host, port)| format!(" to {host}:{port}")).unwrap_or_default()
-}
-
-fn until(reset: &Option<Timestamp>) -> String {
-    reset.map(|reset| format!(" until {reset}")).unwrap_or_default()
 }
 
 /// The failure of a call.
@@ -384,169 +377,6 @@ impl Error {
     /// Whether the answer was not of the expected shape.
     pub fn is_decode(&self) -> bool {
         matches!(*self.0.kind, ErrorKind::Decode { .. })
-    }
-
-    fn is_html(&self) -> bool {
-        let media_type = self.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        media_type.is_some_and(|media_type| media_type.contains("html"))
-    }
-
-    /// What the outcome means, and what to do now.
-    fn advice(&self) -> &'static str {
-        let status = self.status().map(|status| status.as_u16());
-        match (&*self.0.kind, self.0.outcome, status) {
-            (ErrorKind::Config(_), ..) => "Nothing was sent.",
-            (ErrorKind::Token(_), Outcome::NotSent, _) => "Nothing was sent for want of a token.",
-            (ErrorKind::Token(_), Outcome::Rejected, _) => "It was not done.",
-            (ErrorKind::Token(_), ..) => "Begin another login if it stays so.",
-            (ErrorKind::Timeout(_), Outcome::NotSent, _) => {
-                "Nothing was sent: the time was over before there was a connection or an access token."
-            }
-            (ErrorKind::WaitTooLong { .. }, Outcome::NotSent, _) => {
-                "Nothing was sent; come back later, or give the call a longer timeout."
-            }
-            (ErrorKind::UnitsExhausted { .. }, Outcome::NotSent, _) => {
-                "Nothing was sent; wait for the next month, or switch this check off with `Pace::units`."
-            }
-            (ErrorKind::InvalidInput(_), ..) => "Nothing was sent; correct it and call again.",
-            (ErrorKind::File { .. }, Outcome::NotSent, _) if !self.0.call.reads_only => {
-                "Nothing was sent; see to the file and call again."
-            }
-            (ErrorKind::File { .. }, ..) => {
-                "See to the file or its folder and call again; what was downloaded before is kept."
-            }
-            (ErrorKind::BodyTooLarge { .. }, ..)
-                if self.operation().is_some_and(|operation| operation.id == DOWNLOAD.id) =>
-            {
-                "Allow for more, or stream it, or download it to a file."
-            }
-            _ if self.operation().is_some_and(|operation| operation.id == DOWNLOAD.id) => {
-                "A download changes nothing, and can be begun again."
-            }
-            (ErrorKind::RepeatedCursor, ..) => {
-                "The list was left there, so that it is not gone through for ever; begin it again later."
-            }
-            (_, Outcome::Rejected, Some(400)) => "It was not done; correct what the service names.",
-            (_, Outcome::Rejected, Some(401)) => "It was not done; check the credential.",
-            (_, Outcome::Rejected, Some(403)) => {
-                "It was not done; the credential lacks the right or the scope for it, or has no part in the room."
-            }
-            (_, Outcome::Rejected, Some(404)) => {
-                "It was not done; check the ids, and whether the path is right."
-            }
-            (_, Outcome::Rejected, Some(409)) => match self.conflict() {
-                Some(Conflict::IdempotencyKey) => {
-                    "It was not done; use another idempotency key for another request."
-                }
-                Some(Conflict::Version) => "It was not done; read it again, and send the new version.",
-                _ => "It was not done.",
-            },
-            (_, Outcome::Rejected, Some(429)) if self.0.answer.wait.is_none() => {
-                "It was not done; it can be sent again later."
-            }
-            (_, Outcome::Rejected, Some(429)) => "It was not done; it can be sent again after the wait.",
-            (_, Outcome::Unknown, Some(300..=399)) => {
-                "Redirects are not followed, so that no credential leaves; it may have been done: look, and set the base URL to the new place, which the header `location` has."
-            }
-            (_, Outcome::Rejected, Some(300..=399)) => {
-                "Redirects are not followed, so that no credential leaves; it was not done; set the base URL to the new place, which the header `location` has."
-            }
-            (ErrorKind::Status(_), Outcome::Rejected, _) if self.0.call.reads_only => {
-                "The service refused it."
-            }
-            (ErrorKind::Decode { .. }, ..) if self.0.call.reads_only && self.is_html() => {
-                "An HTML page came in place of the answer, from a proxy or a login: look at the base URL and the credential."
-            }
-            (ErrorKind::BodyTooLarge { .. }, ..) if self.0.call.reads_only => {
-                "Raise the client's `max_body`, or ask for less."
-            }
-            (ErrorKind::Decode { .. }, ..) if self.0.call.reads_only => {
-                "The service has changed, or was not known well: `Error::body` has the answer."
-            }
-            (_, Outcome::NotSent, _) if self.0.call.reads_only => "Nothing was sent, so it can be repeated.",
-            _ if self.0.call.reads_only => "It only reads, so it can be repeated.",
-            (_, Outcome::NotSent, _) => "Nothing was sent, so it can be sent again.",
-            (_, Outcome::Rejected, _) => "It was not done.",
-            (_, Outcome::Applied, _) => "It was done, only the answer is not usable: do not send it again.",
-            (_, Outcome::Unknown, _) if self.0.call.idempotency_key.is_some() => {
-                "It may have been done: send it again only with the same idempotency key."
-            }
-            (_, Outcome::Unknown, _) => "It may have been done: look before sending it again.",
-        }
-    }
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Repr { kind, call, attempts, .. } = &*self.0;
-        if let Some(operation) = call.operation {
-            write!(f, "{operation}: ")?;
-        }
-        write!(f, "{kind}")?;
-        if let (Some(status), false) = (self.status(), matches!(**kind, ErrorKind::Status(_))) {
-            write!(f, " (status {})", status.as_u16())?;
-        }
-        if let Some(code) = self.code() {
-            write!(f, " [{}]", OneLine(code))?;
-        }
-        let messages = self.messages();
-        if !messages.is_empty() {
-            // The sentence goes on, whatever the service ends its texts with.
-            let messages: Vec<&str> =
-                messages.iter().map(|text| text.trim_end_matches(['.', '。'])).collect();
-            write!(f, ": {}", OneLine(&messages.join("; ")))?;
-        }
-        if let Some(source) = std::error::Error::source(self) {
-            write!(f, ": {}", Innermost(source))?;
-        }
-        if let Some(wait) = self.0.answer.wait {
-            let said = |limit: &RateLimit| [limit.retry_after, limit.reset_after].contains(&Some(wait));
-            let told = self.rate_limit().is_some_and(said);
-            write!(f, "; {} {}", if told { "the service asks to wait" } else { "wait" }, Rounded(wait))?;
-        }
-        write!(f, ". {}", self.advice())?;
-        match (*attempts, self.request_id()) {
-            (2.., Some(id)) => write!(f, " ({attempts} attempts, request id {})", OneLine(id)),
-            (2.., None) => write!(f, " ({attempts} attempts)"),
-            (_, Some(id)) => write!(f, " (request id {})", OneLine(id)),
-            (_, None) => Ok(()),
-        }
-    }
-}
-
-/// A time that somebody has to wait, without digits that nobody can use.
-struct Rounded(Duration);
-
-impl fmt::Display for Rounded {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let millis = self.0.as_nanos().div_ceil(1_000_000);
-        let millis = if millis < 10_000 { millis } else { millis.div_ceil(100) * 100 };
-        write!(f, "{:?}", Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX)))
-    }
-}
-
-/// What a service wrote, fit for a log: no line breaks, no escape sequences of terminals.
-struct OneLine<'a>(&'a str);
-
-impl fmt::Display for OneLine<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.split(char::is_control).enumerate().try_for_each(|(index, part)| {
-            f.write_str(if index > 0 && !part.is_empty() { " " } else { "" })?;
-            f.write_str(part)
-        })
-    }
-}
-
-/// The last cause of a chain: reqwest's own text names the URL, whose query can hold what people wrote.
-pub(crate) struct Innermost<'a>(pub(crate) &'a (dyn std::error::Error + 'static));
-
-impl fmt::Display for Innermost<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut cause = self.0;
-        while let Some(next) = cause.source() {
-            cause = next;
-        }
-        if cause.is::<reqwest::Error>() { f.write_str("no cause was given") } else { write!(f, "{cause}") }
     }
 }
 

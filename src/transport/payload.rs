@@ -1,0 +1,72 @@
+//! Requests as endpoints encode them, before the stations see them.
+
+use super::check::InvalidInput;
+use crate::upload::Upload;
+use futures::FutureExt;
+use reqwest::multipart::Form;
+use reqwest::{Method, RequestBuilder, Url};
+use std::future::Future;
+use std::sync::{Mutex, PoisonError};
+
+/// A request that is ready to go, as an endpoint encoded it.
+pub struct Payload {
+    pub(super) request: reqwest::Request,
+    /// The files in it, which decide whether the endpoint can encode it once more.
+    pub(super) files: Vec<Upload>,
+}
+
+impl Payload {
+    pub(crate) fn replayable(request: RequestBuilder) -> Result<Self, InvalidInput> {
+        Self::build(request, Vec::new())
+    }
+
+    pub(crate) fn multipart(
+        request: RequestBuilder,
+        form: Form,
+        files: Vec<Upload>,
+    ) -> Result<Self, InvalidInput> {
+        Self::build(request.multipart(form), files)
+    }
+
+    pub(crate) fn url(&self) -> &Url {
+        self.request.url()
+    }
+
+    fn build(request: RequestBuilder, files: Vec<Upload>) -> Result<Self, InvalidInput> {
+        let request =
+            request.build().map_err(|error| InvalidInput::new("request", error.without_url().to_string()))?;
+        Ok(Self { request, files })
+    }
+}
+
+/// Takes the request that a generated client has encoded, instead of letting it be sent.
+///
+/// The generated client knows how requests are written; everything that happens to a request afterwards is ours, with
+/// one typed error from end to end and without a second trip through the generator's error type.
+#[derive(Default)]
+pub struct Capture(Mutex<Option<reqwest::Request>>);
+
+impl Capture {
+    pub(crate) fn take(&self, request: &mut reqwest::Request) {
+        // The generated client adds the document's version for a server that it knows; this service is not one.
+        request.headers_mut().remove("api-version");
+        let taken = std::mem::replace(request, reqwest::Request::new(Method::GET, request.url().clone()));
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(taken);
+    }
+
+    pub(crate) fn encode<T>(
+        call: impl Future<Output = Result<progenitor_client::ResponseValue<T>, progenitor_client::Error>>,
+        capture: &Self,
+    ) -> Result<Payload, InvalidInput> {
+        // The hook ends the call before the generated client awaits anything, so that one poll is all it takes.
+        let failure = call.now_or_never().and_then(Result::err);
+        let request = capture.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match (request, failure) {
+            (Some(request), _) => Ok(Payload { request, files: Vec::new() }),
+            (None, Some(progenitor_client::Error::InvalidRequest(problem))) => {
+                Err(InvalidInput::new("request", problem))
+            }
+            (None, _) => Err(InvalidInput::new("request", "cannot be written as HTTP")),
+        }
+    }
+}
