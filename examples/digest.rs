@@ -230,7 +230,7 @@ impl Look {
 fn due(task: &Task) -> String {
     let Some(limit) = task.limit_time else { return String::new() };
     let format = if task.limit_type == Some(LimitType::Date) { "%Y-%m-%d" } else { "%Y-%m-%d %H:%M" };
-    limit.to_zoned(JAPAN).strftime(format).to_string()
+    limit.to_zoned_datetime(JAPAN).strftime(format).to_string()
 }
 
 /// One line of at most 40 characters, without what a terminal would obey.

@@ -16,7 +16,7 @@ use comfy_table::{Table, presets};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::civil::{Date, Time};
 use jiff::tz::{self, TimeZone};
-use jiff::{Timestamp, Zoned};
+use jiff::{Timestamp, ZonedDateTime};
 use kaiwa::chatwork::{LimitType, TaskStatus, notation};
 use kaiwa::sandbox::Sandbox;
 use kaiwa::sandbox::chatwork::{Account, Room, Seed};
@@ -58,7 +58,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let sandbox = play(VirtualClock::starting_at(now)).await?;
         board.add_chatwork(&sandbox.client().chatwork, all).await?;
     }
-    board.print(&now.to_zoned(JAPAN));
+    board.print(&now.to_zoned_datetime(JAPAN));
     Ok(())
 }
 
@@ -96,7 +96,7 @@ struct Due {
 impl Due {
     /// A Chatwork deadline, as it is meant. If it does not say how, the time is all there is.
     fn new(limit_time: Option<Timestamp>, limit_type: Option<&LimitType>) -> Option<Self> {
-        let limit = limit_time?.to_zoned(JAPAN);
+        let limit = limit_time?.to_zoned_datetime(JAPAN);
         match limit_type {
             Some(LimitType::None) => None,
             Some(LimitType::Date) => Some(Self { day: limit.date(), time: None }),
@@ -113,7 +113,7 @@ impl Due {
 const COLUMNS: [&str; 5] = ["Overdue", "Today", "This week", "Later", "No due date"];
 
 /// Which of the [`COLUMNS`] a task belongs in.
-fn column(due: Option<Due>, now: &Zoned) -> &'static str {
+fn column(due: Option<Due>, now: &ZonedDateTime) -> &'static str {
     let Some(Due { day, time }) = due else { return "No due date" };
     let today = now.date();
     // ISO 8601: a week is from Monday to Sunday, and may lie in two years.
@@ -214,7 +214,7 @@ impl Board {
         }
     }
 
-    fn print(mut self, now: &Zoned) {
+    fn print(mut self, now: &ZonedDateTime) {
         println!("It is {} in Japan.", now.strftime("%Y-%m-%d %a %H:%M"));
         self.tasks.sort_by_key(|task| task.due);
         for title in COLUMNS {
@@ -256,7 +256,7 @@ mod tests {
     fn at(now: &str, limit_time: &str, limit_type: Option<LimitType>) -> &'static str {
         let time = |text: &str| text.parse::<Timestamp>().expect("a time");
         let due = Due::new(Some(time(limit_time)), limit_type.as_ref());
-        column(due, &time(now).to_zoned(JAPAN))
+        column(due, &time(now).to_zoned_datetime(JAPAN))
     }
 
     #[test]

@@ -240,7 +240,7 @@ fn current_zone() -> TimeZone {
 
 /// A wall-clock time as Lancers writes it.
 pub(crate) fn format_local_time(time: Timestamp, zone: &TimeZone) -> String {
-    time.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+    time.to_zoned_datetime(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
 /// `2019-05-17 15:27:53`, in the zone of the client, which is Japan's unless it was set. Null, or an empty text, is no
@@ -256,7 +256,7 @@ pub(crate) mod local_time {
         match time {
             // With the fraction and the far years that reading takes: what is written is to be read as the same.
             Some(time) => {
-                let wall = time.to_zoned(current_zone()).datetime();
+                let wall = time.to_zoned_datetime(current_zone()).datetime();
                 serializer.serialize_str(&DateTimePrinter::new().separator(b' ').datetime_to_string(&wall))
             }
             None => serializer.serialize_none(),
@@ -282,7 +282,7 @@ pub(crate) mod local_time {
             return Ok(time);
         }
         let wall: civil::DateTime = text.parse()?;
-        Ok(wall.to_zoned(current_zone())?.timestamp())
+        Ok(wall.to_zoned_datetime(current_zone())?.timestamp())
     }
 }
 

@@ -1,7 +1,10 @@
 //! What programs compile against: auto traits, conversions, and what must not compile.
 
+#[macro_use]
+#[path = "common/traits.rs"]
+mod traits;
+
 use kaiwa::{chatwork, lancers, tascha};
-use static_assertions::{assert_impl_all, assert_not_impl_any};
 use std::fmt::{Debug, Display};
 use std::future::IntoFuture;
 use std::hash::Hash;

@@ -1,5 +1,8 @@
 //! OAuth2: logins, refreshes and stores, against servers on loopback and on a clock that stands still.
 
+#[macro_use]
+#[path = "../common/traits.rs"]
+mod traits;
 mod login;
 mod refresh;
 mod sandbox;
@@ -20,11 +23,11 @@ use std::time::Duration;
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
-static_assertions::assert_impl_all!(OAuth: Send, Sync, Clone, std::fmt::Debug);
-static_assertions::assert_impl_all!(Builder: Send, Sync, std::fmt::Debug);
-static_assertions::assert_impl_all!(Login: Send, Sync, Clone, std::fmt::Debug);
-static_assertions::assert_impl_all!(Authorization: Send, Sync, Clone, std::fmt::Debug);
-static_assertions::assert_not_impl_any!(TokenSet: serde::Serialize, std::fmt::Display);
+assert_impl_all!(OAuth: Send, Sync, Clone, std::fmt::Debug);
+assert_impl_all!(Builder: Send, Sync, std::fmt::Debug);
+assert_impl_all!(Login: Send, Sync, Clone, std::fmt::Debug);
+assert_impl_all!(Authorization: Send, Sync, Clone, std::fmt::Debug);
+assert_not_impl_any!(TokenSet: serde::Serialize, std::fmt::Display);
 
 /// The verifier and challenge in Chatwork's documentation.
 const VERIFIER: &str = "5b0029bd34e559e0abe7a37051aa411398913fc3579e27bd963a2b9a647f12f58a335beeb4d83a53a74ff1a6f99f6af385d2992c73beead39f57dcee95e0f954";

@@ -29,8 +29,7 @@ impl OAuth {
     }
 
     async fn consent(&self, query: &[(&str, &str)]) -> Response {
-        let query = serde_urlencoded::to_string(query).unwrap();
-        self.http.get(format!("{}?{query}", self.sandbox.oauth_consent_url())).send().await.unwrap()
+        self.http.get(self.sandbox.oauth_consent_url()).query(query).send().await.unwrap()
     }
 
     async fn code(&self, client: &str, scope: &str, challenge: Option<&str>) -> String {
@@ -49,13 +48,7 @@ impl OAuth {
         if let Some((client, secret)) = basic {
             request = request.basic_auth(client, Some(secret));
         }
-        let body = serde_urlencoded::to_string(form).unwrap();
-        let response = request
-            .header("content-type", "application/x-www-form-urlencoded")
-            .body(body)
-            .send()
-            .await
-            .unwrap();
+        let response = request.form(form).send().await.unwrap();
         let status = response.status().as_u16();
         if status == 200 {
             assert_eq!(response.headers()["cache-control"], "no-store");

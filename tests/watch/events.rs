@@ -3,7 +3,6 @@
 use crate::world::{ROOM, World, client, events, room, secs, seed, short};
 use kaiwa::chatwork::watch::{Event, Hidden, Watch};
 use kaiwa::sandbox::chatwork::Seed;
-use static_assertions::assert_impl_all;
 use std::time::Duration;
 
 assert_impl_all!(Watch: futures::Stream<Item = Result<Event, kaiwa::Error>>, Send, Sync, Unpin, std::fmt::Debug);

@@ -1,5 +1,8 @@
 //! Watching Chatwork rooms, against the sandbox and on a virtual clock.
 
+#[macro_use]
+#[path = "../common/traits.rs"]
+mod traits;
 mod events;
 mod lossless;
 mod resume;

@@ -84,9 +84,7 @@ impl Api {
     }
 
     pub async fn form(&self, method: Method, path: &str, form: &[(&str, &str)]) -> Answer {
-        let body = serde_urlencoded::to_string(form).unwrap();
-        let request = self.request(method, path).header("content-type", "application/x-www-form-urlencoded");
-        self.send(request.body(body)).await
+        self.send(self.request(method, path).form(form)).await
     }
 
     pub async fn post(&self, path: &str, form: &[(&str, &str)]) -> Answer {
