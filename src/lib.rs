@@ -51,21 +51,7 @@
 //! [`Outcome::Rejected`] mean that it can be sent again, [`Outcome::Applied`] that it must not be, and
 //! [`Outcome::Unknown`] that somebody has to look. The transport goes by the same rule:
 //!
-//! | failure | outcome | safe | idempotent | keyed | unsafe |
-//! |---|---|---|---|---|---|
-//! | bad input, no token, no permit in time | `NotSent` | fails | fails | fails | fails |
-//! | no connection: DNS, refused, TLS, connect timeout | `NotSent` | again | again | again | again |
-//! | connection closed before a byte was written | `NotSent` | again | again | again | again |
-//! | reset or timeout after that | `Unknown` | again | again | again | **fails** |
-//! | 429; 503 with `Retry-After` | `Rejected` | again, after the wait | the same | the same | the same |
-//! | 500, 502, 503, 504 | `Unknown` | again | again | again | **fails** |
-//! | 408 | `Rejected` | again | again | again | fails |
-//! | 401 with a token that can be renewed | `Rejected` | once more | once more | once more | once more |
-//! | 301, 302, 303 to anything but a read | `Unknown` | | fails | fails | fails |
-//! | other 3xx and 4xx | `Rejected` | fails | fails | fails | fails |
-//! | other 5xx | `Unknown` | fails | fails | fails | fails |
-//! | 2xx, body cut short or too slow | `Applied` | again | again | again | **fails** |
-//! | 2xx, body too large or not as expected | `Applied` | fails | fails | fails | fails |
+#![doc = include_str!("transport/verdict.md")]
 //!
 //! "Again" is bounded by the [`RetryPolicy`], the [`RetryBudget`] and the call's deadline; a body that is a stream is not
 //! sent again once anything of it was read. Which operation is of which [`Safety`] is written in the specifications, and in
@@ -166,7 +152,7 @@ pub mod webhook;
 #[cfg(feature = "__service")]
 pub use crate::{
     builder::{ClientBuilder, Service},
-    error::{Conflict, Error, ErrorKind, Outcome},
+    error::{Conflict, Error, ErrorKind, Outcome, Resend},
     limits::{RateLimit, Units},
     page::{Checkpoint, Items, Lenient, LenientList, List, Paged, Pages, Rejected, UpTo},
     progress::Progress,
@@ -175,7 +161,7 @@ pub use crate::{
     transport::auth::{BearerToken, TokenSource},
     transport::check::InvalidInput,
     transport::clock::{Clock, SystemClock, VirtualClock},
-    transport::operation::{Operation, Safety},
+    transport::operation::{AnswerShape, Operation, Safety},
     transport::pace::{Budget, BudgetStore, Pace, Settlement},
     transport::retry::{RetryBudget, RetryPolicy},
     upload::Upload,

@@ -1,6 +1,6 @@
 //! A call before it is sent.
 
-use crate::error::{Error, ErrorKind, Outcome};
+use crate::error::Error;
 use crate::response::Response;
 use crate::transport::check::InvalidInput;
 use crate::transport::operation::{Operation, Safety};
@@ -146,15 +146,13 @@ impl<E: Endpoint> Request<E> {
         let Self { endpoint, transport, options } = self;
         let plan = Plan::of(&endpoint);
         endpoint.check().map_err(|invalid| plan.refused(invalid))?;
-        let received = transport.call(&plan, options, &|| endpoint.encode(&transport)).await?;
-        match transport.in_zone(|| endpoint.decode(&received.body)) {
-            Ok(value) => Ok(Response::new(value, received)),
-            Err(DecodeFailure { path, problem }) => {
-                tracing::debug!(operation = %plan.operation, error.type = "decode", path, "the answer does not decode");
-                let error = Error::new(ErrorKind::Decode { path, problem }, Outcome::Applied);
-                Err(received.explain(error))
-            }
-        }
+        let mut value = None;
+        let mut decode = |body: &[u8]| {
+            value = Some(transport.in_zone(|| endpoint.decode(body))?);
+            Ok(())
+        };
+        let received = transport.call(&plan, options, &|| endpoint.encode(&transport), &mut decode).await?;
+        Ok(Response::new(value.expect("a call succeeds once its answer is decoded"), received))
     }
 }
 

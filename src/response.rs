@@ -26,6 +26,12 @@ pub(crate) struct Received {
 }
 
 impl Received {
+    /// An answer that was accepted, before the call adds what it knows of itself.
+    pub(crate) fn new(status: StatusCode, answer: Answer) -> Self {
+        let Answer { headers, body, rate_limit, .. } = answer;
+        Self { status, headers, body, rate_limit, attempts: 0, call: Call::default() }
+    }
+
     /// Adds what the answer said to the error that it led to.
     pub(crate) fn explain(self, error: Error) -> Error {
         let Self { status, headers, body, rate_limit, attempts, call } = self;

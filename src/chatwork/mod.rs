@@ -157,6 +157,13 @@ impl Sealed for Chatwork {
         ServiceError { code, messages, ..ServiceError::default() }
     }
 
+    fn is_error(body: &Value) -> bool {
+        let errors = &body["errors"];
+        errors.is_string()
+            || errors.as_array().is_some_and(|errors| !errors.is_empty())
+            || body["error"].is_string()
+    }
+
     fn client(transport: Arc<Transport>) -> Client {
         Client { transport }
     }

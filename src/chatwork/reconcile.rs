@@ -21,14 +21,15 @@ use crate::error::{Call, Error, ErrorKind, Outcome};
 use crate::request::Request;
 use crate::response::Response;
 use crate::transport::clock::Clock;
-use crate::transport::retry::RetryPolicy;
+use crate::transport::retry::{Retries, RetryPolicy, RetryScope};
+use crate::transport::timer::{Bound, within};
+use crate::transport::verdict::Repeat;
 use crate::transport::{Options, Settings, Transport};
 use crate::wire::Flag;
-use futures::future::{BoxFuture, Either, select};
-use look::Verdict;
+use futures::future::BoxFuture;
+use look::Lookup;
 use posted::Turn;
 use std::future::IntoFuture;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -177,7 +178,7 @@ impl Request<ReconciledPost> {
             endpoint: &endpoint,
             options: &options,
             began,
-            deadline: timeout.map(|timeout| (began + timeout, timeout)),
+            deadline: Bound::after(began, timeout),
         };
         call.run().await
     }
@@ -198,13 +199,12 @@ struct Reconciled<'a> {
     endpoint: &'a ReconciledPost,
     options: &'a Options,
     began: Instant,
-    deadline: Option<(Instant, Duration)>,
+    deadline: Option<Bound>,
 }
 
 impl Reconciled<'_> {
     async fn run(&self) -> Result<Response<ReconciledMessage>, Error> {
-        let Settings { retry, retry_budget, .. } = &self.transport.settings;
-        let policy = self.options.retry.as_ref().unwrap_or(retry);
+        let policy = self.options.retry.as_ref().unwrap_or(&self.transport.settings.retry);
         let turn = self.turn().await?;
         let mut posts = 0;
         let mut arrival = Arrival::Answered;
@@ -230,21 +230,19 @@ impl Reconciled<'_> {
                 return failed(error);
             }
             match self.look_for_it(&turn).await {
-                Verdict::Found(found) => {
+                Lookup::Found(found) => {
                     let arrival = Arrival::Found;
                     let found = found.map(|message_id| ReconciledMessage { message_id, arrival });
                     return Ok(found.with_attempts(posts));
                 }
-                Verdict::Missing
+                Lookup::Missing
                     if outcome == Outcome::Unknown
                         && self.endpoint.reconcile.again
-                        && self.left().is_none_or(|left| left > Duration::ZERO)
-                        && policy.allows(posts, self.elapsed())
-                        && retry_budget.take(&*self.transport.settings.clock) =>
+                        && self.may_post_again(policy, posts) =>
                 {
                     arrival = Arrival::PostedAgain;
                 }
-                Verdict::Missing | Verdict::Unsure => return failed(error),
+                Lookup::Missing | Lookup::Unsure => return failed(error),
             }
         }
     }
@@ -254,15 +252,19 @@ impl Reconciled<'_> {
     async fn turn(&self) -> Result<Turn<'_>, Error> {
         let PostMessage { room_id, body } = &self.endpoint.post;
         let turn = self.transport.posted.turn(*room_id, &body.body);
-        let Some((_, timeout)) = self.deadline else { return Ok(turn.await) };
-        let timer = self.clock().sleep(timeout);
-        match select(pin!(turn), timer).await {
-            Either::Left((turn, _)) => Ok(turn),
-            Either::Right(_) => {
-                let call = Call::new(&super::table::POST_MESSAGE, super::table::POST_MESSAGE.safety);
-                Err(Error::new(ErrorKind::Timeout(timeout), Outcome::NotSent).with_call(call, 0))
-            }
-        }
+        within(self.clock(), self.deadline, turn).await.map_err(|timeout| {
+            let call = Call::new(&super::table::POST_MESSAGE, super::table::POST_MESSAGE.safety);
+            Error::new(ErrorKind::Timeout(timeout), Outcome::NotSent).with_call(call, 0)
+        })
+    }
+
+    /// Whether policy, budget and time allow another post. The looks were the wait before it.
+    fn may_post_again(&self, policy: &RetryPolicy, posts: u32) -> bool {
+        let Settings { retry_budget, clock, .. } = &self.transport.settings;
+        let scope = RetryScope { policy, budget: retry_budget, clock: &**clock, deadline: self.deadline };
+        let mut retries = Retries::begin(self.began);
+        retries.attempts = posts;
+        retries.next(scope, Repeat::Always, None).is_some()
     }
 
     async fn post(&self, policy: &RetryPolicy, posts: u32) -> Result<Response<super::MessageRef>, Error> {
@@ -275,20 +277,20 @@ impl Reconciled<'_> {
         Request { endpoint, transport, options }.send().await
     }
 
-    async fn look_for_it(&self, turn: &Turn<'_>) -> Verdict {
+    async fn look_for_it(&self, turn: &Turn<'_>) -> Lookup {
         let Reconcile { delay, looks, .. } = self.endpoint.reconcile;
-        let mut verdict = Verdict::Unsure;
+        let mut lookup = Lookup::Unsure;
         for _ in 0..looks {
             if self.left().is_some_and(|left| left <= delay) {
-                return Verdict::Unsure;
+                return Lookup::Unsure;
             }
             self.clock().sleep(delay).await;
-            verdict = self.look(turn).await;
-            if matches!(verdict, Verdict::Found(_)) {
+            lookup = self.look(turn).await;
+            if matches!(lookup, Lookup::Found(_)) {
                 break;
             }
         }
-        verdict
+        lookup
     }
 
     fn clock(&self) -> &dyn Clock {
@@ -301,6 +303,6 @@ impl Reconciled<'_> {
 
     /// What is left of the call's time; `None` if it may take as long as it needs.
     fn left(&self) -> Option<Duration> {
-        self.deadline.map(|(deadline, _)| deadline.saturating_duration_since(self.clock().now()))
+        self.deadline.map(|deadline| deadline.left(self.clock()))
     }
 }

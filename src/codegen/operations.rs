@@ -1,7 +1,9 @@
 //! Emits what progenitor has no word for: the operation table, ids, open enums, and for each operation a type with
 //! its parameters, their checks and their setters.
 
-use super::model::{Answer, Bounds, Component, Kind, Media, Operation, Parameter, Place, Spec, text};
+use super::model::{
+    Answer, Bounds, Component, Kind, Media, Operation, Parameter, Place, Spec, strings, text,
+};
 use super::types::{Client, body_type, field_name};
 use heck::{ToShoutySnakeCase, ToUpperCamelCase};
 use proc_macro2::TokenStream;
@@ -10,7 +12,7 @@ use quote::{format_ident, quote};
 pub fn emit(spec: &Spec, client: &Client) -> TokenStream {
     let named = spec.schemas().keys().filter_map(|name| named_type(spec, name));
     let answers = client.answers.iter().map(|name| format_ident!("{name}"));
-    let table = spec.operations.iter().map(table_entry);
+    let table = spec.operations.iter().map(|operation| table_entry(spec, operation));
     let entries =
         spec.operations.iter().map(|operation| format_ident!("{}", operation.id.to_shouty_snake_case()));
     let endpoints = spec
@@ -82,7 +84,7 @@ fn named_type(spec: &Spec, name: &str) -> Option<TokenStream> {
     }
 }
 
-fn table_entry(operation: &Operation) -> TokenStream {
+fn table_entry(spec: &Spec, operation: &Operation) -> TokenStream {
     let Operation { id, method, path, empty_list, room_limit, scopes, .. } = operation;
     let ident = format_ident!("{}", id.to_shouty_snake_case());
     let doc = format!("`{method} {path}`");
@@ -96,6 +98,14 @@ fn table_entry(operation: &Operation) -> TokenStream {
         None => quote!(None),
     };
     let (page, inferred) = (option(&operation.page), option(&operation.inferred));
+    let answer = match &operation.answer {
+        Answer::Nothing => quote!(Nothing),
+        Answer::List(_) => quote!(List),
+        Answer::Object(name) => {
+            let required = strings(&spec.schema(name)["required"]);
+            quote!(Object { required: &[#(#required),*] })
+        }
+    };
     quote! {
         #[doc = #doc]
         pub static #ident: crate::Operation = crate::Operation {
@@ -110,6 +120,7 @@ fn table_entry(operation: &Operation) -> TokenStream {
             scopes: &[#(#scopes),*],
             page: #page,
             inferred: #inferred,
+            answer: crate::AnswerShape::#answer,
         };
     }
 }
@@ -274,7 +285,7 @@ fn endpoint(spec: &Spec, client: &Client, operation: &Operation) -> TokenStream 
         }
     };
     let decode = match &operation.answer {
-        // It was done, whatever stands in the body.
+        // What stands in the body is judged before it is decoded: nothing of it is wanted.
         Answer::Nothing => Some(quote! {
             fn decode(&self, _: &[u8]) -> Result<(), crate::wire::DecodeFailure> { Ok(()) }
         }),

@@ -4,18 +4,12 @@ use super::{Conflict, Error, ErrorKind, Outcome, Repr};
 use crate::limits::RateLimit;
 use crate::transport::operation::DOWNLOAD;
 use jiff::Timestamp;
-use reqwest::header::CONTENT_TYPE;
 use std::fmt;
 use std::time::Duration;
 
 impl Error {
     fn is_download(&self) -> bool {
         self.operation().is_some_and(|operation| operation.id == DOWNLOAD.id)
-    }
-
-    fn is_html(&self) -> bool {
-        let media_type = self.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        media_type.is_some_and(|media_type| media_type.contains("html"))
     }
 
     /// What the outcome means, and what to do now.
@@ -36,7 +30,7 @@ impl Error {
                 "Nothing was sent; wait for the next month, or switch this check off with `Pace::units`."
             }
             (ErrorKind::InvalidInput(_), ..) => "Nothing was sent; correct it and call again.",
-            (ErrorKind::File { .. }, Outcome::NotSent, _) if !self.0.call.reads_only => {
+            (ErrorKind::File { .. }, Outcome::NotSent, _) if !self.0.call.reads_only() => {
                 "Nothing was sent; see to the file and call again."
             }
             (ErrorKind::File { .. }, ..) => {
@@ -59,7 +53,7 @@ impl Error {
             }
             (_, Outcome::Rejected, Some(409)) => match self.conflict() {
                 Some(Conflict::IdempotencyKey) => {
-                    "It was not done; use another idempotency key for another request."
+                    "It was not done; the key belongs to another request, so use another one for this."
                 }
                 Some(Conflict::Version) => "It was not done; read it again, and send the new version.",
                 _ => "It was not done.",
@@ -74,23 +68,28 @@ impl Error {
             (_, Outcome::Rejected, Some(300..=399)) => {
                 "Redirects are not followed, so that no credential leaves; it was not done; set the base URL to the new place, which the header `location` has."
             }
-            (ErrorKind::Status(_), Outcome::Rejected, _) if self.0.call.reads_only => {
+            (ErrorKind::Status(_), Outcome::Rejected, _) if self.0.call.reads_only() => {
                 "The service refused it."
             }
-            (ErrorKind::Decode { .. }, ..) if self.0.call.reads_only && self.is_html() => {
-                "An HTML page came in place of the answer, from a proxy or a login: look at the base URL and the credential."
+            (ErrorKind::Foreign { .. }, ..) if self.0.call.reads_only() => {
+                "It only reads, so it can be repeated; check the base URL, the proxy settings and the credential."
             }
-            (ErrorKind::BodyTooLarge { .. }, ..) if self.0.call.reads_only => {
+            (ErrorKind::BodyTooLarge { .. }, ..) if self.0.call.reads_only() => {
                 "Raise the client's `max_body`, or ask for less."
             }
-            (ErrorKind::Decode { .. }, ..) if self.0.call.reads_only => {
+            (ErrorKind::Decode { .. }, ..) if self.0.call.reads_only() => {
                 "The service has changed, or was not known well: `Error::body` has the answer."
             }
-            (_, Outcome::NotSent, _) if self.0.call.reads_only => "Nothing was sent, so it can be repeated.",
-            _ if self.0.call.reads_only => "It only reads, so it can be repeated.",
+            (_, Outcome::NotSent, _) if self.0.call.reads_only() => {
+                "Nothing was sent, so it can be repeated."
+            }
+            _ if self.0.call.reads_only() => "It only reads, so it can be repeated.",
             (_, Outcome::NotSent, _) => "Nothing was sent, so it can be sent again.",
             (_, Outcome::Rejected, _) => "It was not done.",
             (_, Outcome::Applied, _) => "It was done, only the answer is not usable: do not send it again.",
+            (ErrorKind::Status(_), Outcome::Unknown, Some(409)) => {
+                "A request under the same idempotency key may still be under way: send it again later under the same key."
+            }
             (_, Outcome::Unknown, _) if self.0.call.idempotency_key.is_some() => {
                 "It may have been done: send it again only with the same idempotency key."
             }
@@ -101,7 +100,7 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Repr { kind, call, attempts, .. } = &*self.0;
+        let Repr { kind, call, tries, .. } = &*self.0;
         if let Some(operation) = call.operation {
             write!(f, "{operation}: ")?;
         }
@@ -128,12 +127,17 @@ impl fmt::Display for Error {
             write!(f, "; {} {}", if told { "the service asks to wait" } else { "wait" }, Rounded(wait))?;
         }
         write!(f, ". {}", self.advice())?;
-        match (*attempts, self.request_id()) {
-            (2.., Some(id)) => write!(f, " ({attempts} attempts, request id {})", OneLine(id)),
-            (2.., None) => write!(f, " ({attempts} attempts)"),
-            (_, Some(id)) => write!(f, " (request id {})", OneLine(id)),
-            (_, None) => Ok(()),
+        let mut notes = Vec::new();
+        if tries.connections > 1 {
+            notes.push(format!("{} connections tried in {}", tries.connections, Rounded(tries.connecting)));
         }
+        if tries.attempts > 1 {
+            notes.push(format!("{} attempts", tries.attempts));
+        }
+        if let Some(id) = self.request_id() {
+            notes.push(format!("request id {}", OneLine(id)));
+        }
+        if notes.is_empty() { Ok(()) } else { write!(f, " ({})", notes.join(", ")) }
     }
 }
 

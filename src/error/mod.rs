@@ -23,6 +23,7 @@ pub(crate) use display::Innermost;
 use crate::limits::RateLimit;
 use crate::transport::check::InvalidInput;
 use crate::transport::operation::{Operation, Safety};
+use crate::transport::retry::Retries;
 use bytes::Bytes;
 use display::{OneLine, Rounded, at, to, until};
 use jiff::Timestamp;
@@ -52,12 +53,49 @@ pub enum Outcome {
 /// What a 409 was about, as far as the answer allows to tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Conflict {
-    /// The idempotency key was used before, for another request. Nothing of this request was done.
+    /// The idempotency key was used before for another request. Nothing of this request was done.
     IdempotencyKey,
+    /// An earlier request under the same idempotency key is still being worked on, and may succeed. Send it again later
+    /// under the same key.
+    InProgress,
     /// Somebody else has changed what was to be changed: read it again, and send the new `version`.
     Version,
-    /// The answer does not say; [`Error::messages`] may.
+    /// The answer does not say; [`Error::messages`] may. Under an idempotency key it is treated as
+    /// [`InProgress`](Self::InProgress): a request that was killed and sent again meets just that.
     Unknown,
+}
+
+impl Conflict {
+    /// What the service's code says. TAS-CHA documents the causes and not their codes, so that words are searched for;
+    /// a code is taken for the reuse of a key only where it says so.
+    pub(crate) fn of(code: Option<&str>) -> Self {
+        let code: String = code.unwrap_or_default().chars().filter(char::is_ascii_alphanumeric).collect();
+        let code = code.to_ascii_lowercase();
+        let says = |words: &[&str]| words.iter().any(|word| code.contains(word));
+        if says(&["inprogress", "inuse", "processing", "pending", "concurrent"]) {
+            Self::InProgress
+        } else if says(&["reuse", "mismatch"]) {
+            Self::IdempotencyKey
+        } else if says(&["version", "stale"]) {
+            Self::Version
+        } else {
+            Self::Unknown
+        }
+    }
+}
+
+/// Whether the same request can be sent again after a failure: [`Error::resend`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Resend {
+    /// Yes, as it is, at once or after [`Error::retry_after`]: it was not done, or doing it twice is doing it once.
+    Yes,
+    /// Yes, but only with [`Error::idempotency_key`] given to `with_idempotency_key`: it may have been done.
+    SameKey,
+    /// Only after a look whether it was done; for posts to Chatwork `with_reconcile` looks.
+    LookFirst,
+    /// No: it was done, or it would end the same way.
+    No,
 }
 
 /// What kind of failure an [`Error`] is.
@@ -65,7 +103,8 @@ pub enum Conflict {
 /// # Troubleshooting
 ///
 /// `Connect` again and again: look at the base URL, at the proxy variables of the environment, and at whether a TLS
-/// feature is enabled. `Decode`: the service has changed or the specification's inference was wrong; the path in the
+/// feature is enabled. `Foreign`: something between the program and the service answered in its place, such as a proxy
+/// or a login page. `Decode`: the service has changed or the specification's inference was wrong; the path in the
 /// error says where, [`Error::body`] has the whole answer, and [`Response::json`](crate::Response::json) or
 /// `client.request(…)` reads it in a shape of your own.
 #[derive(Debug, thiserror::Error)]
@@ -136,6 +175,13 @@ pub enum ErrorKind {
     /// The service named a page as the next one that it had named before: the list would go round in a circle.
     #[error("the service named a page as the next one that it had named before")]
     RepeatedCursor,
+    /// A success came that is not the operation's answer: HTML or other text, an error of the service with the status of
+    /// a success, JSON without any field that the answer is known by, or nothing where an answer is required.
+    #[error("the answer is {found}")]
+    Foreign {
+        /// What came in its place.
+        found: String,
+    },
     /// The answer is not of the shape that was expected.
     #[error("the answer does not decode{}: {problem}", at(path))]
     Decode {
@@ -161,14 +207,37 @@ struct Repr {
     outcome: Outcome,
     call: Call,
     answer: Answer,
+    tries: Tries,
+}
+
+/// How often something was tried.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tries {
+    /// Requests that may have left.
     attempts: u32,
+    /// Tries to connect that failed, and how long they took with the waits in between.
+    connections: u32,
+    connecting: Duration,
+}
+
+impl From<u32> for Tries {
+    fn from(attempts: u32) -> Self {
+        Self { attempts, ..Self::default() }
+    }
+}
+
+impl From<Retries> for Tries {
+    fn from(retries: Retries) -> Self {
+        let Retries { attempts, connections, connecting, .. } = retries;
+        Self { attempts, connections, connecting }
+    }
 }
 
 /// What was being called, as far as an error tells it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Call {
     pub(crate) operation: Option<&'static Operation>,
-    pub(crate) reads_only: bool,
+    pub(crate) safety: Option<Safety>,
     pub(crate) idempotency_key: Option<String>,
     pub(crate) request_id: Option<String>,
 }
@@ -205,7 +274,7 @@ pub(crate) fn text(value: &serde_json::Value) -> Option<String> {
 impl Error {
     pub(crate) fn new(kind: ErrorKind, outcome: Outcome) -> Self {
         let (call, answer) = Default::default();
-        Self(Arc::new(Repr { kind: Arc::new(kind), outcome, call, answer, attempts: 0 }))
+        Self(Arc::new(Repr { kind: Arc::new(kind), outcome, call, answer, tries: Tries::default() }))
     }
 
     fn repr(&mut self) -> &mut Repr {
@@ -228,15 +297,16 @@ impl Error {
         self
     }
 
-    pub(crate) fn with_call(mut self, call: Call, attempts: u32) -> Self {
+    pub(crate) fn with_call(mut self, call: Call, tries: impl Into<Tries>) -> Self {
         let repr = self.repr();
-        (repr.call, repr.attempts) = (call, attempts);
+        repr.call = call;
+        repr.tries = tries.into();
         self
     }
 
     #[cfg(feature = "chatwork")]
     pub(crate) fn with_attempts(mut self, attempts: u32) -> Self {
-        self.repr().attempts = attempts;
+        self.repr().tries.attempts = attempts;
         self
     }
 
@@ -299,9 +369,55 @@ impl Error {
         }
     }
 
-    /// How many times the request was sent.
+    /// How many times the request was sent, or may have been. Tries that found no connection do not count:
+    /// [`connections`](Self::connections) has those.
     pub fn attempts(&self) -> u32 {
-        self.0.attempts
+        self.0.tries.attempts
+    }
+
+    /// How many tries to connect failed.
+    pub fn connections(&self) -> u32 {
+        self.0.tries.connections
+    }
+
+    /// Whether the same request can be sent again.
+    ///
+    /// ```
+    /// # async fn example(room: kaiwa::tascha::RoomHandle) -> Result<(), kaiwa::Error> {
+    /// use kaiwa::Resend;
+    ///
+    /// if let Err(error) = room.post("決裁しました").await {
+    ///     match error.resend() {
+    ///         Resend::Yes => println!("put it back into the queue, for {:?}", error.retry_after()),
+    ///         Resend::SameKey => println!("send it again, but under {:?}", error.idempotency_key()),
+    ///         Resend::LookFirst => println!("look into the room first: {error}"),
+    ///         _ => println!("do not send it again: {error}"),
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn resend(&self) -> Resend {
+        let is_input = matches!(
+            *self.0.kind,
+            ErrorKind::Config(_) | ErrorKind::InvalidInput(_) | ErrorKind::File { .. }
+        );
+        let call = &self.0.call;
+        match self.0.outcome {
+            Outcome::NotSent if is_input => Resend::No,
+            Outcome::NotSent => Resend::Yes,
+            Outcome::Rejected => match self.status() {
+                Some(StatusCode::TOO_MANY_REQUESTS) => Resend::Yes,
+                Some(StatusCode::SERVICE_UNAVAILABLE) if self.0.answer.wait.is_some() => Resend::Yes,
+                _ => Resend::No,
+            },
+            Outcome::Applied => Resend::No,
+            Outcome::Unknown if call.idempotency_key.is_some() => Resend::SameKey,
+            Outcome::Unknown => match call.safety {
+                Some(Safety::Safe | Safety::Idempotent) => Resend::Yes,
+                _ => Resend::LookFirst,
+            },
+        }
     }
 
     /// The idempotency key of the call. To try again later without doing it twice, send the same request
@@ -349,24 +465,10 @@ impl Error {
 
     /// What a 409 was about; `None` for any other failure.
     ///
-    /// TAS-CHA documents a reused idempotency key and a stale task `version` as causes, but not their codes. The code
-    /// is searched for either word; without one, an operation that takes no `version` leaves only the key.
+    /// TAS-CHA documents a reused idempotency key and a stale task `version` as causes, but not their codes: the words
+    /// that the code is searched for are inferred.
     pub fn conflict(&self) -> Option<Conflict> {
-        if self.status() != Some(StatusCode::CONFLICT) {
-            return None;
-        }
-        let code = self.code().unwrap_or_default().to_ascii_lowercase();
-        let operation = self.operation();
-        Some(if code.contains("idempoten") {
-            Conflict::IdempotencyKey
-        } else if code.contains("version") || code.contains("stale") {
-            Conflict::Version
-        } else if operation.is_some_and(|operation| operation.safety == Safety::Keyed && !operation.versioned)
-        {
-            Conflict::IdempotencyKey
-        } else {
-            Conflict::Unknown
-        })
+        (self.status() == Some(StatusCode::CONFLICT)).then(|| Conflict::of(self.code()))
     }
 
     /// Whether a parameter was refused before anything was sent.
@@ -374,9 +476,9 @@ impl Error {
         matches!(*self.0.kind, ErrorKind::InvalidInput(_))
     }
 
-    /// Whether the answer was not of the expected shape.
+    /// Whether a success came whose answer was not of the expected shape, or not the operation's at all.
     pub fn is_decode(&self) -> bool {
-        matches!(*self.0.kind, ErrorKind::Decode { .. })
+        matches!(*self.0.kind, ErrorKind::Decode { .. } | ErrorKind::Foreign { .. })
     }
 }
 
@@ -386,7 +488,7 @@ impl fmt::Debug for Error {
             .field("message", &self.to_string())
             .field("outcome", &self.0.outcome)
             .field("status", &self.status())
-            .field("attempts", &self.0.attempts)
+            .field("attempts", &self.0.tries.attempts)
             .finish_non_exhaustive()
     }
 }
@@ -405,7 +507,10 @@ impl From<InvalidInput> for Error {
 
 impl Call {
     pub(crate) fn new(operation: &'static Operation, safety: Safety) -> Self {
-        let reads_only = safety == Safety::Safe;
-        Self { operation: Some(operation), reads_only, idempotency_key: None, request_id: None }
+        Self { operation: Some(operation), safety: Some(safety), idempotency_key: None, request_id: None }
+    }
+
+    pub(crate) fn reads_only(&self) -> bool {
+        self.safety == Some(Safety::Safe)
     }
 }

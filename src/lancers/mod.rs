@@ -135,6 +135,10 @@ impl Sealed for Lancers {
         ServiceError { code: text(&body["type"]), messages, ..ServiceError::default() }
     }
 
+    fn is_error(body: &Value) -> bool {
+        body["type"].is_string() && body["message"].is_string()
+    }
+
     fn client(transport: Arc<Transport>) -> Client {
         Client { transport }
     }

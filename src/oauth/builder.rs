@@ -178,13 +178,13 @@ impl Builder {
             parse("the resource", resource)?;
         }
         let http = HttpSettings {
-            builder: self.http,
             user_agent: self.user_agent,
             connect_timeout: self.connect_timeout,
+            idle_timeout: Duration::from_secs(45),
             shortest: self.timeout,
             url: flow.token_uri().url(),
         };
-        let http = http.build()?;
+        let http = http.build(self.http.unwrap_or_default())?;
         let provider = Provider {
             flow,
             client_secret: self.client_secret,

@@ -3,12 +3,16 @@
 use super::failure::{Failure, clean};
 use super::granted::{Granted, expiry};
 use super::tokens::TokenSet;
-use crate::error::Innermost;
+use crate::error::{Innermost, Outcome};
 use crate::limits::RateLimit;
 use crate::transport::auth::BearerToken;
-use crate::transport::body::{self, BodyFailure};
+use crate::transport::body::{Body, ReadFailure};
 use crate::transport::clock::Clock;
-use futures::future::{BoxFuture, Either};
+use crate::transport::evidence;
+use crate::transport::operation::Safety;
+use crate::transport::timer::{Bound, within};
+use crate::transport::verdict::{Repeat, judge};
+use futures::future::BoxFuture;
 use oauth2::basic::{BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse};
 use oauth2::{
     AsyncHttpClient, AuthorizationCode, EndpointNotSet, EndpointSet, HttpRequest, HttpResponse,
@@ -23,6 +27,9 @@ use std::time::Duration;
 
 /// How large an answer of the token endpoint may be: a few times the largest tokens seen.
 const MAX_BODY: usize = 256 << 10;
+
+/// How often a refused HTTP/2 stream is opened again.
+const MAX_REFUSALS: u32 = 3;
 
 /// The `oauth2` crate's client, with an answer type that takes what services send.
 pub(super) type Flow = oauth2::Client<
@@ -189,46 +196,60 @@ impl<'a> AsyncHttpClient<'a> for Http<'_> {
 
     fn call(&'a self, request: HttpRequest) -> Self::Future {
         Box::pin(async move {
-            let exchange = self.send(request);
-            let Some(timeout) = self.provider.timeout else { return exchange.await };
-            let exchange = std::pin::pin!(exchange);
-            match futures::future::select(exchange, self.provider.clock.sleep(timeout)).await {
-                Either::Left((result, _)) => result,
-                Either::Right(_) => {
-                    Err(Failure::unanswered(format!("the token endpoint did not answer within {timeout:?}")))
-                }
-            }
+            let Provider { clock, timeout, .. } = self.provider;
+            let deadline = Bound::after(clock.now(), *timeout);
+            let answered = within(&**clock, deadline, self.send(request)).await;
+            answered.unwrap_or_else(|timeout| {
+                Err(Failure::unanswered(format!("the token endpoint did not answer within {timeout:?}")))
+            })
         })
     }
 }
 
 impl Http<'_> {
+    /// Sends the request once, but for streams that an HTTP/2 server says it did not process: a refresh token that may
+    /// have been used is not sent again.
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, Failure> {
-        let unsent = || Failure::local("the request to the token endpoint cannot be written");
-        let mut request = reqwest::Request::try_from(request).map_err(|_| unsent())?;
-        if let Some(credential) = request.headers_mut().get_mut(AUTHORIZATION) {
-            credential.set_sensitive(true);
-        }
-        let mut response = self.provider.http.execute(request).await.map_err(|error| {
+        let mut refusals = 0;
+        loop {
+            let unsent = || Failure::local("the request to the token endpoint cannot be written");
+            let mut request = reqwest::Request::try_from(request.clone()).map_err(|_| unsent())?;
+            if let Some(credential) = request.headers_mut().get_mut(AUTHORIZATION) {
+                credential.set_sensitive(true);
+            }
+            let error = match self.provider.http.execute(request).await {
+                Ok(response) => return self.receive(response).await,
+                Err(error) => error,
+            };
+            let verdict = judge(evidence::unanswered(&error), Safety::Unsafe);
+            if verdict.repeat == Repeat::AtOnce && refusals < MAX_REFUSALS {
+                refusals += 1;
+                continue;
+            }
             let cause = Innermost(&error);
-            if error.is_connect() || error.is_builder() {
+            return Err(if verdict.outcome == Outcome::NotSent {
                 Failure::local(format!("the token endpoint cannot be reached: {cause}"))
             } else {
                 Failure::unanswered(format!("the connection to the token endpoint failed: {cause}"))
-            }
-        })?;
+            });
+        }
+    }
+
+    async fn receive(&self, mut response: reqwest::Response) -> Result<HttpResponse, Failure> {
         let status = response.status();
         let wait = RateLimit::from_headers(response.headers(), self.provider.clock.wall())
             .and_then(|limit| limit.retry_after);
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Seen { status: Some(status), wait };
-        let body = body::read(&mut response, MAX_BODY).await.map_err(|failure| {
+        let mut body = Body::default();
+        body.read(&mut response, MAX_BODY).await.map_err(|failure| {
             Failure::unanswered(match failure {
-                BodyFailure::Cut(..) => "the token endpoint's answer was cut short".to_owned(),
-                BodyFailure::TooLarge(_) => {
+                ReadFailure::Cut(_) => "the token endpoint's answer was cut short".to_owned(),
+                ReadFailure::TooLarge => {
                     format!("the token endpoint's answer is larger than {MAX_BODY} bytes")
                 }
             })
         })?;
+        let body = body.into_bytes();
         // No headers: the `oauth2` crate would judge the answer by its media type, and quote it in an error.
         let mut answer = HttpResponse::new(body.into());
         *answer.status_mut() = if status.is_success() { StatusCode::OK } else { status };

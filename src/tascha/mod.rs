@@ -163,6 +163,13 @@ impl Sealed for Tascha {
         ServiceError { code, messages, request_id: either("requestId"), details }
     }
 
+    fn is_error(body: &Value) -> bool {
+        let has = |value: &Value, name: &str| value[name].is_string();
+        let nested = &body["error"];
+        let flat = has(body, "code") && has(body, "message");
+        nested.is_string() || has(nested, "code") || has(nested, "message") || flat
+    }
+
     fn client(transport: Arc<Transport>) -> Client {
         Client { transport }
     }

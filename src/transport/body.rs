@@ -3,42 +3,48 @@
 use bytes::{Bytes, BytesMut};
 use reqwest::Response;
 
-pub(crate) enum BodyFailure {
-    Cut(reqwest::Error, Bytes),
-    TooLarge(Bytes),
+/// What has arrived of a body. It stays when the reading is given up.
+#[derive(Default)]
+pub(crate) struct Body {
+    /// Most answers arrive in one piece, which is handed on as it is.
+    first: Bytes,
+    /// All of it, once there is a second piece.
+    whole: BytesMut,
 }
 
-/// The whole body. A failure hands out what had arrived.
-pub(crate) async fn read(response: &mut Response, cap: usize) -> Result<Bytes, BodyFailure> {
-    // Most answers arrive in one piece, which is handed on as it is.
-    let first = match response.chunk().await {
-        Ok(Some(chunk)) => chunk,
-        Ok(None) => return Ok(Bytes::new()),
-        Err(error) => return Err(BodyFailure::Cut(error, Bytes::new())),
-    };
-    if first.len() > cap {
-        return Err(BodyFailure::TooLarge(first.slice(..cap)));
-    }
-    let expected =
-        response.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or_default();
-    let mut rest = BytesMut::new();
-    loop {
-        match response.chunk().await {
-            Ok(Some(chunk)) => {
-                if rest.is_empty() {
-                    rest.reserve(expected.min(cap).max(first.len() + chunk.len()));
-                    rest.extend_from_slice(&first);
+pub(crate) enum ReadFailure {
+    Cut(reqwest::Error),
+    TooLarge,
+}
+
+impl Body {
+    /// Reads to the end, or until `cap` bytes are there and more would come.
+    pub(crate) async fn read(&mut self, response: &mut Response, cap: usize) -> Result<(), ReadFailure> {
+        let expected =
+            response.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or_default();
+        while let Some(chunk) = response.chunk().await.map_err(ReadFailure::Cut)? {
+            let kept = &chunk[..chunk.len().min(cap - self.len())];
+            if self.first.is_empty() {
+                self.first = chunk.slice_ref(kept);
+            } else {
+                if self.whole.is_empty() {
+                    self.whole.reserve(expected.min(cap).max(self.first.len() + kept.len()));
+                    self.whole.extend_from_slice(&self.first);
                 }
-                let room = cap - rest.len();
-                rest.extend_from_slice(&chunk[..chunk.len().min(room)]);
-                if chunk.len() > room {
-                    return Err(BodyFailure::TooLarge(rest.freeze()));
-                }
+                self.whole.extend_from_slice(kept);
             }
-            Ok(None) if rest.is_empty() => return Ok(first),
-            Ok(None) => return Ok(rest.freeze()),
-            Err(error) if rest.is_empty() => return Err(BodyFailure::Cut(error, first)),
-            Err(error) => return Err(BodyFailure::Cut(error, rest.freeze())),
+            if kept.len() < chunk.len() {
+                return Err(ReadFailure::TooLarge);
+            }
         }
+        Ok(())
+    }
+
+    fn len(&self) -> usize {
+        self.first.len().max(self.whole.len())
+    }
+
+    pub(crate) fn into_bytes(self) -> Bytes {
+        if self.whole.is_empty() { self.first } else { self.whole.freeze() }
     }
 }

@@ -1,45 +1,46 @@
 //! The one way out: the stations that every call passes, in order.
 
+pub(crate) mod answer;
+mod attempt;
 pub(crate) mod auth;
-mod begun;
 pub(crate) mod body;
 pub(crate) mod check;
 pub(crate) mod clock;
+pub(crate) mod evidence;
 pub(crate) mod operation;
 pub(crate) mod pace;
 mod payload;
 pub(crate) mod retry;
+pub(crate) mod timer;
 pub(crate) mod trace;
+pub(crate) mod verdict;
+mod withdraw;
 
 pub use payload::{Capture, Payload};
 
-use crate::error::{Answer, Call, Error, ErrorKind, Outcome, ServiceError};
+use crate::builder::HttpClients;
+use crate::error::{Call, Error, ErrorKind, Outcome};
 use crate::limits::RateLimit;
 use crate::request::Endpoint;
 use crate::response::Received;
 use crate::upload::Upload;
+use answer::{Decode, ErrorBodies};
+use attempt::{Attempt, Failure, OutcomeSoFar};
 use auth::{BearerToken, Credential};
-use begun::Begun;
-use body::BodyFailure;
-use bytes::Bytes;
 use check::InvalidInput;
 use clock::Clock;
-use futures::future::{BoxFuture, Either, select};
 use jiff::tz::TimeZone;
 use operation::{Operation, Safety};
-use pace::{Exhausted, Pace, Pacer, Permit};
+use pace::{Pace, Pacer, Permit};
 use reqwest::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
-use reqwest::{Method, StatusCode, Url};
-use retry::{RetryBudget, RetryPolicy};
+use reqwest::{Method, Url};
+use retry::{Retries, RetryBudget, RetryPolicy, RetryScope};
 use std::fmt;
 use std::future::Future;
-use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use timer::Bound;
 use tokio::sync::watch;
-
-/// How long Chatwork's limit of posts per room makes a room wait; its answer does not say.
-const ROOM_WAIT: Duration = Duration::from_secs(10);
 
 /// Everything that the clones of a client share.
 pub struct Transport {
@@ -55,7 +56,7 @@ pub struct Transport {
 
 /// What a builder has put together.
 pub(crate) struct Settings {
-    pub(crate) http: reqwest::Client,
+    pub(crate) http: HttpClients,
     pub(crate) base: Url,
     /// The base URL as the generated encoder wants it: without a slash at the end.
     pub(crate) base_text: String,
@@ -71,7 +72,7 @@ pub(crate) struct Settings {
     pub(crate) zone: Option<TimeZone>,
     pub(crate) request_ids: bool,
     pub(crate) key_generator: Arc<dyn Fn() -> String + Send + Sync>,
-    pub(crate) error_body: fn(&serde_json::Value) -> ServiceError,
+    pub(crate) errors: ErrorBodies,
 }
 
 /// The options of one call.
@@ -105,25 +106,6 @@ impl Plan {
     }
 }
 
-/// What an attempt came to, if not to a success.
-struct Failure {
-    kind: ErrorKind,
-    outcome: Outcome,
-    answer: Answer,
-    again: Again,
-}
-
-/// Whether a failure allows another attempt.
-#[derive(Clone, Copy, PartialEq)]
-enum Again {
-    /// Whatever the operation is: this attempt had no effect.
-    Any,
-    /// If repeating does no harm.
-    IfRepeatable,
-    /// It would end the same way.
-    No,
-}
-
 impl Transport {
     pub(crate) fn new(settings: Settings) -> Arc<Self> {
         let pacer = Arc::new(Pacer::new(settings.pace.clone()));
@@ -139,7 +121,7 @@ impl Transport {
     }
 
     pub(crate) fn http(&self) -> &reqwest::Client {
-        &self.settings.http
+        &self.settings.http.kept
     }
 
     pub(crate) fn base_url(&self) -> &str {
@@ -185,147 +167,135 @@ impl Transport {
         &self,
         plan: &Plan,
         options: Options,
-        encode: &(dyn Fn() -> Result<Payload, InvalidInput> + Send + Sync),
+        encode: &Encode<'_>,
+        decode: Decode<'_>,
     ) -> Result<Received, Error> {
         let span = trace::call(plan.operation);
-        let call = Attempts { transport: self, plan, span: &span, sent: 0, worst: None };
-        trace::instrument(call.run(options, encode), span.clone()).await
+        let now = self.settings.clock.now();
+        let call = CallUnderWay {
+            transport: self,
+            plan,
+            span: &span,
+            deadline: Bound::after(now, options.timeout.or(self.settings.timeout)),
+            retries: Retries::begin(now),
+            so_far: OutcomeSoFar::default(),
+        };
+        trace::instrument(call.run(options, encode, decode), span.clone()).await
     }
 }
 
-/// When a call has to be over, and how long it was given.
-type Deadline = Option<(Instant, Duration)>;
-
-/// The time for one attempt, by the name of the bound that it comes from.
-pub(crate) struct Timer {
-    sleep: BoxFuture<'static, ()>,
-    named: Duration,
-}
-
-impl Timer {
-    pub(crate) fn new(sleep: BoxFuture<'static, ()>, named: Duration) -> Self {
-        Self { sleep, named }
-    }
-
-    /// What the future comes to, or the bound that it was too slow for.
-    pub(crate) async fn race<F: Future>(timer: &mut Option<Self>, future: F) -> Result<F::Output, Duration> {
-        let Some(Self { sleep, named }) = timer else { return Ok(future.await) };
-        match select(pin!(future), sleep).await {
-            Either::Left((output, _)) => Ok(output),
-            Either::Right(_) => Err(*named),
-        }
-    }
-}
+/// Writes the request anew for each attempt.
+pub(crate) type Encode<'a> = dyn Fn() -> Result<Payload, InvalidInput> + Send + Sync + 'a;
 
 /// One call under way.
-struct Attempts<'a> {
+struct CallUnderWay<'a> {
     transport: &'a Transport,
     plan: &'a Plan,
     span: &'a tracing::Span,
-    /// How many attempts have been made.
-    sent: u32,
-    /// The most that any attempt may have done: a later, harmless failure does not take it back.
-    worst: Option<Outcome>,
+    deadline: Option<Bound>,
+    retries: Retries,
+    so_far: OutcomeSoFar,
 }
 
-impl Attempts<'_> {
+/// A request that is ready to leave.
+struct Prepared {
+    request: reqwest::Request,
+    files: Vec<Upload>,
+    permit: Permit,
+    /// The token in it, if it is one that can be renewed.
+    token: Option<BearerToken>,
+}
+
+/// What comes after a failure.
+enum Step {
+    /// Once more with another token.
+    Renewed,
+    Wait(Duration),
+    GiveUp,
+}
+
+impl CallUnderWay<'_> {
     async fn run(
         mut self,
         mut options: Options,
-        encode: &(dyn Fn() -> Result<Payload, InvalidInput> + Send + Sync),
+        encode: &Encode<'_>,
+        decode: Decode<'_>,
     ) -> Result<Received, Error> {
-        let Settings { clock, retry, retry_budget, .. } = &self.transport.settings;
+        let Settings { clock, retry, retry_budget, attempt_timeout, .. } = &self.transport.settings;
         let mut call = Call::new(self.plan.operation, self.plan.safety);
         let headers = match self.headers(&mut options, &mut call) {
             Ok(headers) => headers,
-            Err(invalid) => return Err(self.error(Error::from(invalid), call)),
+            Err(invalid) => return Err(self.error(invalid.into(), call)),
         };
-        let began = clock.now();
-        // A time beyond what the clock can count to is no bound.
-        let timeout = options.timeout.or(self.transport.settings.timeout);
-        let deadline = timeout.and_then(|timeout| Some((began.checked_add(timeout)?, timeout)));
         let policy = options.retry.as_ref().unwrap_or(retry);
+        let attempt_timeout = options.attempt_timeout.or(*attempt_timeout);
         let mut last: Option<Failure> = None;
         let mut renewed = false;
         loop {
-            let Payload { mut request, files } = match encode() {
-                Ok(payload) => payload,
-                // A body that is spent cannot be sent again; the failure that made it necessary is the one to tell.
-                Err(invalid) => {
-                    return Err(self.error(last.map_or_else(|| invalid.into(), Failure::into_error), call));
-                }
-            };
-            if is_empty(&request) && [Method::POST, Method::PUT, Method::PATCH].contains(request.method()) {
-                // RFC 9110, 8.6: some proxies refuse a request that does not say how long its empty body is.
-                request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
-            }
-            let end = deadline.map(|(end, _)| end);
-            let permit = self.transport.pacer.permit(self.plan.operation, self.plan.room, clock, end).await;
-            // The token is asked for after the wait, in which an older one could have expired.
-            let prepared = match permit {
-                Ok(permit) => self.prepare(&mut request, &files, deadline).await.map(|token| (permit, token)),
-                Err(error) => Err(error),
-            };
-            let (permit, token) = match prepared {
+            let Prepared { request, files, permit, token } = match self.prepare(&headers, encode).await {
                 Ok(prepared) => prepared,
-                // What the service said to an earlier attempt tells more than that there was no time for another.
+                // What the service said to an earlier attempt tells more than why there is no further one.
                 Err(error) => return Err(self.error(last.map_or(error, Failure::into_error), call)),
             };
-            for (name, value) in &headers {
-                if !request.headers().get(name).is_some_and(HeaderValue::is_sensitive) {
-                    request.headers_mut().insert(name.clone(), value.clone());
-                }
-            }
-            let mut failure = match self.attempt(request, &options, deadline, permit).await {
+            let start = clock.now();
+            let bound = Bound::sooner(self.deadline, Bound::after(start, attempt_timeout));
+            let attempt = Attempt { transport: self.transport, plan: self.plan, bound };
+            let result = attempt.run(request, permit, &mut *decode).await;
+            trace::attempt(self.span, self.retries.attempts + 1, &result);
+            let mut failure = match result {
                 Ok(received) => {
                     retry_budget.succeeded();
-                    return Ok(Received { call, ..received });
+                    let attempts = self.retries.attempts + 1;
+                    return Ok(Received { call, attempts, ..received });
                 }
                 Err(failure) => failure,
             };
-            self.note(failure.outcome);
+            self.retries.count(failure.verdict, start, clock.now());
+            self.so_far.record(failure.verdict.outcome);
             // Asked after the attempt: a stream of which nothing was read is as good as new.
             let replayable = files.iter().all(Upload::is_replayable);
-            if !renewed
-                && replayable
-                && failure.is_unauthorized()
-                && let (Some(token), Some(credential)) = (&token, &self.transport.settings.credential)
-            {
-                match self.within(deadline, credential.renew(token)).await.and_then(|renewal| renewal) {
-                    Ok(true) => {
-                        renewed = true;
-                        last = Some(failure);
-                        continue;
-                    }
-                    Ok(false) => {}
-                    // The status stays that of the service; only a new token would help, and this is why there is none.
-                    Err(reason) => {
-                        failure.kind = ErrorKind::Token(match reason.kind() {
-                            ErrorKind::Token(problem) => problem.clone(),
-                            ErrorKind::Timeout(_) => "another one did not come in time".to_owned(),
-                            other => other.to_string(),
-                        });
-                    }
+            let token = token.filter(|_| replayable && !renewed);
+            let scope = RetryScope { policy, budget: retry_budget, clock: &**clock, deadline: self.deadline };
+            match self.step(&mut failure, token, replayable, scope).await {
+                Step::Renewed => renewed = true,
+                Step::Wait(wait) => {
+                    trace::wait(self.retries.attempts, wait, &failure.kind);
+                    clock.sleep(wait).await;
                 }
+                Step::GiveUp => return Err(self.error(failure.into_error(), call)),
             }
-            let may_repeat = match failure.again {
-                Again::Any => true,
-                Again::IfRepeatable => self.plan.safety.is_repeatable(),
-                Again::No => false,
-            };
-            let now = clock.now();
-            let elapsed = now.saturating_duration_since(began);
-            let wait = (may_repeat && replayable)
-                .then(|| policy.wait(self.sent, failure.answer.wait))
-                .flatten()
-                .filter(|wait| policy.allows(self.sent, elapsed.saturating_add(*wait)))
-                .filter(|wait| deadline.is_none_or(|(end, _)| *wait < end.saturating_duration_since(now)))
-                .filter(|_| failure.answer.wait.is_some() || retry_budget.take(&**clock));
-            let Some(wait) = wait else { return Err(self.error(failure.into_error(), call)) };
-            trace::wait(self.sent, wait, &failure.kind);
-            clock.sleep(wait).await;
             last = Some(failure);
         }
+    }
+
+    async fn step(
+        &self,
+        failure: &mut Failure,
+        token: Option<BearerToken>,
+        replayable: bool,
+        scope: RetryScope<'_>,
+    ) -> Step {
+        if failure.is_unauthorized()
+            && let (Some(token), Some(credential)) = (token, &self.transport.settings.credential)
+        {
+            match self.within(credential.renew(&token)).await.and_then(|renewal| renewal) {
+                Ok(true) => return Step::Renewed,
+                Ok(false) => {}
+                // The status stays that of the service; only a new token would help, and this is why there is none.
+                Err(reason) => {
+                    failure.kind = ErrorKind::Token(match reason.kind() {
+                        ErrorKind::Token(problem) => problem.clone(),
+                        ErrorKind::Timeout(_) => "another one did not come in time".to_owned(),
+                        other => other.to_string(),
+                    });
+                }
+            }
+        }
+        if !replayable || !failure.verdict.allows(self.plan.safety) {
+            return Step::GiveUp;
+        }
+        let wait = self.retries.next(scope, failure.verdict.repeat, failure.answer.wait);
+        wait.map_or(Step::GiveUp, Step::Wait)
     }
 
     /// The headers that are the same on every attempt.
@@ -356,242 +326,53 @@ impl Attempts<'_> {
         Ok(headers)
     }
 
+    /// Encodes the request, and waits for what it needs to leave.
+    async fn prepare(
+        &self,
+        headers: &[(HeaderName, HeaderValue)],
+        encode: &Encode<'_>,
+    ) -> Result<Prepared, Error> {
+        let Settings { clock, credential, .. } = &self.transport.settings;
+        let Payload { mut request, files } = encode()?;
+        if is_empty(&request) && [Method::POST, Method::PUT, Method::PATCH].contains(request.method()) {
+            // RFC 9110, 8.6: some proxies refuse a request that does not say how long its empty body is.
+            request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
+        let Plan { operation, room, .. } = *self.plan;
+        let end = self.deadline.map(|deadline| deadline.end);
+        let permit = self.transport.pacer.permit(operation, room, clock, end).await?;
+        for file in &files {
+            self.within(file.look()).await??;
+        }
+        // The token is asked for after the wait, in which an older one could have expired.
+        let token = match credential {
+            Some(credential) if credential.is_fixed() => credential.apply(&mut request).await?,
+            Some(credential) => self.within(credential.apply(&mut request)).await??,
+            None => None,
+        };
+        for (name, value) in headers {
+            if !request.headers().get(name).is_some_and(HeaderValue::is_sensitive) {
+                request.headers_mut().insert(name.clone(), value.clone());
+            }
+        }
+        // A connection that the server has closed meanwhile is seen once its task has run: on a runtime of one thread
+        // it gets no other chance between two calls.
+        tokio::task::yield_now().await;
+        Ok(Prepared { request, files, permit, token })
+    }
+
     /// A step before sending, within the call's time.
-    async fn within<T>(&self, deadline: Deadline, step: impl Future<Output = T>) -> Result<T, Error> {
-        let clock = &self.transport.settings.clock;
-        let left = |end: Instant| end.saturating_duration_since(clock.now());
-        let mut timer = deadline.map(|(end, named)| Timer::new(clock.sleep(left(end)), named));
-        let done = Timer::race(&mut timer, step).await;
+    async fn within<T>(&self, step: impl Future<Output = T>) -> Result<T, Error> {
+        let done = timer::within(&*self.transport.settings.clock, self.deadline, step).await;
         done.map_err(|whole| Error::new(ErrorKind::Timeout(whole), Outcome::NotSent))
     }
 
-    async fn prepare(
-        &self,
-        request: &mut reqwest::Request,
-        files: &[Upload],
-        deadline: Deadline,
-    ) -> Result<Option<BearerToken>, Error> {
-        for file in files {
-            self.within(deadline, file.look()).await??;
-        }
-        self.authorize(request, deadline).await
-    }
-
-    async fn authorize(
-        &self,
-        request: &mut reqwest::Request,
-        deadline: Deadline,
-    ) -> Result<Option<BearerToken>, Error> {
-        match &self.transport.settings.credential {
-            Some(credential) if credential.is_fixed() => credential.apply(request).await,
-            Some(credential) => self.within(deadline, credential.apply(request)).await?,
-            None => Ok(None),
-        }
-    }
-
-    async fn attempt(
-        &mut self,
-        mut request: reqwest::Request,
-        options: &Options,
-        deadline: Deadline,
-        mut permit: Permit,
-    ) -> Result<Received, Failure> {
-        let settings = &self.transport.settings;
-        let left = deadline.map(|(end, whole)| (end.saturating_duration_since(settings.clock.now()), whole));
-        let own = options.attempt_timeout.or(settings.attempt_timeout).map(|timeout| (timeout, timeout));
-        let limit = match (left, own) {
-            (Some(left), Some(own)) => Some(if left.0 <= own.0 { left } else { own }),
-            (left, own) => left.or(own),
-        };
-        if let Some((Duration::ZERO, whole)) = limit {
-            return Err(Failure::timeout(whole, Outcome::NotSent));
-        }
-        self.sent += 1;
-        permit.sending();
-        // With less time than connecting is given, the time can end before there is a connection.
-        let hasty = limit.is_some_and(|(timeout, _)| timeout < settings.connect_timeout);
-        let begun = if hasty && self.plan.safety != Safety::Safe { Begun::watch(&mut request) } else { None };
-        let timer = limit.map(|(timeout, named)| Timer::new(settings.clock.sleep(timeout), named));
-        let result = self.exchange(request, timer, begun, &mut permit).await;
-        match &result {
-            Err(failure) if failure.answer.status.is_none() && failure.outcome == Outcome::NotSent => {
-                permit.never_left();
-            }
-            Err(failure) => match failure.exhausted() {
-                Some(exhausted) => permit.exhausted(exhausted, failure.answer.rate_limit.as_ref()),
-                None => drop(permit),
-            },
-            Ok(_) => drop(permit),
-        }
-        trace::attempt(
-            self.span,
-            self.sent,
-            result.as_ref().map(|received| received.status).map_err(|f| (&f.kind, f.answer.status)),
-        );
-        result
-    }
-
-    async fn exchange(
-        &self,
-        request: reqwest::Request,
-        mut timer: Option<Timer>,
-        begun: Option<Begun>,
-        permit: &mut Permit,
-    ) -> Result<Received, Failure> {
-        let settings = &self.transport.settings;
-        let mut response = match Timer::race(&mut timer, settings.http.execute(request)).await {
-            Ok(answered) => answered.map_err(Failure::unanswered)?,
-            Err(named) if begun.is_some_and(|begun| begun.withdraw()) => {
-                return Err(Failure::timeout(named, Outcome::NotSent));
-            }
-            // Whether the request had left by then, nobody can say.
-            Err(named) => return Err(Failure::timeout(named, Outcome::Unknown)),
-        };
-        let status = response.status();
-        let headers = std::mem::take(response.headers_mut());
-        let rate_limit = RateLimit::from_headers(&headers, settings.clock.wall());
-        if let Some(limit) = &rate_limit {
-            let update = |known: &mut Option<RateLimit>| known.get_or_insert_default().update(limit);
-            self.transport.limits.send_modify(update);
-        }
-        // Which limit a 429 is about, only its body says.
-        if status != StatusCode::TOO_MANY_REQUESTS {
-            permit.heard(rate_limit.as_ref());
-        }
-        let (body, problem) =
-            match Timer::race(&mut timer, body::read(&mut response, settings.max_body)).await {
-                Ok(Ok(body)) => (body, None),
-                Ok(Err(BodyFailure::Cut(error, part))) => (part, Some(ErrorKind::Body(error))),
-                Ok(Err(BodyFailure::TooLarge(part))) => {
-                    (part, Some(ErrorKind::BodyTooLarge { limit: settings.max_body }))
-                }
-                Err(named) => (Bytes::new(), Some(ErrorKind::Timeout(named))),
-            };
-        if status.is_success() && problem.is_none() {
-            let (attempts, call) = (self.sent, Call::default());
-            return Ok(Received { status, headers, body, rate_limit, attempts, call });
-        }
-        let answer = Answer { status: Some(status), headers, body, rate_limit, ..Answer::default() };
-        Err(match problem {
-            Some(kind) if status.is_success() => {
-                let larger = matches!(kind, ErrorKind::BodyTooLarge { .. });
-                let again = if larger { Again::No } else { Again::IfRepeatable };
-                Failure { kind, outcome: Outcome::Applied, answer, again }
-            }
-            _ => Failure::refused(status, answer, settings.error_body, self.plan.safety),
-        })
-    }
-
-    fn note(&mut self, outcome: Outcome) {
-        let rank = |outcome| match outcome {
-            Outcome::NotSent | Outcome::Rejected => 0,
-            Outcome::Unknown => 1,
-            Outcome::Applied => 2,
-        };
-        if rank(outcome) > self.worst.map_or(0, rank) {
-            self.worst = Some(outcome);
-        }
-    }
-
     fn error(&self, error: Error, call: Call) -> Error {
-        let outcome = self.worst.filter(|_| !call.reads_only).unwrap_or(error.outcome());
-        let error = error.with_outcome(outcome).with_call(call, self.sent);
+        let outcome = if call.reads_only() { error.outcome() } else { self.so_far.or(error.outcome()) };
+        let error = error.with_outcome(outcome).with_call(call, self.retries);
         trace::failed(self.span, &error);
         error
     }
-}
-
-impl Failure {
-    fn into_error(self) -> Error {
-        Error::new(self.kind, self.outcome).with_answer(self.answer)
-    }
-
-    fn timeout(named: Duration, outcome: Outcome) -> Self {
-        let again = if outcome == Outcome::NotSent { Again::No } else { Again::IfRepeatable };
-        Self { kind: ErrorKind::Timeout(named), outcome, answer: Answer::default(), again }
-    }
-
-    fn is_unauthorized(&self) -> bool {
-        self.answer.status == Some(StatusCode::UNAUTHORIZED)
-    }
-
-    /// The limit that the service refused the request for.
-    fn exhausted(&self) -> Option<Exhausted> {
-        let wait = self.answer.wait.filter(|_| self.answer.status == Some(StatusCode::TOO_MANY_REQUESTS))?;
-        Some(if is_room_limit(&self.answer.said) { Exhausted::Room(wait) } else { Exhausted::Account(wait) })
-    }
-
-    /// No answer came at all.
-    fn unanswered(mut error: reqwest::Error) -> Self {
-        let never_left = error.is_builder() || error.is_connect() || was_canceled(&error);
-        let outcome = if never_left { Outcome::NotSent } else { Outcome::Unknown };
-        let again = match never_left {
-            _ if error.is_builder() => Again::No,
-            true => Again::Any,
-            false => Again::IfRepeatable,
-        };
-        // Where it was going helps; what stood in the path and the query is nobody's business.
-        if let Some(url) = error.url_mut() {
-            url.set_path("");
-            url.set_query(None);
-        }
-        let kind = if error.is_connect() { ErrorKind::Connect(error) } else { ErrorKind::Send(error) };
-        Self { kind, outcome, answer: Answer::default(), again }
-    }
-
-    /// The service answered that it did not do it, or that it does not know.
-    fn refused(
-        status: StatusCode,
-        mut answer: Answer,
-        error_body: fn(&serde_json::Value) -> ServiceError,
-        safety: Safety,
-    ) -> Self {
-        answer.said = serde_json::from_slice(&answer.body).map(|body| error_body(&body)).unwrap_or_default();
-        answer.wait = answer.rate_limit.as_ref().and_then(|limit| limit.retry_after);
-        let (outcome, again) = match status {
-            StatusCode::TOO_MANY_REQUESTS => {
-                let exhausted = |limit: &&RateLimit| limit.remaining.is_none_or(|remaining| remaining == 0);
-                let reset = || answer.rate_limit.as_ref().filter(exhausted)?.reset_after;
-                // The reset is told in whole seconds, so that the window can be a little longer than it says.
-                let window = || reset().map(|after| after.max(Duration::from_secs(1)));
-                let room = || is_room_limit(&answer.said).then_some(ROOM_WAIT);
-                answer.wait = answer.wait.or_else(room).or_else(window);
-                (Outcome::Rejected, Again::Any)
-            }
-            StatusCode::SERVICE_UNAVAILABLE if answer.wait.is_some() => (Outcome::Rejected, Again::Any),
-            StatusCode::REQUEST_TIMEOUT => (Outcome::Rejected, Again::IfRepeatable),
-            StatusCode::INTERNAL_SERVER_ERROR
-            | StatusCode::BAD_GATEWAY
-            | StatusCode::SERVICE_UNAVAILABLE
-            | StatusCode::GATEWAY_TIMEOUT => (Outcome::Unknown, Again::IfRepeatable),
-            _ if status.is_server_error() => (Outcome::Unknown, Again::No),
-            // To a browser's POST, "look over there" is what a web site answers when it is done.
-            StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND | StatusCode::SEE_OTHER
-                if safety != Safety::Safe =>
-            {
-                (Outcome::Unknown, Again::No)
-            }
-            _ => (Outcome::Rejected, Again::No),
-        };
-        Self { kind: ErrorKind::Status(status), outcome, answer, again }
-    }
-}
-
-/// hyper's word for a request that was dropped before a byte of it was written.
-fn was_canceled(error: &reqwest::Error) -> bool {
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled) {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
-}
-
-/// Chatwork's second limit is told apart by its text alone.
-fn is_room_limit(said: &ServiceError) -> bool {
-    said.messages.iter().any(|text| text.contains("per room"))
 }
 
 fn is_empty(request: &reqwest::Request) -> bool {

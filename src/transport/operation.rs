@@ -52,6 +52,25 @@ pub struct Operation {
     pub page: Option<&'static str>,
     /// Why it is not certain that the service has the operation like this; `None` where it is documented.
     pub inferred: Option<&'static str>,
+    /// What a successful answer holds.
+    pub answer: AnswerShape,
+}
+
+/// What a successful answer of an operation holds, as its specification says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AnswerShape {
+    /// Nothing that a caller needs.
+    Nothing,
+    /// An object. An answer without any of the required fields does not come from the operation.
+    Object {
+        /// The fields that the specification requires of the object.
+        required: &'static [&'static str],
+    },
+    /// An array.
+    List,
+    /// Any JSON: requests to paths of your own.
+    Any,
 }
 
 /// The request for a file's content, which is no operation of the service: the address is told in its answer.
@@ -78,6 +97,7 @@ impl Operation {
             scopes: &[],
             page: None,
             inferred: None,
+            answer: AnswerShape::Any,
         }
     }
 }

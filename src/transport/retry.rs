@@ -13,13 +13,15 @@
 //! ```
 
 use super::clock::Clock;
+use super::timer::Bound;
+use super::verdict::{Repeat, Verdict};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How often, how fast and how long a call is sent again.
 ///
-/// The default: 4 attempts, full-jitter exponential backoff from 250 ms up to 8 s, and waits that the service asks for
-/// up to 120 s.
+/// The default: 4 attempts, full-jitter exponential backoff from 250 ms up to 8 s, waits that the service asks for up to
+/// 120 s, and 60 s of trying to connect. The call's timeout, 150 s by default, bounds all of it.
 #[derive(Clone, Debug, PartialEq)]
 #[must_use = "a policy does nothing until a client or a request is given it"]
 pub struct RetryPolicy {
@@ -28,6 +30,7 @@ pub struct RetryPolicy {
     base: Duration,
     cap: Duration,
     max_wait: Duration,
+    connect_for: Duration,
 }
 
 impl RetryPolicy {
@@ -39,13 +42,14 @@ impl RetryPolicy {
             base: Duration::from_millis(250),
             cap: Duration::from_secs(8),
             max_wait: Duration::from_secs(120),
+            connect_for: Duration::from_secs(60),
         }
     }
 
-    /// One attempt, whatever happens. Only a token that the service refused is renewed all the same, and the request sent
-    /// once with the new one.
+    /// One try, whatever happens, to connect and to send. Only a token that the service refused is renewed all the same,
+    /// and the request sent once with the new one.
     pub fn none() -> Self {
-        Self::new().attempts(1)
+        Self::new().attempts(1).connect_for(Duration::ZERO)
     }
 
     /// How many times a call is sent at the most, the first included; 0 counts as 1.
@@ -74,6 +78,18 @@ impl RetryPolicy {
         self
     }
 
+    /// How long a call goes on trying to connect while the service, or a proxy before it, refuses connections, resets
+    /// them, cannot be reached or does not answer: a deploy takes that long. Zero gives up after the first try.
+    ///
+    /// Such a try counts as no attempt and takes nothing from the [`RetryBudget`]. The waits between the tries are those
+    /// of [`backoff`](Self::backoff), none shorter than half of its bound. What does not pass by itself ends the call at
+    /// once: a certificate that is not valid, a TLS version, a refusal by the proxy, a scheme that is not supported. A
+    /// host name that does not exist is looked up once more.
+    pub fn connect_for(mut self, time: Duration) -> Self {
+        self.connect_for = time;
+        self
+    }
+
     /// What is left of it for a call that goes on after some attempts.
     #[cfg(feature = "chatwork")]
     pub(crate) fn rest(&self, attempts: u32, elapsed: Duration) -> Self {
@@ -81,21 +97,96 @@ impl RetryPolicy {
         Self { attempts: left, time: self.time.map(|time| time.saturating_sub(elapsed)), ..self.clone() }
     }
 
-    pub(crate) fn allows(&self, attempts: u32, elapsed: Duration) -> bool {
-        attempts < self.attempts && self.time.is_none_or(|limit| elapsed < limit)
-    }
-
     /// How long to wait after this many attempts, or `None` if the service asks for too much.
-    pub(crate) fn wait(&self, attempts: u32, asked: Option<Duration>) -> Option<Duration> {
+    fn wait(&self, attempts: u32, asked: Option<Duration>) -> Option<Duration> {
         match asked {
             Some(asked) if asked > self.max_wait => None,
-            // Everybody whom the service sent away comes back at the same moment, but for a little spread.
+            // All clients that were sent away come back at the same moment, but for a little spread.
             Some(asked) => Some(asked.saturating_add(Duration::from_millis(fastrand::u64(0..=100)))),
-            None => {
-                let bound = self.base.saturating_mul(1 << attempts.saturating_sub(1).min(16)).min(self.cap);
-                Some(bound.mul_f64(fastrand::f64()))
-            }
+            None => Some(self.bound(attempts).mul_f64(fastrand::f64())),
         }
+    }
+
+    fn bound(&self, tries: u32) -> Duration {
+        self.base.saturating_mul(1 << tries.saturating_sub(1).min(16)).min(self.cap)
+    }
+}
+
+/// What the retries of a call are bounded by.
+#[derive(Clone, Copy)]
+pub(crate) struct RetryScope<'a> {
+    pub(crate) policy: &'a RetryPolicy,
+    pub(crate) budget: &'a RetryBudget,
+    pub(crate) clock: &'a dyn Clock,
+    pub(crate) deadline: Option<Bound>,
+}
+
+/// The tries of one call, or of a download since its last byte of progress.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Retries {
+    began: Instant,
+    /// Requests that may have left.
+    pub(crate) attempts: u32,
+    /// Tries to connect that failed, and since when there has been no connection.
+    pub(crate) connections: u32,
+    unconnected: Option<Instant>,
+    /// How long there was no connection, up to the last of these tries.
+    pub(crate) connecting: Duration,
+}
+
+impl Retries {
+    pub(crate) fn begin(now: Instant) -> Self {
+        Self { began: now, attempts: 0, connections: 0, unconnected: None, connecting: Duration::ZERO }
+    }
+
+    /// Leaves a time out of account in which nothing was tried.
+    pub(crate) fn postpone(&mut self, time: Duration) {
+        self.began = self.began.checked_add(time).unwrap_or(self.began);
+    }
+
+    /// Counts a try that began at `start`.
+    pub(crate) fn count(&mut self, verdict: Verdict, start: Instant, now: Instant) {
+        if verdict.is_unconnected {
+            self.connections = self.connections.saturating_add(1);
+            let since = *self.unconnected.get_or_insert(start);
+            self.connecting = now.saturating_duration_since(since);
+        } else {
+            self.attempts = self.attempts.saturating_add(1);
+            self.unconnected = None;
+        }
+    }
+
+    /// How long to wait before the next try; `None` if there is none.
+    ///
+    /// The operation is one that may be repeated, and the last try has been counted.
+    pub(crate) fn next(
+        &self,
+        scope: RetryScope<'_>,
+        repeat: Repeat,
+        asked: Option<Duration>,
+    ) -> Option<Duration> {
+        let RetryScope { policy, budget, clock, deadline } = scope;
+        let now = clock.now();
+        let (wait, is_free) = match repeat {
+            Repeat::Never => return None,
+            Repeat::Reconnect => (self.reconnect(policy)?, true),
+            Repeat::ReconnectOnce if self.connections < 2 => (self.reconnect(policy)?, true),
+            Repeat::ReconnectOnce => return None,
+            _ if self.attempts >= policy.attempts => return None,
+            Repeat::AtOnce if self.attempts <= 1 => (Duration::ZERO, true),
+            Repeat::AtOnce => (policy.wait(self.attempts, None)?, true),
+            Repeat::Always | Repeat::IfHarmless => (policy.wait(self.attempts, asked)?, asked.is_some()),
+        };
+        let elapsed = now.saturating_duration_since(self.began).saturating_add(wait);
+        let in_time = policy.time.is_none_or(|limit| elapsed < limit)
+            && deadline.is_none_or(|deadline| wait < deadline.left(clock));
+        (in_time && (is_free || budget.take(clock))).then_some(wait)
+    }
+
+    fn reconnect(&self, policy: &RetryPolicy) -> Option<Duration> {
+        let half = policy.bound(self.connections) / 2;
+        let wait = half.saturating_add(half.mul_f64(fastrand::f64()));
+        (self.connecting.saturating_add(wait) < policy.connect_for).then_some(wait)
     }
 }
 
@@ -139,7 +230,9 @@ impl RetryBudget {
 
     /// How much of a token a success gives back, and how many a second does.
     pub fn refill(mut self, per_success: f64, per_second: f64) -> Self {
-        (self.per_success, self.per_second) = (per_success.max(0.0), per_second.max(0.0));
+        // `max` takes the other operand for a value that is not a number.
+        self.per_success = per_success.max(0.0);
+        self.per_second = per_second.max(0.0);
         self
     }
 
@@ -149,7 +242,9 @@ impl RetryBudget {
         let now = clock.now();
         let passed = bucket.at.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
         bucket.at = Some(now);
-        bucket.tokens = (bucket.tokens + passed.as_secs_f64() * self.per_second).min(self.capacity);
+        // Infinitely fast for no time at all is no number, and fills nothing.
+        let refilled = passed.as_secs_f64() * self.per_second;
+        bucket.tokens = (bucket.tokens + refilled.max(0.0)).min(self.capacity);
         let enough = bucket.tokens >= 1.0;
         if enough {
             bucket.tokens -= 1.0;
@@ -174,6 +269,8 @@ impl Default for RetryBudget {
 mod tests {
     use super::*;
     use crate::transport::clock::VirtualClock;
+    use crate::transport::operation::Safety;
+    use crate::transport::verdict::{Evidence, judge};
 
     #[test]
     fn backoff_is_jittered_within_a_doubling_bound() {
@@ -194,13 +291,116 @@ mod tests {
         assert_eq!(policy.wait(1, Some(Duration::from_secs(121))), None);
     }
 
+    /// Retries on a clock that only the test moves.
+    struct World {
+        policy: RetryPolicy,
+        budget: RetryBudget,
+        clock: VirtualClock,
+        retries: Retries,
+    }
+
+    impl World {
+        fn new(policy: RetryPolicy, budget: RetryBudget) -> Self {
+            let clock = VirtualClock::new();
+            let retries = Retries::begin(clock.now());
+            Self { policy, budget, clock, retries }
+        }
+
+        /// The wait after one more try that came to this and took so long.
+        fn next(&mut self, evidence: Evidence, took: Duration, deadline: Option<Bound>) -> Option<Duration> {
+            let start = self.clock.now();
+            self.clock.advance(took);
+            let verdict = judge(evidence, Safety::Safe);
+            self.retries.count(verdict, start, self.clock.now());
+            let Self { policy, budget, clock, .. } = self;
+            let scope = RetryScope { policy, budget, clock, deadline };
+            let wait = self.retries.next(scope, verdict.repeat, None);
+            self.clock.advance(wait.unwrap_or_default());
+            wait
+        }
+    }
+
+    const SECOND: Duration = Duration::from_secs(1);
+
     #[test]
     fn attempts_and_time_end_the_retries() {
-        let policy = RetryPolicy::new().attempts(3).time_limit(Duration::from_secs(10));
-        assert!(policy.allows(2, Duration::from_secs(9)));
-        assert!(!policy.allows(3, Duration::ZERO));
-        assert!(!policy.allows(1, Duration::from_secs(10)));
-        assert!(!RetryPolicy::none().allows(1, Duration::ZERO));
+        let mut world = World::new(RetryPolicy::new().attempts(3), RetryBudget::off());
+        assert!(world.next(Evidence::Unanswered, SECOND, None).is_some());
+        assert!(world.next(Evidence::Unanswered, SECOND, None).is_some());
+        assert_eq!(world.next(Evidence::Unanswered, SECOND, None), None);
+        let mut world = World::new(RetryPolicy::new().time_limit(SECOND), RetryBudget::off());
+        assert_eq!(world.next(Evidence::Unanswered, SECOND, None), None);
+        let mut world = World::new(RetryPolicy::none(), RetryBudget::off());
+        assert_eq!(world.next(Evidence::Unanswered, SECOND, None), None);
+        let mut world = World::new(RetryPolicy::new(), RetryBudget::off());
+        let deadline = Bound::after(world.clock.now(), Some(SECOND));
+        assert_eq!(world.next(Evidence::Unanswered, SECOND, deadline), None);
+    }
+
+    #[test]
+    fn connecting_is_tried_for_its_own_time_and_counts_as_no_attempt() {
+        let mut world = World::new(RetryPolicy::new().attempts(1), RetryBudget::new(0));
+        let mut waits = Vec::new();
+        while let Some(wait) = world.next(Evidence::NoConnection, Duration::ZERO, None) {
+            waits.push(wait);
+        }
+        assert!(waits.len() >= 9, "{waits:?}");
+        let whole: Duration = waits.iter().sum();
+        assert!(whole > Duration::from_secs(50) && whole < Duration::from_secs(60), "{whole:?}");
+        assert_eq!((world.retries.attempts, world.retries.connections), (0, waits.len() as u32 + 1));
+        assert_eq!(world.retries.connecting, whole);
+        // The first request that leaves ends it, and its failure is an attempt.
+        assert_eq!(world.next(Evidence::Unanswered, SECOND, None), None);
+        assert_eq!(world.retries.attempts, 1);
+        // A deadline bounds it, and so does the policy that tries once.
+        let mut world = World::new(RetryPolicy::new(), RetryBudget::off());
+        let deadline = Bound::after(world.clock.now(), Some(Duration::from_millis(100)));
+        assert_eq!(world.next(Evidence::NoConnection, Duration::ZERO, deadline), None);
+        let mut world = World::new(RetryPolicy::none(), RetryBudget::off());
+        assert_eq!(world.next(Evidence::NoConnection, Duration::ZERO, None), None);
+        assert_eq!(world.next(Evidence::NoSuchHost, Duration::ZERO, None), None);
+    }
+
+    #[test]
+    fn a_name_that_does_not_exist_is_looked_up_twice() {
+        let mut world = World::new(RetryPolicy::new(), RetryBudget::new(0));
+        assert!(world.next(Evidence::NoSuchHost, Duration::ZERO, None).is_some());
+        assert_eq!(world.next(Evidence::NoSuchHost, Duration::ZERO, None), None);
+        assert_eq!(world.next(Evidence::CannotConnect, Duration::ZERO, None), None);
+    }
+
+    #[test]
+    fn a_refused_stream_is_sent_again_at_once_and_spends_no_budget() {
+        let mut world = World::new(RetryPolicy::new(), RetryBudget::new(0));
+        assert_eq!(world.next(Evidence::Refused, Duration::ZERO, None), Some(Duration::ZERO));
+        assert!(world.next(Evidence::Refused, Duration::ZERO, None).is_some());
+        assert!(world.next(Evidence::Refused, Duration::ZERO, None).is_some());
+        assert_eq!(world.next(Evidence::Refused, Duration::ZERO, None), None);
+        // A connection that closed is no word of the server's, and is paid for.
+        let mut world = World::new(RetryPolicy::new(), RetryBudget::new(0));
+        assert_eq!(world.next(Evidence::NeverLeft, Duration::ZERO, None), None);
+    }
+
+    #[test]
+    fn no_number_is_too_large_or_none() {
+        let policy = RetryPolicy::new()
+            .attempts(u32::MAX)
+            .backoff(Duration::MAX, Duration::MAX)
+            .max_wait(Duration::MAX)
+            .connect_for(Duration::MAX)
+            .time_limit(Duration::MAX);
+        let budget = RetryBudget::new(u32::MAX).refill(f64::INFINITY, f64::INFINITY);
+        let mut world = World::new(policy, budget.clone());
+        for evidence in [Evidence::NoConnection, Evidence::Unanswered, Evidence::Refused] {
+            let wait = world.next(evidence, Duration::ZERO, None);
+            assert!(wait.is_none() || wait > Some(Duration::ZERO) || evidence == Evidence::Refused);
+            world.clock = VirtualClock::new();
+        }
+        budget.succeeded();
+        assert!(budget.take(&world.clock) && budget.take(&world.clock));
+        let none = RetryBudget::new(1).refill(f64::NAN, f64::NAN);
+        none.succeeded();
+        assert!(none.take(&world.clock) && !none.take(&world.clock));
     }
 
     #[test]

@@ -2,9 +2,10 @@
 //!
 //! Only the path template is named: no id, no header, no body.
 
+use super::attempt::Failure;
 use super::operation::Operation;
 use crate::error::{Error, ErrorKind};
-use reqwest::StatusCode;
+use crate::response::Received;
 use std::future::Future;
 use std::time::Duration;
 use tracing::field::Empty;
@@ -27,24 +28,20 @@ pub(super) fn instrument<F: Future>(call: F, span: Span) -> impl Future<Output =
     call.instrument(span)
 }
 
-pub(super) fn attempt(
-    span: &Span,
-    number: u32,
-    result: Result<StatusCode, (&ErrorKind, Option<StatusCode>)>,
-) {
+pub(super) fn attempt(span: &Span, number: u32, result: &Result<Received, Failure>) {
     if number > 1 {
         span.record("http.request.resend_count", number - 1);
     }
-    let status = match &result {
-        Ok(status) => Some(*status),
-        Err((_, status)) => *status,
+    let status = match result {
+        Ok(received) => Some(received.status),
+        Err(failure) => failure.answer.status,
     };
     if let Some(status) = status {
         span.record("http.response.status_code", status.as_u16());
     }
     match result {
-        Ok(status) => tracing::debug!(number, status = status.as_u16(), "attempt succeeded"),
-        Err((kind, _)) => tracing::debug!(number, error.type = %error_type(kind), "attempt failed"),
+        Ok(received) => tracing::debug!(number, status = received.status.as_u16(), "attempt succeeded"),
+        Err(failure) => tracing::debug!(number, error.type = %error_type(&failure.kind), "attempt failed"),
     }
 }
 
@@ -78,6 +75,7 @@ fn error_type(kind: &ErrorKind) -> String {
         ErrorKind::Download(_) => "download",
         ErrorKind::RepeatedCursor => "repeated_cursor",
         ErrorKind::Decode { .. } => "decode",
+        ErrorKind::Foreign { .. } => "foreign",
     };
     name.to_owned()
 }

@@ -203,9 +203,13 @@ async fn the_limit_per_room_asks_for_ten_seconds() {
 async fn a_page_in_place_of_an_answer_is_called_one() {
     let page = ResponseTemplate::new(200).set_body_raw("<html>Sign in</html>", "text/html; charset=utf-8");
     let error = chatwork_error(page).await;
-    assert!(error.to_string().contains("An HTML page came in place of the answer"), "{error}");
-    let ErrorKind::Decode { path, .. } = error.kind() else { panic!("{error}") };
-    assert_eq!(path, "");
+    let shown = error.to_string();
+    assert!(
+        shown.contains("the answer is text/html, not JSON: a proxy or a login page in between?"),
+        "{error}"
+    );
+    assert!(shown.contains("check the base URL, the proxy settings and the credential"), "{error}");
+    assert!(matches!(error.kind(), ErrorKind::Foreign { .. }) && error.is_decode(), "{error}");
 }
 
 /// What a status says of a post that cannot be repeated, and what to do about it.
@@ -358,10 +362,19 @@ async fn the_path_leads_through_pages_and_lenient_fields() {
     assert_eq!(path(client.unread().await.expect_err("no message")), "[0].files[0].size");
 }
 
-/// A page of a proxy with status 200, or an answer that ends too early, is no JSON: there is no path then.
+/// A page of a proxy with status 200 says nothing of the post, and an answer that ends too early says that it was done.
 #[tokio::test]
-async fn an_answer_that_is_no_json_has_no_path() {
-    for body in ["<html>upstream-17</html>", "ok", "{", r#"{"message_id":"12"#, ""] {
+async fn what_is_no_json_is_not_the_services_unless_it_began_as_json() {
+    for body in ["<html>upstream-17</html>", "upstream-17 is down", "OK", ""] {
+        let server = json_server(body).await;
+        let client = common::chatwork(&server.uri()).build().expect("a client");
+        let error = client.room(RoomId(5)).post("x").await.expect_err("no message");
+        assert!(error.is_decode() && error.outcome() == Outcome::Unknown, "{error}");
+        assert_eq!((status(&error), text(&error)), (Some(200), body), "{error}");
+        let shown = error.to_string();
+        assert!(shown.contains("look before sending it again") && !shown.contains("upstream-17"), "{shown}");
+    }
+    for body in ["{", r#"{"message_id":"12"#] {
         let server = json_server(body).await;
         let client = common::chatwork(&server.uri()).build().expect("a client");
         let error = client.room(RoomId(5)).post("x").await.expect_err("no message");

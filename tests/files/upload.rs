@@ -155,7 +155,8 @@ async fn a_stream_that_no_call_has_read_is_as_good_as_new() {
     // While nobody listens, the transport itself tries it again and again.
     faults.refuse(Service::Chatwork, true).await.expect("the port is shut");
     let refused = world.clock.drive(world.room.upload(upload.clone())).await.expect_err("nobody listens");
-    assert_eq!((refused.outcome(), refused.attempts()), (Outcome::NotSent, 4));
+    assert_eq!((refused.outcome(), refused.attempts()), (Outcome::NotSent, 0));
+    assert!(refused.connections() > 4, "{refused}");
     faults.refuse(Service::Chatwork, false).await.expect("the port is open");
 
     world.room.upload(upload.clone()).await.expect("it is posted");

@@ -11,9 +11,9 @@ const SENT: &str = r#"{"message_id":"1"}"#;
 #[tokio::test]
 async fn a_room_takes_ten_posts_in_ten_seconds_and_other_rooms_do_not_wait_for_it() {
     let clock = VirtualClock::new();
-    let server = Server::play([Step::ok(SENT)]).await;
+    let server = Server::play([Step::ok("[]"), Step::ok(SENT)]).await;
     let client = clients::chatwork(&server, &clock).build().expect("a client");
-    client.rooms().await.expect_err("it does not decode, and no matter: it was the first answer");
+    client.rooms().await.expect("the first answer");
     let room = client.room(RoomId(1));
     join_all((0..10).map(|_| room.post("x").into_future())).await;
     assert_eq!(clock.elapsed(), Duration::ZERO);
@@ -23,7 +23,8 @@ async fn a_room_takes_ten_posts_in_ten_seconds_and_other_rooms_do_not_wait_for_i
         tokio::task::yield_now().await;
     }
     client.room(RoomId(2)).post("x").await.expect("another room is free");
-    room.members().await.expect_err("a read is not counted; this answer does not decode");
+    let read = room.members().with_retry(kaiwa::RetryPolicy::none());
+    read.await.expect_err("a read is not counted; this answer is that of a post");
     assert!(!eleventh.is_finished());
     clock.advance(Duration::from_secs(10));
     eleventh.await.expect("no panic").expect("its time has come");

@@ -54,7 +54,7 @@ async fn what_was_refused_for_now_is_repeated_whatever_it_is() {
 
 #[tokio::test]
 async fn what_was_refused_for_good_is_not_repeated() {
-    for status in [301, 400, 401, 403, 404, 409, 422, 501] {
+    for status in [301, 400, 401, 403, 404, 422, 501] {
         let results = all_classes(Step::status(status)).await;
         assert_eq!(results, [(false, 1); 4], "{status}");
     }
@@ -256,24 +256,47 @@ async fn conflicts_are_told_apart_by_their_code() {
     let clock = VirtualClock::new();
     let reused = r#"{"error":{"code":"idempotency_key_reused","message":"m","requestId":"r1"}}"#;
     let stale = r#"{"error":{"code":"version_conflict","message":"m","requestId":"r2"}}"#;
+    let working = r#"{"error":{"code":"IdempotencyRequestInProgress","message":"m"}}"#;
     let unknown = r#"{"error":{"message":"m","requestId":"r3"}}"#;
     for (body, conflict) in [
         (reused, Some(kaiwa::Conflict::IdempotencyKey)),
         (stale, Some(kaiwa::Conflict::Version)),
+        ("{}", Some(kaiwa::Conflict::Unknown)),
+        (working, Some(kaiwa::Conflict::InProgress)),
         (unknown, Some(kaiwa::Conflict::Unknown)),
     ] {
+        let known = matches!(conflict, Some(kaiwa::Conflict::IdempotencyKey | kaiwa::Conflict::Version));
         let server = Server::play([Step::status(409).body(body)]).await;
         let client = clients::tascha(&server, &clock).build().expect("a client");
-        let error = client.room("r").task("t").update().title("x").version(3).await.expect_err("409");
-        assert_eq!((error.conflict(), error.outcome()), (conflict, Outcome::Rejected), "{error}");
+        let call = client.room("r").task("t").update().title("x").version(3);
+        let error = clock.drive(call).await.expect_err("409");
+        let outcome = if known { Outcome::Rejected } else { Outcome::Unknown };
+        assert_eq!((error.conflict(), error.outcome()), (conflict, outcome), "{error}");
+        assert_eq!(server.seen().len(), if known { 1 } else { 4 }, "{error}");
+        let resend = if known { kaiwa::Resend::No } else { kaiwa::Resend::SameKey };
+        assert_eq!(error.resend(), resend, "{error}");
+        assert_eq!(error.to_string().contains("again later under the same key"), !known, "{error}");
+        let keys: Vec<_> =
+            server.seen().iter().map(|seen| seen.header("idempotency-key").map(str::to_owned)).collect();
+        assert!(keys.iter().all(|key| key.is_some() && *key == keys[0]), "{keys:?}");
     }
-    // Without a version there is only one thing that a conflict can be about.
+    // Without a key a conflict is a refusal, whatever it is about.
     let server = Server::play([Step::status(409).body(unknown)]).await;
     let client = clients::tascha(&server, &clock).build().expect("a client");
-    let error = client.room("r").post("x").await.expect_err("409");
-    assert_eq!(error.conflict(), Some(kaiwa::Conflict::IdempotencyKey));
-    let missing = client.room("r").messages().await.expect_err("409 as well, but it has no key");
-    assert_eq!(missing.conflict(), Some(kaiwa::Conflict::Unknown));
+    let missing = client.room("r").messages().await.expect_err("409");
+    assert_eq!((missing.conflict(), missing.outcome()), (Some(kaiwa::Conflict::Unknown), Outcome::Rejected));
+}
+
+/// A job that was killed during its post and is run again meets its own request, which is still under way.
+#[tokio::test]
+async fn a_conflict_with_ones_own_request_is_waited_out() {
+    let clock = VirtualClock::new();
+    let busy = || Step::status(409).body(r#"{"error":{"code":"idempotency_key_in_use","message":"m"}}"#);
+    let server = Server::play([busy(), busy(), Step::ok(MESSAGE)]).await;
+    let client = clients::tascha(&server, &clock).build().expect("a client");
+    let sent =
+        clock.drive(client.room("r").post("x").with_idempotency_key("job-1")).await.expect("it is done");
+    assert_eq!((sent.attempts(), server.seen().len()), (3, 3));
 }
 
 #[tokio::test]

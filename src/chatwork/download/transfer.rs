@@ -7,7 +7,10 @@ use crate::fnv::{FNV1A, fnv1a};
 use crate::limits::RateLimit;
 use crate::transport::auth::check_url;
 use crate::transport::operation::{DOWNLOAD, Safety};
-use crate::transport::{Settings, Timer, trace};
+use crate::transport::retry::{Retries, RetryScope};
+use crate::transport::timer::{Bound, within};
+use crate::transport::verdict::{Evidence, judge};
+use crate::transport::{Settings, evidence, trace};
 use bytes::{Buf, Bytes};
 use reqwest::header::{
     ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_RANGE,
@@ -20,14 +23,17 @@ use url::Url;
 /// How many redirects are followed to a file.
 const MAX_REDIRECTS: usize = 5;
 
+/// How long an address is used again, of the 30 seconds that it lives.
+const ADDRESS_LIFE: Duration = Duration::from_secs(25);
+
 /// A download under way.
 pub(super) struct Transfer {
     handle: FileHandle,
     terms: Terms,
     /// What the service says of the file, without its address.
     file: File,
-    /// The address, until it is used.
-    url: Option<String>,
+    /// The address, and when it came.
+    url: Option<(String, Instant)>,
     /// How much of the content has been handed out.
     received: u64,
     /// How much of the answer has been handed out by an earlier one.
@@ -44,9 +50,10 @@ pub(super) struct Transfer {
     told: bool,
     /// Requests to the file server.
     sent: u32,
-    /// Failures since the last byte of progress, and when that was, moved on by what the caller took since then.
-    failures: u32,
-    since: Instant,
+    /// The tries since the last byte of progress.
+    retries: Retries,
+    /// When the last of them began.
+    asked: Instant,
     /// When the caller was last handed something.
     left: Instant,
     /// Whether an address was refused since then.
@@ -59,17 +66,15 @@ enum Setback {
     Final(Error),
     Passing {
         kind: ErrorKind,
-        outcome: Outcome,
-        /// What the file server asks to wait.
-        wait: Option<Duration>,
+        evidence: Evidence,
         /// Whether the address was refused, which lives for 30 seconds only.
         expired: bool,
     },
 }
 
 impl Setback {
-    fn passing(kind: ErrorKind, outcome: Outcome) -> Self {
-        Self::Passing { kind, outcome, wait: None, expired: false }
+    fn passing(kind: ErrorKind, evidence: Evidence) -> Self {
+        Self::Passing { kind, evidence, expired: false }
     }
 }
 
@@ -77,12 +82,12 @@ impl Transfer {
     /// Asks for the description and the address.
     pub(super) async fn describe(handle: FileHandle, terms: Terms) -> Result<Self, Error> {
         let (file, url) = describe(&handle, &terms).await?;
-        let since = handle.settings().clock.now();
+        let now = handle.settings().clock.now();
         Ok(Self {
             handle,
             terms,
             file,
-            url: Some(url),
+            url: Some((url, now)),
             received: 0,
             skip: 0,
             ends: 0,
@@ -92,9 +97,9 @@ impl Transfer {
             doubtful: false,
             told: false,
             sent: 0,
-            failures: 0,
-            since,
-            left: since,
+            retries: Retries::begin(now),
+            asked: now,
+            left: now,
             refused: false,
         })
     }
@@ -147,15 +152,15 @@ impl Transfer {
             return Ok(None);
         }
         // What the caller does between two pieces is no failing of the file server's.
-        self.since += self.settings().clock.now().saturating_duration_since(self.left);
+        self.retries.postpone(self.settings().clock.now().saturating_duration_since(self.left));
         loop {
             match self.step().await {
                 Ok(Some(piece)) if piece.is_empty() => {}
                 Ok(Some(piece)) => {
                     self.received += piece.len() as u64;
-                    (self.failures, self.refused) = (0, false);
-                    self.since = self.settings().clock.now();
-                    self.left = self.since;
+                    self.refused = false;
+                    self.left = self.settings().clock.now();
+                    self.retries = Retries::begin(self.left);
                     self.terms.progress.tell(self.received, total);
                     if self.received == total {
                         self.settings().retry_budget.succeeded();
@@ -192,21 +197,26 @@ impl Transfer {
             Ok(None) if left == 0 => Ok(Some(Bytes::new())),
             Ok(None) => {
                 let early = format!("the file server ended {left} bytes early");
-                Err(Setback::passing(ErrorKind::Download(early), Outcome::Rejected))
+                Err(Setback::passing(ErrorKind::Download(early), Evidence::Truncated))
             }
-            Err(error) => Err(Setback::passing(ErrorKind::Body(error.without_url()), Outcome::Rejected)),
+            Err(error) => Err(Setback::passing(ErrorKind::Body(error.without_url()), Evidence::Truncated)),
         }
     }
 
-    /// Asks the file server for what is missing, at a new address.
+    /// Asks the file server for what is missing: at the same address while it lives, since a server may send a file in
+    /// many parts.
     async fn open(&mut self) -> Result<Response, Setback> {
-        let url = match self.url.take() {
-            Some(url) => url,
-            None => {
+        let now = self.settings().clock.now();
+        self.asked = now;
+        let lives = |asked: Instant| now.saturating_duration_since(asked) < ADDRESS_LIFE;
+        let url = match &self.url {
+            Some((url, asked)) if lives(*asked) => url.clone(),
+            _ => {
                 let (file, url) = describe(&self.handle, &self.terms).await.map_err(Setback::Final)?;
                 if file.filesize != self.file.filesize {
                     return Err(self.doubt("the service says another length than before"));
                 }
+                self.url = Some((url.clone(), self.settings().clock.now()));
                 url
             }
         };
@@ -237,7 +247,7 @@ impl Transfer {
 
     async fn ask(&mut self, url: &Url, from: u64) -> Result<Response, Setback> {
         // The bytes of a file that is compressed on the way could be neither counted nor gone on with.
-        let request = self.settings().http.get(url.clone()).header(ACCEPT_ENCODING, "identity");
+        let request = self.settings().http.kept.get(url.clone()).header(ACCEPT_ENCODING, "identity");
         let request = match (from, &self.etag) {
             (0, _) => request,
             (_, None) => request.header(RANGE, format!("bytes={from}-")),
@@ -246,12 +256,9 @@ impl Transfer {
         self.sent += 1;
         tracing::debug!(operation = DOWNLOAD.id, number = self.sent, from, "asking the file server");
         self.in_time(request.send()).await?.map_err(|error| {
-            let error = error.without_url();
-            if error.is_connect() {
-                Setback::passing(ErrorKind::Connect(error), Outcome::NotSent)
-            } else {
-                Setback::passing(ErrorKind::Send(error), Outcome::Rejected)
-            }
+            let (evidence, error) = (evidence::unanswered(&error), error.without_url());
+            let kind = if error.is_connect() { ErrorKind::Connect } else { ErrorKind::Send };
+            Setback::passing(kind(error), evidence)
         })
     }
 
@@ -297,34 +304,40 @@ impl Transfer {
     /// Waits until it can go on, if it can.
     async fn recover(&mut self, setback: Setback) -> Result<(), Error> {
         self.answer = None;
-        let (kind, outcome, asked, expired) = match setback {
+        self.url = None;
+        let (kind, evidence, expired) = match setback {
             Setback::Final(error) => return Err(error),
-            Setback::Passing { kind, outcome, wait, expired } => (kind, outcome, wait, expired),
+            Setback::Passing { kind, evidence, expired } => (kind, evidence, expired),
         };
         if expired && !self.refused {
             // A new address is no repetition, as a new token is none.
             self.refused = true;
             return Ok(());
         }
-        self.failures += 1;
-        let settings = self.settings();
-        let policy = self.terms.retry.as_ref().unwrap_or(&settings.retry);
-        let elapsed = settings.clock.now().saturating_duration_since(self.since);
-        let passing = match &kind {
-            ErrorKind::Status(status) => !expired && passes(*status, asked),
-            _ => true,
+        let settings = self.handle.settings();
+        let verdict = judge(evidence, Safety::Safe);
+        self.retries.count(verdict, self.asked, settings.clock.now());
+        self.sent -= u32::from(verdict.is_unconnected);
+        let scope = RetryScope {
+            policy: self.terms.retry.as_ref().unwrap_or(&settings.retry),
+            budget: &settings.retry_budget,
+            clock: &*settings.clock,
+            deadline: None,
         };
-        let wait = passing
-            .then(|| policy.wait(self.failures, asked))
-            .flatten()
-            .filter(|wait| policy.allows(self.failures, elapsed.saturating_add(*wait)))
-            .filter(|_| asked.is_some() || settings.retry_budget.take(&*settings.clock));
+        let (status, asked) = match evidence {
+            Evidence::Status(status, asked) => (Some(status), asked),
+            _ => (None, None),
+        };
+        let repeats = !expired && verdict.allows(Safety::Safe);
+        let wait = repeats.then(|| self.retries.next(scope, verdict.repeat, asked)).flatten();
         let Some(wait) = wait else {
-            let status = if let ErrorKind::Status(status) = kind { Some(status) } else { None };
+            // Nothing of a download can have been applied.
+            let unsent = verdict.outcome == Outcome::NotSent;
+            let outcome = if unsent { Outcome::NotSent } else { Outcome::Rejected };
             let answer = Answer { status, wait: asked, ..Answer::default() };
             return Err(self.error(Error::new(kind, outcome).with_answer(answer)));
         };
-        trace::wait(self.failures, wait, &kind);
+        trace::wait(self.retries.attempts, wait, &kind);
         settings.clock.sleep(wait).await;
         Ok(())
     }
@@ -333,9 +346,9 @@ impl Transfer {
     async fn in_time<F: Future>(&self, future: F) -> Result<F::Output, Setback> {
         let Settings { clock, attempt_timeout, .. } = self.settings();
         let stall = self.terms.stall.unwrap_or(*attempt_timeout);
-        let mut timer = stall.map(|stall| Timer::new(clock.sleep(stall), stall));
-        let timed_out = |stall: Duration| Setback::passing(ErrorKind::Timeout(stall), Outcome::Rejected);
-        Timer::race(&mut timer, future).await.map_err(timed_out)
+        let bound = Bound::after(clock.now(), stall);
+        let timed_out = |stall| Setback::passing(ErrorKind::Timeout(stall), Evidence::Unanswered);
+        within(&**clock, bound, future).await.map_err(timed_out)
     }
 
     fn doubt(&mut self, problem: &str) -> Setback {
@@ -352,7 +365,7 @@ impl Transfer {
     }
 
     fn error(&self, error: Error) -> Error {
-        error.with_call(Call::new(&DOWNLOAD, Safety::Safe), self.sent)
+        error.with_call(Call::new(&DOWNLOAD, Safety::Safe), self.retries).with_attempts(self.sent)
     }
 
     fn settings(&self) -> &Settings {
@@ -395,22 +408,12 @@ fn refusal(status: StatusCode, headers: &HeaderMap, settings: &Settings) -> Setb
         status,
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND | StatusCode::GONE
     );
-    Setback::Passing { kind: ErrorKind::Status(status), outcome: Outcome::Rejected, wait, expired }
-}
-
-/// Whether a refusal may be over the next time.
-fn passes(status: StatusCode, wait: Option<Duration>) -> bool {
-    wait.is_some()
-        || matches!(
-            status,
-            StatusCode::REQUEST_TIMEOUT
-                | StatusCode::RANGE_NOT_SATISFIABLE
-                | StatusCode::TOO_MANY_REQUESTS
-                | StatusCode::INTERNAL_SERVER_ERROR
-                | StatusCode::BAD_GATEWAY
-                | StatusCode::SERVICE_UNAVAILABLE
-                | StatusCode::GATEWAY_TIMEOUT
-        )
+    let evidence = match status {
+        // The next request asks for the whole.
+        StatusCode::RANGE_NOT_SATISFIABLE => Evidence::Truncated,
+        _ => Evidence::Status(status, wait),
+    };
+    Setback::Passing { kind: ErrorKind::Status(status), evidence, expired }
 }
 
 /// First and last byte, and the whole length if it is told (RFC 9110, 14.4).

@@ -20,7 +20,7 @@ const SHOWN: usize = 100;
 const WHOLE_SECONDS: Duration = Duration::from_secs(2);
 
 /// What a look has shown.
-pub(super) enum Verdict {
+pub(super) enum Lookup {
     /// The message is there.
     Found(Box<Response<MessageId>>),
     /// It is not there.
@@ -38,12 +38,12 @@ struct Since {
 }
 
 impl Reconciled<'_> {
-    pub(super) async fn look(&self, turn: &Turn<'_>) -> Verdict {
+    pub(super) async fn look(&self, turn: &Turn<'_>) -> Lookup {
         // A failed look tells nothing of the message; the failure of the post remains the one to report.
-        self.try_look(turn).await.unwrap_or(Verdict::Unsure)
+        self.try_look(turn).await.unwrap_or(Lookup::Unsure)
     }
 
-    async fn try_look(&self, turn: &Turn<'_>) -> Result<Verdict, Error> {
+    async fn try_look(&self, turn: &Turn<'_>) -> Result<Lookup, Error> {
         let own = self.own_account().await?;
         let request = self.request(ListMessages::new(self.endpoint.post.room_id)).force(true);
         let list = request.send().await?;
@@ -57,14 +57,14 @@ impl Reconciled<'_> {
         // failed, and was reported so.
         candidates.sort_by_key(|message| (message.send_time, &message.message_id));
         let Some(found) = candidates.last() else {
-            return Ok(if reaches_back(&list, &since) { Verdict::Missing } else { Verdict::Unsure });
+            return Ok(if reaches_back(&list, &since) { Lookup::Missing } else { Lookup::Unsure });
         };
         if found.send_time < since.told {
-            return Ok(Verdict::Unsure);
+            return Ok(Lookup::Unsure);
         }
         let id = found.message_id.clone();
         turn.claim(&id);
-        Ok(Verdict::Found(Box::new(list.map(|_| id))))
+        Ok(Lookup::Found(Box::new(list.map(|_| id))))
     }
 
     fn since(&self, list: &Response<Vec<Message>>) -> Since {

@@ -18,6 +18,7 @@ static POST: Operation = Operation {
     scopes: &[],
     page: None,
     inferred: None,
+    answer: crate::transport::operation::AnswerShape::Any,
 };
 
 /// A service with a fixed window for the account and a rolling one for each room, both enforced.

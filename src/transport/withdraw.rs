@@ -14,15 +14,15 @@ const BEGUN: u8 = 1;
 const WITHDRAWN: u8 = 2;
 
 /// A request's body that can be withdrawn as long as no connection has asked for it.
-pub(super) struct Begun(Arc<AtomicU8>);
+pub(super) struct Withdrawable(Arc<AtomicU8>);
 
-impl Begun {
+impl Withdrawable {
     /// Watches a request's body; `None` if it has none whose reading could tell.
     pub(super) fn watch(request: &mut Request) -> Option<Self> {
         let body = request.body_mut().as_mut().filter(|body| !body.is_end_stream())?;
         let state = Arc::<AtomicU8>::default();
         let watched = std::mem::replace(body, reqwest::Body::from(Bytes::new()));
-        *body = reqwest::Body::wrap(Watched { body: watched, state: Arc::clone(&state) });
+        *body = reqwest::Body::wrap(GuardedBody { body: watched, state: Arc::clone(&state) });
         Some(Self(state))
     }
 
@@ -34,12 +34,12 @@ impl Begun {
     }
 }
 
-struct Watched {
+struct GuardedBody {
     body: reqwest::Body,
     state: Arc<AtomicU8>,
 }
 
-impl Body for Watched {
+impl Body for GuardedBody {
     type Data = Bytes;
     type Error = Box<dyn Error + Send + Sync>;
 
@@ -69,12 +69,12 @@ mod tests {
     use futures::FutureExt;
     use std::future::poll_fn;
 
-    fn watched() -> (Begun, Request) {
+    fn watched() -> (Withdrawable, Request) {
         let url = "http://127.0.0.1".parse().expect("a URL");
         let mut request = Request::new(reqwest::Method::POST, url);
-        assert!(Begun::watch(&mut request).is_none(), "there is no body");
+        assert!(Withdrawable::watch(&mut request).is_none(), "there is no body");
         *request.body_mut() = Some("body=x".into());
-        (Begun::watch(&mut request).expect("there is one"), request)
+        (Withdrawable::watch(&mut request).expect("there is one"), request)
     }
 
     fn ask(request: &mut Request) -> Option<Result<Bytes, reqwest::Error>> {
@@ -86,15 +86,15 @@ mod tests {
 
     #[test]
     fn a_body_that_was_withdrawn_is_never_sent() {
-        let (begun, mut request) = watched();
-        assert!(begun.withdraw());
+        let (withdrawable, mut request) = watched();
+        assert!(withdrawable.withdraw());
         assert!(ask(&mut request).expect("an error").is_err());
     }
 
     #[test]
     fn a_body_that_was_asked_for_is_not_withdrawn() {
-        let (begun, mut request) = watched();
+        let (withdrawable, mut request) = watched();
         assert_eq!(ask(&mut request).expect("data").expect("no error"), "body=x");
-        assert!(!begun.withdraw());
+        assert!(!withdrawable.withdraw());
     }
 }

@@ -1,0 +1,244 @@
+//! Whether a success is the operation's answer, and what is known if it is not.
+
+use super::operation::{AnswerShape, Operation};
+use super::verdict::Evidence;
+use crate::error::{ErrorKind, ServiceError};
+use crate::wire::DecodeFailure;
+use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
+use std::fmt;
+use std::time::Duration;
+
+/// Reads the answer of the call, and keeps it for the caller.
+pub(crate) type Decode<'a> = &'a mut (dyn FnMut(&[u8]) -> Result<(), DecodeFailure> + Send);
+
+/// How a service writes its errors.
+#[derive(Clone, Copy)]
+pub(crate) struct ErrorBodies {
+    /// What an error says, field by field: one that is not as expected spoils no other.
+    pub(crate) read: fn(&Value) -> ServiceError,
+    /// Whether a body has all that makes an error of the service.
+    pub(crate) is_error: fn(&Value) -> bool,
+}
+
+/// Above this a body is no error: services write a few sentences.
+const LARGEST_ERROR: usize = 64 << 10;
+
+/// Why a success is of no use.
+pub(super) struct Unusable {
+    pub(super) kind: ErrorKind,
+    pub(super) evidence: Evidence,
+    /// The service's own words, where it wrote an error into a success.
+    pub(super) said: ServiceError,
+}
+
+impl Unusable {
+    fn new(kind: ErrorKind, evidence: Evidence) -> Self {
+        Self { kind, evidence, said: ServiceError::default() }
+    }
+
+    fn foreign(found: String) -> Self {
+        Self::new(ErrorKind::Foreign { found }, Evidence::Foreign)
+    }
+}
+
+/// Why a body did not come to its end.
+pub(super) enum Incomplete {
+    Cut(reqwest::Error),
+    Late(Duration),
+    TooLarge(usize),
+}
+
+/// A success that has to be told from what others send in its place.
+pub(super) struct Success<'a> {
+    pub(super) operation: &'a Operation,
+    pub(super) headers: &'a HeaderMap,
+    pub(super) errors: ErrorBodies,
+}
+
+impl Success<'_> {
+    /// Decodes a whole body. What decodes is the answer, whatever its media type.
+    pub(super) fn accept(&self, body: &[u8], decode: Decode<'_>) -> Result<(), Unusable> {
+        let text = text(body);
+        let decoded = match self.operation.answer {
+            AnswerShape::Nothing if !is_nothing(text) => None,
+            AnswerShape::Nothing => Some(decode(b"")),
+            AnswerShape::Any if text.eq_ignore_ascii_case(b"OK") => Some(decode(b"")),
+            _ => Some(decode(body)),
+        };
+        let failure = match decoded {
+            Some(Ok(())) => return Ok(()),
+            Some(Err(_)) if text.is_empty() => {
+                return Err(Unusable::foreign("nothing, where an answer is required".to_owned()));
+            }
+            Some(Err(failure)) => Some(failure),
+            None => None,
+        };
+        self.check_begin(text)?;
+        let Ok(outline) = serde_json::from_slice::<Outline>(text) else {
+            let unparsed =
+                || DecodeFailure { path: String::new(), problem: "it is not valid JSON".to_owned() };
+            return Err(undecodable(failure.unwrap_or_else(unparsed)));
+        };
+        if let Some(said) = self.error(text) {
+            let found = "an error of the service in a success".to_owned();
+            return Err(Unusable { said, ..Unusable::foreign(found) });
+        }
+        match (failure, self.operation.answer, outline) {
+            (None, ..) => decode(b"").map_err(undecodable),
+            (Some(_), AnswerShape::List, Outline::Object(_) | Outline::Other) => {
+                Err(Unusable::foreign("JSON that is not a list".to_owned()))
+            }
+            (Some(_), AnswerShape::Object { required }, outline) if !outline.has_any(required) => {
+                Err(Unusable::foreign(format!("JSON without `{}`", required.join("` or `"))))
+            }
+            (Some(failure), ..) => Err(undecodable(failure)),
+        }
+    }
+
+    /// What the beginning of a body says that did not come to its end.
+    pub(super) fn give_up(&self, body: &[u8], why: Incomplete) -> Unusable {
+        let text = text(body);
+        let (kind, evidence) = match why {
+            Incomplete::Cut(error) => (ErrorKind::Body(error), Evidence::Truncated),
+            Incomplete::Late(bound) => (ErrorKind::Timeout(bound), Evidence::Truncated),
+            Incomplete::TooLarge(limit) => (ErrorKind::BodyTooLarge { limit }, Evidence::TooLarge),
+        };
+        match self.check_begin(text) {
+            Ok(()) => Unusable::new(kind, evidence),
+            Err(foreign) => foreign,
+        }
+    }
+
+    /// Whether the body is JSON by its media type and by its first byte, if there is one.
+    fn check_begin(&self, text: &[u8]) -> Result<(), Unusable> {
+        const HINT: &str = "a proxy or a login page in between?";
+        let begins = text.is_empty()
+            || match self.operation.answer {
+                AnswerShape::Object { .. } | AnswerShape::List => matches!(text.first(), Some(b'{' | b'[')),
+                AnswerShape::Nothing | AnswerShape::Any => begins_json(text),
+            };
+        let found = match self.media_type() {
+            Some(media_type) if !is_json(&media_type) => format!("{media_type}, not JSON: {HINT}"),
+            Some(media_type) if !begins => format!("not JSON, although it says {media_type}: {HINT}"),
+            None if !begins => format!("not JSON: {HINT}"),
+            _ => return Ok(()),
+        };
+        Err(Unusable::foreign(found))
+    }
+
+    /// The media type without its parameters; one that is no media type counts as a foreign one.
+    fn media_type(&self) -> Option<String> {
+        let value = self.headers.get(CONTENT_TYPE)?.to_str().unwrap_or("?");
+        let media_type = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/+-.*_".contains(&byte);
+        match media_type.len() {
+            0 => None,
+            1..=80 if media_type.bytes().all(is_plain) => Some(media_type),
+            _ => Some("an unknown media type".to_owned()),
+        }
+    }
+
+    fn error(&self, text: &[u8]) -> Option<ServiceError> {
+        let body = (text.len() <= LARGEST_ERROR).then(|| serde_json::from_slice(text).ok()).flatten()?;
+        (self.errors.is_error)(&body).then(|| (self.errors.read)(&body))
+    }
+}
+
+fn undecodable(DecodeFailure { path, problem }: DecodeFailure) -> Unusable {
+    Unusable::new(ErrorKind::Decode { path, problem }, Evidence::Undecodable)
+}
+
+fn text(body: &[u8]) -> &[u8] {
+    body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii()
+}
+
+/// What services write where there is nothing to say.
+fn is_nothing(text: &[u8]) -> bool {
+    matches!(text, b"" | b"{}" | b"[]") || text.eq_ignore_ascii_case(b"OK")
+}
+
+fn is_json(media_type: &str) -> bool {
+    matches!(media_type, "application/json" | "text/json") || media_type.ends_with("+json")
+}
+
+fn begins_json(text: &[u8]) -> bool {
+    let literal = |whole: &[u8]| text.starts_with(whole) || whole.starts_with(text);
+    match text.first() {
+        Some(b'{' | b'[' | b'"' | b'-' | b'0'..=b'9') => true,
+        Some(_) => [&b"true"[..], b"false", b"null"].into_iter().any(literal),
+        None => false,
+    }
+}
+
+/// The outermost of a JSON text.
+enum Outline {
+    Object(Vec<String>),
+    List,
+    Other,
+}
+
+impl Outline {
+    fn has_any(&self, fields: &[&str]) -> bool {
+        match self {
+            Self::Object(names) => {
+                fields.is_empty() || names.iter().any(|name| fields.contains(&name.as_str()))
+            }
+            Self::List | Self::Other => false,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Outline {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Outermost;
+
+        impl<'de> Visitor<'de> for Outermost {
+            type Value = Outline;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("any JSON")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Outline, A::Error> {
+                let mut names = Vec::new();
+                while let Some((name, IgnoredAny)) = fields.next_entry()? {
+                    names.push(name);
+                }
+                Ok(Outline::Object(names))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Outline, A::Error> {
+                while let Some(IgnoredAny) = items.next_element()? {}
+                Ok(Outline::List)
+            }
+
+            fn visit_bool<E>(self, _: bool) -> Result<Outline, E> {
+                Ok(Outline::Other)
+            }
+
+            fn visit_i64<E>(self, _: i64) -> Result<Outline, E> {
+                Ok(Outline::Other)
+            }
+
+            fn visit_u64<E>(self, _: u64) -> Result<Outline, E> {
+                Ok(Outline::Other)
+            }
+
+            fn visit_f64<E>(self, _: f64) -> Result<Outline, E> {
+                Ok(Outline::Other)
+            }
+
+            fn visit_str<E>(self, _: &str) -> Result<Outline, E> {
+                Ok(Outline::Other)
+            }
+
+            fn visit_unit<E>(self) -> Result<Outline, E> {
+                Ok(Outline::Other)
+            }
+        }
+
+        deserializer.deserialize_any(Outermost)
+    }
+}
