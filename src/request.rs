@@ -52,6 +52,10 @@ pub trait Endpoint: fmt::Debug + Send + Sync + 'static {
 
 /// A call that is not sent until it is awaited.
 ///
+/// It is `IntoFuture`, so that `.await` sends it. `tokio::spawn`, `block_on`, `join_all` and other functions that take a
+/// `Future` want [`send`](Self::send). Give it less time by [`with_timeout`](Self::with_timeout): a
+/// `tokio::time::timeout` around it drops the call, and what became of the message is lost with it.
+///
 /// Setters named as in the API set its optional parameters; those that start with `with_` are options of the call.
 #[must_use = "nothing is sent until the request is awaited, or its `send` is"]
 pub struct Request<E> {

@@ -206,6 +206,33 @@ async fn a_part_that_is_shorter_than_asked_for_is_gone_on_with() {
     assert_eq!(server.ranges(), [None, range(400), range(500)]);
 }
 
+/// Parts of one byte cost a request of the file server's each, and none of the account's calls.
+#[tokio::test]
+async fn an_address_serves_all_parts_while_it_lives() {
+    let bytes = content(60);
+    let byte = |from: usize| {
+        let range = format!("bytes {from}-{from}/60");
+        Reply::new(206, &bytes[from..=from]).header("content-range", range)
+    };
+    let replies = std::iter::once(Reply::new(200, &bytes).cut(1)).chain((1..60).map(byte));
+    let server = Server::play(60, replies).await;
+    assert_eq!(fetch(&server, server.file().download()).await.expect("its content"), bytes);
+    // The first connection broke off, and a new address followed it.
+    assert_eq!((server.asked().len(), server.described()), (60, 2));
+
+    let replies = std::iter::once(Reply::new(200, &bytes).cut(1)).chain((1..60).map(byte));
+    let server = Server::play(60, replies).await;
+    let mut stream = server.file().download().stream().await.expect("it begins");
+    let mut whole = Vec::new();
+    while let Some(piece) = server.clock.drive(stream.next()).await {
+        whole.extend_from_slice(&piece.expect("a piece"));
+        server.clock.advance(Duration::from_secs(1));
+    }
+    assert_eq!(whole, bytes);
+    // A minute of 59 parts: an address is used for 25 of its 30 seconds.
+    assert!((3..=5).contains(&server.described()), "{}", server.described());
+}
+
 #[tokio::test]
 async fn a_file_of_no_stated_length_ends_with_its_last_byte() {
     let bytes = content(1000);
