@@ -240,7 +240,7 @@ impl Relay<'_> {
             match sent {
                 Ok(()) => {}
                 Err(error) if error.outcome() == Outcome::Applied => {}
-                Err(error) if is_final(&error, in_doubt) => {
+                Err(error) if is_final(&error) => {
                     eprintln!("not relayed, because it is refused: {error}")
                 }
                 // A token can be replaced and a service comes back; meanwhile nothing overtakes this message.
@@ -291,14 +291,12 @@ impl Relay<'_> {
     }
 }
 
-/// Whether the same message would be refused again. `in_doubt`: it may have been sent before.
-fn is_final(error: &kaiwa::Error, in_doubt: bool) -> bool {
+/// Whether the same message would be refused again.
+fn is_final(error: &kaiwa::Error) -> bool {
     // What this attempt was refused for says nothing of one before it that may have arrived.
     let refused = matches!(error.outcome(), Outcome::Rejected | Outcome::NotSent);
     let status = error.status().map(|status| status.as_u16());
-    // A conflict with the key of a post in doubt can be that very post, which is still being carried out.
-    let conflict = status == Some(409) && !in_doubt;
-    refused && (error.is_invalid_input() || conflict || matches!(status, Some(400 | 413 | 422)))
+    refused && (error.is_invalid_input() || matches!(status, Some(400 | 409 | 413 | 422)))
 }
 
 /// Whether TAS-CHA may not know the key of a post any more.

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, ServiceError};
 use crate::transport::answer::ErrorBodies;
-use crate::transport::auth::{Credential, check_base_url};
+use crate::transport::auth::{Credential, check_url};
 use crate::transport::clock::{Clock, SystemClock};
 use crate::transport::operation::Safety;
 use crate::transport::pace::Pace;
@@ -10,8 +10,10 @@ use crate::transport::retry::{RetryBudget, RetryPolicy};
 use crate::transport::{Settings, Transport};
 use jiff::tz::TimeZone;
 use secrecy::SecretString;
+use std::env::VarError;
 use std::fmt;
 use std::marker::PhantomData;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
@@ -31,6 +33,8 @@ pub(crate) mod sealed {
         const BASE_URL: &'static str;
         /// The environment variable that `from_env` reads.
         const VARIABLE: &'static str;
+        /// The one for another base URL.
+        const BASE_URL_VARIABLE: &'static str;
         /// Whether a client without a credential makes sense.
         const CREDENTIAL_OPTIONAL: bool;
         /// Whether the service takes over request ids.
@@ -101,22 +105,39 @@ impl<S: Service> ClientBuilder<S> {
         }
     }
 
-    /// A builder with the credential from the service's environment variable.
+    /// A builder with the credential, and the base URL if there is one, from the service's environment variables.
     pub(crate) fn from_env(
         credential: impl FnOnce(&SecretString) -> Result<Credential, Error>,
     ) -> Result<Self, Error> {
-        let name = S::VARIABLE;
-        match std::env::var(name) {
-            Ok(secret) => Ok(Self::new().with_credential(credential(&secret.into()))),
-            Err(std::env::VarError::NotPresent) => {
-                let service = S::NAME;
-                Err(Error::config(format!(
-                    "the environment variable {name} is not set; set it to your {service} credential"
-                )))
-            }
-            Err(std::env::VarError::NotUnicode(_)) => {
+        Self::from_variables(credential, |name| std::env::var(name))
+    }
+
+    fn from_variables(
+        credential: impl FnOnce(&SecretString) -> Result<Credential, Error>,
+        variable: impl Fn(&str) -> Result<String, VarError>,
+    ) -> Result<Self, Error> {
+        let read = |name: &str| match variable(name) {
+            Ok(value) => Ok(Some(value)),
+            Err(VarError::NotPresent) => Ok(None),
+            Err(VarError::NotUnicode(_)) => {
                 Err(Error::config(format!("the environment variable {name} is not valid Unicode")))
             }
+        };
+        let (name, service) = (S::VARIABLE, S::NAME);
+        let Some(secret) = read(name)? else {
+            let problem =
+                format!("the environment variable {name} is not set; set it to your {service} credential");
+            return Err(Error::config(problem));
+        };
+        let builder = Self::new().with_credential(credential(&secret.into()));
+        let name = S::BASE_URL_VARIABLE;
+        match read(name)? {
+            Some(url) => {
+                let what = format!("the base URL in the environment variable {name}");
+                parse_base_url(&what, &url)?;
+                Ok(builder.base_url(url))
+            }
+            None => Ok(builder),
         }
     }
 
@@ -246,19 +267,7 @@ impl<S: Service> ClientBuilder<S> {
             );
             return Err(Error::config(problem));
         }
-        let base: Url = self.base_url.parse().map_err(|error| {
-            Error::config(format!("the base URL is none, as `https://host/path` would be: {error}"))
-        })?;
-        check_base_url(&base)?;
-        if base.query().is_some()
-            || base.fragment().is_some()
-            || !base.username().is_empty()
-            || base.password().is_some()
-        {
-            return Err(Error::config(
-                "the base URL has a query, a fragment or a user in it; give scheme, host and path",
-            ));
-        }
+        let base = parse_base_url("the base URL", &self.base_url)?;
         let http = HttpSettings {
             user_agent: self.user_agent,
             connect_timeout: self.connect_timeout,
@@ -287,6 +296,22 @@ impl<S: Service> ClientBuilder<S> {
             errors: ErrorBodies { read: S::error_body, is_error: S::is_error },
         })))
     }
+}
+
+/// Where requests may go: never in the clear, but to this machine itself.
+fn parse_base_url(what: &str, url: &str) -> Result<Url, Error> {
+    // The text stays out of the error: it can hold a password.
+    let url: Url = url.parse().map_err(|error| {
+        Error::config(format!("{what} is not a valid URL such as `https://host/path`: {error}"))
+    })?;
+    check_url(what, &url)?;
+    let has_user = !url.username().is_empty() || url.password().is_some();
+    if url.query().is_some() || url.fragment().is_some() || has_user {
+        return Err(Error::config(format!(
+            "{what} has a query, a fragment or a user in it; give scheme, host and path"
+        )));
+    }
+    Ok(url)
 }
 
 /// What requests are sent with.
@@ -338,6 +363,11 @@ impl HttpSettings<'_> {
             http = http.no_proxy();
         }
         http.redirect(reqwest::redirect::Policy::none())
+            // Plain http is allowed to loopback, so that this name must not lead elsewhere.
+            .resolve_to_addrs(
+                "localhost",
+                &[(Ipv4Addr::LOCALHOST, 0).into(), (Ipv6Addr::LOCALHOST, 0).into()],
+            )
             .referer(false)
             // A request that is repeated unseen would count against no budget, and could be posted twice.
             .retry(reqwest::retry::never())
@@ -353,7 +383,63 @@ impl<S: Service> fmt::Debug for ClientBuilder<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientBuilder")
             .field("service", &S::NAME)
-            .field("base_url", &self.base_url)
+            .field("base_url", &shown(&self.base_url))
             .finish_non_exhaustive()
+    }
+}
+
+/// A base URL that has not been checked yet, without what may be a secret in it.
+fn shown(url: &str) -> String {
+    match Url::parse(url) {
+        Ok(url) if url.has_host() => format!("{}{}", url.origin().ascii_serialization(), url.path()),
+        _ => "(not a valid URL)".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chatwork::Chatwork;
+    use std::ffi::OsString;
+
+    fn read(variables: &[(&str, &str)]) -> Result<ClientBuilder<Chatwork>, Error> {
+        let credential = |secret: &SecretString| Credential::header("x-chatworktoken", "", secret);
+        ClientBuilder::from_variables(credential, |name| {
+            let found = variables.iter().find(|(key, _)| *key == name);
+            found.map(|(_, value)| (*value).to_owned()).ok_or(VarError::NotPresent)
+        })
+    }
+
+    #[test]
+    fn the_environment_has_the_credential_and_may_have_the_base_url() {
+        let token = ("CHATWORK_API_TOKEN", "canary-1234");
+        let missing = read(&[]).expect_err("there is no token").to_string();
+        assert!(missing.contains("CHATWORK_API_TOKEN is not set"), "{missing}");
+        let builder = read(&[token]).expect("a builder");
+        assert_eq!(builder.base_url, "https://api.chatwork.com/v2");
+        for good in ["http://127.0.0.1:4010/v2", "http://[::1]:4010/v2", "https://staging.example/v2"] {
+            let builder = read(&[token, ("CHATWORK_BASE_URL", good)]).expect(good);
+            assert_eq!(builder.base_url, good);
+            builder.build().expect(good);
+        }
+        for bad in ["http://staging.example/v2", "staging.example", "", "https://user:canary-pass@host/"] {
+            let error = read(&[token, ("CHATWORK_BASE_URL", bad)]).expect_err(bad).to_string();
+            assert!(error.contains("environment variable CHATWORK_BASE_URL"), "{error}");
+            assert!(!error.contains("canary"), "{error}");
+        }
+        let odd = ClientBuilder::<Chatwork>::from_variables(
+            |secret| Credential::header("x-chatworktoken", "", secret),
+            |_| Err(VarError::NotUnicode(OsString::new())),
+        );
+        assert!(odd.expect_err("no text").to_string().contains("not valid Unicode"));
+    }
+
+    #[test]
+    fn a_builder_shows_no_secret_of_its_base_url() {
+        for url in ["https://user:canary@host/v2?key=canary", "canary", "data:canary", "https://host/#canary"]
+        {
+            let shown = format!("{:?}", ClientBuilder::<Chatwork>::new().base_url(url));
+            assert!(!shown.contains("canary"), "{shown}");
+        }
     }
 }

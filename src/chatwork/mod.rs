@@ -79,6 +79,7 @@ impl Client {
     }
 
     /// A client with the API token in `CHATWORK_API_TOKEN` and default settings.
+    /// `CHATWORK_BASE_URL`, if it is set, is where the service is: a sandbox, a mock or a staging system.
     ///
     /// # Errors
     ///
@@ -141,6 +142,7 @@ impl Sealed for Chatwork {
     const NAME: &'static str = "Chatwork";
     const BASE_URL: &'static str = BASE_URL;
     const VARIABLE: &'static str = "CHATWORK_API_TOKEN";
+    const BASE_URL_VARIABLE: &'static str = "CHATWORK_BASE_URL";
     const CREDENTIAL_OPTIONAL: bool = false;
     const REQUEST_IDS: bool = false;
 

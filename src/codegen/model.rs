@@ -97,6 +97,9 @@ pub struct Bounds {
 const SAFETY: [&str; 4] = ["safe", "idempotent", "keyed", "unsafe"];
 const PAGES: [&str; 6] = ["cursor", "modified", "message-id", "file-id", "name", "offset"];
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
+/// The pattern of ids that are numbers held in a text.
+pub const DIGITS_PATTERN: &str = "^[0-9]{1,19}$";
+
 const CODE_PATTERN: &str = "^[A-Za-z0-9_-]+$";
 
 /// The one member of a single `allOf`, with the wrapper's own words kept beside it.
@@ -273,6 +276,27 @@ impl Spec {
             parameters,
             id,
         })
+    }
+
+    /// The words that stand in other paths where this one has a parameter.
+    pub fn siblings(&self, path: &str, parameter: &str) -> Vec<String> {
+        let is_parameter = |part: &str| part.starts_with('{');
+        let own: Vec<&str> = path.split('/').collect();
+        let Some(place) = own.iter().position(|part| *part == format!("{{{parameter}}}")) else {
+            return Vec::new();
+        };
+        let mut words: Vec<String> = Vec::new();
+        for other in self.document["paths"].as_object().into_iter().flat_map(|paths| paths.keys()) {
+            let parts: Vec<&str> = other.split('/').collect();
+            let meets = |one: &str, two: &str| one == two || is_parameter(one) && is_parameter(two);
+            let same = own.iter().zip(&parts).take(place).all(|(one, two)| meets(one, two));
+            if let Some(word) = parts.get(place).filter(|word| same && !is_parameter(word)) {
+                words.push((*word).to_owned());
+            }
+        }
+        words.sort();
+        words.dedup();
+        words
     }
 
     fn parameter_item<'a>(&'a self, parameter: &'a Value) -> &'a Value {

@@ -2,7 +2,7 @@
 //! its parameters, their checks and their setters.
 
 use super::model::{
-    Answer, Bounds, Component, Kind, Media, Operation, Parameter, Place, Spec, strings, text,
+    Answer, Bounds, Component, DIGITS_PATTERN, Kind, Media, Operation, Parameter, Place, Spec, strings, text,
 };
 use super::types::{Client, body_type, field_name};
 use heck::{ToShoutySnakeCase, ToUpperCamelCase};
@@ -177,18 +177,26 @@ impl Field<'_> {
         if self.parameter.required { stored } else { quote!(Option<#stored>) }
     }
 
-    fn check(&self) -> Option<TokenStream> {
+    fn check(&self, spec: &Spec, operation: &Operation) -> Option<TokenStream> {
         let name = &self.parameter.name;
+        let siblings = || spec.siblings(&operation.path, name);
         let Bounds { min, max, code, .. } = &self.parameter.bounds;
         let (low, high) = (min.unwrap_or(0), max.unwrap_or(i64::MAX));
         let bounded = min.is_some() || max.is_some();
         let checks: Vec<TokenStream> = match &self.parameter.kind {
+            Kind::TextId(id) if text(spec.schema(id), "pattern") == DIGITS_PATTERN => {
+                vec![quote!(check::digits(#name, value.as_str())?;)]
+            }
             Kind::TextId(_) if self.parameter.place == Place::Path => {
-                vec![quote!(check::id(#name, value.as_str())?;)]
+                let siblings = siblings();
+                vec![quote!(check::id(#name, value.as_str(), &[#(#siblings),*])?;)]
             }
             Kind::TextId(_) => vec![quote!(check::length(#name, value.as_str(), 1, i64::MAX)?;)],
             Kind::IntegerId(_) => vec![quote!(check::positive(#name, value.0)?;)],
-            Kind::UserText => vec![quote!(check::segment(#name, value)?;)],
+            Kind::UserText => {
+                let siblings = siblings();
+                vec![quote!(check::segment(#name, value, &[#(#siblings),*])?;)]
+            }
             Kind::Text if *code => vec![quote!(check::code(#name, value, #low, #high)?;)],
             Kind::Text if bounded => vec![quote!(check::length(#name, value, #low, #high)?;)],
             Kind::IdList(_) => vec![quote!(check::ids(#name, value)?;)],
@@ -312,7 +320,7 @@ fn endpoint(spec: &Spec, client: &Client, operation: &Operation) -> TokenStream 
             }
         )
     });
-    let checks = fields.iter().filter_map(Field::check);
+    let checks = fields.iter().filter_map(|field| field.check(spec, operation));
     let setters =
         fields.iter().filter(|field| !field.parameter.required).map(|field| field.setter(spec, &name));
     let method = format_ident!("{}", operation.id);

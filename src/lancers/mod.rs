@@ -65,6 +65,7 @@ impl Client {
     }
 
     /// A client with the cookie in `LANCERS_COOKIE` and default settings.
+    /// `LANCERS_BASE_URL`, if it is set, is where the service is: a sandbox, a mock or a staging system.
     ///
     /// # Errors
     ///
@@ -127,6 +128,7 @@ impl Sealed for Lancers {
     const NAME: &'static str = "Lancers";
     const BASE_URL: &'static str = BASE_URL;
     const VARIABLE: &'static str = "LANCERS_COOKIE";
+    const BASE_URL_VARIABLE: &'static str = "LANCERS_BASE_URL";
     const CREDENTIAL_OPTIONAL: bool = true;
     const REQUEST_IDS: bool = false;
 

@@ -78,6 +78,7 @@ impl Client {
     }
 
     /// A client with the API key in `TASCHA_API_KEY` and default settings.
+    /// `TASCHA_BASE_URL`, if it is set, is where the service is: a sandbox, a mock or a staging system.
     ///
     /// # Errors
     ///
@@ -145,6 +146,7 @@ impl Sealed for Tascha {
     const NAME: &'static str = "TAS-CHA";
     const BASE_URL: &'static str = BASE_URL;
     const VARIABLE: &'static str = "TASCHA_API_KEY";
+    const BASE_URL_VARIABLE: &'static str = "TASCHA_BASE_URL";
     const CREDENTIAL_OPTIONAL: bool = false;
     const REQUEST_IDS: bool = true;
 

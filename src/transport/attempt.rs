@@ -1,9 +1,11 @@
 //! One attempt: a request out, its answer in, and what both say.
 
 use super::answer::{Decode, Incomplete, Success, Unusable};
+use super::auth::{BearerToken, Credential};
 use super::body::{Body, ReadFailure};
 use super::evidence;
 use super::pace::{Exhausted, Permit};
+use super::redact::Redactor;
 use super::timer::{Bound, Timer};
 use super::verdict::{Evidence, Verdict, judge};
 use super::withdraw::Withdrawable;
@@ -50,6 +52,8 @@ pub(super) struct Attempt<'a> {
     pub(super) transport: &'a Transport,
     pub(super) plan: &'a Plan,
     pub(super) bound: Option<Bound>,
+    /// The token in the request, if it is one that changes.
+    pub(super) token: Option<&'a BearerToken>,
 }
 
 impl Attempt<'_> {
@@ -122,7 +126,8 @@ impl Attempt<'_> {
         };
         match accepted {
             Ok(()) => Ok(Received::new(status, answer)),
-            Err(Unusable { kind, evidence, said }) => {
+            Err(Unusable { kind, evidence, mut said }) => {
+                self.redactor().error(&mut said);
                 Err(Failure { answer: Answer { said, ..answer }, ..self.failed(kind, evidence) })
             }
         }
@@ -131,7 +136,10 @@ impl Attempt<'_> {
     /// Takes over what the head of an answer says, of limits above all.
     fn head(&self, response: &mut Response, permit: &mut Permit) -> Answer {
         let status = response.status();
-        let headers = std::mem::take(response.headers_mut());
+        let mut headers = std::mem::take(response.headers_mut());
+        if headers.contains_key("x-request-id") {
+            self.redactor().headers(&mut headers);
+        }
         let rate_limit = RateLimit::from_headers(&headers, self.settings().clock.wall());
         if let Some(limit) = &rate_limit {
             let update = |known: &mut Option<RateLimit>| known.get_or_insert_default().update(limit);
@@ -161,6 +169,7 @@ impl Attempt<'_> {
         let errors = self.settings().errors;
         answer.said =
             serde_json::from_slice(&answer.body).map(|body| (errors.read)(&body)).unwrap_or_default();
+        self.redactor().error(&mut answer.said);
         answer.wait = answer.rate_limit.as_ref().and_then(|limit| limit.retry_after);
         if status == StatusCode::TOO_MANY_REQUESTS {
             answer.wait = answer.wait.or_else(|| unsaid_wait(&answer));
@@ -175,6 +184,11 @@ impl Attempt<'_> {
 
     fn failed(&self, kind: ErrorKind, evidence: Evidence) -> Failure {
         Failure::new(kind, evidence, self.plan.safety)
+    }
+
+    fn redactor(&self) -> Redactor {
+        let fixed = || self.settings().credential.as_ref().and_then(Credential::header_value);
+        Redactor::of_header(self.token.map(BearerToken::header_value).or_else(fixed))
     }
 
     fn settings(&self) -> &Settings {

@@ -53,6 +53,12 @@ impl BearerToken {
     }
 }
 
+impl BearerToken {
+    pub(crate) fn header_value(&self) -> &HeaderValue {
+        &self.0
+    }
+}
+
 impl fmt::Debug for BearerToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("BearerToken([redacted])")
@@ -69,6 +75,14 @@ impl Credential {
         let header = HeaderName::from_bytes(name.as_bytes())
             .map_err(|_| Error::config(format!("`{name}` is not a header name")))?;
         Ok(Self::Fixed(header, header_value(name, prefix, secret)?))
+    }
+
+    /// The value of its header, if that stays the same.
+    pub(crate) fn header_value(&self) -> Option<&HeaderValue> {
+        match self {
+            Self::Fixed(_, value) => Some(value),
+            Self::Source(_) => None,
+        }
     }
 
     /// Whether it can be applied without waiting for anything.
@@ -105,11 +119,15 @@ fn header_value(name: &str, prefix: &str, secret: &SecretString) -> Result<Heade
     if secret.is_empty() {
         return Err(Error::config(format!("the credential for the header `{name}` is empty")));
     }
-    let mut value = HeaderValue::try_from(format!("{prefix}{secret}")).map_err(|_| {
-        Error::config(format!(
-            "the credential for the header `{name}` holds characters that no header can, such as a line break copied with it"
-        ))
-    })?;
+    // No credential of these services has others, and the service would answer them with a 401 that does not say why.
+    if let Some(position) = secret.chars().position(|character| !matches!(character, ' '..='~')) {
+        return Err(Error::config(format!(
+            "the credential for the header `{name}` holds a character that is not visible ASCII, as its character {}: a line break, an invisible or a full-width character that was copied with it",
+            position + 1
+        )));
+    }
+    let mut value = HeaderValue::try_from(format!("{prefix}{secret}"))
+        .map_err(|_| Error::config(format!("the credential cannot stand in the header `{name}`")))?;
     value.set_sensitive(true);
     Ok(value)
 }
@@ -124,14 +142,10 @@ impl fmt::Debug for Credential {
 }
 
 /// Refuses to send a credential in the clear, except to this machine itself.
-pub(crate) fn check_base_url(url: &Url) -> Result<(), Error> {
-    check_url("the base URL", url)
-}
-
-/// The same of any URL that a credential is sent to.
 pub(crate) fn check_url(what: &str, url: &Url) -> Result<(), Error> {
     let loopback = match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        // The client resolves `localhost` itself; a name below it is for the system's resolver, which need not know it.
+        Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),
         None => false,
@@ -156,10 +170,18 @@ mod tests {
         for good in
             ["https://api.example.com/v2", "http://127.0.0.1:80", "http://[::1]/", "http://localhost:1/v1"]
         {
-            assert!(check_base_url(&good.parse().expect("a URL")).is_ok(), "{good}");
+            assert!(check_url("the base URL", &good.parse().expect("a URL")).is_ok(), "{good}");
         }
-        for bad in ["http://api.example.com", "http://localhost.example.com", "ftp://127.0.0.1", "data:,x"] {
-            assert!(check_base_url(&bad.parse().expect("a URL")).is_err(), "{bad}");
+        for bad in [
+            "http://api.example.com",
+            "http://localhost.example.com",
+            "http://chat.localhost",
+            "http://localhost.",
+            "http://0.0.0.0",
+            "ftp://127.0.0.1",
+            "data:,x",
+        ] {
+            assert!(check_url("the base URL", &bad.parse().expect("a URL")).is_err(), "{bad}");
         }
     }
 
@@ -171,5 +193,13 @@ mod tests {
         let broken = Credential::header("cookie", "", &"canary\nx".into()).expect_err("a line break");
         assert!(!format!("{broken} {broken:?}").contains("canary"));
         assert!(Credential::header("cookie", "", &" ".into()).is_err());
+        for odd in ["canary\u{feff}", "\u{200b}canary", "ｃａｎａｒｙ", "canary\u{7f}", "ca\tnary", "canaré"]
+        {
+            let error = Credential::header("x-chatworktoken", "", &odd.into()).expect_err(odd);
+            let shown = format!("{error} {error:?}");
+            assert!(shown.contains("not visible ASCII") && !shown.contains("canar"), "{shown}");
+        }
+        // A full-width blank at the ends goes like any other.
+        assert!(Credential::header("x-chatworktoken", "", &"\u{3000}canary\u{3000}".into()).is_ok());
     }
 }

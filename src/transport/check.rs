@@ -83,23 +83,44 @@ pub(crate) fn ids(parameter: &'static str, list: &str) -> Checked {
     Ok(())
 }
 
-/// An id in a path: anything that could lead to another endpoint is refused, not encoded, since no id has it.
-pub(crate) fn id(parameter: &'static str, id: &str) -> Checked {
-    segment(parameter, id)?;
-    match id.chars().find(|c| matches!(c, '/' | '\\' | '%' | '?' | '#') || c.is_control()) {
+/// A decimal number of 1 to 19 digits, as a text.
+pub(crate) fn digits(parameter: &'static str, text: &str) -> Checked {
+    if (1..=19).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Ok(());
+    }
+    Err(InvalidInput::new(parameter, "is not a number of 1 to 19 digits"))
+}
+
+/// An id in a path: anything that could lead to another endpoint is refused, not encoded, since no id has it. `siblings`
+/// are the words that stand in its place in other paths.
+pub(crate) fn id(parameter: &'static str, id: &str, siblings: &[&str]) -> Checked {
+    segment(parameter, id, siblings)?;
+    match id.chars().find(|c| matches!(c, '%' | '?' | '#')) {
         Some(c) => Err(InvalidInput::new(parameter, format!("contains {c:?}, which no id does"))),
         None => Ok(()),
     }
 }
 
-/// A path segment of free text: encoded as it is, but a dot segment would be folded away by the URL parser.
-pub(crate) fn segment(parameter: &'static str, text: &str) -> Checked {
-    match text {
-        "" => Err(InvalidInput::new(parameter, "is empty")),
-        "." | ".." => {
-            Err(InvalidInput::new(parameter, format!("is {text:?}, which would lead to another path")))
+/// A path segment of free text. It is encoded as it is, but what servers and proxies fold into another path is refused,
+/// and so is what they would after decoding it, once or more often.
+pub(crate) fn segment(parameter: &'static str, text: &str, siblings: &[&str]) -> Checked {
+    let refused = |problem: String| Err(InvalidInput::new(parameter, problem));
+    if text.is_empty() {
+        return refused("is empty".to_owned());
+    }
+    let mut decoded = std::borrow::Cow::Borrowed(text);
+    loop {
+        if matches!(&*decoded, "." | "..") || siblings.contains(&&*decoded) {
+            return refused(format!("is {text:?}, which would lead to another path"));
         }
-        _ => Ok(()),
+        if let Some(c) = decoded.chars().find(|c| matches!(c, '/' | '\\') || c.is_control()) {
+            return refused(format!("contains {c:?}, which could lead to another path"));
+        }
+        let further = percent_encoding::percent_decode_str(&decoded).decode_utf8_lossy().into_owned();
+        if further == *decoded {
+            return Ok(());
+        }
+        decoded = further.into();
     }
 }
 
@@ -122,11 +143,31 @@ mod tests {
 
     #[test]
     fn ids_that_would_reach_another_endpoint_are_refused() {
-        for bad in ["", ".", "..", "a/b", "a\\b", "%2e%2e", "a?b", "a#b", "a\nb", "a\u{7f}"] {
-            assert!(id("roomId", bad).is_err(), "{bad:?}");
+        let bad = ["", ".", "..", "a/b", "a\\b", "%2e%2e", "a?b", "a#b", "a\nb", "a\u{7f}", "read", "a\0"];
+        for bad in bad {
+            assert!(id("roomId", bad, &["read"]).is_err(), "{bad:?}");
         }
-        for good in ["ckabc1234", "a.b", "...", "日本"] {
-            assert!(id("roomId", good).is_ok(), "{good:?}");
+        for good in ["ckabc1234", "a.b", "...", "日本", "reads"] {
+            assert!(id("roomId", good, &["read"]).is_ok(), "{good:?}");
+        }
+    }
+
+    #[test]
+    fn names_that_would_reach_another_endpoint_once_decoded_are_refused() {
+        let bad = ["a/b", "a%2Fb", "%252e%252E", "a%5cb", "%00", "a%0db", ".%2e", "r%65ad", "%25252f"];
+        for bad in bad {
+            assert!(segment("name", bad, &["read"]).is_err(), "{bad:?}");
+        }
+        for good in ["100%", "a%20b", "%E6%97%A5", "50% 引き", "a?b#c", "%zz", "%ff"] {
+            assert!(segment("name", good, &["read"]).is_ok(), "{good:?}");
+        }
+    }
+
+    #[test]
+    fn a_number_as_a_text_has_digits_only() {
+        assert!(digits("message_id", "1").is_ok() && digits("message_id", &"9".repeat(19)).is_ok());
+        for bad in ["", "read", "-1", "1.0", "１", &"9".repeat(20)] {
+            assert!(digits("message_id", bad).is_err(), "{bad:?}");
         }
     }
 

@@ -10,6 +10,7 @@ pub(crate) mod evidence;
 pub(crate) mod operation;
 pub(crate) mod pace;
 mod payload;
+pub(crate) mod redact;
 pub(crate) mod retry;
 pub(crate) mod timer;
 pub(crate) mod trace;
@@ -148,12 +149,12 @@ impl Transport {
             return refused("does not begin with `/`; give the path below the base URL");
         }
         let segments = path.split(['?', '#']).next().unwrap_or_default();
-        let dots = |part: &str| matches!(part.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..");
+        let leads_away = |part: &str| !part.is_empty() && check::segment("path", part, &[]).is_err();
         // The URL parser drops tabs and line breaks, which could otherwise stand between two dots.
         if path.contains(char::is_control) {
             return refused("contains control characters");
         }
-        if path.starts_with("//") || segments.contains('\\') || segments.split('/').any(dots) {
+        if path.starts_with("//") || segments.split('/').any(leads_away) {
             return refused("leads away from the base URL");
         }
         match Url::parse(&format!("{}{path}", self.settings.base_text)) {
@@ -239,7 +240,8 @@ impl CallUnderWay<'_> {
             };
             let start = clock.now();
             let bound = Bound::sooner(self.deadline, Bound::after(start, attempt_timeout));
-            let attempt = Attempt { transport: self.transport, plan: self.plan, bound };
+            let attempt =
+                Attempt { transport: self.transport, plan: self.plan, bound, token: token.as_ref() };
             let result = attempt.run(request, permit, &mut *decode).await;
             trace::attempt(self.span, self.retries.attempts + 1, &result);
             let mut failure = match result {

@@ -277,6 +277,34 @@ async fn an_error_shows_no_secret() {
     }
 }
 
+/// Debug pages, firewalls and gateways repeat the request; what they repeat of the credential is taken out.
+#[tokio::test]
+async fn a_credential_that_an_answer_repeats_is_not_shown() {
+    let half = CHATWORK_TOKEN.len() / 2;
+    let (first, second) = CHATWORK_TOKEN.split_at(half);
+    for (status, body) in [
+        (400, serde_json::json!({ "errors": [format!("bad token {CHATWORK_TOKEN}"), CHATWORK_TOKEN] })),
+        (400, serde_json::json!({ "errors": [format!("split {first}\u{0}{second}")] })),
+        (
+            401,
+            serde_json::json!({ "error": CHATWORK_TOKEN.to_uppercase(), "error_description": CHATWORK_TOKEN }),
+        ),
+        (200, serde_json::json!({ "errors": [{ "sent": CHATWORK_TOKEN }] })),
+    ] {
+        let answer = json(status, &body.to_string()).insert_header("x-request-id", CHATWORK_TOKEN);
+        let error = chatwork_error(answer).await;
+        let shown = format!("{error} {error:?} {:?} {:?}", error.messages(), error.code());
+        let shown = format!("{shown} {:?}", error.request_id()).to_lowercase();
+        assert!(!shown.contains(CHATWORK_TOKEN) && shown.contains("[redacted]"), "{shown}");
+    }
+    for form in [format!("Bearer {TASCHA_KEY}"), TASCHA_KEY.to_owned()] {
+        let body = serde_json::json!({ "error": { "code": form, "message": form, "requestId": form, "details": { "a": [form] } } });
+        let error = tascha_error(json(403, &body.to_string())).await;
+        let shown = format!("{error} {error:?} {:?} {:?}", error.details(), error.request_id());
+        assert!(!shown.contains(TASCHA_KEY) && shown.contains("[redacted]"), "{shown}");
+    }
+}
+
 /// Nor is it shown by a client, a builder or an answer.
 #[tokio::test]
 async fn nothing_else_shows_a_secret() {

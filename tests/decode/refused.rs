@@ -99,6 +99,11 @@ async fn chatwork_texts_and_lists() {
     let mut cases = vec![
         refused("body", room.post("")),
         refused("body", room.post(&long)),
+        // `PUT …/messages/read` would mark the room as read.
+        refused("message_id", room.message("read").update("x")),
+        refused("message_id", room.message("unread").update("x")),
+        refused("message_id", room.message("1a").delete()),
+        refused("message_id", room.message("12345678901234567890").get()),
         refused("body", room.message("1").update("")),
         refused("body", room.message("1").update(&long)),
         refused("body", room.create_tasks(&long, one)),
@@ -240,7 +245,7 @@ async fn lancers_parameters() {
         refused("files", board.post("x").file(file().content_type("png"))),
         refused("offset", client.search("x").offset(-1)),
     ];
-    for name in ["", ".", ".."] {
+    for name in ["", ".", "..", "a/b", "a\\b", "../x", "%2e%2e", "a%2fb", "a%252fb", "a\nb"] {
         cases.push(refused("name", board.remove_user(name)));
     }
     for limit in [0, -1, i64::MIN] {
@@ -327,7 +332,7 @@ async fn the_bounds_themselves_are_allowed() {
     sent(room.create_tasks("x".repeat(65_535), admins)).await;
     sent(room.upload(Upload::bytes("a", vec![0; 5 << 20])).message("あ".repeat(65_535))).await;
     sent(room.upload(Upload::bytes("a", ""))).await;
-    sent(room.message(MessageId::from(u64::MAX)).get()).await;
+    sent(room.message(MessageId::from(i64::MAX as u64)).get()).await;
 
     let tascha = common::tascha(&server.uri()).build().expect("a client");
     let room: tascha::RoomHandle = tascha.room("ckroomA");

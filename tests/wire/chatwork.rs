@@ -244,8 +244,8 @@ async fn ids_are_written_in_full() {
             case("get_room", room.get(), "GET /rooms/18446744073709551615", Body::None),
             case(
                 "get_message",
-                room.message(u64::MAX).get(),
-                "GET /rooms/18446744073709551615/messages/18446744073709551615",
+                room.message(i64::MAX as u64).get(),
+                "GET /rooms/18446744073709551615/messages/9223372036854775807",
                 Body::None,
             ),
         ]
