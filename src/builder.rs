@@ -8,8 +8,10 @@ use crate::transport::retry::{RetryBudget, RetryPolicy};
 use crate::transport::{Settings, Transport};
 use jiff::tz::TimeZone;
 use secrecy::SecretString;
+use std::any::Any;
 use std::fmt;
 use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
@@ -285,13 +287,39 @@ impl HttpSettings<'_> {
             // Only loopback is allowed so: over a proxy the credential would leave this machine in the clear.
             http = http.no_proxy();
         }
-        http.redirect(reqwest::redirect::Policy::none())
+        let http = http
+            .redirect(reqwest::redirect::Policy::none())
             .referer(false)
             .connect_timeout(connect_timeout)
-            .user_agent(agent)
-            .build()
-            .map_err(|error| Error::config(format!("the HTTP client cannot be set up: {error}")))
+            .user_agent(agent);
+        set_up(|| http.build())
     }
+}
+
+/// reqwest panics where it finds no TLS provider, which only a program with the feature `rustls-no-provider` can bring
+/// about.
+fn set_up(build: impl FnOnce() -> reqwest::Result<reqwest::Client>) -> Result<reqwest::Client, Error> {
+    let problem = match catch_unwind(AssertUnwindSafe(build)) {
+        Ok(built) => match built {
+            Ok(http) => return Ok(http),
+            Err(error) => error.to_string(),
+        },
+        Err(panic) => match panic_text(&*panic) {
+            Some(text) if text.contains("crypto provider") => {
+                "no TLS provider is installed, and `rustls-no-provider` brings none. Install one before the client is \
+                 built, as `rustls::crypto::ring::default_provider().install_default()` does, or use the feature \
+                 `rustls` or `native-tls` of kaiwa"
+                    .to_owned()
+            }
+            text => text.unwrap_or("unknown").to_owned(),
+        },
+    };
+    Err(Error::config(format!("the HTTP client cannot be set up: {problem}")))
+}
+
+/// What a panic says.
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> Option<&str> {
+    panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str))
 }
 
 impl<S: Service> fmt::Debug for ClientBuilder<S> {
@@ -300,5 +328,28 @@ impl<S: Service> fmt::Debug for ClientBuilder<S> {
             .field("service", &S::NAME)
             .field("base_url", &self.base_url)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ErrorKind;
+
+    #[test]
+    fn a_panic_while_the_http_client_is_set_up_is_an_error_that_says_what_to_do() {
+        let provider = set_up(|| panic!("No rustls crypto provider is configured. When using ...")).err();
+        let provider = provider.expect("it is an error");
+        assert!(matches!(provider.kind(), ErrorKind::Config(_)), "{provider:?}");
+        assert!(provider.to_string().contains("Install one before the client is built"), "{provider}");
+        let number = 3;
+        for (error, text) in [
+            (set_up(|| panic!("no resolver {number}")).err(), "cannot be set up: no resolver 3"),
+            (set_up(|| std::panic::panic_any(number)).err(), "cannot be set up: unknown"),
+        ] {
+            let error = error.expect("it is an error");
+            assert!(error.to_string().contains(text), "{error}");
+        }
+        assert!(set_up(|| reqwest::Client::builder().build()).is_ok());
     }
 }
