@@ -3,6 +3,9 @@
 use bytes::{Bytes, BytesMut};
 use reqwest::Response;
 
+/// Room is made for so much before it has arrived.
+const MOST_AT_ONCE: usize = 16 << 20;
+
 pub(crate) enum BodyFailure {
     Cut(reqwest::Error, Bytes),
     TooLarge(Bytes),
@@ -26,7 +29,8 @@ pub(crate) async fn read(response: &mut Response, cap: usize) -> Result<Bytes, B
         match response.chunk().await {
             Ok(Some(chunk)) => {
                 if rest.is_empty() {
-                    rest.reserve(expected.min(cap).max(first.len() + chunk.len()));
+                    // What the header says is a claim, and the cap may be none.
+                    rest.reserve(expected.min(cap).min(MOST_AT_ONCE).max(first.len() + chunk.len()));
                     rest.extend_from_slice(&first);
                 }
                 let room = cap - rest.len();
