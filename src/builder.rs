@@ -4,7 +4,7 @@ use crate::error::{Error, ServiceError};
 use crate::transport::answer::ErrorBodies;
 use crate::transport::auth::{Credential, check_url};
 use crate::transport::clock::{Clock, SystemClock};
-use crate::transport::operation::Safety;
+use crate::transport::http_client::HttpSettings;
 use crate::transport::pace::Pace;
 use crate::transport::retry::{RetryBudget, RetryPolicy};
 use crate::transport::{Settings, Transport};
@@ -13,7 +13,6 @@ use secrecy::SecretString;
 use std::env::VarError;
 use std::fmt;
 use std::marker::PhantomData;
-use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
@@ -312,71 +311,6 @@ fn parse_base_url(what: &str, url: &str) -> Result<Url, Error> {
         )));
     }
     Ok(url)
-}
-
-/// What requests are sent with.
-pub(crate) struct HttpClients {
-    /// Keeps its connections for the next request.
-    pub(crate) kept: reqwest::Client,
-    /// Keeps none.
-    fresh: Option<reqwest::Client>,
-}
-
-impl HttpClients {
-    pub(crate) fn for_safety(&self, safety: Safety) -> &reqwest::Client {
-        self.fresh.as_ref().filter(|_| safety != Safety::Safe).unwrap_or(&self.kept)
-    }
-}
-
-/// What every HTTP client that carries credentials is built from.
-pub(crate) struct HttpSettings<'a> {
-    pub(crate) user_agent: Option<String>,
-    pub(crate) connect_timeout: Duration,
-    pub(crate) idle_timeout: Duration,
-    /// The shortest time that a request is given: a connection is given nine tenths of it at most.
-    pub(crate) shortest: Option<Duration>,
-    /// Where it sends to.
-    pub(crate) url: &'a Url,
-}
-
-impl HttpSettings<'_> {
-    fn connect_timeout(&self) -> Duration {
-        self.shortest.map_or(self.connect_timeout, |shortest| self.connect_timeout.min(shortest / 10 * 9))
-    }
-
-    fn clients(&self, own: Option<reqwest::ClientBuilder>, fresh: bool) -> Result<HttpClients, Error> {
-        let unpooled = |http: reqwest::ClientBuilder| self.build(http.pool_max_idle_per_host(0));
-        match own {
-            // A builder makes one client only.
-            Some(own) if fresh => Ok(HttpClients { kept: unpooled(own)?, fresh: None }),
-            own => {
-                let fresh = fresh.then(|| unpooled(reqwest::ClientBuilder::new())).transpose()?;
-                Ok(HttpClients { kept: self.build(own.unwrap_or_default())?, fresh })
-            }
-        }
-    }
-
-    pub(crate) fn build(&self, mut http: reqwest::ClientBuilder) -> Result<reqwest::Client, Error> {
-        let default_agent = concat!("kaiwa/", env!("CARGO_PKG_VERSION"));
-        if self.url.scheme() == "http" {
-            // Only loopback is allowed so: over a proxy the credential would leave this machine in the clear.
-            http = http.no_proxy();
-        }
-        http.redirect(reqwest::redirect::Policy::none())
-            // Plain http is allowed to loopback, so that this name must not lead elsewhere.
-            .resolve_to_addrs(
-                "localhost",
-                &[(Ipv4Addr::LOCALHOST, 0).into(), (Ipv6Addr::LOCALHOST, 0).into()],
-            )
-            .referer(false)
-            // A request that is repeated unseen would count against no budget, and could be posted twice.
-            .retry(reqwest::retry::never())
-            .pool_idle_timeout(self.idle_timeout)
-            .connect_timeout(self.connect_timeout())
-            .user_agent(self.user_agent.as_deref().unwrap_or(default_agent))
-            .build()
-            .map_err(|error| Error::config(format!("the HTTP client cannot be set up: {error}")))
-    }
 }
 
 impl<S: Service> fmt::Debug for ClientBuilder<S> {

@@ -8,16 +8,25 @@
 //! | `RateLimit: "p";r=299;t=42`, `RateLimit-Policy: "p";q=300;w=60` | IETF drafts from 08; of several the one with the least left |
 //! | `Tascha-Api-Units-Limit`, `-Remaining`, `-Used`, `-Cost`, `-Reset` | TAS-CHA's monthly units; `Reset` is RFC 3339 |
 //! | `Tascha-RateLimit-Scope` | which bucket was charged |
-//! | `Retry-After` | seconds, or an HTTP date |
+//! | `Retry-After` | seconds, or an HTTP date in any of its three forms |
 //!
-//! Every header is optional, and one that does not parse counts as absent.
+//! Times may have a fraction. Every header is optional, and one that does not parse counts as absent. So does a
+//! `Retry-After` of more than a day: it is wrong, or of no use to a program.
 
+mod date;
+#[cfg(test)]
+mod tests;
+
+use date::http_date;
 use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use std::time::Duration;
 
 /// No window is longer: a time beyond it is garbage.
 pub(crate) const FAR: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
+/// The longest wait that a service may ask for.
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The limits that an answer told of.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -62,51 +71,54 @@ impl RateLimit {
     /// Reads an answer's headers. `now` is the local wall-clock time at which they arrived, used where the answer has
     /// no `Date`. `None` if they say nothing of limits.
     pub fn from_headers(headers: &HeaderMap, now: Timestamp) -> Option<Self> {
-        let now = date(headers).unwrap_or(now);
+        let now = date_near(headers, now).unwrap_or(now);
         let mut limit = Self::default();
         limit.read_chatwork(headers, now);
         limit.read_ietf(headers, now);
-        limit.read_structured(headers, now);
         limit.units = Units::from_headers(headers);
         limit.scope = text(headers, "tascha-ratelimit-scope").map(str::to_owned);
-        limit.retry_after = text(headers, RETRY_AFTER.as_str()).and_then(|value| retry_after(value, now));
+        // Of several the longest: each is a wait that somebody on the way asks for.
+        let waits = texts(headers, RETRY_AFTER.as_str()).flat_map(|value| retry_after(value, now));
+        limit.retry_after = waits.filter(|wait| *wait <= DAY).max();
         (limit != Self::default()).then_some(limit)
     }
 
     fn read_chatwork(&mut self, headers: &HeaderMap, now: Timestamp) {
         self.limit = number(headers, "x-ratelimit-limit");
         self.remaining = number(headers, "x-ratelimit-remaining");
-        let seconds = number(headers, "x-ratelimit-reset").and_then(|seconds| i64::try_from(seconds).ok());
-        self.set_reset(seconds.and_then(|seconds| Timestamp::from_second(seconds).ok()), now);
+        let since_epoch = text(headers, "x-ratelimit-reset").and_then(seconds);
+        self.set_reset(since_epoch.and_then(|since_epoch| after(Timestamp::UNIX_EPOCH, since_epoch)), now);
     }
 
     fn read_ietf(&mut self, headers: &HeaderMap, now: Timestamp) {
-        self.limit = self.limit.or_else(|| number(headers, "ratelimit-limit"));
+        // The first drafts have the policy behind the limit.
+        let quota = text(headers, "ratelimit-limit").and_then(|value| value.split([',', ';']).next());
+        self.limit = self.limit.or_else(|| quota?.trim().parse().ok());
         self.remaining = self.remaining.or_else(|| number(headers, "ratelimit-remaining"));
-        if let Some(delta) = number(headers, "ratelimit-reset").filter(|_| self.reset.is_none()) {
-            self.set_reset_after(delta, now);
-        }
-        let policy = text(headers, "ratelimit-policy").unwrap_or_default();
-        self.window = parameter(policy, "w").map(Duration::from_secs);
-        self.limit = self.limit.or_else(|| parameter(policy, "q"));
-    }
+        self.set_reset_after(text(headers, "ratelimit-reset").and_then(seconds), now);
 
-    fn read_structured(&mut self, headers: &HeaderMap, now: Timestamp) {
-        let Some(list) = text(headers, "ratelimit") else { return };
-        if let Some(remaining) = member(list, "remaining") {
-            self.limit = self.limit.or_else(|| member(list, "limit"));
-            self.remaining = self.remaining.or(Some(remaining));
-            if let Some(delta) = member(list, "reset").filter(|_| self.reset.is_none()) {
-                self.set_reset_after(delta, now);
-            }
-            return;
-        }
-        let binding = list.split(',').min_by_key(|item| parameter(item, "r").unwrap_or(u64::MAX));
-        let item = binding.unwrap_or(list);
-        self.remaining = self.remaining.or_else(|| parameter(item, "r"));
-        if let Some(delta) = parameter(item, "t").filter(|_| self.reset.is_none()) {
-            self.set_reset_after(delta, now);
-        }
+        let list = list(headers, "ratelimit");
+        let binding = if list.contains("remaining=") {
+            self.limit = self.limit.or_else(|| member(&list, "limit")?.parse().ok());
+            self.remaining = self.remaining.or_else(|| member(&list, "remaining")?.parse().ok());
+            self.set_reset_after(member(&list, "reset").and_then(seconds), now);
+            None
+        } else {
+            let left = |item: &&str| count(item, "r").unwrap_or(u64::MAX);
+            let binding = list.split(',').min_by_key(left).unwrap_or_default();
+            self.remaining = self.remaining.or_else(|| count(binding, "r"));
+            self.set_reset_after(parameter(binding, "t").and_then(seconds), now);
+            Some(name(binding)).filter(|name| !name.is_empty())
+        };
+
+        // Of several policies the one of what was read above.
+        let policies = self::list(headers, "ratelimit-policy");
+        let named = policies.split(',').find(|policy| binding.is_some_and(|binding| name(policy) == binding));
+        let quota = |policy: &&str| name(policy).parse().ok().or_else(|| count(policy, "q"));
+        let sized = || policies.split(',').find(|policy| self.limit.is_some() && quota(policy) == self.limit);
+        let policy = named.or_else(sized).or_else(|| policies.split(',').next()).unwrap_or_default();
+        self.window = parameter(policy, "w").and_then(seconds).filter(|window| !window.is_zero());
+        self.limit = self.limit.or_else(|| count(policy, "q"));
     }
 
     fn set_reset(&mut self, reset: Option<Timestamp>, now: Timestamp) {
@@ -117,10 +129,11 @@ impl RateLimit {
         }
     }
 
-    fn set_reset_after(&mut self, seconds: u64, now: Timestamp) {
-        let after = Duration::from_secs(seconds);
-        let reset = SignedDuration::try_from(after).ok().and_then(|after| now.checked_add(after).ok());
-        self.set_reset(reset, now);
+    /// The first header that says when the window ends is the one that counts.
+    fn set_reset_after(&mut self, wait: Option<Duration>, now: Timestamp) {
+        if self.reset.is_none() {
+            self.set_reset(wait.and_then(|wait| after(now, wait)), now);
+        }
     }
 }
 
@@ -156,172 +169,74 @@ impl Units {
     }
 }
 
+/// The values of a header, from the first line of it to the last.
+fn texts<'a>(headers: &'a HeaderMap, name: &str) -> impl Iterator<Item = &'a str> {
+    headers.get_all(name).into_iter().filter_map(|value| Some(value.to_str().ok()?.trim()))
+}
+
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    Some(headers.get(name)?.to_str().ok()?.trim())
+    texts(headers, name).next()
+}
+
+/// A list, whose items may stand in several lines.
+fn list(headers: &HeaderMap, name: &str) -> String {
+    texts(headers, name).collect::<Vec<_>>().join(",")
 }
 
 fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
     text(headers, name)?.parse().ok()
 }
 
-/// The value of a parameter in the first item of a list such as `"burst";q=300;w=60, "day";q=1000`.
-fn parameter(list: &str, name: &str) -> Option<u64> {
-    let item = list.split(',').next()?;
-    let value = item.split(';').skip(1).find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('='))?;
-    value.parse().ok()
+/// The name of an item such as `"burst";q=300;w=60`, or the number in its place.
+fn name(item: &str) -> &str {
+    item.split(';').next().unwrap_or_default().trim()
+}
+
+/// A parameter of such an item.
+fn parameter<'a>(item: &'a str, name: &str) -> Option<&'a str> {
+    item.split(';').skip(1).find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('='))
+}
+
+fn count(item: &str, name: &str) -> Option<u64> {
+    parameter(item, name)?.parse().ok()
+}
+
+/// The value of a member of a list such as `limit=300, remaining=299`.
+fn member<'a>(list: &'a str, name: &str) -> Option<&'a str> {
+    list.split(',').find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('='))
 }
 
 /// What time it was for the service when it answered.
 pub(crate) fn date(headers: &HeaderMap) -> Option<Timestamp> {
-    text(headers, DATE.as_str()).and_then(http_date)
+    date_near(headers, Timestamp::now())
 }
 
-/// The value of a member of a list such as `limit=300, remaining=299`.
-fn member(list: &str, name: &str) -> Option<u64> {
-    list.split(',').find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('=')?.parse().ok())
+fn date_near(headers: &HeaderMap, now: Timestamp) -> Option<Timestamp> {
+    text(headers, DATE.as_str()).and_then(|value| http_date(value, now))
 }
 
-/// `Retry-After`: seconds, or a date.
-fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
-    let wait = match value.parse() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => Duration::try_from(http_date(value)?.duration_since(now)).unwrap_or_default(),
-    };
-    Some(wait.min(FAR))
+/// `Retry-After`: seconds, or a date. Lines of it that were joined on the way are several.
+fn retry_after(value: &str, now: Timestamp) -> Vec<Duration> {
+    if let Some(date) = http_date(value, now) {
+        return vec![Duration::try_from(date.duration_since(now)).unwrap_or_default()];
+    }
+    value.split(',').filter_map(|part| seconds(part.trim())).collect()
 }
 
-/// `Sun, 06 Nov 1994 08:49:37 GMT`; jiff reads it as the RFC 2822 date that it also is.
-fn http_date(value: &str) -> Option<Timestamp> {
-    jiff::fmt::rfc2822::DateTimeParser::new().relaxed_weekday(true).parse_timestamp(value).ok()
+/// Seconds, whole or with a fraction of any length: digits, and if there is a dot, digits after it. What is finer
+/// than the clock is rounded up, so that no wait is too short.
+fn seconds(value: &str) -> Option<Duration> {
+    let (whole, fraction) = value.split_once('.').unwrap_or((value, "0"));
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(whole) || !digits(fraction) {
+        return None;
+    }
+    let (read, rest) = fraction.split_at(fraction.len().min(9));
+    let nanos: u64 = format!("{read:0<9}").parse().ok()?;
+    let finer = u64::from(rest.bytes().any(|digit| digit != b'0'));
+    Duration::from_secs(whole.parse().ok()?).checked_add(Duration::from_nanos(nanos + finer))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use reqwest::header::{HeaderName, HeaderValue};
-
-    const NOW: Timestamp = Timestamp::constant(1_390_941_600, 0);
-
-    fn read(pairs: &[(&str, &str)]) -> Option<RateLimit> {
-        let mut headers = HeaderMap::new();
-        for (name, value) in pairs {
-            let name = HeaderName::from_bytes(name.as_bytes()).expect("a header name");
-            headers.append(name, HeaderValue::from_bytes(value.as_bytes()).expect("a header value"));
-        }
-        RateLimit::from_headers(&headers, NOW)
-    }
-
-    #[test]
-    fn chatwork_reset_is_an_absolute_time() {
-        let limit = read(&[
-            ("X-RateLimit-Limit", "300"),
-            ("X-RateLimit-Remaining", "00"),
-            ("X-RateLimit-Reset", "1390941626"),
-        ])
-        .expect("there are limits");
-        assert_eq!((limit.limit, limit.remaining), (Some(300), Some(0)));
-        assert_eq!(limit.reset_after, Some(Duration::from_secs(26)));
-        assert_eq!(limit.reset, Some(Timestamp::constant(1_390_941_626, 0)));
-    }
-
-    #[test]
-    fn the_servers_date_is_the_base_of_an_absolute_reset() {
-        // The server's clock is an hour ahead of ours: the window still ends in 26 seconds.
-        let limit = read(&[("x-ratelimit-reset", "1390945226"), ("date", "Tue, 28 Jan 2014 21:40:00 GMT")]);
-        assert_eq!(limit.and_then(|limit| limit.reset_after), Some(Duration::from_secs(26)));
-    }
-
-    #[test]
-    fn ietf_reset_counts_from_now_and_the_policy_has_the_window() {
-        let limit = read(&[
-            ("RateLimit-Limit", "300"),
-            ("RateLimit-Remaining", "299"),
-            ("RateLimit-Reset", "42"),
-            ("RateLimit-Policy", "300;w=60"),
-        ])
-        .expect("there are limits");
-        assert_eq!((limit.limit, limit.remaining), (Some(300), Some(299)));
-        assert_eq!(
-            (limit.reset_after, limit.window),
-            (Some(Duration::from_secs(42)), Some(Duration::from_secs(60)))
-        );
-        assert_eq!(limit.reset, Some(Timestamp::constant(1_390_941_642, 0)));
-    }
-
-    #[test]
-    fn structured_fields_say_the_same() {
-        let limit = read(&[
-            ("ratelimit", r#""burst";r=7;t=12, "month";r=100;t=9999"#),
-            ("ratelimit-policy", r#""burst";q=300;w=60"#),
-        ])
-        .expect("there are limits");
-        assert_eq!((limit.limit, limit.remaining), (Some(300), Some(7)));
-        assert_eq!(
-            (limit.reset_after, limit.window),
-            (Some(Duration::from_secs(12)), Some(Duration::from_secs(60)))
-        );
-    }
-
-    #[test]
-    fn the_draft_with_members_and_the_binding_one_of_several() {
-        let limit = read(&[("ratelimit", "limit=100, remaining=50, reset=5")]).expect("there are limits");
-        assert_eq!((limit.limit, limit.remaining), (Some(100), Some(50)));
-        assert_eq!(limit.reset_after, Some(Duration::from_secs(5)));
-        let limit =
-            read(&[("ratelimit", r#""burst";r=7;t=12, "month";r=0;t=9999"#)]).expect("there are limits");
-        assert_eq!((limit.remaining, limit.reset_after), (Some(0), Some(Duration::from_secs(9999))));
-    }
-
-    #[test]
-    fn monthly_units_reset_at_a_date_with_an_offset() {
-        let limit = read(&[
-            ("Tascha-Api-Units-Limit", "20000"),
-            ("Tascha-Api-Units-Remaining", "19997"),
-            ("Tascha-Api-Units-Used", "3"),
-            ("Tascha-Api-Units-Cost", "3"),
-            ("Tascha-Api-Units-Reset", "2026-07-01T00:00:00+09:00"),
-            ("Tascha-RateLimit-Scope", "user"),
-        ])
-        .expect("there are limits");
-        assert_eq!(limit.scope.as_deref(), Some("user"));
-        let units = limit.units.expect("there are units");
-        assert_eq!(
-            (units.limit, units.remaining, units.used, units.cost),
-            (Some(20000), Some(19997), Some(3), Some(3))
-        );
-        assert_eq!(units.reset, "2026-06-30T15:00:00Z".parse().ok());
-    }
-
-    #[test]
-    fn retry_after_is_seconds_or_a_date() {
-        let wait = |value| read(&[("retry-after", value)]).and_then(|limit| limit.retry_after);
-        assert_eq!(wait("7"), Some(Duration::from_secs(7)));
-        assert_eq!(wait("Tue, 28 Jan 2014 20:40:30 GMT"), Some(Duration::from_secs(30)));
-        assert_eq!(wait("Tue, 28 Jan 2014 20:39:00 GMT"), Some(Duration::ZERO));
-        assert_eq!(wait("soon"), None);
-        assert_eq!(wait("-5"), None);
-    }
-
-    #[test]
-    fn garbage_is_absence() {
-        assert_eq!(read(&[]), None);
-        assert_eq!(
-            read(&[
-                ("x-ratelimit-limit", "many"),
-                ("x-ratelimit-remaining", "-1"),
-                ("x-ratelimit-reset", "99999999999999999999"),
-                ("ratelimit", ";;;=,"),
-                ("ratelimit-policy", "w="),
-                ("tascha-api-units-reset", "tomorrow"),
-            ]),
-            None
-        );
-        assert_eq!(read(&[("x-ratelimit-limit", "\u{ff}")]), None);
-        let far = read(&[("ratelimit-reset", "18446744073709551615")]);
-        assert_eq!(far, None);
-        let far = read(&[("ratelimit-reset", "9223372036854775807"), ("ratelimit-remaining", "1")]);
-        assert_eq!(far.map(|limit| (limit.reset, limit.reset_after)), Some((None, None)));
-        let long = read(&[("retry-after", "18446744073709551615")]).and_then(|limit| limit.retry_after);
-        assert_eq!(long, Some(FAR));
-    }
+fn after(time: Timestamp, wait: Duration) -> Option<Timestamp> {
+    time.checked_add(SignedDuration::try_from(wait).ok()?).ok()
 }

@@ -165,6 +165,10 @@ impl Upload {
             Some(max) if self.length > max => {
                 Err(InvalidInput::new(parameter, format!("is {} bytes long; at most {max}", self.length)))
             }
+            // With what stands around the file, the length of the whole body is still a number.
+            _ if self.length > LONGEST => {
+                Err(InvalidInput::new(parameter, format!("is {} bytes long; at most {LONGEST}", self.length)))
+            }
             _ => Ok(()),
         }
     }
@@ -223,6 +227,9 @@ impl Upload {
         }
     }
 }
+
+/// No body is longer, to any server.
+const LONGEST: u64 = i64::MAX as u64 / 2;
 
 const SPENT: &str = "is a stream that has been sent already";
 

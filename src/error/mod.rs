@@ -17,7 +17,6 @@
 
 mod display;
 
-#[cfg(feature = "oauth")]
 pub(crate) use display::Innermost;
 
 use crate::limits::RateLimit;

@@ -3,10 +3,10 @@
 use super::OAuth;
 use super::exchange::{Flow, Provider};
 use super::store::{MemoryTokenStore, TokenStore};
-use crate::builder::HttpSettings;
 use crate::error::Error;
 use crate::transport::auth::check_url;
 use crate::transport::clock::{Clock, SystemClock};
+use crate::transport::http_client::HttpSettings;
 use oauth2::{AuthType, AuthUrl, ClientId, ClientSecret, RedirectUrl, TokenUrl};
 use secrecy::{ExposeSecret, SecretString};
 use std::fmt;
@@ -184,7 +184,10 @@ impl Builder {
             shortest: self.timeout,
             url: flow.token_uri().url(),
         };
-        let http = http.build(self.http.unwrap_or_default())?;
+        let http = match self.http {
+            Some(own) => http.build(own)?,
+            None => http.build_default(|http| http)?,
+        };
         let provider = Provider {
             flow,
             client_secret: self.client_secret,

@@ -154,7 +154,7 @@ impl Progress {
 
     /// The item at `index` of a page was yielded. `after` is where a page begins that has all that follow it.
     pub(super) fn passed(&mut self, page: &PageAt, index: usize, key: Option<Key>, after: Option<Place>) {
-        self.count += 1;
+        self.count = self.count.saturating_add(1);
         self.place = match (after, &page.before) {
             (Some(after), _) => after,
             (None, Some(before)) if index < NEAR_THE_EDGE => before.clone(),

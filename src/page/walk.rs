@@ -257,8 +257,10 @@ fn arrange<T>(walk: Walk, asked: &Asked, rows: &mut [(Mark, T)]) {
         Walk::Upwards => rows.sort_by(|(a, _), (b, _)| a.after.cmp(&b.after)),
         Walk::Downwards | Walk::Modified => rows.sort_by(|(a, _), (b, _)| b.after.cmp(&a.after)),
         Walk::Offset => {
-            for ((mark, _), offset) in rows.iter_mut().zip(asked.offset..) {
-                mark.after = Some(Place::Offset(offset.saturating_add(1)));
+            let mut offset = asked.offset;
+            for (mark, _) in rows {
+                offset = offset.saturating_add(1);
+                mark.after = Some(Place::Offset(offset));
             }
         }
         Walk::Cursor | Walk::Grouped | Walk::Name => {}

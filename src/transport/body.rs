@@ -3,6 +3,9 @@
 use bytes::{Bytes, BytesMut};
 use reqwest::Response;
 
+/// Room is made for so much before it has arrived.
+const MOST_AT_ONCE: usize = 16 << 20;
+
 /// What has arrived of a body. It stays when the reading is given up.
 #[derive(Default)]
 pub(crate) struct Body {
@@ -28,7 +31,9 @@ impl Body {
                 self.first = chunk.slice_ref(kept);
             } else {
                 if self.whole.is_empty() {
-                    self.whole.reserve(expected.min(cap).max(self.first.len() + kept.len()));
+                    // What the header says is a claim, and the cap may be none.
+                    let claimed = expected.min(cap).min(MOST_AT_ONCE);
+                    self.whole.reserve(claimed.max(self.first.len() + kept.len()));
                     self.whole.extend_from_slice(&self.first);
                 }
                 self.whole.extend_from_slice(kept);

@@ -11,7 +11,7 @@
 //! ```
 
 use futures::future::BoxFuture;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::{Future, IntoFuture};
@@ -64,7 +64,21 @@ impl Clock for SystemClock {
     }
 }
 
+/// No clock is asked for a time that is further off: a wait that is longer has no end.
+const AGE: Duration = Duration::from_secs(1000 * 366 * 24 * 60 * 60);
+
+/// Where a virtual clock stops, which is far beyond the years that a wall clock has.
+const END: Duration = Duration::from_secs(1 << 50);
+
+/// When `wait` is over, or as far off as the clock can count to: the wait can be one that a service, a store or a user
+/// has named.
+pub(crate) fn later(now: Instant, wait: Duration) -> Instant {
+    now.checked_add(wait).or_else(|| now.checked_add(AGE)).unwrap_or(now)
+}
+
 /// A clock that stands still until it is told to move, for tests of a program's waits.
+///
+/// It can be moved by 1,000 years at a time, and a wait that is longer than that has no end.
 ///
 /// Clones share the same time. tokio's own paused clock jumps ahead while a socket is being waited for; this one
 /// moves only by [`advance`](Self::advance), or under [`drive`](Self::drive).
@@ -112,10 +126,10 @@ impl VirtualClock {
         Some(deadline.saturating_sub(state.elapsed))
     }
 
-    /// Moves the clock, and ends every wait that this passes.
+    /// Moves the clock, by 1,000 years at the most, and ends every wait that this passes.
     pub fn advance(&self, duration: Duration) {
         let mut state = self.lock();
-        state.elapsed += duration;
+        state.elapsed = state.elapsed.saturating_add(duration.min(AGE)).min(END);
         let elapsed = state.elapsed;
         let rest = state.sleepers.split_off(&(elapsed, u64::MAX));
         let due = std::mem::replace(&mut state.sleepers, rest);
@@ -165,16 +179,20 @@ impl fmt::Debug for VirtualClock {
 
 impl Clock for VirtualClock {
     fn now(&self) -> Instant {
-        self.origin + self.elapsed()
+        later(self.origin, self.elapsed())
     }
 
     fn wall(&self) -> Timestamp {
-        self.epoch + self.elapsed()
+        let elapsed = SignedDuration::try_from(self.elapsed());
+        elapsed.ok().and_then(|elapsed| self.epoch.checked_add(elapsed).ok()).unwrap_or(Timestamp::MAX)
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        if duration > AGE {
+            return Box::pin(std::future::pending());
+        }
         let mut state = self.lock();
-        let key = (state.elapsed.saturating_add(duration), state.next_id);
+        let key = (state.elapsed.saturating_add(duration).min(END), state.next_id);
         state.next_id += 1;
         drop(state);
         Box::pin(Sleep { clock: self.clone(), key })
@@ -248,6 +266,31 @@ mod tests {
         clock.drive(clock.sleep(Duration::from_secs(2))).await;
         assert_eq!((clock.elapsed(), clock.sleepers()), (Duration::from_secs(2), 0));
         kept.await;
+    }
+
+    #[tokio::test]
+    async fn extremes_move_the_clock_as_far_as_it_goes_and_no_further() {
+        let clock = VirtualClock::new();
+        let endless = tokio::spawn(clock.sleep(Duration::MAX));
+        let long = tokio::spawn(clock.sleep(Duration::from_secs(366 * 24 * 60 * 60)));
+        while clock.sleepers() == 0 {
+            tokio::task::yield_now().await;
+        }
+        clock.advance(Duration::MAX);
+        long.await.expect("the wait ends");
+        assert!(!endless.is_finished());
+        let before = clock.now();
+        clock.drive(clock.sleep(Duration::from_secs(5))).await;
+        assert_eq!(clock.now() - before, Duration::from_secs(5), "it still goes on");
+        for _ in 0..100_000 {
+            clock.advance(Duration::MAX);
+        }
+        assert_eq!((clock.wall(), clock.elapsed()), (Timestamp::MAX, END));
+        assert!(clock.now() > before);
+        let earliest = VirtualClock::starting_at(Timestamp::MIN);
+        earliest.advance(Duration::MAX);
+        assert!(earliest.wall() > Timestamp::MIN);
+        assert!(later(clock.now(), Duration::MAX) > clock.now());
     }
 
     #[tokio::test]

@@ -7,6 +7,7 @@ pub(crate) mod body;
 pub(crate) mod check;
 pub(crate) mod clock;
 pub(crate) mod evidence;
+pub(crate) mod http_client;
 pub(crate) mod operation;
 pub(crate) mod pace;
 mod payload;
@@ -19,7 +20,6 @@ mod withdraw;
 
 pub use payload::{Capture, Payload};
 
-use crate::builder::HttpClients;
 use crate::error::{Call, Error, ErrorKind, Outcome};
 use crate::limits::RateLimit;
 use crate::request::Endpoint;
@@ -30,6 +30,7 @@ use attempt::{Attempt, Failure, OutcomeSoFar};
 use auth::{BearerToken, Credential};
 use check::InvalidInput;
 use clock::Clock;
+use http_client::HttpClients;
 use jiff::tz::TimeZone;
 use operation::{Operation, Safety};
 use pace::{Pace, Pacer, Permit};

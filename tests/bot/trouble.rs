@@ -2,9 +2,13 @@
 
 use crate::world::{bot, created, id, notices};
 use futures::stream;
+use kaiwa::Clock;
 use kaiwa::chatwork::bot::Context;
 use kaiwa::chatwork::webhook::{Delivery, Event};
 use std::cell::RefCell;
+use std::future::{Future, pending, ready};
+use std::pin::Pin;
+use std::task::{Context as Task, Poll};
 use std::time::Duration;
 
 #[tokio::test]
@@ -68,4 +72,133 @@ async fn what_is_no_message_is_told() {
         bot.run(stream::iter([unknown]), async |_| Ok::<_, kaiwa::Error>(())).await.expect("it runs");
     assert_eq!(summary, Default::default());
     assert_eq!(*told.lock().expect("no panic"), ["webhook: room_painted"]);
+}
+
+/// Panics when it is dropped, and with it whatever holds it.
+struct Bomb(&'static str);
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("{}", self.0);
+    }
+}
+
+/// A future that a handler could return: it ends, hangs or panics, and panics again when it is dropped.
+struct Fragile(u64, #[allow(dead_code)] Bomb);
+
+impl Future for Fragile {
+    type Output = Result<(), Broken>;
+
+    fn poll(self: Pin<&mut Self>, _: &mut Task<'_>) -> Poll<Self::Output> {
+        match self.0 {
+            1 => Poll::Ready(Ok(())),
+            2 => Poll::Pending,
+            3 => panic!("polled"),
+            4 => std::panic::panic_any(Bomb("the payload")),
+            _ => Poll::Ready(Err(Broken)),
+        }
+    }
+}
+
+/// An error that cannot be turned into another one.
+#[derive(Debug)]
+struct Broken;
+
+impl From<Broken> for Box<dyn std::error::Error + Send + Sync> {
+    fn from(_: Broken) -> Self {
+        panic!("into another error")
+    }
+}
+
+#[tokio::test]
+async fn whatever_panics_of_a_handler_is_told_and_the_room_goes_on() {
+    let (bot, clock) = bot();
+    let (bot, told) = notices(bot);
+    let bot = bot.timeout(Duration::from_secs(30));
+    let source = stream::iter((1..=5).map(|id| created(10, id)));
+    let run = bot.run(source, |context| Fragile(id(&context), Bomb("dropped")));
+    let summary = clock.drive(run).await.expect("it runs");
+    assert_eq!((summary.handled, summary.failed), (0, 5));
+    let expected = [
+        "1: the handler panicked: dropped",
+        "2: the handler took longer than 30s",
+        "3: the handler panicked: polled",
+        "4: the handler panicked: no message",
+        "5: the handler panicked: into another error",
+    ];
+    assert_eq!(*told.lock().expect("no panic"), expected);
+}
+
+#[tokio::test]
+async fn a_panic_before_there_is_a_future_may_hold_anything() {
+    let (bot, _) = bot();
+    let (bot, told) = notices(bot);
+    let handler = |context: Context| {
+        if id(&context) == 1 {
+            std::panic::panic_any(Bomb("the payload"));
+        }
+        ready(Ok::<_, kaiwa::Error>(()))
+    };
+    let summary = bot.run(stream::iter([created(10, 1), created(10, 2)]), handler).await.expect("it runs");
+    assert_eq!((summary.handled, summary.failed), (1, 1));
+    assert_eq!(*told.lock().expect("no panic"), ["1: the handler panicked: no message"]);
+}
+
+#[tokio::test]
+async fn handlers_that_panic_when_the_shutdown_drops_them_do_not_end_it() {
+    let (bot, clock) = bot();
+    let (bot, told) = notices(bot);
+    let bot = bot.timeout(None).grace(Duration::from_secs(5));
+    let source = stream::iter([created(10, 1), created(11, 2), created(11, 3)]);
+    let run = bot.run(source, async |_| {
+        let _bomb = Bomb("dropped");
+        pending::<Result<(), kaiwa::Error>>().await
+    });
+    let summary = clock.drive(run).await.expect("it runs");
+    assert_eq!(summary.abandoned, 3);
+    let mut told = told.lock().expect("no panic").clone();
+    told.sort();
+    assert_eq!(told, ["abandoned: 1 true", "abandoned: 2 true", "abandoned: 3 false"]);
+}
+
+#[tokio::test]
+async fn an_error_that_panics_when_it_is_logged_or_dropped_does_not_end_the_bot() {
+    struct Unspeakable(#[allow(dead_code)] Bomb);
+    impl std::fmt::Debug for Unspeakable {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("Unspeakable")
+        }
+    }
+    impl std::fmt::Display for Unspeakable {
+        fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            panic!("written out")
+        }
+    }
+    impl std::error::Error for Unspeakable {}
+    let (bot, _) = bot();
+    let handler = async |context: Context| match id(&context) {
+        1 => Err(Unspeakable(Bomb("the error"))),
+        _ => Ok(()),
+    };
+    let summary = bot.run(stream::iter([created(10, 1), created(10, 2)]), handler).await.expect("it runs");
+    assert_eq!((summary.handled, summary.failed), (1, 1));
+}
+
+#[tokio::test]
+async fn any_number_is_taken() {
+    for (number, time) in [(0, Duration::ZERO), (usize::MAX, Duration::MAX)] {
+        let (bot, clock) = bot();
+        let mut bot = bot.concurrency(number).queue(number).grace(Duration::MAX).timeout(Duration::MAX);
+        let (inbox, deliveries) = bot.inbox(number);
+        inbox.push(created(10, 1)).expect("there is room for one");
+        let bot = bot.shutdown(clock.sleep(time.min(Duration::from_secs(1))));
+        let run = bot.run(deliveries, async |_| Ok::<_, kaiwa::Error>(()));
+        let summary = clock.drive(run).await.expect("it runs");
+        assert_eq!(summary.handled, 1);
+    }
+    let (bot, clock) = bot();
+    let bot = bot.grace(Duration::ZERO).timeout(Duration::ZERO);
+    let run = bot.run(stream::iter([created(10, 1)]), async |_| pending::<Result<(), kaiwa::Error>>().await);
+    let summary = clock.drive(run).await.expect("it runs");
+    assert_eq!(summary.failed + summary.abandoned, 1);
 }

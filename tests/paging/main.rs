@@ -2,6 +2,7 @@
 
 mod ahead;
 mod cursors;
+mod extremes;
 mod fake;
 mod faults;
 mod lancers;

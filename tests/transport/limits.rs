@@ -65,3 +65,54 @@ async fn units_that_do_not_suffice_refuse_a_write_and_allow_a_read() {
     let error = careless.room("r").post("x").with_retry(RetryPolicy::none()).await;
     assert!(error.is_err_and(|error| error.is_decode()), "it was sent");
 }
+
+#[tokio::test]
+async fn a_refusals_wait_is_read_in_every_form_and_a_wait_of_more_than_a_day_is_none() {
+    // The clock begins at Wed, 31 Dec 2025 15:00:00 GMT.
+    const DATE: &str = "Wed, 31 Dec 2025 15:00:00 GMT";
+    for (value, wait) in [
+        ("1.5", Some(1_500)),
+        ("Wednesday, 31-Dec-25 15:00:07 GMT", Some(7_000)),
+        ("Wed Dec 31 15:00:07 2025", Some(7_000)),
+        ("Wed, 31 Dec 2025 15:00:07 GMT", Some(7_000)),
+        ("86400", Some(86_400_000)),
+        ("86401", None),
+        ("Friday, 02-Jan-26 15:00:00 GMT", None),
+        ("18446744073709551615", None),
+        ("-1", None),
+        ("soon", None),
+    ] {
+        let clock = VirtualClock::new();
+        let server =
+            Server::play([Step::status(429).header("date", DATE).header("retry-after", value)]).await;
+        let client = clients::chatwork(&server, &clock).retry(RetryPolicy::none()).build().expect("a client");
+        let error = client.rooms().await.expect_err("429");
+        assert_eq!(error.retry_after(), wait.map(Duration::from_millis), "{value}");
+    }
+}
+
+#[tokio::test]
+async fn resets_of_any_size_are_read_or_left_alone() {
+    for (name, value) in [
+        ("x-ratelimit-reset", "292277026596"),
+        ("x-ratelimit-reset", "-9223372036854775808"),
+        ("x-ratelimit-reset", "18446744073709551615.999999999999"),
+        ("ratelimit-reset", "18446744073709551615"),
+        ("ratelimit", "\"a\";r=0;t=18446744073709551615"),
+        ("ratelimit-policy", "18446744073709551615;w=18446744073709551615"),
+        ("retry-after", "18446744073709551615"),
+        ("date", "Fri, 31 Dec 9999 23:59:59 GMT"),
+    ] {
+        let clock = VirtualClock::new();
+        let step = Step::ok("[]").header("x-ratelimit-limit", 0).header("x-ratelimit-remaining", u64::MAX);
+        let server = Server::play([step.header(name, value), Step::ok("[]")]).await;
+        let client = clients::chatwork(&server, &clock).build().expect("a client");
+        for _ in 0..3 {
+            client.rooms().await.expect("nothing is used up");
+        }
+        let limit = client.rate_limit().expect("there is one");
+        assert_eq!((limit.limit, limit.reset, limit.retry_after), (Some(0), None, None), "{name}: {value}");
+        clock.advance(Duration::MAX);
+        client.rooms().await.expect("nor in a thousand years");
+    }
+}

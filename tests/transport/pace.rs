@@ -1,10 +1,12 @@
 //! Limits kept by a whole client, on real sockets.
 
 use crate::server::{Server, Step, clients};
+use futures::future::BoxFuture;
 use futures::future::join_all;
 use kaiwa::chatwork::RoomId;
-use kaiwa::{Pace, VirtualClock};
-use std::time::Duration;
+use kaiwa::{Budget, BudgetStore, Clock, ErrorKind, Outcome, Pace, RetryPolicy, Settlement, VirtualClock};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 const SENT: &str = r#"{"message_id":"1"}"#;
 
@@ -58,4 +60,85 @@ async fn a_cancelled_wait_gives_its_place_back() {
     clock.advance(Duration::from_secs(10));
     room.post("x").await.expect("nobody is in front");
     assert!(server.seen().iter().all(|seen| !seen.body.contains("cancelled")));
+}
+
+#[tokio::test]
+async fn a_window_that_ends_in_a_month_stops_the_client_for_minutes_and_one_call_finds_out() {
+    let clock = VirtualClock::new();
+    let month = clock.wall().as_second() + 30 * 24 * 60 * 60;
+    let limit = |remaining, reset| {
+        let step = Step::ok("[]").header("X-RateLimit-Limit", 300).header("X-RateLimit-Remaining", remaining);
+        step.header("X-RateLimit-Reset", reset)
+    };
+    let server = Server::play([limit(0, month), limit(299, clock.wall().as_second() + 600)]).await;
+    let client = clients::chatwork(&server, &clock).build().expect("a client");
+    client.rooms().await.expect("the first answer says that nothing is left for a month");
+    let calls: Vec<_> = (0..5).map(|_| tokio::spawn(client.rooms().into_future())).collect();
+    while clock.sleepers() == 0 {
+        tokio::task::yield_now().await;
+    }
+    clock.advance(Duration::from_secs(299));
+    for _ in 0..20 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(server.seen().len(), 1);
+    clock.advance(Duration::from_secs(1));
+    for call in calls {
+        call.await.expect("no panic").expect("the window is another one by now");
+    }
+    assert_eq!((server.seen().len(), clock.elapsed()), (6, Duration::from_secs(300)));
+}
+
+/// A store behind a connection that no longer answers.
+#[derive(Debug)]
+struct Hung;
+
+impl BudgetStore for Hung {
+    fn take(&self, _: Budget, _: Instant) -> BoxFuture<'_, Result<(), Duration>> {
+        Box::pin(std::future::pending())
+    }
+
+    fn settle(&self, budget: Budget, how: Settlement, _: Instant) {
+        panic!("no permit of {budget:?} was taken: {how:?}");
+    }
+
+    fn estimate(&self, _: Budget, _: u32, _: Instant) -> Duration {
+        Duration::ZERO
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_hangs_does_not_hang_the_call() {
+    let clock = VirtualClock::new();
+    let server = Server::play([Step::ok(SENT)]).await;
+    let pace = Pace::new().store(Arc::new(Hung));
+    let client = clients::chatwork(&server, &clock).pace(pace).retry(RetryPolicy::none());
+    let client = client.timeout(Duration::from_secs(30)).build().expect("a client");
+    let room = client.room(RoomId(1));
+    let (post, read) =
+        clock.drive(futures::future::join(room.post("x").into_future(), client.rooms().into_future())).await;
+    for error in [post.err(), read.err()] {
+        let error = error.expect("no permit is to be had");
+        assert_eq!((error.outcome(), error.attempts()), (Outcome::NotSent, 0), "{error}");
+        assert!(matches!(error.kind(), ErrorKind::WaitTooLong { .. }), "{error}");
+    }
+    assert_eq!((clock.elapsed(), clock.sleepers()), (Duration::from_secs(30), 0));
+    assert!(server.seen().is_empty());
+}
+
+#[tokio::test]
+async fn timeouts_may_be_of_any_length() {
+    for time in [Duration::ZERO, Duration::from_nanos(1), Duration::MAX] {
+        let clock = VirtualClock::new();
+        let server = Server::play([Step::ok(SENT)]).await;
+        let client = clients::chatwork(&server, &clock).timeout(time).attempt_timeout(time);
+        let connect = if time == Duration::MAX { time } else { Duration::from_secs(10) };
+        let client = client.connect_timeout(connect).retry(RetryPolicy::none()).build().expect("a client");
+        let sent = client.room(RoomId(1)).post("x").with_timeout(time).with_attempt_timeout(time).await;
+        match sent {
+            // On a clock that stands still, a nanosecond is enough.
+            Ok(_) => assert_ne!(time, Duration::ZERO),
+            Err(error) => assert_eq!((time, error.outcome()), (Duration::ZERO, Outcome::NotSent), "{error}"),
+        }
+    }
 }

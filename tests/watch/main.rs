@@ -4,6 +4,7 @@
 #[path = "../common/traits.rs"]
 mod traits;
 mod events;
+mod extremes;
 mod lossless;
 mod resume;
 mod schedule;

@@ -8,8 +8,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
-use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{Semaphore, mpsc};
 
 /// Where an HTTP server puts what webhooks bring, for a bot to take; from [`Bot::inbox`](super::Bot::inbox). Clones
 /// are the same inbox.
@@ -53,7 +53,7 @@ pub enum PushError {
 }
 
 pub(super) fn inbox(capacity: usize) -> (Inbox, Deliveries) {
-    let (sender, receiver) = mpsc::channel(capacity.max(1));
+    let (sender, receiver) = mpsc::channel(capacity.clamp(1, Semaphore::MAX_PERMITS));
     let gate = Arc::<Gate>::default();
     (Inbox { queue: sender, gate: Arc::clone(&gate) }, Deliveries { queue: receiver, gate })
 }

@@ -85,7 +85,7 @@
 //!
 //! # Failures
 //!
-//! A handler that returns an error, panics or takes too long is told to [`on_notice`](Bot::on_notice), and the next
+//! A handler that returns an error, panics or takes too long is reported to [`on_notice`](Bot::on_notice), and the next
 //! message is handled. So is a failure of the source, which a watch recovers from by itself. (With `panic = "abort"`
 //! a panic ends the program.)
 //!
@@ -101,6 +101,7 @@
 //! grace, lie before it and do not come again: the notices hand them out, to be kept for later. If the program may also
 //! be killed, read the watch without a bot, and save the checkpoint after each event, as `examples/relay.rs` does.
 
+mod contained;
 mod context;
 mod inbox;
 mod incoming;
@@ -112,6 +113,7 @@ pub use incoming::{Failure, Incoming, Notice, ReceivedMessage};
 
 use super::{AccountId, Client};
 use crate::webhook::{MemoryReplayCache, ReplayCache};
+use contained::contain;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use inbox::Gate;
@@ -158,7 +160,8 @@ impl Bot {
             grace: None,
             replay_cache,
             shutdown: futures::future::pending().boxed(),
-            on_notice: Box::new(trace),
+            // A handler's error can panic when it is written out, or dropped.
+            on_notice: Box::new(|notice| drop(contain(|| trace(notice)))),
             gates: Vec::new(),
         }
     }

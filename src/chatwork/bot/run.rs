@@ -1,5 +1,6 @@
 //! The loop: takes messages, starts handlers, and sees them end.
 
+use super::contained::{Contained, contain};
 use super::inbox::Gate;
 use super::{Bot, Context, Failure, Incoming, Notice, ReceivedMessage, Summary};
 use crate::Error;
@@ -9,11 +10,8 @@ use futures::future::{BoxFuture, Either, select};
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, Stream, StreamExt};
 use jiff::Timestamp;
-use std::any::Any;
 use std::collections::{HashMap, VecDeque};
 use std::future::{IntoFuture, pending, poll_fn};
-use std::panic::AssertUnwindSafe;
-use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -196,18 +194,17 @@ where
     E: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let message = Arc::clone(&context.message);
-    // The handler is called in here, since it may panic before there is a future.
-    let handling = AssertUnwindSafe(async { handler(context).await }).catch_unwind();
-    let handled = match limit {
-        None => handling.await,
-        Some((time, limit)) => match select(pin!(handling), limit).await {
-            Either::Left((handled, _)) => handled,
-            Either::Right(_) => return (message, Err(Failure::Timeout(time))),
-        },
+    // The handler may panic before there is a future.
+    let handling = match contain(|| handler(context)) {
+        Ok(future) => Contained(Some(Box::pin(future))),
+        Err(panicked) => return (message, Err(panicked)),
     };
-    let result = match handled {
-        Ok(result) => result.map_err(|error| Failure::Error(error.into())),
-        Err(panic) => Err(Failure::Panic(panic_message(&*panic))),
+    let result = match limit {
+        None => handling.await,
+        Some((time, limit)) => match select(handling, limit).await {
+            Either::Left((result, _)) => result,
+            Either::Right(_) => Err(Failure::Timeout(time)),
+        },
     };
     (message, result)
 }
@@ -215,11 +212,6 @@ where
 /// Whether everything that the inboxes accepted has been taken.
 fn drained(gates: &[Arc<Gate>]) -> bool {
     gates.iter().all(|gate| gate.is_drained())
-}
-
-fn panic_message(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message").to_owned()
 }
 
 /// The messages that wait or are being handled, by room.

@@ -1,12 +1,15 @@
 //! How many calls watching may make.
 
 use crate::RateLimit;
+use crate::transport::pace::CLOSED;
 use std::time::{Duration, Instant};
 
 /// Chatwork's limit as it is documented, for as long as no answer has told another one.
 const LIMIT: u64 = 300;
 /// Its window, whose length no answer tells.
 const WINDOW: Duration = Duration::from_secs(300);
+/// The longest window that calls are spread over: a longer one that an answer tells is probably none.
+const LONGEST: Duration = Duration::from_secs(60 * 60);
 
 /// A share of the account's calls.
 ///
@@ -64,13 +67,15 @@ impl Budget {
         let told = self.told.as_ref();
         let limit = told.and_then(|(told, _)| told.limit).unwrap_or(LIMIT);
         let reset = told.and_then(|(told, _)| told.reset_after);
-        let window = told.and_then(|(told, _)| told.window).max(reset).map_or(WINDOW, |w| w.max(WINDOW));
+        let window = told.and_then(|(told, _)| told.window).max(reset);
+        let window = window.map_or(WINDOW, |window| window.clamp(WINDOW, LONGEST));
         let calls = share * limit as f64;
         let burst = (calls / 10.0).max(1.0);
         // What is saved up is made on top of what is earned; both together are not to be more than the share.
         let rate = (calls - burst).max(calls / 2.0) / window.as_secs_f64();
         let left = told.and_then(|(told, at)| {
-            let ends = told.reset_after?.checked_sub(now.saturating_duration_since(*at))?;
+            // What is said of a window that ends later is asked for again by then.
+            let ends = told.reset_after?.min(CLOSED).checked_sub(now.saturating_duration_since(*at))?;
             (!ends.is_zero()).then_some((share * told.remaining? as f64, ends))
         });
         match left {
@@ -149,6 +154,17 @@ mod tests {
         budget.learn(Some(&told(300, 1, 100)), now);
         assert_eq!(budget.wait(0.5, false, now), Duration::from_secs(100));
         assert_eq!(budget.wait(0.5, false, now + Duration::from_secs(100)), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_window_that_ends_in_a_month_is_asked_for_again_after_minutes() {
+        let (mut budget, start) = (Budget::default(), Instant::now());
+        for (limit, remaining) in [(300, 0), (300, 300), (0, 0), (u64::MAX, u64::MAX)] {
+            budget.learn(Some(&told(limit, remaining, 30 * 24 * 60 * 60)), start);
+            let wait = budget.wait(0.5, true, start);
+            assert!(wait <= Duration::from_secs(300), "{wait:?}");
+            assert_eq!(budget.wait(0.5, false, start + Duration::from_secs(300)), Duration::ZERO);
+        }
     }
 
     #[test]

@@ -4,23 +4,32 @@
 //! and TAS-CHA's monthly units. Waiting is first come, first served, and ends with the call's deadline. A permit that
 //! is dropped before the request was sent goes back.
 
+mod account;
+mod gate;
+mod length;
 mod memory;
+mod room;
+#[cfg(test)]
+mod simulation;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use gate::CLOSED;
 pub use memory::{Budget, BudgetStore, Settlement};
 
 use super::clock::Clock;
 use super::operation::Operation;
 use crate::error::{Error, ErrorKind, Outcome};
 use crate::limits::{FAR, RateLimit, Units};
-use futures::future::{Either, select};
+use futures::future::{Either, poll_fn, select};
 use jiff::Timestamp;
 use memory::Memory;
 use std::collections::HashMap;
+use std::future::Future;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
@@ -160,6 +169,23 @@ impl MonthlyUnits {
     }
 }
 
+/// What the future comes to before the deadline. No timer is set for one that is there at once.
+async fn within<F: Future>(
+    clock: &Arc<dyn Clock>,
+    deadline: Option<Instant>,
+    future: F,
+) -> Option<F::Output> {
+    let mut future = pin!(future);
+    if let Poll::Ready(output) = poll_fn(|task| Poll::Ready(future.as_mut().poll(task))).await {
+        return Some(output);
+    }
+    let Some(deadline) = deadline else { return Some(future.await) };
+    match select(future, clock.sleep(deadline.saturating_duration_since(clock.now()))).await {
+        Either::Left((output, _)) => Some(output),
+        Either::Right(_) => None,
+    }
+}
+
 impl Pacer {
     pub(crate) fn new(pace: Pace) -> Self {
         let store = pace.store.clone().unwrap_or_else(|| Arc::new(Memory::new(pace.room)));
@@ -210,31 +236,25 @@ impl Pacer {
             let left = deadline.map_or(Duration::MAX, |end| end.saturating_duration_since(began));
             Error::new(ErrorKind::WaitTooLong { needed, left }, Outcome::NotSent)
         };
-        // Whoever is in front waits for the budget itself, and the others for their turn.
-        let _turn = match line.turn.try_lock() {
-            Ok(turn) => turn,
-            Err(_) => match deadline {
-                None => line.turn.lock().await,
-                Some(deadline) => {
-                    let turn = pin!(line.turn.lock());
-                    match select(turn, clock.sleep(deadline.saturating_duration_since(clock.now()))).await {
-                        Either::Left((turn, _)) => turn,
-                        Either::Right(_) => {
-                            let waited = clock.now().saturating_duration_since(began);
-                            return Err(too_long(waited + self.store.estimate(budget, ahead, clock.now())));
-                        }
-                    }
-                }
-            },
+        let out_of_time = || {
+            let now = clock.now();
+            let waited = now.saturating_duration_since(began);
+            too_long(waited.saturating_add(self.store.estimate(budget, ahead, now)))
         };
+        // Whoever is in front waits for the budget itself, and the others for their turn.
+        let _turn = within(clock, deadline, line.turn.lock()).await.ok_or_else(out_of_time)?;
         loop {
             let changed = line.changed.notified();
             let now = clock.now();
-            let Err(wait) = self.store.take(budget, now).await else { return Ok(()) };
+            // A store can be slow, or hang.
+            let taken =
+                within(clock, deadline, self.store.take(budget, now)).await.ok_or_else(out_of_time)?;
+            let Err(wait) = taken else { return Ok(()) };
+            let now = clock.now();
             let left = deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(now));
             // A short wait is a guess, which a permit that comes back can prove wrong; a long one is known.
             if wait > left && (wait > FIRST_ANSWER || left.is_zero()) {
-                return Err(too_long(now.saturating_duration_since(began) + wait));
+                return Err(too_long(now.saturating_duration_since(began).saturating_add(wait)));
             }
             super::trace::pace(wait, matches!(budget, Budget::Room(_)));
             let nap = wait.min(left).max(Duration::from_millis(1));

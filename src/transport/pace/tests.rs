@@ -1,9 +1,10 @@
 //! The budgets on virtual time: never too much, nobody starves, everything that is not used comes back.
 
 use super::*;
+use crate::limits::FAR;
 use crate::transport::clock::VirtualClock;
 use crate::transport::operation::Safety;
-use futures::future::join_all;
+use futures::future::{FutureExt, join_all};
 use proptest::prelude::*;
 
 static POST: Operation = Operation {
@@ -137,7 +138,7 @@ fn run(callers: Vec<Caller>, limit: u64, room_limit: u32) -> (Vec<bool>, Arc<Ser
     let service = Arc::new(Service {
         clock: clock.clone(),
         limit,
-        window: Duration::from_secs(5),
+        window: Duration::from_secs(10),
         room_limit: room_limit as usize,
         room_window,
         state: Mutex::default(),
@@ -271,12 +272,304 @@ async fn without_a_reset_the_newest_word_counts() {
 #[tokio::test]
 async fn a_refusal_for_a_day_is_tried_again_after_minutes() {
     let clock = VirtualClock::new();
+    for budget in [Budget::Account, Budget::Room(1)] {
+        let store = Memory::new(Some((10, Duration::from_secs(10))));
+        store.take(budget, clock.now()).await.expect("it is the first");
+        store.settle(budget, Settlement::Exhausted(Duration::MAX), clock.now());
+        assert_eq!(store.take(budget, clock.now()).await, Err(CLOSED));
+        clock.advance(CLOSED);
+        store.take(budget, clock.now()).await.expect("one finds out");
+        let guess = store.take(budget, clock.now()).await;
+        assert_eq!(guess, Err(FIRST_ANSWER), "the others wait for its answer");
+        store.settle(budget, Settlement::Unsent, clock.now());
+        store.take(budget, clock.now()).await.expect("it did not find out");
+        store.settle(budget, Settlement::Exhausted(Duration::from_secs(1)), clock.now());
+        assert_eq!(store.take(budget, clock.now()).await, Err(Duration::from_secs(1)));
+        clock.advance(Duration::from_secs(1));
+        for _ in 0..5 {
+            store.take(budget, clock.now()).await.expect("that was as long as the service asked for");
+        }
+    }
+}
+
+const MONTH: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+#[tokio::test]
+async fn a_window_that_ends_in_a_month_is_asked_for_again_after_minutes_by_one_call() {
+    let clock = VirtualClock::new();
     let store = Memory::new(None);
-    store.take(Budget::Account, clock.now()).await.expect("it is the first");
-    store.settle(Budget::Account, Settlement::Exhausted(Duration::MAX), clock.now());
-    assert!(store.take(Budget::Account, clock.now()).await.is_err());
-    clock.advance(Duration::from_secs(301));
-    assert_eq!(store.take(Budget::Account, clock.now()).await, Ok(()));
+    let take = || store.take(Budget::Account, clock.now());
+    let settle = |how| store.settle(Budget::Account, how, clock.now());
+    let month = clock.wall() + MONTH;
+    take().await.expect("it is the first");
+    settle(told(0, Some(month), Some(MONTH)));
+    assert_eq!(take().await, Err(CLOSED));
+    clock.advance(CLOSED - Duration::from_secs(1));
+    assert_eq!(take().await, Err(Duration::from_secs(1)));
+    clock.advance(Duration::from_secs(1));
+    take().await.expect("one finds out");
+    assert_eq!(take().await, Err(FIRST_ANSWER), "the others wait for its answer");
+    clock.advance(Duration::from_secs(60));
+    assert_eq!(take().await, Err(FIRST_ANSWER), "as long as it takes");
+    settle(told(0, Some(month), Some(MONTH)));
+    assert_eq!(take().await, Err(CLOSED), "it was true");
+    clock.advance(CLOSED);
+    take().await.expect("one finds out");
+    settle(Settlement::Sent(None));
+    take().await.expect("the last one had no answer");
+    settle(told(7, Some(clock.wall() + CLOSED), Some(CLOSED)));
+    for _ in 0..7 {
+        take().await.expect("the service says that 7 are left");
+    }
+    assert!(take().await.is_err());
+}
+
+#[tokio::test]
+async fn one_call_that_never_ends_does_not_keep_the_others_for_ever() {
+    let clock = VirtualClock::new();
+    let store = Memory::new(None);
+    let take = || store.take(Budget::Account, clock.now());
+    take().await.expect("it is the first");
+    store.settle(Budget::Account, told(0, Some(clock.wall() + MONTH), Some(MONTH)), clock.now());
+    for _ in 0..3 {
+        clock.advance(CLOSED);
+        take().await.expect("one finds out");
+        assert_eq!(take().await, Err(FIRST_ANSWER));
+    }
+}
+
+#[tokio::test]
+async fn a_month_told_once_does_not_make_later_answers_those_of_an_older_window() {
+    let clock = VirtualClock::new();
+    let store = Memory::new(None);
+    let take = || store.take(Budget::Account, clock.now());
+    take().await.expect("it is the first");
+    store.settle(Budget::Account, told(299, Some(clock.wall() + MONTH), Some(MONTH)), clock.now());
+    take().await.expect("299 are left");
+    clock.advance(Duration::from_secs(2));
+    let (end, after) = (clock.wall() + CLOSED, CLOSED);
+    store.settle(Budget::Account, told(1, Some(end), Some(after)), clock.now());
+    take().await.expect("the newest word is that 1 is left");
+    assert_eq!(take().await, Err(CLOSED));
+}
+
+#[tokio::test]
+async fn windows_of_two_seconds_are_told_apart() {
+    let clock = VirtualClock::new();
+    let store = Memory::new(None);
+    let take = || store.take(Budget::Account, clock.now());
+    let window = Duration::from_secs(2);
+    for _ in 0..4 {
+        take().await.expect("a new window");
+        store.settle(Budget::Account, told(0, Some(clock.wall() + window), Some(window)), clock.now());
+        assert_eq!(take().await, Err(window), "it is used up, and not by late answers of the last one");
+        clock.advance(window);
+    }
+}
+
+#[tokio::test]
+async fn a_permit_that_nobody_waited_for_is_not_taken() {
+    let clock = VirtualClock::new();
+    let store = Memory::new(Some((1, Duration::from_secs(10))));
+    drop(store.take(Budget::Room(1), clock.now()));
+    drop(store.take(Budget::Account, clock.now()));
+    assert_eq!(store.standing(), (0, 0, 0));
+}
+
+/// A store that answers after a while, or never.
+#[derive(Debug)]
+struct Slow {
+    clock: VirtualClock,
+    takes: Option<Duration>,
+    refuses: Option<Duration>,
+    settled: Mutex<Vec<String>>,
+}
+
+impl Slow {
+    fn new(clock: &VirtualClock, takes: Option<Duration>, refuses: Option<Duration>) -> Arc<Self> {
+        Arc::new(Self { clock: clock.clone(), takes, refuses, settled: Mutex::default() })
+    }
+}
+
+impl BudgetStore for Slow {
+    fn take(&self, _: Budget, _: Instant) -> futures::future::BoxFuture<'_, Result<(), Duration>> {
+        Box::pin(async move {
+            match self.takes {
+                Some(takes) => self.clock.sleep(takes).await,
+                None => std::future::pending().await,
+            }
+            self.refuses.map_or(Ok(()), Err)
+        })
+    }
+
+    fn settle(&self, budget: Budget, how: Settlement, _: Instant) {
+        self.settled.lock().expect("not poisoned").push(format!("{budget:?} {how:?}"));
+    }
+
+    fn estimate(&self, _: Budget, _: u32, _: Instant) -> Duration {
+        Duration::MAX
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_hangs_ends_with_the_calls_deadline() {
+    let virtual_clock = VirtualClock::new();
+    let clock: Arc<dyn Clock> = Arc::new(virtual_clock.clone());
+    let store = Slow::new(&virtual_clock, None, None);
+    let pacer = Arc::new(Pacer::new(Pace::new().store(store.clone())));
+    let deadline = clock.now() + Duration::from_secs(30);
+    let permit = |room| pacer.permit(&POST, room, &clock, Some(deadline));
+    // One waits for the account, one for the room, and one for its turn behind that one.
+    let calls = join_all([permit(None), permit(Some(1)), permit(Some(1))]);
+    for result in virtual_clock.drive(calls).await {
+        let error = result.err().expect("the deadline has passed");
+        assert_eq!(error.outcome(), Outcome::NotSent, "{error}");
+        assert!(
+            matches!(error.kind(), ErrorKind::WaitTooLong { left, .. } if left.as_secs() == 30),
+            "{error}"
+        );
+    }
+    assert_eq!((virtual_clock.elapsed().as_secs(), virtual_clock.sleepers()), (30, 0));
+    assert!(pacer.lock_rooms().is_empty() && store.settled.lock().expect("not poisoned").is_empty());
+    assert_eq!(pacer.account.waiting.load(Ordering::Relaxed), 0);
+    assert_eq!(pacer.lock_units().out, 0, "the units are given back");
+}
+
+#[tokio::test]
+async fn a_permit_dropped_while_the_store_is_asked_leaves_nothing_behind() {
+    let virtual_clock = VirtualClock::new();
+    let clock: Arc<dyn Clock> = Arc::new(virtual_clock.clone());
+    let store = Slow::new(&virtual_clock, Some(Duration::from_secs(10)), None);
+    let pacer = Arc::new(Pacer::new(Pace::new().store(store.clone())));
+    {
+        let mut permit = pin!(pacer.permit(&POST, Some(1), &clock, None));
+        assert!(futures::poll!(&mut permit).is_pending());
+        virtual_clock.advance(Duration::from_secs(10));
+        assert!(futures::poll!(&mut permit).is_pending(), "the room is taken, and the account asked for");
+    }
+    assert_eq!(virtual_clock.sleepers(), 0);
+    assert!(pacer.lock_rooms().is_empty());
+    assert_eq!(*store.settled.lock().expect("not poisoned"), ["Room(1) Unsent"]);
+    let permit = virtual_clock.drive(pacer.permit(&POST, Some(1), &clock, None)).await;
+    assert!(permit.is_ok(), "nobody is in front");
+}
+
+#[tokio::test]
+async fn a_store_may_name_any_wait() {
+    let virtual_clock = VirtualClock::new();
+    let clock: Arc<dyn Clock> = Arc::new(virtual_clock.clone());
+    let store = Slow::new(&virtual_clock, Some(Duration::from_secs(1)), Some(Duration::MAX));
+    let pacer = Arc::new(Pacer::new(Pace::new().store(store)));
+    let deadline = Some(clock.now() + Duration::from_secs(30));
+    let error = virtual_clock.drive(pacer.permit(&POST, Some(1), &clock, deadline)).await.err();
+    let error = error.expect("it cannot wait that long");
+    assert!(matches!(error.kind(), ErrorKind::WaitTooLong { needed: Duration::MAX, .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_room_limit_may_be_any() {
+    let windows = [Duration::ZERO, Duration::from_nanos(1), Duration::from_secs(1), Duration::MAX];
+    for (posts, window) in
+        [0, 1, u32::MAX].into_iter().flat_map(|posts| windows.map(|window| (posts, window)))
+    {
+        let clock = VirtualClock::new();
+        let pacer = Arc::new(Pacer::new(Pace::new().room_limit(posts, window)));
+        let asked: Arc<dyn Clock> = Arc::new(clock.clone());
+        let permit = pacer.permit(&POST, Some(1), &asked, None).await.expect("it is the first");
+        answered(permit, &RateLimit::default());
+        let take = |now| pacer.store.take(Budget::Room(1), now);
+        let second = take(clock.now()).await;
+        assert_eq!(second.is_ok(), posts == u32::MAX || window.is_zero(), "{posts} {window:?}");
+        assert!(second.err().unwrap_or_default() <= FAR);
+        if second.is_ok() {
+            pacer.store.settle(Budget::Room(1), Settlement::Sent(None), clock.now());
+        }
+        let _ = pacer.store.estimate(Budget::Room(1), u32::MAX, clock.now());
+        clock.advance(Duration::MAX);
+        take(clock.now()).await.expect("every window is over in a thousand years");
+    }
+}
+
+/// Something that happens to a budget.
+#[derive(Clone, Debug)]
+enum Step {
+    Take,
+    Settle(Option<RateLimit>),
+    Unsent,
+    Exhausted(Duration),
+    Pass(Duration),
+}
+
+fn duration() -> impl Strategy<Value = Duration> {
+    prop_oneof![
+        Just(Duration::ZERO),
+        Just(Duration::MAX),
+        (0..2_000_000_u64).prop_map(millis),
+        any::<u64>().prop_map(Duration::from_secs),
+    ]
+}
+
+fn limits() -> impl Strategy<Value = RateLimit> {
+    let number = || prop::option::of(prop_oneof![0..5_u64, Just(u64::MAX), Just(300)]);
+    let second = prop_oneof![-1_000..100_000_000_i64, Just(-62_135_596_800), Just(251_000_000_000)];
+    (number(), number(), prop::option::of((second, duration())), prop::option::of(duration())).prop_map(
+        |(limit, remaining, reset, window)| RateLimit {
+            limit,
+            remaining,
+            reset: reset
+                .map(|(second, _)| Timestamp::from_second(1_767_193_200 + second).unwrap_or(Timestamp::MIN)),
+            reset_after: reset.map(|(_, after)| after),
+            window,
+            ..RateLimit::default()
+        },
+    )
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        3 => Just(Step::Take),
+        2 => prop::option::of(limits()).prop_map(Step::Settle),
+        1 => Just(Step::Unsent),
+        1 => duration().prop_map(Step::Exhausted),
+        2 => duration().prop_map(Step::Pass),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn whatever_the_service_says_the_store_waits_no_longer_than_its_bound(
+        steps in prop::collection::vec(step(), 1..60),
+        room_limit in prop::option::of((any::<u32>(), (0..11_u64).prop_map(Duration::from_secs))),
+    ) {
+        let clock = VirtualClock::new();
+        let store = Memory::new(room_limit);
+        let take = |budget| store.take(budget, clock.now()).now_or_never().expect("memory answers at once");
+        for budget in [Budget::Account, Budget::Room(1)] {
+            for step in &steps {
+                let how = match step.clone() {
+                    Step::Take => {
+                        let wait = take(budget).err().unwrap_or_default();
+                        prop_assert!(wait <= CLOSED, "{:?}", wait);
+                        continue;
+                    }
+                    Step::Pass(time) => {
+                        clock.advance(time);
+                        continue;
+                    }
+                    Step::Settle(limit) => Settlement::Sent(limit),
+                    Step::Unsent => Settlement::Unsent,
+                    Step::Exhausted(wait) => Settlement::Exhausted(wait),
+                };
+                store.settle(budget, how, clock.now());
+                prop_assert!(store.estimate(budget, 0, clock.now()) <= CLOSED);
+            }
+        }
+        // Whatever was said, and whatever is still out: after each bound another one goes.
+        clock.advance(CLOSED);
+        let again = take(Budget::Account);
+        clock.advance(CLOSED);
+        prop_assert!(again.is_ok() || take(Budget::Account).is_ok());
+    }
 }
 
 #[tokio::test]

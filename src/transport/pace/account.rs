@@ -1,0 +1,178 @@
+//! The account's window, as the answers tell it.
+//!
+//! | what is known | what a call does |
+//! |---|---|
+//! | nothing: no answer has come yet | goes, if none went within the last second |
+//! | something is left, less what is under way | goes |
+//! | nothing is left | waits for the end of the window, but 5 minutes at the most; then one goes and the others wait for its answer |
+//! | a call was refused | waits as long as the service asks for, within the same bound |
+
+use super::gate::Gate;
+use super::length::{Length, Window};
+use super::memory::Settlement;
+use super::{CLOSED, FIRST_ANSWER};
+use crate::limits::{FAR, RateLimit};
+use crate::transport::clock::later;
+use std::time::{Duration, Instant};
+
+#[derive(Debug, Default)]
+pub(super) struct Account {
+    limit: Option<u64>,
+    remaining: Option<u64>,
+    /// The window that the answers tell of, by the service's clock.
+    window: Option<Window>,
+    /// When it ends by ours, until it has ended.
+    reset: Option<Instant>,
+    length: Length,
+    gate: Gate,
+    /// Since when nothing has been left, by the last answer that said so.
+    empty_since: Option<Instant>,
+    /// Permits whose answers are still out. The service may have counted them or not, so that what is left is what the
+    /// lowest answer said less all of these: never too much, and exact once they are in.
+    out: u64,
+    answered: bool,
+    /// When the last call left before any answer had come.
+    probed: Option<Instant>,
+}
+
+impl Account {
+    pub(super) fn take(&mut self, now: Instant) -> Result<(), Duration> {
+        self.roll(now);
+        self.gate.check(now)?;
+        match (self.left(), self.reset) {
+            _ if self.gate.is_due() => {}
+            (Some(0), reset) => {
+                let bound = self.bound(now);
+                match reset {
+                    Some(reset) if reset <= bound => return Err(reset - now),
+                    _ if bound <= now => self.gate.set_due(),
+                    Some(_) => return Err(bound - now),
+                    // When the window ends, an answer will tell.
+                    None if self.out > 0 => return Err(FIRST_ANSWER),
+                    None => {}
+                }
+            }
+            (None, _) if !self.answered => {
+                let next = self.probed.map(|at| later(at, FIRST_ANSWER)).filter(|_| self.out > 0);
+                if let Some(next) = next.filter(|next| *next > now) {
+                    return Err(next - now);
+                }
+                self.probed = Some(now);
+            }
+            _ => {}
+        }
+        if self.gate.pass(now) && !self.ended_early() {
+            // What is known was wrong, or is over: the answer to this call is news, whatever window it tells of.
+            (self.window, self.reset) = (None, None);
+        }
+        self.out += 1;
+        self.watch_the_rest(now);
+        Ok(())
+    }
+
+    pub(super) fn settle(&mut self, how: Settlement, now: Instant) {
+        self.out = self.out.saturating_sub(1);
+        self.answered |= !matches!(how, Settlement::Unsent);
+        match how {
+            Settlement::Unsent => self.gate.unanswered(),
+            Settlement::Sent(limit) => match limit.filter(|limit| limit.remaining.is_some()) {
+                Some(limit) => {
+                    self.gate.answered();
+                    self.learn(&limit, now);
+                }
+                // The request was counted by the service, but no answer says what is left.
+                None => {
+                    self.gate.unanswered();
+                    self.remaining = self.remaining.map(|remaining| remaining.saturating_sub(1));
+                }
+            },
+            Settlement::Exhausted(wait) => {
+                if self.ended_early() {
+                    self.length.refused(now);
+                }
+                self.gate.close(wait, now);
+            }
+        }
+        self.watch_the_rest(now);
+    }
+
+    pub(super) fn estimate(&self, now: Instant) -> Duration {
+        let empty = self.reset.filter(|_| self.left() == Some(0)).map(|reset| reset.min(self.bound(now)));
+        let end = self.gate.until().max(empty);
+        end.map_or(Duration::ZERO, |end| end.saturating_duration_since(now))
+    }
+
+    #[cfg(test)]
+    pub(super) fn out(&self) -> u64 {
+        self.out
+    }
+
+    fn left(&self) -> Option<u64> {
+        self.remaining.map(|remaining| remaining.saturating_sub(self.out))
+    }
+
+    /// Until when calls wait for a window's end.
+    fn bound(&self, now: Instant) -> Instant {
+        later(self.empty_since.map_or(now, |since| since.min(now)), CLOSED)
+    }
+
+    fn watch_the_rest(&mut self, now: Instant) {
+        self.empty_since = (self.left() == Some(0)).then(|| self.empty_since.unwrap_or(now));
+    }
+
+    /// Whether the window has ended before the time that was told, and the next one has not been seen.
+    fn ended_early(&self) -> bool {
+        self.reset.is_none() && self.length.is_early()
+    }
+
+    fn roll(&mut self, now: Instant) {
+        if self.reset.is_some_and(|reset| reset <= now) {
+            self.remaining = self.limit;
+            self.reset = None;
+            // How large the next window is, only an answer can tell then.
+            self.answered &= self.limit.is_some();
+            self.watch_the_rest(now);
+            if self.length.is_early() {
+                self.gate.try_out();
+            }
+        }
+    }
+
+    /// Learns from an answer that arrived at `at`.
+    fn learn(&mut self, limit: &RateLimit, at: Instant) {
+        self.limit = limit.limit.or(self.limit);
+        self.length.policy = limit.window.or(self.length.policy);
+        let Some(remaining) = limit.remaining else { return };
+        match (Window::of(limit), &self.window) {
+            (Some(told), Some(known)) if self.length.same(&told, known) => {
+                // Once the window has passed, late answers of it say nothing about the next.
+                if self.reset.is_some() {
+                    self.lower(remaining, at);
+                }
+            }
+            (Some(told), Some(known)) if told.is_before(known) => {}
+            (Some(told), known) => {
+                if let Some(known) = known {
+                    self.length.learn(known, &told);
+                }
+                let after = self.length.end(told.after, at);
+                self.reset = Some(later(at, after.min(FAR)));
+                self.window = Some(told);
+                // Those that are out count as unsettled, whichever window they were sent in.
+                self.set(remaining, at);
+            }
+            // When it ends is unknown, so that only the newest word counts.
+            (None, None) => self.set(remaining, at),
+            (None, Some(_)) => self.lower(remaining, at),
+        }
+    }
+
+    fn lower(&mut self, remaining: u64, at: Instant) {
+        self.set(self.remaining.map_or(remaining, |known| known.min(remaining)), at);
+    }
+
+    fn set(&mut self, remaining: u64, at: Instant) {
+        self.remaining = Some(remaining);
+        self.empty_since = (remaining == 0).then_some(at);
+    }
+}

@@ -1,0 +1,68 @@
+//! The posts of one room.
+
+use super::FIRST_ANSWER;
+use super::gate::Gate;
+use super::memory::Settlement;
+use crate::transport::clock::later;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// Those under way, and the times at which the finished ones stop to count.
+///
+/// A post counts from when it is allowed until a whole window after its answer came: the service counts it at some
+/// moment in between.
+#[derive(Debug, Default)]
+pub(super) struct Room {
+    out: u32,
+    free_at: VecDeque<Instant>,
+    gate: Gate,
+}
+
+impl Room {
+    fn roll(&mut self, now: Instant) {
+        while self.free_at.front().is_some_and(|at| *at <= now) {
+            self.free_at.pop_front();
+        }
+    }
+
+    pub(super) fn is_forgettable(&mut self, now: Instant) -> bool {
+        self.roll(now);
+        self.out == 0 && self.free_at.is_empty() && self.gate.check(now).is_ok()
+    }
+
+    pub(super) fn take(&mut self, (posts, _): (u32, Duration), now: Instant) -> Result<(), Duration> {
+        self.roll(now);
+        self.gate.check(now)?;
+        if self.out as usize + self.free_at.len() < posts as usize {
+            self.gate.pass(now);
+            self.out += 1;
+            return Ok(());
+        }
+        // With all of them under way the time is unknown: one may come back unsent at any moment.
+        Err(self.free_at.front().map_or(FIRST_ANSWER, |at| *at - now))
+    }
+
+    pub(super) fn settle(&mut self, how: Settlement, window: Duration, now: Instant) {
+        self.out = self.out.saturating_sub(1);
+        match how {
+            Settlement::Unsent => self.gate.unanswered(),
+            Settlement::Sent(_) => {
+                self.gate.answered();
+                self.free_at.push_back(later(now, window));
+            }
+            Settlement::Exhausted(wait) => self.gate.close(wait, now),
+        }
+    }
+
+    pub(super) fn estimate(&self, (posts, window): (u32, Duration), ahead: u32, now: Instant) -> Duration {
+        let (rounds, rest) = (ahead / posts.max(1), ahead % posts.max(1));
+        let slot = self.free_at.get(rest as usize).map_or(window, |at| at.saturating_duration_since(now));
+        let closed = self.gate.until().map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
+        slot.max(closed).saturating_add(window.saturating_mul(rounds))
+    }
+
+    #[cfg(test)]
+    pub(super) fn out(&self) -> u32 {
+        self.out
+    }
+}
