@@ -9,6 +9,7 @@
 //!
 //! The seed decides which faults are drawn in which order; which write meets which of them, the scheduler decides.
 
+#[path = "../common/clock.rs"]
 mod clock;
 mod faults;
 mod storm;
