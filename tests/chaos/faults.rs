@@ -17,13 +17,19 @@ const RARELY: usize = 8;
 /// Left out are the lies that no client can see through:
 ///
 /// * a refusal after the effect: 3xx, 4xx, and 503 with `Retry-After`, which says to come back;
-/// * a success before the effect, which the faults that cut an answer short give when they strike before.
+/// * the service's own success before the effect, which the faults that cut an answer short give when they strike before.
 pub fn chaos() -> Chaos {
     let often = [
         Fault::bad_gateway(),
         Fault::bad_gateway().after(),
         Fault::status(500).body("application/json", r#"{"detail":[{"loc":["body"],"msg":"boom"}]}"#),
         Fault::status(500).body("application/json", r#"["boom"]"#).after(),
+        Fault::page(),
+        Fault::page().after(),
+        Fault::status(200).body("application/json", r#"{"errors":["You don't have permission"]}"#),
+        Fault::status(200).body("application/json", r#"{"errors":["You don't have permission"]}"#).after(),
+        Fault::status(200).body("application/json", "{}").after(),
+        Fault::status(200).body("text/plain", "The service is being maintained."),
         Fault::status(503).header("retry-after", "2").body("text/plain", "later"),
         Fault::status(503).after(),
         Fault::status(504).after(),

@@ -44,6 +44,10 @@ async fn refusals_come_before_the_operation() {
     let (sandbox, _) = start().await;
     let (raw, applied) = meet(&sandbox, Fault::bad_gateway()).await;
     assert!(!applied && raw.text().starts_with("HTTP/1.1 502 ") && raw.text().contains("502 Bad Gateway"));
+    let (raw, applied) = meet(&sandbox, Fault::page()).await;
+    assert!(!applied && raw.text().starts_with("HTTP/1.1 200 ") && raw.text().contains("text/html"));
+    let (raw, applied) = meet(&sandbox, Fault::page().after()).await;
+    assert!(applied && raw.body().starts_with(b"<!DOCTYPE html>"));
     let (raw, _) = meet(&sandbox, Fault::status(401)).await;
     assert!(raw.text().contains("content-length: 0") && raw.body().is_empty());
     let (raw, _) =

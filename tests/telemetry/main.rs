@@ -3,7 +3,7 @@
 
 mod secrets;
 #[allow(dead_code)]
-#[path = "../transport/server.rs"]
+#[path = "../common/server.rs"]
 mod server;
 mod trace;
 

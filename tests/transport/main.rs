@@ -4,4 +4,5 @@ mod limits;
 mod outcome;
 mod pace;
 mod retry;
+#[path = "../common/server.rs"]
 mod server;

@@ -93,6 +93,14 @@ impl Fault {
             .body("text/html", "<html><head><title>502 Bad Gateway</title></head><body>502</body></html>")
     }
 
+    /// An HTML page with status 200 in place of the answer, as a proxy's login page or a captive portal is one.
+    pub fn page() -> Self {
+        Self::status(200).body(
+            "text/html",
+            "<!DOCTYPE html><html><body><form action=\"/login\">Sign in</form></body></html>",
+        )
+    }
+
     /// A redirect (status 307, which keeps method and body) to `location`, typically of another origin.
     ///
     /// # Panics

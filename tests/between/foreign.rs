@@ -1,0 +1,505 @@
+//! A success that is not the service's answer: a page of a proxy, an error in a success, JSON of somebody else.
+
+use crate::server::{Server, Step, clients};
+use kaiwa::chatwork::{FileId, RequestId, RoomId};
+use kaiwa::lancers::BoardId;
+use kaiwa::{Error, Outcome, Safety, Upload, VirtualClock};
+use reqwest::Method;
+
+/// A call with what the service answers to it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Call {
+    Post,
+    Upload,
+    CreateTasks,
+    Update,
+    UpdateRoom,
+    DeleteMessage,
+    TaschaPost,
+    TaschaTask,
+    Redeliver,
+    Reply,
+    ReplyWithFile,
+    CreateBoard,
+    Me,
+    Members,
+    File,
+    TaschaRooms,
+    Boards,
+}
+
+const CALLS: [Call; 17] = [
+    Call::Post,
+    Call::Upload,
+    Call::CreateTasks,
+    Call::Update,
+    Call::UpdateRoom,
+    Call::DeleteMessage,
+    Call::TaschaPost,
+    Call::TaschaTask,
+    Call::Redeliver,
+    Call::Reply,
+    Call::ReplyWithFile,
+    Call::CreateBoard,
+    Call::Me,
+    Call::Members,
+    Call::File,
+    Call::TaschaRooms,
+    Call::Boards,
+];
+
+impl Call {
+    fn safety(self) -> Safety {
+        match self {
+            Self::Me | Self::Members | Self::File | Self::TaschaRooms | Self::Boards => Safety::Safe,
+            Self::Update | Self::UpdateRoom | Self::DeleteMessage => Safety::Idempotent,
+            Self::TaschaPost | Self::TaschaTask => Safety::Keyed,
+            _ => Safety::Unsafe,
+        }
+    }
+
+    fn is_list(self) -> bool {
+        matches!(self, Self::Members | Self::Boards)
+    }
+
+    fn answer(self) -> &'static str {
+        match self {
+            Self::Post | Self::Update | Self::DeleteMessage => r#"{"message_id":"1"}"#,
+            Self::Upload => r#"{"file_id":1}"#,
+            Self::CreateTasks => r#"{"task_ids":[1]}"#,
+            Self::UpdateRoom => r#"{"room_id":1}"#,
+            Self::TaschaPost => r#"{"id":"m1","roomId":"r","body":"x"}"#,
+            Self::TaschaTask => r#"{"id":"t1","roomId":"r","title":"x"}"#,
+            Self::Redeliver => r#"{"delivery":{"id":"d1"}}"#,
+            Self::Reply | Self::ReplyWithFile => r#"{"id":1,"board_id":1}"#,
+            Self::CreateBoard => r#"{"id":1}"#,
+            Self::Me => r#"{"account_id":1,"room_id":1}"#,
+            Self::Members | Self::Boards => "[]",
+            Self::File => {
+                r#"{"file_id":1,"account":{"account_id":1,"name":"","avatar_image_url":""},"message_id":"1","filename":"a","filesize":1,"upload_time":1}"#
+            }
+            Self::TaschaRooms => r#"{"data":[]}"#,
+        }
+    }
+
+    /// An answer with a required field that cannot be read.
+    fn unreadable(self) -> &'static str {
+        match self {
+            Self::Post | Self::Update | Self::DeleteMessage => r#"{"message_id":{}}"#,
+            Self::Upload => r#"{"file_id":"?"}"#,
+            Self::CreateTasks => r#"{"task_ids":7}"#,
+            Self::UpdateRoom => r#"{"room_id":[]}"#,
+            Self::TaschaPost | Self::TaschaTask | Self::CreateBoard => r#"{"id":[]}"#,
+            Self::Redeliver => r#"{"delivery":7}"#,
+            Self::Reply | Self::ReplyWithFile => r#"{"id":{}}"#,
+            Self::Me => r#"{"room_id":"?"}"#,
+            Self::Members | Self::Boards => r#"[7]"#,
+            Self::File => r#"{"file_id":{}}"#,
+            Self::TaschaRooms => r#"{"data":7}"#,
+        }
+    }
+
+    /// The service's error, whole.
+    fn refusal(self) -> &'static str {
+        match self {
+            Self::TaschaPost | Self::TaschaTask | Self::Redeliver | Self::TaschaRooms => {
+                r#"{"error":{"code":"forbidden","message":"You may not","requestId":"r1"}}"#
+            }
+            Self::Reply | Self::ReplyWithFile | Self::CreateBoard | Self::Boards => {
+                r#"{"type":"forbidden","message":"You may not"}"#
+            }
+            _ => r#"{"errors":["You don't have permission to do this"]}"#,
+        }
+    }
+
+    /// How it ends against a server that always does this, and how often it was sent.
+    async fn end(self, step: &Step) -> (Result<(), Error>, usize) {
+        let server = Server::play([step.clone()]).await;
+        let clock = VirtualClock::new();
+        let chatwork = || clients::chatwork(&server, &clock).max_body(5000).build().expect("a client");
+        let tascha = || clients::tascha(&server, &clock).max_body(5000).build().expect("a client");
+        let lancers = || clients::lancers(&server, &clock).max_body(5000).build().expect("a client");
+        let (room, board) = (|| chatwork().room(RoomId(1)), || lancers().board(BoardId(1)));
+        let file = || Upload::bytes("a.txt", "abc");
+        let result = match self {
+            Self::Post => clock.drive(room().post("x")).await.map(drop),
+            Self::Upload => clock.drive(room().upload(file())).await.map(drop),
+            Self::CreateTasks => {
+                clock.drive(room().create_tasks("x", [kaiwa::chatwork::AccountId(1)])).await.map(drop)
+            }
+            Self::Update => clock.drive(room().message("1").update("x")).await.map(drop),
+            Self::UpdateRoom => clock.drive(room().update().name("x")).await.map(drop),
+            Self::DeleteMessage => clock.drive(room().message("1").delete()).await.map(drop),
+            Self::TaschaPost => clock.drive(tascha().room("r").post("x")).await.map(drop),
+            Self::TaschaTask => clock.drive(tascha().room("r").create_task("x")).await.map(drop),
+            Self::Redeliver => clock.drive(tascha().room("r").webhook("w").redeliver("d")).await.map(drop),
+            Self::Reply => clock.drive(board().post("x")).await.map(drop),
+            Self::ReplyWithFile => clock.drive(board().post("x").file(file())).await.map(drop),
+            Self::CreateBoard => clock.drive(lancers().create_board(["bob"]).title("x")).await.map(drop),
+            Self::Me => clock.drive(chatwork().me()).await.map(drop),
+            Self::Members => clock.drive(room().members()).await.map(drop),
+            Self::File => clock.drive(room().file(FileId(1)).get()).await.map(drop),
+            Self::TaschaRooms => clock.drive(tascha().rooms()).await.map(drop),
+            Self::Boards => clock.drive(lancers().boards()).await.map(drop),
+        };
+        (result, server.seen().len())
+    }
+}
+
+/// A 200 with a content type.
+fn typed(content_type: &str, body: &str) -> Step {
+    Step::ok(body).header("content-type", content_type)
+}
+
+const JSON: &str = "application/json; charset=utf-8";
+const LOGIN: &str = "<!DOCTYPE html><html><body><form action=\"/login\">Sign in</form></body></html>";
+
+/// Checks what every answer of this kind means, whoever gets it.
+fn check_unknown(call: impl std::fmt::Debug, safety: Safety, step: &Step, error: &Error, sent: usize) {
+    let case = format!("{call:?} {step:?}: {error}");
+    assert_eq!(error.outcome(), Outcome::Unknown, "{case}");
+    assert_eq!(sent, if safety == Safety::Unsafe { 1 } else { 4 }, "{case}");
+    assert_eq!(error.attempts() as usize, sent, "{case}");
+    assert_eq!(error.status().map(|status| status.is_success()), Some(true), "{case}");
+    let text = error.to_string();
+    for lie in ["service has changed", "It was done", "not done", "do not send it again"] {
+        assert!(!text.contains(lie), "{case}");
+    }
+}
+
+/// Pages of others, whole and cut, that begin no answer.
+fn pages() -> Vec<(Step, &'static str)> {
+    let large = LOGIN.repeat(200);
+    vec![
+        (typed("text/html", LOGIN), "text/html, not JSON"),
+        (typed("text/html; charset=utf-8", LOGIN), "text/html, not JSON"),
+        (typed("TEXT/HTML;charset=UTF-8", LOGIN), "text/html, not JSON"),
+        (typed(JSON, LOGIN), "not JSON"),
+        (Step::ok(LOGIN), "not JSON"),
+        (typed(JSON, "\u{feff}\r\n  <html></html>"), "not JSON"),
+        (typed("text/plain", "The service is being maintained."), "text/plain, not JSON"),
+        (typed(JSON, "upstream connect error"), "not JSON"),
+        (typed("text/plain", "OK"), "not JSON"),
+        (Step::ok("OK"), "not JSON"),
+        (typed("application/xml", "<?xml version=\"1.0\"?><ok/>"), "application/xml, not JSON"),
+        (typed(JSON, "<?xml version=\"1.0\"?><ok/>"), "not JSON"),
+        (typed("application/octet-stream", "\u{1}\u{2}"), "application/octet-stream, not JSON"),
+        (typed("text/html", "{\"login\":\"https://login.example\"}"), "text/html, not JSON"),
+        (typed("text/html", "{\"message_id\":"), "text/html, not JSON"),
+        (typed(JSON, ")]}',\n{}"), "not JSON"),
+        (typed("text/html", LOGIN).cut(), "text/html, not JSON"),
+        (typed(JSON, LOGIN).cut(), "not JSON"),
+        (Step::ok("<html>").cut(), "not JSON"),
+        (typed("text/html", &large), "text/html, not JSON"),
+        (typed(JSON, &large), "not JSON"),
+    ]
+}
+
+#[tokio::test]
+async fn a_page_of_somebody_else_leaves_it_open_what_was_done() {
+    for (page, says) in pages() {
+        for call in CALLS {
+            let (result, sent) = call.end(&page).await;
+            let error = result.expect_err("a page is no answer");
+            check_unknown(call, call.safety(), &page, &error, sent);
+            assert!(error.to_string().contains(says), "{call:?} {page:?}: {error}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_error_in_a_success_is_no_success() {
+    for call in CALLS {
+        for refusal in [typed(JSON, call.refusal()), Step::ok(call.refusal())] {
+            let (result, sent) = call.end(&refusal).await;
+            let error = result.expect_err("an error is no answer");
+            check_unknown(call, call.safety(), &refusal, &error, sent);
+            assert!(error.messages().iter().any(|text| text.contains("You")), "{call:?}: {error:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn json_of_somebody_else_leaves_it_open_what_was_done() {
+    for body in ["{}", r#"{"ok":true}"#, r#"{"status":"login_required"}"#, "null", "7", "true", r#""OK""#, ""]
+    {
+        // An empty list can come as nothing.
+        for call in CALLS.into_iter().filter(|call| !(call.is_list() && body.is_empty())) {
+            let step = typed(JSON, body);
+            let (result, sent) = call.end(&step).await;
+            let Err(error) = result else { panic!("{call:?}: {body:?} is no answer") };
+            check_unknown(call, call.safety(), &step, &error, sent);
+        }
+    }
+}
+
+/// Not even one whose items would fit the fields in their order.
+#[tokio::test]
+async fn a_list_is_no_object() {
+    for body in ["[]", "[7]", r#"["x"]"#, r#"["m1","r","x"]"#, "[1,1]", "[[7]]", r#"[{"message_id":"1"}]"#] {
+        for call in CALLS.into_iter().filter(|call| !call.is_list()) {
+            let step = typed(JSON, body);
+            let (result, sent) = call.end(&step).await;
+            let Err(error) = result else { panic!("{call:?}: {body:?} is no answer") };
+            check_unknown(call, call.safety(), &step, &error, sent);
+        }
+    }
+}
+
+/// Answers that are a part of both.
+#[tokio::test]
+async fn of_an_error_and_an_answer_in_one_the_answer_counts_if_it_can_be_read() {
+    for (call, body) in [
+        (Call::Post, r#"{"message_id":"1","errors":[]}"#),
+        (Call::Post, r#"{"message_id":"1","errors":["x"]}"#),
+        (Call::TaschaPost, r#"{"id":"m1","roomId":"r","body":"x","error":null}"#),
+        (Call::Reply, r#"{"id":1,"board_id":1,"type":"text","message":"x"}"#),
+        (Call::CreateBoard, r#"{"id":1,"type":"text","message":"x"}"#),
+        (Call::Upload, " \r\n{\"file_id\":\"7\"}\n"),
+    ] {
+        let (result, sent) = call.end(&typed(JSON, body)).await;
+        assert_eq!((result.map_err(|error| error.to_string()), sent), (Ok(()), 1), "{call:?} {body}");
+    }
+    // Without what an error of the service is made of, it is none; with what is required, it is an answer.
+    for (call, body) in
+        [(Call::Post, r#"{"message_id":{},"errors":[]}"#), (Call::TaschaPost, r#"{"id":{},"error":null}"#)]
+    {
+        let (result, sent) = call.end(&typed(JSON, body)).await;
+        let error = result.expect_err("it cannot be read");
+        assert_eq!((error.outcome(), sent), (Outcome::Applied, 1), "{call:?} {body}: {error}");
+    }
+    for (call, body) in [
+        (Call::Post, r#"{"errors":[]}"#),
+        (Call::Reply, r#"{"type":"forbidden"}"#),
+        (Call::Reply, r#"{"type":7,"message":{}}"#),
+        (Call::TaschaPost, r#"{"error":{}}"#),
+        (Call::TaschaPost, r#"{"data":[]}"#),
+    ] {
+        let step = typed(JSON, body);
+        let (result, sent) = call.end(&step).await;
+        check_unknown(call, call.safety(), &step, &result.expect_err("it is no answer"), sent);
+    }
+}
+
+/// The words of Lancers' errors are those of other objects, too.
+#[tokio::test]
+async fn an_answer_of_lancers_that_cannot_be_read_is_no_error_of_it() {
+    for (call, body) in [
+        (Call::Reply, r#"{"id":{},"type":"text","message":"x"}"#),
+        (Call::Reply, r#"{"board_id":"?","type":"text","message":"x"}"#),
+        (Call::CreateBoard, r#"{"id":[],"type":"text","message":"x"}"#),
+    ] {
+        let (result, sent) = call.end(&typed(JSON, body)).await;
+        let error = result.expect_err("it cannot be read");
+        assert_eq!((error.outcome(), sent), (Outcome::Applied, 1), "{call:?} {body}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_where_an_answer_is_required_leaves_it_open() {
+    let nothing = "HTTP/1.1 204 x\r\n\r\n".to_owned();
+    for step in [Step::Raw(nothing), Step::status(200), Step::status(202)] {
+        for call in CALLS.into_iter().filter(|call| !call.is_list()) {
+            let (result, sent) = call.end(&step).await;
+            let error = result.expect_err("nothing is no answer");
+            check_unknown(call, call.safety(), &step, &error, sent);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_of_the_service_that_cannot_be_read_was_given() {
+    for call in CALLS {
+        let repeated = if call.safety() == Safety::Unsafe { 1 } else { 4 };
+        let half = &call.answer()[..call.answer().len() / 2];
+        let large = format!("{}{:>6000}", &call.answer()[..1], &call.answer()[1..]);
+        for (step, attempts) in [
+            (typed(JSON, half).cut(), repeated),
+            (Step::ok(half).cut(), repeated),
+            (typed(JSON, half), 1),
+            (typed(JSON, &format!("{},", call.answer())), 1),
+            (typed(JSON, &large), 1),
+            (Step::ok(&large), 1),
+            (typed(JSON, call.unreadable()), 1),
+            (Step::ok(call.unreadable()), 1),
+        ] {
+            let (result, sent) = call.end(&step).await;
+            let error = result.expect_err("it cannot be read");
+            assert_eq!((error.outcome(), sent), (Outcome::Applied, attempts), "{call:?} {step:?}: {error}");
+            let text = error.to_string();
+            if call.safety() == Safety::Safe {
+                assert!(!text.contains("It was done") && !text.contains("send it again"), "{text}");
+            }
+            assert!(!text.contains("login page"), "{text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_decodes_is_the_answer_whatever_it_is_called() {
+    for call in CALLS {
+        for content_type in ["text/html", "text/plain; charset=utf-8", "application/octet-stream", JSON, "?"]
+        {
+            let (result, sent) = call.end(&typed(content_type, call.answer())).await;
+            assert_eq!(
+                (result.map_err(|error| error.to_string()), sent),
+                (Ok(()), 1),
+                "{call:?} {content_type}"
+            );
+        }
+        let (result, sent) = call.end(&Step::ok(call.answer())).await;
+        assert_eq!((result.map_err(|error| error.to_string()), sent), (Ok(()), 1), "{call:?}");
+    }
+}
+
+/// The calls that the service answers with nothing.
+async fn silent_ends(step: &Step) -> Vec<(&'static str, Result<(), Error>, usize)> {
+    let mut ends = Vec::new();
+    for name in ["leave", "delete", "decline"] {
+        let server = Server::play([step.clone()]).await;
+        let clock = VirtualClock::new();
+        let client = clients::chatwork(&server, &clock).max_body(5000).build().expect("a client");
+        let result = match name {
+            "leave" => clock.drive(client.room(RoomId(1)).leave()).await,
+            "delete" => clock.drive(client.room(RoomId(1)).delete()).await,
+            _ => clock.drive(client.incoming_request(RequestId(1)).decline()).await,
+        };
+        ends.push((name, result.map(drop), server.seen().len()));
+    }
+    ends
+}
+
+#[tokio::test]
+async fn a_call_without_an_answer_takes_nothing_for_one_and_no_page() {
+    let nothing = Step::Raw("HTTP/1.1 204 x\r\n\r\n".to_owned());
+    let empty = ["", "OK", "ok", "{}", "[]", " {}\r\n"].map(Step::ok);
+    let typed_empty = [typed("text/plain", "OK"), typed("text/html", ""), typed(JSON, "{}")];
+    for step in empty.into_iter().chain(typed_empty).chain([nothing]) {
+        for (name, result, sent) in silent_ends(&step).await {
+            assert_eq!((result.map_err(|error| error.to_string()), sent), (Ok(()), 1), "{name} {step:?}");
+        }
+    }
+    let refusal = typed(JSON, Call::Post.refusal());
+    let others = pages().into_iter().map(|(page, _)| page).filter(|page| !page_says_ok(page));
+    for step in others.chain([refusal]) {
+        for (name, result, sent) in silent_ends(&step).await {
+            // Text that begins as JSON and is called something else is not the service's either.
+            let error = result.expect_err("a page is no answer");
+            check_unknown(name, Safety::Idempotent, &step, &error, sent);
+        }
+    }
+    let half = r#"{"room_id":"#;
+    for (step, attempts) in [(typed(JSON, half).cut(), 4), (typed(JSON, half), 1)] {
+        for (name, result, sent) in silent_ends(&step).await {
+            let error = result.expect_err("it cannot be read");
+            assert_eq!((error.outcome(), sent), (Outcome::Applied, attempts), "{name} {step:?}: {error}");
+        }
+    }
+}
+
+fn page_says_ok(page: &Step) -> bool {
+    matches!(page, Step::Answer(_, _, body) if body == "OK")
+}
+
+/// Answers in which everything is optional: an error that comes in a success still is none.
+#[tokio::test]
+async fn an_error_is_no_answer_in_which_nothing_is_required() {
+    let refusal = typed(JSON, Call::Post.refusal());
+    let server = Server::play([refusal.clone()]).await;
+    let clock = VirtualClock::new();
+    let client = clients::chatwork(&server, &clock).build().expect("a client");
+    let replace = client.room(RoomId(1)).replace_members([kaiwa::chatwork::AccountId(1)]);
+    let error = clock.drive(replace).await.expect_err("an error is no answer");
+    check_unknown("replace_members", Safety::Idempotent, &refusal, &error, server.seen().len());
+
+    let refusal = typed(JSON, Call::Reply.refusal());
+    let server = Server::play([refusal.clone()]).await;
+    let client = clients::lancers(&server, &clock).build().expect("a client");
+    let update = client.board(BoardId(1)).update().title("x");
+    let error = clock.drive(update).await.expect_err("an error is no answer");
+    check_unknown("update_board", Safety::Idempotent, &refusal, &error, server.seen().len());
+}
+
+#[tokio::test]
+async fn a_path_of_ones_own_is_answered_by_the_service_or_not_at_all() {
+    let end = async |method: &Method, safety: Safety, step: &Step| {
+        let server = Server::play([step.clone()]).await;
+        let clock = VirtualClock::new();
+        let client = clients::chatwork(&server, &clock).max_body(5000).build().expect("a client");
+        let request = client.request(method.clone(), "/rooms/1/anything").safety(safety);
+        (clock.drive(request).await.map(|answer| answer.into_inner()), server.seen().len())
+    };
+    for (method, safety) in
+        [(Method::GET, Safety::Safe), (Method::POST, Safety::Unsafe), (Method::DELETE, Safety::Idempotent)]
+    {
+        for (page, says) in pages() {
+            // Any JSON is an answer here, and "OK" is one to many a call.
+            let json =
+                matches!(&page, Step::Answer(_, _, body) if body == "OK" || body.contains("login.example"));
+            if json {
+                continue;
+            }
+            let (result, sent) = end(&method, safety, &page).await;
+            let error = result.expect_err("a page is no answer");
+            check_unknown(&method, safety, &page, &error, sent);
+            assert!(error.to_string().contains(says), "{error}");
+        }
+        for body in ["", "{}", "[]", "7", "\"x\"", r#"{"anything":[1]}"#] {
+            let (result, sent) = end(&method, safety, &typed(JSON, body)).await;
+            assert!(result.is_ok() && sent == 1, "{body}: {result:?}");
+        }
+        let cut = typed(JSON, r#"{"anything":"#);
+        let (result, sent) = end(&method, safety, &cut.clone().cut()).await;
+        let error = result.expect_err("it is cut");
+        assert_eq!((error.outcome(), sent > 1), (Outcome::Applied, safety != Safety::Unsafe), "{error}");
+        let (result, _) = end(&method, safety, &cut).await;
+        assert_eq!(result.expect_err("it does not parse").outcome(), Outcome::Applied);
+    }
+}
+
+/// Any JSON is an answer to a path of one's own, but for what the service calls an error.
+#[tokio::test]
+async fn an_error_is_no_answer_to_a_path_of_ones_own() {
+    let refusal = typed(JSON, Call::Post.refusal());
+    for (method, safety) in [(Method::GET, Safety::Safe), (Method::POST, Safety::Unsafe)] {
+        let server = Server::play([refusal.clone()]).await;
+        let clock = VirtualClock::new();
+        let client = clients::chatwork(&server, &clock).build().expect("a client");
+        let request = client.request(method.clone(), "/rooms/1/anything");
+        let error = clock.drive(request).await.expect_err("an error is no answer");
+        check_unknown(&method, safety, &refusal, &error, server.seen().len());
+    }
+}
+
+/// The room is looked at where the answer to a post was no answer, and what is found there is the end of it.
+#[tokio::test]
+async fn a_post_that_got_a_page_is_looked_for() {
+    use kaiwa::Clock;
+    use kaiwa::chatwork::{Arrival, Reconcile};
+    for page in
+        [typed("text/html", LOGIN), typed(JSON, Call::Post.refusal()), typed(JSON, "{}"), Step::status(200)]
+    {
+        for arrived in [true, false] {
+            let clock = VirtualClock::new();
+            let (page, now) = (page.clone(), clock.wall().as_second());
+            let case = format!("{page:?} {arrived}");
+            let mut posts = 0;
+            let server = Server::respond(move |seen| {
+                if seen.head.starts_with("POST") {
+                    posts += 1;
+                    return if posts == 1 { page.clone() } else { Step::ok(r#"{"message_id":"9"}"#) };
+                }
+                let old = format!(r#"{{"message_id":"5","account":{{"account_id":2,"name":"","avatar_image_url":""}},"body":"old","send_time":{},"update_time":0}}"#, now - 500);
+                let new = format!(r#"{{"message_id":"8","account":{{"account_id":1,"name":"","avatar_image_url":""}},"body":"x","send_time":{now},"update_time":0}}"#);
+                Step::ok(&if arrived { format!("[{old},{new}]") } else { format!("[{old}]") })
+            })
+            .await;
+            let client = clients::chatwork(&server, &clock).build().expect("a client");
+            let reconcile = Reconcile::new().account(kaiwa::chatwork::AccountId(1));
+            let post = client.room(RoomId(1)).post("x").with_reconcile(reconcile);
+            let sent = clock.drive(post).await.unwrap_or_else(|error| panic!("{case}: {error}"));
+            let (id, arrival) = if arrived { ("8", Arrival::Found) } else { ("9", Arrival::PostedAgain) };
+            assert_eq!((&*sent.message_id.to_string(), sent.arrival), (id, arrival), "{case}");
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! What stands between the client and the service: proxies and login pages, connections that are refused, closed, kept
+//! too long or shared with a stray answer, and HTTP/2 servers that go away. Whatever it is, the outcome is true.
+
+#[path = "../common/clock.rs"]
+mod clock;
+#[path = "../common/h2.rs"]
+mod h2;
+#[path = "../common/server.rs"]
+mod server;
+
+mod connecting;
+mod effects;
+mod foreign;
+mod keys;
+mod multiplexed;
+mod resending;
+mod stale;
+mod statuses;
+mod stray;
+mod tls;

@@ -1,0 +1,225 @@
+//! Kept connections that the server has closed while nothing ran here.
+
+use crate::effects::{Effects, posted, text};
+use crate::h2::{self, Act};
+use crate::server::{Server, Step};
+use kaiwa::chatwork::{self, RoomHandle, RoomId};
+use kaiwa::{Pace, Upload};
+use std::time::Duration;
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::LocalSet;
+
+const POSTS: usize = 20;
+
+/// What the program does meanwhile takes longer than the news that a connection was closed.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// A server on a thread of its own, which goes on while the client's runtime stands still.
+struct Elsewhere {
+    effects: Effects,
+    server: Server,
+    _runtime: Runtime,
+}
+
+impl Elsewhere {
+    fn start() -> Self {
+        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+        let effects = Effects::default();
+        let made = effects.clone();
+        let respond = move |seen: &crate::server::Seen| {
+            let id = made.apply(&seen.body);
+            Step::ok(&if seen.head.contains("/files") {
+                format!(r#"{{"file_id":{id}}}"#)
+            } else {
+                posted(&id)
+            })
+        };
+        let server = runtime.block_on(Server::respond(respond));
+        Self { effects, server, _runtime: runtime }
+    }
+
+    fn room(&self) -> RoomHandle {
+        let builder = chatwork::Client::builder().api_token("token").base_url(&self.server.url);
+        builder.pace(Pace::off()).build().expect("a client").room(RoomId(1))
+    }
+
+    /// The program does something else, and the server closes the connections over which nothing comes.
+    fn pause(&self) {
+        self.server.close_idle();
+        std::thread::sleep(PAUSE);
+    }
+
+    /// Every post is there once, and known to be.
+    fn check(&self, results: Vec<Result<String, kaiwa::Error>>) {
+        assert_eq!(results.len(), POSTS);
+        for (number, result) in results.iter().enumerate() {
+            assert!(self.effects.bear_out(&text(number), result), "{number}: {result:?}");
+            assert!(result.is_ok(), "{number}: {result:?}");
+        }
+        assert_eq!((self.effects.total(), self.server.seen().len()), (POSTS, POSTS));
+    }
+}
+
+async fn post(room: &RoomHandle, number: usize) -> Result<String, kaiwa::Error> {
+    room.post(text(number)).await.map(|sent| sent.message_id.to_string())
+}
+
+async fn upload(room: &RoomHandle, number: usize) -> Result<String, kaiwa::Error> {
+    room.upload(Upload::bytes("a.txt", text(number))).await.map(|sent| sent.file_id.to_string())
+}
+
+fn one_thread() -> Runtime {
+    Builder::new_current_thread().enable_all().build().expect("a runtime")
+}
+
+/// A program without a runtime of its own, which does something else between two calls.
+#[test]
+fn a_synchronous_program_meets_no_closed_connection() {
+    let (elsewhere, runtime) = (Elsewhere::start(), one_thread());
+    let room = elsewhere.room();
+    let results = (0..POSTS).map(|number| {
+        elsewhere.pause();
+        runtime.block_on(post(&room, number))
+    });
+    elsewhere.check(results.collect());
+}
+
+#[test]
+fn nor_do_its_uploads() {
+    let (elsewhere, runtime) = (Elsewhere::start(), one_thread());
+    let room = elsewhere.room();
+    let results = (0..POSTS).map(|number| {
+        elsewhere.pause();
+        runtime.block_on(upload(&room, number))
+    });
+    elsewhere.check(results.collect());
+}
+
+/// A task that blocks its only thread between two calls.
+#[test]
+fn a_task_that_blocks_its_thread_meets_none() {
+    let elsewhere = Elsewhere::start();
+    let room = elsewhere.room();
+    let results = one_thread().block_on(async {
+        let mut results = Vec::new();
+        for number in 0..POSTS {
+            elsewhere.pause();
+            results.push(post(&room, number).await);
+        }
+        results
+    });
+    elsewhere.check(results);
+}
+
+#[test]
+fn nor_does_one_on_several_threads() {
+    for workers in [1, 2] {
+        let elsewhere = Elsewhere::start();
+        let runtime =
+            Builder::new_multi_thread().worker_threads(workers).enable_all().build().expect("a runtime");
+        let room = elsewhere.room();
+        // Half of them on the thread that waits, half on a worker.
+        let results = (0..POSTS).map(|number| {
+            elsewhere.pause();
+            let room = room.clone();
+            if number % 2 == 0 {
+                runtime.block_on(post(&room, number))
+            } else {
+                runtime.block_on(async {
+                    tokio::spawn(async move { post(&room, number).await }).await.expect("no panic")
+                })
+            }
+        });
+        elsewhere.check(results.collect());
+    }
+}
+
+/// A worker that is blocked, as by a computation in a handler.
+#[test]
+fn nor_does_a_blocked_worker() {
+    let elsewhere = Elsewhere::start();
+    let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+    let room = elsewhere.room();
+    let (elsewhere, results) = runtime.block_on(async {
+        let task = tokio::spawn(async move {
+            let mut results = Vec::new();
+            for number in 0..POSTS {
+                elsewhere.pause();
+                results.push(post(&room, number).await);
+            }
+            (elsewhere, results)
+        });
+        task.await.expect("no panic")
+    });
+    elsewhere.check(results);
+}
+
+#[test]
+fn nor_does_a_local_set() {
+    let (elsewhere, runtime) = (Elsewhere::start(), one_thread());
+    let (room, local) = (elsewhere.room(), LocalSet::new());
+    let results = (0..POSTS).map(|number| {
+        elsewhere.pause();
+        let room = room.clone();
+        // The second way is that of a task that is not `Send`.
+        if number % 2 == 0 {
+            local.block_on(&runtime, post(&room, number))
+        } else {
+            let task = local.spawn_local(async move { post(&room, number).await });
+            local.block_on(&runtime, task).expect("no panic")
+        }
+    });
+    elsewhere.check(results.collect());
+}
+
+/// Several at once, each over a connection that is closed.
+#[test]
+fn nor_do_calls_that_are_joined() {
+    let (elsewhere, runtime) = (Elsewhere::start(), one_thread());
+    let room = elsewhere.room();
+    let results = (0..POSTS).step_by(4).flat_map(|first| {
+        elsewhere.pause();
+        let four = (first..first + 4).map(|number| post(&room, number));
+        runtime.block_on(futures::future::join_all(four))
+    });
+    elsewhere.check(results.collect());
+}
+
+/// HTTP/2: the server goes away while the program does something else.
+#[test]
+fn nor_does_http_2() {
+    let other = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+    let effects = Effects::default();
+    let made = effects.clone();
+    let server = other.block_on(h2::Server::respond(move |request| {
+        vec![
+            Act::Answer(200, posted(&made.apply(&request.body))),
+            Act::GoAway(request.stream, h2::NO_ERROR),
+            Act::Close,
+        ]
+    }));
+    let builder = chatwork::Client::builder().api_token("token").base_url(&server.url).pace(Pace::off());
+    let room = builder.http_client(h2::client()).build().expect("a client").room(RoomId(1));
+    let runtime = one_thread();
+    for number in 0..POSTS {
+        std::thread::sleep(PAUSE);
+        let result = runtime.block_on(post(&room, number));
+        assert!(result.is_ok() && effects.bear_out(&text(number), &result), "{number}: {result:?}");
+    }
+    assert_eq!((effects.total(), server.seen().len()), (POSTS, POSTS));
+}
+
+/// Load balancers close what was idle for 60 s; the client has to be the first.
+#[tokio::test]
+async fn a_connection_is_given_up_after_the_idle_timeout() {
+    for (timeout, connections) in [(Duration::from_millis(1), 3), (Duration::from_secs(3600), 1)] {
+        let server = Server::play([Step::ok(&posted("1"))]).await;
+        let builder = chatwork::Client::builder().api_token("token").base_url(&server.url).pace(Pace::off());
+        let room = builder.idle_timeout(timeout).build().expect("a client").room(RoomId(1));
+        for number in 0..3 {
+            post(&room, number).await.expect("it is posted");
+            tokio::time::sleep(PAUSE).await;
+        }
+        assert_eq!((server.accepted(), server.seen().len()), (connections, 3), "{timeout:?}");
+    }
+}
