@@ -2,8 +2,9 @@
 
 use super::clock::Clock;
 use futures::future::{BoxFuture, Either, select};
-use std::future::Future;
-use std::pin::pin;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 /// When something has to be over, and the time that it was given, by which errors name it.
@@ -43,10 +44,7 @@ impl Timer {
     /// What the future comes to, or the bound that it was too slow for.
     pub(crate) async fn race<F: Future>(&mut self, future: F) -> Result<F::Output, Duration> {
         let Some((sleep, named)) = &mut self.0 else { return Ok(future.await) };
-        match select(pin!(future), sleep).await {
-            Either::Left((output, _)) => Ok(output),
-            Either::Right(_) => Err(*named),
-        }
+        race(pin!(future), sleep).await.ok_or(*named)
     }
 }
 
@@ -56,5 +54,27 @@ pub(crate) async fn within<F: Future>(
     bound: Option<Bound>,
     future: F,
 ) -> Result<F::Output, Duration> {
-    Timer::start(clock, bound).race(future).await
+    let Some(Bound { end, named }) = bound else { return Ok(future.await) };
+    before(clock, Some(end), future).await.ok_or(named)
+}
+
+/// What the future comes to before this time. No timer is set for one that is there at once.
+pub(crate) async fn before<F: Future>(
+    clock: &dyn Clock,
+    end: Option<Instant>,
+    future: F,
+) -> Option<F::Output> {
+    let Some(end) = end else { return Some(future.await) };
+    let mut future = pin!(future);
+    if let Poll::Ready(output) = poll_fn(|task| Poll::Ready(future.as_mut().poll(task))).await {
+        return Some(output);
+    }
+    race(future, clock.sleep(end.saturating_duration_since(clock.now()))).await
+}
+
+async fn race<F: Future>(future: Pin<&mut F>, sleep: impl Future<Output = ()> + Unpin) -> Option<F::Output> {
+    match select(future, sleep).await {
+        Either::Left((output, _)) => Some(output),
+        Either::Right(_) => None,
+    }
 }

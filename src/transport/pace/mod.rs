@@ -19,17 +19,16 @@ pub use memory::{Budget, BudgetStore, Settlement};
 
 use super::clock::Clock;
 use super::operation::Operation;
+use super::timer;
 use crate::error::{Error, ErrorKind, Outcome};
 use crate::limits::{FAR, RateLimit, Units};
-use futures::future::{Either, poll_fn, select};
+use futures::future::select;
 use jiff::Timestamp;
 use memory::Memory;
 use std::collections::HashMap;
-use std::future::Future;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Poll;
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
@@ -169,23 +168,6 @@ impl MonthlyUnits {
     }
 }
 
-/// What the future comes to before the deadline. No timer is set for one that is there at once.
-async fn within<F: Future>(
-    clock: &Arc<dyn Clock>,
-    deadline: Option<Instant>,
-    future: F,
-) -> Option<F::Output> {
-    let mut future = pin!(future);
-    if let Poll::Ready(output) = poll_fn(|task| Poll::Ready(future.as_mut().poll(task))).await {
-        return Some(output);
-    }
-    let Some(deadline) = deadline else { return Some(future.await) };
-    match select(future, clock.sleep(deadline.saturating_duration_since(clock.now()))).await {
-        Either::Left((output, _)) => Some(output),
-        Either::Right(_) => None,
-    }
-}
-
 impl Pacer {
     pub(crate) fn new(pace: Pace) -> Self {
         let store = pace.store.clone().unwrap_or_else(|| Arc::new(Memory::new(pace.room)));
@@ -242,13 +224,14 @@ impl Pacer {
             too_long(waited.saturating_add(self.store.estimate(budget, ahead, now)))
         };
         // Whoever is in front waits for the budget itself, and the others for their turn.
-        let _turn = within(clock, deadline, line.turn.lock()).await.ok_or_else(out_of_time)?;
+        let _turn = timer::before(&**clock, deadline, line.turn.lock()).await.ok_or_else(out_of_time)?;
         loop {
             let changed = line.changed.notified();
             let now = clock.now();
             // A store can be slow, or hang.
-            let taken =
-                within(clock, deadline, self.store.take(budget, now)).await.ok_or_else(out_of_time)?;
+            let taken = timer::before(&**clock, deadline, self.store.take(budget, now))
+                .await
+                .ok_or_else(out_of_time)?;
             let Err(wait) = taken else { return Ok(()) };
             let now = clock.now();
             let left = deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(now));
