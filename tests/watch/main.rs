@@ -5,8 +5,10 @@
 mod traits;
 mod events;
 mod lossless;
+mod model;
 mod resume;
 mod schedule;
+mod service;
 mod sharing;
 mod trouble;
 mod world;

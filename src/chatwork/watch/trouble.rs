@@ -1,6 +1,7 @@
 //! What a failed call means for the next ones.
 
 use super::reader::Pace;
+use crate::limits::FAR;
 use crate::{Error, ErrorKind};
 use reqwest::StatusCode;
 use std::time::{Duration, Instant};
@@ -56,12 +57,12 @@ impl Setback {
         // Those who lost the service at one moment are not to come back at one moment.
         let backoff = backoff.mul_f64(1.0 - fastrand::f64() / 4.0);
         self.failures = self.failures.saturating_add(1);
-        self.until = Some(now + backoff.max(least));
+        self.until = Some(now + backoff.max(least).min(FAR));
     }
 
     /// Waits for this long, for something that another attempt would not bring.
     pub(super) fn refuse(&mut self, wait: Duration, now: Instant) {
-        (self.failures, self.until) = (self.failures.max(Self::LASTING), Some(now + wait));
+        (self.failures, self.until) = (self.failures.max(Self::LASTING), Some(now + wait.min(FAR)));
     }
 
     pub(super) fn has_failed(&self) -> bool {
