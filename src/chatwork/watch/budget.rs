@@ -1,7 +1,8 @@
 //! How many calls watching may make.
 
 use crate::RateLimit;
-use crate::transport::pace::CLOSED;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 
 /// Chatwork's limit as it is documented, for as long as no answer has told another one.
@@ -11,22 +12,41 @@ const WINDOW: Duration = Duration::from_secs(300);
 /// The longest window that calls are spread over: a longer one that an answer tells is probably none.
 const LONGEST: Duration = Duration::from_secs(60 * 60);
 
+/// The calls that a process can make at once when it begins: the list, and some rooms.
+const START: f64 = 5.0;
+/// No more than these were ever made without being left: a call and its repetition with another token.
+const MOST_OVERDRAWN: i32 = 2;
+
 /// A share of the account's calls.
 ///
 /// With `share` of a limit of `limit` calls in a window, watching makes at most `share × limit` calls in any period as
 /// long as the window: a tenth of that at once if it saved them up, and the others spread evenly. When other calls
 /// leave less, it goes no faster than would take `share × remaining` by the end of the window.
-#[derive(Debug, Default)]
+///
+/// A process that begins does not know what the one before it has spent. So it begins with a few calls, or with what a
+/// checkpoint says that was left.
+#[derive(Debug)]
 pub(super) struct Budget {
-    /// Calls that were made and not yet earned again.
-    spent: f64,
+    /// Calls that can be made at once.
+    saved: f64,
     at: Option<Instant>,
     /// What the service said last, and when we knew of it.
     told: Option<(RateLimit, Instant)>,
 }
 
+/// What a process had saved up of its calls.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(super) struct SavedUp {
+    /// In thousandths of a call; less than none where the last calls were more than were left.
+    thousandths: i32,
+    /// By the local clock, which nothing but the time between two processes is measured with.
+    #[serde(with = "crate::wire::unix_time")]
+    at: Timestamp,
+}
+
 /// What may be spent now.
 struct Allowance {
+    /// The most that is saved up.
     burst: f64,
     /// Calls in a second.
     rate: f64,
@@ -34,7 +54,31 @@ struct Allowance {
     left: Option<(f64, Duration)>,
 }
 
+impl Default for Budget {
+    fn default() -> Self {
+        Self { saved: START, at: None, told: None }
+    }
+}
+
 impl Budget {
+    /// Goes on after another process, which may have died at any time since: what it could have earned by then counts
+    /// as spent, until a whole window has passed.
+    pub(super) fn resume(&mut self, SavedUp { thousandths, at }: SavedUp, wall: Timestamp) {
+        if wall.duration_since(at) < SignedDuration::try_from(WINDOW).unwrap_or(SignedDuration::MAX) {
+            self.saved = self.saved.min(f64::from(thousandths.max(-MOST_OVERDRAWN * 1000)) / 1000.0);
+        }
+    }
+
+    /// What is saved up; `None` as long as nothing was called.
+    pub(super) fn saved_up(&self, now: Instant, wall: Timestamp) -> Option<SavedUp> {
+        let since = now.saturating_duration_since(self.at?);
+        // The cast saturates.
+        Some(SavedUp {
+            thousandths: (self.saved * 1000.0) as i32,
+            at: wall.checked_sub(since).unwrap_or(wall),
+        })
+    }
+
     pub(super) fn learn(&mut self, told: Option<&RateLimit>, now: Instant) {
         if let Some(told) = told.filter(|told| self.told.as_ref().is_none_or(|(known, _)| known != *told)) {
             self.told = Some((told.clone(), now));
@@ -46,10 +90,10 @@ impl Budget {
         let Allowance { burst, rate, left } = self.allowance(share, now);
         let passed = self.at.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
         self.at = Some(now);
-        self.spent = (self.spent - passed.as_secs_f64() * rate).max(0.0);
+        self.saved = (self.saved + passed.as_secs_f64() * rate).min(burst);
         let needed = if reserve { (burst / 2.0).max(1.0) } else { 1.0 };
         // A little less will do: it is arithmetic on fractions.
-        let missing = needed - (burst - self.spent) - 1e-6;
+        let missing = needed - self.saved - 1e-6;
         let earned = Duration::try_from_secs_f64((missing / rate).max(0.0)).unwrap_or(WINDOW);
         match left {
             Some((left, ends)) if left < needed => ends,
@@ -60,22 +104,22 @@ impl Budget {
     }
 
     pub(super) fn spend(&mut self, calls: u32) {
-        self.spent += f64::from(calls);
+        self.saved -= f64::from(calls);
     }
 
     fn allowance(&self, share: f64, now: Instant) -> Allowance {
         let told = self.told.as_ref();
         let limit = told.and_then(|(told, _)| told.limit).unwrap_or(LIMIT);
-        let reset = told.and_then(|(told, _)| told.reset_after);
-        let window = told.and_then(|(told, _)| told.window).max(reset);
-        let window = window.map_or(WINDOW, |window| window.clamp(WINDOW, LONGEST));
+        let window =
+            told.and_then(|(told, _)| told.window).map_or(WINDOW, |window| window.clamp(WINDOW, LONGEST));
         let calls = share * limit as f64;
         let burst = (calls / 10.0).max(1.0);
         // What is saved up is made on top of what is earned; both together are not to be more than the share.
         let rate = (calls - burst).max(calls / 2.0) / window.as_secs_f64();
         let left = told.and_then(|(told, at)| {
-            // What is said of a window that ends later is asked for again by then.
-            let ends = told.reset_after?.min(CLOSED).checked_sub(now.saturating_duration_since(*at))?;
+            // A reset that is further away comes from a clock that is wrong: after a window, an answer tells more.
+            let reset = told.reset_after?.min(window);
+            let ends = reset.checked_sub(now.saturating_duration_since(*at))?;
             (!ends.is_zero()).then_some((share * told.remaining? as f64, ends))
         });
         match left {
@@ -169,11 +213,55 @@ mod tests {
 
     #[test]
     fn what_can_wait_does_not_take_the_last_calls() {
-        let (mut budget, now) = (Budget::default(), Instant::now());
+        let (mut budget, now) = (Budget { saved: 100.0, ..Budget::default() }, Instant::now());
         assert_eq!(budget.wait(0.5, true, now), Duration::ZERO);
         budget.spend(10);
         assert_eq!(budget.wait(0.5, false, now), Duration::ZERO);
         let wait = budget.wait(0.5, true, now).as_secs_f64();
         assert!((wait - 2.5 / 0.45).abs() < 0.1, "{wait}");
+    }
+
+    #[test]
+    fn a_reset_that_is_far_away_stops_nothing_for_longer_than_a_window() {
+        const MONTH: u64 = 30 * 24 * 3600;
+        let (mut budget, now) = (Budget::default(), Instant::now());
+        budget.learn(Some(&told(300, 0, MONTH)), now);
+        assert_eq!(budget.wait(0.5, false, now), WINDOW);
+        assert_eq!(budget.wait(0.5, false, now + WINDOW), Duration::ZERO);
+        // Nor does it make the calls any rarer.
+        let mut budget = Budget::default();
+        budget.learn(Some(&told(300, 300, 3600)), Instant::now());
+        assert!(calls(&mut budget, 0.5, 1500).len() > 600);
+    }
+
+    #[test]
+    fn a_process_goes_on_with_what_the_one_before_it_had_saved_up() {
+        let (start, wall) = (Instant::now(), Timestamp::constant(1_767_193_200, 0));
+        let mut budget = Budget::default();
+        assert!(budget.saved_up(start, wall).is_none());
+        calls(&mut budget, 0.5, 60);
+        let saved_up = budget.saved_up(Instant::now(), wall).expect("there were calls");
+        let waits = |after: i64| {
+            let mut next = Budget::default();
+            next.resume(saved_up, wall.checked_add(SignedDuration::from_secs(after)).expect("a time"));
+            next.wait(0.5, false, start)
+        };
+        // Also when the clock was set back.
+        for after in [-86_400, 0, 20, 299] {
+            assert!(waits(after) > Duration::from_secs(1), "{after} s: {:?}", waits(after));
+        }
+        assert_eq!(waits(301), Duration::ZERO);
+    }
+
+    #[test]
+    fn no_checkpoint_keeps_a_process_from_calling_or_lets_it_call_without_bound() {
+        for thousandths in [i32::MIN, i32::MAX] {
+            for at in [Timestamp::MIN, Timestamp::MAX] {
+                let (mut budget, now) = (Budget::default(), Instant::now());
+                budget.resume(SavedUp { thousandths, at }, Timestamp::constant(1_767_193_200, 0));
+                assert!(budget.wait(0.5, false, now) < Duration::from_secs(10));
+                assert!(budget.saved <= START);
+            }
+        }
     }
 }

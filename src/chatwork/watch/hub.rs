@@ -3,6 +3,7 @@
 //! The next call is one future that all streams share: whichever of them is polled moves it on for all. A stream that
 //! nobody polls holds nobody up, and with the last stream the call goes too.
 
+use super::budget::SavedUp;
 use super::reader::{Item, Reader};
 use super::schedule::{Schedule, Turn};
 use super::window::{Listing, Window};
@@ -39,10 +40,22 @@ pub(super) enum Next {
 }
 
 impl Hub {
-    pub(super) fn add(&self, reader: Reader, transport: &Transport) -> u64 {
-        let id = self.lock().schedule.add(reader, transport.settings.clock.now());
+    pub(super) fn add(&self, reader: Reader, saved_up: Option<SavedUp>, transport: &Transport) -> u64 {
+        let clock = &transport.settings.clock;
+        let mut state = self.lock();
+        if let Some(saved_up) = saved_up {
+            state.schedule.resume(saved_up, clock.wall());
+        }
+        let id = state.schedule.add(reader, clock.now());
+        drop(state);
         self.changed.notify_one();
         id
+    }
+
+    /// What a later process is to know of the calls that were made.
+    pub(super) fn saved_up(&self, transport: &Transport) -> Option<SavedUp> {
+        let clock = &transport.settings.clock;
+        self.lock().schedule.saved_up(clock.now(), clock.wall())
     }
 
     pub(super) fn remove(&self, id: u64) {

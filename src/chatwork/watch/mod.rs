@@ -43,6 +43,12 @@
 //! account comes into later is told from then on. What is known of a room ends when three lists in a row do not name it,
 //! and if the account comes into it again, it is told from then on too.
 //!
+//! What is old is decided by the times of rooms and messages alone, which are of one clock. `Date`, which a proxy may
+//! write, and the local clock may be wrong: they are compared only with themselves. The price is that in a room that
+//! the account comes into later, messages may be told that were posted, and edits that were made, before it came: as
+//! far back as the newest time in the last list, or some seconds where `Date` and the local clock agree on what has
+//! passed since. A room of which the list has no time begins with the first look at it.
+//!
 //! # How often it looks
 //!
 //! All streams of one client and its clones share one schedule: the calls that they make do not depend on how many
@@ -57,13 +63,18 @@
 //! evenly. If other calls have left less of the current window, no faster than would take `share × remaining` by its
 //! end. When that does not allow for the intervals, they get longer.
 //!
+//! A client begins with 5 calls that can come at once, or with what a checkpoint says that was left a short time ago. So a
+//! program that is restarted again and again, and goes on from its checkpoint each time, keeps to its share as well.
+//!
 //! All of this is one call at a time. One that is not answered holds up every stream of the client until the client's
 //! [`timeout`](crate::ClientBuilder::timeout) or [`attempt_timeout`](crate::ClientBuilder::attempt_timeout) ends it, and
 //! for ever if it has neither.
 //!
 //! # Failures
 //!
-//! A failure is yielded once, to every stream that it concerns, and the stream goes on. When the network or the service
+//! A failure is yielded once, to every stream that it concerns, and the stream goes on: failures never end it, and
+//! however fast it is polled, it waits before it calls again. An error keeps the first 16 KiB of the answer's body. For a
+//! stream that is not polled, the newest failures are kept, at most 32 with 64 KiB of answers. When the network or the service
 //! is down, nothing is called for a while, which doubles from the shortest interval to the longest. It is no shorter than
 //! a 429 asks for, and the longest interval when the credential is refused (401). What fails again although another call
 //! went well in between waits by itself: one room that always fails holds no other up.
@@ -74,7 +85,8 @@
 //! is there again. No call is repeated by the client's [`RetryPolicy`](crate::RetryPolicy).
 //!
 //! A single message that does not decode is no failure but an event, [`Undecodable`](Event::Undecodable): it has a room and
-//! a place in the checkpoint, and a program that ends at it goes on behind it. The other messages are told. A room
+//! a place in the checkpoint, and a program that ends at it goes on behind it. The other messages are told. One whose
+//! `send_time` cannot be one (0, or after 2100) is told as a message, after the others; its edits are not. A room
 //! of which the list tells no more than the id is watched all the same; one without an id is a failure, yielded once.
 //!
 //! # What it cannot know
@@ -85,7 +97,8 @@
 //! place of its message. Whether `last_update_time` changes with an edit or a deletion is not documented, so that of
 //! several rooms such a change may be told as late as the next recheck, 5 minutes by default; of a single room it
 //! is told at the next look. What the free plan hides: that it does is an event ([`Limited`](Event::Limited)), and an empty
-//! list of a room with hidden messages is not taken to be an empty room.
+//! list of a room with hidden messages is not taken to be an empty room. If the first look at a single room finds all of
+//! it hidden, and old messages come to light later, they are told.
 //!
 //! The service's times are in whole seconds. A stream over several rooms that begins now looks at the list first, and
 //! of what is posted in that very second it tells what comes after its first look at the room.
@@ -99,7 +112,9 @@
 mod budget;
 mod checkpoint;
 mod event;
+mod failure;
 mod hub;
+mod proven;
 mod reader;
 mod room;
 mod schedule;
@@ -119,6 +134,7 @@ pub(crate) use room::fingerprint;
 use super::{Client, RoomHandle, RoomId};
 use crate::limits::FAR;
 use crate::transport::Transport;
+use budget::SavedUp;
 use reader::{Inbox, Pace, Reader, Wanted};
 use room::{Position, RoomState};
 use std::collections::{BTreeMap, BTreeSet};
@@ -158,6 +174,7 @@ pub struct Builder {
     rooms: Option<BTreeSet<RoomId>>,
     absent: Position,
     saved: BTreeMap<RoomId, RoomState>,
+    saved_up: Option<SavedUp>,
     pace: Pace,
 }
 
@@ -170,19 +187,19 @@ impl Builder {
             share: 0.5,
         };
         let transport = Arc::clone(transport);
-        Self { transport, rooms, absent: Position::Now, saved: BTreeMap::new(), pace }
+        Self { transport, rooms, absent: Position::Now, saved: BTreeMap::new(), saved_up: None, pace }
     }
 
     /// Begins with the newest 100 messages of each room.
     pub fn from_window(mut self) -> Self {
-        (self.absent, self.saved) = (Position::Window, BTreeMap::new());
+        (self.absent, self.saved, self.saved_up) = (Position::Window, BTreeMap::new(), None);
         self
     }
 
     /// Goes on where an earlier stream stood: with the first event that it had not yielded. A room that it did not
     /// watch begins as if it were watched from now on; if it watched all rooms, as if it came later.
     pub fn from_checkpoint(mut self, checkpoint: Checkpoint) -> Self {
-        (self.absent, self.saved) = (checkpoint.absent, checkpoint.rooms);
+        (self.absent, self.saved, self.saved_up) = (checkpoint.absent, checkpoint.rooms, checkpoint.saved_up);
         self.saved.values_mut().for_each(RoomState::resume);
         self
     }
@@ -215,7 +232,7 @@ impl Builder {
 
     /// The stream.
     pub fn stream(self) -> Watch {
-        let Self { transport, rooms, absent, mut saved, pace } = self;
+        let Self { transport, rooms, absent, mut saved, saved_up, pace } = self;
         let all = rooms.is_none();
         if let Some(rooms) = rooms {
             saved = rooms
@@ -230,7 +247,7 @@ impl Builder {
         };
         let rooms = saved.iter().map(|(room, state)| (*room, wanted(state))).collect();
         let reader = Reader { pace, all, rooms, absent: absent.clone(), unknown: 0, inbox: Inbox::default() };
-        let id = transport.watches.add(reader, &transport);
+        let id = transport.watches.add(reader, saved_up, &transport);
         let telling = Telling::default();
         Watch { transport, id, absent, rooms: saved, telling, step: None, failed_room: None }
     }

@@ -1,5 +1,6 @@
 //! Those who read what the schedule brings in.
 
+use super::failure::{answer_bytes, bounded};
 use super::room::Position;
 use super::window::{Listing, Stamp, Window};
 use crate::Error;
@@ -9,8 +10,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The failures that are kept for a reader who does not come for them.
+/// The failures that are kept for a reader who does not come for them: so many, and no more of them than have
+/// together so many bytes of answers.
 const FAILURES: usize = 32;
+const FAILED_BYTES: usize = 64 * 1024;
 
 /// A room that so many lists in a row do not name is left, and not just forgotten by one answer.
 const GONE: u8 = 3;
@@ -79,7 +82,7 @@ pub(super) enum Item {
     /// The room is no longer there.
     End(RoomId),
     /// Rooms that were not listed until now begin here.
-    Listed(Option<Timestamp>),
+    Listed(Timestamp),
     Window(RoomId, Arc<Window>, Option<Stamp>),
     /// A failure with a room, or with the list of rooms.
     Failed(Option<RoomId>, Error),
@@ -99,11 +102,17 @@ impl Inbox {
                 }
             }
             Item::Listed(_) => self.0.retain(|other| !matches!(other, Item::Listed(_))),
-            Item::Failed(..) => {
-                let failed = |item: &Item| matches!(item, Item::Failed(..));
-                if self.0.iter().filter(|item| failed(item)).count() >= FAILURES {
-                    let oldest = self.0.iter().position(failed);
-                    oldest.and_then(|oldest| self.0.remove(oldest));
+            Item::Failed(_, error) => {
+                let (mut kept, mut bytes) = (1, answer_bytes(error));
+                // The newest stay.
+                let mut place = self.0.len();
+                while place > 0 {
+                    place -= 1;
+                    let Item::Failed(_, earlier) = &self.0[place] else { continue };
+                    (kept, bytes) = (kept + 1, bytes + answer_bytes(earlier));
+                    if kept > FAILURES || bytes > FAILED_BYTES {
+                        self.0.remove(place);
+                    }
                 }
             }
             Item::Begin(..) | Item::End(_) => {}
@@ -117,8 +126,9 @@ impl Inbox {
 }
 
 impl Reader {
-    /// Takes over what the list of rooms says, and answers in which of the listed rooms it has something to read.
-    pub(super) fn listed(&mut self, listing: &Listing) -> Vec<RoomId> {
+    /// Takes over what the list of rooms says, and answers in which of the listed rooms it has something to read. What
+    /// happened before `proven`, a time of the rooms' own clock, is in the list.
+    pub(super) fn listed(&mut self, listing: &Listing, proven: Option<Timestamp>) -> Vec<RoomId> {
         let mut behind = Vec::new();
         for (&room, &stamp) in &listing.rooms {
             if self.all && !self.rooms.contains_key(&room) {
@@ -127,18 +137,29 @@ impl Reader {
                 self.inbox.push(Item::Begin(room, self.absent.clone(), None));
             }
             let Some(wanted) = self.rooms.get_mut(&room) else { continue };
-            if std::mem::take(&mut wanted.from_now) {
-                let (since, seen) = match listing.settled() {
-                    // Nothing happened there for a while: what is old is known without a look.
-                    Some(settled) if stamp.is_older_than(settled) => (settled, Some(stamp)),
-                    // Only a look tells what was there a moment ago, and it may have to wait.
-                    _ => (stamp.next_second(), None),
-                };
-                wanted.seen = seen;
+            // A room that does not say when something last happened there begins with the first look.
+            if let Some(since) = stamp.next_second().filter(|_| wanted.from_now) {
+                // Only a look tells apart what was posted before and after the list in one second.
+                let seen = listing.is_past(stamp).then_some(stamp);
+                (wanted.from_now, wanted.seen) = (false, seen);
                 self.inbox.push(Item::Begin(room, Position::Since(since), seen));
             }
             if wanted.seen != Some(stamp) {
                 behind.push(room);
+            }
+        }
+        // Until a list has told any time, nothing is known of rooms that it does not name.
+        if let Some(proven) = proven.filter(|_| !listing.rooms.is_empty()) {
+            // What is old in a room that the account comes into later is not decided by the first look.
+            for (room, wanted) in self.rooms.iter_mut().filter(|(room, _)| !listing.rooms.contains_key(room))
+            {
+                if std::mem::take(&mut wanted.from_now) {
+                    self.inbox.push(Item::Begin(*room, Position::Since(proven), None));
+                }
+            }
+            if self.all {
+                self.absent = Position::Since(proven);
+                self.inbox.push(Item::Listed(proven));
             }
         }
         if self.all {
@@ -151,11 +172,8 @@ impl Reader {
                     wanted.missing < GONE
                 });
             }
-            listing.unknown.iter().skip(self.unknown).for_each(|error| self.failed(None, error));
+            listing.unknown.iter().skip(self.unknown).for_each(|error| self.failed(None, &bounded(error)));
             self.unknown = listing.unknown.len();
-            // Without a time, whatever the new room shows was perhaps not there before.
-            self.absent = listing.settled().map_or(Position::Window, Position::Since);
-            self.inbox.push(Item::Listed(listing.settled()));
         }
         behind
     }

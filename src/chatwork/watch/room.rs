@@ -1,7 +1,7 @@
 //! What is known of one room, and what a look at its newest messages adds to that.
 
 use super::event::{Event, Hidden};
-use super::window::{CAP, Stamp, Window, identity, time};
+use super::window::{CAP, Stamp, Window, identity, time, timeless_identity, updated};
 use crate::Rejected;
 use crate::chatwork::{Message, MessageId, RoomId};
 use jiff::Timestamp;
@@ -16,7 +16,7 @@ const DELETED: &str = "[deleted]";
 pub(super) struct RoomState {
     pub(super) position: Position,
     hidden: Hidden,
-    /// The last 100 messages that did not decode and were told.
+    /// The last 100 messages that did not decode, or had no time, and were told.
     #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
     rejected: VecDeque<u32>,
     /// What the list of rooms said before the look that all of this comes from.
@@ -73,7 +73,7 @@ enum Learned {
     /// What lies before this is lost.
     Lost(Key),
     Hidden(Hidden),
-    /// A message that does not decode.
+    /// A message that does not decode, or has no time.
     Rejected(u32),
 }
 
@@ -92,21 +92,23 @@ impl RoomState {
         Self { resumed: false, ..self.clone() }
     }
 
-    /// What is to be told after a look at the room, oldest first. Each change is to be [learned](Self::learn) when it
-    /// is told and not before, so that a checkpoint names exactly what was told.
-    pub(super) fn look(&mut self, room: RoomId, window: &Window) -> VecDeque<Change> {
+    /// What is to be told after a look at the room, of which the list had said this before, oldest first. Each change is
+    /// to be [learned](Self::learn) when it is told and not before, so that a checkpoint names exactly what was told.
+    pub(super) fn look(&mut self, room: RoomId, window: &Window, listed: Option<Stamp>) -> VecDeque<Change> {
         let mut changes = VecDeque::new();
         if window.hidden != self.hidden {
             let (hidden, summary) = (window.hidden, window.summary.clone());
             let event = Event::Limited { room, hidden, summary };
             changes.push_back(Change { event, learned: Learned::Hidden(hidden) });
         }
-        self.begin(window);
+        self.begin(window, listed);
         let Position::At(mark) = &mut self.position else { return changes };
         let told = |message: &&Rejected| self.rejected.contains(&identity(message));
+        let told_timeless = |message: &&Message| self.rejected.contains(&timeless_identity(message));
         // What does not decode has no place among the others, but with an id of its own it was there before.
         let overlaps =
-            window.rejected.iter().filter(told).any(|message| message.value.get("message_id").is_some());
+            window.rejected.iter().filter(told).any(|message| message.value.get("message_id").is_some())
+                || window.timeless.iter().any(|message| told_timeless(&message) || mark.knows(message));
         if let Some(oldest) = window.messages.first().map(key).filter(|_| !overlaps) {
             let latest = mark.latest();
             let severed = match latest {
@@ -121,7 +123,23 @@ impl RoomState {
                 changes.push_back(Change { event, learned: Learned::Lost(oldest) });
             }
         }
+        // Those that have a time now were told before they had one.
+        for message in window.messages.iter().filter(told_timeless) {
+            if !mark.known.contains_key(&key(message)) {
+                mark.insert(key(message), Entry::of(message));
+            }
+        }
         changes.extend(window.messages.iter().filter_map(|message| mark.compare(room, message)));
+        let timeless =
+            window.timeless.iter().filter(|message| !told_timeless(message) && !mark.knows(message));
+        changes.extend(timeless.map(|message| {
+            let (entry, message) = (Entry::of(message), message.clone());
+            let learned = Learned::Rejected(timeless_identity(&message));
+            let deleted = entry.is_deleted();
+            let event =
+                if deleted { Event::Deleted { room, message } } else { Event::Message { room, message } };
+            Change { event, learned }
+        }));
         changes.extend(window.rejected.iter().filter(|message| !told(message)).map(|message| Change {
             event: Event::Undecodable { room, rejected: message.clone() },
             learned: Learned::Rejected(identity(message)),
@@ -153,12 +171,15 @@ impl RoomState {
     }
 
     /// Makes the position a mark, with everything in it that is old at the first look that shows anything.
-    fn begin(&mut self, window: &Window) {
+    fn begin(&mut self, window: &Window, listed: Option<Stamp>) {
         if window.hidden == Hidden::All {
-            // Once any of them come to light, only their time tells the old ones.
-            if self.position == Position::Now {
-                self.position = window.settled.map_or(Position::Window, Position::Since);
-            }
+            // Once any of them come to light, only their time tells the old ones. Without one to compare it with, all
+            // that come to light are new, and more than the window shows are a gap.
+            self.position = match std::mem::replace(&mut self.position, Position::Now) {
+                Position::Now => Position::since(listed.and_then(|stamp| stamp.next_second())),
+                Position::Window => Position::since(None),
+                other => other,
+            };
             return;
         }
         let mut mark = Mark::default();
@@ -174,11 +195,14 @@ impl RoomState {
         };
         for message in &window.messages {
             if new_from.is_some_and(|new_from| message.send_time < new_from) {
-                let edited_since = message.update_time >= new_from;
+                let edited_since = updated(message) >= new_from;
                 mark.insert(key(message), if edited_since { Entry::OUTDATED } else { Entry::of(message) });
             }
         }
         // When it was posted may be what does not decode, and then it counts as new.
+        if new_from == Some(Timestamp::MAX) {
+            window.timeless.iter().for_each(|message| self.reject(timeless_identity(message)));
+        }
         for message in &window.rejected {
             let old =
                 |from| from == Timestamp::MAX || time(message, "send_time").is_some_and(|sent| sent < from);
@@ -193,10 +217,23 @@ impl RoomState {
     }
 }
 
+impl Position {
+    /// What happened at this time or later is new, or everything if there is none. Unlike [`Window`](Self::Window), it
+    /// has a gap in front if there may have been more than the window shows.
+    pub(super) fn since(time: Option<Timestamp>) -> Self {
+        Self::Since(time.unwrap_or(Timestamp::UNIX_EPOCH))
+    }
+}
+
 impl Mark {
     /// The newest message that was told, or given up.
     fn latest(&self) -> Option<&Key> {
         self.known.keys().next_back().max(self.floor.as_ref())
+    }
+
+    /// Whether a message was told that has no time now.
+    fn knows(&self, message: &Message) -> bool {
+        self.known.keys().any(|(_, id)| *id == message.message_id)
     }
 
     fn rise(&mut self, floor: Key) {
@@ -238,7 +275,7 @@ impl Entry {
     const OUTDATED: Self = Self { updated: None, text: 0 };
 
     fn of(message: &Message) -> Self {
-        Self { updated: message.update_time, text: fingerprint(&message.body) }
+        Self { updated: updated(message), text: fingerprint(&message.body) }
     }
 
     fn is_deleted(&self) -> bool {

@@ -3,12 +3,15 @@
 //! One room is looked at itself. Of several rooms the list is looked at, and then the rooms whose `message_num` or
 //! `last_update_time` has changed; each room also now and then without that, since nobody documents what changes them.
 
-use super::budget::Budget;
+use super::budget::{Budget, SavedUp};
+use super::failure::bounded;
+use super::proven::Proven;
 use super::reader::{Pace, Reader};
 use super::trouble::{Setback, Trouble};
 use super::window::{Listing, Stamp, Window};
 use crate::chatwork::RoomId;
 use crate::{Error, RateLimit};
+use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,6 +23,8 @@ pub(super) struct Schedule {
     lines: BTreeMap<RoomId, Line>,
     list: List,
     budget: Budget,
+    /// Until when the lists have told what happened, by the service's own times.
+    proven: Proven,
     /// Of all calls.
     service: Setback,
     last_id: u64,
@@ -100,6 +105,15 @@ impl Schedule {
         self.last_id += 1;
         self.readers.insert(self.last_id, reader);
         self.last_id
+    }
+
+    /// Goes on with what an earlier process had saved up of its calls.
+    pub(super) fn resume(&mut self, saved_up: SavedUp, wall: Timestamp) {
+        self.budget.resume(saved_up, wall);
+    }
+
+    pub(super) fn saved_up(&self, now: Instant, wall: Timestamp) -> Option<SavedUp> {
+        self.budget.saved_up(now, wall)
     }
 
     pub(super) fn remove(&mut self, id: u64) {
@@ -189,7 +203,8 @@ impl Schedule {
     }
 
     pub(super) fn listed(&mut self, result: Result<Listing, Error>, calls: u32, now: Instant) {
-        self.budget.spend(calls);
+        // What failed before anything was sent is not to be tried without bound either.
+        self.budget.spend(calls.max(1));
         self.list.called = true;
         let Some(pace) = self.pace() else { return };
         let listing = match result {
@@ -204,8 +219,9 @@ impl Schedule {
             active |= known && told != line.told;
             (line.told, line.behind) = (told, false);
         }
+        let proven = self.proven.listed(&listing, now);
         for reader in self.readers.values_mut() {
-            for room in reader.listed(&listing) {
+            for room in reader.listed(&listing, proven) {
                 let line = self.lines.entry(room).or_insert_with(|| Line::new(now));
                 (line.told, line.behind) = (listing.rooms.get(&room).copied(), true);
             }
@@ -229,7 +245,7 @@ impl Schedule {
         calls: u32,
         now: Instant,
     ) {
-        self.budget.spend(calls);
+        self.budget.spend(calls.max(1));
         let Some(pace) = self.pace() else { return };
         match result {
             Ok(window) => {
@@ -251,7 +267,8 @@ impl Schedule {
     }
 
     fn failed(&mut self, room: Option<RoomId>, error: &Error, pace: &Pace, now: Instant) {
-        self.readers.values_mut().for_each(|reader| reader.failed(room, error));
+        let kept = bounded(error);
+        self.readers.values_mut().for_each(|reader| reader.failed(room, &kept));
         let mut ended = Setback::default();
         let here = match room.map(|room| self.lines.get_mut(&room)) {
             None => &mut self.list.setback,

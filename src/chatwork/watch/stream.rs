@@ -46,7 +46,8 @@ impl Watch {
     /// [`Builder::from_checkpoint`](super::Builder::from_checkpoint) goes on.
     pub fn checkpoint(&self) -> Checkpoint {
         let rooms = self.rooms.iter().map(|(room, state)| (*room, state.saved())).collect();
-        Checkpoint { absent: self.absent.clone(), rooms }
+        let saved_up = self.transport.watches.saved_up(&self.transport);
+        Checkpoint { absent: self.absent.clone(), rooms, saved_up }
     }
 
     /// The room that the error was about that was yielded last; `None` if it was about the list of rooms.
@@ -73,12 +74,12 @@ impl Watch {
                 self.rooms.insert(room, state);
             }
             Item::End(room) => drop(self.rooms.remove(&room)),
-            Item::Listed(at) => self.absent = at.map_or(Position::Window, Position::Since),
+            Item::Listed(at) => self.absent = Position::Since(at),
             Item::Window(room, window, stamp) => {
                 let absent = &self.absent;
                 let state = self.rooms.entry(room).or_insert_with(|| RoomState::new(absent.clone()));
                 state.stamp = None;
-                self.telling = Telling { room: Some(room), changes: state.look(room, &window), stamp };
+                self.telling = Telling { room: Some(room), changes: state.look(room, &window, stamp), stamp };
             }
             Item::Failed(room, error) => {
                 self.failed_room = room;

@@ -2,7 +2,7 @@
 
 use super::event::{Event, Hidden};
 use super::room::{Position, RoomState};
-use super::window::{CAP, Window};
+use super::window::{CAP, Stamp, Window};
 use crate::chatwork::{Message, RoomId};
 
 const ROOM: RoomId = RoomId(1);
@@ -33,7 +33,12 @@ fn strange(decode: impl IntoIterator<Item = u64>, do_not: impl IntoIterator<Item
 
 /// A look, all of it told.
 fn look(state: &mut RoomState, window: &Window) -> Vec<String> {
-    let changes = state.look(ROOM, window);
+    look_after(state, window, None)
+}
+
+/// The same after a list that said this of the room.
+fn look_after(state: &mut RoomState, window: &Window, listed: Option<Stamp>) -> Vec<String> {
+    let changes = state.look(ROOM, window, listed);
     let short = |event: Event| match event {
         Event::Message { message, .. } => format!("+{}", message.message_id),
         Event::Edited { message, .. } => format!("~{}", message.message_id),
@@ -98,16 +103,16 @@ fn a_room_whose_messages_have_all_been_replaced_may_lack_some() {
 #[test]
 fn what_comes_to_light_in_a_room_that_hid_everything_is_as_old_as_it_is() {
     let hides = |hidden, window: Window| Window { hidden, ..window };
-    let settled = jiff::Timestamp::from_second(1000).ok();
-    for (begins, settled, told) in [
-        (Position::Now, settled, &["+1000", "+1001"][..]),
+    let listed = Some(Stamp(1, jiff::Timestamp::constant(999, 0)));
+    for (begins, listed, told) in [
+        (Position::Now, listed, &["+1000", "+1001"][..]),
         (Position::Now, None, &["+998", "+999", "+1000", "+1001"]),
-        (Position::Since(jiff::Timestamp::constant(999, 0)), settled, &["+999", "+1000", "+1001"]),
-        (Position::Window, settled, &["+998", "+999", "+1000", "+1001"]),
+        (Position::Since(jiff::Timestamp::constant(999, 0)), listed, &["+999", "+1000", "+1001"]),
+        (Position::Window, listed, &["+998", "+999", "+1000", "+1001"]),
     ] {
         let mut state = RoomState::new(begins);
         for _ in 0..2 {
-            look(&mut state, &hides(Hidden::All, Window { settled, ..Window::default() }));
+            look_after(&mut state, &hides(Hidden::All, Window::default()), listed);
         }
         state = serde_json::from_value(serde_json::to_value(state.saved()).expect("it serialises"))
             .expect("and back");
@@ -118,9 +123,16 @@ fn what_comes_to_light_in_a_room_that_hid_everything_is_as_old_as_it_is() {
     }
     // It is not what was left out here that is missing.
     let mut state = RoomState::new(Position::Now);
-    look(&mut state, &hides(Hidden::All, Window { settled, ..Window::default() }));
+    look_after(&mut state, &hides(Hidden::All, Window::default()), listed);
     assert_eq!(look(&mut state, &hides(Hidden::Some, numbered(900..=999))).len(), 1);
     assert_eq!(look(&mut state, &hides(Hidden::Some, numbered(901..=1000))), ["+1000"]);
+    // Without a time there may have been more than the window shows, wherever it began.
+    for begins in [Position::Now, Position::Window] {
+        let mut state = RoomState::new(begins);
+        look(&mut state, &hides(Hidden::All, Window::default()));
+        let told = look(&mut state, &hides(Hidden::Some, numbered(901..=1000)));
+        assert!(told.len() == 102 && told[1].starts_with("Gap"), "{told:?}");
+    }
 }
 
 #[test]
@@ -150,4 +162,34 @@ fn what_is_kept_of_a_room_is_bounded() {
     let json = serde_json::to_value(mark).expect("it serialises");
     assert_eq!(json["known"].as_array().map(Vec::len), Some(CAP));
     assert_eq!(serde_json::from_value::<super::room::Mark>(json).expect("and back"), *mark);
+}
+
+/// A window in which these have no time that could be one.
+fn timeless(decode: impl IntoIterator<Item = u64>, ids: impl IntoIterator<Item = u64>) -> Window {
+    let without = |id| Message { send_time: jiff::Timestamp::MAX, ..message(id, 0, "text") };
+    Window { timeless: ids.into_iter().map(without).collect(), ..numbered(decode) }
+}
+
+#[test]
+fn a_message_without_a_time_is_told_once_and_hides_no_other() {
+    let mut state = RoomState::new(Position::Now);
+    assert!(look(&mut state, &timeless([], [5])).is_empty());
+    assert_eq!(look(&mut state, &timeless([6, 8], [5, 7])), ["+6", "+8", "+7"]);
+    let json = serde_json::to_value(state.saved()).expect("it serialises");
+    let mut state: RoomState = serde_json::from_value(json).expect("and back");
+    assert!(look(&mut state, &timeless([6, 8], [5, 7])).is_empty());
+    // Once it has a time it is known, and is edited as any other.
+    assert!(look(&mut state, &timeless([6, 7, 8], [5])).is_empty());
+    let mut edited = numbered([6, 7, 8]);
+    edited.messages[1] = message(7, 20, "edited");
+    assert_eq!(look(&mut state, &edited), ["~7"]);
+    // It is the only one left of what was known, and then it is gone too.
+    assert_eq!(look(&mut state, &timeless(1001..=1098, [5, 9])).len(), 99);
+    let told = look(&mut state, &timeless(1200..=1299, []));
+    assert!(told.len() == 101 && told[0].starts_with("Gap"), "{told:?}");
+    // An edit at a time that is none does not hide the next one.
+    let never = Message { update_time: Some(jiff::Timestamp::MAX), ..message(1300, 0, "edited") };
+    let mut state = known([1300]);
+    look(&mut state, &window(vec![never]));
+    assert_eq!(look(&mut state, &window(vec![message(1300, 2000, "again")])), ["~1300"]);
 }

@@ -4,6 +4,8 @@ use super::event::Hidden;
 use super::room::fingerprint;
 use crate::chatwork::operations::{ListMessages, ListRooms};
 use crate::chatwork::{Message, Room, RoomId};
+use crate::error::{Answer, Call};
+use crate::request::Endpoint;
 use crate::transport::Transport;
 use crate::{Error, ErrorKind, Lenient, Outcome, Rejected, Request, Response, RetryPolicy};
 use jiff::Timestamp;
@@ -17,19 +19,25 @@ use std::time::Duration;
 /// The most that the service shows of a room.
 pub(super) const CAP: usize = 100;
 
-/// How long before the `Date` of an answer the service may have read its data, and then some.
-const LAG: Duration = Duration::from_secs(5);
+/// How long before its answer the service may have read its data, and then some.
+pub(super) const LAG: Duration = Duration::from_secs(5);
+
+/// The year 2100: no time of a message or a room is as late as this.
+const NEVER: Timestamp = Timestamp::constant(4_102_444_800, 0);
+
+const MESSAGE_ID: &str = "message_id";
+const ROOM_ID: &str = "room_id";
 
 /// The newest messages of a room, oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Window {
     pub(super) messages: Vec<Message>,
+    /// What stands among them without a time that could be one. It has no place among the others.
+    pub(super) timeless: Vec<Message>,
     /// What stands among them and does not decode.
     pub(super) rejected: Vec<Rejected>,
     pub(super) hidden: Hidden,
     pub(super) summary: Option<String>,
-    /// What was posted before this time and is not hidden is in the window.
-    pub(super) settled: Option<Timestamp>,
 }
 
 /// What the list of rooms says of a room that changes when something happens in it: `message_num` and
@@ -43,7 +51,7 @@ pub(super) struct Listing {
     pub(super) rooms: BTreeMap<RoomId, Stamp>,
     /// A failure for each room that is not among these, since it does not even tell its id.
     pub(super) unknown: Vec<Error>,
-    /// When it was answered, by the service's clock.
+    /// What `Date` says. It may come from another clock than the times of rooms and messages.
     pub(super) date: Option<Timestamp>,
 }
 
@@ -53,7 +61,7 @@ impl Window {
         let request = Request::new(transport, ListMessages::new(room)).force(true).lenient();
         let answer = request.with_retry(RetryPolicy::none()).send().await;
         let attempts = attempts(&answer);
-        (answer.and_then(|answer| recognised(answer, "message_id")).map(Self::of), attempts)
+        (answer.and_then(|answer| recognised(answer, MESSAGE_ID)).map(Self::of), attempts)
     }
 
     fn of(answer: Response<Lenient<Message>>) -> Self {
@@ -61,29 +69,29 @@ impl Window {
         let limited = header("chatwork-message-limitation").is_some_and(|value| value.trim() == "true");
         let summary = header("chatwork-message-limitation-summary").filter(|_| limited);
         let summary = summary.map(|summary| summary.into_owned());
-        let settled = settled(crate::limits::date(answer.headers()));
         let Lenient { items: mut messages, mut rejected, .. } = answer.into_inner();
         let hidden = match (limited, messages.is_empty() && rejected.is_empty()) {
             (false, _) => Hidden::Nothing,
             (true, false) => Hidden::Some,
             (true, true) => Hidden::All,
         };
-        // Nobody documents an order.
+        // No order is documented.
         messages.sort_by(|a, b| (a.send_time, &a.message_id).cmp(&(b.send_time, &b.message_id)));
         messages.dedup_by(|a, b| a.message_id == b.message_id);
+        let (messages, timeless) = messages.into_iter().partition(|message| is_sane(message.send_time));
         let mut identities = BTreeSet::new();
         rejected.retain(|message| identities.insert(identity(message)));
-        Self { messages, rejected, hidden, summary, settled }
+        Self { messages, timeless, rejected, hidden, summary }
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.messages.len() + self.rejected.len() >= CAP
+        self.messages.len() + self.timeless.len() + self.rejected.len() >= CAP
     }
 
     /// Differs when anything has happened.
     pub(super) fn digest(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
-        for message in &self.messages {
+        for message in self.messages.iter().chain(&self.timeless) {
             (&message.message_id, message.update_time, &message.body).hash(&mut hasher);
         }
         self.rejected.iter().for_each(|message| identity(message).hash(&mut hasher));
@@ -92,15 +100,15 @@ impl Window {
 }
 
 impl Stamp {
-    /// Whether nothing has happened in the room at or after a time.
-    pub(super) fn is_older_than(&self, time: Timestamp) -> bool {
-        self.1 < time
+    /// When something last happened in the room, if that is a time.
+    fn updated(&self) -> Option<Timestamp> {
+        Some(self.1).filter(|time| is_sane(*time))
     }
 
-    /// What happens in the room at this second or later is news after this. It is the clock of the messages: that of
-    /// `Date` may be another one.
-    pub(super) fn next_second(&self) -> Timestamp {
-        self.1.checked_add(Duration::from_secs(1)).unwrap_or(self.1)
+    /// What happens in the room at this second or later is news after this. It is a time of the same clock as those of
+    /// the messages.
+    pub(super) fn next_second(&self) -> Option<Timestamp> {
+        self.updated()?.checked_add(Duration::from_secs(1)).ok()
     }
 }
 
@@ -109,23 +117,36 @@ impl Listing {
         let request = Request::new(transport, ListRooms::new()).lenient();
         let answer = request.with_retry(RetryPolicy::none()).send().await;
         let attempts = attempts(&answer);
-        (answer.and_then(|answer| recognised(answer, "room_id")).map(Self::of), attempts)
+        (answer.and_then(|answer| recognised(answer, ROOM_ID)).map(Self::of), attempts)
     }
 
     fn of(answer: Response<Lenient<Room>>) -> Self {
         let date = crate::limits::date(answer.headers());
+        let parts = Answer {
+            status: Some(answer.status()),
+            headers: answer.headers().clone(),
+            body: answer.body().clone(),
+            rate_limit: answer.rate_limit().cloned(),
+            ..Answer::default()
+        };
+        let attempts = answer.attempts();
         let Lenient { items, rejected, .. } = answer.into_inner();
         let stamp = |room: Room| (room.room_id, Stamp(room.message_num, room.last_update_time));
         let mut listing = Self { rooms: items.into_iter().map(stamp).collect(), unknown: Vec::new(), date };
         for room in rejected {
-            match id(&room, "room_id").and_then(|id| id.parse().ok()) {
+            match id(&room, ROOM_ID).and_then(|id| id.parse().ok()) {
                 // Whatever changes there may be a message.
                 Some(id) => {
                     let any = fingerprint(&room.value.to_string()).into();
                     let updated = time(&room, "last_update_time").unwrap_or(Timestamp::UNIX_EPOCH);
                     listing.rooms.insert(RoomId(id), Stamp(any, updated));
                 }
-                None => listing.unknown.push(undecodable(&room)),
+                None => {
+                    let endpoint = ListRooms::new();
+                    let call = Call::new(endpoint.operation(), endpoint.safety());
+                    let error = unidentified(&room, ROOM_ID).with_answer(parts.clone());
+                    listing.unknown.push(error.with_call(call, attempts));
+                }
             }
         }
         listing
@@ -136,15 +157,33 @@ impl Listing {
         self.unknown.is_empty() && !self.rooms.is_empty()
     }
 
-    /// What happened before this time is in the listing.
-    pub(super) fn settled(&self) -> Option<Timestamp> {
-        settled(self.date)
+    /// When something last happened in any of the rooms.
+    pub(super) fn newest(&self) -> Option<Timestamp> {
+        self.rooms.values().filter_map(Stamp::updated).max()
+    }
+
+    /// Whether the second in which something last happened in a room is over, as far as that can be known without a
+    /// look at it.
+    ///
+    /// Another room's later time proves it. `Date` does only if it is of the same clock, so that it may save a look but
+    /// never decides which message is old.
+    pub(super) fn is_past(&self, stamp: Stamp) -> bool {
+        let Some(then) = stamp.updated().and_then(|updated| updated.checked_add(LAG).ok()) else {
+            return false;
+        };
+        [self.newest(), self.date].into_iter().flatten().any(|time| time > then)
     }
 }
 
-/// What happened before this time is in an answer of this date.
-fn settled(date: Option<Timestamp>) -> Option<Timestamp> {
-    date?.checked_sub(LAG).ok()
+/// Whether a time can be one at which something was posted. What is not is what stands for none, or for one that was
+/// out of bounds.
+fn is_sane(time: Timestamp) -> bool {
+    Timestamp::UNIX_EPOCH < time && time < NEVER
+}
+
+/// When a message was last edited, if that is a time.
+pub(super) fn updated(message: &Message) -> Option<Timestamp> {
+    message.update_time.filter(|time| is_sane(*time))
 }
 
 /// An answer of which not one item shows as much as its id is spoilt as a whole.
@@ -153,7 +192,7 @@ fn recognised<T>(answer: Response<Lenient<T>>, name: &str) -> Result<Response<Le
         Some(first)
             if answer.items.is_empty() && answer.rejected.iter().all(|item| id(item, name).is_none()) =>
         {
-            let error = undecodable(first);
+            let error = unidentified(first, name);
             Err(answer.explain(error))
         }
         _ => Ok(answer),
@@ -162,12 +201,17 @@ fn recognised<T>(answer: Response<Lenient<T>>, name: &str) -> Result<Response<Le
 
 /// Tells apart messages that do not decode: by their ids, or by all that they are.
 pub(super) fn identity(message: &Rejected) -> u32 {
-    fingerprint(&id(message, "message_id").unwrap_or_else(|| message.value.to_string()))
+    fingerprint(&id(message, MESSAGE_ID).unwrap_or_else(|| message.value.to_string()))
+}
+
+/// Tells apart messages without a time, which were told all the same.
+pub(super) fn timeless_identity(message: &Message) -> u32 {
+    fingerprint(&format!("{} without a time", message.message_id))
 }
 
 /// A time of an item that does not decode, if that is not why.
 pub(super) fn time(item: &Rejected, name: &str) -> Option<Timestamp> {
-    Timestamp::from_second(id(item, name)?.parse().ok()?).ok()
+    Timestamp::from_second(id(item, name)?.parse().ok()?).ok().filter(|time| is_sane(*time))
 }
 
 /// What is to be had of an id, or another number, of an item.
@@ -175,8 +219,10 @@ fn id(item: &Rejected, name: &str) -> Option<String> {
     item.value.get(name).and_then(crate::error::text)
 }
 
-fn undecodable(item: &Rejected) -> Error {
-    let (path, problem) = (item.path.clone(), item.problem.clone());
+/// A failure for an item without an id. What stands in the item is not quoted: people may have written it.
+fn unidentified(item: &Rejected, name: &str) -> Error {
+    let path = format!("[{}]", item.index);
+    let problem = format!("the item does not decode, and has no `{name}` that would tell which one it is");
     Error::new(ErrorKind::Decode { path, problem }, Outcome::Applied)
 }
 

@@ -1,0 +1,91 @@
+//! What is kept of a failure for those who have not come for it yet.
+
+use crate::Error;
+use crate::error::{Answer, ServiceError};
+use bytes::Bytes;
+use reqwest::header::{HeaderMap, HeaderValue};
+
+/// Of the answer's body, of its headers, and of each text in it.
+const BODY: usize = 16 * 1024;
+const HEADERS: usize = 8 * 1024;
+const TEXT: usize = 1024;
+const TEXTS: usize = 4;
+
+/// The same failure with no more of the answer than this, in memory of its own: a stream that is not polled keeps it,
+/// and a slice of an answer keeps the whole.
+pub(super) fn bounded(error: &Error) -> Error {
+    let Some(status) = error.status() else { return error.clone() };
+    let mut headers = HeaderMap::new();
+    let mut left = HEADERS;
+    for (name, value) in error.headers() {
+        let size = name.as_str().len() + value.len();
+        if let (Some(rest), Ok(value)) = (left.checked_sub(size), HeaderValue::from_bytes(value.as_bytes())) {
+            left = rest;
+            headers.append(name.clone(), value);
+        }
+    }
+    let body = error.body();
+    let said = ServiceError {
+        code: error.code().map(beginning),
+        messages: error.messages().iter().take(TEXTS).map(|text| beginning(text)).collect(),
+        request_id: error.request_id().map(beginning),
+        details: None,
+    };
+    error.clone().with_answer(Answer {
+        status: Some(status),
+        headers,
+        body: Bytes::copy_from_slice(&body[..body.len().min(BODY)]),
+        said,
+        rate_limit: error.rate_limit().cloned(),
+        wait: error.retry_after(),
+    })
+}
+
+fn beginning(text: &str) -> String {
+    text[..text.floor_char_boundary(TEXT)].to_owned()
+}
+
+/// How much of an answer a failure keeps.
+pub(super) fn answer_bytes(error: &Error) -> usize {
+    let headers = error.headers().iter().map(|(name, value)| name.as_str().len() + value.len());
+    let texts = error.messages().iter().map(String::len);
+    headers.chain(texts).sum::<usize>() + error.body().len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ErrorKind, Outcome};
+    use reqwest::StatusCode;
+    use std::time::Duration;
+
+    #[test]
+    fn a_failure_keeps_its_meaning_and_little_of_its_answer() {
+        let text = "話".repeat(1_000_000);
+        let mut headers = HeaderMap::new();
+        headers.insert("x-first", HeaderValue::from_static("1"));
+        for number in 0..100 {
+            headers
+                .append("x-long", HeaderValue::from_str(&format!("{number}").repeat(1000)).expect("a value"));
+        }
+        let answer = Answer {
+            status: Some(StatusCode::TOO_MANY_REQUESTS),
+            headers,
+            body: Bytes::from(text.clone()),
+            said: ServiceError { messages: vec![text; 100], ..ServiceError::default() },
+            rate_limit: None,
+            wait: Some(Duration::from_secs(7)),
+        };
+        let kind = ErrorKind::Status(StatusCode::TOO_MANY_REQUESTS);
+        let whole = Error::new(kind, Outcome::Rejected).with_answer(answer).with_attempts(1);
+        let kept = bounded(&whole);
+        assert!(answer_bytes(&kept) <= BODY + HEADERS + TEXTS * TEXT, "{}", answer_bytes(&kept));
+        assert_eq!((kept.status(), kept.outcome(), kept.attempts()), (whole.status(), whole.outcome(), 1));
+        assert_eq!(kept.retry_after(), Some(Duration::from_secs(7)));
+        assert_eq!(kept.headers()["x-first"], "1");
+        assert!(kept.body().starts_with("話".as_bytes()) && kept.messages()[0].starts_with('話'));
+        // What came without an answer has none to bound.
+        let silent = Error::new(ErrorKind::Timeout(Duration::from_secs(1)), Outcome::Unknown);
+        assert_eq!(bounded(&silent).to_string(), silent.to_string());
+    }
+}

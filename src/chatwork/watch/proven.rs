@@ -1,0 +1,93 @@
+//! Until when the lists have told what happened, as the times of rooms and messages prove it.
+//!
+//! `Date` may come from another clock than those times, and so may the local one. So neither is compared with them:
+//! a list that names a time is later than that time, and from one list to the next no less passes than both other
+//! clocks count. Without a `Date` nothing is known to pass but what the rooms themselves tell.
+
+use super::window::{LAG, Listing};
+use jiff::{SignedDuration, Timestamp};
+use std::time::{Duration, Instant};
+
+/// The latest time of the rooms' clock that a list is certainly not earlier than.
+#[derive(Debug, Default)]
+pub(super) struct Proven(Option<Known>);
+
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    time: Timestamp,
+    /// When the list that proves it came, by the two other clocks.
+    at: Instant,
+    date: Option<Timestamp>,
+}
+
+impl Known {
+    /// What has certainly passed until a list that comes now with this date.
+    fn until(&self, date: Option<Timestamp>, now: Instant) -> Duration {
+        let (Some(then), Some(date)) = (self.date, date) else { return Duration::ZERO };
+        let counted = date.duration_since(then).max(SignedDuration::ZERO).unsigned_abs();
+        counted.min(now.saturating_duration_since(self.at))
+    }
+}
+
+impl Proven {
+    /// What happened before this time is in the list, which may have been read some seconds before it was sent.
+    pub(super) fn listed(&mut self, listing: &Listing, now: Instant) -> Option<Timestamp> {
+        let date = listing.date;
+        let passed = self.0.and_then(|known| known.time.checked_add(known.until(date, now)).ok());
+        if let Some(time) = passed.max(listing.newest()) {
+            self.0 = Some(match self.0 {
+                // It goes on counting from the last list that had a date.
+                Some(known) if date.is_none() && time == known.time => known,
+                _ => Known { time, at: now, date },
+            });
+        }
+        self.0?.time.checked_sub(LAG).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::window::Stamp;
+    use super::*;
+    use crate::chatwork::RoomId;
+
+    const START: i64 = 1_767_193_200;
+
+    fn second(second: i64) -> Timestamp {
+        Timestamp::from_second(START + second).expect("a time")
+    }
+
+    /// What is proven after lists, each with the newest time in it, a date and the local time.
+    fn proven<const N: usize>(lists: [(Option<i64>, Option<i64>, u64); N]) -> Option<i64> {
+        let (mut proven, start) = (Proven::default(), Instant::now());
+        let mut last = None;
+        for (newest, date, local) in lists {
+            let stamp = newest.map(|newest| (RoomId(1), Stamp(1, second(newest))));
+            let (rooms, date) = (stamp.into_iter().collect(), date.map(second));
+            let listing = Listing { rooms, date, ..Listing::default() };
+            last = proven.listed(&listing, start + Duration::from_secs(local));
+        }
+        last.map(|time| time.as_second() - START + 5)
+    }
+
+    #[test]
+    fn only_what_all_clocks_agree_on_has_passed() {
+        for skew in [-3600, -10, 0, 10, 3600] {
+            let list = |newest, local: u64| (Some(newest), Some(local as i64 + skew), local);
+            assert_eq!(proven([list(-100, 0)]), Some(-100));
+            assert_eq!(proven([list(-100, 0), list(-100, 60), list(-100, 90)]), Some(-10));
+            assert_eq!(proven([list(-100, 0), list(55, 60), list(55, 90)]), Some(85));
+        }
+        // A date that jumps ahead, back, and one that stands still.
+        assert_eq!(proven([(Some(-1), Some(0), 0), (Some(-1), Some(3600), 10)]), Some(9));
+        assert_eq!(proven([(Some(-1), Some(0), 0), (Some(-1), Some(-3600), 10)]), Some(-1));
+        assert_eq!(proven([(Some(-1), Some(0), 0), (Some(-1), Some(0), 10)]), Some(-1));
+        // Without a date only the rooms tell, and a later date is not counted from an earlier list than its own.
+        assert_eq!(proven([(Some(-1), None, 0), (Some(-1), None, 60), (Some(7), None, 90)]), Some(7));
+        assert_eq!(proven([(Some(-1), Some(0), 0), (Some(5), None, 6), (Some(5), Some(60), 60)]), Some(5));
+        assert_eq!(proven([(Some(-1), Some(0), 0), (Some(-1), None, 6), (Some(-1), Some(60), 60)]), Some(59));
+        assert_eq!(proven([(None, Some(0), 0)]), None);
+        // What is no time proves nothing.
+        assert_eq!(proven([(Some(4_000_000_000), Some(0), 0), (Some(3), Some(9), 9)]), Some(3));
+    }
+}
