@@ -97,10 +97,12 @@ enum Ended {
     Failed(kaiwa::Error),
 }
 
-/// Whether the rest of a room will never come: it is gone, or nobody may read it, or its pages go in a circle.
+/// Whether the rest of a room will never come: it is gone, or may not be read, or its pages go in a circle, or so much of
+/// it was removed while the export was stopped that where to go on is not known.
 fn is_lost(error: &kaiwa::Error) -> bool {
+    use kaiwa::ErrorKind::{PlaceLost, RepeatedCursor};
     matches!(error.status().map(|status| status.as_u16()), Some(403 | 404))
-        || matches!(error.kind(), kaiwa::ErrorKind::RepeatedCursor)
+        || matches!(error.kind(), RepeatedCursor | PlaceLost)
 }
 
 /// How far an export has come.
@@ -128,22 +130,41 @@ struct Export {
 }
 
 impl Export {
+    /// Goes on with an export, or begins one.
+    ///
+    /// | output | checkpoint | what it is |
+    /// |---|---|---|
+    /// | none, or empty | none | no export yet |
+    /// | none, or empty | of 0 bytes | killed before its first line |
+    /// | as long as the checkpoint says, or longer | some | killed, or stopped |
+    /// | shorter | some | somebody has cut it |
+    /// | some | none | a complete one |
     fn open(path: &Path) -> Result<Self, Box<dyn Error>> {
         let mut beside = path.as_os_str().to_owned();
         beside.push(".checkpoint");
         let beside = PathBuf::from(beside);
-        let at: At = match fs::read(&beside) {
+        let length = match fs::metadata(path) {
+            Ok(output) => output.len(),
+            Err(error) if error.kind() == ErrorKind::NotFound => 0,
+            Err(error) => return Err(error.into()),
+        };
+        let at = match fs::read(&beside) {
             Ok(kept) => serde_json::from_slice(&kept)?,
-            Err(error) if error.kind() == ErrorKind::NotFound && !path.exists() => At::default(),
+            Err(error) if error.kind() == ErrorKind::NotFound && length == 0 => {
+                // Before there is an output: one without a checkpoint is complete.
+                let at = At::default();
+                at.save(&beside)?;
+                at
+            }
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 return Err(format!("{} is complete; remove it to export again", path.display()).into());
             }
             Err(error) => return Err(error.into()),
         };
-        let output = OpenOptions::new().create(true).append(true).open(path)?;
-        if output.metadata()?.len() < at.bytes {
+        if length < at.bytes {
             return Err(format!("{} has lost what {} says of it", path.display(), beside.display()).into());
         }
+        let output = OpenOptions::new().create(true).append(true).open(path)?;
         output.set_len(at.bytes)?;
         let style = "{spinner} {elapsed} {pos} messages, {per_sec}, in {msg}";
         let bar = ProgressBar::new_spinner().with_style(ProgressStyle::with_template(style)?);
@@ -151,10 +172,7 @@ impl Export {
         bar.reset_eta();
         bar.enable_steady_tick(Duration::from_millis(100));
         let ctrl_c = tokio::signal::ctrl_c().boxed();
-        let mut export = Self { output: BufWriter::new(output), beside, at, lines: 0, bar, ctrl_c };
-        // From now on an output without a checkpoint is a complete one.
-        export.save()?;
-        Ok(export)
+        Ok(Self { output: BufWriter::new(output), beside, at, lines: 0, bar, ctrl_c })
     }
 
     /// Fails if the output does.
@@ -239,16 +257,25 @@ impl Export {
         Ok(())
     }
 
-    /// The output first, so that the checkpoint never promises what is not there; and the checkpoint by another name
-    /// first, so that there is always a whole one.
+    /// The output first, so that the checkpoint never promises what is not there.
     fn save(&mut self) -> io::Result<()> {
         self.output.flush()?;
         self.output.get_ref().sync_data()?;
-        let new = self.beside.with_extension("new");
+        self.at.save(&self.beside)
+    }
+}
+
+impl At {
+    /// By another name first, so that there is always a whole checkpoint.
+    fn save(&self, path: &Path) -> io::Result<()> {
+        let new = path.with_extension("new");
         let mut file = File::create(&new)?;
-        file.write_all(&serde_json::to_vec(&self.at)?)?;
+        file.write_all(&serde_json::to_vec(self)?)?;
         file.sync_all()?;
-        fs::rename(&new, &self.beside)
+        fs::rename(&new, path)?;
+        // A new name is on the disk once its folder is; where a folder cannot be opened, as on Windows, the name is.
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        File::open(folder.unwrap_or(Path::new("."))).map_or(Ok(()), |folder| folder.sync_all())
     }
 }
 

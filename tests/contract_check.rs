@@ -4,7 +4,7 @@
 #[path = "../examples/contract_check/main.rs"]
 mod contract_check;
 
-use contract_check::{Client, Report, check};
+use contract_check::{Client, Report, check, run};
 use kaiwa::sandbox::{Fault, Sandbox, Script, Service};
 use kaiwa::{Method, RetryPolicy, tascha};
 use std::collections::BTreeMap;
@@ -33,6 +33,7 @@ async fn where_all_is_as_specified_nothing_is_found() {
     for client in clients(&sandbox) {
         let report = report(&client).await;
         assert!(!report.differs(), "{report}");
+        assert_eq!(report.status(), 0, "{report}");
         // Nobody has put a file into Chatwork's rooms.
         let unchecked = report.to_string().matches("not checked").count();
         assert_eq!(unchecked, usize::from(client.service() == Service::Chatwork), "{report}");
@@ -173,5 +174,125 @@ async fn a_stranger_is_described_without_a_word_of_what_it_said() {
     let text = report.to_string();
     assert!(text.contains("a header that the library does not know: x-quota-left"), "{text}");
     assert!(!text.contains("hunter2"), "{text}");
+    assert!(report.differs());
+}
+
+/// Runs the program as a shell would, with these variables.
+async fn status(arguments: &[&str], variables: &[(&str, &str)]) -> Result<u8, String> {
+    let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
+    let variable = |name: &str| {
+        let found = variables.iter().find(|(known, _)| *known == name);
+        found.map(|(_, value)| value.to_string())
+    };
+    run(arguments.into_iter(), variable).await.map_err(|error| error.to_string())
+}
+
+#[tokio::test]
+async fn a_service_that_cannot_be_reached_is_no_success() {
+    // A port at which nothing listens any more.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    let nowhere = format!("http://{}", port.expect("a port"));
+    for (name, credential, base) in [
+        ("chatwork", "CHATWORK_API_TOKEN", "CHATWORK_BASE_URL"),
+        ("tascha", "TASCHA_API_KEY", "TASCHA_BASE_URL"),
+        ("lancers", "LANCERS_COOKIE", "LANCERS_BASE_URL"),
+    ] {
+        let variables = [(credential, "hunter2"), (base, nowhere.as_str())];
+        assert_eq!(status(&[name], &variables).await, Ok(2), "{name}");
+        let alone = status(&[name], &[(base, &nowhere)]).await.expect_err("no credential for it");
+        assert_eq!(alone, format!("{base} is set, but {credential} is not"));
+    }
+    let client = tascha::Client::builder().api_key("hunter2").base_url(&nowhere).retry(RetryPolicy::none());
+    let client = client.http_client(reqwest::Client::builder().no_proxy()).build().expect("a client");
+    let report = report(&Client::Tascha(client)).await;
+    let text = report.to_string();
+    assert!(text.contains("0 of 10 GETs checked") && text.contains("NOTHING WAS CHECKED"), "{text}");
+    assert_eq!(text.matches("no connection came up").count(), 3, "{text}");
+    assert_eq!(text.matches("not tried, as no answer came before").count(), 7, "{text}");
+}
+
+#[tokio::test]
+async fn a_service_that_is_down_is_no_success_either() {
+    let sandbox = Sandbox::start().await.expect("ports");
+    for (status, exit) in [(500, 2), (503, 2), (429, 2), (403, 1), (418, 1)] {
+        sandbox.faults().clear(Service::Lancers);
+        sandbox.faults().script(Service::Lancers, Script::any().then(Fault::status(status)).forever());
+        let client = sandbox.lancers_as(kaiwa::sandbox::lancers::Seed::CREDENTIAL);
+        let client = client.retry(RetryPolicy::none()).build().expect("a client");
+        let report = report(&Client::Lancers(client)).await;
+        assert_eq!(report.status(), exit, "{status}: {report}");
+    }
+    // Nor is one that answers but for one operation.
+    sandbox.faults().clear(Service::Lancers);
+    sandbox.faults().script(Service::Lancers, Script::on("search_boards").then(Fault::reset()).forever());
+    let client = sandbox.lancers_as(kaiwa::sandbox::lancers::Seed::CREDENTIAL);
+    let client = client.retry(RetryPolicy::none()).build().expect("a client");
+    let report = report(&Client::Lancers(client)).await;
+    assert_eq!(report.status(), 2, "{report}");
+}
+
+#[tokio::test]
+async fn it_can_be_aimed_elsewhere() {
+    let server = MockServer::start().await;
+    let me = ResponseTemplate::new(200).set_body_raw(r#"{"id":"me","surprise":1}"#, "application/json");
+    Mock::given(method("GET")).and(path("/v1/me")).respond_with(me).mount(&server).await;
+    let base = format!("{}/v1", server.uri());
+    let variables = [("TASCHA_API_KEY", "hunter2"), ("TASCHA_BASE_URL", base.as_str())];
+    assert_eq!(status(&["tascha"], &variables).await, Ok(1));
+    let requests = server.received_requests().await.expect("they are recorded");
+    assert!(requests.iter().any(|request| request.url.path() == "/v1/me"));
+    // Without any variable the sandbox is asked.
+    assert_eq!(status(&["lancers"], &[]).await, Ok(0));
+}
+
+/// A list of rooms with `data` and headers, where nothing else exists.
+async fn rooms(data: &str, headers: &[(&str, &str)]) -> Report {
+    let server = MockServer::start().await;
+    let body = format!(r#"{{"data":{data},"nextCursor":null}}"#);
+    let rooms = ResponseTemplate::new(200).set_body_raw(body, "application/json");
+    let rooms = headers.iter().fold(rooms, |rooms, (name, value)| rooms.insert_header(*name, *value));
+    Mock::given(method("GET")).and(path("/rooms")).respond_with(rooms).mount(&server).await;
+    let client = tascha::Client::builder().api_key("hunter2").base_url(server.uri());
+    let client = client.http_client(reqwest::Client::builder().no_proxy()).build().expect("a client");
+    report(&Client::Tascha(client)).await
+}
+
+#[tokio::test]
+async fn what_is_optional_gets_a_word_and_is_no_difference() {
+    let data = r#"[
+        {"id":"a","name":"x","organizationId":null,"updatedAt":"2026-01-01T00:00:00Z"},
+        {"id":"b","name":null,"organizationId":"o"},
+        {"id":"c","name":"x"}
+    ]"#;
+    let report = rooms(data, &[]).await;
+    let rooms = about(&report, "GET /rooms");
+    assert!(rooms.starts_with("GET /rooms (inferred): 200, as specified\n"), "{rooms}");
+    assert!(
+        rooms.contains("  optional: $.data[*].organizationId: null in 1 of 3, absent in 1 of 3\n"),
+        "{rooms}"
+    );
+    assert!(rooms.contains("  optional: $.data[*].updatedAt: absent in 2 of 3\n"), "{rooms}");
+    assert!(rooms.contains("  fields that no answer had: $.data[*].createdAt, "), "{rooms}");
+    assert!(report.to_string().contains("optional fields were null, or absent in some items"), "{report}");
+}
+
+#[tokio::test]
+async fn a_new_header_of_a_known_family_is_found() {
+    let known = ["ratelimit-limit", "retry-after", "tascha-api-units-cost", "x-request-id", "date", "etag"];
+    let new = [
+        "x-ratelimit-burst",
+        "ratelimit-window",
+        "tascha-api-units-overdraft",
+        "tascha-plan",
+        "chatwork-plan",
+        "x-lancers-version",
+        "sunset",
+    ];
+    let headers: Vec<(&str, &str)> = known.iter().chain(&new).map(|name| (*name, "1")).collect();
+    let report = rooms("[]", &headers).await;
+    let found: Vec<&str> = report.unknown_headers.iter().map(String::as_str).collect();
+    let mut new = new.to_vec();
+    new.sort_unstable();
+    assert_eq!(found, new);
     assert!(report.differs());
 }

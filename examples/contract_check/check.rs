@@ -14,11 +14,35 @@ const ITEMS: u64 = 20;
 /// A path that no service has.
 const NOWHERE: &str = "/kaiwa-contract-check-no-such-path";
 
-/// Headers that the library reads, by how they begin; see `kaiwa::RateLimit`.
-const KNOWN_HEADERS: [&str; 4] = ["x-ratelimit-", "ratelimit", "tascha-", "retry-after"];
+/// Headers that the library reads whether they are specified or not; see `kaiwa::RateLimit`.
+const READ_HEADERS: [&str; 8] = [
+    "x-ratelimit-limit",
+    "x-ratelimit-remaining",
+    "x-ratelimit-reset",
+    "ratelimit",
+    "ratelimit-limit",
+    "ratelimit-remaining",
+    "ratelimit-reset",
+    "retry-after",
+];
+
+/// Beginnings of the names of headers that are the services' own, or of limits.
+const FAMILIES: [&str; 8] = [
+    "x-ratelimit",
+    "ratelimit",
+    "tascha-",
+    "x-tascha-",
+    "chatwork-",
+    "x-chatwork-",
+    "lancers-",
+    "x-lancers-",
+];
 
 /// Parts of the names of headers that a client would want to know of.
 const TELLING: [&str; 6] = ["limit", "quota", "units", "deprecat", "sunset", "retry"];
+
+/// After so many operations without any answer at all the others are not tried.
+const SILENT: usize = 3;
 
 /// A client of one of the services.
 pub enum Client {
@@ -183,9 +207,14 @@ impl<'a> Operation<'a> {
 pub async fn check(client: &Client, given: Binding) -> Result<Report, Unauthorized> {
     let spec = Spec::of(client.service());
     let ids = Ids::new(client.service(), given);
-    let mut run = Run { client, spec, ids, report: Report::default(), nowhere: None };
+    let mut run =
+        Run { client, spec, ids, report: Report::default(), nowhere: None, answered: false, silent: 0 };
     for operation in Operation::all(spec) {
-        let (verdict, comparison) = run.operation(&operation).await?;
+        let (verdict, comparison) = if !run.answered && run.silent >= SILENT {
+            (Verdict::Unanswered("not tried, as no answer came before".to_owned()), Comparison::default())
+        } else {
+            run.operation(&operation).await?
+        };
         run.report.checked.push(Checked {
             operation: format!("GET {}", operation.path),
             inferred: operation.specified["x-confidence"]
@@ -209,6 +238,10 @@ struct Run<'a> {
     report: Report,
     /// How the service answers where there is nothing, once that has been asked.
     nowhere: Option<Answer>,
+    /// Whether anything was answered at all.
+    answered: bool,
+    /// How many requests had no answer.
+    silent: usize,
 }
 
 impl Run<'_> {
@@ -230,8 +263,14 @@ impl Run<'_> {
                 .iter()
                 .fold(self.client.get(&path), |request, (name, value)| request.query(name, value));
             let verdict = match Answer::to(request).await {
-                Ok(answer) => self.answer(operation, &binding, &path, &answer, &mut comparison).await?,
-                Err(why) => Verdict::NotChecked(why),
+                Ok(answer) => {
+                    self.answered = true;
+                    self.answer(operation, &binding, &path, &answer, &mut comparison).await?
+                }
+                Err(why) => {
+                    self.silent += 1;
+                    Verdict::Unanswered(why)
+                }
             };
             let telling = matches!(verdict, Verdict::Answered { empty: false, .. } | Verdict::Refuted(_));
             if telling || !matches!(best, Some(Verdict::Answered { .. })) {
@@ -287,7 +326,7 @@ impl Run<'_> {
         Ok(match status {
             400 => Verdict::Refuted("400: the request as specified was refused".to_owned()),
             404 => self.not_found(operation, path, answer).await,
-            429 | 500.. => Verdict::NotChecked(format!("answered with {status}")),
+            429 | 500.. => Verdict::Unanswered(format!("answered with {status}")),
             _ if !response.named => {
                 Verdict::Refuted(format!("a {status}, which is not in the specification"))
             }
@@ -327,11 +366,9 @@ impl Run<'_> {
             *self.report.headers.entry(name).or_default() |= here;
         }
         for name in came.keys().map(|name| name.as_str()) {
-            let read = KNOWN_HEADERS.iter().any(|known| name.starts_with(known));
-            if TELLING.iter().any(|part| name.contains(part))
-                && !read
-                && !self.report.headers.contains_key(name)
-            {
+            let is_telling = TELLING.iter().any(|part| name.contains(part))
+                || FAMILIES.iter().any(|family| name.starts_with(family));
+            if is_telling && !READ_HEADERS.contains(&name) && !self.spec.has_header(name) {
                 self.report.unknown_headers.insert(name.to_owned());
             }
         }

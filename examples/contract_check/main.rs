@@ -22,7 +22,12 @@
 //!
 //! Services whose variable is set are asked for real. If none is, the sandbox plays all three, in this process.
 //!
-//! The exit status is 0 if nothing differs, 1 if something does, 2 if a service could not be asked.
+//! `CHATWORK_BASE_URL`, `TASCHA_BASE_URL` and `LANCERS_BASE_URL` send a service's requests, with its credential, elsewhere:
+//! to a staging system or a mock.
+//!
+//! The exit status is 1 if something differs; 2 if a service could not be asked, so that nothing of it was checked, or
+//! nothing of it differs but some of it was not answered; and else 0. What is null, or absent in some items, where the
+//! specification allows it, is listed as optional and is no difference.
 
 mod check;
 mod ids;
@@ -39,15 +44,17 @@ use std::env;
 use std::error::Error;
 use std::process::ExitCode;
 
-const SERVICES: [(&str, Service, &str); 3] = [
-    ("chatwork", Service::Chatwork, "CHATWORK_API_TOKEN"),
-    ("tascha", Service::Tascha, "TASCHA_API_KEY"),
-    ("lancers", Service::Lancers, "LANCERS_COOKIE"),
+/// A service's name, and the variables with its credential and its base URL.
+const SERVICES: [(&str, Service, &str, &str); 3] = [
+    ("chatwork", Service::Chatwork, "CHATWORK_API_TOKEN", "CHATWORK_BASE_URL"),
+    ("tascha", Service::Tascha, "TASCHA_API_KEY", "TASCHA_BASE_URL"),
+    ("lancers", Service::Lancers, "LANCERS_COOKIE", "LANCERS_BASE_URL"),
 ];
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(env::args().skip(1)).await {
+    let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
+    match run(env::args().skip(1), variable).await {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
             eprintln!("{error}");
@@ -56,7 +63,15 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(arguments: impl Iterator<Item = String>) -> Result<u8, Box<dyn Error>> {
+/// Checks the services that the arguments name, and answers with the exit status.
+///
+/// # Errors
+///
+/// If the arguments or the variables contradict each other, or a client cannot be built.
+pub async fn run(
+    arguments: impl Iterator<Item = String>,
+    variable: impl Fn(&str) -> Option<String>,
+) -> Result<u8, Box<dyn Error>> {
     let (mut chosen, mut given) = (Vec::new(), Binding::new());
     for argument in arguments {
         match argument.split_once('=') {
@@ -69,27 +84,34 @@ async fn run(arguments: impl Iterator<Item = String>) -> Result<u8, Box<dyn Erro
     }
     let is_chosen = |name: &str| chosen.is_empty() || chosen.iter().any(|chosen| chosen == name);
     let services: Vec<_> = SERVICES.into_iter().filter(|(name, ..)| is_chosen(name)).collect();
-    let live = services.iter().any(|(.., variable)| env::var_os(variable).is_some());
+    for (_, _, credential, base) in &services {
+        if variable(base).is_some() && variable(credential).is_none() {
+            return Err(format!("{base} is set, but {credential} is not").into());
+        }
+    }
+    let live = services.iter().any(|(_, _, credential, _)| variable(credential).is_some());
     let sandbox = if live { None } else { Some(Sandbox::start().await?) };
     if sandbox.is_some() {
         given.entry("webhookId".to_owned()).or_insert_with(|| tascha_sandbox::Seed::WEBHOOK.to_owned());
     }
 
     let mut status = 0;
-    for (name, service, variable) in services {
-        let by = match &sandbox {
-            Some(_) => "the sandbox",
-            None if env::var_os(variable).is_some() => "the service itself",
-            None => continue,
+    for (name, service, credential, base) in services {
+        let base = variable(base);
+        let (client, by) = match (&sandbox, variable(credential), &base) {
+            (Some(sandbox), ..) => (played(service, sandbox), "the sandbox".to_owned()),
+            (None, Some(secret), Some(base)) => (client(service, secret, Some(base))?, place(base)),
+            (None, Some(secret), None) => (client(service, secret, None)?, "the service itself".to_owned()),
+            (None, None, _) => continue,
         };
         println!("── {name} ── kaiwa {}, answered by {by}", env!("CARGO_PKG_VERSION"));
-        match check(&client(service, sandbox.as_ref())?, given.clone()).await {
+        match check(&client, given.clone()).await {
             Ok(report) => {
                 println!("{report}");
-                status = status.max(u8::from(report.differs()));
+                status = status.max(report.status());
             }
             Err(Unauthorized) => {
-                println!("the service refuses the credential in {variable}\n");
+                println!("the service refuses the credential in {credential}\n");
                 status = 2;
             }
         }
@@ -97,14 +119,34 @@ async fn run(arguments: impl Iterator<Item = String>) -> Result<u8, Box<dyn Erro
     Ok(status)
 }
 
-fn client(service: Service, sandbox: Option<&Sandbox>) -> Result<Client, kaiwa::Error> {
-    let played = sandbox.map(Sandbox::client);
-    Ok(match (service, played) {
-        (Service::Chatwork, Some(played)) => Client::Chatwork(played.chatwork),
-        (Service::Tascha, Some(played)) => Client::Tascha(played.tascha),
-        (Service::Lancers, Some(played)) => Client::Lancers(played.lancers),
-        (Service::Chatwork, None) => Client::Chatwork(chatwork::Client::from_env()?),
-        (Service::Tascha, None) => Client::Tascha(tascha::Client::from_env()?),
-        (Service::Lancers, None) => Client::Lancers(lancers::Client::from_env()?),
+/// The base URL as it can be shown: it can have a password.
+fn place(base: &str) -> String {
+    url::Url::parse(base)
+        .map_or_else(|_| "another place".to_owned(), |url| url.origin().ascii_serialization())
+}
+
+fn played(service: Service, sandbox: &Sandbox) -> Client {
+    let clients = sandbox.client();
+    match service {
+        Service::Chatwork => Client::Chatwork(clients.chatwork),
+        Service::Tascha => Client::Tascha(clients.tascha),
+        Service::Lancers => Client::Lancers(clients.lancers),
+    }
+}
+
+fn client(service: Service, secret: String, base: Option<&String>) -> Result<Client, kaiwa::Error> {
+    Ok(match service {
+        Service::Chatwork => {
+            let builder = chatwork::Client::builder().api_token(secret);
+            Client::Chatwork(base.into_iter().fold(builder, |builder, base| builder.base_url(base)).build()?)
+        }
+        Service::Tascha => {
+            let builder = tascha::Client::builder().api_key(secret);
+            Client::Tascha(base.into_iter().fold(builder, |builder, base| builder.base_url(base)).build()?)
+        }
+        Service::Lancers => {
+            let builder = lancers::Client::builder().cookie(secret);
+            Client::Lancers(base.into_iter().fold(builder, |builder, base| builder.base_url(base)).build()?)
+        }
     })
 }

@@ -31,11 +31,18 @@ pub enum Verdict {
     Refuted(String),
     /// Nothing was learned, for this reason.
     NotChecked(String),
+    /// Nothing was learned, as no answer came, or none but that there is none for now.
+    Unanswered(String),
 }
 
 impl Checked {
     pub fn differs(&self) -> bool {
         matches!(self.verdict, Verdict::Refuted(_)) || !self.comparison.differences.is_empty()
+    }
+
+    /// Whether anything was learned.
+    fn is_checked(&self) -> bool {
+        !matches!(self.verdict, Verdict::NotChecked(_) | Verdict::Unanswered(_))
     }
 }
 
@@ -43,6 +50,17 @@ impl Report {
     /// Whether something is not as the specification has it.
     pub fn differs(&self) -> bool {
         !self.unknown_headers.is_empty() || self.checked.iter().any(Checked::differs)
+    }
+
+    /// The exit status: 2 if nothing was checked, 1 if something differs, 2 if something could not be asked, or else 0.
+    pub fn status(&self) -> u8 {
+        let unanswered = |checked: &Checked| matches!(checked.verdict, Verdict::Unanswered(_));
+        match () {
+            () if !self.checked.iter().any(Checked::is_checked) => 2,
+            () if self.differs() => 1,
+            () if self.checked.iter().any(unanswered) => 2,
+            () => 0,
+        }
     }
 }
 
@@ -61,19 +79,26 @@ impl fmt::Display for Report {
         }
         let count =
             |wanted: fn(&Checked) -> bool| self.checked.iter().filter(|checked| wanted(checked)).count();
-        fn learned(checked: &Checked) -> bool {
-            !matches!(checked.verdict, Verdict::NotChecked(_))
-        }
-        let inferred =
-            |checked: &Checked| checked.inferred && !matches!(checked.verdict, Verdict::NotChecked(_));
-        writeln!(
+        write!(
             f,
             "{} of {} GETs checked, {} of them inferred; {} differ",
-            count(learned),
+            count(Checked::is_checked),
             self.checked.len(),
-            count(inferred),
+            count(|checked| checked.inferred && checked.is_checked()),
             count(Checked::differs)
-        )
+        )?;
+        let optional: usize = self.checked.iter().map(|checked| checked.comparison.optional().count()).sum();
+        if optional > 0 {
+            write!(
+                f,
+                "; {optional} optional fields were null, or absent in some items, which is as specified"
+            )?;
+        }
+        writeln!(f)?;
+        if count(Checked::is_checked) == 0 {
+            writeln!(f, "NOTHING WAS CHECKED: see above why, and run it again")?;
+        }
+        Ok(())
     }
 }
 
@@ -84,13 +109,16 @@ impl fmt::Display for Checked {
             Verdict::Answered { status, empty: true } => format!("{status}, as specified, but empty"),
             Verdict::Answered { status, .. } => format!("{status}, as specified"),
             Verdict::Refuted(how) => format!("DIFFERS: {how}"),
-            Verdict::NotChecked(why) => format!("not checked: {why}"),
+            Verdict::NotChecked(why) | Verdict::Unanswered(why) => format!("not checked: {why}"),
         };
         let inferred = if self.inferred { " (inferred)" } else { "" };
         writeln!(f, "{}{inferred}: {said}", self.operation)?;
         for ((path, what), times) in &self.comparison.differences {
             let often = if *times > 1 { format!(" ({times} times)") } else { String::new() };
             writeln!(f, "  {path}: {what}{often}")?;
+        }
+        for field in self.comparison.optional() {
+            writeln!(f, "  optional: {field}")?;
         }
         let unseen: Vec<&str> = self.comparison.never_seen().collect();
         if !unseen.is_empty() {

@@ -51,6 +51,15 @@ impl Spec {
         Some(Response { named: named.is_some(), schema: content.map(|media| &media["schema"]), response })
     }
 
+    /// Whether any answer is specified to have the header.
+    pub fn has_header(&self, name: &str) -> bool {
+        let methods = self.paths().values().filter_map(Value::as_object).flat_map(Map::values);
+        let responses =
+            methods.filter_map(|operation| operation["responses"].as_object()).flat_map(Map::values);
+        let headers = responses.filter_map(|response| self.resolve(response)["headers"].as_object());
+        headers.flat_map(Map::keys).any(|specified| specified.eq_ignore_ascii_case(name))
+    }
+
     /// Compares a value with a schema.
     pub fn compare(&self, schema: &Value, value: &Value) -> Comparison {
         let mut comparison = Comparison::default();
@@ -105,14 +114,19 @@ impl Spec {
     }
 
     fn object(&self, schema: &Value, fields: &Map<String, Value>, at: &str, found: &mut Comparison) {
-        for required in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-            if !fields.contains_key(required) {
-                found.add(&format!("{at}.{required}"), What::Missing);
-            }
+        let required = || schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        for required in required().filter(|name| !fields.contains_key(*name)) {
+            found.add(&format!("{at}.{required}"), What::Missing);
         }
         let Some(declared) = schema["properties"].as_object() else { return };
-        for name in declared.keys() {
-            found.seen.entry(format!("{at}.{name}")).or_default().insert(fields.contains_key(name));
+        for (name, schema) in declared {
+            let seen = found.seen.entry(format!("{at}.{name}")).or_default();
+            match fields.get(name) {
+                Some(Value::Null) if self.resolve(schema)["nullable"] == true => seen.null += 1,
+                Some(_) => seen.there += 1,
+                None if required().any(|required| required == name) => seen.missing += 1,
+                None => seen.absent += 1,
+            }
         }
         for (name, value) in fields {
             match declared.get(name) {
@@ -164,8 +178,25 @@ impl Response<'_> {
 pub struct Comparison {
     /// What differs, where, and how often.
     pub differences: BTreeMap<(String, What), usize>,
-    /// Of each declared field of the objects that came, whether it was there, or was not.
-    seen: BTreeMap<String, BTreeSet<bool>>,
+    /// Of each declared field of the objects that came, in how many it was.
+    seen: BTreeMap<String, Seen>,
+}
+
+/// In how many objects a field was there with a value, was null, or was not there.
+#[derive(Clone, Copy, Debug, Default)]
+struct Seen {
+    there: usize,
+    /// As the specification allows.
+    null: usize,
+    /// As the specification allows.
+    absent: usize,
+    missing: usize,
+}
+
+impl Seen {
+    fn all(self) -> usize {
+        self.there + self.null + self.absent + self.missing
+    }
 }
 
 impl Comparison {
@@ -177,8 +208,12 @@ impl Comparison {
         for (difference, times) in other.differences {
             *self.differences.entry(difference).or_default() += times;
         }
-        for (field, seen) in other.seen {
-            self.seen.entry(field).or_default().extend(seen);
+        for (field, more) in other.seen {
+            let seen = self.seen.entry(field).or_default();
+            seen.there += more.there;
+            seen.null += more.null;
+            seen.absent += more.absent;
+            seen.missing += more.missing;
         }
     }
 
@@ -194,7 +229,19 @@ impl Comparison {
 
     /// Declared fields that were in none of the objects that could have had them.
     pub fn never_seen(&self) -> impl Iterator<Item = &str> {
-        self.seen.iter().filter(|(_, seen)| !seen.contains(&true)).map(|(field, _)| field.as_str())
+        self.seen.iter().filter(|(_, seen)| seen.there + seen.null == 0).map(|(field, _)| field.as_str())
+    }
+
+    /// Fields that were null, or absent in only some of the objects, as the specification allows; and how often.
+    pub fn optional(&self) -> impl Iterator<Item = String> {
+        let partly = |seen: &Seen| seen.null > 0 || seen.absent > 0 && seen.there > 0;
+        self.seen.iter().filter(move |(_, seen)| partly(seen)).map(|(field, seen)| {
+            let counts = [("null", seen.null), ("absent", seen.absent)];
+            let counts = counts.iter().filter(|(_, count)| *count > 0);
+            let counts: Vec<String> =
+                counts.map(|(how, count)| format!("{how} in {count} of {}", seen.all())).collect();
+            format!("{field}: {}", counts.join(", "))
+        })
     }
 
     fn is_of_another_type(&self, at: &str) -> bool {

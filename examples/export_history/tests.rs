@@ -1,5 +1,6 @@
 use super::*;
 use kaiwa::sandbox::tascha::{Key, User};
+use std::collections::HashSet;
 use std::future::ready;
 
 /// Three rooms of two pages each.
@@ -10,9 +11,14 @@ async fn sandbox() -> Sandbox {
     Sandbox::builder().tascha(seed).start().await.expect("a sandbox")
 }
 
+/// A file that is not there yet.
+fn path(name: &str) -> PathBuf {
+    env::temp_dir().join(format!("kaiwa-{}-{name}.jsonl", std::process::id()))
+}
+
 /// The beginning of an export into a file that is not there yet.
 fn export(name: &str) -> (Export, PathBuf) {
-    let path = env::temp_dir().join(format!("kaiwa-{}-{name}.jsonl", std::process::id()));
+    let path = path(name);
     let export = Export::open(&path).expect("a new file");
     (export, path)
 }
@@ -48,4 +54,71 @@ async fn it_can_be_stopped_while_it_waits_for_a_room() {
     let ended = export.run(&sandbox.client().tascha).await.expect("the file takes it");
     assert!(matches!(ended, Ended::Stopped));
     fs::remove_file(&export.beside).and_then(|()| fs::remove_file(&path)).expect("they are there");
+}
+
+/// What a kill can leave, from the very beginning on, and that the next run makes a whole export of it.
+#[tokio::test]
+async fn an_export_that_was_killed_at_any_moment_goes_on() {
+    let sandbox = sandbox().await;
+    let client = sandbox.client().tascha;
+    let nothing = serde_json::to_vec(&At::default()).expect("JSON");
+    let half = At { bytes: 4, ..At::default() };
+    let half = serde_json::to_vec(&half).expect("JSON");
+    // The output, the checkpoint, and the checkpoint by its other name.
+    let left: [(&str, Option<&[u8]>, Option<&[u8]>, Option<&[u8]>); 7] = [
+        ("nothing", None, None, None),
+        ("half a checkpoint", None, None, Some(&nothing[..9])),
+        ("a checkpoint", None, Some(&nothing), None),
+        ("an empty output", Some(b""), Some(&nothing), None),
+        ("what an earlier version left", Some(b""), None, None),
+        ("a line that is not saved", Some(b"{\"kin"), Some(&nothing), Some(&half)),
+        ("a line that is", Some(b"{}\n\n{\"kind"), Some(&half), None),
+    ];
+    for (what, output, checkpoint, new) in left {
+        let path = path(&what.replace(' ', "-"));
+        let beside = PathBuf::from(format!("{}.checkpoint", path.display()));
+        for (file, content) in [(&path, output), (&beside, checkpoint), (&beside.with_extension("new"), new)]
+        {
+            content.map_or(Ok(()), |content| fs::write(file, content)).expect("a file");
+        }
+        let mut export = Export::open(&path).unwrap_or_else(|error| panic!("{what}: {error}"));
+        let ended = export.run(&client).await.expect("the file takes it");
+        assert!(matches!(ended, Ended::Complete), "{what}");
+        export.save().expect("the file takes it");
+        let lines = fs::read_to_string(&path).expect("an output");
+        let lines: Vec<&str> = lines.lines().filter(|line| line.contains("kind")).collect();
+        assert_eq!((lines.len(), lines.iter().collect::<HashSet<_>>().len()), (903, 903), "{what}");
+        fs::remove_file(&beside).expect("it is there");
+        let error = Export::open(&path).err().expect("it is complete");
+        assert!(error.to_string().contains("is complete"), "{error}");
+        fs::remove_file(&path).expect("it is there");
+    }
+}
+
+#[tokio::test]
+async fn an_output_that_has_lost_something_is_left_alone() {
+    let path = path("lost");
+    let beside = PathBuf::from(format!("{}.checkpoint", path.display()));
+    let kept = serde_json::to_vec(&At { bytes: 7, ..At::default() }).expect("JSON");
+    fs::write(&beside, kept).expect("a file");
+    for output in [None, Some("{}\n")] {
+        output.map_or(Ok(()), |output| fs::write(&path, output)).expect("a file");
+        let error = Export::open(&path).err().expect("it is too short");
+        assert!(error.to_string().contains("has lost what"), "{error}");
+        assert_eq!(fs::read_to_string(&path).ok().as_deref(), output);
+    }
+    fs::remove_file(&beside).and_then(|()| fs::remove_file(&path)).expect("they are there");
+}
+
+/// The checkpoint comes first: an output that cannot be made leaves one.
+#[cfg(unix)]
+#[tokio::test]
+async fn there_is_a_checkpoint_before_there_is_an_output() {
+    let path = path("first");
+    let nowhere = env::temp_dir().join(format!("kaiwa-{}-no-folder", std::process::id())).join("output");
+    std::os::unix::fs::symlink(nowhere, &path).expect("a link");
+    Export::open(&path).err().expect("nothing can be made there");
+    let beside = PathBuf::from(format!("{}.checkpoint", path.display()));
+    assert!(beside.exists());
+    fs::remove_file(&beside).and_then(|()| fs::remove_file(&path)).expect("they are there");
 }

@@ -43,6 +43,15 @@ impl Error {
             (ErrorKind::RepeatedCursor, ..) => {
                 "The list was left there, so that it is not gone through for ever; begin it again later."
             }
+            (ErrorKind::GaveUp { .. }, ..) => {
+                "The stream has ended; once the cause is gone, its checkpoint resumes it."
+            }
+            (ErrorKind::EmptyPages { .. }, ..) => {
+                "The stream has ended, in case the list has no end; its checkpoint goes on after these pages."
+            }
+            (ErrorKind::PlaceLost, ..) => {
+                "Where to go on cannot be known, and nothing was yielded so that nothing is missed: begin the list again, without the checkpoint."
+            }
             (_, Outcome::Rejected, Some(400)) => "It was not done; correct what the service names.",
             (_, Outcome::Rejected, Some(401)) => "It was not done; check the credential.",
             (_, Outcome::Rejected, Some(403)) => {

@@ -181,6 +181,21 @@ pub enum ErrorKind {
         /// What came in its place.
         found: String,
     },
+    /// A stream of a list failed too often in a row, and has ended. Each of the failures was yielded before.
+    #[error("given up after {failures} failures in a row")]
+    GaveUp {
+        /// How many there were.
+        failures: u32,
+    },
+    /// The service went on from page to page without anything new, and the stream has ended.
+    #[error("{pages} pages in a row had nothing new")]
+    EmptyPages {
+        /// How many there were.
+        pages: usize,
+    },
+    /// None of the items that a stream or its checkpoint remembers is in the list any more, and the stream has ended.
+    #[error("none of the items yielded last is in the list any more")]
+    PlaceLost,
     /// The answer is not of the shape that was expected.
     #[error("the answer does not decode{}: {problem}", at(path))]
     Decode {

@@ -23,7 +23,8 @@ fn size(limit: &mut Option<i64>, grown: u32, least: i64) -> Asked {
     Asked { rows: u64::try_from(rows).ok(), offset: 0 }
 }
 
-/// An id that the page includes comes again as the first row, so that a page of one row would bring nothing new.
+/// An id that the page includes comes again as the first row, and so does a row before a position, so that a page of one
+/// row would bring nothing new.
 const WITH_THE_EDGE: i64 = 2;
 
 fn before(place: &Place, modified: &mut Option<String>, transport: &Transport) -> Result<(), InvalidInput> {
@@ -156,6 +157,7 @@ impl Paged for SearchBoards {
             _ => return Err(Place::foreign()),
         }
         let offset = self.offset.and_then(|offset| u64::try_from(offset).ok()).unwrap_or(0);
-        Ok(Asked { offset, ..size(&mut self.limit, grown, 1) })
+        let least = if *place == Place::Start { 1 } else { WITH_THE_EDGE };
+        Ok(Asked { offset, ..size(&mut self.limit, grown, least) })
     }
 }

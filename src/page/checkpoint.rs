@@ -13,10 +13,6 @@ use std::iter;
 /// The version of the form that checkpoints are kept in.
 const VERSION: u32 = 1;
 
-/// How close to the beginning of its page an item is still served by asking for the page before as well. A list whose
-/// cursors are positions moves up when something before is removed, and what followed the item may be there then.
-const NEAR_THE_EDGE: usize = 32;
-
 /// The parameters that say where a list begins, rather than which list it is.
 const START: [&str; 6] = ["cursor", "modified", "message_id", "file_id", "user", "offset"];
 
@@ -42,6 +38,13 @@ pub struct Checkpoint {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     start: String,
     pub(super) place: Place,
+    /// Where the page before begins, for lists that cannot be entered at any item: what followed the item can have moved
+    /// up to there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) before: Option<Place>,
+    /// Whether the place is not that of the item, but after it and after pages without anything new.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) passed: bool,
     /// How many items were yielded, on all streams that led here.
     pub(super) count: u64,
     /// The keys of the items yielded last, oldest first.
@@ -127,6 +130,8 @@ pub(super) fn digest<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> Strin
 pub(super) struct Progress {
     identity: Identity,
     place: Place,
+    before: Option<Place>,
+    passed: bool,
     count: u64,
     recent: VecDeque<Key>,
 }
@@ -139,30 +144,58 @@ pub(super) struct PageAt {
     pub(super) before: Option<Place>,
     /// How many keys to remember.
     pub(super) window: usize,
+    /// Whether it is the last of so many pages without anything new that a stream goes on from it, and not from the last
+    /// item, or it would never get past them.
+    pub(super) barren: bool,
 }
 
 impl Progress {
     pub(super) fn new(identity: Identity, from: Option<&Checkpoint>) -> Self {
-        let (place, count, recent) = match from {
-            Some(from) => {
-                (from.place.clone(), from.count, from.recent.iter().map(|key| key.as_str().into()).collect())
+        match from {
+            Some(from) => Self {
+                identity,
+                place: from.place.clone(),
+                before: from.before.clone(),
+                passed: from.passed,
+                count: from.count,
+                recent: from.recent.iter().map(|key| key.as_str().into()).collect(),
+            },
+            None => {
+                let (place, recent) = (Place::Start, VecDeque::new());
+                Self { identity, place, before: None, passed: false, count: 0, recent }
             }
-            None => (Place::Start, 0, VecDeque::new()),
-        };
-        Self { identity, place, count, recent }
+        }
     }
 
-    /// The item at `index` of a page was yielded. `after` is where a page begins that has all that follow it.
-    pub(super) fn passed(&mut self, page: &PageAt, index: usize, key: Option<Key>, after: Option<Place>) {
+    /// An item of a page was yielded. `after` is where a page begins that has all that follow it.
+    pub(super) fn item(&mut self, page: &PageAt, key: Option<Key>, after: Option<Place>) {
         self.count = self.count.saturating_add(1);
-        self.place = match (after, &page.before) {
-            (Some(after), _) => after,
-            (None, Some(before)) if index < NEAR_THE_EDGE => before.clone(),
-            (None, _) => page.place.clone(),
-        };
+        self.passed = false;
+        match after {
+            Some(after) => (self.place, self.before) = (after, None),
+            None => self.reached(page),
+        }
         self.recent.extend(key);
         while self.recent.len() > page.window {
             self.recent.pop_front();
+        }
+    }
+
+    /// A page was yielded that had nothing new.
+    pub(super) fn empty_page(&mut self, page: &PageAt) {
+        if page.barren {
+            self.passed = true;
+            self.reached(page);
+        }
+    }
+
+    fn reached(&mut self, page: &PageAt) {
+        // The same for every item of the page.
+        if self.place != page.place {
+            self.place = page.place.clone();
+        }
+        if self.before != page.before {
+            self.before = page.before.clone();
         }
     }
 
@@ -173,6 +206,8 @@ impl Progress {
             list: self.identity.list.clone(),
             start: self.identity.start.clone(),
             place: self.place.clone(),
+            before: self.before.clone(),
+            passed: self.passed,
             count: self.count,
             recent: self.recent.iter().map(|key| key.to_string()).collect(),
         }
@@ -205,21 +240,27 @@ mod tests {
     }
 
     #[test]
-    fn progress_names_the_page_before_near_the_edge_and_the_place_after_an_item_if_there_is_one() {
+    fn progress_names_the_page_and_the_one_before_or_the_place_after_an_item_if_there_is_one() {
         let identity =
             Identity { operation: "GET /rooms".to_owned(), list: String::new(), start: String::new() };
         let mut progress = Progress::new(identity, None);
         assert_eq!(progress.checkpoint().place, Place::Start);
         let cursor = |text: &str| Place::Cursor(text.to_owned());
-        let page = PageAt { place: cursor("b"), before: Some(cursor("a")), window: 2 };
-        progress.passed(&page, 0, Some(Arc::from("1")), None);
-        assert_eq!(progress.checkpoint().place, cursor("a"));
-        progress.passed(&page, NEAR_THE_EDGE, Some(Arc::from("2")), None);
-        assert_eq!(progress.checkpoint().place, cursor("b"));
-        progress.passed(&page, 40, Some(Arc::from("3")), Some(Place::Id(3)));
+        let page = PageAt { place: cursor("b"), before: Some(cursor("a")), window: 2, barren: false };
+        progress.item(&page, Some(Arc::from("1")), None);
         let checkpoint = progress.checkpoint();
-        assert_eq!((checkpoint.place.clone(), checkpoint.count()), (Place::Id(3), 3));
-        assert_eq!(checkpoint.last(), Some("3"));
+        assert_eq!((checkpoint.place, checkpoint.before), (cursor("b"), Some(cursor("a"))));
+        let empty = PageAt { place: cursor("c"), before: Some(cursor("b")), window: 2, barren: false };
+        progress.empty_page(&empty);
+        assert_eq!(progress.checkpoint().place, cursor("b"));
+        progress.empty_page(&PageAt { barren: true, ..empty });
+        let checkpoint = progress.checkpoint();
+        assert_eq!((checkpoint.place, checkpoint.passed), (cursor("c"), true));
+        progress.item(&page, Some(Arc::from("2")), None);
+        progress.item(&page, Some(Arc::from("3")), Some(Place::Id(3)));
+        let checkpoint = progress.checkpoint();
+        assert_eq!((checkpoint.place.clone(), checkpoint.before.clone()), (Place::Id(3), None));
+        assert_eq!((checkpoint.count(), checkpoint.last()), (3, Some("3")));
         assert_eq!(checkpoint.recent.len(), 2);
     }
 }

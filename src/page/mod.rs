@@ -17,10 +17,13 @@
 //!
 //! [`guide::paging`](crate::guide::paging) tells what each service can and cannot promise.
 
+mod backoff;
 mod checkpoint;
+mod cursors;
 mod lenient;
 mod place;
 mod read_ahead;
+mod search;
 mod stream;
 mod walk;
 

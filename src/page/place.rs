@@ -36,6 +36,16 @@ impl Walk {
     pub(crate) fn enters_anywhere(self) -> bool {
         !matches!(self, Self::Cursor | Self::Grouped)
     }
+
+    /// How many items a list may have gained or lost unnoticed, at the least.
+    pub(crate) fn slack(self) -> usize {
+        match self {
+            // What is written on a board that was yielded moves the board to the front, with all that is unread on it,
+            // and the items that come in front are met. A page has any number of rows, so that pages are no measure.
+            Self::Grouped => 4096,
+            _ => 64,
+        }
+    }
 }
 
 /// Where a page begins.
@@ -138,10 +148,13 @@ impl Place {
         InvalidInput::new("checkpoint", "names a place that the list cannot have")
     }
 
-    /// The place a second further on, past all rows that share the second.
-    pub(crate) fn step(&self) -> Option<Self> {
+    /// The place just past the row, or the rows of one second, that the page has again: there a page of a single row
+    /// brings something new.
+    pub(crate) fn step(&self, walk: Walk) -> Option<Self> {
         match self {
             Self::Before(second) => Some(Self::Before(second.saturating_sub(1))),
+            Self::Id(id) if walk == Walk::Downwards => id.checked_sub(1).filter(|id| *id > 0).map(Self::Id),
+            Self::Id(id) => id.checked_add(1).map(Self::Id),
             _ => None,
         }
     }
@@ -150,22 +163,27 @@ impl Place {
 /// The keys of the items met last.
 ///
 /// It is what makes pages that overlap harmless: an item whose key is in here is not new.
+///
+/// Those that a checkpoint names are remembered as long as the stream that it resumes: what has come among them is yielded,
+/// and must not crowd them out before they are met.
 #[derive(Debug)]
 pub(crate) struct Window {
+    resumed: Vec<Key>,
     order: VecDeque<Key>,
     known: HashSet<Key>,
     size: usize,
+    slack: usize,
 }
 
-/// How many items a list may have gained or lost unnoticed, at the least.
-pub(crate) const SLACK: usize = 64;
-
 impl Window {
-    pub(crate) fn new(keys: impl IntoIterator<Item = Key>) -> Self {
-        let mut window = Self { order: VecDeque::new(), known: HashSet::new(), size: usize::MAX };
-        keys.into_iter().for_each(|key| window.insert(&key));
-        window.size = window.order.len().max(SLACK);
-        window
+    pub(crate) fn new(keys: impl IntoIterator<Item = Key>, slack: usize) -> Self {
+        let resumed: Vec<Key> = keys.into_iter().collect();
+        let known = resumed.iter().cloned().collect();
+        Self { resumed, order: VecDeque::new(), known, size: slack, slack }
+    }
+
+    fn place(&self, key: &str) -> Option<usize> {
+        self.resumed.iter().chain(&self.order).position(|known| **known == *key)
     }
 
     pub(crate) fn contains(&self, key: &str) -> bool {
@@ -174,8 +192,27 @@ impl Window {
 
     /// Whether `second` was met right after `first`.
     pub(crate) fn adjacent(&self, first: &str, second: &str) -> bool {
-        let place = self.order.iter().position(|key| **key == *first);
-        place.and_then(|place| self.order.get(place + 1)).is_some_and(|next| **next == *second)
+        self.place(first).zip(self.place(second)).is_some_and(|(first, second)| first + 1 == second)
+    }
+
+    /// Whether both were met, `first` before `second`.
+    pub(crate) fn precedes(&self, first: &str, second: &str) -> bool {
+        self.place(first).zip(self.place(second)).is_some_and(|(first, second)| first < second)
+    }
+
+    /// The first row of a page that was met before, if the page joins on to what was met: if that is its very first row,
+    /// or the first of two in the order in which they were met. A single one further down could have moved there.
+    pub(crate) fn joins<'a>(&self, rows: impl Iterator<Item = Option<&'a Key>>) -> Option<usize> {
+        let mut before: Option<(usize, &Key)> = None;
+        for (row, key) in rows.enumerate() {
+            let Some(key) = key.filter(|key| self.contains(key)) else { continue };
+            match before {
+                _ if row == 0 => return Some(0),
+                Some((first, before)) if self.precedes(before, key) => return Some(first),
+                _ => before = Some((row, key)),
+            }
+        }
+        None
     }
 
     pub(crate) fn insert(&mut self, key: &Key) {
@@ -191,12 +228,12 @@ impl Window {
 
     /// Makes room for a page of `rows`: two of the largest, since a page can come again as the next one is asked for.
     pub(crate) fn fit(&mut self, rows: usize) -> usize {
-        self.size = self.size.max(rows.saturating_mul(2).saturating_add(SLACK));
+        self.size = self.size.max(rows.saturating_mul(2).saturating_add(self.slack));
         self.size
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.order.len()
+        self.known.len()
     }
 }
 
@@ -207,13 +244,19 @@ mod tests {
 
     #[test]
     fn a_window_forgets_the_oldest_and_remembers_two_pages() {
-        let mut window = Window::new([]);
+        let mut window = Window::new([], 64);
         window.fit(100);
         let keys: Vec<Key> = (0..1000).map(|number: u32| Arc::from(number.to_string())).collect();
         keys.iter().for_each(|key| window.insert(key));
         assert!(!window.contains("735") && window.contains("736") && window.contains("999"));
         assert!(window.adjacent("800", "801") && !window.adjacent("801", "800"));
+        assert!(window.precedes("800", "900") && !window.precedes("900", "800"));
+        assert!(!window.precedes("7", "900"), "it is forgotten");
         assert_eq!(window.len(), 264);
+        let mut resumed = Window::new(keys[..100].iter().cloned(), 64);
+        keys[100..].iter().for_each(|key| resumed.insert(key));
+        assert!(resumed.contains("0") && resumed.contains("99") && !resumed.contains("100"));
+        assert!(resumed.precedes("99", "999"));
     }
 
     #[test]

@@ -17,9 +17,10 @@ use std::vec;
 
 /// The pages of a list: [`Request::pages`](crate::Request::pages).
 ///
-/// An error is yielded once, and does not end the stream: polled again, it goes on with the page that failed. Whoever
-/// does so without end should wait in between. Only after [`RepeatedCursor`](crate::ErrorKind::RepeatedCursor), and
-/// if the runtime was stopped, there is nothing to go on with. Dropping the stream stops what it has under way.
+/// An error is yielded once. Polled again, the stream waits for a while, twice as long after each failure, and asks again
+/// for the page that failed. After 8 failures in a row it yields one last error, [`GaveUp`](crate::ErrorKind::GaveUp),
+/// and ends; [`guide::paging`](crate::guide::paging#when-something-fails) has the other errors that are the last.
+/// Dropping the stream stops what it has in flight.
 #[must_use = "nothing is sent until the stream is polled"]
 pub struct Pages<E: Paged> {
     source: Source<E>,
@@ -28,9 +29,10 @@ pub struct Pages<E: Paged> {
 
 /// The items of a list: [`Request::stream`](crate::Request::stream).
 ///
-/// An error is yielded once, and does not end the stream: polled again, it goes on with the page that failed. Whoever
-/// does so without end should wait in between. Only after [`RepeatedCursor`](crate::ErrorKind::RepeatedCursor), and
-/// if the runtime was stopped, there is nothing to go on with. Dropping the stream stops what it has under way.
+/// An error is yielded once. Polled again, the stream waits for a while, twice as long after each failure, and asks again
+/// for the page that failed. After 8 failures in a row it yields one last error, [`GaveUp`](crate::ErrorKind::GaveUp),
+/// and ends; [`guide::paging`](crate::guide::paging#when-something-fails) has the other errors that are the last.
+/// Dropping the stream stops what it has in flight.
 #[must_use = "nothing is sent until the stream is polled"]
 pub struct Items<E: Paged> {
     source: Source<E>,
@@ -47,7 +49,8 @@ pub struct Items<E: Paged> {
 struct Rest<T> {
     at: PageAt,
     rows: Zip<vec::IntoIter<T>, vec::IntoIter<Mark>>,
-    index: usize,
+    /// Whether it had none from the start.
+    empty: bool,
 }
 
 /// Some items of a list.
@@ -80,8 +83,11 @@ impl<E: Paged> Stream for Pages<E> {
         let fetched = ready!(source.poll_page(context));
         Poll::Ready(fetched.transpose().map(|page| {
             let page = page?;
-            for (index, mark) in page.marks.into_iter().enumerate() {
-                progress.passed(&page.at, index, mark.key, mark.after);
+            if page.marks.is_empty() {
+                progress.empty_page(&page.at);
+            }
+            for mark in page.marks {
+                progress.item(&page.at, mark.key, mark.after);
             }
             Ok(page.response)
         }))
@@ -134,19 +140,27 @@ impl<E: Paged> Items<E> {
             let Some(page) = ready!(self.source.poll_page(context))? else { return Poll::Ready(Ok(false)) };
             let rows = page.response.into_inner().into_iter().zip(page.marks);
             self.held += rows.len();
-            self.pages.push_back(Rest { at: page.at, rows, index: 0 });
+            self.pages.push_back(Rest { at: page.at, empty: rows.len() == 0, rows });
+            // Pages without anything new are not kept for longer than those before them.
+            self.drop_spent();
         }
         Poll::Ready(Ok(true))
     }
 
     fn hand_out(&mut self) -> Option<E::Item> {
-        loop {
-            let Rest { at, rows, index } = self.pages.front_mut()?;
-            if let Some((item, mark)) = rows.next() {
-                self.progress.passed(at, *index, mark.key, mark.after);
-                *index += 1;
-                self.held -= 1;
-                return Some(item);
+        self.drop_spent();
+        let Rest { at, rows, .. } = self.pages.front_mut()?;
+        let (item, mark) = rows.next()?;
+        self.progress.item(at, mark.key, mark.after);
+        self.held -= 1;
+        Some(item)
+    }
+
+    /// Drops the pages at the front that have nothing left.
+    fn drop_spent(&mut self) {
+        while let Some(page) = self.pages.front().filter(|page| page.rows.len() == 0) {
+            if page.empty {
+                self.progress.empty_page(&page.at);
             }
             self.pages.pop_front();
         }

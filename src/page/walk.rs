@@ -1,15 +1,17 @@
 //! From one page to the next.
 
+use super::backoff::Failures;
 use super::checkpoint::{Checkpoint, Identity, PageAt};
-use super::place::{Asked, Mark, Place, Walk, Window};
+use super::cursors::Cursors;
+use super::place::{Asked, Key, Mark, Place, Walk, Window};
+use super::search::{Found, Search};
 use super::{List, Paged};
 use crate::error::{Call, Error, ErrorKind, Outcome};
 use crate::request::Request;
 use crate::response::Response;
 use crate::transport::Plan;
 use crate::transport::check::InvalidInput;
-use std::collections::{HashSet, VecDeque};
-use std::hash::{BuildHasher, RandomState};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// How many times a page may be asked for twice as large: to 65,536 times the usual size.
@@ -18,7 +20,24 @@ const MOST_GROWN: u32 = 16;
 /// How many rows of the page before a page that goes by its position has again.
 const OVERLAP: u64 = 8;
 
+/// The same for the first page of a stream that was stopped: more can have happened until then.
+const OVERLAP_ACROSS_A_STOP: u64 = 32;
+
+/// So many pages in a row without anything new are taken for a list without an end.
+const MOST_BARREN: usize = 1000;
+
 /// Fetches the pages of a list, one after the other.
+///
+/// ```text
+///            ┌── a page with news ──┐
+///            ▼                      │        no news, full          no news, not full
+///   Going: ask for the page at `place` ───▶ the same, larger ───▶ just past the second or the id ───▶ Ended
+///      │ ▲                                    (`grown`)                    (`stepped`)
+///      │ └── found ── Going, with `search`: the page does not join on to what was yielded
+///      │                  └── not found ──▶ Last(error)
+///      ├── 8 failures in a row, 1,000 pages without news, a circle ──▶ Last(error) ── yielded ──▶ Ended
+///      └── no cursor, no rows ──▶ Ended
+/// ```
 pub(super) struct Walker<E> {
     request: Request<E>,
     pub(super) identity: Identity,
@@ -28,21 +47,36 @@ pub(super) struct Walker<E> {
     grown: u32,
     /// The items met so far, on this stream and before it.
     seen: Window,
+    /// How many items were met so far, on this stream and before it.
+    count: u64,
     /// The cursors, or the names that pages begin after, met so far on this stream.
     cursors: Cursors,
     /// Whether the next page is one that was begun before the stream.
     resuming: bool,
-    /// Whether the place was moved past a second without anything new since.
-    stepped: bool,
+    /// The last row of the page that was stepped past, if nothing has come since: the service may not heed the place.
+    stepped: Option<Key>,
+    /// The group whose last change is the place.
+    group: Option<u64>,
+    /// How many rows the last page had: a service can give fewer than it is asked for, or more.
+    came: Option<u64>,
+    /// Whether the next page begins right at its position, as the last one had nothing beyond.
+    exact: bool,
+    /// How many rows that were known came in a row, on pages without anything new.
+    stale_rows: usize,
+    /// How many pages came in a row without anything new, and how many may.
+    barren: usize,
+    most_barren: usize,
+    search: Option<Search>,
+    failures: Failures,
     stage: Stage,
     pub(super) from: Option<Box<Checkpoint>>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Debug)]
 enum Stage {
     Going,
-    /// The service has named a page as the next one that it has named before.
-    Circle,
+    /// An error is to be yielded, and then nothing more.
+    Last(Error),
     Ended,
 }
 
@@ -54,19 +88,37 @@ pub(super) struct Page<T> {
     pub(super) at: PageAt,
 }
 
+/// What came for a page, in the order of the list.
+struct Came<T> {
+    response: Response<()>,
+    rows: Vec<(Mark, T)>,
+    cursor: Option<String>,
+    asked: Asked,
+}
+
 impl<E: Paged> Walker<E> {
     pub(super) fn new(request: Request<E>) -> Box<Self> {
         let identity = Identity::of(&request);
+        let slack = request.endpoint.walk().slack();
         Box::new(Self {
             request,
             identity,
             place: Place::Start,
             before: None,
             grown: 0,
-            seen: Window::new([]),
+            seen: Window::new([], slack),
+            count: 0,
             cursors: Cursors::default(),
             resuming: false,
-            stepped: false,
+            stepped: None,
+            group: None,
+            came: None,
+            exact: false,
+            stale_rows: 0,
+            barren: 0,
+            most_barren: MOST_BARREN,
+            search: None,
+            failures: Failures::default(),
             stage: Stage::Going,
             from: None,
         })
@@ -76,53 +128,68 @@ impl<E: Paged> Walker<E> {
         let mut walker = Self::new(request);
         walker.identity.check(checkpoint, &walker.request)?;
         walker.place = checkpoint.place.clone();
-        walker.seen = Window::new(checkpoint.recent.iter().map(|key| Arc::from(key.as_str())));
-        walker.resuming = true;
-        if let Place::Cursor(at) | Place::Name(at) = &walker.place {
-            walker.cursors.met(at);
-        }
+        walker.before = checkpoint.before.clone();
+        walker.count = checkpoint.count;
+        let keys = checkpoint.recent.iter().map(|key| Arc::from(key.as_str()));
+        walker.seen = Window::new(keys, walker.request.endpoint.walk().slack());
+        walker.resuming = !checkpoint.passed;
+        // On smaller pages than before, each can have a single one of the items that are known.
+        walker.most_barren += walker.seen.len();
+        walker.begin_cursors();
         walker.from = Some(Box::new(checkpoint.clone()));
         Ok(walker)
     }
 
+    fn begin_cursors(&mut self) {
+        self.cursors = Cursors::default();
+        if let Place::Cursor(at) | Place::Name(at) = &self.place {
+            self.cursors.met(at);
+        }
+    }
+
     /// The next page that has anything new, or that comes with a cursor; `None` at the end of the list.
     ///
-    /// After an error it can be called again, and goes on with the page that failed.
+    /// After an error it can be called again, and goes on with the page that failed, if any can come.
     pub(super) async fn fetch(&mut self) -> Result<Option<Page<E::Item>>, Error> {
         loop {
-            match self.stage {
-                Stage::Going => {}
+            match std::mem::replace(&mut self.stage, Stage::Ended) {
+                Stage::Going => self.stage = Stage::Going,
+                Stage::Last(error) => return Err(error),
                 Stage::Ended => return Ok(None),
-                Stage::Circle => {
-                    self.stage = Stage::Ended;
-                    return Err(self.circle());
-                }
             }
-            if let Some(page) = self.turn().await? {
-                return Ok(Some(page));
+            let clock = Arc::clone(&self.request.transport.settings.clock);
+            self.failures.wait(&*clock).await;
+            match self.turn().await {
+                Ok(page) => {
+                    self.failures.clear();
+                    if page.is_some() {
+                        return Ok(page);
+                    }
+                }
+                Err(error) => {
+                    if error.is_invalid_input() {
+                        // It would be refused again.
+                        self.stage = Stage::Ended;
+                    } else if self.failures.record(&error, clock.now()) {
+                        let kind = ErrorKind::GaveUp { failures: Failures::MOST };
+                        self.stage = Stage::Last(self.error(kind, error.outcome()));
+                    }
+                    return Err(error);
+                }
             }
         }
     }
 
-    /// Fetches one page, and moves on. `None` if it had nothing to tell.
+    /// Fetches one page, and moves on. `None` if it had nothing to yield.
     ///
     /// Nothing changes before the last thing that can fail has succeeded, so that a failure leaves no trace.
     async fn turn(&mut self) -> Result<Option<Page<E::Item>>, Error> {
         let walk = self.request.endpoint.walk();
-        let (request, asked) =
-            self.prepare().map_err(|invalid| Plan::of(&self.request.endpoint).refused(invalid))?;
-        let (mut rows, mut cursor) = (Vec::new(), None);
-        let answer = request.send().await?.map(|output| {
-            let (items, next) = <E as List>::rows(output);
-            let marked = |item| (self.request.endpoint.mark(&item), item);
-            // A mark can hold a time that has yet to be read, in the zone of the service.
-            rows = self.request.transport.in_zone(|| items.into_iter().map(marked).collect());
-            cursor = next.filter(|cursor| !cursor.is_empty());
-        });
-        arrange(walk, &asked, &mut rows);
+        let came = self.ask(walk).await?;
+        let Some(in_front) = self.join(walk, &came) else { return Ok(None) };
+        let Came { response, rows, cursor, asked } = came;
 
         let begun = self.resuming && !walk.enters_anywhere();
-        let in_front = if begun { self.added_in_front(&rows) } else { 0 };
         let mut keys = HashSet::new();
         let fresh: Vec<bool> = rows
             .iter()
@@ -138,38 +205,81 @@ impl<E: Paged> Walker<E> {
         };
         let news = fresh.contains(&true);
         let full = asked.rows.is_some_and(|asked| u64::try_from(count).is_ok_and(|count| count >= asked));
+        let known =
+            rows.iter().filter(|(mark, _)| mark.key.as_ref().is_some_and(|key| self.seen.contains(key)));
+        self.stale_rows = if news { 0 } else { self.stale_rows.saturating_add(known.count()) };
+        // Far more rows that are known than there are, though pages overlap and grow: the place is not heeded.
+        let circular = walk != Walk::Cursor && self.stale_rows > self.seen.len().saturating_mul(4);
+        let mut group = None;
         let next = match walk {
             Walk::Cursor => cursor.map_or(Next::End, |cursor| self.onward(walk, Place::Cursor(cursor))),
-            _ if news || begun && !rows.is_empty() => {
+            _ if circular => Next::End,
+            Walk::Offset => self.after_rows(&asked, rows.len(), news),
+            _ if rows.is_empty() || walk == Walk::Name && !news => Next::End,
+            _ => {
                 // A row that did not decode, or that has no time, may not say where it stands.
                 let last = rows.iter().rev().map(|(mark, _)| mark).find(|mark| mark.is_placed());
-                let follow = last.map(|last| E::follow(&self.request, last));
-                let place = match follow {
+                group = last.and_then(|mark| mark.group);
+                // The board that the page begins with is the one that it was asked for by.
+                let follow = last.filter(|_| news || begun || group.is_none() || group != self.group);
+                let place = match follow.map(|last| E::follow(&self.request, last)) {
                     Some(follow) => follow.await?,
                     None => None,
                 };
-                place.map_or(Next::Grow, |place| self.onward(walk, place))
+                match place.map_or(Next::Grow, |place| self.onward(walk, place)) {
+                    Next::Grow if news || begun || full => Next::Grow,
+                    // Full or not, this may be all that the service ever gives at once.
+                    Next::Grow => {
+                        let last = last.and_then(|mark| mark.key.clone());
+                        let step = self.place.step(walk).filter(|_| last.is_some() && last != self.stepped);
+                        self.stepped = last;
+                        step.map_or(Next::End, Next::Step)
+                    }
+                    further => further,
+                }
             }
-            _ if full => Next::Grow,
-            // Full or not, this may be all that the service ever gives at once, and as many may share the second.
-            _ if count > 1 && !self.stepped => self.place.step().map_or(Next::End, Next::Step),
-            _ => Next::End,
         };
 
         let page = PageAt {
             place: self.place.clone(),
             before: self.before.clone(),
             window: self.seen.fit(rows.len()),
+            barren: self.count_barren(news),
         };
+        self.came = u64::try_from(rows.len()).ok();
+        self.count += fresh.iter().map(|fresh| u64::from(*fresh)).sum::<u64>();
+        self.search = None;
+        if matches!(next, Next::Page(_)) {
+            self.group = group;
+        }
         self.advance(next);
+        if page.barren && matches!(self.stage, Stage::Going) {
+            let kind = ErrorKind::EmptyPages { pages: self.barren };
+            self.stage = Stage::Last(self.error(kind, Outcome::Applied));
+        }
         rows.iter().filter_map(|(mark, _)| mark.key.as_ref()).for_each(|key| self.seen.insert(key));
         if !news && walk != Walk::Cursor {
             return Ok(None);
         }
-        self.stepped = false;
+        self.stepped = None;
         let new_rows = rows.into_iter().zip(fresh).filter_map(|(row, fresh)| fresh.then_some(row));
         let (marks, items): (Vec<Mark>, Vec<E::Item>) = new_rows.unzip();
-        Ok(Some(Page { response: answer.map(|()| items), marks, at: page }))
+        Ok(Some(Page { response: response.map(|()| items), marks, at: page }))
+    }
+
+    async fn ask(&self, walk: Walk) -> Result<Came<E::Item>, Error> {
+        let (request, asked) =
+            self.prepare().map_err(|invalid| Plan::of(&self.request.endpoint).refused(invalid))?;
+        let (mut rows, mut cursor) = (Vec::new(), None);
+        let response = request.send().await?.map(|output| {
+            let (items, next) = <E as List>::rows(output);
+            let marked = |item| (self.request.endpoint.mark(&item), item);
+            // A mark can hold a time that has yet to be read, in the zone of the service.
+            rows = self.request.transport.in_zone(|| items.into_iter().map(marked).collect());
+            cursor = next.filter(|cursor| !cursor.is_empty());
+        });
+        arrange(walk, &asked, &mut rows);
+        Ok(Came { response, rows, cursor, asked })
     }
 
     fn prepare(&self) -> Result<(Request<E>, Asked), InvalidInput> {
@@ -180,12 +290,107 @@ impl<E: Paged> Walker<E> {
         };
         let prepared = seek(&self.place)?;
         // Items that were removed meanwhile have moved the others up, past the position; a few rows back they are met.
-        if let Place::Offset(offset) = self.place {
+        if let Place::Offset(offset) = self.place
+            && !self.exact
+            && self.search.is_none()
+        {
             let known = u64::try_from(self.seen.len()).unwrap_or(u64::MAX);
-            let overlap = OVERLAP.min(known).min(prepared.1.rows.unwrap_or(0) / 2);
-            return seek(&Place::Offset(offset.saturating_sub(overlap)));
+            let half = self.came.or(prepared.1.rows).unwrap_or(0) / 2;
+            let most = if self.resuming { OVERLAP_ACROSS_A_STOP } else { OVERLAP };
+            return seek(&Place::Offset(offset.saturating_sub(most.min(half.max(1)).min(known))));
         }
         Ok(prepared)
+    }
+
+    /// How many rows at the front are not to be yielded. `None` if the page does not join on to what was yielded, and
+    /// another is to be fetched.
+    fn join(&mut self, walk: Walk, came: &Came<E::Item>) -> Option<usize> {
+        let rows = &came.rows;
+        if self.search.is_some() {
+            return self.look(came);
+        }
+        let in_doubt = match (walk, &self.place) {
+            (Walk::Cursor, _) => self.resuming && self.seen.len() > 0,
+            (Walk::Offset, Place::Offset(offset)) => came.asked.offset < *offset,
+            _ => false,
+        };
+        let keys = || rows.iter().map(|(mark, _)| mark.key.as_ref());
+        if in_doubt {
+            if let Some(row) = self.seen.joins(keys()) {
+                return Some(row);
+            }
+            if let Some(before) = self.before.take() {
+                self.place = before;
+                self.begin_cursors();
+                return None;
+            }
+            self.search = Some(Search::default());
+            if self.place == Place::Start {
+                return self.look(came);
+            }
+            self.go_to(Place::Start);
+            return None;
+        }
+        Some(if self.resuming && walk == Walk::Grouped { self.added_in_front(rows) } else { 0 })
+    }
+
+    /// Looks on a page for what was yielded last, and moves on if it is not there.
+    fn look(&mut self, came: &Came<E::Item>) -> Option<usize> {
+        let search = self.search.as_mut()?;
+        let mut keys = came.rows.iter().map(|(mark, _)| mark.key.as_ref());
+        let repeats = search.repeats(keys.clone().next().flatten());
+        if let Some(row) = search.look(&self.place, &mut keys, &self.seen) {
+            return Some(row);
+        }
+        let endless = search.is_endless(self.count);
+        let next = match (&came.cursor, self.request.endpoint.walk()) {
+            _ if endless || repeats || came.rows.is_empty() && came.cursor.is_none() => None,
+            (Some(cursor), _) => Some(Place::Cursor(cursor.clone())),
+            (None, Walk::Offset) => Some(Place::Offset(came.end())),
+            (None, _) => None,
+        };
+        match next {
+            Some(Place::Cursor(cursor)) if self.cursors.met(&cursor) => {
+                self.stage = Stage::Last(self.error(ErrorKind::RepeatedCursor, Outcome::Applied));
+            }
+            Some(next) => self.before = Some(std::mem::replace(&mut self.place, next)),
+            None => self.end_search(endless),
+        }
+        None
+    }
+
+    fn end_search(&mut self, endless: bool) {
+        let all_remembered = u64::try_from(self.seen.len()).is_ok_and(|known| known >= self.count);
+        match self.search.take().unwrap_or_default().end() {
+            Found::One(place) => {
+                self.search = Some(Search::for_one());
+                self.go_to(place);
+            }
+            Found::Nothing => self.stage = Stage::Ended,
+            // Nothing that was ever yielded is there, so that all that is there is new.
+            Found::None if all_remembered && !endless => {
+                self.resuming = false;
+                self.go_to(Place::Start);
+            }
+            Found::None => self.stage = Stage::Last(self.error(ErrorKind::PlaceLost, Outcome::Applied)),
+        }
+    }
+
+    fn go_to(&mut self, place: Place) {
+        self.place = place;
+        self.before = None;
+        self.begin_cursors();
+    }
+
+    /// Where the page after one that goes by its position begins: after its rows, however many were asked for.
+    fn after_rows(&mut self, asked: &Asked, rows: usize, news: bool) -> Next {
+        let rows = u64::try_from(rows).unwrap_or(u64::MAX);
+        if rows == 0 {
+            return Next::End;
+        }
+        let end = Place::Offset(asked.offset.saturating_add(rows));
+        self.exact = !news && (rows == 1 || end == self.place);
+        Next::Page(end)
     }
 
     /// On to `place` if it is further on than this page.
@@ -196,8 +401,8 @@ impl<E: Paged> Walker<E> {
         let further = match (walk, &place) {
             (_, Place::Cursor(to) | Place::Name(to)) if self.cursors.met(to) => return Next::Circle,
             _ if self.place == Place::Start => true,
-            (Walk::Cursor | Walk::Name, _) => true,
-            (Walk::Upwards | Walk::Offset, _) => place > self.place,
+            (Walk::Cursor | Walk::Name | Walk::Offset, _) => true,
+            (Walk::Upwards, _) => place > self.place,
             (Walk::Downwards | Walk::Modified | Walk::Grouped, _) => place < self.place,
         };
         if further { Next::Page(place) } else { Next::Grow }
@@ -207,18 +412,29 @@ impl<E: Paged> Walker<E> {
         self.resuming = false;
         match next {
             Next::Page(place) => {
-                self.grown = 0;
+                (self.grown, self.stepped) = (0, None);
                 self.before = Some(std::mem::replace(&mut self.place, place));
             }
             Next::Step(place) => {
                 self.place = place;
                 self.grown = 0;
-                self.stepped = true;
             }
             Next::Grow if self.grown < MOST_GROWN => self.grown += 1,
             Next::Grow | Next::End => self.stage = Stage::Ended,
-            Next::Circle => self.stage = Stage::Circle,
+            Next::Circle => {
+                self.stage = Stage::Last(self.error(ErrorKind::RepeatedCursor, Outcome::Applied));
+            }
         }
+    }
+
+    /// Whether a page is the last of too many in a row without anything new.
+    fn count_barren(&mut self, news: bool) -> bool {
+        if news {
+            (self.barren, self.most_barren) = (0, MOST_BARREN);
+        } else {
+            self.barren += 1;
+        }
+        self.barren >= self.most_barren
     }
 
     /// How many rows at the front of a page that was begun before have come since.
@@ -234,16 +450,23 @@ impl<E: Paged> Walker<E> {
         }
     }
 
-    fn circle(&self) -> Error {
+    fn error(&self, kind: ErrorKind, outcome: Outcome) -> Error {
         let Plan { operation, safety, .. } = Plan::of(&self.request.endpoint);
-        Error::new(ErrorKind::RepeatedCursor, Outcome::Applied).with_call(Call::new(operation, safety), 0)
+        Error::new(kind, outcome).with_call(Call::new(operation, safety), 0)
+    }
+}
+
+impl<T> Came<T> {
+    /// The position after the last row.
+    fn end(&self) -> u64 {
+        self.asked.offset.saturating_add(u64::try_from(self.rows.len()).unwrap_or(u64::MAX))
     }
 }
 
 /// What comes after a page.
 enum Next {
     Page(Place),
-    /// Past a second that more rows share than the service gives at once.
+    /// Past a second that more rows share than the service gives at once, or past the id at the edge.
     Step(Place),
     /// The same page again, twice as large.
     Grow,
@@ -267,63 +490,9 @@ fn arrange<T>(walk: Walk, asked: &Asked, rows: &mut [(Mark, T)]) {
     }
 }
 
-/// The cursors met so far, in bounded memory: the last ones all, and of the others one that is replaced ever more
-/// seldom, so that a circle of any length is noticed at the latest on its third time round (Brent's algorithm).
-#[derive(Debug, Default)]
-struct Cursors {
-    hasher: RandomState,
-    last: VecDeque<u64>,
-    anchor: Option<u64>,
-    since: u64,
-    lap: u64,
-}
-
-impl Cursors {
-    const REMEMBERED: usize = 4096;
-
-    /// Whether a cursor was met before; from now on it was.
-    fn met(&mut self, cursor: &str) -> bool {
-        let hash = self.hasher.hash_one(cursor);
-        if self.anchor == Some(hash) || self.last.contains(&hash) {
-            return true;
-        }
-        if self.last.len() == Self::REMEMBERED {
-            self.last.pop_front();
-        }
-        self.last.push_back(hash);
-        if self.since == self.lap {
-            (self.anchor, self.since, self.lap) = (Some(hash), 0, (self.lap * 2).max(1));
-        }
-        self.since += 1;
-        false
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_circle_of_cursors_is_noticed_whatever_its_length() {
-        for (run_up, length) in [(0, 1), (3, 1), (5, 4), (100, 4096), (10, 5000), (7000, 20_000)] {
-            let mut cursors = Cursors::default();
-            let name = |step: u64| if step < run_up { step } else { run_up + (step - run_up) % length };
-            let noticed = (0..).find(|step| cursors.met(&name(*step).to_string())).expect("it is noticed");
-            let repeats = run_up + length;
-            assert!(noticed >= repeats, "{run_up} {length}: too early, at {noticed}");
-            assert!(noticed <= 3 * repeats, "{run_up} {length}: too late, at {noticed}");
-            if length <= 4096 {
-                assert_eq!(noticed, repeats, "a circle of the last 4096 is noticed at once");
-            }
-        }
-    }
-
-    #[test]
-    fn cursors_that_differ_are_no_circle_and_take_no_more_room() {
-        let mut cursors = Cursors::default();
-        assert!((0..50_000).all(|number: u32| !cursors.met(&number.to_string())));
-        assert_eq!(cursors.last.len(), Cursors::REMEMBERED);
-    }
 
     #[test]
     fn pages_are_put_into_the_order_of_the_walk() {

@@ -74,6 +74,9 @@ fn error_type(kind: &ErrorKind) -> String {
         ErrorKind::File { .. } => "file",
         ErrorKind::Download(_) => "download",
         ErrorKind::RepeatedCursor => "repeated_cursor",
+        ErrorKind::GaveUp { .. } => "gave_up",
+        ErrorKind::EmptyPages { .. } => "empty_pages",
+        ErrorKind::PlaceLost => "place_lost",
         ErrorKind::Decode { .. } => "decode",
         ErrorKind::Foreign { .. } => "foreign",
     };

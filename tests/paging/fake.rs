@@ -45,17 +45,8 @@ impl Fake {
     pub async fn start(cursors: Cursors, items: impl IntoIterator<Item = u32>) -> Self {
         let items = items.into_iter().collect();
         let state = Arc::new(Mutex::new(State::new(cursors, items)));
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let base = format!("http://{}/v1", listener.local_addr().expect("an address"));
-        let task = tokio::spawn({
-            let state = Arc::clone(&state);
-            async move {
-                while let Ok((connection, _)) = listener.accept().await {
-                    tokio::spawn(serve(connection, Arc::clone(&state)));
-                }
-            }
-        });
-        Self { base, state, task: task.abort_handle() }
+        let (base, task) = listen(Arc::clone(&state)).await;
+        Self { base: format!("{base}/v1"), state, task }
     }
 
     pub async fn scripted(bodies: impl IntoIterator<Item = Value>) -> Self {
@@ -105,7 +96,24 @@ pub fn number(room: &tascha::Room) -> u32 {
     room.id.as_str()[1..].parse().expect("an id of the fake")
 }
 
-async fn serve(mut connection: TcpStream, state: Arc<Mutex<State>>) {
+/// What a service answers with.
+pub trait Answers: Send + 'static {
+    fn answer(&mut self, url: &Url) -> Value;
+}
+
+/// Serves it on a port of its own, until the task is stopped.
+pub async fn listen(service: Arc<Mutex<impl Answers>>) -> (String, AbortHandle) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let base = format!("http://{}", listener.local_addr().expect("an address"));
+    let task = tokio::spawn(async move {
+        while let Ok((connection, _)) = listener.accept().await {
+            tokio::spawn(serve(connection, Arc::clone(&service)));
+        }
+    });
+    (base, task.abort_handle())
+}
+
+async fn serve(mut connection: TcpStream, service: Arc<Mutex<impl Answers>>) {
     let mut head = Vec::new();
     while let Ok(read @ 1..) = connection.read_buf(&mut head).await {
         let _ = read;
@@ -115,7 +123,7 @@ async fn serve(mut connection: TcpStream, state: Arc<Mutex<State>>) {
         let line = String::from_utf8_lossy(&head);
         let target = line.split(' ').nth(1).expect("a request line");
         let url = Url::parse(&format!("http://fake{target}")).expect("a target");
-        let body = state.lock().expect("no panic held it").answer(&url).to_string();
+        let body = service.lock().expect("no panic held it").answer(&url).to_string();
         let answer = format!(
             "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
             body.len()
@@ -131,7 +139,9 @@ impl State {
     fn new(cursors: Cursors, items: Vec<u32>) -> Self {
         Self { items, cursors, after: Vec::new(), scripted: Vec::new(), asked: Vec::new() }
     }
+}
 
+impl Answers for State {
     fn answer(&mut self, url: &Url) -> Value {
         if url.path().ends_with("/settle") {
             return Value::Null;

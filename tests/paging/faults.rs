@@ -21,7 +21,10 @@ async fn an_error_is_yielded_once_and_the_stream_goes_on() {
         Fault::invalid_json(),
         Fault::wrong_types(),
     ];
-    let sandbox = sandbox(9).await;
+    let clock = VirtualClock::new();
+    let room = RoomSeed::new("room", "").members([Seed::USER]).messages(9);
+    let seed = Seed::default().room(room).unlimited();
+    let sandbox = Sandbox::builder().clock(clock.clone()).tascha(seed).start().await.expect("a sandbox");
     let there: Vec<String> =
         sandbox.tascha().room("room").messages().into_iter().map(|message| message.id).collect();
     for fault in faults {
@@ -34,7 +37,7 @@ async fn an_error_is_yielded_once_and_the_stream_goes_on() {
                 let request = client.room("room").messages().limit(3).with_retry(RetryPolicy::none());
                 let mut messages = request.with_read_ahead(ahead).stream();
                 let (mut items, mut errors) = (Vec::new(), Vec::new());
-                while let Some(message) = messages.next().await {
+                while let Some(message) = clock.drive(messages.next()).await {
                     match message {
                         Ok(message) => items.push(message.id.to_string()),
                         Err(error) => errors.push((items.len(), error)),

@@ -7,6 +7,9 @@ mod fake;
 mod faults;
 mod lancers;
 mod lenient;
+mod maximum;
+mod model;
+mod patience;
 mod resume;
 mod resume_lancers;
 
