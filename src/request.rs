@@ -44,6 +44,12 @@ pub trait Endpoint: fmt::Debug + Send + Sync + 'static {
     #[doc(hidden)]
     fn encode(&self, transport: &Transport) -> Result<Payload, InvalidInput>;
 
+    /// The names of the members that are times without an offset, in the answer or anywhere inside.
+    #[doc(hidden)]
+    fn local_times(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     #[doc(hidden)]
     fn decode(&self, body: &[u8]) -> Result<Self::Output, DecodeFailure> {
         wire::decode(body)
@@ -147,9 +153,10 @@ impl<E: Endpoint> Request<E> {
         let plan = Plan::of(&endpoint);
         endpoint.check().map_err(|invalid| plan.refused(invalid))?;
         let received = transport.call(&plan, options, &|| endpoint.encode(&transport)).await?;
-        match transport.in_zone(|| endpoint.decode(&received.body)) {
+        match endpoint.decode(&transport.absolute_times(&endpoint, &received.body)) {
             Ok(value) => Ok(Response::new(value, received)),
             Err(DecodeFailure { path, problem }) => {
+                let problem = wire::unread_coding(&received.headers, &received.body).unwrap_or(problem);
                 tracing::debug!(operation = %plan.operation, error.type = "decode", path, "the answer does not decode");
                 let error = Error::new(ErrorKind::Decode { path, problem }, Outcome::Applied);
                 Err(received.explain(error))

@@ -28,9 +28,10 @@ use futures::future::{BoxFuture, Either, select};
 use jiff::tz::TimeZone;
 use operation::{Operation, Safety};
 use pace::{Exhausted, Pace, Pacer, Permit};
-use reqwest::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
+use reqwest::header::{ACCEPT_ENCODING, CONTENT_LENGTH, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode, Url};
 use retry::{RetryBudget, RetryPolicy};
+use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::pin::pin;
@@ -152,10 +153,11 @@ impl Transport {
         self.settings.zone.as_ref().unwrap_or(&JAPAN)
     }
 
-    pub(crate) fn in_zone<T>(&self, decode: impl FnOnce() -> T) -> T {
-        match &self.settings.zone {
-            Some(zone) => crate::wire::in_zone(zone, decode),
-            None => decode(),
+    /// The body of an answer with its wall-clock times read in the client's zone, if it has one of its own.
+    pub(crate) fn absolute_times<'a>(&self, endpoint: &impl Endpoint, body: &'a [u8]) -> Cow<'a, [u8]> {
+        match (&self.settings.zone, endpoint.local_times()) {
+            (Some(zone), names @ [_, ..]) => crate::wire::absolute_times(body, names, zone),
+            _ => Cow::Borrowed(body),
         }
     }
 
@@ -259,6 +261,7 @@ impl Attempts<'_> {
                 // RFC 9110, 8.6: some proxies refuse a request that does not say how long its empty body is.
                 request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
             }
+            request.headers_mut().entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static("identity"));
             let end = deadline.map(|(end, _)| end);
             let permit = self.transport.pacer.permit(self.plan.operation, self.plan.room, clock, end).await;
             // The token is asked for after the wait, in which an older one could have expired.
@@ -546,7 +549,10 @@ impl Failure {
         error_body: fn(&serde_json::Value) -> ServiceError,
         safety: Safety,
     ) -> Self {
-        answer.said = serde_json::from_slice(&answer.body).map(|body| error_body(&body)).unwrap_or_default();
+        answer.said = error_body(&crate::wire::error_outline(&answer.body));
+        if answer.said == ServiceError::default() && !answer.body.is_empty() {
+            answer.said.messages.extend(crate::wire::unread_coding(&answer.headers, &answer.body));
+        }
         answer.wait = answer.rate_limit.as_ref().and_then(|limit| limit.retry_after);
         let (outcome, again) = match status {
             StatusCode::TOO_MANY_REQUESTS => {

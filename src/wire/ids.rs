@@ -1,13 +1,20 @@
 //! Ids and numbers, which the services send as numbers or as text for one and the same field.
 
-use serde::de::{self, Deserializer, Unexpected, Visitor};
+use serde::de::{self, Deserialize, Deserializer, Unexpected, Visitor};
 use std::fmt;
 use std::marker::PhantomData;
+use std::str::FromStr;
 
-/// An integer, or the digits of one in a string: the services send both for the same field.
+/// An integer that may come as a string of digits, or as a float without a fraction.
+///
+/// The services send all of these for the same field.
+pub(crate) trait Integer: TryFrom<u64> + TryFrom<i64> + FromStr {}
+
+impl<T: TryFrom<u64> + TryFrom<i64> + FromStr> Integer for T {}
+
 struct IntegerOrDigits<T>(PhantomData<T>);
 
-impl<T: TryFrom<u64> + TryFrom<i64> + std::str::FromStr> Visitor<'_> for IntegerOrDigits<T> {
+impl<T: Integer> Visitor<'_> for IntegerOrDigits<T> {
     type Value = T;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -22,36 +29,52 @@ impl<T: TryFrom<u64> + TryFrom<i64> + std::str::FromStr> Visitor<'_> for Integer
         T::try_from(value).map_err(|_| E::invalid_value(Unexpected::Signed(value), &self))
     }
 
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<T, E> {
+        let whole = whole(value).and_then(|whole| T::try_from(whole).ok());
+        whole.ok_or_else(|| E::invalid_value(Unexpected::Float(value), &self))
+    }
+
     fn visit_str<E: de::Error>(self, value: &str) -> Result<T, E> {
-        value.parse().map_err(|_| E::invalid_value(Unexpected::Str(value), &self))
+        value.trim().parse().map_err(|_| E::invalid_value(Unexpected::Str(value), &self))
     }
 }
 
-/// `deserialize_with` for an integer that may come as a string of digits.
-pub(crate) fn lenient_integer<'de, T, D>(deserializer: D) -> Result<T, D::Error>
-where
-    T: TryFrom<u64> + TryFrom<i64> + std::str::FromStr,
-    D: Deserializer<'de>,
-{
+/// The integer that a float is, if it is one that no other integer is written as.
+fn whole(value: f64) -> Option<i64> {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    (value.fract() == 0.0 && value.abs() < EXACT).then_some(value as i64)
+}
+
+/// `deserialize_with` for such an integer.
+pub(crate) fn lenient_integer<'de, T: Integer, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
     deserializer.deserialize_any(IntegerOrDigits(PhantomData))
 }
 
 /// The same where the field may be null.
 pub(crate) mod lenient_integer {
-    use serde::{Deserialize, Deserializer};
+    use super::{Deserialize, Deserializer, Integer};
+
+    struct Lenient<T>(T);
+
+    impl<'de, T: Integer> Deserialize<'de> for Lenient<T> {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            super::lenient_integer(deserializer).map(Lenient)
+        }
+    }
 
     pub(crate) fn option<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
     where
-        T: TryFrom<u64> + TryFrom<i64> + std::str::FromStr,
+        T: Integer,
         D: Deserializer<'de>,
     {
-        struct Lenient<T>(T);
-        impl<'de, T: TryFrom<u64> + TryFrom<i64> + std::str::FromStr> Deserialize<'de> for Lenient<T> {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                super::lenient_integer(deserializer).map(Lenient)
-            }
-        }
         Ok(Option::deserialize(deserializer)?.map(|Lenient(value)| value))
+    }
+
+    /// Null says the same as 0.
+    pub(crate) fn or_zero<'de, T: Integer + Default, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<T, D::Error> {
+        option(deserializer).map(Option::unwrap_or_default)
     }
 }
 
@@ -203,7 +226,29 @@ pub(crate) fn text_or_number<'de, D: Deserializer<'de>>(deserializer: D) -> Resu
         fn visit_i64<E>(self, value: i64) -> Result<String, E> {
             Ok(value.to_string())
         }
+
+        fn visit_f64<E: de::Error>(self, value: f64) -> Result<String, E> {
+            let whole = whole(value).ok_or_else(|| E::invalid_value(Unexpected::Float(value), &self))?;
+            Ok(whole.to_string())
+        }
     }
 
     deserializer.deserialize_any(TextOrNumber)
+}
+
+/// The same where the field may be null.
+pub(crate) mod text_or_number {
+    use super::{Deserialize, Deserializer};
+
+    struct Text(String);
+
+    impl<'de> Deserialize<'de> for Text {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            super::text_or_number(deserializer).map(Text)
+        }
+    }
+
+    pub(crate) fn option<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+        Ok(Option::deserialize(deserializer)?.map(|Text(text)| text))
+    }
 }
