@@ -1,7 +1,7 @@
 //! The token endpoint: what is sent to it, by the `oauth2` crate, and what its answers mean.
 
 use super::failure::{Failure, clean};
-use super::granted::{Granted, expiry};
+use super::granted::{Granted, expiry, fields};
 use super::tokens::TokenSet;
 use crate::error::Innermost;
 use crate::limits::RateLimit;
@@ -15,14 +15,14 @@ use oauth2::{
     PkceCodeVerifier, RefreshToken, RequestTokenError, StandardRevocableToken,
 };
 use reqwest::StatusCode;
-use reqwest::header::AUTHORIZATION;
+use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// How large an answer of the token endpoint may be: a few times the largest tokens seen.
-const MAX_BODY: usize = 256 << 10;
+pub(super) const MAX_BODY: usize = 256 << 10;
 
 /// The `oauth2` crate's client, with an answer type that takes what services send.
 pub(super) type Flow = oauth2::Client<
@@ -123,7 +123,10 @@ impl Provider {
                 None => Failure::undecoded(None, "the token endpoint's answer has no `access_token`"),
             });
         }
-        if granted.token_type.is_some_and(|kind| !kind.eq_ignore_ascii_case("bearer")) {
+        // Another type would have a name: a number, or nothing, says that the field is not kept.
+        let is_other =
+            |kind: &str| !kind.eq_ignore_ascii_case("bearer") && kind.contains(char::is_alphabetic);
+        if granted.token_type.is_some_and(|kind| is_other(kind.trim())) {
             return Err(Failure::undecoded(
                 None,
                 "the token endpoint issued a token that is not a bearer token",
@@ -209,6 +212,7 @@ impl Http<'_> {
         if let Some(credential) = request.headers_mut().get_mut(AUTHORIZATION) {
             credential.set_sensitive(true);
         }
+        request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         let mut response = self.provider.http.execute(request).await.map_err(|error| {
             let cause = Innermost(&error);
             if error.is_connect() || error.is_builder() {
@@ -230,7 +234,8 @@ impl Http<'_> {
             })
         })?;
         // No headers: the `oauth2` crate would judge the answer by its media type, and quote it in an error.
-        let mut answer = HttpResponse::new(body.into());
+        // Nor the body as it came: it would read all of it or nothing.
+        let mut answer = HttpResponse::new(fields(&body).to_string().into_bytes());
         *answer.status_mut() = if status.is_success() { StatusCode::OK } else { status };
         Ok(answer)
     }
