@@ -5,6 +5,7 @@ use crate::limits::RateLimit;
 use crate::transport::operation::DOWNLOAD;
 use jiff::Timestamp;
 use reqwest::header::CONTENT_TYPE;
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -110,14 +111,11 @@ impl fmt::Display for Error {
             write!(f, " (status {})", status.as_u16())?;
         }
         if let Some(code) = self.code() {
-            write!(f, " [{}]", OneLine(code))?;
+            write!(f, " [{}]", OneLine(&shortened(code, MAX_WORD)))?;
         }
         let messages = self.messages();
         if !messages.is_empty() {
-            // The sentence goes on, whatever the service ends its texts with.
-            let messages: Vec<&str> =
-                messages.iter().map(|text| text.trim_end_matches(['.', '。'])).collect();
-            write!(f, ": {}", OneLine(&messages.join("; ")))?;
+            write!(f, ": {}", OneLine(&said(messages)))?;
         }
         if let Some(source) = std::error::Error::source(self) {
             write!(f, ": {}", Innermost(source))?;
@@ -128,13 +126,45 @@ impl fmt::Display for Error {
             write!(f, "; {} {}", if told { "the service asks to wait" } else { "wait" }, Rounded(wait))?;
         }
         write!(f, ". {}", self.advice())?;
-        match (*attempts, self.request_id()) {
+        let id = self.request_id().map(|id| shortened(id, MAX_ID));
+        match (*attempts, id.as_deref()) {
             (2.., Some(id)) => write!(f, " ({attempts} attempts, request id {})", OneLine(id)),
             (2.., None) => write!(f, " ({attempts} attempts)"),
             (_, Some(id)) => write!(f, " (request id {})", OneLine(id)),
             (_, None) => Ok(()),
         }
     }
+}
+
+/// How much is shown of the service's texts, of its code, and of a request id, in characters. A request id that was sent
+/// has up to 255.
+const MAX_TEXT: usize = 500;
+const MAX_WORD: usize = 100;
+const MAX_ID: usize = 255;
+
+/// The text, or its beginning and a sign that there is more.
+fn shortened(text: &str, most: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
+        None => Cow::Borrowed(text),
+    }
+}
+
+/// The service's texts, all of them together no longer than what is shown.
+fn said(messages: &[String]) -> String {
+    let (mut shown, mut left) = (String::new(), MAX_TEXT);
+    for message in messages {
+        if left == 0 {
+            shown.push_str("; …");
+            break;
+        }
+        shown.push_str(if shown.is_empty() { "" } else { "; " });
+        // The sentence goes on, whatever the service ends its texts with.
+        let text = shortened(message.trim_end_matches(['.', '。']), left);
+        left = left.saturating_sub(text.chars().count());
+        shown.push_str(&text);
+    }
+    shown
 }
 
 /// A time that somebody has to wait, without digits that nobody can use.
