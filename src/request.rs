@@ -44,6 +44,12 @@ pub trait Endpoint: fmt::Debug + Send + Sync + 'static {
     #[doc(hidden)]
     fn encode(&self, transport: &Transport) -> Result<Payload, InvalidInput>;
 
+    /// The names of the members that are times without an offset, in the answer or anywhere inside.
+    #[doc(hidden)]
+    fn local_times(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     #[doc(hidden)]
     fn decode(&self, body: &[u8]) -> Result<Self::Output, DecodeFailure> {
         wire::decode(body)
@@ -152,7 +158,7 @@ impl<E: Endpoint> Request<E> {
         endpoint.check().map_err(|invalid| plan.refused(invalid))?;
         let mut value = None;
         let mut decode = |body: &[u8]| {
-            value = Some(transport.in_zone(|| endpoint.decode(body))?);
+            value = Some(endpoint.decode(&transport.absolute_times(&endpoint, body))?);
             Ok(())
         };
         let received = transport.call(&plan, options, &|| endpoint.encode(&transport), &mut decode).await?;

@@ -2,6 +2,7 @@
 
 use super::SpecError;
 use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 
 /// One service's document.
 pub struct Spec {
@@ -173,6 +174,15 @@ impl Spec {
     /// A component by name; `Null` where there is none, which every reader then refuses.
     pub fn schema(&self, name: &str) -> &Value {
         &self.document["components"]["schemas"][name]
+    }
+
+    /// The names of all members that are wall-clock times, in any answer.
+    pub fn local_times(&self) -> BTreeSet<&str> {
+        let schemas = self.schemas().values().filter_map(|schema| schema["properties"].as_object()).flatten();
+        schemas
+            .filter(|(_, schema)| text(unwrap_all_of(schema), "format") == "local-date-time")
+            .map(|(name, _)| name.as_str())
+            .collect()
     }
 
     pub fn error(&self, place: &str, problem: impl std::fmt::Display, remedy: &str) -> SpecError {

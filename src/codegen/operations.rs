@@ -304,6 +304,12 @@ fn endpoint(spec: &Spec, client: &Client, operation: &Operation) -> TokenStream 
         }),
         Answer::List(_) => None,
     };
+    let times = spec.local_times();
+    let local_times = (!matches!(operation.answer, Answer::Nothing) && !times.is_empty()).then(|| {
+        quote! {
+            fn local_times(&self) -> &'static [&'static str] { &[#(#times),*] }
+        }
+    });
     let safety = operation.safe_if.as_ref().map(|(parameter, value)| {
         let ident = format_ident!("{}", field_name(parameter));
         let value = *value != 0;
@@ -361,6 +367,7 @@ fn endpoint(spec: &Spec, client: &Client, operation: &Operation) -> TokenStream 
 
             #safety
             #room
+            #local_times
             #decode
 
             fn check(&self) -> Result<(), crate::InvalidInput> {

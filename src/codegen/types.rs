@@ -365,8 +365,8 @@ fn wire_name(field: &Field) -> Option<String> {
 fn finish_field(spec: &Spec, field: &mut Field, outer: &Value, wire: &str, required: bool, request: bool) {
     let schema = unwrap_all_of(outer);
     let optional = !required && (request || outer.get("default").is_none());
-    let optional_time = optional || outer["x-zero"] == "none" || outer["nullable"] == true;
-    let union = schema["oneOf"].as_array().map(Vec::as_slice);
+    let nullable = outer["nullable"] == true && outer.get("default").is_none();
+    let optional_time = optional || outer["x-zero"] == "none" || nullable;
     let mut serde: Vec<TokenStream> = Vec::new();
     let format = text(schema, "format");
     // Nothing is sure of a wall-clock time, not even that it is there.
@@ -396,18 +396,7 @@ fn finish_field(spec: &Spec, field: &mut Field, outer: &Value, wire: &str, requi
         let secret: syn::Type = parse_quote!(crate::Secret);
         field.ty = if optional { parse_quote!(::std::option::Option<#secret>) } else { secret };
     } else if !request {
-        let with = match union {
-            Some([first, _]) if first["type"] == "array" => Some("crate::wire::empty_array_as_none"),
-            Some([first, _]) if first["type"] == "integer" && optional => {
-                Some("crate::wire::lenient_integer::option")
-            }
-            Some([first, _]) if first["type"] == "integer" => Some("crate::wire::lenient_integer"),
-            _ if !optional && outer.get("default").is_some() => Some("crate::wire::null_as_default"),
-            _ => None,
-        };
-        if let Some(with) = with {
-            serde.push(quote!(deserialize_with = #with));
-        }
+        serde.extend(leniency(spec, outer, optional));
     }
     let name = field.ident.as_ref().expect("typify writes structs with named fields").to_string();
     if name.trim_start_matches("r#") != wire {
@@ -415,6 +404,8 @@ fn finish_field(spec: &Spec, field: &mut Field, outer: &Value, wire: &str, requi
     }
     if optional || (is_time && optional_time) {
         serde.push(quote!(default, skip_serializing_if = "::std::option::Option::is_none"));
+    } else if !required && !request && is_open_enum(spec, schema) {
+        serde.push(quote!(default = "crate::wire::unknown"));
     } else if !required {
         serde.push(quote!(default));
     }
@@ -428,4 +419,29 @@ fn finish_field(spec: &Spec, field: &mut Field, outer: &Value, wire: &str, requi
         vec![parse_quote!(#[doc = #doc]), parse_quote!(#[serde(#(#serde),*)])]
     };
     field.attrs = attributes;
+}
+
+fn is_open_enum(spec: &Spec, schema: &Value) -> bool {
+    reference(schema).is_some_and(|to| matches!(spec.component(to), Component::Enum))
+}
+
+/// How a field of an answer is read that is neither a time nor a secret, if serde's own way is too strict.
+fn leniency(spec: &Spec, outer: &Value, optional: bool) -> Option<TokenStream> {
+    let schema = unwrap_all_of(outer);
+    let first = schema["oneOf"].as_array().and_then(|union| union.first());
+    let falls_back = !optional && outer.get("default").is_some();
+    let with = match text(first.unwrap_or(schema), "type") {
+        "array" if first.is_some() => "crate::wire::empty_array_as_none",
+        "string" if first.is_some() && optional => "crate::wire::text_or_number::option",
+        "string" if first.is_some() => "crate::wire::text_or_number",
+        "integer" if optional => "crate::wire::lenient_integer::option",
+        "integer" if falls_back => "crate::wire::lenient_integer::or_zero",
+        "integer" => "crate::wire::lenient_integer",
+        "boolean" if optional => "crate::wire::lenient_boolean::option",
+        "boolean" => "crate::wire::lenient_boolean",
+        _ if falls_back && is_open_enum(spec, schema) => "crate::wire::null_as_unknown",
+        _ if falls_back => "crate::wire::null_as_default",
+        _ => return None,
+    };
+    Some(quote!(deserialize_with = #with))
 }

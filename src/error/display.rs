@@ -4,6 +4,7 @@ use super::{Conflict, Error, ErrorKind, Outcome, Repr};
 use crate::limits::RateLimit;
 use crate::transport::operation::DOWNLOAD;
 use jiff::Timestamp;
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -118,14 +119,11 @@ impl fmt::Display for Error {
             write!(f, " (status {})", status.as_u16())?;
         }
         if let Some(code) = self.code() {
-            write!(f, " [{}]", OneLine(code))?;
+            write!(f, " [{}]", OneLine(&shortened(code, MAX_WORD)))?;
         }
         let messages = self.messages();
         if !messages.is_empty() {
-            // The sentence goes on, whatever the service ends its texts with.
-            let messages: Vec<&str> =
-                messages.iter().map(|text| text.trim_end_matches(['.', '。'])).collect();
-            write!(f, ": {}", OneLine(&messages.join("; ")))?;
+            write!(f, ": {}", OneLine(&said(messages)))?;
         }
         if let Some(source) = std::error::Error::source(self) {
             write!(f, ": {}", Innermost(source))?;
@@ -144,10 +142,41 @@ impl fmt::Display for Error {
             notes.push(format!("{} attempts", tries.attempts));
         }
         if let Some(id) = self.request_id() {
-            notes.push(format!("request id {}", OneLine(id)));
+            notes.push(format!("request id {}", OneLine(&shortened(id, MAX_ID))));
         }
         if notes.is_empty() { Ok(()) } else { write!(f, " ({})", notes.join(", ")) }
     }
+}
+
+/// How much is shown of the service's texts, of its code, and of a request id, in characters. A request id that was sent
+/// has up to 255.
+const MAX_TEXT: usize = 500;
+const MAX_WORD: usize = 100;
+const MAX_ID: usize = 255;
+
+/// The text, or its beginning and a sign that there is more.
+fn shortened(text: &str, most: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
+        None => Cow::Borrowed(text),
+    }
+}
+
+/// The service's texts, all of them together no longer than what is shown.
+fn said(messages: &[String]) -> String {
+    let (mut shown, mut left) = (String::new(), MAX_TEXT);
+    for message in messages {
+        if left == 0 {
+            shown.push_str("; …");
+            break;
+        }
+        shown.push_str(if shown.is_empty() { "" } else { "; " });
+        // The sentence goes on, whatever the service ends its texts with.
+        let text = shortened(message.trim_end_matches(['.', '。']), left);
+        left = left.saturating_sub(text.chars().count());
+        shown.push_str(&text);
+    }
+    shown
 }
 
 /// A time that somebody has to wait, without digits that nobody can use.

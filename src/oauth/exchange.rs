@@ -1,7 +1,7 @@
 //! The token endpoint: what is sent to it, by the `oauth2` crate, and what its answers mean.
 
 use super::failure::{Failure, clean};
-use super::granted::{Granted, expiry};
+use super::granted::{Granted, expiry, fields};
 use super::tokens::TokenSet;
 use crate::error::{Innermost, Outcome};
 use crate::limits::RateLimit;
@@ -19,14 +19,14 @@ use oauth2::{
     PkceCodeVerifier, RefreshToken, RequestTokenError, StandardRevocableToken,
 };
 use reqwest::StatusCode;
-use reqwest::header::AUTHORIZATION;
+use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// How large an answer of the token endpoint may be: a few times the largest tokens seen.
-const MAX_BODY: usize = 256 << 10;
+pub(super) const MAX_BODY: usize = 256 << 10;
 
 /// How often a refused HTTP/2 stream is opened again.
 const MAX_REFUSALS: u32 = 3;
@@ -130,7 +130,10 @@ impl Provider {
                 None => Failure::undecoded(None, "the token endpoint's answer has no `access_token`"),
             });
         }
-        if granted.token_type.is_some_and(|kind| !kind.eq_ignore_ascii_case("bearer")) {
+        // Another type would have a name: a number, or nothing, says that the field is not kept.
+        let is_other =
+            |kind: &str| !kind.eq_ignore_ascii_case("bearer") && kind.contains(char::is_alphabetic);
+        if granted.token_type.is_some_and(|kind| is_other(kind.trim())) {
             return Err(Failure::undecoded(
                 None,
                 "the token endpoint issued a token that is not a bearer token",
@@ -217,6 +220,7 @@ impl Http<'_> {
             if let Some(credential) = request.headers_mut().get_mut(AUTHORIZATION) {
                 credential.set_sensitive(true);
             }
+            request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
             let error = match self.provider.http.execute(request).await {
                 Ok(response) => return self.receive(response).await,
                 Err(error) => error,
@@ -251,7 +255,8 @@ impl Http<'_> {
         })?;
         let body = body.into_bytes();
         // No headers: the `oauth2` crate would judge the answer by its media type, and quote it in an error.
-        let mut answer = HttpResponse::new(body.into());
+        // Nor the body as it came: it would read all of it or nothing.
+        let mut answer = HttpResponse::new(fields(&body).to_string().into_bytes());
         *answer.status_mut() = if status.is_success() { StatusCode::OK } else { status };
         Ok(answer)
     }

@@ -50,7 +50,8 @@ impl Failure {
     }
 
     pub(super) fn refused(status: StatusCode, wait: Option<Duration>, code: Option<String>) -> Self {
-        let needs_login = code.as_deref() == Some("invalid_grant");
+        let needs_login =
+            code.as_deref().is_some_and(|code| code.trim().eq_ignore_ascii_case("invalid_grant"));
         let problem = match needs_login {
             true => "the code or refresh token is not valid any more; authorize again",
             false if status.is_server_error() => "the token endpoint failed; try again later",

@@ -1,9 +1,13 @@
 //! The token endpoint's answer, as services send it.
 
+use super::exchange::MAX_BODY;
+use crate::error::text;
+use crate::wire::{self, Budget};
 use jiff::{SignedDuration, Timestamp};
 use oauth2::basic::BasicTokenType;
 use oauth2::{AccessToken, RefreshToken, Scope, TokenResponse};
 use serde::{Deserialize, Serialize, Serializer};
+use serde_json::{Map, Value};
 use std::fmt;
 use std::time::Duration;
 
@@ -14,16 +18,16 @@ const ABSOLUTE: f64 = 1e9;
 const MILLISECONDS: f64 = 1e11;
 
 /// A token endpoint's answer. Everything may be missing or null, since services do send it so.
+///
+/// It is read from what [`fields`] has made of the answer, in which each of these has its type or is not there.
 #[derive(Deserialize)]
 pub(super) struct Granted {
-    #[serde(default = "none", deserialize_with = "nullable")]
+    #[serde(default = "none")]
     pub(super) access_token: AccessToken,
     pub(super) refresh_token: Option<RefreshToken>,
     pub(super) token_type: Option<String>,
-    /// Any value at all: for the sake of a lifetime that makes no sense no token is thrown away.
-    #[serde(default, deserialize_with = "number")]
     pub(super) expires_in: Option<f64>,
-    #[serde(rename = "scope", default, deserialize_with = "scopes")]
+    #[serde(rename = "scope", default)]
     pub(super) scopes: Option<Vec<Scope>>,
     pub(super) error: Option<String>,
     pub(super) error_description: Option<String>,
@@ -33,21 +37,47 @@ fn none() -> AccessToken {
     AccessToken::new(String::new())
 }
 
-fn nullable<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<AccessToken, D::Error> {
-    Ok(Option::deserialize(deserializer)?.unwrap_or_else(none))
+/// The answer with the fields that are of use, each of them read on its own: a token is not thrown away for the sake of
+/// another field. What is of no use where it stands is left out.
+pub(super) fn fields(body: &[u8]) -> Value {
+    const NAMES: [&str; 7] =
+        ["access_token", "refresh_token", "token_type", "error", "error_description", "expires_in", "scope"];
+    // Nothing that could hold a token was sent, which is another matter than an answer without one.
+    if !wire::without_mark(body).starts_with(b"{") {
+        return Value::Null;
+    }
+    let mut read = Map::new();
+    for (name, json) in NAMES.into_iter().zip(wire::members(body, NAMES)) {
+        let Some(json) = json else { continue };
+        let value = wire::outline(json, &mut Budget { values: 256, text: MAX_BODY });
+        let field = match (name, value) {
+            ("expires_in", Value::Number(number)) => number.as_f64().map(Value::from),
+            ("expires_in", Value::String(text)) => text.trim().parse::<f64>().ok().map(Value::from),
+            ("expires_in", _) => None,
+            ("scope", value) => scopes(&value),
+            ("error", Value::Object(error)) => {
+                // As the error of an API call, whose envelope may be nested.
+                if let Some(text) = error.get("message").and_then(text) {
+                    read.insert("error_description".to_owned(), text.into());
+                }
+                error.get("code").and_then(text).map(Value::from)
+            }
+            (_, value) => text(&value).filter(|text| !text.is_empty()).map(Value::from),
+        };
+        read.extend(field.filter(|field| *field != Value::Null).map(|field| (name.to_owned(), field)));
+    }
+    Value::Object(read)
 }
 
-fn number<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
-    Ok(match serde_json::Value::deserialize(deserializer)? {
-        serde_json::Value::Number(number) => number.as_f64(),
-        serde_json::Value::String(text) => text.trim().parse().ok(),
-        _ => None,
-    })
-}
-
-fn scopes<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Scope>>, D::Error> {
-    let text = Option::<String>::deserialize(deserializer)?;
-    Ok(text.map(|text| text.split_whitespace().map(|scope| Scope::new(scope.to_owned())).collect()))
+/// Scopes in one text, or in a list of texts.
+fn scopes(value: &Value) -> Option<Value> {
+    let texts: Vec<&str> = match value {
+        Value::String(text) => vec![text],
+        Value::Array(items) => items.iter().filter_map(Value::as_str).collect(),
+        _ => return None,
+    };
+    let scopes: Vec<&str> = texts.into_iter().flat_map(str::split_whitespace).collect();
+    (!scopes.is_empty() || value.is_string()).then(|| Value::from(scopes))
 }
 
 /// When a token expires that was issued `now`. A lifetime that has already ended cannot be meant, whatever clock is
@@ -112,7 +142,7 @@ mod tests {
         let now = Timestamp::from_second(1_800_000_000).expect("a time");
         let lifetime = |answer: &str| {
             let answer = format!(r#"{{"access_token":"a"{answer}}}"#);
-            let granted: Granted = serde_json::from_str(&answer).expect("an answer");
+            let granted: Granted = serde_json::from_value(fields(answer.as_bytes())).expect("an answer");
             granted.expires_in.and_then(|value| expiry(value, now)).map(|at| at.as_second() - now.as_second())
         };
         for (answer, seconds) in [
@@ -144,11 +174,11 @@ mod tests {
     fn everything_may_be_null_and_nothing_is_shown() {
         let nulls = r#"{"access_token":null,"refresh_token":null,"token_type":null,"expires_in":null,"scope":null,
             "error":null,"error_description":null,"error_uri":null}"#;
-        let granted: Granted = serde_json::from_str(nulls).expect("an answer");
+        let granted: Granted = serde_json::from_value(fields(nulls.as_bytes())).expect("an answer");
         assert!(granted.access_token().secret().is_empty() && granted.refresh_token().is_none());
         assert!(granted.scopes().is_none());
         let granted: Granted =
-            serde_json::from_str(r#"{"access_token":"canary","scope":" a  b "}"#).expect("one");
+            serde_json::from_value(fields(br#"{"access_token":"canary","scope":" a  b "}"#)).expect("one");
         assert_eq!(granted.scopes().map(Vec::len), Some(2));
         let written = serde_json::to_string(&granted).expect("nothing");
         assert!(!format!("{granted:?} {written}").contains("canary"));

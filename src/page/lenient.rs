@@ -2,14 +2,17 @@
 
 use super::{Asked, List, Mark, Paged, Place, Rows, Walk};
 use crate::error::Error;
+use crate::fnv::{FNV1A, fnv1a};
 use crate::request::{Endpoint, Request};
 use crate::transport::check::InvalidInput;
 use crate::transport::operation::{Operation, Safety};
 use crate::transport::{Payload, Transport};
+use crate::wire::{self, Budget, DecodeFailure};
 use futures::future::BoxFuture;
 use serde::Deserialize;
-use serde::de::{DeserializeOwned, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
+use serde_json::value::RawValue;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -29,6 +32,9 @@ pub struct Lenient<T> {
 }
 
 /// An item that does not decode.
+///
+/// What is kept of such items has a bound for the list as a whole: 32,768 JSON values, and two megabytes of text. What
+/// comes after it was reached has neither `problem` nor `value`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Rejected {
@@ -38,45 +44,105 @@ pub struct Rejected {
     pub path: String,
     /// What is wrong there.
     pub problem: String,
-    /// The item as it came. It may hold what people wrote, so it is not in `Display`.
+    /// The item as it came, as far as it can be read. It may hold what people wrote, so it is not in `Display`.
     pub value: Value,
+    /// How many items right behind this one do not decode either, and have no entry of their own: 0, unless the bound
+    /// was reached.
+    pub more: usize,
+    /// Of the item's JSON, and that of the `more` after it.
+    digest: u64,
 }
 
 impl fmt::Display for Rejected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "item {} does not decode at `{}`: {}", self.index, self.path, self.problem)
+        match (self.more, self.problem.is_empty()) {
+            (0, false) => {
+                write!(f, "item {} does not decode at `{}`: {}", self.index, self.path, self.problem)
+            }
+            (0, true) => write!(f, "item {} does not decode, as many before it", self.index),
+            (more, _) => {
+                let last = self.index.saturating_add(more);
+                write!(f, "items {} to {last} do not decode, as many before them", self.index)
+            }
+        }
     }
 }
 
 impl std::error::Error for Rejected {}
 
-impl<T: DeserializeOwned> Lenient<T> {
-    fn take(&mut self, prefix: &str, value: Value) {
-        let index = self.items.len() + self.rejected.len();
-        match serde_path_to_error::deserialize(&value) {
-            Ok(item) => self.items.push(item),
-            Err(error) => {
-                let inner = error.path().to_string();
-                let joint = if inner.is_empty() || inner == "." || inner.starts_with('[') { "" } else { "." };
-                let path = format!("{prefix}[{index}]{joint}{}", inner.trim_end_matches('.'));
-                let problem = error.into_inner().to_string();
-                self.rejected.push(Rejected { index, path, problem, value });
+/// What is kept of the items of one list that do not decode.
+const KEPT: Budget = Budget { values: 32 << 10, text: 2 << 20 };
+
+/// What an item takes of that besides its values: its path, its problem, and its entry.
+const OF_ENTRY: Budget = Budget { values: 4, text: 256 };
+
+/// A list that is being read.
+struct Reading<T> {
+    list: Lenient<T>,
+    count: usize,
+    kept: Budget,
+}
+
+impl<T: DeserializeOwned> Reading<T> {
+    fn new() -> Self {
+        let list = Lenient { items: Vec::new(), rejected: Vec::new(), cursor: None };
+        Self { list, count: 0, kept: KEPT }
+    }
+
+    fn take(&mut self, prefix: &str, json: &RawValue) {
+        let index = self.count;
+        self.count += 1;
+        match wire::read(json.get().as_bytes()) {
+            Ok(item) => self.list.items.push(item),
+            Err(failure) => self.reject(prefix, index, failure, json),
+        }
+    }
+
+    fn reject(&mut self, prefix: &str, index: usize, failure: DecodeFailure, json: &RawValue) {
+        let digest = |start| fnv1a(start, json.get().bytes());
+        if self.kept.spend(OF_ENTRY) {
+            let DecodeFailure { path, problem } = failure;
+            let joint = if path.is_empty() || path.starts_with('[') { "" } else { "." };
+            let path = format!("{prefix}[{index}]{joint}{path}");
+            let value = wire::outline(json.get().as_bytes(), &mut self.kept);
+            return self.list.rejected.push(Rejected {
+                index,
+                path,
+                problem,
+                value,
+                more: 0,
+                digest: digest(FNV1A),
+            });
+        }
+        match self.list.rejected.last_mut() {
+            // Two that follow each other, and of neither is there anything to say.
+            Some(last) if last.problem.is_empty() && last.index + last.more + 1 == index => {
+                (last.more, last.digest) = (last.more + 1, digest(last.digest));
+            }
+            _ => {
+                let (path, problem) = (String::new(), String::new());
+                self.list.rejected.push(Rejected {
+                    index,
+                    path,
+                    problem,
+                    value: Value::Null,
+                    more: 0,
+                    digest: digest(FNV1A),
+                });
             }
         }
     }
 }
 
 impl<T> Lenient<T> {
-    fn new() -> Self {
-        Self { items: Vec::new(), rejected: Vec::new(), cursor: None }
-    }
-
     /// All of them in the order of the answer, and the cursor that came with them.
     fn into_rows(self) -> Rows<Result<T, Rejected>> {
         let mut rows = Vec::with_capacity(self.items.len() + self.rejected.len());
         let mut items = self.items.into_iter();
+        let mut passed = 0;
         for rejected in self.rejected {
-            let between = rejected.index.saturating_sub(rows.len());
+            let between = rejected.index.saturating_sub(passed);
+            passed = rejected.index.saturating_add(rejected.more).saturating_add(1);
             rows.extend(items.by_ref().take(between).map(Ok));
             rows.push(Err(rejected));
         }
@@ -87,41 +153,67 @@ impl<T> Lenient<T> {
 
 impl<'de, T: DeserializeOwned> Deserialize<'de> for Lenient<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Either<T>(PhantomData<T>);
+        deserializer.deserialize_any(Either(PhantomData))
+    }
+}
 
-        impl<'de, T: DeserializeOwned> Visitor<'de> for Either<T> {
-            type Value = Lenient<T>;
+struct Either<T>(PhantomData<T>);
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list, or an object with a list in `data`")
-            }
+impl<'de, T: DeserializeOwned> Visitor<'de> for Either<T> {
+    type Value = Lenient<T>;
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut values: A) -> Result<Self::Value, A::Error> {
-                let mut list = Lenient::new();
-                while let Some(value) = values.next_element()? {
-                    list.take("", value);
-                }
-                Ok(list)
-            }
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list, or an object with a list in `data`")
+    }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Self::Value, A::Error> {
-                let (mut data, mut cursor): (Option<Vec<Value>>, _) = (None, None);
-                while let Some(name) = fields.next_key::<String>()? {
-                    match name.as_str() {
-                        "data" => data = Some(fields.next_value()?),
-                        "nextCursor" => cursor = fields.next_value()?,
-                        _ => drop(fields.next_value::<serde::de::IgnoredAny>()?),
-                    }
-                }
-                let mut list = Lenient { cursor, ..Lenient::new() };
-                for value in data.ok_or_else(|| A::Error::missing_field("data"))? {
-                    list.take("data", value);
-                }
-                Ok(list)
+    fn visit_seq<A: SeqAccess<'de>>(self, values: A) -> Result<Self::Value, A::Error> {
+        Rest { prefix: "", of: PhantomData }.visit_seq(values)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Self::Value, A::Error> {
+        let (mut data, mut cursor): (Option<Lenient<T>>, _) = (None, None);
+        while let Some(name) = fields.next_key::<String>()? {
+            match name.as_str() {
+                "data" => data = Some(fields.next_value_seed(Rest { prefix: "data", of: PhantomData })?),
+                "nextCursor" => cursor = fields.next_value::<Cursor>()?.0,
+                _ => drop(fields.next_value::<serde::de::IgnoredAny>()?),
             }
         }
+        let list = data.ok_or_else(|| A::Error::missing_field("data"))?;
+        Ok(Lenient { cursor, ..list })
+    }
+}
 
-        deserializer.deserialize_any(Either(PhantomData))
+#[derive(Deserialize)]
+struct Cursor(#[serde(deserialize_with = "wire::text_or_number::option")] Option<String>);
+
+/// The items of a list, one after another: the JSON of no more than one of them is there at once.
+struct Rest<T> {
+    prefix: &'static str,
+    of: PhantomData<T>,
+}
+
+impl<'de, T: DeserializeOwned> Visitor<'de> for Rest<T> {
+    type Value = Lenient<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut values: A) -> Result<Self::Value, A::Error> {
+        let mut reading = Reading::new();
+        while let Some(json) = values.next_element::<Box<RawValue>>()? {
+            reading.take(self.prefix, &json);
+        }
+        Ok(reading.list)
+    }
+}
+
+impl<'de, T: DeserializeOwned> DeserializeSeed<'de> for Rest<T> {
+    type Value = Lenient<T>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_seq(self)
     }
 }
 
@@ -145,6 +237,10 @@ where
 
     fn room(&self) -> Option<u64> {
         self.0.room()
+    }
+
+    fn local_times(&self) -> &'static [&'static str] {
+        self.0.local_times()
     }
 
     fn check(&self) -> Result<(), InvalidInput> {
@@ -178,6 +274,10 @@ where
     fn mark(&self, item: &Self::Item) -> Mark {
         match item {
             Ok(item) => self.0.mark(item),
+            // Without a value, nothing else tells it from another.
+            Err(Rejected { problem, digest, .. }) if problem.is_empty() => {
+                Mark::new(Some(format!("#{digest:016x}")), None)
+            }
             Err(rejected) => Mark::of_raw(self.0.walk(), &rejected.value),
         }
     }

@@ -274,8 +274,7 @@ impl<E: Paged> Walker<E> {
         let response = request.send().await?.map(|output| {
             let (items, next) = <E as List>::rows(output);
             let marked = |item| (self.request.endpoint.mark(&item), item);
-            // A mark can hold a time that has yet to be read, in the zone of the service.
-            rows = self.request.transport.in_zone(|| items.into_iter().map(marked).collect());
+            rows = items.into_iter().map(marked).collect();
             cursor = next.filter(|cursor| !cursor.is_empty());
         });
         arrange(walk, &asked, &mut rows);

@@ -54,7 +54,9 @@
 mod tests;
 
 use crate::webhook::{MemoryReplayCache, ReplayCache};
+use crate::wire::{self, Budget};
 use bytes::Bytes;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 use std::collections::HashSet;
 use std::fmt;
@@ -154,7 +156,7 @@ pub struct Unverified;
 pub struct Delivery {
     /// The event's id: the same however often it is delivered. Good as an idempotency key of what it causes.
     pub id: String,
-    /// The body as JSON.
+    /// The body as JSON, as far as it can be read.
     pub json: Value,
     /// The body as it came.
     pub body: Bytes,
@@ -282,8 +284,7 @@ impl<V: Verify> Receiver<V> {
         let id = request.header(ID_HEADER).ok_or(ReceiveError::MissingId)?;
         let is_id = (1..=MAX_ID).contains(&id.len()) && id.iter().all(u8::is_ascii_graphic);
         let id = std::str::from_utf8(id).ok().filter(|_| is_id).ok_or(ReceiveError::MissingId)?;
-        let json = serde_json::from_slice(&request.body)
-            .map_err(|error| ReceiveError::Malformed { line: error.line(), column: error.column() })?;
+        let json = json(&request.body)?;
         self.events.begin(Delivery { id: id.to_owned(), json, body: request.body }).await
     }
 
@@ -297,6 +298,15 @@ impl<V> fmt::Debug for Receiver<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Receiver").field("events", &self.events).finish_non_exhaustive()
     }
+}
+
+/// The body as JSON, as far as it can be read; it has to begin and end as JSON does.
+fn json(body: &[u8]) -> Result<Value, ReceiveError> {
+    let Err(error) = serde_json::from_slice::<IgnoredAny>(body) else {
+        // Sound, but perhaps with half an emoji, or nested deeper than can be read.
+        return Ok(wire::read(body).unwrap_or_else(|_| wire::outline(body, &mut Budget::EVENT.clone())));
+    };
+    wire::decode(body).map_err(|_| ReceiveError::Malformed { line: error.line(), column: error.column() })
 }
 
 fn replay_key(id: &str) -> String {

@@ -3,7 +3,7 @@
 use super::operation::{AnswerShape, Operation};
 use super::verdict::Evidence;
 use crate::error::{ErrorKind, ServiceError};
-use crate::wire::DecodeFailure;
+use crate::wire::{self, DecodeFailure};
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
@@ -21,9 +21,6 @@ pub(crate) struct ErrorBodies {
     /// Whether a body has all that makes an error of the service.
     pub(crate) is_error: fn(&Value) -> bool,
 }
-
-/// Above this a body is no error: services write a few sentences.
-const LARGEST_ERROR: usize = 64 << 10;
 
 /// Why a success is of no use.
 pub(super) struct Unusable {
@@ -119,6 +116,9 @@ impl Success<'_> {
                 AnswerShape::Object { .. } | AnswerShape::List => matches!(text.first(), Some(b'{' | b'[')),
                 AnswerShape::Nothing | AnswerShape::Any => begins_json(text),
             };
+        if let Some(coded) = wire::unread_coding(self.headers, text) {
+            return Err(Unusable::foreign(coded));
+        }
         let found = match self.media_type() {
             Some(media_type) if !is_json(&media_type) => format!("{media_type}, not JSON: {HINT}"),
             Some(media_type) if !begins => format!("not JSON, although it says {media_type}: {HINT}"),
@@ -141,7 +141,7 @@ impl Success<'_> {
     }
 
     fn error(&self, text: &[u8]) -> Option<ServiceError> {
-        let body = (text.len() <= LARGEST_ERROR).then(|| serde_json::from_slice(text).ok()).flatten()?;
+        let body = wire::error_outline(text);
         (self.errors.is_error)(&body).then(|| (self.errors.read)(&body))
     }
 }
@@ -151,7 +151,7 @@ fn undecodable(DecodeFailure { path, problem }: DecodeFailure) -> Unusable {
 }
 
 fn text(body: &[u8]) -> &[u8] {
-    body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii()
+    wire::without_mark(body).trim_ascii()
 }
 
 /// What services write where there is nothing to say.

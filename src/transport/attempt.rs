@@ -14,6 +14,7 @@ use crate::error::{Answer, Conflict, Error, ErrorKind, Outcome, ServiceError};
 use crate::limits::RateLimit;
 use crate::response::Received;
 use crate::transport::operation::Safety;
+use crate::wire;
 use reqwest::{Response, StatusCode};
 use std::time::Duration;
 
@@ -167,8 +168,11 @@ impl Attempt<'_> {
     /// The service answered that it did not do it, or that it does not know.
     fn refused(&self, status: StatusCode, mut answer: Answer) -> Failure {
         let errors = self.settings().errors;
-        answer.said =
-            serde_json::from_slice(&answer.body).map(|body| (errors.read)(&body)).unwrap_or_default();
+        answer.said = (errors.read)(&wire::error_outline(&answer.body));
+        if answer.said == ServiceError::default() && !answer.body.is_empty() {
+            let coded = wire::unread_coding(&answer.headers, &answer.body);
+            answer.said.messages.extend(coded.map(|coded| format!("the body is {coded}")));
+        }
         self.redactor().error(&mut answer.said);
         answer.wait = answer.rate_limit.as_ref().and_then(|limit| limit.retry_after);
         if status == StatusCode::TOO_MANY_REQUESTS {

@@ -34,9 +34,10 @@ use http_client::HttpClients;
 use jiff::tz::TimeZone;
 use operation::{Operation, Safety};
 use pace::{Pace, Pacer, Permit};
-use reqwest::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
+use reqwest::header::{ACCEPT_ENCODING, CONTENT_LENGTH, HeaderName, HeaderValue};
 use reqwest::{Method, Url};
 use retry::{Retries, RetryBudget, RetryPolicy, RetryScope};
+use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
@@ -136,10 +137,11 @@ impl Transport {
         self.settings.zone.as_ref().unwrap_or(&JAPAN)
     }
 
-    pub(crate) fn in_zone<T>(&self, decode: impl FnOnce() -> T) -> T {
-        match &self.settings.zone {
-            Some(zone) => crate::wire::in_zone(zone, decode),
-            None => decode(),
+    /// The body of an answer with its wall-clock times read in the client's zone, if it has one of its own.
+    pub(crate) fn absolute_times<'a>(&self, endpoint: &impl Endpoint, body: &'a [u8]) -> Cow<'a, [u8]> {
+        match (&self.settings.zone, endpoint.local_times()) {
+            (Some(zone), names @ [_, ..]) => crate::wire::absolute_times(body, names, zone),
+            _ => Cow::Borrowed(body),
         }
     }
 
@@ -341,6 +343,8 @@ impl CallUnderWay<'_> {
             // RFC 9110, 8.6: some proxies refuse a request that does not say how long its empty body is.
             request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
+        // A coding that is not asked for could not be read.
+        request.headers_mut().entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static("identity"));
         let Plan { operation, room, .. } = *self.plan;
         let end = self.deadline.map(|deadline| deadline.end);
         let permit = self.transport.pacer.permit(operation, room, clock, end).await?;

@@ -338,10 +338,14 @@ async fn an_answer_that_does_not_decode_says_where() {
             "[1].message_id",
         ),
         (
-            r#"{"message_id":"2","account":{"account_id":1},"body":"","send_time":null,"update_time":0}"#,
+            r#"{"message_id":"2","account":{"account_id":1},"body":"","send_time":"soon","update_time":0}"#,
             "[1].send_time",
         ),
-        (r#"{"message_id":"2","account":{"account_id":1},"body":"","update_time":0}"#, "[1]"),
+        (
+            r#"{"message_id":"2","account":{"account_id":1},"body":"","send_time":1,"update_time":[]}"#,
+            "[1].update_time",
+        ),
+        (r#"{"message_id":"2","body":"","send_time":1,"update_time":0}"#, "[1]"),
         ("7", "[1]"),
     ] {
         let body = format!("[{good},{second}]");

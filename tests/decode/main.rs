@@ -12,5 +12,6 @@ mod errors;
 mod fixtures;
 mod lancers;
 mod lists;
+mod odd;
 mod refused;
 mod tascha;

@@ -4,6 +4,7 @@
 #[path = "../common/traits.rs"]
 mod traits;
 mod login;
+mod odd;
 mod refresh;
 mod sandbox;
 mod secrets;

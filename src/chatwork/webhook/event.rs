@@ -2,10 +2,11 @@
 
 use super::VerifyError;
 use crate::chatwork::{AccountId, MessageId, RoomId};
+use crate::wire::{self, Budget};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
-use serde::de::Deserializer;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -18,7 +19,8 @@ pub struct Delivery {
     pub setting_id: String,
     /// The name of the event, `webhook_event_type`.
     pub event_type: String,
-    /// When it happened, `webhook_event_time`.
+    /// When it happened, `webhook_event_time`. Where that is not a time: when the message was edited or posted, or else
+    /// when the request was verified; from [`parse`](Self::parse), which has no clock, the beginning of Unix time.
     pub time: Timestamp,
     /// The event.
     pub event: Event,
@@ -50,12 +52,13 @@ pub struct MessageEvent {
     /// Who posted it.
     pub account_id: AccountId,
     /// Its text, in [notation](crate::chatwork::notation).
+    #[serde(default, deserialize_with = "crate::wire::null_as_default")]
     pub body: String,
-    /// When it was posted.
-    #[serde(with = "seconds")]
+    /// When it was posted; the beginning of Unix time if the service does not say.
+    #[serde(default, with = "crate::wire::any_time")]
     pub send_time: Timestamp,
     /// When it was last edited, if it was; `0` on the wire if it was not.
-    #[serde(default, with = "seconds_or_zero")]
+    #[serde(default, with = "crate::wire::any_time::option")]
     pub update_time: Option<Timestamp>,
 }
 
@@ -72,12 +75,13 @@ pub struct MentionEvent {
     /// The message.
     pub message_id: MessageId,
     /// Its text, in [notation](crate::chatwork::notation).
+    #[serde(default, deserialize_with = "crate::wire::null_as_default")]
     pub body: String,
-    /// When it was posted.
-    #[serde(with = "seconds")]
+    /// When it was posted; the beginning of Unix time if the service does not say.
+    #[serde(default, with = "crate::wire::any_time")]
     pub send_time: Timestamp,
     /// When it was last edited, if it was; `0` on the wire if it was not.
-    #[serde(default, with = "seconds_or_zero")]
+    #[serde(default, with = "crate::wire::any_time::option")]
     pub update_time: Option<Timestamp>,
 }
 
@@ -87,17 +91,8 @@ pub struct MentionEvent {
 pub struct OtherEvent {
     /// The name of the event.
     pub event_type: String,
-    /// Its fields as they came, `webhook_event`.
+    /// Its fields as they came, `webhook_event`, as far as they can be read.
     pub json: Value,
-}
-
-#[derive(Deserialize)]
-struct Envelope {
-    webhook_setting_id: Value,
-    webhook_event_type: String,
-    #[serde(with = "seconds")]
-    webhook_event_time: Timestamp,
-    webhook_event: Value,
 }
 
 impl Delivery {
@@ -116,25 +111,34 @@ impl Delivery {
     ///
     /// # Errors
     ///
-    /// [`VerifyError::Malformed`] if it is not an event with the fields that all events have.
+    /// [`VerifyError::Malformed`] if it is no JSON object with a `webhook_event_type` or a `webhook_event`. Whatever else
+    /// is odd about it, it is read as far as it can be: the service switches off a webhook whose events are refused.
     pub fn parse(body: &[u8]) -> Result<Self, VerifyError> {
-        let envelope: Envelope = serde_json::from_slice(body).map_err(|error| malformed(&error))?;
-        let setting_id = match envelope.webhook_setting_id {
-            Value::String(id) => id,
-            Value::Number(id) => id.to_string(),
-            _ => return Err(VerifyError::Malformed { line: 0, column: 0 }),
+        let (delivery, _) = Self::read(body)?;
+        Ok(delivery)
+    }
+
+    /// The delivery, and whether it says when it happened.
+    pub(super) fn read(body: &[u8]) -> Result<(Self, bool), VerifyError> {
+        let names = ["webhook_setting_id", "webhook_event_type", "webhook_event_time", "webhook_event"];
+        let [setting_id, event_type, time, event] = wire::members(body, names);
+        if event_type.or(event).is_none() {
+            return Err(malformed(body));
+        }
+        let text = |json: Option<&[u8]>| {
+            let value = json.map(|json| wire::outline(json, &mut Budget::EVENT.clone()));
+            value.as_ref().and_then(crate::error::text).unwrap_or_default()
         };
-        let (event_type, json) = (envelope.webhook_event_type, envelope.webhook_event);
-        // The service switches off a webhook whose events are refused, so that fields which changed are no reason to.
-        let typed = match event_type.as_str() {
-            "message_created" => MessageEvent::deserialize(&json).ok().map(Event::MessageCreated),
-            "message_updated" => MessageEvent::deserialize(&json).ok().map(Event::MessageUpdated),
-            "mention_to_me" => MentionEvent::deserialize(&json).ok().map(Event::MentionToMe),
-            _ => None,
-        };
-        let event =
-            typed.unwrap_or_else(|| Event::Other(OtherEvent { event_type: event_type.clone(), json }));
-        Ok(Self { setting_id, event_type, time: envelope.webhook_event_time, event })
+        let event_type = text(event_type);
+        let event = Event::read(&event_type, event);
+        let known = |time: &Timestamp| *time != Timestamp::UNIX_EPOCH && !wire::is_beyond(*time);
+        let time = time.and_then(wire::time).filter(known);
+        // An event is of the message's making, or of its last edit.
+        let time = time.or_else(|| event.changed().filter(known));
+        let is_timed = time.is_some();
+        let delivery =
+            Self { setting_id: text(setting_id), event_type, time: time.unwrap_or_default(), event };
+        Ok((delivery, is_timed))
     }
 
     /// What the event is remembered by. Two edits of a message differ in their time, and within a second in the text.
@@ -155,6 +159,32 @@ impl Delivery {
 }
 
 impl Event {
+    /// The event of this type, or another one if its fields are not those that are known.
+    fn read(event_type: &str, json: Option<&[u8]>) -> Self {
+        let json = json.unwrap_or(b"null");
+        let typed = match event_type {
+            "message_created" => wire::read(json).ok().map(Self::MessageCreated),
+            "message_updated" => wire::read(json).ok().map(Self::MessageUpdated),
+            "mention_to_me" => wire::read(json).ok().map(Self::MentionToMe),
+            _ => None,
+        };
+        typed.unwrap_or_else(|| {
+            let json = wire::outline(json, &mut Budget::EVENT.clone());
+            Self::Other(OtherEvent { event_type: event_type.to_owned(), json })
+        })
+    }
+
+    /// When its message was edited, or else posted.
+    fn changed(&self) -> Option<Timestamp> {
+        match self {
+            Self::MessageCreated(message) | Self::MessageUpdated(message) => {
+                Some(message.update_time.unwrap_or(message.send_time))
+            }
+            Self::MentionToMe(mention) => Some(mention.update_time.unwrap_or(mention.send_time)),
+            Self::Other(_) => None,
+        }
+    }
+
     /// Who wrote the message.
     pub fn sender(&self) -> Option<AccountId> {
         match self {
@@ -192,62 +222,10 @@ impl Event {
     }
 }
 
-/// serde's own messages quote what they found, which is not to be told; where it was is.
-fn malformed(error: &serde_json::Error) -> VerifyError {
-    VerifyError::Malformed { line: error.line(), column: error.column() }
-}
-
-/// A time in unix seconds, as lenient as ids are: an integer, digits, or a float. The service switches off a webhook
-/// whose events are refused, and a bot hears nothing of one that does not read.
-fn time<E: serde::de::Error>(json: &Value) -> Result<Timestamp, E> {
-    let number = match json {
-        Value::String(digits) => digits.parse().ok(),
-        Value::Number(number) => Some(number.clone()),
-        _ => None,
-    };
-    let seconds = number.and_then(|number| {
-        // Beyond the bounds of an integer a float becomes the nearest, which is no time.
-        number.as_i64().or_else(|| number.as_f64().map(|seconds| seconds as i64))
-    });
-    let time = seconds.and_then(|seconds| Timestamp::from_second(seconds).ok());
-    time.ok_or_else(|| E::custom("not a time in unix seconds"))
-}
-
-/// A time in unix seconds.
-mod seconds {
-    use super::*;
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
-        time(&Value::deserialize(deserializer)?)
-    }
-
-    pub(super) fn serialize<S: serde::Serializer>(
-        time: &Timestamp,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        serializer.serialize_i64(time.as_second())
-    }
-}
-
-/// A time in unix seconds, or `0` for none.
-mod seconds_or_zero {
-    use super::*;
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<Timestamp>, D::Error> {
-        let json = Value::deserialize(deserializer)?;
-        if json.is_null() {
-            return Ok(None);
-        }
-        let time = time(&json)?;
-        Ok((time != Timestamp::UNIX_EPOCH).then_some(time))
-    }
-
-    pub(super) fn serialize<S: serde::Serializer>(
-        time: &Option<Timestamp>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        serializer.serialize_i64(time.map_or(0, Timestamp::as_second))
+/// Where the body ends to be JSON. What serde says of it quotes what it found, which is not to be told.
+fn malformed(body: &[u8]) -> VerifyError {
+    match serde_json::from_slice::<IgnoredAny>(body) {
+        Ok(_) => VerifyError::Malformed { line: 0, column: 0 },
+        Err(error) => VerifyError::Malformed { line: error.line(), column: error.column() },
     }
 }

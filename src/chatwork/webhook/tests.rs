@@ -164,11 +164,90 @@ fn times_are_integers_digits_or_floats() {
         };
         assert_eq!(message.update_time, None);
     }
+}
+
+/// The service switches off a webhook whose events are refused.
+#[tokio::test]
+async fn what_is_signed_is_read_as_far_as_it_can_be() {
+    let sent = |body: &str| {
+        let (verifier, body) = (verifier().0, body.to_owned());
+        async move { send(&verifier, &body).await }
+    };
+    let usual = message("message_created", 0, "a");
     for time in
-        ["null", "true", "\"\"", "\"soon\"", "\"NaN\"", "1e300", "-1e300", "18446744073709551615", "[1]"]
+        ["1498028130000", "\"1498028130\"", "\"1498028130000\"", "\"2017-06-21T06:55:30Z\"", "1.49802813e9"]
     {
-        let body = message("message_created", 0, "a").replace(&NOW.to_string(), time);
-        assert!(matches!(Delivery::parse(body.as_bytes()), Err(VerifyError::Malformed { .. })), "{time}");
+        let delivery = sent(&usual.replace(&NOW.to_string(), time)).await.expect(time);
+        assert_eq!((delivery.time, delivery.event.body()), (at(NOW), Some("a")), "{time}");
+    }
+    // Where there is no time, that of the message is.
+    for time in [
+        "null",
+        "true",
+        "\"\"",
+        "\"soon\"",
+        "\"NaN\"",
+        "NaN",
+        "1e300",
+        "-1e300",
+        "18446744073709551615",
+        "[1]",
+        "0",
+    ] {
+        let delivery = sent(&usual.replace(&NOW.to_string(), time)).await.expect(time);
+        assert_eq!((delivery.time, delivery.event.body()), (at(1498028120), Some("a")), "{time}");
+        let untimed = usual.replace(&NOW.to_string(), time).replace("1498028120", time);
+        let delivery = sent(&untimed).await.expect(time);
+        assert_eq!(delivery.time, at(NOW), "{time}");
+    }
+    for (id, read) in [("null", ""), ("[]", ""), ("7", "7"), ("\"\\ud83d\"", "\u{fffd}")] {
+        let delivery = sent(&usual.replace("\"246\"", id)).await.expect(id);
+        assert_eq!((&*delivery.setting_id, delivery.event.body()), (read, Some("a")));
+    }
+    let half = sent(&usual.replace("\"a\"", r#""\ud83d""#)).await.expect("half an emoji");
+    assert_eq!(half.event.body(), Some("\u{fffd}"));
+    let marked = sent(&format!("\u{feff}{usual}")).await.expect("a byte order mark");
+    assert_eq!(marked.event.body(), Some("a"));
+    let deep = usual.replace("\"body\"", &format!("\"new\":{}{},\"body\"", "[".repeat(500), "]".repeat(500)));
+    assert_eq!(sent(&deep).await.expect("it is passed over").event.body(), Some("a"));
+    let nulls = usual.replace("\"body\":\"a\"", "\"body\":null");
+    assert_eq!(sent(&nulls).await.expect("no text").event.body(), Some(""));
+    for (odd, event_type) in [
+        (usual.replace("1484814", "{}"), "message_created"),
+        (deep.replace("message_created", "new"), "new"),
+        (usual.replace("\"message_created\"", "null"), ""),
+        (r#"{"webhook_event_type":"new"}"#.to_owned(), "new"),
+        (r#"{"webhook_event":"text"}"#.to_owned(), ""),
+    ] {
+        let delivery = sent(&odd).await.expect(&odd);
+        let Event::Other(other) = delivery.event else { panic!("{odd}") };
+        assert_eq!(other.event_type, event_type);
+        if let Some(id) = other.json.get("message_id") {
+            assert_eq!(id, "789012345", "{odd}");
+        }
+    }
+    for nothing in ["", "{}", "[]", "null", "\"webhook_event\"", "<html>"] {
+        let refused = sent(nothing).await;
+        assert!(matches!(refused, Err(VerifyError::Malformed { .. })), "{nothing}: {refused:?}");
+    }
+}
+
+/// An event that would pass again by the clock is still known.
+#[tokio::test]
+async fn an_event_passes_once_also_when_the_clock_is_set_back() {
+    // The time by which it is remembered goes on, whatever the other one says.
+    let clock = VirtualClock::starting_at(at(NOW));
+    let cache = Arc::new(MemoryReplayCache::with_clock(10, Arc::new(clock.clone())));
+    let at_wall = |wall: i64| {
+        let clock = Arc::new(VirtualClock::starting_at(at(wall)));
+        Verifier::with_clock(TOKEN, clock).expect("a token").replay_cache(cache.clone())
+    };
+    assert!(send(&at_wall(NOW), MENTION).await.is_ok());
+    for (passed, back) in [(295, 10), (305, 10), (3_000, 2_800)] {
+        clock.advance(Duration::from_secs(passed));
+        let now = NOW + i64::try_from(clock.elapsed().as_secs()).expect("an hour") - back;
+        let again = send(&at_wall(now.min(NOW + 300)), MENTION).await;
+        assert_eq!(again, Err(VerifyError::Repeat), "{passed} {back}");
     }
 }
 

@@ -15,6 +15,10 @@ use std::time::Duration;
 /// How far an event's time may be from now unless [`Verifier::tolerance`] says otherwise.
 pub const DEFAULT_TOLERANCE: Duration = Duration::from_secs(300);
 
+/// How far the machine's clock can be set back without an event passing twice: events are remembered for so much longer
+/// than they pass.
+const CLOCK_SET_BACK: Duration = Duration::from_secs(60 * 60);
+
 /// How many events are remembered unless [`Verifier::replay_cache`] says otherwise: about a megabyte.
 const DEFAULT_CAPACITY: usize = 10_000;
 
@@ -105,7 +109,7 @@ impl Verifier {
     pub async fn verify(&self, body: &[u8], signature: &str) -> Result<Delivery, VerifyError> {
         let delivery = self.verify_repeats(body, signature)?;
         if let Some(cache) = &self.replay_cache {
-            let ttl = self.time_left(delivery.time)?;
+            let ttl = self.time_left(delivery.time)?.saturating_add(CLOCK_SET_BACK);
             if !cache.first_seen(&delivery.replay_key(body), ttl).await {
                 return Err(VerifyError::Repeat);
             }
@@ -120,7 +124,10 @@ impl Verifier {
     /// As of [`verify`](Self::verify), without [`VerifyError::Repeat`].
     pub fn verify_repeats(&self, body: &[u8], signature: &str) -> Result<Delivery, VerifyError> {
         self.verify_signature(body, signature)?;
-        let delivery = Delivery::parse(body)?;
+        let (mut delivery, is_timed) = Delivery::read(body)?;
+        if !is_timed {
+            delivery.time = self.clock.wall();
+        }
         self.time_left(delivery.time)?;
         Ok(delivery)
     }

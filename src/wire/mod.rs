@@ -1,0 +1,33 @@
+//! How values travel: what is read of an answer, and how a parameter is written.
+//!
+//! Everything that comes in is read here, by one set of rules: answers, the items of lists, webhooks, error bodies and
+//! the answers of token endpoints. [`decode`](decode()) is for a shape that is known: sound JSON is parsed once, and only
+//! what does not decode is [repaired](repair) and parsed again. [`outline()`] is for a shape that cannot be relied on: it
+//! reads as far as the body goes, and no more than its budget.
+
+mod decode;
+mod encode;
+mod ids;
+mod json;
+mod open_enum;
+mod outline;
+mod repair;
+mod secret;
+mod times;
+
+pub use decode::DecodeFailure;
+pub(crate) use decode::{
+    decode, decode_object, empty_array_as_none, lenient_boolean, null_as_default, null_as_unknown, read,
+    unknown, unread_coding, without_mark,
+};
+pub use encode::{Flag, Nullable};
+pub(crate) use encode::{comma_list, encode_path};
+pub(crate) use ids::{integer_id, lenient_integer, text_id, text_or_number};
+#[cfg(any(feature = "oauth", feature = "webhooks"))]
+pub(crate) use json::members;
+pub(crate) use open_enum::open_enum;
+pub(crate) use outline::{Budget, error_outline, outline};
+pub use secret::Secret;
+pub(crate) use times::{absolute_times, date_time, format_local_time, japan, local_time, unix_time};
+#[cfg(feature = "webhooks")]
+pub(crate) use times::{any_time, is_beyond, time};
