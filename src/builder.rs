@@ -41,7 +41,8 @@ pub(crate) mod sealed {
         /// What an error body of the service says, field by field: one that is not as expected spoils no other.
         fn error_body(body: &serde_json::Value) -> ServiceError;
         /// Whether a body has all that makes an error of the service: it can come with the status of a success.
-        fn is_error(body: &serde_json::Value) -> bool;
+        /// `identified`: it has a field that the operation's answer is known by.
+        fn is_error(body: &serde_json::Value, identified: bool) -> bool;
         fn client(transport: Arc<Transport>) -> <Self as super::Service>::Client
         where
             Self: super::Service;

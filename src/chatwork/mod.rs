@@ -159,7 +159,7 @@ impl Sealed for Chatwork {
         ServiceError { code, messages, ..ServiceError::default() }
     }
 
-    fn is_error(body: &Value) -> bool {
+    fn is_error(body: &Value, _: bool) -> bool {
         let errors = &body["errors"];
         errors.is_string()
             || errors.as_array().is_some_and(|errors| !errors.is_empty())

@@ -73,10 +73,10 @@ impl Conflict {
         let says = |words: &[&str]| words.iter().any(|word| code.contains(word));
         if says(&["inprogress", "inuse", "processing", "pending", "concurrent"]) {
             Self::InProgress
+        } else if says(&["version", "stale"]) && !says(&["idempoten"]) {
+            Self::Version
         } else if says(&["reuse", "mismatch"]) {
             Self::IdempotencyKey
-        } else if says(&["version", "stale"]) {
-            Self::Version
         } else {
             Self::Unknown
         }

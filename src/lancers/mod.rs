@@ -137,8 +137,9 @@ impl Sealed for Lancers {
         ServiceError { code: text(&body["type"]), messages, ..ServiceError::default() }
     }
 
-    fn is_error(body: &Value) -> bool {
-        body["type"].is_string() && body["message"].is_string()
+    fn is_error(body: &Value, identified: bool) -> bool {
+        // A message of a board has a type as well.
+        !identified && body["type"].is_string() && body["message"].is_string()
     }
 
     fn client(transport: Arc<Transport>) -> Client {

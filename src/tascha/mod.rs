@@ -165,7 +165,7 @@ impl Sealed for Tascha {
         ServiceError { code, messages, request_id: either("requestId"), details }
     }
 
-    fn is_error(body: &Value) -> bool {
+    fn is_error(body: &Value, _: bool) -> bool {
         let has = |value: &Value, name: &str| value[name].is_string();
         let nested = &body["error"];
         let flat = has(body, "code") && has(body, "message");

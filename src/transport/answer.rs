@@ -18,8 +18,9 @@ pub(crate) type Decode<'a> = &'a mut (dyn FnMut(&[u8]) -> Result<(), DecodeFailu
 pub(crate) struct ErrorBodies {
     /// What an error says, field by field: one that is not as expected spoils no other.
     pub(crate) read: fn(&Value) -> ServiceError,
-    /// Whether a body has all that makes an error of the service.
-    pub(crate) is_error: fn(&Value) -> bool,
+    /// Whether a body has all that makes an error of the service. The flag says whether the body has a field that the
+    /// answer is known by.
+    pub(crate) is_error: fn(&Value, bool) -> bool,
 }
 
 /// Why a success is of no use.
@@ -62,10 +63,14 @@ impl Success<'_> {
             AnswerShape::Nothing if !is_nothing(text) => None,
             AnswerShape::Nothing => Some(decode(b"")),
             AnswerShape::Any if text.eq_ignore_ascii_case(b"OK") => Some(decode(b"")),
+            AnswerShape::Object { .. } if begins_list(text) => Some(Err(DecodeFailure {
+                path: String::new(),
+                problem: "an array stands where an object belongs".to_owned(),
+            })),
             _ => Some(decode(body)),
         };
         let failure = match decoded {
-            Some(Ok(())) => return Ok(()),
+            Some(Ok(())) => return self.check_decoded(text),
             Some(Err(_)) if text.is_empty() => {
                 return Err(Unusable::foreign("nothing, where an answer is required".to_owned()));
             }
@@ -78,17 +83,16 @@ impl Success<'_> {
                 || DecodeFailure { path: String::new(), problem: "it is not valid JSON".to_owned() };
             return Err(undecodable(failure.unwrap_or_else(unparsed)));
         };
-        if let Some(said) = self.error(text) {
-            let found = "an error of the service in a success".to_owned();
-            return Err(Unusable { said, ..Unusable::foreign(found) });
-        }
+        self.check_error(text, &outline)?;
         match (failure, self.operation.answer, outline) {
             (None, ..) => decode(b"").map_err(undecodable),
             (Some(_), AnswerShape::List, Outline::Object(_) | Outline::Other) => {
                 Err(Unusable::foreign("JSON that is not a list".to_owned()))
             }
-            (Some(_), AnswerShape::Object { required }, outline) if !outline.has_any(required) => {
-                Err(Unusable::foreign(format!("JSON without `{}`", required.join("` or `"))))
+            (Some(_), AnswerShape::Object { required }, outline)
+                if !required.is_empty() && !outline.has_any(required) =>
+            {
+                Err(without(required))
             }
             (Some(failure), ..) => Err(undecodable(failure)),
         }
@@ -140,10 +144,53 @@ impl Success<'_> {
         }
     }
 
-    fn error(&self, text: &[u8]) -> Option<ServiceError> {
-        let body = wire::error_outline(text);
-        (self.errors.is_error)(&body).then(|| (self.errors.read)(&body))
+    /// Whether what decoded is the answer, although nothing of it had to be there: a type whose fields are all optional
+    /// takes any object.
+    fn check_decoded(&self, text: &[u8]) -> Result<(), Unusable> {
+        match self.operation.answer {
+            AnswerShape::Object { required } if !required.is_empty() => {
+                let named = |name: &&str| find(text, format!("\"{name}\"").as_bytes());
+                if required.iter().any(named) { Ok(()) } else { Err(without(required)) }
+            }
+            AnswerShape::Object { .. } | AnswerShape::Any if text.len() <= LARGEST_ERROR => {
+                match serde_json::from_slice(text) {
+                    Ok(outline) => self.check_error(text, &outline),
+                    Err(_) => Ok(()),
+                }
+            }
+            _ => Ok(()),
+        }
     }
+
+    /// Whether the body is an error of the service, whatever the status says.
+    fn check_error(&self, text: &[u8], outline: &Outline) -> Result<(), Unusable> {
+        let identified = match self.operation.answer {
+            AnswerShape::Object { required } => outline.has_any(required),
+            _ => outline.has_any(&["id"]),
+        };
+        let body = wire::error_outline(text);
+        if !(self.errors.is_error)(&body, identified) {
+            return Ok(());
+        }
+        let said = (self.errors.read)(&body);
+        Err(Unusable { said, ..Unusable::foreign("an error of the service in a success".to_owned()) })
+    }
+}
+
+/// Above this a body that decodes is no error: services write a few sentences.
+const LARGEST_ERROR: usize = 64 << 10;
+
+fn without(required: &[&str]) -> Unusable {
+    Unusable::foreign(format!("JSON without `{}`", required.join("` or `")))
+}
+
+fn find(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|window| window == part)
+}
+
+/// Whether it is an array, other than the one that PHP writes for an object without members.
+fn begins_list(text: &[u8]) -> bool {
+    text.strip_prefix(b"[").is_some_and(|rest| rest.trim_ascii_start().first() != Some(&b']'))
 }
 
 fn undecodable(DecodeFailure { path, problem }: DecodeFailure) -> Unusable {
@@ -182,9 +229,7 @@ enum Outline {
 impl Outline {
     fn has_any(&self, fields: &[&str]) -> bool {
         match self {
-            Self::Object(names) => {
-                fields.is_empty() || names.iter().any(|name| fields.contains(&name.as_str()))
-            }
+            Self::Object(names) => names.iter().any(|name| fields.contains(&name.as_str())),
             Self::List | Self::Other => false,
         }
     }

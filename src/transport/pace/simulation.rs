@@ -21,6 +21,7 @@ static READ: Operation = Operation {
     scopes: &[],
     page: None,
     inferred: None,
+    answer: crate::transport::operation::AnswerShape::Any,
 };
 
 const SECOND: Duration = Duration::from_secs(1);

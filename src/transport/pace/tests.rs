@@ -122,7 +122,10 @@ async fn call(index: usize, caller: Caller, pacer: Arc<Pacer>, service: Arc<Serv
     match caller.gives_up {
         None => work.await,
         Some(after) => {
-            matches!(select(pin!(work), clock.sleep(millis(after))).await, Either::Left((true, _)))
+            matches!(
+                select(pin!(work), clock.sleep(millis(after))).await,
+                futures::future::Either::Left((true, _))
+            )
         }
     }
 }
