@@ -10,6 +10,9 @@ pub(crate) enum BodyFailure {
 
 /// The whole body. A failure hands out what had arrived.
 pub(crate) async fn read(response: &mut Response, cap: usize) -> Result<Bytes, BodyFailure> {
+    // Of what is left, it says after a part was read.
+    let expected =
+        response.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or_default();
     // Most answers arrive in one piece, which is handed on as it is.
     let first = match response.chunk().await {
         Ok(Some(chunk)) => chunk,
@@ -19,8 +22,6 @@ pub(crate) async fn read(response: &mut Response, cap: usize) -> Result<Bytes, B
     if first.len() > cap {
         return Err(BodyFailure::TooLarge(first.slice(..cap)));
     }
-    let expected =
-        response.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or_default();
     let mut rest = BytesMut::new();
     loop {
         match response.chunk().await {
