@@ -8,15 +8,19 @@ use std::fmt::Debug;
 
 type Check = Box<dyn Fn(&[u8])>;
 
+/// Checks a spoilt answer beside the sound one; of a list, also which item was spoilt, if it can be another one by that.
+type Spoilt = Box<dyn Fn(&[u8], &[u8], Option<usize>)>;
+
 /// What is checked of one operation's answers.
-struct Operation {
-    service: &'static str,
-    specified: &'static kaiwa::Operation,
+pub(crate) struct Operation {
+    pub(crate) service: &'static str,
+    pub(crate) specified: &'static kaiwa::Operation,
     check: Check,
+    pub(crate) spoilt: Spoilt,
 }
 
 thread_local! {
-    static OPERATIONS: LazyCell<Vec<Operation>> = LazyCell::new(operations);
+    pub(crate) static OPERATIONS: LazyCell<Vec<Operation>> = LazyCell::new(operations);
 }
 
 /// Any bytes as the body of an operation's answer; the last byte says of which operation. What is decoded is written
@@ -72,17 +76,68 @@ where
         let lenient: Option<Lenient<E::Item>> = lenient.endpoint().decode(body).ok();
         if let (Some(lenient), Ok(value)) = (&lenient, serde_json::from_slice::<Value>(body)) {
             let items = value.as_array().or_else(|| value["data"].as_array()).map_or(0, Vec::len);
-            assert_eq!(lenient.items.len() + lenient.rejected.len(), items);
+            let rejected: usize = lenient.rejected.iter().map(|rejected| 1 + rejected.more).sum();
+            assert_eq!(lenient.items.len() + rejected, items);
             for rejected in &lenient.rejected {
                 assert!(rejected.index < items, "{rejected}");
             }
         }
         if let Some(strict) = strict {
-            // What is passed over need not be sound, while a lenient list reads all of it.
-            let Some(lenient) = lenient else { return };
+            let lenient = lenient.expect("a lenient list takes what a strict one takes");
             assert_eq!(lenient.rejected, []);
             assert_eq!(lenient.items, E::rows(strict).0);
         }
+    })
+}
+
+/// An answer that is no list is the same for one more member.
+fn spoilt_one<E: Endpoint>(request: Request<E>) -> Spoilt
+where
+    E::Output: PartialEq + Debug,
+{
+    Box::new(move |sound, spoilt, _| {
+        // Of a raw request's answer every member is part.
+        if request.endpoint().operation().id == "raw" {
+            return;
+        }
+        let sound = request.endpoint().decode(sound).ok().expect("a fixture decodes");
+        let read = request.endpoint().decode(spoilt).ok();
+        assert_eq!(read, Some(sound), "{}", String::from_utf8_lossy(spoilt));
+    })
+}
+
+fn spoilt_list<E: List + Clone>(request: Request<E>) -> Spoilt
+where
+    E::Output: PartialEq + Debug,
+    E::Item: DeserializeOwned + Clone + PartialEq + Debug,
+{
+    let lenient = request.clone().lenient();
+    Box::new(move |sound, spoilt, index| {
+        let shown = || String::from_utf8_lossy(spoilt).into_owned();
+        let sound = E::rows(request.endpoint().decode(sound).ok().expect("a fixture decodes")).0;
+        let read: Lenient<E::Item> =
+            lenient.endpoint().decode(spoilt).ok().unwrap_or_else(|| panic!("{}", shown()));
+        let strict = request.endpoint().decode(spoilt).ok().map(|output| E::rows(output).0);
+        assert_eq!(strict.is_some(), read.rejected.is_empty(), "{}", shown());
+        if let Some(strict) = strict {
+            assert_eq!(strict, read.items, "{}", shown());
+        }
+        let mut others = read.items;
+        let Some(index) = index else {
+            return assert!(read.rejected.is_empty() && others == sound, "{}", shown());
+        };
+        match read.rejected.as_slice() {
+            [] => drop(others.remove(index)),
+            [one] => assert!(one.index == index && one.to_string().len() < 1000, "{one}: {}", shown()),
+            more => panic!("{more:?}: {}", shown()),
+        }
+        let expected: Vec<E::Item> = sound
+            .iter()
+            .enumerate()
+            .filter(|(place, _)| *place != index)
+            .map(|(_, item)| item.clone())
+            .collect();
+        assert_eq!(others, expected, "{}", shown());
     })
 }
 
@@ -102,21 +157,23 @@ fn operations() -> Vec<Operation> {
 struct Operations(Vec<Operation>);
 
 impl Operations {
-    fn one<E: Endpoint>(&mut self, service: &'static str, request: Request<E>)
+    fn one<E: Endpoint + Clone>(&mut self, service: &'static str, request: Request<E>)
     where
         E::Output: Serialize + PartialEq + Debug,
     {
         let specified = request.endpoint().operation();
-        self.0.push(Operation { service, specified, check: one(request) });
+        let spoilt = spoilt_one(request.clone());
+        self.0.push(Operation { service, specified, check: one(request), spoilt });
     }
 
     fn list<E: List + Clone>(&mut self, service: &'static str, request: Request<E>)
     where
         E::Output: Serialize + PartialEq + Debug,
-        E::Item: DeserializeOwned + PartialEq + Debug,
+        E::Item: DeserializeOwned + Clone + PartialEq + Debug,
     {
         let specified = request.endpoint().operation();
-        self.0.push(Operation { service, specified, check: list(request) });
+        let spoilt = spoilt_list(request.clone());
+        self.0.push(Operation { service, specified, check: list(request), spoilt });
     }
 
     fn chatwork(&mut self) {

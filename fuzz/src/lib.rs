@@ -6,10 +6,12 @@ mod decode;
 mod message;
 mod notation;
 mod rate_limit;
+mod spoil;
 mod webhook;
 
 pub use decode::{decode, decode_as_all, decode_seed};
 pub use message::message;
 pub use notation::notation;
 pub use rate_limit::rate_limit;
+pub use spoil::spoil;
 pub use webhook::webhook;

@@ -37,7 +37,11 @@
 //!
 //! The signature is HMAC-SHA256 over the body, with the token decoded from base64 as the key. It does not cover the
 //! time of the request, so that whoever saw a request could send it again: an event is therefore refused once its
-//! `webhook_event_time` is further from now than a tolerance, and within it when it has been received before.
+//! `webhook_event_time` is further from now than a tolerance, and within it when it has been received before. It is
+//! remembered for an hour longer, so that setting the clock back does not let it pass again.
+//!
+//! What is signed is then read as far as it can be, however odd it is: an event whose fields are not those that are known
+//! is an [`Event::Other`].
 //!
 //! # Troubleshooting
 //!

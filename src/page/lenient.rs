@@ -2,6 +2,7 @@
 
 use super::{Asked, List, Mark, Paged, Place, Rows, Walk};
 use crate::error::Error;
+pub(super) use crate::error::text as digits_or_text;
 use crate::fnv::{FNV1A, fnv1a};
 use crate::request::{Endpoint, Request};
 use crate::transport::check::InvalidInput;
@@ -294,15 +295,6 @@ where
             options: options.clone(),
         };
         E::follow(&request, last)
-    }
-}
-
-/// An id as text, whether it came as a number or as text.
-pub(super) fn digits_or_text(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! What is kept in memory of what is too large for it. A test binary of its own, because it counts every allocation.
 
+mod bodies;
 mod files;
 mod paging;
 

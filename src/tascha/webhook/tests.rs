@@ -129,3 +129,28 @@ fn debug_shows_no_header_values() {
     let debug = format!("{request:?} {:?}", receiver());
     assert!(debug.contains("authorization") && !debug.contains("hunter2") && !debug.contains("secret"));
 }
+
+/// A delivery that is refused comes again, and is refused again.
+#[tokio::test]
+async fn odd_bodies_are_read_as_far_as_they_can_be() {
+    let deep = format!(r#"{{"id":"a","new":{}1{}}}"#, "[".repeat(500), "]".repeat(500));
+    let receive = |body: &str| {
+        let body = body.to_owned();
+        async move { receiver().receive(Incoming::new([(ID_HEADER, "e1")], body)).await }
+    };
+    for (body, id) in [
+        (r#"{"id":"\ud83d"}"#, "\u{fffd}"),
+        ("\u{feff}{\"id\":\"a\"}", "a"),
+        (r#"{"id":"a","new":NaN,}"#, "a"),
+        (r#"{"id":"b","id":"a"}"#, "a"),
+        (&deep, "a"),
+    ] {
+        let received = receive(body).await.expect(body);
+        assert_eq!(received.json["id"], id, "{body}");
+        assert_eq!(received.body, body.as_bytes());
+    }
+    for body in ["", "{", "<html>", r#"{"id":"a"} x"#, "[1,2"] {
+        let refused = receive(body).await;
+        assert!(matches!(refused, Err(ReceiveError::Malformed { .. })), "{body}: {refused:?}");
+    }
+}
