@@ -238,8 +238,8 @@ impl Model {
             ..55 => self.post(id),
             55..75 => self.edit(id),
             75..85 => (0..self.random.usize(2..12)).for_each(|_| self.post(id)),
-            85..88 => (0..self.random.usize(90..260)).for_each(|_| self.post(id)),
-            88..93 => self.set_member(id, false),
+            85..87 => (0..self.random.usize(90..260)).for_each(|_| self.post(id)),
+            87..93 => self.set_member(id, false),
             93..98 => self.set_member(id, true),
             _ => {
                 let room = self.rooms.get_mut(&id).expect("a room");
