@@ -322,7 +322,7 @@ async fn run(server: &Server, seed: u64) -> Totals {
 
 #[tokio::test]
 async fn what_is_posted_after_the_start_is_told_or_lies_in_a_gap() {
-    let runs: u64 = std::env::var("KAIWA_WATCH_RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(120);
+    let runs: u64 = std::env::var("KAIWA_WATCH_RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(150);
     let first: u64 = std::env::var("KAIWA_WATCH_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(0);
     let server = Server::start().await;
     let mut totals = Totals::default();

@@ -177,8 +177,9 @@ impl Reader {
                 behind.push(room);
             }
         }
-        // Until a list has told any time, nothing is known of rooms that it does not name.
-        if let Some(proven) = proven.filter(|_| !listing.rooms.is_empty()) {
+        // A list without rooms is not taken at its word, and in one without any time everything later is new.
+        if !listing.rooms.is_empty() {
+            let proven = proven.unwrap_or(Timestamp::UNIX_EPOCH);
             // What is old in a room that the account comes into later is not decided by the first look.
             for (room, wanted) in self.rooms.iter_mut().filter(|(room, _)| !listing.rooms.contains_key(room))
             {
