@@ -3,6 +3,7 @@
 #[macro_use]
 #[path = "../common/traits.rs"]
 mod traits;
+mod clocks;
 mod events;
 mod extremes;
 mod lossless;

@@ -202,13 +202,18 @@ async fn a_room_of_the_list_that_does_not_decode_is_watched_and_hides_no_other()
     };
     let strange = place(&list, ROOM);
     list[strange]["role"] = json!(["admin"]);
-    list.as_array_mut().expect("it is a list").push(json!({ "name": "Nowhere" }));
+    list.as_array_mut().expect("it is a list").push(json!({ "name": "Nowhere", "room_id": "Nowhere" }));
     let nowhere = list.as_array().map_or(0, Vec::len) - 1;
     answers(&world, "list_rooms", 5, &list);
     let mut watch = world.client.watch_all().stream();
     let told = world.read(&mut watch, secs(5)).await;
     let [Err(error)] = &told[..] else { panic!("{told:?}") };
     assert!(error.to_string().contains(&format!("`[{nowhere}]`")), "{error}");
+    assert_eq!(error.operation().map(|operation| operation.id), Some("list_rooms"));
+    assert_eq!((error.status().map(|status| status.as_u16()), error.attempts()), (Some(200), 1));
+    // It is a failure to read, and quotes nothing of what it read.
+    let text = format!("{error} {error:?} {:?}", error.kind());
+    assert!(!text.contains("do not send it again") && !text.contains("Nowhere"), "{text}");
     assert_eq!(watch.failed_room(), None);
 
     world.post("one");
@@ -222,4 +227,79 @@ async fn a_room_of_the_list_that_does_not_decode_is_watched_and_hides_no_other()
     let mut told = short(&world.read(&mut watch, secs(100)).await);
     told.sort();
     assert_eq!(told, ["+one", "+two"]);
+}
+
+#[tokio::test]
+async fn an_answer_of_which_no_item_has_an_id_is_not_quoted() {
+    let world = World::new(seed(1)).await;
+    let mut watch = world.client.room(ROOM).watch().stream();
+    answers(
+        &world,
+        "list_messages",
+        1,
+        &json!([{ "message_id": { "secret": 1 }, "body": "secret" }, "secret"]),
+    );
+    let told = world.read(&mut watch, secs(1)).await;
+    let [Err(error)] = &told[..] else { panic!("{told:?}") };
+    let text = format!("{error} {error:?} {:?}", error.kind());
+    assert!(text.contains("message_id") && text.contains("[0]") && !text.contains("secret"), "{text}");
+    assert!(!text.contains("do not send it again"), "{text}");
+    assert_eq!(error.operation().map(|operation| operation.id), Some("list_messages"));
+    assert!(watch.failed_room() == Some(ROOM) && error.body().starts_with(b"[{"));
+}
+
+#[tokio::test]
+async fn a_stream_that_is_not_polled_keeps_little_of_its_failures() {
+    for (size, kept) in [(0, 32), (1000, 32), (1_000_000, 4)] {
+        let world = World::new(seed(1)).await;
+        let second = secs(1);
+        let stream = || world.client.room(ROOM).watch().min_interval(second).max_interval(second).stream();
+        let (mut polled, mut unpolled) = (stream(), stream());
+        assert!(world.read(&mut unpolled, secs(0)).await.is_empty());
+        let body = json!({ "errors": ["x".repeat(size)] }).to_string();
+        let large = Fault::status(502).body("application/json", body).before();
+        world.sandbox.faults().script(Service::Chatwork, Script::any().then(large).forever());
+        let told = world.read(&mut polled, secs(120)).await;
+        assert!(told.len() > 40 && told.iter().all(Result::is_err), "{}", told.len());
+        world.sandbox.faults().clear(Service::Chatwork);
+        let errors: Vec<_> =
+            world.read(&mut unpolled, secs(0)).await.into_iter().filter_map(Result::err).collect();
+        let bytes: usize = errors.iter().map(|error| error.body().len()).sum();
+        let texts: usize = errors.iter().flat_map(|error| error.messages()).map(String::len).sum();
+        assert!(bytes + texts <= 64 * 1024 && (1..=kept).contains(&errors.len()), "{bytes} {texts}");
+        assert!(errors.iter().all(|error| error.status().is_some_and(|status| status.as_u16() == 502)));
+        // And it goes on.
+        world.post("after");
+        assert_eq!(short(&world.read(&mut unpolled, secs(60)).await), ["+after"]);
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_is_polled_on_after_each_failure_waits_before_it_calls_again() {
+    // However the calls fail, and though nothing of them counts as an attempt.
+    let millisecond = std::time::Duration::from_millis(1);
+    for fault in [None, Some(Fault::bad_gateway()), Some(Fault::invalid_json()), Some(Fault::wrong_types())] {
+        let world = World::new(seed(3)).await;
+        // Of an empty room there is nothing to spoil.
+        world.post("one");
+        match fault {
+            Some(fault) => {
+                world.sandbox.faults().script(Service::Chatwork, Script::any().then(fault).forever())
+            }
+            None => world.sandbox.faults().refuse(Service::Chatwork, true).await.expect("it goes down"),
+        }
+        for rooms in [vec![ROOM], vec![ROOM, RoomId(11), RoomId(12)]] {
+            let builder = world.client.watch(rooms).min_interval(millisecond).max_interval(millisecond);
+            let mut watch = builder.recheck_interval(millisecond).stream();
+            let told = world.read(&mut watch, secs(300)).await;
+            let count = told.len();
+            assert!(
+                (10..=155).contains(&count) && told.iter().all(Result::is_err),
+                "{count}: {:?}",
+                told.first()
+            );
+            drop(watch);
+            world.clock.advance(secs(300));
+        }
+    }
 }

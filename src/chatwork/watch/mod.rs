@@ -243,6 +243,7 @@ impl Builder {
         let wanted = |state: &RoomState| Wanted {
             seen: state.stamp,
             from_now: state.position == Position::Now,
+            awaited: false,
             missing: 0,
         };
         let rooms = saved.iter().map(|(room, state)| (*room, wanted(state))).collect();

@@ -64,6 +64,8 @@ pub(super) struct Wanted {
     pub(super) seen: Option<Stamp>,
     /// Whether all that is there now is old to the reader.
     pub(super) from_now: bool,
+    /// Whether lists have not named it since then, so that it begins when the account comes into it.
+    pub(super) awaited: bool,
     /// How many lists in a row did not name it.
     pub(super) missing: u8,
 }
@@ -88,15 +90,22 @@ pub(super) enum Item {
     Failed(Option<RoomId>, Error),
 }
 
+impl Item {
+    /// The room of whose state it is a part.
+    fn room(&self) -> Option<RoomId> {
+        match self {
+            Self::Window(room, ..) | Self::Begin(room, ..) | Self::End(room) => Some(*room),
+            Self::Listed(_) | Self::Failed(..) => None,
+        }
+    }
+}
+
 impl Inbox {
     pub(super) fn push(&mut self, item: Item) {
+        let last = item.room().and_then(|room| self.0.iter().rposition(|other| other.room() == Some(room)));
         match &item {
-            Item::Window(room, ..) => {
-                let same = |item: &&mut Item| match item {
-                    Item::Window(other, ..) | Item::Begin(other, ..) | Item::End(other) => other == room,
-                    Item::Listed(_) | Item::Failed(..) => false,
-                };
-                if let Some(earlier @ Item::Window(..)) = self.0.iter_mut().rev().find(same) {
+            Item::Window(..) => {
+                if let Some(earlier @ Item::Window(..)) = last.map(|last| &mut self.0[last]) {
                     *earlier = item;
                     return;
                 }
@@ -115,9 +124,28 @@ impl Inbox {
                     }
                 }
             }
-            Item::Begin(..) | Item::End(_) => {}
+            Item::Begin(..) => {
+                // Of two beginnings with nothing between them only the later one counts.
+                if let Some(last) = last.filter(|last| matches!(self.0[*last], Item::Begin(..))) {
+                    self.0.remove(last);
+                }
+            }
+            Item::End(_) => {
+                if let Some(Item::Begin(..)) = last.and_then(|last| self.0.get(last)) {
+                    last.and_then(|last| self.0.remove(last));
+                }
+                let ended = |other: &Item| other.room() == item.room();
+                if let Some(Item::End(_)) = self.0.iter().rfind(|other| ended(other)) {
+                    return;
+                }
+            }
         }
         self.0.push_back(item);
+    }
+
+    /// Whether the reader has not come for what was seen in a room.
+    fn has_window(&self, room: RoomId) -> bool {
+        self.0.iter().any(|item| matches!(item, Item::Window(other, ..) if *other == room))
     }
 
     pub(super) fn pop(&mut self) -> Option<Item> {
@@ -133,10 +161,11 @@ impl Reader {
         for (&room, &stamp) in &listing.rooms {
             if self.all && !self.rooms.contains_key(&room) {
                 let from_now = self.absent == Position::Now;
-                self.rooms.insert(room, Wanted { seen: None, from_now, missing: 0 });
+                self.rooms.insert(room, Wanted { seen: None, from_now, awaited: false, missing: 0 });
                 self.inbox.push(Item::Begin(room, self.absent.clone(), None));
             }
             let Some(wanted) = self.rooms.get_mut(&room) else { continue };
+            wanted.awaited = false;
             // A room that does not say when something last happened there begins with the first look.
             if let Some(since) = stamp.next_second().filter(|_| wanted.from_now) {
                 // Only a look tells apart what was posted before and after the list in one second.
@@ -148,12 +177,14 @@ impl Reader {
                 behind.push(room);
             }
         }
-        // Until a list has told any time, nothing is known of rooms that it does not name.
-        if let Some(proven) = proven.filter(|_| !listing.rooms.is_empty()) {
+        // A list without rooms is not taken at its word, and in one without any time everything later is new.
+        if !listing.rooms.is_empty() {
+            let proven = proven.unwrap_or(Timestamp::UNIX_EPOCH);
             // What is old in a room that the account comes into later is not decided by the first look.
             for (room, wanted) in self.rooms.iter_mut().filter(|(room, _)| !listing.rooms.contains_key(room))
             {
-                if std::mem::take(&mut wanted.from_now) {
+                wanted.awaited |= std::mem::take(&mut wanted.from_now);
+                if wanted.awaited {
                     self.inbox.push(Item::Begin(*room, Position::Since(proven), None));
                 }
             }
@@ -165,11 +196,14 @@ impl Reader {
         if self.all {
             if listing.is_whole() {
                 self.rooms.retain(|room, wanted| {
-                    wanted.missing = if listing.rooms.contains_key(room) { 0 } else { wanted.missing + 1 };
-                    if wanted.missing == GONE {
+                    let listed = listing.rooms.contains_key(room);
+                    wanted.missing = if listed { 0 } else { wanted.missing.saturating_add(1) };
+                    // What a reader is still to be told is not forgotten, and does not pile up where he never comes.
+                    let gone = wanted.missing >= GONE && !self.inbox.has_window(*room);
+                    if gone {
                         self.inbox.push(Item::End(*room));
                     }
-                    wanted.missing < GONE
+                    !gone
                 });
             }
             listing.unknown.iter().skip(self.unknown).for_each(|error| self.failed(None, &bounded(error)));
@@ -180,7 +214,7 @@ impl Reader {
 
     pub(super) fn shown(&mut self, room: RoomId, window: &Arc<Window>, stamp: Option<Stamp>) {
         if let Some(wanted) = self.rooms.get_mut(&room) {
-            (wanted.seen, wanted.from_now) = (stamp, false);
+            (wanted.seen, wanted.from_now, wanted.awaited) = (stamp, false, false);
             self.inbox.push(Item::Window(room, Arc::clone(window), stamp));
         }
     }
@@ -207,6 +241,31 @@ mod tests {
         }
         assert_eq!(shown, [1, 2, 3].map(|room| (RoomId(room), 30)).into());
         assert_eq!(inbox.0.len(), 2);
+    }
+
+    #[test]
+    fn what_waits_for_a_reader_who_never_comes_is_bounded() {
+        let pace = Pace { min: Duration::ZERO, max: Duration::ZERO, recheck: Duration::ZERO, share: 0.5 };
+        let (rooms, absent) = (BTreeMap::new(), Position::Window);
+        let mut reader = Reader { pace, all: true, rooms, absent, unknown: 0, inbox: Inbox::default() };
+        let listing = |rooms: &[u64]| {
+            let stamp = |room: &u64| (RoomId(*room), Stamp(1, Timestamp::constant(1_767_193_200, 0)));
+            Listing { rooms: rooms.iter().map(stamp).collect(), ..Listing::default() }
+        };
+        let window = Arc::new(Window::default());
+        for round in 0..1000 {
+            // Two rooms come and go, and only one of them is ever looked at.
+            let rooms: &[u64] = if round % 8 < 4 { &[1, 2, 3] } else { &[1] };
+            reader.listed(&listing(rooms), Some(Timestamp::constant(1_767_193_200, 0)));
+            if round % 8 == 2 {
+                reader.shown(RoomId(3), &window, None);
+            }
+            let error = crate::Error::token("none");
+            reader.failed(None, &error);
+        }
+        let waiting = |room| reader.inbox.0.iter().filter(|item| item.room() == Some(RoomId(room))).count();
+        assert!([1, 2, 3].iter().all(|room| waiting(*room) <= 3), "{:?}", reader.inbox);
+        assert!(reader.inbox.0.len() <= 9 + FAILURES + 1, "{}", reader.inbox.0.len());
     }
 
     #[test]

@@ -11,7 +11,8 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// A stream over these rooms, or over all.
 fn reader(rooms: &[u64], all: bool) -> Reader {
     let [min, max, recheck] = [2, 60, 300].map(Duration::from_secs);
-    let wanted = |room: &u64| (RoomId(*room), Wanted { seen: None, from_now: false, missing: 0 });
+    let wanted =
+        |room: &u64| (RoomId(*room), Wanted { seen: None, from_now: false, awaited: false, missing: 0 });
     let rooms = rooms.iter().map(wanted).collect();
     let pace = Pace { min, max, recheck, share: 0.5 };
     Reader { pace, all, rooms, absent: Position::Window, unknown: 0, inbox: Inbox::default() }

@@ -1,0 +1,126 @@
+//! Clocks that disagree: the service's own, that of `Date`, and the local one.
+
+use crate::world::{ROOM, World, client, room, secs, seed, short};
+use jiff::SignedDuration;
+use kaiwa::chatwork::{AccountId, RoomId};
+use kaiwa::sandbox::chatwork::Room;
+use kaiwa::sandbox::{Fault, Script, Service};
+use std::time::Duration;
+
+const OFFSETS: [i64; 7] = [10, 3600, 86_400, 0, -10, -3600, -86_400];
+
+/// Every answer has a `Date` that is wrong by so many seconds.
+fn wrong_date(world: &World, offset: i64) {
+    let wrong = Fault::wrong_clock(SignedDuration::from_secs(offset));
+    world.sandbox.faults().script(Service::Chatwork, Script::any().then(wrong).forever());
+}
+
+#[tokio::test]
+async fn what_is_posted_after_the_start_is_told_whatever_date_says() {
+    for offset in OFFSETS {
+        let world = World::new(seed(3).room(room(20).messages(5))).await;
+        world.clock.advance(secs(60));
+        world.post("old");
+        wrong_date(&world, offset);
+        let mut all = world.client.watch_all().stream();
+        let mut named = world.client.watch([ROOM, RoomId(11), RoomId(20)]).stream();
+        let mut one = world.client.room(ROOM).watch().stream();
+        assert!(world.read(&mut all, secs(1)).await.is_empty());
+        assert!(world.read(&mut one, secs(1)).await.is_empty());
+        assert!(world.read(&mut named, secs(1)).await.is_empty());
+        world.post("3 seconds after the start");
+        world.room(RoomId(11)).post_as(2, "there too");
+        for watch in [&mut all, &mut named] {
+            let mut told = short(&world.read(watch, secs(60)).await);
+            told.sort();
+            assert_eq!(told, ["+3 seconds after the start", "+there too"], "{offset}");
+        }
+        let told = short(&world.read(&mut one, secs(60)).await);
+        assert_eq!(told, ["+3 seconds after the start"], "{offset}");
+    }
+}
+
+#[tokio::test]
+async fn a_burst_just_after_the_start_is_told_or_is_a_gap_whatever_date_says() {
+    for offset in OFFSETS {
+        let world = World::new(seed(3)).await;
+        world.clock.advance(secs(60));
+        wrong_date(&world, offset);
+        let mut watch = world.client.watch_all().stream();
+        assert!(world.read(&mut watch, secs(1)).await.is_empty());
+        (0..257).for_each(|number| drop(world.post(&number.to_string())));
+        let told = short(&world.read(&mut watch, secs(60)).await);
+        assert_eq!((told.len(), told[0].as_str(), told[1].as_str()), (101, "gap", "+157"), "{offset}");
+    }
+}
+
+#[tokio::test]
+async fn a_room_that_comes_later_is_told_from_then_on_whatever_date_says() {
+    for offset in OFFSETS {
+        let later = Room::group(20, "Room 20").admin(2).member(1);
+        let world = World::new(seed(2).room(later).contact(1, 2)).await;
+        let alice = client(&world.sandbox, "alice");
+        let without = alice.room(RoomId(20)).replace_members([AccountId(2)]);
+        world.clock.drive(without).await.expect("the bot is out of it");
+        wrong_date(&world, offset);
+        world.clock.advance(secs(60));
+        world.post("old");
+        let mut all = world.client.watch_all().stream();
+        let mut named = world.client.watch([ROOM, RoomId(20)]).stream();
+        for watch in [&mut all, &mut named] {
+            let told = short(&world.read(watch, secs(30)).await);
+            assert!(told.iter().all(|told| told == "error 403"), "{told:?}");
+        }
+        world.room(RoomId(20)).post_as(2, "not for us");
+        for watch in [&mut all, &mut named] {
+            let told = short(&world.read(watch, secs(120)).await);
+            assert!(told.iter().all(|told| told == "error 403"), "{told:?}");
+        }
+        let back = alice.room(RoomId(20)).replace_members([AccountId(2)]).members_member_ids([AccountId(1)]);
+        world.clock.drive(back).await.expect("the bot is in it");
+        world.room(RoomId(20)).post_as(2, "welcome");
+        for watch in [&mut all, &mut named] {
+            let told = short(&world.read(watch, secs(400)).await);
+            assert_eq!(told, ["+welcome"], "{offset}");
+        }
+    }
+}
+
+/// The most requests in any five minutes.
+fn most(times: &[Duration]) -> usize {
+    let within = |from: Duration| times.iter().filter(|at| (from..from + secs(300)).contains(*at)).count();
+    times.iter().map(|from| within(*from)).max().unwrap_or_default()
+}
+
+#[tokio::test]
+async fn a_program_that_is_restarted_again_and_again_keeps_to_its_share() {
+    for (cycle, rooms) in [(20, 1), (20, 10), (5, 10), (60, 10)] {
+        let world = World::new(seed(rooms)).await;
+        world.clock.advance(secs(60));
+        let watch = |client: &kaiwa::chatwork::Client| {
+            client.watch_all().min_interval(secs(1)).max_interval(secs(1)).recheck_interval(secs(10))
+        };
+        let mut kept = watch(&world.client).stream().checkpoint();
+        let (mut told, mut posted) = (0, 0);
+        for round in 0..900 / cycle {
+            // Another process: it knows nothing but the checkpoint.
+            let client = client(&world.sandbox, "bot");
+            let mut stream = watch(&client).from_checkpoint(kept.clone()).stream();
+            for second in 0..cycle {
+                if round > 0 {
+                    world.room(RoomId(10 + (round + second) % rooms)).post_as(2, "x");
+                    posted += 1;
+                }
+                told += world.read(&mut stream, secs(1)).await.len();
+                let json = serde_json::to_string(&stream.checkpoint()).expect("it serialises");
+                kept = serde_json::from_str(&json).expect("and back");
+            }
+        }
+        let mut last = watch(&world.client).from_checkpoint(kept).stream();
+        told += world.read(&mut last, secs(120)).await.len();
+        assert_eq!(told, usize::try_from(posted).expect("it fits"));
+        let most = most(&world.times());
+        println!("{rooms} rooms, restarted every {cycle} s: at most {most} calls in 5 minutes");
+        assert!(most <= 150, "{most} of 150, restarted every {cycle} s");
+    }
+}
