@@ -65,7 +65,7 @@
 //!
 //! A failure is yielded once, to every stream that it concerns, and the stream goes on. When the network or the service
 //! is down, nothing is called for a while, which doubles from the shortest interval to the longest. It is no shorter than
-//! a 429 asks for, and the longest interval when the credential is refused (401). What fails again although another call
+//! a 429 asks for, up to 5 minutes, and the longest interval when the credential is refused (401). What fails again although another call
 //! went well in between waits by itself: one room that always fails holds no other up.
 //!
 //! A room that is refused (403, 404) is tried again every [`recheck_interval`](Builder::recheck_interval) (5 minutes), and
