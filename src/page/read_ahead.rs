@@ -8,7 +8,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tracing::Instrument;
 
@@ -81,7 +81,7 @@ impl<E: Paged> Source<E> {
 fn begin<E: Paged>(mut walker: Box<Walker<E>>, ahead: usize) -> State<E> {
     match Handle::try_current() {
         Ok(runtime) if ahead > 0 => {
-            let (outbox, inbox) = mpsc::channel(ahead.min(Semaphore::MAX_PERMITS));
+            let (outbox, inbox) = mpsc::channel(ahead);
             // What the task logs belongs to whatever the stream is polled for.
             let task = runtime.spawn(fetch_ahead(walker, outbox).in_current_span());
             State::Elsewhere { inbox, task: Task(task) }

@@ -76,7 +76,7 @@
 //! however fast it is polled, it waits before it calls again. An error keeps the first 16 KiB of the answer's body. For a
 //! stream that is not polled, the newest failures are kept, at most 32 with 64 KiB of answers. When the network or the service
 //! is down, nothing is called for a while, which doubles from the shortest interval to the longest. It is no shorter than
-//! a 429 asks for, and the longest interval when the credential is refused (401). What fails again although another call
+//! a 429 asks for, up to 5 minutes, and the longest interval when the credential is refused (401). What fails again although another call
 //! went well in between waits by itself: one room that always fails holds no other up.
 //!
 //! A room that is refused (403, 404) is tried again every [`recheck_interval`](Builder::recheck_interval) (5 minutes), and
