@@ -8,9 +8,11 @@ mod h2;
 #[path = "../common/server.rs"]
 mod server;
 
+mod calls;
 mod connecting;
 mod effects;
 mod foreign;
+mod handshakes;
 mod keys;
 mod multiplexed;
 mod resending;

@@ -114,7 +114,7 @@ impl Run {
     {
         let tasks = futures::stream::iter((0..writes).map(|number| tokio::spawn(write(number))));
         let written = tasks.buffer_unordered(AT_ONCE).map(Result::unwrap).collect();
-        tokio::time::timeout(Duration::from_secs(180), written).await.expect("every write ends")
+        tokio::time::timeout(Duration::from_secs(900), written).await.expect("every write ends")
     }
 
     /// Lets nothing arrive late that is still on its way.
