@@ -38,6 +38,8 @@ pub(crate) mod sealed {
         const CREDENTIAL_OPTIONAL: bool;
         /// Whether the service takes over request ids.
         const REQUEST_IDS: bool;
+        /// Whether the service takes forms: a write without parameters has their content type, too.
+        const FORMS: bool;
         /// What an error body of the service says, field by field: one that is not as expected spoils no other.
         fn error_body(body: &serde_json::Value) -> ServiceError;
         /// Whether a body has all that makes an error of the service: it can come with the status of a success.
@@ -292,6 +294,7 @@ impl<S: Service> ClientBuilder<S> {
             max_body: self.max_body,
             zone: self.zone,
             request_ids: S::REQUEST_IDS,
+            forms: S::FORMS,
             key_generator: self.key_generator,
             errors: ErrorBodies { read: S::error_body, is_error: S::is_error },
         })))

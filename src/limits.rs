@@ -26,7 +26,7 @@ use std::time::Duration;
 pub(crate) const FAR: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
 /// The longest wait that a service may ask for.
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+pub(crate) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The limits that an answer told of.
 #[derive(Clone, Debug, Default, PartialEq)]

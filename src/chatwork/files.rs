@@ -50,9 +50,9 @@ pub struct UploadFile {
 }
 
 impl Request<UploadFile> {
-    /// The text to post with the file, 1 to 65535 characters.
+    /// The text to post with the file, up to 65535 characters. An empty one is left out.
     pub fn message(mut self, message: impl Into<String>) -> Self {
-        self.endpoint.message = Some(message.into());
+        self.endpoint.message = Some(message.into()).filter(|message| !message.is_empty());
         self
     }
 }

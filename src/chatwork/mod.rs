@@ -145,6 +145,7 @@ impl Sealed for Chatwork {
     const BASE_URL_VARIABLE: &'static str = "CHATWORK_BASE_URL";
     const CREDENTIAL_OPTIONAL: bool = false;
     const REQUEST_IDS: bool = false;
+    const FORMS: bool = true;
 
     fn error_body(body: &Value) -> ServiceError {
         let errors = match &body["errors"] {

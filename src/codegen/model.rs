@@ -23,6 +23,8 @@ pub struct Operation {
     pub safe_if: Option<(String, u64)>,
     pub empty_list: bool,
     pub room_limit: bool,
+    /// Whether it is refused with nothing to change.
+    pub needs_change: bool,
     pub units: Option<u32>,
     pub scopes: Vec<String>,
     pub page: Option<String>,
@@ -277,6 +279,7 @@ impl Spec {
             safe_if,
             empty_list: text(operation, "x-empty") == "array",
             room_limit: operation["x-room-limit"].as_bool().unwrap_or(false),
+            needs_change: operation["x-needs-change"].as_bool().unwrap_or(false),
             units: operation["x-units"].as_u64().and_then(|units| u32::try_from(units).ok()),
             scopes: strings(&operation["x-scope"]),
             page: page.map(str::to_owned),

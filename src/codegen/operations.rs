@@ -203,6 +203,7 @@ impl Field<'_> {
             Kind::Texts => vec![
                 quote!(check::not_empty(#name, value.is_empty() || value.iter().any(String::is_empty))?;),
             ],
+            Kind::UnixTime => vec![quote!(check::unix_time(#name, value)?;)],
             Kind::Integer if bounded => vec![quote!(check::range(#name, *value, #low, #high)?;)],
             _ => Vec::new(),
         };
@@ -223,6 +224,11 @@ impl Field<'_> {
         let doc = &parameter.doc;
         let clearable = parameter.nullable && parameter.place == Place::Body;
         let stored = if clearable { quote!(crate::Nullable::Value(#value)) } else { value };
+        let set = match parameter.kind {
+            // No ids are said by leaving the parameter out: a roster can become empty.
+            Kind::IdList(_) => quote!(Some(value).filter(|list: &String| !list.is_empty())),
+            _ => quote!(Some(value)),
+        };
         let clear = clearable.then(|| {
             let name = format_ident!("clear_{}", ident);
             let doc = format!(
@@ -242,7 +248,7 @@ impl Field<'_> {
                 #[doc = #doc]
                 pub fn #ident(mut self, #ident: #argument) -> Self {
                     let value = #stored;
-                    self.endpoint.#access = Some(value);
+                    self.endpoint.#access = #set;
                     self
                 }
                 #clear
@@ -327,6 +333,16 @@ fn endpoint(spec: &Spec, client: &Client, operation: &Operation) -> TokenStream 
         )
     });
     let checks = fields.iter().filter_map(|field| field.check(spec, operation));
+    let change = operation.needs_change.then(|| {
+        let changing = fields.iter().filter(|field| {
+            field.parameter.place == Place::Body
+                && !field.parameter.required
+                && field.parameter.name != "version"
+        });
+        let (names, values): (Vec<_>, Vec<_>) =
+            changing.map(|field| (field.parameter.name.as_str(), &field.access)).unzip();
+        quote!(check::any_change(&[#(#names),*], &[#(self.#values.is_some()),*])?;)
+    });
     let setters =
         fields.iter().filter(|field| !field.parameter.required).map(|field| field.setter(spec, &name));
     let method = format_ident!("{}", operation.id);
@@ -374,6 +390,7 @@ fn endpoint(spec: &Spec, client: &Client, operation: &Operation) -> TokenStream 
                 #[allow(unused_imports)]
                 use crate::transport::check;
                 #(#checks)*
+                #change
                 Ok(())
             }
 

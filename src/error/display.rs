@@ -32,10 +32,10 @@ impl Error {
             }
             (ErrorKind::InvalidInput(_), ..) => "Nothing was sent; correct it and call again.",
             (ErrorKind::File { .. }, Outcome::NotSent, _) if !self.0.call.reads_only() => {
-                "Nothing was sent; see to the file and call again."
+                "Nothing was sent; make the file readable and call again."
             }
             (ErrorKind::File { .. }, ..) => {
-                "See to the file or its folder and call again; what was downloaded before is kept."
+                "Make the file or its folder usable and call again; what was downloaded before is kept."
             }
             (ErrorKind::BodyTooLarge { .. }, ..) if self.is_download() => {
                 "Allow for more, or stream it, or download it to a file."
@@ -217,6 +217,14 @@ impl fmt::Display for Innermost<'_> {
 
 pub(super) fn at(path: &str) -> String {
     if path.is_empty() || path == "." { String::new() } else { format!(" at `{path}`") }
+}
+
+pub(super) fn timed_out(bound: Duration) -> String {
+    if bound.is_zero() {
+        "the call was given no time".to_owned()
+    } else {
+        format!("no complete answer within {bound:?}")
+    }
 }
 
 pub(super) fn to(error: &reqwest::Error) -> String {

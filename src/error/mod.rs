@@ -24,7 +24,7 @@ use crate::transport::check::InvalidInput;
 use crate::transport::operation::{Operation, Safety};
 use crate::transport::retry::Retries;
 use bytes::Bytes;
-use display::{OneLine, Rounded, at, to, until};
+use display::{OneLine, Rounded, at, timed_out, to, until};
 use jiff::Timestamp;
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
@@ -122,7 +122,7 @@ pub enum ErrorKind {
     #[error("the connection failed before an answer came")]
     Send(#[source] reqwest::Error),
     /// No complete answer in the time allowed.
-    #[error("no complete answer within {0:?}")]
+    #[error("{}", timed_out(*.0))]
     Timeout(Duration),
     /// The time for the whole call would have ended before the wait that was needed.
     #[error("the call would have had to wait {}, but only {:?} of its time is left", Rounded(*needed), Duration::new(left.as_secs(), left.subsec_millis() * 1_000_000))]

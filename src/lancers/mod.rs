@@ -131,6 +131,7 @@ impl Sealed for Lancers {
     const BASE_URL_VARIABLE: &'static str = "LANCERS_BASE_URL";
     const CREDENTIAL_OPTIONAL: bool = true;
     const REQUEST_IDS: bool = false;
+    const FORMS: bool = false;
 
     fn error_body(body: &Value) -> ServiceError {
         let messages = text(&body["message"]).into_iter().collect();

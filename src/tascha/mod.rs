@@ -149,6 +149,7 @@ impl Sealed for Tascha {
     const BASE_URL_VARIABLE: &'static str = "TASCHA_BASE_URL";
     const CREDENTIAL_OPTIONAL: bool = false;
     const REQUEST_IDS: bool = true;
+    const FORMS: bool = false;
 
     /// The envelope is nested or flat, which is not documented, so both are read.
     fn error_body(body: &Value) -> ServiceError {

@@ -11,7 +11,7 @@ use super::verdict::{Evidence, Verdict, judge};
 use super::withdraw::Withdrawable;
 use super::{Plan, Settings, Transport};
 use crate::error::{Answer, Conflict, Error, ErrorKind, Outcome, ServiceError};
-use crate::limits::RateLimit;
+use crate::limits::{DAY, RateLimit};
 use crate::response::Received;
 use crate::transport::operation::Safety;
 use crate::wire;
@@ -207,7 +207,8 @@ fn unsaid_wait(answer: &Answer) -> Option<Duration> {
     }
     let limit = answer.rate_limit.as_ref().filter(|limit| limit.remaining.is_none_or(|left| left == 0))?;
     // The reset comes in whole seconds, so that the window can be a little longer than it says.
-    limit.reset_after.map(|after| after.max(Duration::from_secs(1)))
+    let reset = limit.reset_after.filter(|after| *after <= DAY);
+    reset.map(|after| after.max(Duration::from_secs(1)))
 }
 
 /// Chatwork's second limit is told apart by its text alone.

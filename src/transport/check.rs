@@ -29,7 +29,7 @@ pub(crate) fn length(parameter: &'static str, text: &str, min: i64, max: i64) ->
     let count = i64::try_from(text.chars().count()).unwrap_or(i64::MAX);
     if count < min {
         let problem = if count == 0 {
-            format!("is empty; at least {min} character(s)")
+            "is empty".to_owned()
         } else {
             format!("has {count} characters; at least {min}")
         };
@@ -83,6 +83,23 @@ pub(crate) fn ids(parameter: &'static str, list: &str) -> Checked {
     Ok(())
 }
 
+/// A Unix time that the service can take.
+pub(crate) fn unix_time(parameter: &'static str, time: &jiff::Timestamp) -> Checked {
+    if time.as_second() < 0 {
+        return Err(InvalidInput::new(parameter, format!("is {time}, which is before 1970")));
+    }
+    Ok(())
+}
+
+/// A change that changes something: without one the service counts the call, and the version, all the same.
+pub(crate) fn any_change(names: &[&str], set: &[bool]) -> Checked {
+    if set.contains(&true) {
+        return Ok(());
+    }
+    let problem = format!("has nothing to change; set at least one of `{}`", names.join("`, `"));
+    Err(InvalidInput::new("update", problem))
+}
+
 /// A decimal number of 1 to 19 digits, as a text.
 pub(crate) fn digits(parameter: &'static str, text: &str) -> Checked {
     if (1..=19).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -134,10 +151,7 @@ mod tests {
         assert!(length("body", &"あ".repeat(10), 1, 10).is_ok());
         let long = length("body", &"あ".repeat(11), 1, 10).unwrap_err();
         assert_eq!(long.to_string(), "`body` has 11 characters; at most 10");
-        assert_eq!(
-            length("body", "", 1, 10).unwrap_err().to_string(),
-            "`body` is empty; at least 1 character(s)"
-        );
+        assert_eq!(length("body", "", 1, 10).unwrap_err().to_string(), "`body` is empty");
         assert!(length("code", "あ", 2, 10).is_err());
     }
 

@@ -32,9 +32,9 @@ use check::InvalidInput;
 use clock::Clock;
 use http_client::HttpClients;
 use jiff::tz::TimeZone;
-use operation::{Operation, Safety};
+use operation::{AnswerShape, Operation, Safety};
 use pace::{Pace, Pacer, Permit};
-use reqwest::header::{ACCEPT_ENCODING, CONTENT_LENGTH, HeaderName, HeaderValue};
+use reqwest::header::{ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
 use reqwest::{Method, Url};
 use retry::{Retries, RetryBudget, RetryPolicy, RetryScope};
 use std::borrow::Cow;
@@ -74,6 +74,7 @@ pub(crate) struct Settings {
     pub(crate) max_body: usize,
     pub(crate) zone: Option<TimeZone>,
     pub(crate) request_ids: bool,
+    pub(crate) forms: bool,
     pub(crate) key_generator: Arc<dyn Fn() -> String + Send + Sync>,
     pub(crate) errors: ErrorBodies,
 }
@@ -342,6 +343,11 @@ impl CallUnderWay<'_> {
         if is_empty(&request) && [Method::POST, Method::PUT, Method::PATCH].contains(request.method()) {
             // RFC 9110, 8.6: some proxies refuse a request that does not say how long its empty body is.
             request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+            // A request of the caller's own is sent as it was made.
+            if self.transport.settings.forms && self.plan.operation.answer != AnswerShape::Any {
+                let form = HeaderValue::from_static("application/x-www-form-urlencoded");
+                request.headers_mut().entry(CONTENT_TYPE).or_insert(form);
+            }
         }
         // A coding that is not asked for could not be read.
         request.headers_mut().entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static("identity"));

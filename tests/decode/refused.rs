@@ -115,11 +115,10 @@ async fn chatwork_texts_and_lists() {
         refused("name", room.update().name("")),
         refused("name", room.update().name("x".repeat(256))),
         refused("members_admin_ids", client.create_room("x", none)),
-        refused("members_member_ids", client.create_room("x", one).members_member_ids(none)),
-        refused("members_readonly_ids", client.create_room("x", one).members_readonly_ids(none)),
+        refused("members_member_ids", client.create_room("x", one).members_member_ids([AccountId(0)])),
+        refused("update", room.update()),
+        refused("limit", room.create_tasks("x", one).limit(jiff::Timestamp::constant(-1, 0))),
         refused("members_admin_ids", room.replace_members(none)),
-        refused("members_member_ids", room.replace_members(one).members_member_ids(none)),
-        refused("members_readonly_ids", room.replace_members(one).members_readonly_ids(none)),
     ];
     for code in ["", "a b", "リンク", "a/b", "a.b", "a\n", &"a".repeat(51)] {
         cases.push(refused("link_code", client.create_room("x", one).link_code(code)));
@@ -142,7 +141,6 @@ async fn chatwork_uploads() {
         refused("file", room.upload(Upload::bytes("", "A"))),
         refused("file", room.upload(file().content_type("text"))),
         refused("file", room.upload(file().content_type("text/plain\r\nx-evil: 1"))),
-        refused("message", room.upload(file()).message("")),
         refused("message", room.upload(file()).message("x".repeat(65_536))),
     ];
     assert_refused(&server, cases).await;
@@ -309,6 +307,22 @@ async fn request_ids_and_idempotency_keys() {
             common::tascha(&server.uri()).idempotency_keys(move || bad.into()).build().expect("a client");
         cases.push(refused("idempotency_key", client.room("ckroomA").post("x")));
     }
+    assert_refused(&server, cases).await;
+}
+
+/// An update with nothing in it would cost units, and a version.
+#[tokio::test]
+async fn updates_without_a_change() {
+    let server = server(ResponseTemplate::new(204)).await;
+    let tascha = common::tascha(&server.uri()).build().expect("a client");
+    let room = tascha.room("ckroomA");
+    let lancers = common::lancers(&server.uri()).build().expect("a client");
+    let cases = vec![
+        refused("update", room.task("t").update()),
+        refused("update", room.task("t").update().version(3)),
+        refused("update", room.record("a").update()),
+        refused("update", lancers.board(BoardId(5)).update()),
+    ];
     assert_refused(&server, cases).await;
 }
 

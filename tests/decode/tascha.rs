@@ -100,7 +100,7 @@ async fn tasks() {
     let made = decoded("create_task", |client| room(client).create_task("x")).await;
     assert_eq!((made.id.as_str(), made.title.as_str(), made.version), ("cktask1", "見直し", Some(1)));
     assert_eq!((made.status, made.due_date), (Some(TaskStatus::NotStarted), time("2026-06-30T15:00:00Z")));
-    let changed = decoded("update_task", |client| room(client).task("cktask1").update()).await;
+    let changed = decoded("update_task", |client| room(client).task("cktask1").update().title("x")).await;
     assert_eq!((changed.status, changed.due_date), (Some(TaskStatus::Completed), None));
     assert_eq!((changed.description.as_deref(), changed.version), (Some(""), Some(9007199254740995)));
 
@@ -121,7 +121,7 @@ async fn tasks() {
 async fn records() {
     let made = decoded("create_record", |client| room(client).create_record("x")).await;
     assert_eq!((made.id.as_str(), made.title.as_str(), made.status.as_str()), ("ckrec1", "議事録", "draft"));
-    let changed = decoded("update_record", |client| room(client).record("ckrec1").update()).await;
+    let changed = decoded("update_record", |client| room(client).record("ckrec1").update().title("x")).await;
     assert_eq!((changed.title.as_str(), changed.status.as_str()), ("議事録 2", "published"));
     assert_eq!(changed.updated_at, time("2026-05-09T00:00:00Z"));
     let page = decoded("list_records", |client| room(client).records()).await;

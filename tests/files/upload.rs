@@ -149,7 +149,7 @@ fn once(text: &'static str) -> Upload {
 async fn a_stream_that_no_call_has_read_is_as_good_as_new() {
     let world = world(b"x").await;
     let (faults, upload) = (world.sandbox.faults(), once("only once"));
-    let invalid = world.room.upload(upload.clone()).message("").await.expect_err("an empty message");
+    let invalid = world.room.upload(upload.clone()).message("x".repeat(65_536)).await.expect_err("too long");
     assert!(invalid.is_invalid_input());
 
     // While nobody listens, the transport itself tries it again and again.

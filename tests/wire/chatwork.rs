@@ -30,7 +30,7 @@ fn cases(base: &str) -> Vec<Case> {
         ),
         case("list_contacts", client.contacts(), "GET /contacts", Body::None),
         case("list_incoming_requests", client.incoming_requests(), "GET /incoming_requests", Body::None),
-        case("accept_incoming_request", request.accept(), "PUT /incoming_requests/9901", Body::None),
+        case("accept_incoming_request", request.accept(), "PUT /incoming_requests/9901", Body::Form("")),
         case("decline_incoming_request", request.decline(), "DELETE /incoming_requests/9901", Body::None),
         case("list_rooms", client.rooms(), "GET /rooms", Body::None),
         case(
@@ -59,7 +59,6 @@ fn cases(base: &str) -> Vec<Case> {
             ),
         ),
         case("get_room", room.get(), "GET /rooms/70201", Body::None),
-        case("update_room", room.update(), "PUT /rooms/70201", Body::Form("")),
         case(
             "update_room",
             room.update().name("Launch 2").description("").icon_preset(IconPreset::Other("rocket".into())),
@@ -82,6 +81,13 @@ fn cases(base: &str) -> Vec<Case> {
             Body::Form(
                 "members_admin_ids=4011%2C4012&members_member_ids=5021%2C5022%2C5023&members_readonly_ids=6031",
             ),
+        ),
+        // A roster that becomes empty is left out.
+        case(
+            "replace_members",
+            room.replace_members(ADMINS).members_member_ids([]),
+            "PUT /rooms/70201/members",
+            Body::Form("members_admin_ids=4011%2C4012"),
         ),
         case("list_messages", room.messages(), "GET /rooms/70201/messages", Body::None),
         case("list_messages", room.messages().force(true), "GET /rooms/70201/messages?force=1", Body::None),

@@ -86,7 +86,6 @@ fn cases(base: &str) -> Vec<Case> {
             ]),
         ),
         case("get_board", board.get(), "GET /boards/6120", Body::None),
-        case("update_board", board.update(), "PUT /boards/6120", Body::Json("{}")),
         case(
             "update_board",
             board.update().title("新しい件名").description("\"要約\""),

@@ -186,7 +186,7 @@ impl Download {
         let Some(length) = length else {
             return Err(transfer.failed(ErrorKind::BodyTooLarge { limit: max }, Outcome::NotSent));
         };
-        let mut content = BytesMut::with_capacity(length);
+        let mut content = BytesMut::with_capacity(length.min(16 << 20));
         while let Some(piece) = transfer.next().await? {
             content.extend_from_slice(&piece);
         }
