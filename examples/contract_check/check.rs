@@ -172,7 +172,7 @@ impl<'a> Operation<'a> {
     /// If it would not only read, or if one that it needs is not known.
     fn query(&self, spec: &Spec, ids: &Ids) -> Result<Vec<(String, String)>, String> {
         let mut query = Vec::new();
-        // Some reads change something on the server unless they are told not to.
+        // Some reads change something on the server unless they are asked not to.
         if let Some(condition) = self.specified["x-safe-if"].as_object() {
             query.extend(condition.iter().map(|(name, value)| (name.clone(), value.to_string())));
         } else if self.specified["x-safety"] != "safe" {

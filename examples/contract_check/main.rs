@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Much of `specs/` is inferred, and nothing of it was tried against the services. With a token this reads every `GET` of
-//! its service once and tells what is different: paths that do not exist, fields and values that are unknown, missing,
+//! its service once and lists what is different: paths that do not exist, fields and values that are unknown, missing,
 //! or of another type. Please send the report: it is how the specifications get right. It holds paths, names of fields,
 //! types, and unknown values of enumerations, and nothing of what people wrote, no ids, no tokens. Look through it all
 //! the same before others see it.

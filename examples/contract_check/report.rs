@@ -31,7 +31,7 @@ pub enum Verdict {
     Refuted(String),
     /// Nothing was learned, for this reason.
     NotChecked(String),
-    /// Nothing was learned, as no answer came, or none but that there is none for now.
+    /// Nothing was learned, as no answer came, or only a 429 or a failure of the server.
     Unanswered(String),
 }
 

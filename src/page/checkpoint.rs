@@ -75,7 +75,7 @@ pub(super) struct Identity {
 impl Identity {
     pub(super) fn of<E: Endpoint>(request: &Request<E>) -> Self {
         let operation = request.endpoint.operation().to_string();
-        // A request that cannot be encoded fails before anything is yielded, so that its digest serves nobody.
+        // A request that cannot be encoded fails before anything is yielded, so that its digest is never compared.
         let payload = request.endpoint.encode(&request.transport);
         let digests = payload.map(|payload| (digest_of_list(payload.url()), digest_of_start(payload.url())));
         let (list, start) = digests.unwrap_or_default();

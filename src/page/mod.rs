@@ -15,7 +15,7 @@
 //! # }
 //! ```
 //!
-//! [`guide::paging`](crate::guide::paging) tells what each service can and cannot promise.
+//! [`guide::paging`](crate::guide::paging) says what each service can and cannot promise.
 
 mod backoff;
 mod checkpoint;
@@ -39,7 +39,7 @@ use crate::transport::check::InvalidInput;
 use futures::future::{BoxFuture, ready};
 use walk::Walker;
 
-/// How many pages a stream fetches before they are asked for, unless it is told otherwise.
+/// How many pages a stream fetches before they are asked for, if it is not set.
 const READ_AHEAD: usize = 1;
 
 /// How many pages a stream fetches ahead at most.

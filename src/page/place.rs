@@ -1,4 +1,4 @@
-//! Where a page begins, and what an item tells of where it stands.
+//! Where a page begins, and where an item stands.
 
 use super::checkpoint::digest;
 use super::lenient::digits_or_text;
@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
-/// What tells an item from the others of its list.
+/// What distinguishes an item from the others of its list.
 pub(crate) type Key = Arc<str>;
 
 /// How a list goes on from one page to the next.
@@ -66,7 +66,7 @@ pub enum Place {
     Offset(u64),
 }
 
-/// What an item tells of where it stands.
+/// Where an item stands.
 #[derive(Clone, Debug)]
 pub struct Mark {
     pub(crate) key: Option<Key>,

@@ -26,6 +26,9 @@ const OVERLAP_ACROSS_A_STOP: u64 = 32;
 /// So many pages in a row without anything new are taken for a list without an end.
 const MOST_BARREN: usize = 1000;
 
+/// So many searches in a row for the place, each without anything new, are enough.
+const MOST_SEARCHES: u32 = 8;
+
 /// Fetches the pages of a list, one after the other.
 ///
 /// ```text
@@ -67,6 +70,8 @@ pub(super) struct Walker<E> {
     barren: usize,
     most_barren: usize,
     search: Option<Search>,
+    /// How many searches came in a row without anything new: the service may list in another order each time.
+    searches: u32,
     failures: Failures,
     stage: Stage,
     pub(super) from: Option<Box<Checkpoint>>,
@@ -118,6 +123,7 @@ impl<E: Paged> Walker<E> {
             barren: 0,
             most_barren: MOST_BARREN,
             search: None,
+            searches: 0,
             failures: Failures::default(),
             stage: Stage::Going,
             from: None,
@@ -249,6 +255,9 @@ impl<E: Paged> Walker<E> {
         self.came = u64::try_from(rows.len()).ok();
         self.count += fresh.iter().map(|fresh| u64::from(*fresh)).sum::<u64>();
         self.search = None;
+        if news {
+            self.searches = 0;
+        }
         if matches!(next, Next::Page(_)) {
             self.group = group;
         }
@@ -321,6 +330,11 @@ impl<E: Paged> Walker<E> {
             if let Some(before) = self.before.take() {
                 self.place = before;
                 self.begin_cursors();
+                return None;
+            }
+            self.searches += 1;
+            if self.searches > MOST_SEARCHES {
+                self.stage = Stage::Last(self.error(ErrorKind::PlaceLost, Outcome::Applied));
                 return None;
             }
             self.search = Some(Search::default());

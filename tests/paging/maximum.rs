@@ -151,7 +151,7 @@ async fn every_list_comes_whole_whatever_the_service_makes_of_the_limit() {
     let sizes =
         [Size::AtMost(1), Size::AtMost(2), Size::AtMost(5), Size::Always(3), Size::More(3), Size::Some];
     for size in sizes {
-        for (rows, limit) in [(0, 5), (1, 1), (2, 100), (7, 1), (7, 2), (7, 5), (23, 100)] {
+        for (rows, limit) in [(0, 5), (1, 1), (2, 100), (7, 1), (7, 2), (12, 100)] {
             every_list(rows, limit, size).await;
         }
     }
@@ -168,8 +168,7 @@ async fn a_low_maximum_costs_few_requests() {
             client(&base).search("x").limit(limit).stream().try_collect().await.expect("boards");
         assert_eq!(found.len(), 100);
         task.abort();
-        let requests = service.lock().expect("no panic held it").requests;
-        requests
+        service.lock().expect("no panic held it").requests
     };
     assert_eq!(requests(5, Size::More(0)).await, requests(100, Size::AtMost(5)).await);
     assert_eq!(requests(100, Size::More(0)).await, 3);
