@@ -108,7 +108,7 @@ async fn serve(
     acceptor: TlsAcceptor,
     answer: &'static str,
 ) -> Option<()> {
-    let mut hello = [0; 16384];
+    let mut hello = Vec::new();
     match handshake {
         Handshake::Complete => {
             let mut stream = acceptor.accept(stream).await.ok()?;
@@ -126,20 +126,20 @@ async fn serve(
         Handshake::Reset => reset(&stream),
         Handshake::Close => {}
         Handshake::ResetAfterHello => {
-            stream.read(&mut hello).await.ok()?;
+            stream.read_buf(&mut hello).await.ok()?;
             reset(&stream);
         }
         Handshake::CloseAfterHello => {
-            stream.read(&mut hello).await.ok()?;
+            stream.read_buf(&mut hello).await.ok()?;
         }
         Handshake::Silence => std::future::pending().await,
         Handshake::Alert(alert) => {
-            stream.read(&mut hello).await.ok()?;
+            stream.read_buf(&mut hello).await.ok()?;
             stream.write_all(&[21, 3, 3, 0, 2, 2, alert]).await.ok()?;
             stream.shutdown().await.ok()?;
         }
         Handshake::Plain => {
-            stream.read(&mut hello).await.ok()?;
+            stream.read_buf(&mut hello).await.ok()?;
             stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n").await.ok()?;
             stream.shutdown().await.ok()?;
         }

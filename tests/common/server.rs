@@ -180,9 +180,11 @@ impl Drop for Server {
     }
 }
 
+type Respond = Arc<Mutex<dyn FnMut(&Seen) -> Step + Send>>;
+
 #[derive(Clone)]
 struct Script {
-    respond: Arc<Mutex<dyn FnMut(&Seen) -> Step + Send>>,
+    respond: Respond,
     seen: Arc<Mutex<Vec<Seen>>>,
     close: watch::Sender<()>,
 }
