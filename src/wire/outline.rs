@@ -45,7 +45,11 @@ impl Budget {
 
     /// As much of the text as there is room for.
     fn text(&mut self, text: &str, most: usize) -> String {
-        let kept = &text[..text.floor_char_boundary(self.text.min(most))];
+        let mut end = self.text.min(most).min(text.len());
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        let kept = &text[..end];
         self.text -= kept.len();
         kept.to_owned()
     }

@@ -86,7 +86,7 @@ fn write_text(token: &[u8], to: &mut Vec<u8>) {
     for part in token[1..token.len() - 1].utf8_chunks() {
         let mut rest = part.valid();
         while let Some(at) = rest.find(|character: char| character == '\\' || character < ' ') {
-            to.extend_from_slice(rest[..at].as_bytes());
+            to.extend_from_slice(&rest.as_bytes()[..at]);
             rest = &rest[at..];
             let (escape, length) = match rest.as_bytes()[0] {
                 b'\\' => unescape(rest.as_bytes()),
@@ -94,7 +94,7 @@ fn write_text(token: &[u8], to: &mut Vec<u8>) {
             };
             match escape {
                 Some(char::REPLACEMENT_CHARACTER) => to.extend_from_slice("\u{fffd}".as_bytes()),
-                Some(_) if length > 1 => to.extend_from_slice(rest[..length].as_bytes()),
+                Some(_) if length > 1 => to.extend_from_slice(&rest.as_bytes()[..length]),
                 Some(control) => to.extend_from_slice(format!("\\u{:04x}", u32::from(control)).as_bytes()),
                 None => to.extend_from_slice(b"\\\\"),
             }
