@@ -9,6 +9,7 @@ use kaiwa::chatwork::{AccountId, Arrival, Reconcile};
 use kaiwa::sandbox::{Fault, Script, Service};
 use serde_json::json;
 use std::cell::RefCell;
+use std::sync::{Arc, Mutex};
 
 fn said(body: &str) -> Event {
     let message = json!({
@@ -74,4 +75,31 @@ async fn who_is_named_is_told() {
         assert_eq!(bot.run(stream::iter([said(body)]), handler).await.expect("it runs").handled, 1);
     }
     assert_eq!(named.into_inner(), [true, true, false, false, false, false]);
+}
+
+/// What a handler captures, it may use in each call: by reference, or as its own in a task.
+#[tokio::test]
+async fn a_handler_may_have_state() {
+    let world = World::new().await;
+    let seen = Mutex::new(Vec::new());
+    let prefix = "heard: ".to_owned();
+    let bot = Bot::new(world.client.clone()).me(ME);
+    let handler = async |context: Context| {
+        tokio::task::yield_now().await;
+        seen.lock().expect("not poisoned").push(format!("{prefix}{}", context.message().body));
+        Ok::<_, kaiwa::Error>(())
+    };
+    assert_eq!(bot.run(stream::iter([said("a")]), handler).await.expect("it runs").handled, 1);
+    assert_eq!(seen.into_inner().expect("not poisoned"), ["heard: a"]);
+
+    let count = Arc::new(Mutex::new(0));
+    let own = Arc::clone(&count);
+    let bot = Bot::new(world.client.clone()).me(ME);
+    let running = tokio::spawn(bot.run(stream::iter([said("a")]), async move |_: Context| {
+        tokio::task::yield_now().await;
+        *own.lock().expect("not poisoned") += 1;
+        Ok::<_, kaiwa::Error>(())
+    }));
+    running.await.expect("no panic").expect("it runs");
+    assert_eq!(*count.lock().expect("not poisoned"), 1);
 }

@@ -65,6 +65,38 @@
 //! # }
 //! ```
 //!
+//! # A bot with state
+//!
+//! The handler is any `AsyncFn(Context)`, so that an async closure may capture what it needs: by reference where the bot
+//! is awaited in place, or with `async move` and an `Arc` where it is spawned.
+//!
+//! ```no_run
+//! # async fn example(chatwork: kaiwa::chatwork::Client) -> Result<(), Box<dyn std::error::Error>> {
+//! use kaiwa::chatwork::bot::{Bot, Context};
+//! use std::collections::HashMap;
+//! use std::sync::{Arc, Mutex};
+//!
+//! let counts = Arc::new(Mutex::new(HashMap::new()));
+//! let messages = chatwork.watch_all().stream();
+//! let bot = Bot::new(chatwork);
+//! let running = tokio::spawn(bot.run(messages, async move |context: Context| {
+//!     let count = {
+//!         // The lock is not held while something is awaited.
+//!         let mut counts = counts.lock().expect("no handler panics while it holds the lock");
+//!         let count = counts.entry(context.message().account_id).or_insert(0);
+//!         *count += 1;
+//!         *count
+//!     };
+//!     if count == 100 {
+//!         context.reply("100 件目のメッセージです").await?;
+//!     }
+//!     Ok::<_, kaiwa::Error>(())
+//! }));
+//! running.await??;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # What is handled
 //!
 //! Messages that are new to the bot, and edits only with [`edits`](Bot::edits). Its own messages are passed over, by

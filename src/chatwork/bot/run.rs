@@ -40,11 +40,10 @@ impl Bot {
     ///
     /// If the bot was not told its [account](Self::me) and `GET /me` fails: what an inbox had accepted by then is lost.
     /// Later failures are [notices](Self::on_notice).
-    pub async fn run<S, H, F, E>(mut self, source: S, handler: H) -> Result<Summary, Error>
+    pub async fn run<S, H, E>(mut self, source: S, handler: H) -> Result<Summary, Error>
     where
         S: Stream<Item: Into<Incoming>>,
-        H: Fn(Context) -> F,
-        F: Future<Output = Result<(), E>>,
+        H: AsyncFn(Context) -> Result<(), E>,
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let mut shutdown = std::mem::replace(&mut self.shutdown, futures::future::pending().boxed());
@@ -183,14 +182,13 @@ impl Bot {
 }
 
 /// Calls the handler, and sees it end within its time.
-async fn handle<H, F, E>(
+async fn handle<H, E>(
     handler: &H,
     context: Context,
     limit: Option<(Duration, BoxFuture<'static, ()>)>,
 ) -> (Arc<ReceivedMessage>, Result<(), Failure>)
 where
-    H: Fn(Context) -> F,
-    F: Future<Output = Result<(), E>>,
+    H: AsyncFn(Context) -> Result<(), E>,
     E: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let message = Arc::clone(&context.message);
