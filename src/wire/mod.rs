@@ -16,7 +16,7 @@ mod secret;
 mod times;
 
 pub use decode::DecodeFailure;
-#[cfg(feature = "oauth")]
+#[cfg(any(feature = "oauth", feature = "webhooks"))]
 pub(crate) use decode::without_mark;
 pub(crate) use decode::{
     decode, decode_object, empty_array_as_none, lenient_boolean, null_as_default, null_as_unknown, read,
