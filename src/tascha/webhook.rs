@@ -306,7 +306,8 @@ fn json(body: &[u8]) -> Result<Value, ReceiveError> {
         // Sound, but perhaps with half an emoji, or nested deeper than can be read.
         return Ok(wire::read(body).unwrap_or_else(|_| wire::outline(body, &mut Budget::EVENT.clone())));
     };
-    wire::decode(body).map_err(|_| ReceiveError::Malformed { line: error.line(), column: error.column() })
+    wire::read(wire::without_mark(body))
+        .map_err(|_| ReceiveError::Malformed { line: error.line(), column: error.column() })
 }
 
 fn replay_key(id: &str) -> String {

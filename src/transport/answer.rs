@@ -32,11 +32,11 @@ pub(super) struct Unusable {
 }
 
 impl Unusable {
-    fn new(kind: ErrorKind, evidence: Evidence) -> Self {
-        Self { kind, evidence, said: ServiceError::default() }
+    fn new(kind: ErrorKind, evidence: Evidence) -> Box<Self> {
+        Box::new(Self { kind, evidence, said: ServiceError::default() })
     }
 
-    fn foreign(found: String) -> Self {
+    fn foreign(found: String) -> Box<Self> {
         Self::new(ErrorKind::Foreign { found }, Evidence::Foreign)
     }
 }
@@ -57,7 +57,7 @@ pub(super) struct Success<'a> {
 
 impl Success<'_> {
     /// Decodes a whole body. What decodes is the answer, whatever its media type.
-    pub(super) fn accept(&self, body: &[u8], decode: Decode<'_>) -> Result<(), Unusable> {
+    pub(super) fn accept(&self, body: &[u8], decode: Decode<'_>) -> Result<(), Box<Unusable>> {
         let text = text(body);
         let decoded = match self.operation.answer {
             AnswerShape::Nothing if !is_nothing(text) => None,
@@ -99,7 +99,7 @@ impl Success<'_> {
     }
 
     /// What the beginning of a body says that did not come to its end.
-    pub(super) fn give_up(&self, body: &[u8], why: Incomplete) -> Unusable {
+    pub(super) fn give_up(&self, body: &[u8], why: Incomplete) -> Box<Unusable> {
         let text = text(body);
         let (kind, evidence) = match why {
             Incomplete::Cut(error) => (ErrorKind::Body(error), Evidence::Truncated),
@@ -113,7 +113,7 @@ impl Success<'_> {
     }
 
     /// Whether the body is JSON by its media type and by its first byte, if there is one.
-    fn check_begin(&self, text: &[u8]) -> Result<(), Unusable> {
+    fn check_begin(&self, text: &[u8]) -> Result<(), Box<Unusable>> {
         const HINT: &str = "a proxy or a login page in between?";
         let begins = text.is_empty()
             || match self.operation.answer {
@@ -146,7 +146,7 @@ impl Success<'_> {
 
     /// Whether what decoded is the answer, although nothing of it had to be there: a type whose fields are all optional
     /// takes any object.
-    fn check_decoded(&self, text: &[u8]) -> Result<(), Unusable> {
+    fn check_decoded(&self, text: &[u8]) -> Result<(), Box<Unusable>> {
         match self.operation.answer {
             AnswerShape::Object { required } if !required.is_empty() => {
                 let named = |name: &&str| find(text, format!("\"{name}\"").as_bytes());
@@ -163,7 +163,7 @@ impl Success<'_> {
     }
 
     /// Whether the body is an error of the service, whatever the status says.
-    fn check_error(&self, text: &[u8], outline: &Outline) -> Result<(), Unusable> {
+    fn check_error(&self, text: &[u8], outline: &Outline) -> Result<(), Box<Unusable>> {
         let identified = match self.operation.answer {
             AnswerShape::Object { required } => outline.has_any(required),
             _ => outline.has_any(&["id"]),
@@ -173,14 +173,16 @@ impl Success<'_> {
             return Ok(());
         }
         let said = (self.errors.read)(&body);
-        Err(Unusable { said, ..Unusable::foreign("an error of the service in a success".to_owned()) })
+        let mut foreign = Unusable::foreign("an error of the service in a success".to_owned());
+        foreign.said = said;
+        Err(foreign)
     }
 }
 
 /// Above this a body that decodes is no error: services write a few sentences.
 const LARGEST_ERROR: usize = 64 << 10;
 
-fn without(required: &[&str]) -> Unusable {
+fn without(required: &[&str]) -> Box<Unusable> {
     Unusable::foreign(format!("JSON without `{}`", required.join("` or `")))
 }
 
@@ -193,7 +195,7 @@ fn begins_list(text: &[u8]) -> bool {
     text.strip_prefix(b"[").is_some_and(|rest| rest.trim_ascii_start().first() != Some(&b']'))
 }
 
-fn undecodable(DecodeFailure { path, problem }: DecodeFailure) -> Unusable {
+fn undecodable(DecodeFailure { path, problem }: DecodeFailure) -> Box<Unusable> {
     Unusable::new(ErrorKind::Decode { path, problem }, Evidence::Undecodable)
 }
 

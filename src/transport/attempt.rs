@@ -127,7 +127,8 @@ impl Attempt<'_> {
         };
         match accepted {
             Ok(()) => Ok(Received::new(status, answer)),
-            Err(Unusable { kind, evidence, mut said }) => {
+            Err(unusable) => {
+                let Unusable { kind, evidence, mut said } = *unusable;
                 self.redactor().error(&mut said);
                 Err(Failure { answer: Answer { said, ..answer }, ..self.failed(kind, evidence) })
             }

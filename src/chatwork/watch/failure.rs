@@ -42,7 +42,8 @@ pub(super) fn bounded(error: &Error) -> Error {
 }
 
 fn beginning(text: &str) -> String {
-    text[..text.floor_char_boundary(TEXT)].to_owned()
+    let end = (0..=TEXT.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
+    text[..end].to_owned()
 }
 
 /// How much of an answer a failure keeps.

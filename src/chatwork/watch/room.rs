@@ -194,7 +194,10 @@ impl RoomState {
             }
         };
         for message in &window.messages {
-            if new_from.is_some_and(|new_from| message.send_time < new_from) {
+            // A message without a time is told rather than lost, but for a watch that begins now.
+            let known = message.send_time != Timestamp::UNIX_EPOCH;
+            let is_old = |new_from| message.send_time < new_from && (known || new_from == Timestamp::MAX);
+            if new_from.is_some_and(is_old) {
                 let edited_since = updated(message) >= new_from;
                 mark.insert(key(message), if edited_since { Entry::OUTDATED } else { Entry::of(message) });
             }
