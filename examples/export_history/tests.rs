@@ -65,7 +65,8 @@ async fn an_export_that_was_killed_at_any_moment_goes_on() {
     let half = At { bytes: 4, ..At::default() };
     let half = serde_json::to_vec(&half).expect("JSON");
     // The output, the checkpoint, and the checkpoint by its other name.
-    let left: [(&str, Option<&[u8]>, Option<&[u8]>, Option<&[u8]>); 7] = [
+    type Content<'a> = Option<&'a [u8]>;
+    let left: [(&str, Content<'_>, Content<'_>, Content<'_>); 7] = [
         ("nothing", None, None, None),
         ("half a checkpoint", None, None, Some(&nothing[..9])),
         ("a checkpoint", None, Some(&nothing), None),
