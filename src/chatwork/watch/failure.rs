@@ -42,7 +42,8 @@ pub(super) fn bounded(error: &Error) -> Error {
 }
 
 fn beginning(text: &str) -> String {
-    text[..text.floor_char_boundary(TEXT)].to_owned()
+    let end = (0..=text.len().min(TEXT)).rev().find(|end| text.is_char_boundary(*end));
+    text[..end.unwrap_or_default()].to_owned()
 }
 
 /// How much of an answer a failure keeps.
