@@ -106,7 +106,17 @@ impl<T> Response<T> {
     /// With the JSON path of what does not fit. The request itself has succeeded.
     pub fn json<U: DeserializeOwned>(&self) -> Result<U, Error> {
         crate::wire::decode(&self.received.body).map_err(|failure| {
+            let Received { status, headers, body, rate_limit, attempts, call } = &self.received;
+            let answer = Answer {
+                status: Some(*status),
+                headers: headers.clone(),
+                body: body.clone(),
+                rate_limit: rate_limit.clone(),
+                ..Answer::default()
+            };
             Error::new(ErrorKind::Decode { path: failure.path, problem: failure.problem }, Outcome::Applied)
+                .with_answer(answer)
+                .with_call(call.clone(), *attempts)
         })
     }
 

@@ -51,7 +51,7 @@ pub struct Transport {
     pub(crate) limits: watch::Sender<Option<RateLimit>>,
     /// What the clones of a Chatwork client poll, on one schedule.
     #[cfg(feature = "chatwork")]
-    pub(crate) watches: crate::chatwork::watch::Hub,
+    pub(crate) watches: crate::chatwork::watch::Poller,
     pacer: Arc<Pacer>,
     #[cfg(feature = "chatwork")]
     pub(crate) posted: crate::chatwork::Posted,

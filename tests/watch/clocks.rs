@@ -94,7 +94,7 @@ fn most(times: &[Duration]) -> usize {
 
 #[tokio::test]
 async fn a_program_that_is_restarted_again_and_again_keeps_to_its_share() {
-    for (cycle, rooms) in [(20, 1), (20, 10), (5, 10), (60, 10)] {
+    for (cycle, rooms) in [(20, 1), (20, 10), (5, 10)] {
         let world = World::new(seed(rooms)).await;
         world.clock.advance(secs(60));
         let watch = |client: &kaiwa::chatwork::Client| {
@@ -102,7 +102,7 @@ async fn a_program_that_is_restarted_again_and_again_keeps_to_its_share() {
         };
         let mut kept = watch(&world.client).stream().checkpoint();
         let (mut told, mut posted) = (0, 0);
-        for round in 0..900 / cycle {
+        for round in 0..480 / cycle {
             // Another process: it knows nothing but the checkpoint.
             let client = client(&world.sandbox, "bot");
             let mut stream = watch(&client).from_checkpoint(kept.clone()).stream();

@@ -186,10 +186,12 @@ impl Reader {
         self.totals.kills += 1;
         let json: serde_json::Value = serde_json::from_str(&self.kept).expect("it is JSON");
         let begins = |position: &serde_json::Value| position == "now" || position == "window";
-        lock(&self.model).begin_again(|room| match &json["rooms"][room.to_string()] {
+        let not_begun = |room: u64| match &json["rooms"][room.to_string()] {
             serde_json::Value::Null => begins(&json["absent"]),
             known => begins(&known["position"]),
-        });
+        };
+        let known = |room: u64| json["rooms"].get(room.to_string()).is_some();
+        lock(&self.model).begin_again(not_begun, known);
         let kept: Checkpoint = serde_json::from_str(&self.kept).expect("it deserialises");
         self.watch = self.plan.builder(&client).from_checkpoint(kept).stream();
         self.client = client;

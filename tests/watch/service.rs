@@ -116,6 +116,8 @@ pub struct Room {
     pub messages: Vec<Message>,
     updated: i64,
     start: Start,
+    /// Whether an answer has shown the stream that the account is in it.
+    known: bool,
     /// How many lists in a row did not name it.
     missing: u32,
     /// Whether so many did that what was known of it ended.
@@ -253,9 +255,10 @@ impl Model {
         self.rooms.get_mut(&id).expect("a room").member = member;
     }
 
-    /// A stream goes on from a checkpoint in which these rooms, or all that it does not name, have not begun.
-    pub fn begin_again(&mut self, not_begun: impl Fn(u64) -> bool) {
+    /// A stream goes on from a checkpoint in which these rooms have not begun, and these are known.
+    pub fn begin_again(&mut self, not_begun: impl Fn(u64) -> bool, known: impl Fn(u64) -> bool) {
         for (id, room) in &mut self.rooms {
+            room.known &= known(*id);
             if not_begun(*id) {
                 room.start = Start::NotYet;
                 room.messages.iter_mut().for_each(|message| (message.owed, message.old) = (false, false));
@@ -320,8 +323,11 @@ impl Model {
         for (id, room) in &mut self.rooms {
             if !room.member {
                 room.missing += 1;
-                if room.missing >= 3 && self.all {
-                    room.ended = true;
+                // Who comes into a room and leaves it between two lists has not been there for the stream.
+                let passed_by = !room.known;
+                let ended = room.missing >= 3 && self.all;
+                if ended || passed_by {
+                    (room.ended, room.known) = (room.ended || ended, false);
                     room.messages.iter_mut().for_each(|message| (message.owed, message.old) = (false, false));
                 }
                 if room.start == Start::NotYet && (self.all || !self.from_window) {
@@ -329,7 +335,7 @@ impl Model {
                 }
                 continue;
             }
-            room.missing = 0;
+            (room.missing, room.known) = (0, true);
             let spoiled = *id > 1 && self.random.f64() < self.rates.spoil;
             let kind = if spoiled { self.random.u8(..3) } else { u8::MAX };
             let updated = match kind {
@@ -358,6 +364,7 @@ impl Model {
             return self.reply(403, "application/json", r#"{"errors":["You don't have permission"]}"#);
         }
         let newest = room.messages.len().saturating_sub(NEWEST);
+        room.known = true;
         if room.start == Start::NotYet {
             room.start = Start::After(i64::MIN);
             let from_window = self.from_window;
@@ -399,6 +406,7 @@ impl Room {
             messages: Vec::new(),
             updated: 0,
             start: Start::NotYet,
+            known: false,
             missing: 0,
             ended: false,
         }

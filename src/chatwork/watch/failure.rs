@@ -42,8 +42,8 @@ pub(super) fn bounded(error: &Error) -> Error {
 }
 
 fn beginning(text: &str) -> String {
-    let end = (0..=TEXT.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
-    text[..end].to_owned()
+    let end = (0..=text.len().min(TEXT)).rev().find(|end| text.is_char_boundary(*end));
+    text[..end.unwrap_or_default()].to_owned()
 }
 
 /// How much of an answer a failure keeps.

@@ -109,39 +109,39 @@
 //! looks less often. It keeps ids and times of at most 100 messages of each room, and at most one look at each room that waits
 //! to be told.
 
+mod backoff;
 mod budget;
 mod checkpoint;
 mod event;
 mod failure;
-mod hub;
+mod poller;
 mod proven;
-mod reader;
 mod room;
 mod schedule;
 mod stream;
+mod subscriber;
 #[cfg(test)]
 mod tests;
-mod trouble;
 mod window;
 
 pub use checkpoint::Checkpoint;
 pub use event::{Event, Hidden};
 pub use stream::Watch;
 
-pub(crate) use hub::Hub;
+pub(crate) use poller::Poller;
 pub(crate) use room::fingerprint;
 
 use super::{Client, RoomHandle, RoomId};
 use crate::limits::FAR;
 use crate::transport::Transport;
 use budget::SavedUp;
-use reader::{Inbox, Pace, Reader, Wanted};
 use room::{Position, RoomState};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
-use stream::Telling;
+use stream::PendingChanges;
+use subscriber::{Mailbox, Pace, Subscriber, Subscription};
 
 impl Client {
     /// Watches these rooms; see [`watch`](crate::chatwork::watch).
@@ -240,17 +240,18 @@ impl Builder {
                 .map(|room| (room, saved.remove(&room).unwrap_or_else(|| RoomState::new(absent.clone()))))
                 .collect();
         }
-        let wanted = |state: &RoomState| Wanted {
+        let subscription = |state: &RoomState| Subscription {
             seen: state.stamp,
             from_now: state.position == Position::Now,
             awaited: false,
             missing: 0,
         };
-        let rooms = saved.iter().map(|(room, state)| (*room, wanted(state))).collect();
-        let reader = Reader { pace, all, rooms, absent: absent.clone(), unknown: 0, inbox: Inbox::default() };
-        let id = transport.watches.add(reader, saved_up, &transport);
-        let telling = Telling::default();
-        Watch { transport, id, absent, rooms: saved, telling, step: None, failed_room: None }
+        let rooms = saved.iter().map(|(room, state)| (*room, subscription(state))).collect();
+        let subscriber =
+            Subscriber { pace, all, rooms, absent: absent.clone(), unknown: 0, mailbox: Mailbox::default() };
+        let id = transport.watches.add(subscriber, saved_up, &transport);
+        let pending = PendingChanges::default();
+        Watch { transport, id, absent, rooms: saved, pending, step: None, failed_room: None }
     }
 }
 

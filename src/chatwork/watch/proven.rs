@@ -4,7 +4,7 @@
 //! a list that names a time is later than that time, and from one list to the next no less passes than both other
 //! clocks count. Without a `Date` nothing is known to pass but what the rooms themselves tell.
 
-use super::window::{LAG, Listing};
+use super::window::{LAG, RoomList};
 use jiff::{SignedDuration, Timestamp};
 use std::time::{Duration, Instant};
 
@@ -31,7 +31,7 @@ impl Known {
 
 impl Proven {
     /// What happened before this time is in the list, which may have been read some seconds before it was sent.
-    pub(super) fn listed(&mut self, listing: &Listing, now: Instant) -> Option<Timestamp> {
+    pub(super) fn listed(&mut self, listing: &RoomList, now: Instant) -> Option<Timestamp> {
         let date = listing.date;
         let passed = self.0.and_then(|known| known.time.checked_add(known.until(date, now)).ok());
         if let Some(time) = passed.max(listing.newest()) {
@@ -47,7 +47,7 @@ impl Proven {
 
 #[cfg(test)]
 mod tests {
-    use super::super::window::Stamp;
+    use super::super::window::RoomVersion;
     use super::*;
     use crate::chatwork::RoomId;
 
@@ -62,9 +62,9 @@ mod tests {
         let (mut proven, start) = (Proven::default(), Instant::now());
         let mut last = None;
         for (newest, date, local) in lists {
-            let stamp = newest.map(|newest| (RoomId(1), Stamp(1, second(newest))));
+            let stamp = newest.map(|newest| (RoomId(1), RoomVersion(1, second(newest))));
             let (rooms, date) = (stamp.into_iter().collect(), date.map(second));
-            let listing = Listing { rooms, date, ..Listing::default() };
+            let listing = RoomList { rooms, date, ..RoomList::default() };
             last = proven.listed(&listing, start + Duration::from_secs(local));
         }
         last.map(|time| time.as_second() - START + 5)

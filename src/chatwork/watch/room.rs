@@ -1,7 +1,7 @@
 //! What is known of one room, and what a look at its newest messages adds to that.
 
 use super::event::{Event, Hidden};
-use super::window::{CAP, Stamp, Window, identity, time, timeless_identity, updated};
+use super::window::{CAP, RoomVersion, Window, identity, time, timeless_identity, updated};
 use crate::Rejected;
 use crate::chatwork::{Message, MessageId, RoomId};
 use jiff::Timestamp;
@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, VecDeque};
 /// What stands in place of the text of a message that was deleted.
 const DELETED: &str = "[deleted]";
 
-/// One reader's knowledge of one room.
+/// One subscriber's knowledge of one room.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct RoomState {
     pub(super) position: Position,
@@ -20,13 +20,13 @@ pub(super) struct RoomState {
     #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
     rejected: VecDeque<u32>,
     /// What the list of rooms said before the look that all of this comes from.
-    pub(super) stamp: Option<Stamp>,
+    pub(super) stamp: Option<RoomVersion>,
     /// Whether it comes from a checkpoint and has not been compared with the room since.
     #[serde(skip)]
     resumed: bool,
 }
 
-/// How far a reader has come.
+/// How far a subscriber has come.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Position {
@@ -36,7 +36,7 @@ pub(super) enum Position {
     Window,
     /// What happened at this second or later is new.
     Since(#[serde(with = "crate::wire::unix_time")] Timestamp),
-    At(Mark),
+    At(Seen),
 }
 
 /// The place of a message in its room.
@@ -44,8 +44,8 @@ type Key = (Timestamp, MessageId);
 
 /// The messages that were told.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(from = "SavedMark", into = "SavedMark")]
-pub(super) struct Mark {
+#[serde(from = "SavedSeen", into = "SavedSeen")]
+pub(super) struct Seen {
     /// What is older than this and not known is no news: it was told long ago, or left out on purpose. It only rises.
     floor: Option<Key>,
     /// The newest 100.
@@ -94,7 +94,12 @@ impl RoomState {
 
     /// What is to be told after a look at the room, of which the list had said this before, oldest first. Each change is
     /// to be [learned](Self::learn) when it is told and not before, so that a checkpoint names exactly what was told.
-    pub(super) fn look(&mut self, room: RoomId, window: &Window, listed: Option<Stamp>) -> VecDeque<Change> {
+    pub(super) fn look(
+        &mut self,
+        room: RoomId,
+        window: &Window,
+        listed: Option<RoomVersion>,
+    ) -> VecDeque<Change> {
         let mut changes = VecDeque::new();
         if window.hidden != self.hidden {
             let (hidden, summary) = (window.hidden, window.summary.clone());
@@ -171,7 +176,7 @@ impl RoomState {
     }
 
     /// Makes the position a mark, with everything in it that is old at the first look that shows anything.
-    fn begin(&mut self, window: &Window, listed: Option<Stamp>) {
+    fn begin(&mut self, window: &Window, listed: Option<RoomVersion>) {
         if window.hidden == Hidden::All {
             // Once any of them come to light, only their time tells the old ones. Without one to compare it with, all
             // that come to light are new, and more than the window shows are a gap.
@@ -182,7 +187,7 @@ impl RoomState {
             };
             return;
         }
-        let mut mark = Mark::default();
+        let mut mark = Seen::default();
         let new_from = match self.position {
             Position::At(_) => return,
             Position::Now => Some(Timestamp::MAX),
@@ -194,10 +199,7 @@ impl RoomState {
             }
         };
         for message in &window.messages {
-            // A message without a time is told rather than lost, but for a watch that begins now.
-            let known = message.send_time != Timestamp::UNIX_EPOCH;
-            let is_old = |new_from| message.send_time < new_from && (known || new_from == Timestamp::MAX);
-            if new_from.is_some_and(is_old) {
+            if new_from.is_some_and(|new_from| message.send_time < new_from) {
                 let edited_since = updated(message) >= new_from;
                 mark.insert(key(message), if edited_since { Entry::OUTDATED } else { Entry::of(message) });
             }
@@ -228,7 +230,7 @@ impl Position {
     }
 }
 
-impl Mark {
+impl Seen {
     /// The newest message that was told, or given up.
     fn latest(&self) -> Option<&Key> {
         self.known.keys().next_back().max(self.floor.as_ref())
@@ -317,13 +319,13 @@ pub(crate) const fn fingerprint(text: &str) -> u32 {
 
 /// A mark as it is written: id, `send_time`, `update_time` (0 for none) and fingerprint of each message.
 #[derive(Serialize, Deserialize)]
-struct SavedMark {
+struct SavedSeen {
     floor: Option<(MessageId, i64)>,
     known: Vec<(MessageId, i64, i64, u32)>,
 }
 
-impl From<Mark> for SavedMark {
-    fn from(mark: Mark) -> Self {
+impl From<Seen> for SavedSeen {
+    fn from(mark: Seen) -> Self {
         let floor = mark.floor.map(|(time, id)| (id, time.as_second()));
         let known = mark.known.into_iter().map(|((time, id), entry)| {
             (id, time.as_second(), entry.updated.map_or(0, Timestamp::as_second), entry.text)
@@ -332,8 +334,8 @@ impl From<Mark> for SavedMark {
     }
 }
 
-impl From<SavedMark> for Mark {
-    fn from(saved: SavedMark) -> Self {
+impl From<SavedSeen> for Seen {
+    fn from(saved: SavedSeen) -> Self {
         // What is no time was not written by us; the earliest one does no harm.
         let time = |seconds| Timestamp::from_second(seconds).unwrap_or(Timestamp::MIN);
         let mut mark = Self::default();

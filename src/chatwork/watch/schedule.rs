@@ -1,14 +1,30 @@
 //! What is called next, and when.
 //!
 //! One room is looked at itself. Of several rooms the list is looked at, and then the rooms whose `message_num` or
-//! `last_update_time` has changed; each room also now and then without that, since nobody documents what changes them.
+//! `last_update_time` has changed; each room also now and then without that, since it is not documented what changes them.
+//!
+//! A room that the list names goes through these states. Where the list cannot be had, or for a single room, `listed`
+//! stands for "its interval has passed".
+//!
+//! ```text
+//!                 listed with another version          look answered
+//!   wanted ──────────────────────┐                  ┌────────────────────► quiet ──┐
+//!     │                          ▼                  │                        ▲     │ recheck is due,
+//!     │ never seen            behind ── next call ──┤            look answered│     │ or another version
+//!     └───────────────────────►  ▲                  │                        │     ▼
+//!                                │                  └─ failed ─► backing off ┴── next call
+//!                                └───── the time to wait is over ───┘
+//! ```
+//!
+//! What is called next is the first of these that is due and that the budget allows: a room that is behind, then by turns
+//! the list and what has failed, then a recheck, which leaves half of the calls that are saved up.
 
+use super::backoff::{Backoff, FailureScope};
 use super::budget::{Budget, SavedUp};
 use super::failure::bounded;
 use super::proven::Proven;
-use super::reader::{Pace, Reader};
-use super::trouble::{Setback, Trouble};
-use super::window::{Listing, Stamp, Window};
+use super::subscriber::{Pace, Subscriber};
+use super::window::{RoomList, RoomVersion, Window};
 use crate::chatwork::RoomId;
 use crate::{Error, RateLimit};
 use jiff::Timestamp;
@@ -19,32 +35,32 @@ use std::time::{Duration, Instant};
 /// All that the streams of one client read, and when it is looked at.
 #[derive(Debug, Default)]
 pub(super) struct Schedule {
-    readers: BTreeMap<u64, Reader>,
-    lines: BTreeMap<RoomId, Line>,
+    subscribers: BTreeMap<u64, Subscriber>,
+    rooms: BTreeMap<RoomId, RoomSchedule>,
     list: List,
     budget: Budget,
     /// Until when the lists have told what happened, by the service's own times.
     proven: Proven,
     /// Of all calls.
-    service: Setback,
+    service: Backoff,
     last_id: u64,
 }
 
 /// A room.
 #[derive(Debug)]
-struct Line {
-    /// How many readers have asked for this very room.
+struct RoomSchedule {
+    /// How many subscribers have asked for this very room.
     named: usize,
     /// What the list of rooms says, if the room is in it.
-    told: Option<Stamp>,
-    /// Whether a reader has not seen what the list tells of.
+    told: Option<RoomVersion>,
+    /// Whether a subscriber has not seen what the list tells of.
     behind: bool,
-    /// Whether a reader waits to see the room at all.
+    /// Whether a subscriber waits to see the room at all.
     fresh: bool,
     /// When it was last tried, or first wanted.
     last: Instant,
     interval: Duration,
-    setback: Setback,
+    backoff: Backoff,
     /// What it looked like.
     digest: Option<u64>,
 }
@@ -55,29 +71,29 @@ struct List {
     /// When it is due; at once if there is none.
     next: Option<Instant>,
     interval: Duration,
-    /// Whether it has been seen since the readers changed.
+    /// Whether it has been seen since the subscribers changed.
     seen: bool,
     /// Whether it was called since a room was last tried again.
     called: bool,
     /// Once it is lasting, every room is looked at by itself.
-    setback: Setback,
+    backoff: Backoff,
 }
 
 /// What to do now.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Turn {
+pub(super) enum NextCall {
     /// Nothing for so long; or until something changes.
     Wait(Option<Duration>),
     List,
     /// A look at a room, of which the list says this.
-    Look(RoomId, Option<Stamp>),
+    Look(RoomId, Option<RoomVersion>),
 }
 
 /// A call, and since when or from when on it is due.
 #[derive(Clone, Copy, Debug)]
 struct Due {
     at: Instant,
-    turn: Turn,
+    next_call: NextCall,
 }
 
 /// Of each kind of call the one that is due first.
@@ -93,17 +109,17 @@ struct Agenda {
 }
 
 impl Schedule {
-    pub(super) fn add(&mut self, reader: Reader, now: Instant) -> u64 {
-        if !reader.all {
-            for room in reader.rooms.keys() {
-                let line = self.lines.entry(*room).or_insert_with(|| Line::new(now));
-                line.named += 1;
-                line.fresh = true;
+    pub(super) fn add(&mut self, subscriber: Subscriber, now: Instant) -> u64 {
+        if !subscriber.all {
+            for room in subscriber.rooms.keys() {
+                let schedule = self.rooms.entry(*room).or_insert_with(|| RoomSchedule::new(now));
+                schedule.named += 1;
+                schedule.fresh = true;
             }
         }
-        (self.list.next, self.list.setback.until, self.list.seen) = (None, None, false);
+        (self.list.next, self.list.backoff.until, self.list.seen) = (None, None, false);
         self.last_id += 1;
-        self.readers.insert(self.last_id, reader);
+        self.subscribers.insert(self.last_id, subscriber);
         self.last_id
     }
 
@@ -117,40 +133,40 @@ impl Schedule {
     }
 
     pub(super) fn remove(&mut self, id: u64) {
-        let Some(reader) = self.readers.remove(&id) else { return };
-        if !reader.all {
-            for room in reader.rooms.keys() {
-                if let Some(line) = self.lines.get_mut(room) {
-                    line.named = line.named.saturating_sub(1);
+        let Some(subscriber) = self.subscribers.remove(&id) else { return };
+        if !subscriber.all {
+            for room in subscriber.rooms.keys() {
+                if let Some(schedule) = self.rooms.get_mut(room) {
+                    schedule.named = schedule.named.saturating_sub(1);
                 }
             }
         }
-        let all = self.readers.values().any(|reader| reader.all);
-        self.lines.retain(|_, line| line.named > 0 || all);
+        let all = self.subscribers.values().any(|subscriber| subscriber.all);
+        self.rooms.retain(|_, schedule| schedule.named > 0 || all);
     }
 
-    pub(super) fn reader(&mut self, id: u64) -> Option<&mut Reader> {
-        self.readers.get_mut(&id)
+    pub(super) fn subscriber(&mut self, id: u64) -> Option<&mut Subscriber> {
+        self.subscribers.get_mut(&id)
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.readers.is_empty()
+        self.subscribers.is_empty()
     }
 
-    /// What all readers together want.
+    /// What all subscribers together want.
     fn pace(&self) -> Option<Pace> {
-        let pace = self.readers.values().map(|reader| reader.pace).reduce(Pace::and)?;
+        let pace = self.subscribers.values().map(|subscriber| subscriber.pace).reduce(Pace::and)?;
         Some(Pace { max: pace.max.max(pace.min), ..pace })
     }
 
     /// Whether the list of rooms is read. One room is cheaper to look at than the list and the room.
     fn lists(&self) -> bool {
-        self.lines.len() > 1 || self.readers.values().any(|reader| reader.all)
+        self.rooms.len() > 1 || self.subscribers.values().any(|subscriber| subscriber.all)
     }
 
-    pub(super) fn turn(&mut self, told: Option<&RateLimit>, now: Instant) -> Turn {
+    pub(super) fn next_call(&mut self, told: Option<&RateLimit>, now: Instant) -> NextCall {
         self.budget.learn(told, now);
-        let Some(pace) = self.pace() else { return Turn::Wait(None) };
+        let Some(pace) = self.pace() else { return NextCall::Wait(None) };
         let paused = self.service.until.map_or(now, |until| until.max(now));
         let Agenda { news, list, retry, recheck } = self.agenda(&pace, now);
         // A room that has news goes before the list, which would only bring more of them: the rooms come to an end, and
@@ -158,51 +174,51 @@ impl Schedule {
         let (one, other) = if self.list.called { (retry, list) } else { (list, retry) };
         let candidates = [(news, false), (one, false), (other, false), (recheck, true)];
         let candidates = candidates.into_iter().filter_map(|(due, can_wait)| {
-            let Due { at, turn } = due?;
+            let Due { at, next_call } = due?;
             let affordable = self.budget.wait(pace.share, can_wait, now);
-            Some((at.max(paused).saturating_duration_since(now).max(affordable), turn))
+            Some((at.max(paused).saturating_duration_since(now).max(affordable), next_call))
         });
         match candidates.min_by_key(|(wait, _)| *wait) {
-            Some((Duration::ZERO, turn)) => {
-                self.list.called &= retry.is_none_or(|retry| retry.turn != turn);
-                turn
+            Some((Duration::ZERO, next_call)) => {
+                self.list.called &= retry.is_none_or(|retry| retry.next_call != next_call);
+                next_call
             }
-            next => Turn::Wait(next.map(|(wait, _)| wait)),
+            next => NextCall::Wait(next.map(|(wait, _)| wait)),
         }
     }
 
     fn agenda(&self, pace: &Pace, now: Instant) -> Agenda {
         let lists = self.lists();
-        let direct = !lists || self.list.setback.is_lasting();
+        let direct = !lists || self.list.backoff.is_lasting();
         let mut agenda = Agenda::default();
         if lists {
-            let at = self.list.setback.until.or(self.list.next).unwrap_or(now);
-            agenda.list = Some(Due { at, turn: Turn::List });
+            let at = self.list.backoff.until.or(self.list.next).unwrap_or(now);
+            agenda.list = Some(Due { at, next_call: NextCall::List });
         }
         if !direct && !self.list.seen {
             return agenda;
         }
-        for (&room, line) in &self.lines {
-            let listed = line.told.is_some();
-            let urgent = line.behind || line.fresh && (direct || !listed);
-            let interval = if direct { line.interval.clamp(pace.min, pace.max) } else { pace.recheck };
-            let (best, at) = match line.setback.until {
-                None if urgent => (&mut agenda.news, line.last),
-                until if urgent || direct => (&mut agenda.retry, until.unwrap_or(line.last + interval)),
-                until if listed || line.named > 0 => {
-                    (&mut agenda.recheck, until.unwrap_or(line.last + interval))
+        for (&room, schedule) in &self.rooms {
+            let listed = schedule.told.is_some();
+            let urgent = schedule.behind || schedule.fresh && (direct || !listed);
+            let interval = if direct { schedule.interval.clamp(pace.min, pace.max) } else { pace.recheck };
+            let (best, at) = match schedule.backoff.until {
+                None if urgent => (&mut agenda.news, schedule.last),
+                until if urgent || direct => (&mut agenda.retry, until.unwrap_or(schedule.last + interval)),
+                until if listed || schedule.named > 0 => {
+                    (&mut agenda.recheck, until.unwrap_or(schedule.last + interval))
                 }
                 // It is only of interest because it was listed, and it no longer is.
                 _ => continue,
             };
             if best.is_none_or(|best| at < best.at) {
-                *best = Some(Due { at, turn: Turn::Look(room, line.told) });
+                *best = Some(Due { at, next_call: NextCall::Look(room, schedule.told) });
             }
         }
         agenda
     }
 
-    pub(super) fn listed(&mut self, result: Result<Listing, Error>, calls: u32, now: Instant) {
+    pub(super) fn listed(&mut self, result: Result<RoomList, Error>, calls: u32, now: Instant) {
         // What failed before anything was sent is not to be tried without bound either.
         self.budget.spend(calls.max(1));
         self.list.called = true;
@@ -211,28 +227,28 @@ impl Schedule {
             Ok(listing) => listing,
             Err(error) => return self.failed(None, &error, &pace, now),
         };
-        (self.service, self.list.setback) = Default::default();
+        (self.service, self.list.backoff) = Default::default();
         let known = std::mem::replace(&mut self.list.seen, true);
         let mut active = false;
-        for (room, line) in &mut self.lines {
+        for (room, schedule) in &mut self.rooms {
             let told = listing.rooms.get(room).copied();
-            active |= known && told != line.told;
-            (line.told, line.behind) = (told, false);
+            active |= known && told != schedule.told;
+            (schedule.told, schedule.behind) = (told, false);
         }
         let proven = self.proven.listed(&listing, now);
-        for reader in self.readers.values_mut() {
-            for room in reader.listed(&listing, proven) {
-                let line = self.lines.entry(room).or_insert_with(|| Line::new(now));
-                (line.told, line.behind) = (listing.rooms.get(&room).copied(), true);
+        for subscriber in self.subscribers.values_mut() {
+            for room in subscriber.listed(&listing, proven) {
+                let schedule = self.rooms.entry(room).or_insert_with(|| RoomSchedule::new(now));
+                (schedule.told, schedule.behind) = (listing.rooms.get(&room).copied(), true);
             }
-            if reader.all {
+            if subscriber.all {
                 // Rooms with nothing to read yet are to be rechecked too.
                 for (room, stamp) in &listing.rooms {
-                    self.lines.entry(*room).or_insert_with(|| Line::new(now)).told = Some(*stamp);
+                    self.rooms.entry(*room).or_insert_with(|| RoomSchedule::new(now)).told = Some(*stamp);
                 }
             }
         }
-        self.lines.retain(|_, line| line.named > 0 || line.told.is_some());
+        self.rooms.retain(|_, schedule| schedule.named > 0 || schedule.told.is_some());
         self.list.interval = pace.next_interval(self.list.interval, active || !known);
         self.list.next = Some(now + self.list.interval);
     }
@@ -240,7 +256,7 @@ impl Schedule {
     pub(super) fn looked(
         &mut self,
         room: RoomId,
-        stamp: Option<Stamp>,
+        stamp: Option<RoomVersion>,
         result: Result<Window, Error>,
         calls: u32,
         now: Instant,
@@ -251,16 +267,17 @@ impl Schedule {
             Ok(window) => {
                 if std::mem::take(&mut self.service).has_failed() {
                     // The list is perhaps back too, which saves looking at every room.
-                    self.list.setback.until = None;
+                    self.list.backoff.until = None;
                 }
                 let window = Arc::new(window);
-                self.readers.values_mut().for_each(|reader| reader.shown(room, &window, stamp));
-                let Some(line) = self.lines.get_mut(&room) else { return };
+                self.subscribers.values_mut().for_each(|subscriber| subscriber.shown(room, &window, stamp));
+                let Some(schedule) = self.rooms.get_mut(&room) else { return };
                 let digest = Some(window.digest());
-                let active = line.digest != digest;
-                (line.digest, line.interval) = (digest, pace.next_interval(line.interval, active));
-                (line.last, line.setback) = (now, Setback::default());
-                (line.fresh, line.behind) = (false, false);
+                let active = schedule.digest != digest;
+                (schedule.digest, schedule.interval) =
+                    (digest, pace.next_interval(schedule.interval, active));
+                (schedule.last, schedule.backoff) = (now, Backoff::default());
+                (schedule.fresh, schedule.behind) = (false, false);
             }
             Err(error) => self.failed(Some(room), &error, &pace, now),
         }
@@ -268,34 +285,34 @@ impl Schedule {
 
     fn failed(&mut self, room: Option<RoomId>, error: &Error, pace: &Pace, now: Instant) {
         let kept = bounded(error);
-        self.readers.values_mut().for_each(|reader| reader.failed(room, &kept));
-        let mut ended = Setback::default();
-        let here = match room.map(|room| self.lines.get_mut(&room)) {
-            None => &mut self.list.setback,
-            Some(Some(line)) => {
-                line.last = now;
-                &mut line.setback
+        self.subscribers.values_mut().for_each(|subscriber| subscriber.failed(room, &kept));
+        let mut ended = Backoff::default();
+        let here = match room.map(|room| self.rooms.get_mut(&room)) {
+            None => &mut self.list.backoff,
+            Some(Some(schedule)) => {
+                schedule.last = now;
+                &mut schedule.backoff
             }
             Some(None) => &mut ended,
         };
-        match Trouble::of(error, pace) {
-            Trouble::Everywhere(least) => {
+        match FailureScope::of(error, pace) {
+            FailureScope::Service(least) => {
                 // What fails again although another call went well in between is not to hold the others up.
                 if self.service.has_failed() || !here.has_failed() {
                     self.service.back_off(least, pace, now);
                 }
                 here.back_off(least, pace, now);
             }
-            Trouble::Here(wait) => {
+            FailureScope::Target(wait) => {
                 here.refuse(wait, now);
                 // The service answers, as far as the others are concerned.
-                self.service = Setback::default();
+                self.service = Backoff::default();
             }
         }
     }
 }
 
-impl Line {
+impl RoomSchedule {
     fn new(now: Instant) -> Self {
         Self {
             named: 0,
@@ -304,7 +321,7 @@ impl Line {
             fresh: false,
             last: now,
             interval: Duration::ZERO,
-            setback: Setback::default(),
+            backoff: Backoff::default(),
             digest: None,
         }
     }

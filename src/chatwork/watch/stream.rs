@@ -2,10 +2,10 @@
 
 use super::checkpoint::Checkpoint;
 use super::event::Event;
-use super::hub::{Next, Step};
-use super::reader::Item;
+use super::poller::{Next, Step};
 use super::room::{Change, Position, RoomState};
-use super::window::Stamp;
+use super::subscriber::Item;
+use super::window::RoomVersion;
 use crate::Error;
 use crate::chatwork::RoomId;
 use crate::transport::Transport;
@@ -26,17 +26,17 @@ pub struct Watch {
     /// Where a room begins that has no state yet.
     pub(super) absent: Position,
     pub(super) rooms: BTreeMap<RoomId, RoomState>,
-    pub(super) telling: Telling,
+    pub(super) pending: PendingChanges,
     pub(super) step: Option<Step>,
     pub(super) failed_room: Option<RoomId>,
 }
 
 /// What one look at one room has brought, and is being told.
 #[derive(Default)]
-pub(super) struct Telling {
+pub(super) struct PendingChanges {
     room: Option<RoomId>,
     changes: VecDeque<Change>,
-    stamp: Option<Stamp>,
+    stamp: Option<RoomVersion>,
 }
 
 impl Watch {
@@ -56,12 +56,12 @@ impl Watch {
     }
 
     fn next_change(&mut self) -> Option<Event> {
-        let state = self.rooms.get_mut(&self.telling.room?)?;
-        let event = self.telling.changes.pop_front().map(|change| state.learn(change));
+        let state = self.rooms.get_mut(&self.pending.room?)?;
+        let event = self.pending.changes.pop_front().map(|change| state.learn(change));
         // Until all of it is told, the room has to be looked at again after a restart.
-        if self.telling.changes.is_empty() {
-            state.stamp = self.telling.stamp;
-            self.telling.room = None;
+        if self.pending.changes.is_empty() {
+            state.stamp = self.pending.stamp;
+            self.pending.room = None;
         }
         event
     }
@@ -79,7 +79,8 @@ impl Watch {
                 let absent = &self.absent;
                 let state = self.rooms.entry(room).or_insert_with(|| RoomState::new(absent.clone()));
                 state.stamp = None;
-                self.telling = Telling { room: Some(room), changes: state.look(room, &window, stamp), stamp };
+                self.pending =
+                    PendingChanges { room: Some(room), changes: state.look(room, &window, stamp), stamp };
             }
             Item::Failed(room, error) => {
                 self.failed_room = room;

@@ -2,7 +2,7 @@
 
 use super::event::{Event, Hidden};
 use super::room::{Position, RoomState};
-use super::window::{CAP, Stamp, Window};
+use super::window::{CAP, RoomVersion, Window};
 use crate::chatwork::{Message, RoomId};
 
 const ROOM: RoomId = RoomId(1);
@@ -37,7 +37,7 @@ fn look(state: &mut RoomState, window: &Window) -> Vec<String> {
 }
 
 /// The same after a list that said this of the room.
-fn look_after(state: &mut RoomState, window: &Window, listed: Option<Stamp>) -> Vec<String> {
+fn look_after(state: &mut RoomState, window: &Window, listed: Option<RoomVersion>) -> Vec<String> {
     let changes = state.look(ROOM, window, listed);
     let short = |event: Event| match event {
         Event::Message { message, .. } => format!("+{}", message.message_id),
@@ -103,7 +103,7 @@ fn a_room_whose_messages_have_all_been_replaced_may_lack_some() {
 #[test]
 fn what_comes_to_light_in_a_room_that_hid_everything_is_as_old_as_it_is() {
     let hides = |hidden, window: Window| Window { hidden, ..window };
-    let listed = Some(Stamp(1, jiff::Timestamp::constant(999, 0)));
+    let listed = Some(RoomVersion(1, jiff::Timestamp::constant(999, 0)));
     for (begins, listed, told) in [
         (Position::Now, listed, &["+1000", "+1001"][..]),
         (Position::Now, None, &["+998", "+999", "+1000", "+1001"]),
@@ -161,7 +161,7 @@ fn what_is_kept_of_a_room_is_bounded() {
     let Position::At(mark) = &state.position else { panic!("it was looked at") };
     let json = serde_json::to_value(mark).expect("it serialises");
     assert_eq!(json["known"].as_array().map(Vec::len), Some(CAP));
-    assert_eq!(serde_json::from_value::<super::room::Mark>(json).expect("and back"), *mark);
+    assert_eq!(serde_json::from_value::<super::room::Seen>(json).expect("and back"), *mark);
 }
 
 /// A window in which these have no time that could be one.

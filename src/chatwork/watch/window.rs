@@ -43,12 +43,12 @@ pub(super) struct Window {
 /// What the list of rooms says of a room that changes when something happens in it: `message_num` and
 /// `last_update_time`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Stamp(pub(super) u64, #[serde(with = "crate::wire::unix_time")] pub(super) Timestamp);
+pub(super) struct RoomVersion(pub(super) u64, #[serde(with = "crate::wire::unix_time")] pub(super) Timestamp);
 
 /// The list of rooms.
 #[derive(Debug, Default)]
-pub(super) struct Listing {
-    pub(super) rooms: BTreeMap<RoomId, Stamp>,
+pub(super) struct RoomList {
+    pub(super) rooms: BTreeMap<RoomId, RoomVersion>,
     /// A failure for each room that is not among these, since it does not even tell its id.
     pub(super) unknown: Vec<Error>,
     /// What `Date` says. It may come from another clock than the times of rooms and messages.
@@ -99,7 +99,7 @@ impl Window {
     }
 }
 
-impl Stamp {
+impl RoomVersion {
     /// When something last happened in the room, if that is a time.
     fn updated(&self) -> Option<Timestamp> {
         Some(self.1).filter(|time| is_sane(*time))
@@ -112,7 +112,7 @@ impl Stamp {
     }
 }
 
-impl Listing {
+impl RoomList {
     pub(super) async fn fetch(transport: &Arc<Transport>) -> (Result<Self, Error>, u32) {
         let request = Request::new(transport, ListRooms::new()).lenient();
         let answer = request.with_retry(RetryPolicy::none()).send().await;
@@ -131,7 +131,7 @@ impl Listing {
         };
         let attempts = answer.attempts();
         let Lenient { items, rejected, .. } = answer.into_inner();
-        let stamp = |room: Room| (room.room_id, Stamp(room.message_num, room.last_update_time));
+        let stamp = |room: Room| (room.room_id, RoomVersion(room.message_num, room.last_update_time));
         let mut listing = Self { rooms: items.into_iter().map(stamp).collect(), unknown: Vec::new(), date };
         for room in rejected {
             match id(&room, ROOM_ID).and_then(|id| id.parse().ok()) {
@@ -139,7 +139,7 @@ impl Listing {
                 Some(id) => {
                     let any = fingerprint(&room.value.to_string()).into();
                     let updated = time(&room, "last_update_time").unwrap_or(Timestamp::UNIX_EPOCH);
-                    listing.rooms.insert(RoomId(id), Stamp(any, updated));
+                    listing.rooms.insert(RoomId(id), RoomVersion(any, updated));
                 }
                 None => {
                     let endpoint = ListRooms::new();
@@ -159,7 +159,7 @@ impl Listing {
 
     /// When something last happened in any of the rooms.
     pub(super) fn newest(&self) -> Option<Timestamp> {
-        self.rooms.values().filter_map(Stamp::updated).max()
+        self.rooms.values().filter_map(RoomVersion::updated).max()
     }
 
     /// Whether the second in which something last happened in a room is over, as far as that can be known without a
@@ -167,7 +167,7 @@ impl Listing {
     ///
     /// Another room's later time proves it. `Date` does only if it is of the same clock, so that it may save a look but
     /// never decides which message is old.
-    pub(super) fn is_past(&self, stamp: Stamp) -> bool {
+    pub(super) fn is_past(&self, stamp: RoomVersion) -> bool {
         let Some(then) = stamp.updated().and_then(|updated| updated.checked_add(LAG).ok()) else {
             return false;
         };

@@ -1,7 +1,7 @@
 //! What is called over hours of a service of which a part has failed for good.
 
-use super::super::reader::{Inbox, Wanted};
 use super::super::room::Position;
+use super::super::subscriber::{Mailbox, Subscription};
 use super::*;
 use crate::{ErrorKind, Outcome};
 use reqwest::StatusCode;
@@ -9,13 +9,14 @@ use reqwest::StatusCode;
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// A stream over these rooms, or over all.
-fn reader(rooms: &[u64], all: bool) -> Reader {
+fn subscriber(rooms: &[u64], all: bool) -> Subscriber {
     let [min, max, recheck] = [2, 60, 300].map(Duration::from_secs);
-    let wanted =
-        |room: &u64| (RoomId(*room), Wanted { seen: None, from_now: false, awaited: false, missing: 0 });
-    let rooms = rooms.iter().map(wanted).collect();
+    let subscription = |room: &u64| {
+        (RoomId(*room), Subscription { seen: None, from_now: false, awaited: false, missing: 0 })
+    };
+    let rooms = rooms.iter().map(subscription).collect();
     let pace = Pace { min, max, recheck, share: 0.5 };
-    Reader { pace, all, rooms, absent: Position::Window, unknown: 0, inbox: Inbox::default() }
+    Subscriber { pace, all, rooms, absent: Position::Window, unknown: 0, mailbox: Mailbox::default() }
 }
 
 fn failure(kind: ErrorKind) -> Error {
@@ -39,9 +40,9 @@ fn no_token() -> ErrorKind {
 }
 
 /// The list of these rooms, which tells of something new in each of them each time.
-fn busy(rooms: impl IntoIterator<Item = u64>, number: u64) -> Listing {
-    let stamp = |room| (RoomId(room), Stamp(number, jiff::Timestamp::UNIX_EPOCH));
-    Listing { rooms: rooms.into_iter().map(stamp).collect(), ..Listing::default() }
+fn busy(rooms: impl IntoIterator<Item = u64>, number: u64) -> RoomList {
+    let stamp = |room| (RoomId(room), RoomVersion(number, jiff::Timestamp::UNIX_EPOCH));
+    RoomList { rooms: rooms.into_iter().map(stamp).collect(), ..RoomList::default() }
 }
 
 fn empty() -> Window {
@@ -53,19 +54,19 @@ fn run(
     schedule: &mut Schedule,
     now: &mut Instant,
     time: Duration,
-    list: impl Fn(u64) -> Result<Listing, Error>,
+    list: impl Fn(u64) -> Result<RoomList, Error>,
     look: impl Fn(RoomId) -> Result<Window, Error>,
 ) -> BTreeMap<u64, u64> {
     let (end, mut calls) = (*now + time, BTreeMap::<u64, u64>::new());
     while *now < end {
-        match schedule.turn(None, *now) {
-            Turn::Wait(wait) => *now += wait.expect("there is a reader"),
-            Turn::List => {
+        match schedule.next_call(None, *now) {
+            NextCall::Wait(wait) => *now += wait.expect("there is a subscriber"),
+            NextCall::List => {
                 let number = calls.entry(0).or_default();
                 *number += 1;
                 schedule.listed(list(*number), 1, *now);
             }
-            Turn::Look(room, stamp) => {
+            NextCall::Look(room, stamp) => {
                 *calls.entry(room.0).or_default() += 1;
                 schedule.looked(room, stamp, look(room), 1, *now);
             }
@@ -74,9 +75,9 @@ fn run(
     calls
 }
 
-fn started(reader: Reader) -> (Schedule, Instant) {
+fn started(subscriber: Subscriber) -> (Schedule, Instant) {
     let (mut schedule, now) = (Schedule::default(), Instant::now());
-    schedule.add(reader, now);
+    schedule.add(subscriber, now);
     (schedule, now)
 }
 
@@ -84,7 +85,7 @@ fn started(reader: Reader) -> (Schedule, Instant) {
 fn rooms_that_always_fail_hold_no_other_up() {
     for kind in [broken, silent, no_token] {
         for bad in [1, 5, 15] {
-            let (mut schedule, mut now) = started(reader(&[], true));
+            let (mut schedule, mut now) = started(subscriber(&[], true));
             let list = |number| Ok(busy(1..=20, number));
             let look = |room: RoomId| if room.0 <= bad { Err(failure(kind())) } else { Ok(empty()) };
             let calls = run(&mut schedule, &mut now, 360 * MINUTE, list, look);
@@ -101,7 +102,7 @@ fn rooms_that_always_fail_hold_no_other_up() {
 
 #[test]
 fn a_room_that_comes_back_is_tried_as_often_as_the_others() {
-    let (mut schedule, mut now) = started(reader(&[1, 2], false));
+    let (mut schedule, mut now) = started(subscriber(&[1, 2], false));
     let list = |number| Ok(busy([1, 2], number));
     let bad = |room: RoomId| if room.0 == 1 { Err(failure(broken())) } else { Ok(empty()) };
     run(&mut schedule, &mut now, 60 * MINUTE, list, bad);
@@ -113,7 +114,7 @@ fn a_room_that_comes_back_is_tried_as_often_as_the_others() {
 #[test]
 fn rooms_are_looked_at_without_the_list() {
     for known in [false, true] {
-        let (mut schedule, mut now) = started(reader(&[1, 2, 3], false));
+        let (mut schedule, mut now) = started(subscriber(&[1, 2, 3], false));
         if known {
             run(&mut schedule, &mut now, MINUTE, |number| Ok(busy(1..=3, number)), |_| Ok(empty()));
         }
@@ -130,14 +131,14 @@ fn rooms_are_looked_at_without_the_list() {
 #[test]
 fn the_list_is_tried_also_where_looking_at_all_rooms_takes_the_whole_budget() {
     let rooms: Vec<u64> = (1..=100).collect();
-    let (mut schedule, mut now) = started(reader(&rooms, false));
+    let (mut schedule, mut now) = started(subscriber(&rooms, false));
     let calls = run(&mut schedule, &mut now, 60 * MINUTE, |_| Err(failure(refused())), |_| Ok(empty()));
     assert!(rooms.iter().all(|room| calls[room] >= 10) && (11..=13).contains(&calls[&0]), "{calls:?}");
 }
 
 #[test]
 fn while_everything_fails_little_is_called() {
-    let (mut schedule, mut now) = started(reader(&[], true));
+    let (mut schedule, mut now) = started(subscriber(&[], true));
     run(&mut schedule, &mut now, MINUTE, |number| Ok(busy(1..=50, number)), |_| Ok(empty()));
     let calls =
         run(&mut schedule, &mut now, 60 * MINUTE, |_| Err(failure(silent())), |_| Err(failure(silent())));

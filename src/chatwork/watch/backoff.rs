@@ -1,6 +1,6 @@
 //! What a failed call means for the next ones.
 
-use super::reader::Pace;
+use super::subscriber::Pace;
 use crate::transport::clock::later;
 use crate::transport::pace::CLOSED;
 use crate::{Error, ErrorKind};
@@ -9,45 +9,45 @@ use std::time::{Duration, Instant};
 
 /// How far a failure reaches.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Trouble {
+pub(super) enum FailureScope {
     /// The next call would probably fail as well. The wait is no shorter than this.
-    Everywhere(Duration),
+    Service(Duration),
     /// Only this room, or this list, is not to be had, and is not tried for this long.
-    Here(Duration),
+    Target(Duration),
 }
 
-impl Trouble {
+impl FailureScope {
     pub(super) fn of(error: &Error, pace: &Pace) -> Self {
         let status = error.status();
         match error.kind() {
-            ErrorKind::WaitTooLong { needed, .. } => Self::Everywhere(*needed),
-            _ if error.is_rate_limited() => Self::Everywhere(error.retry_after().unwrap_or_default()),
+            ErrorKind::WaitTooLong { needed, .. } => Self::Service(*needed),
+            _ if error.is_rate_limited() => Self::Service(error.retry_after().unwrap_or_default()),
             // The credential is the same everywhere, and hammering with a bad one helps nobody.
-            ErrorKind::Token(_) => Self::Everywhere(pace.max),
-            _ if status == Some(StatusCode::UNAUTHORIZED) => Self::Everywhere(pace.max),
+            ErrorKind::Token(_) => Self::Service(pace.max),
+            _ if status == Some(StatusCode::UNAUTHORIZED) => Self::Service(pace.max),
             ErrorKind::Connect(_) | ErrorKind::Send(_) | ErrorKind::Timeout(_) | ErrorKind::Body(_) => {
-                Self::Everywhere(Duration::ZERO)
+                Self::Service(Duration::ZERO)
             }
             ErrorKind::Status(status)
                 if status.is_server_error() || *status == StatusCode::REQUEST_TIMEOUT =>
             {
-                Self::Everywhere(error.retry_after().unwrap_or_default())
+                Self::Service(error.retry_after().unwrap_or_default())
             }
-            ErrorKind::Status(_) => Self::Here(pace.recheck.max(pace.max)),
+            ErrorKind::Status(_) => Self::Target(pace.recheck.max(pace.max)),
             // One spoilt answer is no reason to be blind for long.
-            _ => Self::Here(pace.max),
+            _ => Self::Target(pace.max),
         }
     }
 }
 
 /// How often something failed in a row, and until when it is therefore left alone.
 #[derive(Debug, Default)]
-pub(super) struct Setback {
+pub(super) struct Backoff {
     failures: u32,
     pub(super) until: Option<Instant>,
 }
 
-impl Setback {
+impl Backoff {
     /// So many failures are no passing trouble.
     const LASTING: u32 = 3;
 

@@ -4,9 +4,9 @@
 //! nobody polls holds nobody up, and with the last stream the call goes too.
 
 use super::budget::SavedUp;
-use super::reader::{Item, Reader};
-use super::schedule::{Schedule, Turn};
-use super::window::{Listing, Window};
+use super::schedule::{NextCall, Schedule};
+use super::subscriber::{Item, Subscriber};
+use super::window::{RoomList, Window};
 use crate::transport::Transport;
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared, select};
@@ -21,16 +21,16 @@ pub(super) type Step = Shared<BoxFuture<'static, ()>>;
 
 /// Where the streams of one client meet.
 #[derive(Default)]
-pub(crate) struct Hub {
+pub(crate) struct Poller {
     state: Mutex<State>,
-    /// The readers are others than when the wait began.
+    /// The subscribers are others than when the wait began.
     changed: Notify,
 }
 
 #[derive(Default)]
 struct State {
     schedule: Schedule,
-    /// It holds the transport, which holds this hub, and is there only while there are readers.
+    /// It holds the transport, which holds this poller, and is there only while there are subscribers.
     step: Option<Step>,
 }
 
@@ -39,14 +39,19 @@ pub(super) enum Next {
     Step(Step),
 }
 
-impl Hub {
-    pub(super) fn add(&self, reader: Reader, saved_up: Option<SavedUp>, transport: &Transport) -> u64 {
+impl Poller {
+    pub(super) fn add(
+        &self,
+        subscriber: Subscriber,
+        saved_up: Option<SavedUp>,
+        transport: &Transport,
+    ) -> u64 {
         let clock = &transport.settings.clock;
         let mut state = self.lock();
         if let Some(saved_up) = saved_up {
             state.schedule.resume(saved_up, clock.wall());
         }
-        let id = state.schedule.add(reader, clock.now());
+        let id = state.schedule.add(subscriber, clock.now());
         drop(state);
         self.changed.notify_one();
         id
@@ -68,11 +73,11 @@ impl Hub {
         self.changed.notify_one();
     }
 
-    /// What a reader is to read next, or what it has to wait for until there is something. Decided under one lock, so
+    /// What a subscriber is to read next, or what it has to wait for until there is something. Decided under one lock, so
     /// that nothing comes in between the two.
     pub(super) fn next(&self, id: u64, transport: &Arc<Transport>) -> Next {
         let mut state = self.lock();
-        if let Some(item) = state.schedule.reader(id).and_then(|reader| reader.inbox.pop()) {
+        if let Some(item) = state.schedule.subscriber(id).and_then(|subscriber| subscriber.mailbox.pop()) {
             return Next::Item(item);
         }
         match &state.step {
@@ -92,32 +97,32 @@ impl Hub {
 }
 
 async fn step(transport: Arc<Transport>) {
-    let (hub, clock) = (&transport.watches, &transport.settings.clock);
+    let (poller, clock) = (&transport.watches, &transport.settings.clock);
     loop {
-        let turn = {
+        let next_call = {
             let told = transport.limits.borrow();
-            hub.lock().schedule.turn(told.as_ref(), clock.now())
+            poller.lock().schedule.next_call(told.as_ref(), clock.now())
         };
-        match turn {
-            Turn::Wait(None) => hub.changed.notified().await,
-            Turn::Wait(Some(wait)) => {
+        match next_call {
+            NextCall::Wait(None) => poller.changed.notified().await,
+            NextCall::Wait(Some(wait)) => {
                 let nap = clock.sleep(wait.max(Duration::from_millis(1)));
-                select(pin!(hub.changed.notified()), nap).await;
+                select(pin!(poller.changed.notified()), nap).await;
             }
-            Turn::List => {
-                let (listing, calls) = Listing::fetch(&transport).await;
-                return hub.lock().schedule.listed(listing, calls, clock.now());
+            NextCall::List => {
+                let (listing, calls) = RoomList::fetch(&transport).await;
+                return poller.lock().schedule.listed(listing, calls, clock.now());
             }
-            Turn::Look(room, stamp) => {
+            NextCall::Look(room, stamp) => {
                 let (window, calls) = Window::fetch(&transport, room).await;
-                return hub.lock().schedule.looked(room, stamp, window, calls, clock.now());
+                return poller.lock().schedule.looked(room, stamp, window, calls, clock.now());
             }
         }
     }
 }
 
-impl fmt::Debug for Hub {
+impl fmt::Debug for Poller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hub").finish_non_exhaustive()
+        f.debug_struct("Poller").finish_non_exhaustive()
     }
 }

@@ -2,7 +2,7 @@
 
 use super::failure::{answer_bytes, bounded};
 use super::room::Position;
-use super::window::{Listing, Stamp, Window};
+use super::window::{RoomList, RoomVersion, Window};
 use crate::Error;
 use crate::chatwork::RoomId;
 use jiff::Timestamp;
@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The failures that are kept for a reader who does not come for them: so many, and no more of them than have
+/// The failures that are kept for a subscriber that does not come for them: so many, and no more of them than have
 /// together so many bytes of answers.
 const FAILURES: usize = 32;
 const FAILED_BYTES: usize = 64 * 1024;
@@ -18,7 +18,7 @@ const FAILED_BYTES: usize = 64 * 1024;
 /// A room that so many lists in a row do not name is left, and not just forgotten by one answer.
 const GONE: u8 = 3;
 
-/// How often a reader wants to be served, and at what cost.
+/// How often a subscriber wants to be served, and at what cost.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pace {
     /// From one look to the next while something happens.
@@ -45,24 +45,24 @@ impl Pace {
 
 /// One stream, as the schedule sees it.
 #[derive(Debug)]
-pub(super) struct Reader {
+pub(super) struct Subscriber {
     pub(super) pace: Pace,
     /// Whether it reads every room that the account is in.
     pub(super) all: bool,
-    pub(super) rooms: BTreeMap<RoomId, Wanted>,
+    pub(super) rooms: BTreeMap<RoomId, Subscription>,
     /// Where rooms begin that are not among `rooms` yet, if it reads all of them.
     pub(super) absent: Position,
     /// How many rooms of the list did not tell their ids when it was last seen, if it reads all of them.
     pub(super) unknown: usize,
-    pub(super) inbox: Inbox,
+    pub(super) mailbox: Mailbox,
 }
 
-/// A room that a reader reads.
+/// A room that a subscriber reads.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Wanted {
-    /// What the list of rooms said before the reader was last shown the room.
-    pub(super) seen: Option<Stamp>,
-    /// Whether all that is there now is old to the reader.
+pub(super) struct Subscription {
+    /// What the list of rooms said before the subscriber was last shown the room.
+    pub(super) seen: Option<RoomVersion>,
+    /// Whether all that is there now is old to the subscriber.
     pub(super) from_now: bool,
     /// Whether lists have not named it since then, so that it begins when the account comes into it.
     pub(super) awaited: bool,
@@ -73,19 +73,19 @@ pub(super) struct Wanted {
 /// What waits to be read.
 ///
 /// It is bounded: of two windows of a room only the later one is kept, as if nobody had looked in between. It keeps its
-/// place, or else a reader who comes seldom would find the same room in front each time.
+/// place, or else a subscriber that comes seldom would find the same room in front each time.
 #[derive(Debug, Default)]
-pub(super) struct Inbox(VecDeque<Item>);
+pub(super) struct Mailbox(VecDeque<Item>);
 
 #[derive(Clone, Debug)]
 pub(super) enum Item {
-    /// Where a room begins that the reader has seen nothing of yet.
-    Begin(RoomId, Position, Option<Stamp>),
+    /// Where a room begins that the subscriber has seen nothing of yet.
+    Begin(RoomId, Position, Option<RoomVersion>),
     /// The room is no longer there.
     End(RoomId),
     /// Rooms that were not listed until now begin here.
     Listed(Timestamp),
-    Window(RoomId, Arc<Window>, Option<Stamp>),
+    Window(RoomId, Arc<Window>, Option<RoomVersion>),
     /// A failure with a room, or with the list of rooms.
     Failed(Option<RoomId>, Error),
 }
@@ -100,7 +100,7 @@ impl Item {
     }
 }
 
-impl Inbox {
+impl Mailbox {
     pub(super) fn push(&mut self, item: Item) {
         let last = item.room().and_then(|room| self.0.iter().rposition(|other| other.room() == Some(room)));
         match &item {
@@ -143,7 +143,7 @@ impl Inbox {
         self.0.push_back(item);
     }
 
-    /// Whether the reader has not come for what was seen in a room.
+    /// Whether the subscriber has not come for what was seen in a room.
     fn has_window(&self, room: RoomId) -> bool {
         self.0.iter().any(|item| matches!(item, Item::Window(other, ..) if *other == room))
     }
@@ -153,27 +153,27 @@ impl Inbox {
     }
 }
 
-impl Reader {
+impl Subscriber {
     /// Takes over what the list of rooms says, and answers in which of the listed rooms it has something to read. What
     /// happened before `proven`, a time of the rooms' own clock, is in the list.
-    pub(super) fn listed(&mut self, listing: &Listing, proven: Option<Timestamp>) -> Vec<RoomId> {
+    pub(super) fn listed(&mut self, listing: &RoomList, proven: Option<Timestamp>) -> Vec<RoomId> {
         let mut behind = Vec::new();
         for (&room, &stamp) in &listing.rooms {
             if self.all && !self.rooms.contains_key(&room) {
                 let from_now = self.absent == Position::Now;
-                self.rooms.insert(room, Wanted { seen: None, from_now, awaited: false, missing: 0 });
-                self.inbox.push(Item::Begin(room, self.absent.clone(), None));
+                self.rooms.insert(room, Subscription { seen: None, from_now, awaited: false, missing: 0 });
+                self.mailbox.push(Item::Begin(room, self.absent.clone(), None));
             }
-            let Some(wanted) = self.rooms.get_mut(&room) else { continue };
-            wanted.awaited = false;
+            let Some(subscription) = self.rooms.get_mut(&room) else { continue };
+            subscription.awaited = false;
             // A room that does not say when something last happened there begins with the first look.
-            if let Some(since) = stamp.next_second().filter(|_| wanted.from_now) {
+            if let Some(since) = stamp.next_second().filter(|_| subscription.from_now) {
                 // Only a look tells apart what was posted before and after the list in one second.
                 let seen = listing.is_past(stamp).then_some(stamp);
-                (wanted.from_now, wanted.seen) = (false, seen);
-                self.inbox.push(Item::Begin(room, Position::Since(since), seen));
+                (subscription.from_now, subscription.seen) = (false, seen);
+                self.mailbox.push(Item::Begin(room, Position::Since(since), seen));
             }
-            if wanted.seen != Some(stamp) {
+            if subscription.seen != Some(stamp) {
                 behind.push(room);
             }
         }
@@ -181,27 +181,28 @@ impl Reader {
         if !listing.rooms.is_empty() {
             let proven = proven.unwrap_or(Timestamp::UNIX_EPOCH);
             // What is old in a room that the account comes into later is not decided by the first look.
-            for (room, wanted) in self.rooms.iter_mut().filter(|(room, _)| !listing.rooms.contains_key(room))
+            for (room, subscription) in
+                self.rooms.iter_mut().filter(|(room, _)| !listing.rooms.contains_key(room))
             {
-                wanted.awaited |= std::mem::take(&mut wanted.from_now);
-                if wanted.awaited {
-                    self.inbox.push(Item::Begin(*room, Position::Since(proven), None));
+                subscription.awaited |= std::mem::take(&mut subscription.from_now);
+                if subscription.awaited {
+                    self.mailbox.push(Item::Begin(*room, Position::Since(proven), None));
                 }
             }
             if self.all {
                 self.absent = Position::Since(proven);
-                self.inbox.push(Item::Listed(proven));
+                self.mailbox.push(Item::Listed(proven));
             }
         }
         if self.all {
             if listing.is_whole() {
-                self.rooms.retain(|room, wanted| {
+                self.rooms.retain(|room, subscription| {
                     let listed = listing.rooms.contains_key(room);
-                    wanted.missing = if listed { 0 } else { wanted.missing.saturating_add(1) };
-                    // What a reader is still to be told is not forgotten, and does not pile up where he never comes.
-                    let gone = wanted.missing >= GONE && !self.inbox.has_window(*room);
+                    subscription.missing = if listed { 0 } else { subscription.missing.saturating_add(1) };
+                    // What a subscriber is still to be told is not forgotten, and nothing piles up where it never comes.
+                    let gone = subscription.missing >= GONE && !self.mailbox.has_window(*room);
                     if gone {
-                        self.inbox.push(Item::End(*room));
+                        self.mailbox.push(Item::End(*room));
                     }
                     !gone
                 });
@@ -212,16 +213,16 @@ impl Reader {
         behind
     }
 
-    pub(super) fn shown(&mut self, room: RoomId, window: &Arc<Window>, stamp: Option<Stamp>) {
-        if let Some(wanted) = self.rooms.get_mut(&room) {
-            (wanted.seen, wanted.from_now, wanted.awaited) = (stamp, false, false);
-            self.inbox.push(Item::Window(room, Arc::clone(window), stamp));
+    pub(super) fn shown(&mut self, room: RoomId, window: &Arc<Window>, stamp: Option<RoomVersion>) {
+        if let Some(subscription) = self.rooms.get_mut(&room) {
+            (subscription.seen, subscription.from_now, subscription.awaited) = (stamp, false, false);
+            self.mailbox.push(Item::Window(room, Arc::clone(window), stamp));
         }
     }
 
     pub(super) fn failed(&mut self, room: Option<RoomId>, error: &Error) {
         if room.is_none_or(|room| self.rooms.contains_key(&room)) {
-            self.inbox.push(Item::Failed(room, error.clone()));
+            self.mailbox.push(Item::Failed(room, error.clone()));
         }
     }
 }
@@ -232,50 +233,52 @@ mod tests {
 
     #[test]
     fn a_reader_who_comes_seldom_is_shown_each_busy_room() {
-        let (mut inbox, mut shown) = (Inbox::default(), BTreeMap::<RoomId, u32>::new());
+        let (mut mailbox, mut shown) = (Mailbox::default(), BTreeMap::<RoomId, u32>::new());
         let window = || Arc::new(Window::default());
         for _ in 0..90 {
-            (1..=3).for_each(|room| inbox.push(Item::Window(RoomId(room), window(), None)));
-            let Some(Item::Window(room, ..)) = inbox.pop() else { panic!("there is a window") };
+            (1..=3).for_each(|room| mailbox.push(Item::Window(RoomId(room), window(), None)));
+            let Some(Item::Window(room, ..)) = mailbox.pop() else { panic!("there is a window") };
             *shown.entry(room).or_default() += 1;
         }
         assert_eq!(shown, [1, 2, 3].map(|room| (RoomId(room), 30)).into());
-        assert_eq!(inbox.0.len(), 2);
+        assert_eq!(mailbox.0.len(), 2);
     }
 
     #[test]
     fn what_waits_for_a_reader_who_never_comes_is_bounded() {
         let pace = Pace { min: Duration::ZERO, max: Duration::ZERO, recheck: Duration::ZERO, share: 0.5 };
         let (rooms, absent) = (BTreeMap::new(), Position::Window);
-        let mut reader = Reader { pace, all: true, rooms, absent, unknown: 0, inbox: Inbox::default() };
+        let mut subscriber =
+            Subscriber { pace, all: true, rooms, absent, unknown: 0, mailbox: Mailbox::default() };
         let listing = |rooms: &[u64]| {
-            let stamp = |room: &u64| (RoomId(*room), Stamp(1, Timestamp::constant(1_767_193_200, 0)));
-            Listing { rooms: rooms.iter().map(stamp).collect(), ..Listing::default() }
+            let stamp = |room: &u64| (RoomId(*room), RoomVersion(1, Timestamp::constant(1_767_193_200, 0)));
+            RoomList { rooms: rooms.iter().map(stamp).collect(), ..RoomList::default() }
         };
         let window = Arc::new(Window::default());
         for round in 0..1000 {
             // Two rooms come and go, and only one of them is ever looked at.
             let rooms: &[u64] = if round % 8 < 4 { &[1, 2, 3] } else { &[1] };
-            reader.listed(&listing(rooms), Some(Timestamp::constant(1_767_193_200, 0)));
+            subscriber.listed(&listing(rooms), Some(Timestamp::constant(1_767_193_200, 0)));
             if round % 8 == 2 {
-                reader.shown(RoomId(3), &window, None);
+                subscriber.shown(RoomId(3), &window, None);
             }
             let error = crate::Error::token("none");
-            reader.failed(None, &error);
+            subscriber.failed(None, &error);
         }
-        let waiting = |room| reader.inbox.0.iter().filter(|item| item.room() == Some(RoomId(room))).count();
-        assert!([1, 2, 3].iter().all(|room| waiting(*room) <= 3), "{:?}", reader.inbox);
-        assert!(reader.inbox.0.len() <= 9 + FAILURES + 1, "{}", reader.inbox.0.len());
+        let waiting =
+            |room| subscriber.mailbox.0.iter().filter(|item| item.room() == Some(RoomId(room))).count();
+        assert!([1, 2, 3].iter().all(|room| waiting(*room) <= 3), "{:?}", subscriber.mailbox);
+        assert!(subscriber.mailbox.0.len() <= 9 + FAILURES + 1, "{}", subscriber.mailbox.0.len());
     }
 
     #[test]
     fn a_room_that_comes_back_is_shown_after_its_new_beginning() {
-        let mut inbox = Inbox::default();
+        let mut mailbox = Mailbox::default();
         let shown = || Item::Window(RoomId(1), Arc::new(Window::default()), None);
         let items =
             [shown(), Item::End(RoomId(1)), Item::Begin(RoomId(1), Position::Now, None), shown(), shown()];
-        items.into_iter().for_each(|item| inbox.push(item));
-        let last = inbox.0.back();
-        assert!(inbox.0.len() == 4 && matches!(last, Some(Item::Window(..))), "{inbox:?}");
+        items.into_iter().for_each(|item| mailbox.push(item));
+        let last = mailbox.0.back();
+        assert!(mailbox.0.len() == 4 && matches!(last, Some(Item::Window(..))), "{mailbox:?}");
     }
 }
