@@ -131,7 +131,11 @@ impl<S: Service> ClientBuilder<S> {
                 format!("the environment variable {name} is not set; set it to your {service} credential");
             return Err(Error::config(problem));
         };
-        let builder = Self::new().with_credential(credential(&secret.into()));
+        // It is the variable that has to be corrected.
+        let credential = credential(&secret.into()).map_err(|error| {
+            Error::config(format!("in the environment variable {name}, {}", error.kind()))
+        })?;
+        let builder = Self::new().with_credential(Ok(credential));
         let name = S::BASE_URL_VARIABLE;
         match read(name)? {
             Some(url) => {
@@ -304,6 +308,11 @@ impl<S: Service> ClientBuilder<S> {
 /// Where requests may go: never in the clear, but to this machine itself.
 fn parse_base_url(what: &str, url: &str) -> Result<Url, Error> {
     // The text stays out of the error: it can hold a password.
+    if !url.contains("://") {
+        return Err(Error::config(format!(
+            "{what} does not begin with `https://`, or with `http://` on loopback"
+        )));
+    }
     let url: Url = url.parse().map_err(|error| {
         Error::config(format!("{what} is not a valid URL such as `https://host/path`: {error}"))
     })?;

@@ -164,6 +164,7 @@ impl Sealed for Chatwork {
         let errors = &body["errors"];
         errors.is_string()
             || errors.as_array().is_some_and(|errors| !errors.is_empty())
+            || errors.as_object().is_some_and(|errors| !errors.is_empty())
             || body["error"].is_string()
     }
 

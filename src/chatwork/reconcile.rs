@@ -35,6 +35,9 @@ use std::time::{Duration, Instant};
 
 /// How to find out whether a message arrived whose post left that open.
 ///
+/// It belongs to the first post of a message: the call posts, and looks if that leaves it open. Given to a repetition, it
+/// would post before it looks.
+///
 /// Chatwork knows no idempotency key, so that a post is never repeated once it may have arrived. With this, opted into
 /// by [`with_reconcile`](Request::with_reconcile), the room is looked at instead: the newest 100 messages, for one of
 /// this account with this text, sent since the call began by the clock of the service. Found, the call succeeds with
@@ -269,7 +272,7 @@ impl Reconciled<'_> {
 
     async fn post(&self, policy: &RetryPolicy, posts: u32) -> Result<Response<super::MessageRef>, Error> {
         let options = Options {
-            timeout: self.left(),
+            timeout: self.left().or(self.options.timeout),
             retry: Some(policy.rest(posts, self.elapsed())),
             ..self.options.clone()
         };

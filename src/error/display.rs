@@ -216,7 +216,11 @@ impl fmt::Display for Innermost<'_> {
 }
 
 pub(super) fn at(path: &str) -> String {
-    if path.is_empty() || path == "." { String::new() } else { format!(" at `{path}`") }
+    if path.is_empty() || path == "." {
+        String::new()
+    } else {
+        format!(" at `{}`", OneLine(&shortened(path, 200)))
+    }
 }
 
 pub(super) fn timed_out(bound: Duration) -> String {

@@ -69,7 +69,7 @@ impl Conflict {
     /// a code is taken for the reuse of a key only where it says so.
     pub(crate) fn of(code: Option<&str>) -> Self {
         let code: String = code.unwrap_or_default().chars().filter(char::is_ascii_alphanumeric).collect();
-        let code = code.to_ascii_lowercase();
+        let code = code.to_ascii_lowercase().replace("conversion", "");
         let says = |words: &[&str]| words.iter().any(|word| code.contains(word));
         if says(&["inprogress", "inuse", "processing", "pending", "concurrent"]) {
             Self::InProgress
@@ -87,11 +87,13 @@ impl Conflict {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Resend {
-    /// Yes, as it is, at once or after [`Error::retry_after`]: it was not done, or doing it twice is doing it once.
+    /// Yes, as it is, at once or after [`Error::retry_after`]: it was not done, or doing it twice is doing it once. That it
+    /// is harmless does not say that it helps: a host that does not exist stays away.
     Yes,
     /// Yes, but only with [`Error::idempotency_key`] given to `with_idempotency_key`: it may have been done.
     SameKey,
-    /// Only after a look whether it was done; for posts to Chatwork `with_reconcile` looks.
+    /// Only after a look whether it was done. For Chatwork, read `room.messages().force(true)` and search for the text. To
+    /// have the client look, give the first post `with_reconcile`: after a failure it would post before it looks.
     LookFirst,
     /// No: it was done, or it would end the same way.
     No,

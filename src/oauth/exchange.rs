@@ -132,7 +132,7 @@ impl Provider {
         }
         // Another type would have a name: a number, or nothing, says that the field is not kept.
         let is_other =
-            |kind: &str| !kind.eq_ignore_ascii_case("bearer") && kind.contains(char::is_alphabetic);
+            |kind: &str| ["mac", "dpop", "pop"].iter().any(|other| kind.eq_ignore_ascii_case(other));
         if granted.token_type.is_some_and(|kind| is_other(kind.trim())) {
             return Err(Failure::undecoded(
                 None,

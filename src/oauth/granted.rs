@@ -49,6 +49,10 @@ pub(super) fn fields(body: &[u8]) -> Value {
     let mut read = Map::new();
     for (name, json) in NAMES.into_iter().zip(wire::members(body, NAMES)) {
         let Some(json) = json else { continue };
+        // Half a token is none: it would be saved in the place of a good one.
+        if json.starts_with(b"\"") && !is_closed(json) {
+            continue;
+        }
         let value = wire::outline(json, &mut Budget { values: 256, text: MAX_BODY });
         let field = match (name, value) {
             ("expires_in", Value::Number(number)) => number.as_f64().map(Value::from),
@@ -60,13 +64,25 @@ pub(super) fn fields(body: &[u8]) -> Value {
                 if let Some(text) = error.get("message").and_then(text) {
                     read.insert("error_description".to_owned(), text.into());
                 }
-                error.get("code").and_then(text).map(Value::from)
+                ["code", "error", "type"]
+                    .iter()
+                    .find_map(|name| error.get(*name).and_then(text))
+                    .map(Value::from)
             }
+            ("error", Value::Array(errors)) => errors.iter().find_map(text).map(Value::from),
             (_, value) => text(&value).filter(|text| !text.is_empty()).map(Value::from),
         };
         read.extend(field.filter(|field| *field != Value::Null).map(|field| (name.to_owned(), field)));
     }
     Value::Object(read)
+}
+
+/// Whether a text came to its quotation mark: one with an odd number of backslashes before it is a part of the text.
+fn is_closed(json: &[u8]) -> bool {
+    let Some(inner) = json.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")) else {
+        return false;
+    };
+    inner.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 0
 }
 
 /// Scopes in one text, or in a list of texts.
@@ -167,6 +183,23 @@ mod tests {
             (r#","expires_in":{"s":1}"#, None),
         ] {
             assert_eq!(lifetime(answer), seconds, "{answer}");
+        }
+    }
+
+    #[test]
+    fn half_a_token_is_none() {
+        for (body, access, refresh) in [
+            (r#"{"refresh_token":"refresh","access_token":"acc"#, None, Some("refresh")),
+            (r#"{"access_token":"access","refresh_token":"ref"#, Some("access"), None),
+            (r#"{"access_token":"access","refresh_token":"ref\""#, Some("access"), None),
+            (r#"{"access_token":"access","refresh_token":"ref\\""#, Some("access"), Some("ref\\")),
+        ] {
+            let read = fields(body.as_bytes());
+            assert_eq!(
+                (read["access_token"].as_str(), read["refresh_token"].as_str()),
+                (access, refresh),
+                "{body}"
+            );
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::transport::clock::Clock;
+use crate::transport::pace::CLOSED;
 use std::time::{Duration, Instant};
 
 /// The failures in a row of a stream.
@@ -31,7 +32,7 @@ impl Failures {
         let doubled = Self::FIRST_WAIT.saturating_mul(1 << self.in_a_row.min(16));
         // Streams that lost the service at one moment are not to come back at one moment.
         let backoff = doubled.min(Self::LONGEST_WAIT).mul_f64(1.0 - fastrand::f64() / 2.0);
-        let wait = backoff.max(error.retry_after().unwrap_or_default());
+        let wait = backoff.max(error.retry_after().unwrap_or_default().min(CLOSED));
         self.in_a_row += 1;
         self.until = now.checked_add(wait);
         self.in_a_row >= Self::MOST

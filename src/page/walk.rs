@@ -253,7 +253,8 @@ impl<E: Paged> Walker<E> {
             barren: self.count_barren(news),
         };
         self.came = u64::try_from(rows.len()).ok();
-        self.count += fresh.iter().map(|fresh| u64::from(*fresh)).sum::<u64>();
+        let new = fresh.iter().filter(|fresh| **fresh).count();
+        self.count = self.count.saturating_add(u64::try_from(new).unwrap_or(u64::MAX));
         self.search = None;
         if news {
             self.searches = 0;

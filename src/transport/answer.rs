@@ -70,6 +70,10 @@ impl Success<'_> {
             _ => Some(decode(body)),
         };
         let failure = match decoded {
+            // Nothing is an empty list, but not the nothing of somebody else.
+            Some(Ok(())) if text.is_empty() && self.operation.answer == AnswerShape::List => {
+                return self.check_begin(text);
+            }
             Some(Ok(())) => return self.check_decoded(text),
             Some(Err(_)) if text.is_empty() => {
                 return Err(Unusable::foreign("nothing, where an answer is required".to_owned()));
@@ -78,7 +82,11 @@ impl Success<'_> {
             None => None,
         };
         self.check_begin(text)?;
-        let Ok(outline) = serde_json::from_slice::<Outline>(text) else {
+        let Ok(outline) = wire::read::<Outline>(text) else {
+            // What is closed came whole: an error in it is one, however badly it is written.
+            if text.ends_with(b"}") {
+                self.check_error(text, &Outline::Other)?;
+            }
             let unparsed =
                 || DecodeFailure { path: String::new(), problem: "it is not valid JSON".to_owned() };
             return Err(undecodable(failure.unwrap_or_else(unparsed)));
@@ -153,10 +161,8 @@ impl Success<'_> {
                 if required.iter().any(named) { Ok(()) } else { Err(without(required)) }
             }
             AnswerShape::Object { .. } | AnswerShape::Any if text.len() <= LARGEST_ERROR => {
-                match serde_json::from_slice(text) {
-                    Ok(outline) => self.check_error(text, &outline),
-                    Err(_) => Ok(()),
-                }
+                let outline = wire::read(text).unwrap_or(Outline::Other);
+                self.check_error(text, &outline)
             }
             _ => Ok(()),
         }

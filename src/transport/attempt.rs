@@ -52,7 +52,9 @@ impl Failure {
 pub(super) struct Attempt<'a> {
     pub(super) transport: &'a Transport,
     pub(super) plan: &'a Plan,
+    /// When the attempt has to be over, and when the call has to.
     pub(super) bound: Option<Bound>,
+    pub(super) deadline: Option<Bound>,
     /// The token in the request, if it is one that changes.
     pub(super) token: Option<&'a BearerToken>,
 }
@@ -102,7 +104,13 @@ impl Attempt<'_> {
             Ok(Err(error)) => return Err(self.unanswered(error)),
             Err(named) => {
                 let withdrawn = withdrawable.is_some_and(|body| body.withdraw());
-                let evidence = if withdrawn { Evidence::OutOfTime } else { Evidence::Unanswered };
+                let over = self.deadline.is_some_and(|deadline| deadline.left(&*settings.clock).is_zero());
+                let evidence = match withdrawn {
+                    true if over => Evidence::OutOfTime,
+                    // Only the attempt's time was shorter than it takes to connect.
+                    true => Evidence::NoConnection,
+                    false => Evidence::Unanswered,
+                };
                 return Err(self.failed(ErrorKind::Timeout(named), evidence));
             }
         };

@@ -244,8 +244,13 @@ impl CallUnderWay<'_> {
             };
             let start = clock.now();
             let bound = Bound::sooner(self.deadline, Bound::after(start, attempt_timeout));
-            let attempt =
-                Attempt { transport: self.transport, plan: self.plan, bound, token: token.as_ref() };
+            let attempt = Attempt {
+                transport: self.transport,
+                plan: self.plan,
+                bound,
+                deadline: self.deadline,
+                token: token.as_ref(),
+            };
             let result = attempt.run(request, permit, &mut *decode).await;
             trace::attempt(self.span, self.retries.attempts + 1, &result);
             let mut failure = match result {

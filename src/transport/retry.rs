@@ -130,13 +130,22 @@ pub(crate) struct Retries {
     /// Tries to connect that failed, and since when there has been no connection.
     pub(crate) connections: u32,
     unconnected: Option<Instant>,
+    /// Look-ups in a row that found no such name.
+    lookups: u32,
     /// How long there was no connection, up to the last of these tries.
     pub(crate) connecting: Duration,
 }
 
 impl Retries {
     pub(crate) fn begin(now: Instant) -> Self {
-        Self { began: now, attempts: 0, connections: 0, unconnected: None, connecting: Duration::ZERO }
+        Self {
+            began: now,
+            attempts: 0,
+            connections: 0,
+            unconnected: None,
+            lookups: 0,
+            connecting: Duration::ZERO,
+        }
     }
 
     /// Leaves a time out of account in which nothing was tried.
@@ -146,6 +155,7 @@ impl Retries {
 
     /// Counts a try that began at `start`.
     pub(crate) fn count(&mut self, verdict: Verdict, start: Instant, now: Instant) {
+        self.lookups = if verdict.repeat == Repeat::ReconnectOnce { self.lookups + 1 } else { 0 };
         if verdict.is_unconnected {
             self.connections = self.connections.saturating_add(1);
             let since = *self.unconnected.get_or_insert(start);
@@ -170,7 +180,7 @@ impl Retries {
         let (wait, is_free) = match repeat {
             Repeat::Never => return None,
             Repeat::Reconnect => (self.reconnect(policy)?, true),
-            Repeat::ReconnectOnce if self.connections < 2 => (self.reconnect(policy)?, true),
+            Repeat::ReconnectOnce if self.lookups < 2 => (self.reconnect(policy)?, true),
             Repeat::ReconnectOnce => return None,
             _ if self.attempts >= policy.attempts => return None,
             Repeat::AtOnce if self.attempts <= 1 => (Duration::ZERO, true),

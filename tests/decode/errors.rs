@@ -440,3 +440,48 @@ async fn an_answer_too_large_is_cut_at_the_cap() {
     assert!(matches!(error.kind(), ErrorKind::BodyTooLarge { limit: 20 }), "{error}");
     assert_eq!((status(&error), error.outcome(), error.body().len()), (Some(200), Outcome::Applied, 20));
 }
+
+/// What is badly written is an error of the service all the same, whichever call it answers.
+#[tokio::test]
+async fn an_error_in_a_success_is_none_however_it_is_written() {
+    for body in [
+        "{\"errors\":[\"You don't\thave permission\"]}",
+        r#"{"errors":["no",]}"#,
+        r#"{"errors":["no"],"x":NaN}"#,
+        r#"{"errors":{"body":["no"]}}"#,
+        r#"{"errors":"no"}"#,
+    ] {
+        let server = json_server(body).await;
+        let client = common::chatwork(&server.uri()).build().expect("a client");
+        let room = client.room(RoomId(5));
+        for error in [
+            room.post("x").await.expect_err("an error"),
+            room.message("1").delete().await.expect_err("an error"),
+            client.request(reqwest::Method::POST, "/x").await.expect_err("an error"),
+        ] {
+            assert_eq!(error.outcome(), Outcome::Unknown, "{body}: {error}");
+        }
+    }
+}
+
+/// Nothing, in the place of a list, is an empty list only where it can be the service's.
+#[tokio::test]
+async fn nothing_from_somebody_else_is_no_empty_list() {
+    let server = server(ResponseTemplate::new(200).set_body_raw("", "text/html")).await;
+    let chatwork = common::chatwork(&server.uri()).build().expect("a client");
+    let lancers = common::lancers(&server.uri()).build().expect("a client");
+    for error in [chatwork.rooms().await.expect_err("a page"), lancers.boards().await.expect_err("a page")] {
+        assert!(error.to_string().contains("text/html, not JSON"), "{error}");
+    }
+}
+
+/// The path of what does not decode is of the answer, and as bounded and clean as its words.
+#[tokio::test]
+async fn a_path_is_shown_in_one_line_and_not_without_end() {
+    let name = format!("\\u001b[31m{}", "x".repeat(500));
+    let body = format!(r#"[{{"account":{{"{name}":{{"{name}":{{"{name}":[1,}}}}}}}}]"#);
+    let server = json_server(&body).await;
+    let client = common::chatwork(&server.uri()).build().expect("a client");
+    let shown = client.room(RoomId(5)).messages().await.expect_err("no messages").to_string();
+    assert!(!shown.contains('\u{1b}') && shown.chars().count() < 700, "{shown}");
+}

@@ -89,7 +89,7 @@ impl Reconciled<'_> {
     /// A call on the way, within the time of this one and with its headers.
     fn request<E: Endpoint>(&self, endpoint: E) -> Request<E> {
         let options = Options {
-            timeout: self.left(),
+            timeout: self.left().or(self.options.timeout),
             attempt_timeout: self.options.attempt_timeout,
             retry: self.options.retry.clone(),
             headers: self.options.headers.clone(),
@@ -102,8 +102,8 @@ impl Reconciled<'_> {
 /// Whether the list shows everything since the call began.
 fn reaches_back(list: &Response<Vec<Message>>, since: &Since) -> bool {
     let hides = list.headers().contains_key("chatwork-message-limitation");
-    // Nothing at all under another status than 204 is an answer that was lost on the way, not an empty room.
-    let lost = list.body().is_empty() && list.status() != StatusCode::NO_CONTENT;
+    // Nothing under another status than 204 may be an answer that was lost on the way, not an empty room.
+    let lost = list.is_empty() && list.status() != StatusCode::NO_CONTENT;
     let shortened = list.len() >= SHOWN || hides || lost;
     !shortened || list.iter().any(|message| message.send_time < since.surely)
 }
