@@ -30,12 +30,25 @@ pub mod paging {}
 #[doc = include_str!("guide/webhooks.md")]
 pub mod webhooks {}
 
+/// Being told of messages, and bots.
+///
+/// This page comes with the feature `webhooks`: `cargo add kaiwa --features webhooks`, then `cargo doc --open`. Bots
+/// that watch need no feature; their documentation is that of the module `chatwork::bot`.
+#[cfg(not(all(feature = "webhooks", feature = "chatwork", feature = "tascha")))]
+pub mod webhooks {}
+
 #[cfg(feature = "chatwork")]
 #[doc = include_str!("guide/notation.md")]
 pub mod notation {}
 
 #[cfg(feature = "sandbox")]
 #[doc = include_str!("guide/testing.md")]
+pub mod testing {}
+
+/// A bot without an account, and with everything going wrong.
+///
+/// This page comes with the feature `sandbox`: `cargo add kaiwa --features sandbox`, then `cargo doc --open`.
+#[cfg(not(feature = "sandbox"))]
 pub mod testing {}
 
 #[cfg(all(feature = "chatwork", feature = "tascha", feature = "lancers"))]
