@@ -61,7 +61,7 @@
 //! # Bots
 //!
 //! [`chatwork::bot`] hands new messages to a function of yours, each once, from a [watch](chatwork::watch) that asks or
-//! from [webhooks](chatwork::webhook) that are told: [`guide::webhooks`]. [`chatwork::notation`] writes mentions, quotes
+//! from webhooks: [`guide::webhooks`]. [`chatwork::notation`] writes mentions, quotes
 //! and boxes, so that a user's text in them stays text, and reads them: [`guide::notation`].
 //!
 //! # Files
