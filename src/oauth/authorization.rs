@@ -3,10 +3,11 @@
 use super::OAuth;
 use super::exchange::Grant;
 use super::failure::{Failure, clean};
-use super::store::StoreError;
+use super::store::{self, STORE_TIME, StoreError};
 use super::tokens::TokenSet;
 use crate::error::Error;
 use crate::transport::auth::{BearerToken, TokenSource};
+use crate::transport::timer::{Bound, within};
 use futures::FutureExt;
 use futures::channel::oneshot;
 use futures::future::{BoxFuture, Shared};
@@ -14,6 +15,7 @@ use jiff::Timestamp;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::sync::OwnedMutexGuard;
 use tracing::Instrument;
 
 /// How long after a refresh that was refused none is sent.
@@ -22,6 +24,10 @@ const REFUSED_PAUSE: Duration = Duration::from_secs(30);
 /// How long after a refresh that failed for another reason the old access token is used without trying again; and how
 /// long a new access token has to be left alone before a 401 is taken to be about it and not about the service.
 const SHORT_PAUSE: Duration = Duration::from_secs(10);
+
+/// How long calls that have a good access token wait for a refresh from its beginning, by real time: a program may end
+/// right after its call, and would cut off what has made its refresh token useless.
+const HEAD_START: Duration = Duration::from_secs(1);
 
 /// The longest pause that a `Retry-After` makes.
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
@@ -36,7 +42,7 @@ struct Shelf {
     oauth: OAuth,
     state: Mutex<State>,
     /// Held while the store is written, so that the last tokens to be there are the newest.
-    writing: tokio::sync::Mutex<()>,
+    writing: Arc<tokio::sync::Mutex<()>>,
 }
 
 struct State {
@@ -54,8 +60,13 @@ struct State {
     replaced_at: Option<Instant>,
 }
 
-/// Everybody's result of one refresh.
-type Flight = Shared<BoxFuture<'static, Result<BearerToken, Failure>>>;
+/// One refresh, for every call that waits for it.
+#[derive(Clone)]
+struct Flight {
+    result: Shared<BoxFuture<'static, Result<BearerToken, Failure>>>,
+    /// Until when a call waits that could do without.
+    head_start: tokio::time::Instant,
+}
 
 struct Pause {
     until: Instant,
@@ -79,7 +90,7 @@ impl Authorization {
             pause: None,
             replaced_at: None,
         };
-        Ok(Self(Arc::new(Shelf { oauth, state: Mutex::new(state), writing: tokio::sync::Mutex::default() })))
+        Ok(Self(Arc::new(Shelf { oauth, state: Mutex::new(state), writing: Arc::default() })))
     }
 
     /// The tokens as they are now.
@@ -122,25 +133,10 @@ impl Authorization {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Token`](crate::ErrorKind::Token) with the store's reason. The tokens can be used nevertheless.
+    /// [`ErrorKind::Token`](crate::ErrorKind::Token) with the store's reason, or after 10 seconds; the save is not
+    /// cancelled then. The tokens can be used nevertheless.
     pub async fn save(&self) -> Result<(), Error> {
-        let shelf = Arc::clone(&self.0);
-        // A task of its own, so that a save that nobody waits for any more cannot end after a later one.
-        let task = async move {
-            let _writing = shelf.writing.lock().await;
-            let (tokens, is_saved) = {
-                let state = shelf.lock();
-                (Arc::clone(&state.tokens), state.is_saved)
-            };
-            if is_saved {
-                return Ok(());
-            }
-            shelf.write(&tokens).await?;
-            shelf.lock().is_saved = true;
-            Ok(())
-        };
-        let ended = |_| Err(Failure::local("saving was ended with its runtime"));
-        tokio::spawn(task.in_current_span()).await.unwrap_or_else(ended).map_err(Failure::not_sent)
+        self.0.keep(None).await.map(drop).map_err(Failure::not_sent)
     }
 }
 
@@ -148,21 +144,15 @@ impl TokenSource for Authorization {
     fn token(&self) -> BoxFuture<'_, Result<BearerToken, Error>> {
         Box::pin(async move {
             let way = self.0.lock().way(&self.0);
-            match self.0.follow(way).await {
-                Ok(token) => Ok(token),
-                Err(failure) => {
-                    let state = self.0.lock();
-                    let usable = state.is_usable(self.0.wall());
-                    if usable { Ok(state.bearer.clone()) } else { Err(failure.not_sent()) }
-                }
-            }
+            let token = self.0.follow_if_needed(way).await;
+            token.or_else(|failure| self.0.usable().ok_or_else(|| failure.not_sent()))
         })
     }
 
     fn renew<'a>(&'a self, refused: &'a BearerToken) -> BoxFuture<'a, Result<BearerToken, Error>> {
         Box::pin(async move {
             let way = self.0.lock().way_after(refused, &self.0);
-            self.0.follow(way).await.map_err(Failure::not_sent)
+            self.0.follow_if_needed(way).await.map_err(Failure::not_sent)
         })
     }
 }
@@ -204,12 +194,13 @@ impl State {
     /// The refresh under way, or a new one with what is to be told its result.
     fn join(&mut self) -> Way {
         // One that ended without a result was cut off with its runtime, and is no more under way.
-        if let Some(flight) = self.flight.as_ref().filter(|flight| flight.peek().is_none()) {
+        if let Some(flight) = self.flight.as_ref().filter(|flight| flight.result.peek().is_none()) {
             return Way::Wait(flight.clone(), None);
         }
         let (sender, receiver) = oneshot::channel();
         let cut_off = || Err(Failure::local("the refresh was ended with its runtime"));
-        let flight = receiver.map(move |result| result.unwrap_or_else(|_| cut_off())).boxed().shared();
+        let result = receiver.map(move |result| result.unwrap_or_else(|_| cut_off())).boxed().shared();
+        let flight = Flight { result, head_start: tokio::time::Instant::now() + HEAD_START };
         self.flight = Some(flight.clone());
         Way::Wait(flight, Some(sender))
     }
@@ -225,9 +216,43 @@ impl Shelf {
         self.oauth.provider.clock.wall()
     }
 
+    /// The access token, if it can be sent.
+    fn usable(&self) -> Option<BearerToken> {
+        let state = self.lock();
+        state.is_usable(self.wall()).then(|| state.bearer.clone())
+    }
+
     async fn follow(self: &Arc<Self>, way: Way) -> Result<BearerToken, Failure> {
+        match self.set_out(way) {
+            Ok(flight) => flight.result.await,
+            Err(result) => result,
+        }
+    }
+
+    /// The same, but not for long while there is a good access token.
+    async fn follow_if_needed(self: &Arc<Self>, way: Way) -> Result<BearerToken, Failure> {
+        let flight = match self.set_out(way) {
+            Ok(flight) => flight,
+            Err(result) => return result,
+        };
+        // Without a runtime there are no timers, and the refresh has ended already.
+        if self.usable().is_some() && tokio::runtime::Handle::try_current().is_ok() {
+            let in_time = tokio::time::timeout_at(flight.head_start, flight.result.clone()).await;
+            if let Ok(result) = in_time {
+                return result;
+            }
+            if let Some(bearer) = self.usable() {
+                tracing::debug!("the refresh takes its time; going on with the old access token");
+                return Ok(bearer);
+            }
+        }
+        flight.result.await
+    }
+
+    /// Sees that the refresh is under way that a call is to wait for, if it has to.
+    fn set_out(self: &Arc<Self>, way: Way) -> Result<Flight, Result<BearerToken, Failure>> {
         let (flight, start) = match way {
-            Way::Ready(result) => return result,
+            Way::Ready(result) => return Err(result),
             Way::Wait(flight, start) => (flight, start),
         };
         // Not under the lock: a runtime that is shutting down drops the task on the spot.
@@ -236,12 +261,12 @@ impl Shelf {
             let task = async move {
                 let result = shelf.refresh().await;
                 shelf.land(&result);
-                // Nobody may be waiting any more, which is why this is not a caller's own business.
+                // No call may be waiting any more, which is why this is a task of its own.
                 let _ = sender.send(result);
             };
             runtime.spawn(task.in_current_span());
         }
-        flight.await
+        Ok(flight)
     }
 
     /// The end of a refresh: whoever comes from now on does not join it.
@@ -261,7 +286,7 @@ impl Shelf {
         }
     }
 
-    async fn refresh(&self) -> Result<BearerToken, Failure> {
+    async fn refresh(self: &Arc<Self>) -> Result<BearerToken, Failure> {
         let (current, is_saved) = {
             let state = self.lock();
             (Arc::clone(&state.tokens), state.is_saved)
@@ -283,9 +308,9 @@ impl Shelf {
         tracing::debug!("renewing the access token");
         match provider.request(Grant::Refresh { refresh_token, previous: base }).await {
             Ok(tokens) => {
-                let _writing = self.writing.lock().await;
-                let is_saved = self.write(&tokens).await.is_ok();
-                self.adopt(tokens, is_saved)
+                // Until they are adopted, so that no other save puts the old ones in their place.
+                let writing = self.keep(Some(tokens.clone())).await;
+                self.adopt(tokens, writing.is_ok())
             }
             Err(failure) if failure.needs_login && is_saved => {
                 // Another process may have used the refresh token in the same moment.
@@ -300,22 +325,75 @@ impl Shelf {
 
     /// What the store has, if it is not what we have.
     async fn newer(&self, ours: &TokenSet) -> Option<TokenSet> {
-        match self.oauth.store.load().await {
+        match store::load(&*self.oauth.store, &*self.oauth.provider.clock).await {
             Ok(found) => found.filter(|found| !found.is_same_access_token(ours) && bearer(found).is_ok()),
             Err(error) => {
-                let error = show(&error, ours);
+                let error = self.show(&error, ours);
                 tracing::warn!(%error, "the stored tokens cannot be read; going on with those in memory");
                 None
             }
         }
     }
 
+    /// Saves these tokens, or else those in use unless the store has them. No other save begins before what is handed
+    /// out is dropped.
+    ///
+    /// It is a task of its own, which goes on when it is waited for no longer: a save cannot be cancelled, and must not
+    /// end after a later one.
+    async fn keep(self: &Arc<Self>, new: Option<TokenSet>) -> Result<OwnedMutexGuard<()>, Failure> {
+        let shelf = Arc::clone(self);
+        let task = async move {
+            let writing = Arc::clone(&shelf.writing).lock_owned().await;
+            let tokens = match new {
+                Some(tokens) => Arc::new(tokens),
+                None => {
+                    let state = shelf.lock();
+                    if state.is_saved {
+                        return Ok(writing);
+                    }
+                    Arc::clone(&state.tokens)
+                }
+            };
+            shelf.write(&tokens).await?;
+            let mut state = shelf.lock();
+            if state.tokens.is_same_access_token(&tokens) {
+                state.is_saved = true;
+            }
+            drop(state);
+            Ok(writing)
+        };
+        let clock = &*self.oauth.provider.clock;
+        let bound = Bound::after(clock.now(), Some(STORE_TIME));
+        match within(clock, bound, tokio::spawn(task.in_current_span())).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) => {
+                Err(Failure::local("saving was ended with its runtime, or by a panic of the store"))
+            }
+            Err(time) => {
+                tracing::warn!(
+                    "the store is slow; a login will be needed if the program ends before it has the tokens"
+                );
+                Err(Failure::local(format!(
+                    "the tokens cannot be saved: the store did not end within {time:?}; it is not cancelled"
+                )))
+            }
+        }
+    }
+
     async fn write(&self, tokens: &TokenSet) -> Result<(), Failure> {
         self.oauth.store.save(tokens).await.map_err(|error| {
-            let error = show(&error, tokens);
+            let error = self.show(&error, tokens);
             tracing::warn!(%error, "the tokens cannot be saved; a login will be needed if the program ends now");
             Failure::local(format!("the tokens cannot be saved: {error}"))
         })
+    }
+
+    /// A store's text without the tokens that it may hold against our wish, old or new.
+    fn show(&self, error: &StoreError, tokens: &TokenSet) -> String {
+        let current = Arc::clone(&self.lock().tokens);
+        let secrets = [tokens, &current].into_iter();
+        let secrets = secrets.flat_map(|set| std::iter::once(&set.access_token).chain(&set.refresh_token));
+        clean(&error.to_string(), secrets.chain(&self.oauth.provider.credentials))
     }
 
     fn adopt(&self, tokens: TokenSet, is_saved: bool) -> Result<BearerToken, Failure> {
@@ -336,11 +414,6 @@ impl Shelf {
 
 fn bearer(tokens: &TokenSet) -> Result<BearerToken, Error> {
     BearerToken::new(&tokens.access_token)
-}
-
-/// A store's text without the tokens that it may hold against our wish.
-fn show(error: &StoreError, tokens: &TokenSet) -> String {
-    clean(&error.to_string(), std::iter::once(&tokens.access_token).chain(&tokens.refresh_token))
 }
 
 impl fmt::Debug for Authorization {

@@ -2,6 +2,7 @@
 
 use super::OAuth;
 use super::exchange::{Flow, Provider};
+use super::failure::credentials;
 use super::store::{MemoryTokenStore, TokenStore};
 use crate::error::Error;
 use crate::transport::auth::check_url;
@@ -159,6 +160,8 @@ impl Builder {
         if self.scopes.iter().any(|scope| scope.is_empty() || scope.contains(char::is_whitespace)) {
             return Err(Error::config("an OAuth2 scope is empty or holds a space; give each by itself"));
         }
+        let secret = self.client_secret.as_ref();
+        let credentials = secret.map(|secret| credentials(&self.client_id, secret)).unwrap_or_default();
         let auth_url = AuthUrl::from_url(endpoint("the authorization URL", &self.auth_url)?);
         let token_url = TokenUrl::from_url(endpoint("the token URL", &self.token_url)?);
         let mut flow: Flow = oauth2::Client::new(ClientId::new(self.client_id))
@@ -190,7 +193,8 @@ impl Builder {
         };
         let provider = Provider {
             flow,
-            client_secret: self.client_secret,
+            is_confidential: self.client_secret.is_some(),
+            credentials,
             scopes: self.scopes,
             resource: self.resource,
             http,

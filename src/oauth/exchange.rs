@@ -48,7 +48,9 @@ pub(super) type Flow = oauth2::Client<
 /// The authorization server, as a builder has put it together.
 pub(super) struct Provider {
     pub(super) flow: Flow,
-    pub(super) client_secret: Option<SecretString>,
+    pub(super) is_confidential: bool,
+    /// What the client proves itself with, in every form: none of it is shown.
+    pub(super) credentials: Vec<SecretString>,
     pub(super) scopes: Vec<String>,
     pub(super) resource: Option<String>,
     pub(super) http: reqwest::Client,
@@ -170,7 +172,7 @@ impl Provider {
             Grant::Code { code, verifier } => [*code, *verifier],
             Grant::Refresh { refresh_token, previous } => [*refresh_token, &previous.access_token],
         };
-        clean(text, sent.into_iter().chain(&self.client_secret))
+        clean(text, sent.into_iter().chain(&self.credentials))
     }
 }
 
@@ -179,7 +181,7 @@ impl fmt::Debug for Provider {
         let place = |url: &url::Url| format!("{}{}", url.origin().ascii_serialization(), url.path());
         f.debug_struct("Provider")
             .field("client_id", &self.flow.client_id().as_str())
-            .field("confidential", &self.client_secret.is_some())
+            .field("confidential", &self.is_confidential)
             .field("auth_url", &place(self.flow.auth_uri().url()))
             .field("token_url", &place(self.flow.token_uri().url()))
             .field("scopes", &self.scopes)

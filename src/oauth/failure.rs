@@ -1,10 +1,15 @@
 //! Why there are no tokens, without showing any.
 
 use crate::error::{Answer, Error, ErrorKind, Outcome, ServiceError};
+use crate::transport::redact::Redactor;
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use reqwest::StatusCode;
 use secrecy::{ExposeSecret, SecretString};
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::time::Duration;
+use url::form_urlencoded;
 
 /// Why there are no tokens: an error that everybody who waits for them can have a copy of.
 #[derive(Clone, Debug)]
@@ -117,15 +122,70 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// Anything shorter is no secret, and would be found in innocent words.
-const SHORTEST_SECRET: usize = 8;
-
-/// The text without these secrets, without control characters, and not endless.
+/// The text without these secrets, without characters that are not seen, and not endless.
 pub(super) fn clean<'a>(text: &str, secrets: impl IntoIterator<Item = &'a SecretString>) -> String {
-    let secrets = secrets
-        .into_iter()
-        .map(|secret| secret.expose_secret())
-        .filter(|secret| secret.len() >= SHORTEST_SECRET);
-    let text = secrets.fold(text.to_owned(), |text, secret| text.replace(secret, "[redacted]"));
-    text.chars().filter(|character| !character.is_control()).take(500).collect()
+    // First: they could stand between the parts of a secret.
+    let seen: String = text.chars().filter(|character| !is_unseen(*character)).collect();
+    let redactor = Redactor::new(secrets.into_iter().map(|secret| secret.expose_secret()));
+    redactor.text(&seen).chars().take(500).collect()
+}
+
+fn is_unseen(character: char) -> bool {
+    // The soft hyphen, zero-width characters, and those that set the direction of writing.
+    const UNSEEN: [RangeInclusive<char>; 5] = [
+        '\u{ad}'..='\u{ad}',
+        '\u{200b}'..='\u{200f}',
+        '\u{2028}'..='\u{202e}',
+        '\u{2060}'..='\u{206f}',
+        '\u{feff}'..='\u{feff}',
+    ];
+    character.is_control() || UNSEEN.iter().any(|range| range.contains(&character))
+}
+
+/// What a client proves itself with, in each form in which it is sent or can be repeated: HTTP Basic of the id and the
+/// secret as they are and as form values (RFC 6749, section 2.3.1), in both alphabets and without the padding, which not
+/// everything keeps.
+pub(super) fn credentials(id: &str, secret: &SecretString) -> Vec<SecretString> {
+    let form = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+    let plain = secret.expose_secret();
+    let pairs = [format!("{id}:{plain}"), format!("{}:{}", form(id), form(plain))];
+    let basic = pairs.iter().flat_map(|pair| [STANDARD_NO_PAD.encode(pair), URL_SAFE_NO_PAD.encode(pair)]);
+    [plain.to_owned(), form(plain)].into_iter().chain(basic).map(SecretString::from).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+
+    #[test]
+    fn a_secret_is_found_whatever_stands_between_its_parts() {
+        let secret = SecretString::from("canary-1234");
+        for between in
+            ["", "\n", "\u{0}", "\u{85}", "\u{200b}", "\u{feff}", "\u{202e}", "\u{ad}", "\u{2060}\r\n"]
+        {
+            let text = format!("no: {} or CANARY-1234\n", ["cana", "ry-1", "234"].join(between));
+            assert_eq!(clean(&text, [&secret]), "no: [redacted] or [redacted]", "{between:?}");
+        }
+        assert_eq!(clean("so\nit is", [&secret]), "soit is");
+        assert_eq!(clean(&"あ".repeat(600), [&secret]).chars().count(), 500);
+    }
+
+    #[test]
+    fn a_client_secret_comes_back_in_no_form() {
+        let secret = SecretString::from("canary+/ü?>secret");
+        let secrets = credentials("client:id ü", &secret);
+        let form = "canary%2B%2F%C3%BC%3F%3Esecret";
+        let mut echoes = vec!["canary+/ü?>secret".to_owned(), form.to_owned(), form.to_lowercase()];
+        for pair in ["client:id ü:canary+/ü?>secret".to_owned(), format!("client%3Aid+%C3%BC:{form}")] {
+            for basic in [STANDARD.encode(&pair), URL_SAFE.encode(&pair), STANDARD_NO_PAD.encode(&pair)] {
+                echoes.extend([format!("Basic {basic}"), basic.replace('=', "%3D"), basic]);
+            }
+        }
+        for echo in echoes {
+            let shown = clean(&format!("you sent {echo}!"), &secrets);
+            let shown = shown.replace("Basic ", "").replace("%3D", "").replace('=', "");
+            assert_eq!(shown, "you sent [redacted]!", "{echo}");
+        }
+    }
 }

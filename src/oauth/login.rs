@@ -121,8 +121,9 @@ impl Login {
         let state = parameter("state")?.unwrap_or_default();
         self.check_state(state.expose_secret())?;
         if let Some(code) = parameter("error")? {
-            let secrets = [&self.state, &self.verifier];
-            let show = |text: SecretString| clean(text.expose_secret(), secrets);
+            let secrets =
+                || [&self.state, &self.verifier].into_iter().chain(&self.oauth.provider.credentials);
+            let show = |text: SecretString| clean(text.expose_secret(), secrets());
             let description = parameter("error_description")?.map(show);
             return Err(Failure::declined(show(code), description).into_error());
         }

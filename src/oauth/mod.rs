@@ -35,8 +35,10 @@
 //! - The access token is renewed [a minute before it expires](Builder::refresh_ahead), and when the service refuses it
 //!   with a 401. However many calls need it at that moment, one refresh is made, and all of them get its result or its
 //!   error. It runs as a task of its own: no call that is cancelled ends it for the others.
-//! - A call that comes in the minute before the expiry waits for the refresh, so that a program which ends right after
-//!   its call does not cut it off. If the refresh fails then, the old access token is used until it expires.
+//! - A call that comes in the minute before the expiry gives the refresh a second, so that a program which ends right
+//!   after its call does not cut it off. A refresh that takes longer runs on, and the calls go on with the old access
+//!   token meanwhile; if it fails, they do so until that expires.
+//! - A store that does not answer within 10 seconds counts as one that failed.
 //! - The refresh token of an answer replaces the one before; if the answer has none, the old one is kept. It is saved
 //!   before the new access token is sent anywhere. No failure takes away the refresh token that is there.
 //! - A refresh that the service refuses with `invalid_grant` can only be cured by a login:
@@ -116,12 +118,13 @@ impl OAuth {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Token`](crate::ErrorKind::Token) if the store cannot be read.
+    /// [`ErrorKind::Token`](crate::ErrorKind::Token) if the store cannot be read, or does not answer within 10 seconds.
     pub async fn restore(&self) -> Result<Option<Authorization>, Error> {
-        let tokens =
-            self.store.load().await.map_err(|error| {
-                Failure::local(format!("the tokens cannot be loaded: {error}")).not_sent()
-            })?;
+        let loaded = store::load(&*self.store, &*self.provider.clock).await;
+        let tokens = loaded.map_err(|error| {
+            let error = failure::clean(&error.to_string(), &self.provider.credentials);
+            Failure::local(format!("the tokens cannot be loaded: {error}")).not_sent()
+        })?;
         tokens.map(|tokens| Authorization::new(self.clone(), tokens, true)).transpose()
     }
 

@@ -1,12 +1,26 @@
 //! Where tokens outlive the process.
 
 use super::tokens::TokenSet;
+use crate::transport::clock::Clock;
+use crate::transport::timer::{Bound, within};
 use futures::future::BoxFuture;
 use secrecy::ExposeSecret;
+use std::ffi::OsStr;
 use std::fmt;
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// How long a store is waited for.
+pub(super) const STORE_TIME: Duration = Duration::from_secs(10);
+
+/// How many links a path may lead over, as on common systems.
+const MAX_LINKS: usize = 40;
+
+/// How old an unfinished file has to be before it counts as left behind, where no lock says whether it is written.
+const LEFT_BEHIND: Duration = Duration::from_secs(3600);
 
 /// Why a store failed. Its text is shown in errors and events, so it must not hold a token.
 pub type StoreError = Box<dyn std::error::Error + Send + Sync>;
@@ -37,7 +51,8 @@ pub trait TokenStore: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// If it cannot be known. A refresh goes on with the tokens in memory then.
+    /// If it cannot be known. A refresh goes on with the tokens in memory then, as it does after 10 seconds without an
+    /// answer.
     fn load(&self) -> BoxFuture<'_, Result<Option<TokenSet>, StoreError>>;
 
     /// Keeps the tokens in place of those before. When it ends, they have to be where a crash does not take them: the
@@ -45,7 +60,8 @@ pub trait TokenStore: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// If they could not be kept; see [`Authorization::save`](super::Authorization::save).
+    /// If they could not be kept; see [`Authorization::save`](super::Authorization::save). After 10 seconds nothing waits
+    /// for it any longer; it is not cancelled, and the next save begins once it has ended.
     fn save<'a>(&'a self, tokens: &'a TokenSet) -> BoxFuture<'a, Result<(), StoreError>>;
 }
 
@@ -75,7 +91,9 @@ impl TokenStore for MemoryTokenStore {
 /// Keeps tokens in a file that, on Unix, only its owner can read (mode 0600).
 ///
 /// The tokens are written to a file beside it, brought to the disk and then given the name, so that whatever happens
-/// the file holds either the old tokens or the new ones. The tokens are not encrypted.
+/// the file holds either the old tokens or the new ones. What a process that was killed meanwhile has left beside it, as
+/// `<name>.<32 hexadecimal digits>.tmp`, is removed when the store is next read or written. A symbolic link stays one, and
+/// what it leads to is replaced; what is no regular file is refused. The tokens are not encrypted.
 #[derive(Clone)]
 pub struct FileTokenStore {
     path: Arc<Path>,
@@ -100,16 +118,25 @@ impl FileTokenStore {
 
 impl TokenStore for FileTokenStore {
     fn load(&self) -> BoxFuture<'_, Result<Option<TokenSet>, StoreError>> {
-        Box::pin(self.blocking("reading", |path| match std::fs::read_to_string(path) {
-            Ok(json) => Ok(Some(TokenSet::parse(&json)?)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error.into()),
+        Box::pin(self.blocking("reading", |path| {
+            let place = resolve(path)?;
+            remove_left_behind(path, &place);
+            match std::fs::read_to_string(place) {
+                Ok(json) => Ok(Some(TokenSet::parse(&json)?)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+                Err(error) => Err(error.into()),
+            }
         }))
     }
 
     fn save<'a>(&'a self, tokens: &'a TokenSet) -> BoxFuture<'a, Result<(), StoreError>> {
         let json = tokens.to_json();
-        Box::pin(self.blocking("writing", move |path| Ok(replace(path, json.expose_secret().as_bytes())?)))
+        Box::pin(self.blocking("writing", move |path| {
+            let place = resolve(path)?;
+            // First, since it can be what fills the disk.
+            remove_left_behind(path, &place);
+            Ok(replace(&place, json.expose_secret().as_bytes())?)
+        }))
     }
 }
 
@@ -119,33 +146,133 @@ impl fmt::Debug for FileTokenStore {
     }
 }
 
+/// What the store has, unless it takes too long.
+pub(super) async fn load(store: &dyn TokenStore, clock: &dyn Clock) -> Result<Option<TokenSet>, StoreError> {
+    let bound = Bound::after(clock.now(), Some(STORE_TIME));
+    let too_slow = |time| Err(format!("the store did not answer within {time:?}").into());
+    within(clock, bound, store.load()).await.unwrap_or_else(too_slow)
+}
+
+/// Where the file is, or will be, that the links lead to.
+fn resolve(path: &Path) -> io::Result<PathBuf> {
+    let mut place = path.to_owned();
+    for _ in 0..MAX_LINKS {
+        match std::fs::symlink_metadata(&place) {
+            Ok(found) if found.is_symlink() => {
+                let target = std::fs::read_link(&place)?;
+                place = folder(&place).join(target);
+            }
+            Ok(found) if found.is_file() => return Ok(place),
+            // The reading of a pipe may never end, and a device would become a file.
+            Ok(_) => return Err(io::Error::other("it is not a regular file")),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(place),
+            Err(error) => return Err(error),
+        }
+    }
+    Err(io::Error::other("it is a link that leads round and round"))
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn file_name(path: &Path) -> io::Result<&OsStr> {
+    path.file_name().ok_or_else(|| io::Error::other("it is not the name of a file"))
+}
+
 fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    let name = path.file_name().ok_or_else(|| io::Error::other("it is not the name of a file"))?;
-    let mut beside = name.to_owned();
-    // A name that nobody else uses: two processes may share the store.
-    beside.push(format!(".{}.tmp", uuid::Uuid::new_v4().simple()));
-    let beside = path.with_file_name(beside);
-    let result = write_new(&beside, content).and_then(|()| std::fs::rename(&beside, path));
+    let (mut file, beside) = create_beside(path)?;
+    let written = file.write_all(content).and_then(|()| file.sync_all());
+    let result = written.and_then(|()| std::fs::rename(&beside, path));
     if result.is_err() {
-        // What there is of the new tokens must not stay behind, and the first failure is the one to tell.
+        // What there is of the new tokens must not stay behind, and the first failure is the one to show.
         let _ = std::fs::remove_file(&beside);
     }
+    drop(file);
     result?;
+    // Only this makes the new name last through a power cut. Not every file system can do it for a folder.
     #[cfg(unix)]
-    {
-        // Only this makes the new name last through a power cut. Not every file system can do it for a folder.
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let _ = std::fs::File::open(folder.unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all());
-    }
+    let _ = File::open(folder(path)).and_then(|folder| folder.sync_all());
     Ok(())
 }
 
-fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
+/// A new file, locked as long as it is written: by its lock others see that it was not left behind.
+fn create_beside(path: &Path) -> io::Result<(File, PathBuf)> {
+    let name = file_name(path)?;
+    loop {
+        let mut beside = name.to_owned();
+        // A name that nothing else has: two processes may share the store.
+        beside.push(format!(".{}.tmp", uuid::Uuid::new_v4().simple()));
+        let beside = path.with_file_name(beside);
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(&beside)?;
+        match file.lock() {
+            Err(error) if error.kind() != io::ErrorKind::Unsupported => {
+                let _ = std::fs::remove_file(&beside);
+                return Err(error);
+            }
+            _ => {}
+        }
+        // Before it was locked it may have been removed as one that was left behind.
+        if is_at(&file, &beside) {
+            return Ok((file, beside));
+        }
+    }
+}
+
+/// Removes the files of saves that were killed, as far as that is possible: no store fails for it.
+fn remove_left_behind(path: &Path, place: &Path) {
+    remove_unfinished(place);
+    if path != place {
+        // Beside the link, where an earlier version wrote.
+        remove_unfinished(path);
+    }
+}
+
+fn remove_unfinished(path: &Path) {
+    let (Ok(name), Ok(entries)) = (file_name(path), std::fs::read_dir(folder(path))) else { return };
+    for entry in entries.flatten() {
+        let is_regular = entry.file_type().is_ok_and(|kind| kind.is_file());
+        if is_regular && is_unfinished(&entry.file_name(), name) {
+            let _ = remove_unlocked(&entry.path());
+        }
+    }
+}
+
+fn is_unfinished(found: &OsStr, name: &OsStr) -> bool {
+    let found = found.as_encoded_bytes().strip_prefix(name.as_encoded_bytes());
+    let between = found.and_then(|rest| rest.strip_prefix(b".")?.strip_suffix(b".tmp"));
+    between
+        .is_some_and(|id| id.len() == 32 && id.iter().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')))
+}
+
+fn remove_unlocked(path: &Path) -> io::Result<()> {
+    let file = OpenOptions::new().read(true).write(true).open(path)?;
+    let is_left_behind = match file.try_lock() {
+        Ok(()) => true,
+        Err(TryLockError::WouldBlock) => false,
+        // No lock says anything there.
+        Err(TryLockError::Error(_)) => {
+            file.metadata()?.modified()?.elapsed().is_ok_and(|age| age > LEFT_BEHIND)
+        }
+    };
+    if is_left_behind && is_at(&file, path) { std::fs::remove_file(path) } else { Ok(()) }
+}
+
+/// Whether the path names this file, and not by a link.
+fn is_at(file: &File, path: &Path) -> bool {
+    let Ok(found) = std::fs::symlink_metadata(path) else { return false };
     #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
-    file.write_all(content)?;
-    file.sync_all()
+    {
+        use std::os::unix::fs::MetadataExt;
+        file.metadata().is_ok_and(|own| (own.dev(), own.ino()) == (found.dev(), found.ino()))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = file;
+        found.is_file()
+    }
 }

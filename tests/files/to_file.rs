@@ -93,8 +93,9 @@ async fn what_an_earlier_process_left_counts_as_far_as_it_can() {
     let range = |from: usize| vec![Some(format!("bytes={from}-"))];
     assert_eq!(left_behind(&bytes[..1], &bytes).await, (bytes.clone(), range(1)));
     assert_eq!(left_behind(&bytes[..999], &bytes).await, (bytes.clone(), range(999)));
-    // A complete one only lacks its name, one that is longer is none, and an empty one is nothing.
-    assert_eq!(left_behind(&bytes, &bytes).await, (bytes.clone(), vec![]));
+    // A complete one is no proof, whatever it holds; one that is longer is none, and an empty one is nothing.
+    assert_eq!(left_behind(&bytes, &bytes).await, (bytes.clone(), vec![None]));
+    assert_eq!(left_behind(&[b'x'; 1000], &bytes).await, (bytes.clone(), vec![None]));
     assert_eq!(left_behind(&content(1001), &bytes).await, (bytes.clone(), vec![None]));
     assert_eq!(left_behind(b"", &bytes).await, (bytes.clone(), vec![None]));
 }
@@ -229,4 +230,179 @@ async fn a_link_that_leads_nowhere_is_not_replaced() {
     let error = world.file.download().to_file(&target).await.expect_err("it leads nowhere");
     assert!(error.to_string().contains("a link that leads nowhere"), "{error}");
     assert_eq!(names(directory.path()), ["見積.pdf"]);
+}
+
+#[tokio::test]
+async fn a_complete_part_stays_until_the_file_server_has_answered() {
+    let ((directory, target), bytes) = (directory(), content(1000));
+    let replies = [Reply::new(200, &bytes).cut(1), Reply::new(500, b""), Reply::new(200, &bytes)];
+    let server = Server::play(1000, replies).await;
+    let download = || server.file().download().with_retry(RetryPolicy::none());
+    download().to_file(&target).await.expect_err("it is cut short");
+    let part = partial(directory.path()).expect("it is kept");
+    fs::write(&part, &bytes).expect("it can be written");
+    download().to_file(&target).await.expect_err("the file server fails");
+    assert_eq!(fs::read(&part).expect("it is kept"), bytes);
+    download().to_file(&target).await.expect("it is saved");
+    assert_eq!((fs::read(&target).expect("it is there"), server.ranges().len()), (bytes, 3));
+    assert_eq!(names(directory.path()), ["見積.pdf"]);
+}
+
+#[cfg(unix)]
+mod planted {
+    use super::*;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+    use std::os::unix::net::UnixListener;
+    use std::process::Command;
+
+    /// A download to a folder in which something stands in the place of its part: what became of it.
+    struct Planted {
+        directory: TempDir,
+        target: PathBuf,
+        part: PathBuf,
+        server: Server,
+    }
+
+    impl Planted {
+        /// The server sends so many whole files, after one that is cut short and shows the name of the part.
+        async fn new(replies: impl IntoIterator<Item = Reply>) -> Self {
+            let (directory, target) = directory();
+            let first = Reply::new(200, &content(1000)).cut(500);
+            let server = Server::play(1000, [first].into_iter().chain(replies)).await;
+            let download = server.file().download().with_retry(RetryPolicy::none());
+            download.to_file(&target).await.expect_err("it is cut short");
+            let part = partial(directory.path()).expect("it is kept");
+            Self { directory, target, part, server }
+        }
+
+        async fn download(&self) -> Result<(), kaiwa::Error> {
+            let download = self.server.file().download().with_retry(RetryPolicy::none());
+            download.to_file(&self.target).await.map(drop)
+        }
+
+        fn names(&self) -> Vec<String> {
+            names(self.directory.path())
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_not_ones_own_is_neither_followed_nor_taken_nor_touched() {
+        let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode));
+        type Plant<'a> = (&'a str, &'a dyn Fn(&Path, &Path));
+        let plants: [Plant<'_>; 9] = [
+            ("a link", &|part, victim| symlink(victim, part).expect("a link")),
+            ("a link to nowhere", &|part, victim| {
+                symlink(victim.with_file_name("nowhere"), part).expect("a link");
+            }),
+            ("a hard link", &|part, victim| fs::hard_link(victim, part).expect("a link")),
+            ("a folder", &|part, _| fs::create_dir(part).expect("a folder")),
+            ("a pipe", &|part, _| {
+                assert!(Command::new("mkfifo").arg(part).status().expect("it can be run").success());
+            }),
+            ("a socket", &|part, _| drop(UnixListener::bind(part).expect("a socket"))),
+            ("a file that the group can write", &|part, _| {
+                fs::write(part, "x".repeat(400)).expect("it can be written");
+                mode(part, 0o660).expect("it is ours");
+            }),
+            ("a file that everybody can write", &|part, _| {
+                fs::write(part, "x".repeat(1000)).expect("it can be written");
+                mode(part, 0o602).expect("it is ours");
+            }),
+            ("a file of another user", &|part, _| {
+                fs::write(part, "x".repeat(400)).expect("it can be written");
+                // Only the superuser can give a file away; to anybody else it is one more that the group can write.
+                if chown(part, Some(65534), None).is_err() {
+                    mode(part, 0o660).expect("it is ours");
+                }
+            }),
+        ];
+        for (name, plant) in plants {
+            let planted =
+                Planted::new([Reply::new(200, &content(1000)), Reply::new(200, &content(1000)).cut(9)]).await;
+            let victim = planted.directory.path().join("victim");
+            fs::write(&victim, "x".repeat(400)).expect("it can be written");
+            mode(&victim, 0o600).expect("it is ours");
+            fs::remove_file(&planted.part).expect("it is ours");
+            plant(&planted.part, &victim);
+            let before = fs::symlink_metadata(&planted.part).expect("it is there");
+            let names = planted.names();
+
+            planted.download().await.unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert_eq!(fs::read(&planted.target).expect(name), content(1000), "{name}");
+            assert_eq!(planted.server.ranges(), [None, None], "{name}");
+            // One that fails leaves nothing, since no other download would go on with it.
+            planted.download().await.expect_err("it is cut short");
+            assert_eq!(fs::read(&victim).expect(name), "x".repeat(400).as_bytes(), "{name}");
+            assert!(!victim.with_file_name("nowhere").exists(), "{name}");
+            let after = fs::symlink_metadata(&planted.part).expect(name);
+            let look = |found: &fs::Metadata| (found.ino(), found.mode(), found.len(), found.mtime_nsec());
+            assert_eq!(look(&after), look(&before), "{name}");
+            assert_eq!(planted.names().len(), names.len() + 1, "{name}: {:?}", planted.names());
+        }
+    }
+
+    #[tokio::test]
+    async fn where_everybody_can_replace_everything_nothing_is_gone_on_with() {
+        let whole = || Reply::new(200, &content(1000));
+        let planted = Planted::new([whole(), whole().cut(9)]).await;
+        let folder = planted.directory.path();
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o777)).expect("it is ours");
+        planted.download().await.expect("it is saved");
+        planted.download().await.expect_err("it is cut short");
+        assert_eq!(planted.server.ranges(), [None, None, None]);
+        assert_eq!(fs::read(&planted.target).expect("it is there"), content(1000));
+        assert_eq!(planted.names().len(), 2, "the part of before, and the target: {:?}", planted.names());
+
+        // Where nobody can rename the files of others, as in `/tmp`, one's own are safe.
+        let planted = Planted::new([part(&content(1000), 500)]).await;
+        let folder = planted.directory.path();
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o1777)).expect("it is ours");
+        planted.download().await.expect("it is saved");
+        assert_eq!(planted.server.ranges(), [None, Some("bytes=500-".to_owned())]);
+        assert_eq!(planted.names(), ["見積.pdf"]);
+    }
+
+    #[tokio::test]
+    async fn a_file_that_takes_the_parts_place_meanwhile_is_not_made_the_target() {
+        let planted = Planted::new([part(&content(1000), 500)]).await;
+        let moved = planted.part.clone();
+        let swap = move |progress: kaiwa::Progress| {
+            if progress.bytes == 1000 {
+                fs::rename(&moved, moved.with_file_name("moved")).expect("it is there");
+                fs::write(&moved, "x".repeat(1000)).expect("it can be written");
+            }
+        };
+        let download = planted.server.file().download().on_progress(swap);
+        let error = download.to_file(&planted.target).await.expect_err("it is another file");
+        assert!(error.to_string().contains("another file has taken its place"), "{error}");
+        assert!(!planted.target.exists());
+    }
+
+    #[tokio::test]
+    async fn a_file_is_for_its_owner_alone_until_it_is_complete_and_then_as_any_new_one() {
+        let planted = Planted::new([part(&content(1000), 500)]).await;
+        let mode = |path: &Path| fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
+        assert_eq!(mode(&planted.part), 0o600);
+        planted.download().await.expect("it is saved");
+        let other = planted.directory.path().join("other");
+        fs::write(&other, "").expect("it can be written");
+        assert_eq!(mode(&planted.target), mode(&other));
+    }
+
+    #[tokio::test]
+    async fn a_download_that_is_dropped_beside_a_plant_leaves_nothing() {
+        let planted = Planted::new([]).await;
+        let world = world(&content(100_000)).await;
+        fs::set_permissions(planted.directory.path(), fs::Permissions::from_mode(0o777)).expect("it is ours");
+        world.sandbox.faults().script(Service::Chatwork, Script::on("download_file").then(Fault::stall()));
+        let (told, target) = (Told::default(), planted.target.clone());
+        let task = tokio::spawn(world.file.download().on_progress(told.listen()).to_file(target));
+        while told.bytes().last().copied().unwrap_or_default() < 50_000 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(planted.names().len(), 2);
+        task.abort();
+        assert!(task.await.expect_err("it was aborted").is_cancelled());
+        assert_eq!(planted.names().len(), 1, "{:?}", planted.names());
+    }
 }

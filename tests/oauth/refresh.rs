@@ -416,3 +416,114 @@ async fn a_call_waits_for_a_refresh_no_longer_than_its_own_time() {
     assert_eq!(error.status().map(|status| status.as_u16()), Some(401));
     drop(gate);
 }
+
+#[tokio::test]
+async fn calls_go_on_with_a_good_token_while_a_refresh_hangs() {
+    for place in ["load", "save", "endpoint"] {
+        let world = World::new().await;
+        world.api(&["old", "new"]).await;
+        let slow = Duration::from_secs(if place == "endpoint" { 600 } else { 0 });
+        world.token_endpoint([issued("new", Some("refresh-2")).set_delay(slow)]).await;
+        let store = Watched::default();
+        let authorization = world.authorization(world.builder().store(store.clone()));
+        // Only a store that has the tokens is read.
+        if place == "load" {
+            authorization.save().await.expect("saved");
+        }
+        let gate = (place != "endpoint").then(|| store.close());
+        let client = world.client(&authorization);
+        world.advance(870);
+        let calls = join_all((0..100).map(|_| async { client.my_status().await })).await;
+        assert!(calls.iter().all(Result::is_ok), "{place}");
+        for _ in 0..3 {
+            client.my_status().await.expect("the old token is good for half a minute");
+        }
+        assert_eq!(world.bearers().await, vec!["old"; 103], "{place}");
+        assert_eq!(world.forms().await.len(), usize::from(place != "load"), "{place}");
+        let Some(gate) = gate else { continue };
+        gate.send_replace(true);
+        authorization.refresh().await.expect("the same refresh");
+        client.my_status().await.expect("the new token");
+        assert_eq!(world.bearers().await.last().map(String::as_str), Some("new"), "{place}");
+        assert_eq!(world.forms().await.len(), 1, "{place}: never two");
+        assert!(authorization.is_saved(), "{place}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_expires_or_is_refused_while_its_refresh_hangs_is_not_sent() {
+    let world = World::new().await;
+    world.api(&["old", "new"]).await;
+    world.token_endpoint([issued("new", Some("refresh-2"))]).await;
+    let store = Watched::default();
+    let client = world.client(&world.authorization(world.builder().store(store.clone())));
+    let gate = store.close();
+    world.advance(870);
+    client.my_status().await.expect("the old token is good");
+    // The store's own time is not over.
+    world.advance(9);
+    world.server.reset().await;
+    world.api(&["new"]).await;
+    let mut call = Box::pin(client.my_status().into_future());
+    while world.requests("/my/status").await.is_empty() {
+        assert!(futures::poll!(&mut call).is_pending());
+        tokio::task::yield_now().await;
+    }
+    gate.send_replace(true);
+    call.await.expect("the new token, after a 401 of the old one");
+    assert_eq!(world.bearers().await, ["old", "new"]);
+}
+
+#[tokio::test]
+async fn a_store_that_hangs_does_not_hold_an_expired_token_back_for_ever() {
+    let world = World::new().await;
+    world.api(&["new"]).await;
+    world.token_endpoint([issued("new", Some("refresh-2"))]).await;
+    let store = Watched::default();
+    let authorization = world.authorization(world.builder().store(store.clone()));
+    authorization.save().await.expect("saved");
+    let client = world.client(&authorization);
+    let gate = store.close();
+    world.advance(900);
+    let mut call = Box::pin(client.my_status().into_future());
+    // First the load, then the save.
+    for waiting in 1..=2 {
+        while store.waiting.load(Ordering::SeqCst) < waiting {
+            assert!(futures::poll!(&mut call).is_pending());
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(world.forms().await.len(), waiting - 1);
+        world.advance(10);
+    }
+    call.await.expect("a new token, which the store has not got");
+    assert!(!authorization.is_saved());
+    assert_eq!((world.bearers().await, world.forms().await.len()), (vec!["new".to_owned()], 1));
+    gate.send_replace(true);
+    while !authorization.is_saved() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(store.saved(), ["old refresh-1", "new refresh-2"]);
+}
+
+#[tokio::test]
+async fn a_token_endpoint_that_repeats_the_credential_is_not_quoted() {
+    let world = World::new().await;
+    let echo = |request: &Request| {
+        let basic = request.headers["authorization"].to_str().expect("text").to_owned();
+        let bare = basic.strip_prefix("Basic ").expect("HTTP Basic");
+        let split: String = bare.chars().flat_map(|character| [character, '\u{0}']).collect();
+        let text = format!(
+            "{basic} {bare} {} {split}\n client%2Bsec%2Fret client+s\u{200b}ec/ret",
+            bare.trim_end_matches('=')
+        );
+        ResponseTemplate::new(400).set_body_json(json!({"error": bare, "error_description": text}))
+    };
+    Mock::given(method("POST")).and(path("/token")).respond_with(echo).mount(&world.server).await;
+    let authorization = world.authorization(world.builder().client_secret("client+sec/ret"));
+    let error = authorization.refresh().await.expect_err("refused");
+    let plain = |text: &str| text.replace('=', "");
+    assert_eq!(error.code().map(plain).as_deref(), Some("[redacted]"));
+    let expected = "Basic [redacted] [redacted] [redacted] [redacted] [redacted] [redacted]";
+    assert_eq!(error.messages().iter().map(|text| plain(text)).collect::<Vec<_>>(), [expected]);
+    assert!(!format!("{error} {error:?}").contains("Y2xpZW50"), "{error:?}");
+}

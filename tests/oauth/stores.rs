@@ -87,6 +87,126 @@ async fn a_save_that_fails_leaves_nothing_behind_and_keeps_the_old_file() {
     FileTokenStore::new("/").save(&TokenSet::new("a")).await.expect_err("not a file");
 }
 
+/// What a save that was killed leaves behind.
+fn left_behind(folder: &Folder, name: &str) -> PathBuf {
+    let path = folder.0.join(format!("{name}.0123456789abcdef0123456789abcdef.tmp"));
+    std::fs::write(&path, r#"{"access_token":"canary""#).expect("written");
+    path
+}
+
+#[tokio::test]
+async fn what_a_killed_save_left_behind_is_removed_and_nothing_else() {
+    let folder = Folder::new("killed");
+    let store = FileTokenStore::new(folder.0.join("tokens.json"));
+    let others = [
+        "tokens.json.bak",
+        "tokens.json.tmp",
+        "tokens.json.0123456789abcdef.tmp",
+        "tokens.json.0123456789abcdef0123456789abcdeg.tmp",
+        "tokens.json.0123456789abcdef0123456789abcdef.tmp.bak",
+        "other.json.0123456789abcdef0123456789abcdef.tmp",
+        "tokens.json.old.0123456789abcdef0123456789abcdef.tmp",
+    ];
+    for name in others {
+        std::fs::write(folder.0.join(name), "kept").expect("written");
+    }
+    std::fs::create_dir(folder.0.join("tokens.json.00000000000000000000000000000000.tmp")).expect("a folder");
+    // One that is being written is locked.
+    let written = folder.0.join("tokens.json.11111111111111111111111111111111.tmp");
+    let lock = std::fs::File::create(&written).expect("a file");
+    lock.lock().expect("nobody else has it");
+
+    let left = left_behind(&folder, "tokens.json");
+    assert!(store.load().await.expect("readable").is_none());
+    assert!(!left.exists());
+    left_behind(&folder, "tokens.json");
+    store.save(&TokenSet::new("a")).await.expect("saved");
+    assert!(!left.exists());
+    assert_eq!(folder.files().len(), others.len() + 3, "{:?}", folder.files());
+    drop(lock);
+    store.load().await.expect("readable").expect("tokens");
+    assert!(!written.exists(), "its lock went with its process");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn saves_and_loads_at_the_same_time_do_not_take_each_other_for_left_behind() {
+    let folder = Folder::new("together");
+    let file = folder.0.join("tokens.json");
+    FileTokenStore::new(&file).save(&TokenSet::new("0")).await.expect("saved");
+    let tasks = (0..200).map(|number| {
+        // As of several processes.
+        let store = FileTokenStore::new(&file);
+        tokio::spawn(async move {
+            store.save(&TokenSet::new(number.to_string())).await.expect("saved");
+            store.load().await.expect("readable").expect("tokens");
+        })
+    });
+    for task in tasks.collect::<Vec<_>>() {
+        task.await.expect("no panic");
+    }
+    assert_eq!(folder.files(), ["tokens.json"]);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_link_stays_one_and_what_it_leads_to_is_replaced() {
+    use std::os::unix::fs::symlink;
+
+    let folder = Folder::new("links");
+    let inside = folder.0.join("inside");
+    std::fs::create_dir(&inside).expect("a folder");
+    let [absolute, relative, chain, nowhere] =
+        ["absolute", "relative", "chain", "nowhere"].map(|name| folder.0.join(name));
+    symlink(inside.join("a.json"), &absolute).expect("a link");
+    symlink("inside/../inside/b.json", &relative).expect("a link");
+    symlink("relative", &chain).expect("a link");
+    std::fs::write(inside.join("b.json"), "{}").expect("written");
+    symlink("no such folder/c.json", &nowhere).expect("a link");
+    // Left beside the links by an earlier version, and beside their targets by this one.
+    let left = [left_behind(&folder, "absolute"), inside.join("a.json.0123456789abcdef0123456789abcdef.tmp")];
+    std::fs::write(&left[1], "canary").expect("written");
+
+    // The target of the first is not there yet.
+    for (path, target, token) in
+        [(&absolute, "a.json", "1"), (&relative, "b.json", "2"), (&chain, "b.json", "3")]
+    {
+        let store = FileTokenStore::new(path);
+        store.save(&TokenSet::new(token)).await.expect("saved");
+        assert!(std::fs::symlink_metadata(path).expect("it is there").is_symlink());
+        assert!(std::fs::symlink_metadata(inside.join(target)).expect("it is there").is_file());
+        let loaded = store.load().await.expect("readable").expect("tokens");
+        assert_eq!(secret(&loaded.access_token), token);
+    }
+    assert!(left.iter().all(|path| !path.exists()));
+    let store = FileTokenStore::new(&nowhere);
+    assert!(store.load().await.expect("nothing is there").is_none());
+    store.save(&TokenSet::new("a")).await.expect_err("its folder is missing");
+    assert_eq!(folder.files().len(), 5, "{:?}", folder.files());
+    assert_eq!(std::fs::read_dir(&inside).expect("it is there").count(), 2);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn what_is_no_regular_file_is_neither_read_nor_replaced() {
+    use std::os::unix::fs::{FileTypeExt, symlink};
+
+    let folder = Folder::new("odd");
+    let [pipe, link, round] = ["pipe", "link", "round"].map(|name| folder.0.join(name));
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("it can be run").success());
+    symlink("pipe", &link).expect("a link");
+    symlink("round", &round).expect("a link");
+    for (path, problem) in
+        [(&pipe, "not a regular file"), (&link, "not a regular file"), (&round, "round and round")]
+    {
+        let store = FileTokenStore::new(path);
+        let loaded = store.load().await.expect_err(problem).to_string();
+        let saved = store.save(&TokenSet::new("canary")).await.expect_err(problem).to_string();
+        assert!(loaded.contains(problem) && saved.contains(problem), "{loaded} {saved}");
+    }
+    assert!(std::fs::metadata(&link).expect("it is there").file_type().is_fifo());
+    assert_eq!(folder.files().len(), 3);
+}
+
 #[tokio::test]
 async fn tokens_that_cannot_be_saved_are_used_and_not_forgotten() {
     let world = World::new().await;
@@ -183,4 +303,57 @@ async fn each_person_has_a_store() {
         assert_eq!(secret(&authorization.tokens().access_token), token);
     }
     assert!(oauth.restore().await.expect("readable").is_none());
+}
+
+#[tokio::test]
+async fn a_store_that_does_not_answer_fails_after_a_while() {
+    let world = World::new().await;
+    let store = Watched::default();
+    let _gate = store.close();
+    let oauth = world.builder().store(store).build().expect("good settings");
+    let error = world.clock.drive(oauth.restore()).await.expect_err("it hangs");
+    assert!(error.to_string().contains("the store did not answer within 10s"), "{error}");
+    let authorization = oauth.authorization(TokenSet::new("a")).expect("good");
+    let error = world.clock.drive(authorization.save()).await.expect_err("it hangs");
+    assert!(error.to_string().contains("the store did not end within 10s"), "{error}");
+    assert_eq!(error.outcome(), kaiwa::Outcome::NotSent);
+    assert!(!authorization.is_saved());
+}
+
+#[tokio::test]
+async fn a_save_that_is_late_is_not_lost_and_comes_before_later_ones() {
+    let world = World::new().await;
+    world.api(&["second", "third"]).await;
+    world.token_endpoint([issued("second", Some("refresh-2")), issued("third", Some("refresh-3"))]).await;
+    let store = Watched::default();
+    // Without a bound on the request, which the driven clock would jump to.
+    let authorization = world.authorization(world.builder().timeout(None).store(store.clone()));
+    let gate = store.close();
+    for _ in 0..2 {
+        world.clock.drive(authorization.refresh()).await.expect("tokens that are not saved are used");
+        assert!(!authorization.is_saved());
+    }
+    world.client(&authorization).my_status().await.expect("the newest");
+    gate.send_replace(true);
+    while store.saved().len() < 2 {
+        tokio::task::yield_now().await;
+    }
+    authorization.save().await.expect("nothing is left to do");
+    assert_eq!(store.saved(), ["second refresh-2", "third refresh-3"]);
+    assert!(authorization.is_saved());
+}
+
+#[tokio::test]
+async fn a_store_that_quotes_the_old_tokens_is_not_quoted() {
+    let world = World::new().await;
+    world.token_endpoint([issued("new-access-token", None)]).await;
+    let store = Watched::default();
+    let oauth = world.builder().client_secret("client-secret").store(store.clone()).build().expect("good");
+    let tokens = TokenSet::new("old-access-token").with_refresh_token("old-refresh-token");
+    let authorization = oauth.authorization(tokens).expect("good");
+    store.fail(Some(
+        "old-access\u{0}-token old-refresh\n-token client\u{200b}-secret Y2xpZW50LWlkOmNsaWVudC1zZWNyZXQ",
+    ));
+    let error = authorization.save().await.expect_err("it fails");
+    assert!(error.to_string().contains(": [redacted] [redacted] [redacted] [redacted]."), "{error}");
 }

@@ -1,5 +1,6 @@
 //! Downloads: the content of a file, as a stream, in a file of this machine, or in memory.
 
+mod own;
 mod partial;
 mod transfer;
 
@@ -138,7 +139,12 @@ impl Download {
     /// It is written beside it first, to `<name>.<file id>-<hash>.part`, and given its name once it is complete, of the
     /// length that Chatwork says, and on the disk: at `path` there is always the whole file, or what was there before.
     /// A file whose download fails, or is dropped, stays as it is under the other name, and the next download to the
-    /// same `path` goes on with it, in another process too: under one id a file's content never changes. What is at
+    /// same `path` goes on with it, in another process too: under one id a file's content never changes. Only the same
+    /// user's own regular file counts, which has no other name and which nobody else can write; beside anything else of
+    /// that name, which is left alone, and in a folder where everybody can replace everything, the download begins anew
+    /// under a name that cannot be foretold, and leaves nothing behind. A file that was complete already, but for its
+    /// name, is no proof: it is fetched again once the file server has answered. On Unix only its owner can read the file
+    /// until it has its name. What is at
     /// `path` is replaced and not written over: the new file has its mode, but not its owner. A symbolic link stays one,
     /// and what it leads to is replaced; what is no regular file is refused.
     ///
@@ -159,6 +165,13 @@ impl Download {
     pub async fn to_file(self, path: impl AsRef<Path>) -> Result<File, Error> {
         let mut transfer = Transfer::describe(self.file, self.terms).await?;
         let mut partial = Partial::open(path.as_ref(), transfer.identity(), transfer.file()).await?;
+        if partial.is_complete() {
+            if let Err(error) = transfer.begin().await {
+                partial.abandon(!transfer.is_doubtful()).await;
+                return Err(error);
+            }
+            partial.clear().await?;
+        }
         transfer.skip_to(partial.length());
         loop {
             match transfer.next().await {

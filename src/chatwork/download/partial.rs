@@ -1,17 +1,20 @@
 //! A file that is written under another name until it is complete.
 
+use super::own::{Own, create, is_at, is_open_to_all};
 use crate::chatwork::File as Description;
 use crate::error::{Call, Error, ErrorKind, Outcome};
 use crate::transport::operation::{DOWNLOAD, Safety};
-use same_file::Handle;
-use std::fs::{File, OpenOptions, Permissions, TryLockError};
+use std::fs::{File, Permissions, TryLockError};
 use std::io::{self, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 
 /// The longest part of the target's name that is taken over, in bytes: common file systems take 255 in all.
-const MAX_NAME: usize = 200;
+const MAX_NAME: usize = 190;
+
+/// How often the file is looked for that others complete, or take away, at the same time.
+const MAX_LOOKS: usize = 16;
 
 /// The file beside its target, locked as long as this lives.
 pub(super) struct Partial {
@@ -20,8 +23,27 @@ pub(super) struct Partial {
     target: PathBuf,
     length: u64,
     total: u64,
-    /// Those of the file that it replaces.
+    /// Those of the file that it replaces, or of a new one.
     permissions: Option<Permissions>,
+    /// Whether the next download finds it. Another one goes with this.
+    is_lasting: bool,
+}
+
+/// The names that a file can have on its way.
+struct Names {
+    /// What the next download finds; none where others could put a file of this program's under it.
+    lasting: Option<PathBuf>,
+    /// What nobody can foretell, for a download that does not find its own file under the other name.
+    once: PathBuf,
+}
+
+/// A file that was opened, and locked if it is lasting.
+struct Opened {
+    file: File,
+    path: PathBuf,
+    /// How much of it is of use.
+    length: u64,
+    is_lasting: bool,
 }
 
 impl Partial {
@@ -56,29 +78,46 @@ impl Partial {
         let end = |(start, letter): (usize, char)| start + letter.len_utf8();
         let end = name.char_indices().map(end).take_while(|end| *end <= MAX_NAME).last().unwrap_or(0);
         let name = &name[..end];
-        let path = target.with_file_name(format!("{name}.{}-{identity:016x}.part", description.file_id));
+        let id = description.file_id;
+        let lasting = target.with_file_name(format!("{name}.{id}-{identity:016x}.part"));
+        let once = target.with_file_name(format!("{name}.{id}-{}.part", uuid::Uuid::new_v4().simple()));
         let total = description.filesize;
         let opened = patiently(|| {
-            let path = path.clone();
+            let (lasting, once) = (lasting.clone(), once.clone());
+            let work = move || {
+                let own = Own::learn(&once)?;
+                let lasting = Some(lasting).filter(|path| !is_open_to_all(folder(path)));
+                Ok((open(&Names { lasting, once }, own, total)?, own))
+            };
             // A blocking task is not aborted once it runs, and does not panic.
-            let opening = tokio::task::spawn_blocking(move || open(&path, total));
+            let opening = tokio::task::spawn_blocking(work);
             async { opening.await.map_err(io::Error::other)? }
         });
-        let (file, length) = opened.await.map_err(|error| failed("write", &path, error))?;
-        let file = tokio::fs::File::from_std(file);
-        // What nobody else may read is not shown on its way either. As far as the file system has modes.
-        #[cfg(unix)]
-        if let Some(permissions) = &replaced {
-            use std::os::unix::fs::PermissionsExt;
-            let mode = permissions.mode() & 0o777 | 0o600;
-            let _ = file.set_permissions(Permissions::from_mode(mode)).await;
-        }
-        Ok(Self { file, path, target, length, total, permissions: replaced })
+        let (opened, own) = opened.await.map_err(|error| failed("write", &lasting, error))?;
+        let Opened { file, path, length, is_lasting } = opened;
+        let permissions = replaced.or(own.permissions());
+        Ok(Self { file: file.into(), path, target, length, total, permissions, is_lasting })
     }
 
     /// How much is there.
     pub(super) fn length(&self) -> u64 {
         self.length
+    }
+
+    /// Whether nothing is missing. What there is was not looked at.
+    pub(super) fn is_complete(&self) -> bool {
+        self.length == self.total && self.total > 0
+    }
+
+    /// Begins anew.
+    pub(super) async fn clear(&mut self) -> Result<(), Error> {
+        let cleared = async {
+            self.file.set_len(0).await?;
+            self.file.rewind().await
+        };
+        cleared.await.map_err(|error| failed("write", &self.path, error))?;
+        self.length = 0;
+        Ok(())
     }
 
     pub(super) async fn write(&mut self, piece: &[u8]) -> Result<(), Error> {
@@ -89,39 +128,66 @@ impl Partial {
     pub(super) async fn abandon(mut self, keep: bool) {
         // What is still being written counts when the next download looks how much there is.
         let _ = self.file.flush().await;
-        if !keep {
+        if !keep && self.is_in_place().await.unwrap_or(false) {
             let _ = tokio::fs::remove_file(&self.path).await;
         }
     }
 
+    /// Whether the file still has its name, which others may be able to give to another one.
+    async fn is_in_place(&self) -> io::Result<bool> {
+        let (file, path) = (self.file.try_clone().await?.into_std().await, self.path.clone());
+        tokio::task::spawn_blocking(move || is_at(&file, &path)).await.map_err(io::Error::other)?
+    }
+
     /// Puts the complete file in its target's place.
     pub(super) async fn finish(mut self) -> Result<(), Error> {
-        let Self { file, path, target, total, permissions, .. } = &mut self;
         let synced = async {
-            file.flush().await?;
-            file.sync_all().await?;
-            match file.metadata().await?.len() {
-                length if length == *total => Ok(()),
-                length => Err(io::Error::other(format!("it has {length} bytes in place of {total}"))),
+            self.file.flush().await?;
+            self.file.sync_all().await?;
+            match self.file.metadata().await?.len() {
+                length if length == self.total => {}
+                length => {
+                    let problem = format!("it has {length} bytes in place of {}", self.total);
+                    return Err(io::Error::other(problem));
+                }
+            }
+            match self.is_in_place().await? {
+                true => Ok(()),
+                false => Err(io::Error::other("another file has taken its place")),
             }
         };
-        synced.await.map_err(|error| failed("write", path, error))?;
-        tokio::fs::rename(&*path, &*target).await.map_err(|error| failed("replace", target, error))?;
-        if let Some(permissions) = permissions.take() {
+        synced.await.map_err(|error| failed("write", &self.path, error))?;
+        let renamed = tokio::fs::rename(&self.path, &self.target).await;
+        renamed.map_err(|error| failed("replace", &self.target, error))?;
+        // Nothing of this program's is left under the other name.
+        self.is_lasting = true;
+        if let Some(permissions) = self.permissions.take() {
             // Last, since a part that cannot be written could not be gone on with.
-            let _ = file.set_permissions(permissions).await;
+            let _ = self.file.set_permissions(permissions).await;
         }
         #[cfg(unix)]
-        sync_parent(target).await;
+        sync_parent(&self.target).await;
         Ok(())
     }
+}
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        if !self.is_lasting {
+            // Nobody would ever find it again.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Without it a new name can be lost in a power cut. Not every file system can do it, and the content is safe anyway.
 #[cfg(unix)]
 async fn sync_parent(target: &Path) {
-    let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty());
-    if let Ok(directory) = tokio::fs::File::open(parent.unwrap_or(Path::new("."))).await {
+    if let Ok(directory) = tokio::fs::File::open(folder(target)).await {
         let _ = directory.sync_all().await;
     }
 }
@@ -139,10 +205,21 @@ async fn patiently<T, F: Future<Output = io::Result<T>>>(mut open: impl FnMut() 
     open().await
 }
 
-/// The locked file, and how much of it is of use.
-fn open(path: &Path, total: u64) -> io::Result<(File, u64)> {
-    loop {
-        let mut file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path)?;
+/// The file of an earlier download if it is this program's own, or else a new one.
+fn open(names: &Names, own: Own, total: u64) -> io::Result<Opened> {
+    let looks = names.lasting.iter().flat_map(|path| std::iter::repeat_n(path, MAX_LOOKS));
+    for path in looks {
+        let mut file = match create(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match own.open(path) {
+                Ok(Some(file)) => file,
+                Ok(None) => break,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => break,
+                Err(error) => return Err(error),
+            },
+            Err(error) => return Err(error),
+        };
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -152,26 +229,23 @@ fn open(path: &Path, total: u64) -> io::Result<(File, u64)> {
             Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {}
             Err(TryLockError::Error(error)) => return Err(error),
         }
-        // Whoever had the lock before may have completed the file meanwhile: it is at its target then.
+        // The download that had the lock before may have completed the file meanwhile: it is at its target then.
         if !is_at(&file, path)? {
             continue;
         }
+        // What others may not read is not shown on its way either.
+        #[cfg(unix)]
+        let _ = file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600));
         let mut length = file.metadata()?.len();
         if length > total {
             file.set_len(0)?;
             length = 0;
         }
         file.seek(SeekFrom::Start(length))?;
-        return Ok((file, length));
+        return Ok(Opened { file, path: path.clone(), length, is_lasting: true });
     }
-}
-
-fn is_at(file: &File, path: &Path) -> io::Result<bool> {
-    match Handle::from_path(path) {
-        Ok(handle) => Ok(handle == Handle::from_file(file.try_clone()?)?),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
-    }
+    let (file, path) = (create(&names.once)?, names.once.clone());
+    Ok(Opened { file, path, length: 0, is_lasting: false })
 }
 
 fn failed(doing: &'static str, path: &Path, source: io::Error) -> Error {
@@ -183,6 +257,13 @@ fn failed(doing: &'static str, path: &Path, source: io::Error) -> Error {
 mod tests {
     use super::*;
     use std::future::ready;
+
+    fn open(path: &Path, total: u64) -> io::Result<(File, u64)> {
+        let once = path.with_extension("once");
+        let own = Own::learn(&once).expect("the folder can be written");
+        super::open(&Names { lasting: Some(path.to_owned()), once }, own, total)
+            .map(|opened| (opened.file, opened.length))
+    }
 
     #[test]
     fn a_file_that_was_completed_by_another_download_is_not_taken_for_the_one_in_its_place() {

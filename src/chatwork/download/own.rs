@@ -1,0 +1,105 @@
+//! Which of the files that are there already can be taken for this program's own: others can foretell their names.
+
+use same_file::Handle;
+use std::fs::{File, OpenOptions, Permissions};
+use std::io;
+use std::path::Path;
+
+/// What the files are that this process makes in a folder.
+#[derive(Clone, Copy)]
+pub(super) struct Own {
+    #[cfg(unix)]
+    user: u32,
+    #[cfg(unix)]
+    mode: u32,
+}
+
+impl Own {
+    /// Learned from an empty file of this name, which is removed at once: the process's user and its umask can be
+    /// learned by no other safe call, and a network file system may map the user to another one.
+    #[cfg(unix)]
+    pub(super) fn learn(probe: &Path) -> io::Result<Self> {
+        use std::os::unix::fs::MetadataExt;
+        let found = OpenOptions::new().write(true).create_new(true).open(probe)?.metadata();
+        let _ = std::fs::remove_file(probe);
+        let found = found?;
+        Ok(Self { user: found.uid(), mode: found.mode() & 0o777 })
+    }
+
+    #[cfg(not(unix))]
+    pub(super) fn learn(_: &Path) -> io::Result<Self> {
+        Ok(Self {})
+    }
+
+    /// Those of a file that this process makes, as far as the system has them.
+    pub(super) fn permissions(self) -> Option<Permissions> {
+        #[cfg(unix)]
+        return Some(std::os::unix::fs::PermissionsExt::from_mode(self.mode));
+        #[cfg(not(unix))]
+        None
+    }
+
+    /// Opens the file if it is a regular one without another name, of this user, and only this user can write it.
+    /// Nothing is changed by looking.
+    pub(super) fn open(self, path: &Path) -> io::Result<Option<File>> {
+        // Before it is opened: the opening of a pipe or a device can block, or do something.
+        if !std::fs::symlink_metadata(path)?.is_file() {
+            return Ok(None);
+        }
+        let file = OpenOptions::new().read(true).write(true).open(path)?;
+        let is_own = self.is_own(&file.metadata()?) && is_at(&file, path)?;
+        Ok(is_own.then_some(file))
+    }
+
+    #[cfg(unix)]
+    fn is_own(self, found: &std::fs::Metadata) -> bool {
+        use std::os::unix::fs::MetadataExt;
+        found.is_file() && found.uid() == self.user && found.nlink() == 1 && found.mode() & 0o022 == 0
+    }
+
+    #[cfg(not(unix))]
+    fn is_own(self, found: &std::fs::Metadata) -> bool {
+        found.is_file()
+    }
+}
+
+/// Makes a file where there is nothing, not even a link. Only its owner can look into it.
+pub(super) fn create(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+/// Whether the path names this very file, and not by a link.
+pub(super) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    let absent =
+        |error: io::Error| if error.kind() == io::ErrorKind::NotFound { Ok(false) } else { Err(error) };
+    match std::fs::symlink_metadata(path) {
+        Ok(found) if !found.is_file() => return Ok(false),
+        Ok(_) => {}
+        Err(error) => return absent(error),
+    }
+    match Handle::from_path(path) {
+        Ok(handle) => Ok(handle == Handle::from_file(file.try_clone()?)?),
+        Err(error) => absent(error),
+    }
+}
+
+/// Whether anybody can put any file into the folder, and this program's own files under other names.
+pub(super) fn is_open_to_all(folder: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        const WRITABLE_BY_OTHERS: u32 = 0o002;
+        const STICKY: u32 = 0o1000;
+        std::fs::metadata(folder)
+            .is_ok_and(|found| found.mode() & (WRITABLE_BY_OTHERS | STICKY) == WRITABLE_BY_OTHERS)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = folder;
+        false
+    }
+}
