@@ -140,8 +140,8 @@ impl Download {
     /// length that Chatwork says, and on the disk: at `path` there is always the whole file, or what was there before.
     /// A file whose download fails, or is dropped, stays as it is under the other name, and the next download to the
     /// same `path` goes on with it, in another process too: under one id a file's content never changes. Only the same
-    /// user's own regular file counts, which has no other name and which nobody else can write; beside anything else of
-    /// that name, which is left alone, and in a folder where everybody can replace everything, the download begins anew
+    /// user's own regular file counts, which has no other name and which no other user can write; beside anything else of
+    /// that name, which is left alone, and in a folder where every user can replace everything, the download begins anew
     /// under a name that cannot be foretold, and leaves nothing behind. A file that was complete already, but for its
     /// name, is no proof: it is fetched again once the file server has answered. On Unix only its owner can read the file
     /// until it has its name. What is at

@@ -87,7 +87,7 @@ pub(super) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     }
 }
 
-/// Whether anybody can put any file into the folder, and this program's own files under other names.
+/// Whether every user can put any file into the folder, and this program's own files under other names.
 pub(super) fn is_open_to_all(folder: &Path) -> bool {
     #[cfg(unix)]
     {

@@ -31,9 +31,9 @@ pub(super) struct Partial {
 
 /// The names that a file can have on its way.
 struct Names {
-    /// What the next download finds; none where others could put a file of this program's under it.
+    /// What the next download finds. `None` where others could put a file of this program's under it.
     lasting: Option<PathBuf>,
-    /// What nobody can foretell, for a download that does not find its own file under the other name.
+    /// What cannot be foretold, for a download that does not find its own file under the other name.
     once: PathBuf,
 }
 
@@ -174,7 +174,7 @@ impl Partial {
 impl Drop for Partial {
     fn drop(&mut self) {
         if !self.is_lasting {
-            // Nobody would ever find it again.
+            // No download would ever find it again.
             let _ = std::fs::remove_file(&self.path);
         }
     }
