@@ -1,13 +1,12 @@
 //! Why there are no tokens, without showing any.
 
 use crate::error::{Answer, Error, ErrorKind, Outcome, ServiceError};
-use crate::transport::redact::Redactor;
+use crate::transport::redact::{Redactor, is_unseen};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use reqwest::StatusCode;
 use secrecy::{ExposeSecret, SecretString};
 use std::fmt;
-use std::ops::RangeInclusive;
 use std::time::Duration;
 use url::form_urlencoded;
 
@@ -128,18 +127,6 @@ pub(super) fn clean<'a>(text: &str, secrets: impl IntoIterator<Item = &'a Secret
     let seen: String = text.chars().filter(|character| !is_unseen(*character)).collect();
     let redactor = Redactor::new(secrets.into_iter().map(|secret| secret.expose_secret()));
     redactor.text(&seen).chars().take(500).collect()
-}
-
-fn is_unseen(character: char) -> bool {
-    // The soft hyphen, zero-width characters, and those that set the direction of writing.
-    const UNSEEN: [RangeInclusive<char>; 5] = [
-        '\u{ad}'..='\u{ad}',
-        '\u{200b}'..='\u{200f}',
-        '\u{2028}'..='\u{202e}',
-        '\u{2060}'..='\u{206f}',
-        '\u{feff}'..='\u{feff}',
-    ];
-    character.is_control() || UNSEEN.iter().any(|range| range.contains(&character))
 }
 
 /// What a client proves itself with, in each form in which it is sent or can be repeated: HTTP Basic of the id and the

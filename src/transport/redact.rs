@@ -5,11 +5,24 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::{HeaderMap, HeaderValue};
 use serde_json::Value;
 use std::borrow::Cow;
+use std::ops::RangeInclusive;
 
 /// Anything shorter is no secret, and would be found in innocent words.
 const SHORTEST_SECRET: usize = 8;
 
 const REDACTED: &str = "[redacted]";
+
+pub(crate) fn is_unseen(character: char) -> bool {
+    // The soft hyphen, zero-width characters, and those that set the direction of writing.
+    const UNSEEN: [RangeInclusive<char>; 5] = [
+        '\u{ad}'..='\u{ad}',
+        '\u{200b}'..='\u{200f}',
+        '\u{2028}'..='\u{202e}',
+        '\u{2060}'..='\u{206f}',
+        '\u{feff}'..='\u{feff}',
+    ];
+    character.is_control() || UNSEEN.iter().any(|range| range.contains(&character))
+}
 
 /// The forms in which a secret can come back.
 pub(crate) struct Redactor {
@@ -38,10 +51,10 @@ impl Redactor {
         Self { secrets: all }
     }
 
-    /// The text without the secret. Control characters could stand between its parts, and go before it is looked for.
+    /// The text without the secret. Unseen characters could stand between its parts, and go before it is looked for.
     pub(crate) fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        let mut clean = if text.contains(char::is_control) {
-            Cow::Owned(text.replace(char::is_control, ""))
+        let mut clean = if text.contains(is_unseen) {
+            Cow::Owned(text.replace(is_unseen, ""))
         } else {
             Cow::Borrowed(text)
         };
@@ -117,6 +130,7 @@ mod tests {
             ("Bearer canary-1234", "you sent canary-1234", "you sent [redacted]"),
             ("canary-1234", "CANARY-1234 and canary-1234", "[redacted] and [redacted]"),
             ("canary-1234", "cana\u{0}ry-\n1234", "[redacted]"),
+            ("canary-1234", "cana\u{200b}ry-1234", "[redacted]"),
             ("can+ary/1234", "token=can%2Bary%2F1234&x", "token=[redacted]&x"),
             ("a=canary-1234; b=x", "cookie canary-1234", "cookie [redacted]"),
             ("a=canary-1234; b=x", "a=canary-1234", "[redacted]"),
