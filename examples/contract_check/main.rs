@@ -39,10 +39,11 @@ pub use report::Report;
 
 use ids::Binding;
 use kaiwa::sandbox::{Sandbox, Service, tascha as tascha_sandbox};
-use kaiwa::{chatwork, lancers, tascha};
+use kaiwa::{RetryPolicy, chatwork, lancers, tascha};
 use std::env;
 use std::error::Error;
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// A service's name, and the variables with its credential and its base URL.
 const SERVICES: [(&str, Service, &str, &str); 3] = [
@@ -135,17 +136,19 @@ fn played(service: Service, sandbox: &Sandbox) -> Client {
 }
 
 fn client(service: Service, secret: String, base: Option<&String>) -> Result<Client, kaiwa::Error> {
+    // Somebody is waiting for the report: what is away for a second is away.
+    let retry = RetryPolicy::new().connect_for(Duration::from_secs(1));
     Ok(match service {
         Service::Chatwork => {
-            let builder = chatwork::Client::builder().api_token(secret);
+            let builder = chatwork::Client::builder().api_token(secret).retry(retry);
             Client::Chatwork(base.into_iter().fold(builder, |builder, base| builder.base_url(base)).build()?)
         }
         Service::Tascha => {
-            let builder = tascha::Client::builder().api_key(secret);
+            let builder = tascha::Client::builder().api_key(secret).retry(retry);
             Client::Tascha(base.into_iter().fold(builder, |builder, base| builder.base_url(base)).build()?)
         }
         Service::Lancers => {
-            let builder = lancers::Client::builder().cookie(secret);
+            let builder = lancers::Client::builder().cookie(secret).retry(retry);
             Client::Lancers(base.into_iter().fold(builder, |builder, base| builder.base_url(base)).build()?)
         }
     })
