@@ -82,7 +82,7 @@ impl Redactor {
 
     /// Takes the secret out of the headers that errors show.
     pub(crate) fn headers(&self, headers: &mut HeaderMap) {
-        for value in headers.get_mut("x-request-id").into_iter() {
+        if let Some(value) = headers.get_mut("x-request-id") {
             let shown = value.to_str().map(|text| self.text(text)).unwrap_or_default();
             if value.as_bytes() != shown.as_bytes() {
                 *value = HeaderValue::from_str(&shown).unwrap_or_else(|_| HeaderValue::from_static(REDACTED));
