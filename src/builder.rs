@@ -1,55 +1,20 @@
 //! Building a client.
 
-use crate::error::{Error, ServiceError};
-use crate::transport::answer::ErrorBodies;
+use crate::client::{Client, Service};
+use crate::clock::{Clock, SystemClock};
+use crate::error::Error;
+use crate::transport::Transport;
 use crate::transport::auth::{Credential, check_url};
-use crate::transport::clock::{Clock, SystemClock};
 use crate::transport::http_client::HttpSettings;
 use crate::transport::pace::Pace;
 use crate::transport::retry::{RetryBudget, RetryPolicy};
-use crate::transport::{Settings, Transport};
-use jiff::tz::TimeZone;
+use crate::transport::settings::Settings;
 use secrecy::SecretString;
 use std::env::VarError;
 use std::fmt;
-use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
-
-/// One of the services that a client can be built for. Sealed: the services are those of this crate.
-pub trait Service: sealed::Sealed {
-    /// The service's client.
-    type Client;
-}
-
-pub(crate) mod sealed {
-    use super::{Arc, ServiceError, Transport};
-
-    /// What a service differs in, as far as the builder and the transport are concerned.
-    pub trait Sealed: Sized {
-        const NAME: &'static str;
-        const BASE_URL: &'static str;
-        /// The environment variable that `from_env` reads.
-        const VARIABLE: &'static str;
-        /// The one for another base URL.
-        const BASE_URL_VARIABLE: &'static str;
-        /// Whether a client without a credential makes sense.
-        const CREDENTIAL_OPTIONAL: bool;
-        /// Whether the service takes over request ids.
-        const REQUEST_IDS: bool;
-        /// Whether the service takes forms: a write without parameters has their content type, too.
-        const FORMS: bool;
-        /// What an error body of the service says, field by field: one that is not as expected spoils no other.
-        fn error_body(body: &serde_json::Value) -> ServiceError;
-        /// Whether a body has all that makes an error of the service: it can come with the status of a success.
-        /// `identified`: it has a field that the operation's answer is known by.
-        fn is_error(body: &serde_json::Value, identified: bool) -> bool;
-        fn client(transport: Arc<Transport>) -> <Self as super::Service>::Client
-        where
-            Self: super::Service;
-    }
-}
 
 /// Settings of a client that is being built.
 ///
@@ -64,7 +29,7 @@ pub(crate) mod sealed {
 /// | [`idle_timeout`](Self::idle_timeout) | 45 s |
 /// | [`fresh_connections`](Self::fresh_connections) | off |
 #[must_use = "a builder does nothing until `build` is called"]
-pub struct ClientBuilder<S> {
+pub struct ClientBuilder<S: Service> {
     credential: Option<Result<Credential, Error>>,
     base_url: String,
     http: Option<reqwest::ClientBuilder>,
@@ -79,16 +44,16 @@ pub struct ClientBuilder<S> {
     idle_timeout: Duration,
     fresh_connections: bool,
     clock: Arc<dyn Clock>,
-    zone: Option<TimeZone>,
     key_generator: Arc<dyn Fn() -> String + Send + Sync>,
-    service: PhantomData<fn() -> S>,
+    /// What the service's own settings make.
+    pub(crate) state: S::State,
 }
 
 impl<S: Service> ClientBuilder<S> {
     pub(crate) fn new() -> Self {
         Self {
             credential: None,
-            base_url: S::BASE_URL.to_owned(),
+            base_url: S::PROFILE.base_url.to_owned(),
             http: None,
             user_agent: None,
             timeout: Some(Duration::from_secs(150)),
@@ -101,9 +66,8 @@ impl<S: Service> ClientBuilder<S> {
             idle_timeout: Duration::from_secs(45),
             fresh_connections: false,
             clock: Arc::new(SystemClock),
-            zone: None,
             key_generator: Arc::new(|| format!("kaiwa-{}", uuid::Uuid::new_v4())),
-            service: PhantomData,
+            state: S::State::default(),
         }
     }
 
@@ -125,7 +89,7 @@ impl<S: Service> ClientBuilder<S> {
                 Err(Error::config(format!("the environment variable {name} is not valid Unicode")))
             }
         };
-        let (name, service) = (S::VARIABLE, S::NAME);
+        let (name, service) = (S::PROFILE.variable, S::PROFILE.name);
         let Some(secret) = read(name)? else {
             let problem =
                 format!("the environment variable {name} is not set; set it to your {service} credential");
@@ -136,7 +100,7 @@ impl<S: Service> ClientBuilder<S> {
             Error::config(format!("in the environment variable {name}, {}", error.kind()))
         })?;
         let builder = Self::new().with_credential(Ok(credential));
-        let name = S::BASE_URL_VARIABLE;
+        let name = S::PROFILE.base_url_variable;
         match read(name)? {
             Some(url) => {
                 let what = format!("the base URL in the environment variable {name}");
@@ -149,12 +113,6 @@ impl<S: Service> ClientBuilder<S> {
 
     pub(crate) fn with_credential(mut self, credential: Result<Credential, Error>) -> Self {
         self.credential = Some(credential);
-        self
-    }
-
-    #[cfg(feature = "lancers")]
-    pub(crate) fn zone(mut self, zone: TimeZone) -> Self {
-        self.zone = Some(zone);
         self
     }
 
@@ -266,10 +224,10 @@ impl<S: Service> ClientBuilder<S> {
     /// cannot stand in a header, if the base URL is not `https` (or `http` on loopback), or if TLS cannot be set up.
     pub fn build(self) -> Result<S::Client, Error> {
         let credential = self.credential.transpose()?;
-        if credential.is_none() && !S::CREDENTIAL_OPTIONAL {
+        if credential.is_none() && !S::PROFILE.credential_optional {
             let problem = format!(
                 "no credential was given; set one on the builder, or {} and use `from_env`",
-                S::VARIABLE
+                S::PROFILE.variable
             );
             return Err(Error::config(problem));
         }
@@ -283,7 +241,8 @@ impl<S: Service> ClientBuilder<S> {
         };
         let connect_timeout = http.connect_timeout();
         let http = http.clients(self.http, self.fresh_connections)?;
-        Ok(S::client(Transport::new(Settings {
+        let transport = Transport::new(Settings {
+            profile: S::PROFILE,
             http,
             base_text: base.as_str().trim_end_matches('/').to_owned(),
             base,
@@ -296,12 +255,9 @@ impl<S: Service> ClientBuilder<S> {
             attempt_timeout: self.attempt_timeout,
             connect_timeout,
             max_body: self.max_body,
-            zone: self.zone,
-            request_ids: S::REQUEST_IDS,
-            forms: S::FORMS,
             key_generator: self.key_generator,
-            errors: ErrorBodies { read: S::error_body, is_error: S::is_error },
-        })))
+        });
+        Ok(Client::new(transport, self.state).into())
     }
 }
 
@@ -329,7 +285,7 @@ fn parse_base_url(what: &str, url: &str) -> Result<Url, Error> {
 impl<S: Service> fmt::Debug for ClientBuilder<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientBuilder")
-            .field("service", &S::NAME)
+            .field("service", &S::PROFILE.name)
             .field("base_url", &shown(&self.base_url))
             .finish_non_exhaustive()
     }

@@ -113,17 +113,31 @@ struct Readmes;
 #[cfg(feature = "__service")]
 mod builder;
 #[cfg(feature = "__service")]
-mod error;
+mod call;
 #[cfg(feature = "__service")]
-mod fnv;
+mod client;
+#[cfg(feature = "__service")]
+mod clock;
+#[cfg(feature = "__service")]
+mod digest;
+#[cfg(feature = "__service")]
+mod error;
 #[cfg(feature = "__service")]
 mod generated;
 #[cfg(feature = "__service")]
+mod input;
+#[cfg(feature = "__service")]
 mod limits;
+#[cfg(feature = "__service")]
+mod operation;
 #[cfg(feature = "__service")]
 mod page;
 #[cfg(feature = "__service")]
+mod profile;
+#[cfg(feature = "__service")]
 mod progress;
+#[cfg(feature = "__service")]
+mod raw;
 #[cfg(feature = "__service")]
 mod request;
 #[cfg(feature = "__service")]
@@ -151,17 +165,19 @@ pub mod webhook;
 
 #[cfg(feature = "__service")]
 pub use crate::{
-    builder::{ClientBuilder, Service},
+    builder::ClientBuilder,
+    client::{Client, Service},
+    clock::{Clock, SystemClock, VirtualClock},
     error::{Conflict, Error, ErrorKind, Outcome, Resend},
+    input::InvalidInput,
     limits::{RateLimit, Units},
+    operation::{AnswerShape, Operation, Safety},
     page::{Checkpoint, Items, Lenient, LenientList, List, Paged, Pages, Rejected, UpTo},
     progress::Progress,
-    request::{Endpoint, Raw, Request},
+    raw::Raw,
+    request::{Endpoint, Request},
     response::Response,
     transport::auth::{BearerToken, TokenSource},
-    transport::check::InvalidInput,
-    transport::clock::{Clock, SystemClock, VirtualClock},
-    transport::operation::{AnswerShape, Operation, Safety},
     transport::pace::{Budget, BudgetStore, Pace, Settlement},
     transport::retry::{RetryBudget, RetryPolicy},
     upload::Upload,

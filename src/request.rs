@@ -1,29 +1,32 @@
 //! A call before it is sent.
 
+use crate::call::CallInfo;
+use crate::client::{Client, Service};
 use crate::error::Error;
+use crate::input::InvalidInput;
+use crate::operation::{Operation, Safety};
 use crate::response::Response;
-use crate::transport::check::InvalidInput;
-use crate::transport::operation::{Operation, Safety};
 use crate::transport::retry::RetryPolicy;
-use crate::transport::{Options, Payload, Plan, Transport};
-use crate::wire::{self, DecodeFailure};
+use crate::transport::settings::Options;
+use crate::transport::{Encoder, Payload};
+use crate::wire::DecodeFailure;
 use futures::future::BoxFuture;
-use reqwest::Method;
 use reqwest::header::{HeaderName, HeaderValue};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use std::borrow::Cow;
 use std::fmt;
-use std::future::IntoFuture;
-use std::sync::Arc;
+use std::future::{Future, IntoFuture};
 use std::time::Duration;
 
-/// What can be requested: an operation with its parameters.
+/// What can be requested: an operation of a service, with its parameters.
 ///
-/// Implemented by the types in each service's `operations`, and by [`Raw`]. It is sealed: the transport and the
+/// Implemented by the types in each service's `operations`, and by [`Raw`](crate::Raw). It is sealed: the transport and the
 /// specifications grow together.
-pub trait Endpoint: fmt::Debug + Send + Sync + 'static {
+pub trait Endpoint: fmt::Debug + Send + Sync + Sized + 'static {
+    /// The service that has the operation.
+    type Service: Service;
+
     /// What the service answers with.
-    type Output: DeserializeOwned + Send + 'static;
+    type Output: Send + 'static;
 
     /// What the specification says of the operation.
     fn operation(&self) -> &'static Operation;
@@ -42,19 +45,26 @@ pub trait Endpoint: fmt::Debug + Send + Sync + 'static {
     fn check(&self) -> Result<(), InvalidInput>;
 
     #[doc(hidden)]
-    fn encode(&self, transport: &Transport) -> Result<Payload, InvalidInput>;
+    fn encode(&self, to: &Encoder<'_>) -> Result<Payload, InvalidInput>;
 
-    /// The names of the members that are times without an offset, in the answer or anywhere inside.
+    /// The body with what only the client can read made plain: wall-clock times of its zone.
     #[doc(hidden)]
-    fn local_times(&self) -> &'static [&'static str] {
-        &[]
+    fn localize<'a>(&self, body: &'a [u8], state: &State<Self>) -> Cow<'a, [u8]> {
+        let _ = state;
+        Cow::Borrowed(body)
     }
 
     #[doc(hidden)]
-    fn decode(&self, body: &[u8]) -> Result<Self::Output, DecodeFailure> {
-        wire::decode(body)
+    fn decode(&self, body: &[u8]) -> Result<Self::Output, DecodeFailure>;
+
+    #[doc(hidden)]
+    fn send(request: Request<Self>) -> impl Future<Output = Result<Response<Self::Output>, Error>> + Send {
+        request.call()
     }
 }
+
+/// What the clients of an endpoint's service share.
+pub(crate) type State<E> = <<E as Endpoint>::Service as Service>::State;
 
 /// A call that is not sent until it is awaited.
 ///
@@ -64,15 +74,15 @@ pub trait Endpoint: fmt::Debug + Send + Sync + 'static {
 ///
 /// Setters named as in the API set its optional parameters; those that start with `with_` are options of the call.
 #[must_use = "nothing is sent until the request is awaited, or its `send` is"]
-pub struct Request<E> {
+pub struct Request<E: Endpoint> {
     pub(crate) endpoint: E,
-    pub(crate) transport: Arc<Transport>,
+    pub(crate) client: Client<E::Service>,
     pub(crate) options: Options,
 }
 
-impl<E> Request<E> {
-    pub(crate) fn new(transport: &Arc<Transport>, endpoint: E) -> Self {
-        Self { endpoint, transport: Arc::clone(transport), options: Options::default() }
+impl<E: Endpoint> Request<E> {
+    pub(crate) fn new(client: &Client<E::Service>, endpoint: E) -> Self {
+        Self { endpoint, client: client.clone(), options: Options::default() }
     }
 
     /// The time for the whole call, with all its waits and attempts, instead of the client's.
@@ -118,11 +128,6 @@ impl<E> Request<E> {
         }
         self
     }
-
-    #[cfg(feature = "lancers")]
-    pub(crate) fn local_time(&self, time: jiff::Timestamp) -> String {
-        wire::format_local_time(time, self.transport.zone())
-    }
 }
 
 /// A header that a caller may set.
@@ -152,17 +157,47 @@ impl<E: Endpoint> Request<E> {
     /// # Errors
     ///
     /// [`Error::outcome`] says what became of the request.
-    pub async fn send(self) -> Result<Response<E::Output>, Error> {
-        let Self { endpoint, transport, options } = self;
-        let plan = Plan::of(&endpoint);
-        endpoint.check().map_err(|invalid| plan.refused(invalid))?;
+    pub fn send(self) -> impl Future<Output = Result<Response<E::Output>, Error>> + Send {
+        E::send(self)
+    }
+
+    /// The call itself: checked, encoded, sent, decoded.
+    pub(crate) async fn call(self) -> Result<Response<E::Output>, Error> {
+        self.endpoint.check().map_err(|invalid| self.refused(invalid))?;
+        let info = self.info();
+        let Self { endpoint, client, options } = self;
         let mut value = None;
         let mut decode = |body: &[u8]| {
-            value = Some(endpoint.decode(&transport.absolute_times(&endpoint, body))?);
+            value = Some(endpoint.decode(&endpoint.localize(body, client.state()))?);
             Ok(())
         };
-        let received = transport.call(&plan, options, &|| endpoint.encode(&transport), &mut decode).await?;
-        Ok(Response::new(value.expect("a call succeeds once its answer is decoded"), received))
+        let answered = client.transport().call(info, options, &|to| endpoint.encode(to), &mut decode).await?;
+        let value = value.expect("a call succeeds once its answer is decoded");
+        Ok(answered.map(|()| value))
+    }
+
+    pub(crate) fn info(&self) -> CallInfo {
+        let info = CallInfo::new(self.endpoint.operation(), self.endpoint.safety());
+        CallInfo { room: self.endpoint.room(), ..info }
+    }
+
+    pub(crate) fn refused(&self, invalid: InvalidInput) -> Error {
+        Error::from(invalid).with_call(self.info(), 0)
+    }
+
+    /// The same call with another endpoint of the service.
+    pub(crate) fn with_endpoint<F>(self, convert: impl FnOnce(E) -> F) -> Request<F>
+    where
+        F: Endpoint<Service = E::Service>,
+    {
+        let Self { endpoint, client, options } = self;
+        Request { endpoint: convert(endpoint), client, options }
+    }
+}
+
+impl<S: Service> Client<S> {
+    pub(crate) fn call<E: Endpoint<Service = S>>(&self, endpoint: E) -> Request<E> {
+        Request::new(self, endpoint)
     }
 }
 
@@ -175,154 +210,14 @@ impl<E: Endpoint> IntoFuture for Request<E> {
     }
 }
 
-impl<E: Clone> Clone for Request<E> {
+impl<E: Endpoint + Clone> Clone for Request<E> {
     fn clone(&self) -> Self {
-        Self {
-            endpoint: self.endpoint.clone(),
-            transport: Arc::clone(&self.transport),
-            options: self.options.clone(),
-        }
+        Self { endpoint: self.endpoint.clone(), client: self.client.clone(), options: self.options.clone() }
     }
 }
 
-impl<E: fmt::Debug> fmt::Debug for Request<E> {
+impl<E: Endpoint> fmt::Debug for Request<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Request").field("endpoint", &self.endpoint).finish_non_exhaustive()
-    }
-}
-
-/// A request to any path: the way round one that the service has changed.
-///
-/// It has the client's credential, the account's window and the retries; the limit of posts per room and TAS-CHA's
-/// units are not counted for it. A `GET` is taken to be safe and everything else not to be
-/// repeatable, unless [`safety`](Request::safety) says otherwise. The answer is any JSON, or `Null` for an empty
-/// body; [`Response::json`] decodes it further.
-#[derive(Clone)]
-pub struct Raw {
-    path: String,
-    query: Vec<(String, String)>,
-    body: RawBody,
-    operation: &'static Operation,
-    safety: Safety,
-}
-
-#[derive(Clone)]
-enum RawBody {
-    Empty,
-    Form(Vec<(String, String)>),
-    Json(Result<bytes::Bytes, String>),
-}
-
-impl Raw {
-    pub(crate) fn new(method: Method, path: String) -> Self {
-        let operation = raw_operation(&method);
-        Self { path, query: Vec::new(), body: RawBody::Empty, operation, safety: operation.safety }
-    }
-}
-
-/// The parameters may hold what people wrote, so only method and path are shown.
-impl fmt::Debug for Raw {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = self.path.split('?').next().unwrap_or_default();
-        f.debug_struct("Raw")
-            .field("method", &self.operation.method)
-            .field("path", &path)
-            .finish_non_exhaustive()
-    }
-}
-
-/// The table entry of raw requests with a method. Their path stays out of spans and errors: it can hold ids.
-fn raw_operation(method: &Method) -> &'static Operation {
-    macro_rules! entries {
-        ($($name:ident $safety:ident),*) => {
-            match method.as_str() {
-                $(stringify!($name) => {
-                    static ENTRY: Operation = raw_entry(Method::$name, Safety::$safety);
-                    &ENTRY
-                })*
-                _ => {
-                    static ENTRY: Operation = raw_entry(Method::TRACE, Safety::Unsafe);
-                    &ENTRY
-                }
-            }
-        };
-    }
-    entries!(GET Safe, HEAD Safe, OPTIONS Safe, POST Unsafe, PUT Unsafe, PATCH Unsafe, DELETE Unsafe)
-}
-
-const fn raw_entry(method: Method, safety: Safety) -> Operation {
-    Operation::unspecified("raw", method, "(a path of your own)", safety)
-}
-
-impl Request<Raw> {
-    /// Adds a query parameter.
-    pub fn query(mut self, name: impl Into<String>, value: impl ToString) -> Self {
-        self.endpoint.query.push((name.into(), value.to_string()));
-        self
-    }
-
-    /// Adds a field to the form body, which replaces a JSON body.
-    pub fn form(mut self, name: impl Into<String>, value: impl ToString) -> Self {
-        let field = (name.into(), value.to_string());
-        match &mut self.endpoint.body {
-            RawBody::Form(fields) => fields.push(field),
-            body => *body = RawBody::Form(vec![field]),
-        }
-        self
-    }
-
-    /// Sets a JSON body. One that does not serialise fails the call before anything is sent.
-    pub fn json_body(mut self, body: &impl Serialize) -> Self {
-        let bytes = serde_json::to_vec(body).map(Into::into).map_err(|error| error.to_string());
-        self.endpoint.body = RawBody::Json(bytes);
-        self
-    }
-
-    /// Says what may be repeated: a request that is not [`Safety::Unsafe`] is sent again after a failure that leaves
-    /// its effect unknown, and a [`Safety::Keyed`] one carries an idempotency key.
-    pub fn safety(mut self, safety: Safety) -> Self {
-        self.endpoint.safety = safety;
-        self
-    }
-}
-
-impl Endpoint for Raw {
-    type Output = serde_json::Value;
-
-    fn operation(&self) -> &'static Operation {
-        self.operation
-    }
-
-    fn safety(&self) -> Safety {
-        self.safety
-    }
-
-    fn check(&self) -> Result<(), InvalidInput> {
-        if self.operation.method == Method::TRACE {
-            return Err(InvalidInput::new(
-                "method",
-                "is not one of GET, HEAD, OPTIONS, POST, PUT, PATCH, DELETE",
-            ));
-        }
-        if let RawBody::Json(Err(problem)) = &self.body {
-            return Err(InvalidInput::new("json_body", format!("does not serialise: {problem}")));
-        }
-        Ok(())
-    }
-
-    fn encode(&self, transport: &Transport) -> Result<Payload, InvalidInput> {
-        let mut url = transport.url(&self.path)?;
-        if !self.query.is_empty() {
-            url.query_pairs_mut().extend_pairs(&self.query);
-        }
-        let request = transport.http().request(self.operation.method.clone(), url);
-        let request = match &self.body {
-            RawBody::Form(fields) => request.form(fields),
-            RawBody::Json(Ok(body)) => {
-                request.header(reqwest::header::CONTENT_TYPE, "application/json").body(body.clone())
-            }
-            RawBody::Json(Err(_)) | RawBody::Empty => request,
-        };
-        Payload::replayable(request)
     }
 }

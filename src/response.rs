@@ -1,6 +1,7 @@
 //! The answer to a call: the value, and what came with it.
 
-use crate::error::{Answer, Call, Error, ErrorKind, Outcome};
+use crate::call::{CallInfo, HttpAnswer};
+use crate::error::{Error, ErrorKind, Outcome};
 use crate::limits::RateLimit;
 use bytes::Bytes;
 use reqwest::StatusCode;
@@ -12,48 +13,25 @@ use std::ops::{Deref, DerefMut};
 /// A value that a service answered with. It dereferences to the value, and iterates over a list's items.
 pub struct Response<T> {
     value: T,
-    received: Received,
-}
-
-/// What came with the value.
-pub(crate) struct Received {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Bytes,
-    pub(crate) rate_limit: Option<RateLimit>,
-    pub(crate) attempts: u32,
-    pub(crate) call: Call,
-}
-
-impl Received {
-    /// An answer that was accepted, before the call adds what it knows of itself.
-    pub(crate) fn new(status: StatusCode, answer: Answer) -> Self {
-        let Answer { headers, body, rate_limit, .. } = answer;
-        Self { status, headers, body, rate_limit, attempts: 0, call: Call::default() }
-    }
-
-    /// Adds what the answer said to the error that it led to.
-    pub(crate) fn explain(self, error: Error) -> Error {
-        let Self { status, headers, body, rate_limit, attempts, call } = self;
-        let answer = Answer { status: Some(status), headers, body, rate_limit, ..Answer::default() };
-        error.with_answer(answer).with_call(call, attempts)
-    }
+    answer: HttpAnswer,
+    call: CallInfo,
+    attempts: u32,
 }
 
 impl<T> Response<T> {
-    pub(crate) fn new(value: T, received: Received) -> Self {
-        Self { value, received }
+    pub(crate) fn new(value: T, answer: HttpAnswer, call: CallInfo, attempts: u32) -> Self {
+        Self { value, answer, call, attempts }
     }
 
     /// Adds what this answer said to an error that it led to.
     #[cfg(feature = "chatwork")]
     pub(crate) fn explain(self, error: Error) -> Error {
-        self.received.explain(error)
+        error.with_answer(self.answer).with_call(self.call, self.attempts)
     }
 
     #[cfg(feature = "chatwork")]
     pub(crate) fn with_attempts(mut self, attempts: u32) -> Self {
-        self.received.attempts = attempts;
+        self.attempts = attempts;
         self
     }
 
@@ -64,39 +42,38 @@ impl<T> Response<T> {
 
     /// The status, always a success.
     pub fn status(&self) -> StatusCode {
-        self.received.status
+        self.answer.status.unwrap_or_default()
     }
 
     /// The headers.
     pub fn headers(&self) -> &HeaderMap {
-        &self.received.headers
+        &self.answer.headers
     }
 
     /// The id of the request, to be quoted in questions to the service's support: the service's, or else the one that was
     /// sent. Chatwork and Lancers give none.
     pub fn request_id(&self) -> Option<&str> {
-        let header = self.received.headers.get("x-request-id").and_then(|value| value.to_str().ok());
-        header.or(self.received.call.request_id.as_deref())
+        self.answer.request_id().or(self.call.request_id.as_deref())
     }
 
     /// What the service said of its limits; `None` if it said nothing.
     pub fn rate_limit(&self) -> Option<&RateLimit> {
-        self.received.rate_limit.as_ref()
+        self.answer.rate_limit.as_ref()
     }
 
     /// How many times the request was sent until this answer came.
     pub fn attempts(&self) -> u32 {
-        self.received.attempts
+        self.attempts
     }
 
     /// The idempotency key that the request carried, if it carries one.
     pub fn idempotency_key(&self) -> Option<&str> {
-        self.received.call.idempotency_key.as_deref()
+        self.call.idempotency_key.as_deref()
     }
 
     /// The body as it came.
     pub fn body(&self) -> &Bytes {
-        &self.received.body
+        &self.answer.body
     }
 
     /// Decodes the body in another shape, such as one with fields that this version does not know.
@@ -105,24 +82,18 @@ impl<T> Response<T> {
     ///
     /// With the JSON path of what does not fit. The request itself has succeeded.
     pub fn json<U: DeserializeOwned>(&self) -> Result<U, Error> {
-        crate::wire::decode(&self.received.body).map_err(|failure| {
-            let Received { status, headers, body, rate_limit, attempts, call } = &self.received;
-            let answer = Answer {
-                status: Some(*status),
-                headers: headers.clone(),
-                body: body.clone(),
-                rate_limit: rate_limit.clone(),
-                ..Answer::default()
-            };
-            Error::new(ErrorKind::Decode { path: failure.path, problem: failure.problem }, Outcome::Applied)
-                .with_answer(answer)
-                .with_call(call.clone(), *attempts)
+        crate::wire::decode(&self.answer.body).map_err(|failure| {
+            let kind = ErrorKind::Decode { path: failure.path, problem: failure.problem };
+            Error::new(kind, Outcome::Applied)
+                .with_answer(self.answer.clone())
+                .with_call(self.call.clone(), self.attempts)
         })
     }
 
     /// The same answer with another value.
     pub fn map<U>(self, convert: impl FnOnce(T) -> U) -> Response<U> {
-        Response { value: convert(self.value), received: self.received }
+        let Self { value, answer, call, attempts } = self;
+        Response { value: convert(value), answer, call, attempts }
     }
 }
 
@@ -166,9 +137,9 @@ impl<T: fmt::Debug> fmt::Debug for Response<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Response")
             .field("value", &self.value)
-            .field("status", &self.received.status)
-            .field("rate_limit", &self.received.rate_limit)
-            .field("attempts", &self.received.attempts)
+            .field("status", &self.status())
+            .field("rate_limit", &self.answer.rate_limit)
+            .field("attempts", &self.attempts)
             .finish_non_exhaustive()
     }
 }

@@ -1,8 +1,8 @@
 //! Files to upload.
 
 use crate::error::{Error, ErrorKind, Outcome};
+use crate::input::InvalidInput;
 use crate::progress::{Progress, Watcher};
-use crate::transport::check::InvalidInput;
 use bytes::Bytes;
 use futures::future;
 use futures::stream::{self, BoxStream};

@@ -21,7 +21,7 @@ assert_impl_all!(kaiwa::Upload: Clone, Debug, Send, Sync, Unpin);
 assert_impl_all!(kaiwa::Progress: Copy, Debug, Eq, Hash, Send, Sync);
 assert_impl_all!(chatwork::Download: Clone, Debug, Send, Sync, Unpin);
 assert_impl_all!(chatwork::FileStream: futures::Stream, Debug, Send, Unpin);
-assert_impl_all!(kaiwa::Request<kaiwa::Raw>: Clone, Debug, Send, Sync, IntoFuture);
+assert_impl_all!(kaiwa::Request<kaiwa::Raw<chatwork::Chatwork>>: Clone, Debug, Send, Sync, IntoFuture);
 assert_impl_all!(kaiwa::Response<Vec<chatwork::Room>>: Debug, Send, Sync, IntoIterator);
 assert_impl_all!(kaiwa::Items<tascha::operations::ListRooms>: futures::Stream, Debug, Send, Unpin);
 assert_impl_all!(kaiwa::Pages<lancers::operations::ListUnread>: futures::Stream, Debug, Send, Unpin);

@@ -62,11 +62,11 @@ impl Client {
 
     /// The only way in which anything is sent. It is a raw request, so that the answer can be looked at before the library
     /// makes something of it; limits and retries are those of the client.
-    fn get(&self, path: &str) -> Request<Raw> {
+    async fn get(&self, path: &str, query: &[(String, String)]) -> Result<Answer, String> {
         match self {
-            Self::Chatwork(client) => client.request(Method::GET, path),
-            Self::Tascha(client) => client.request(Method::GET, path),
-            Self::Lancers(client) => client.request(Method::GET, path),
+            Self::Chatwork(client) => Answer::to(client.request(Method::GET, path), query).await,
+            Self::Tascha(client) => Answer::to(client.request(Method::GET, path), query).await,
+            Self::Lancers(client) => Answer::to(client.request(Method::GET, path), query).await,
         }
     }
 }
@@ -80,7 +80,11 @@ struct Answer {
 
 impl Answer {
     /// What was answered, or a word for why nothing was.
-    async fn to(request: Request<Raw>) -> Result<Self, String> {
+    async fn to<S: kaiwa::Service>(
+        request: Request<Raw<S>>,
+        query: &[(String, String)],
+    ) -> Result<Self, String> {
+        let request = query.iter().fold(request, |request, (name, value)| request.query(name, value));
         match request.await {
             Ok(response) => Ok(Self {
                 status: response.status().as_u16(),
@@ -259,10 +263,7 @@ impl Run<'_> {
         let mut best: Option<Verdict> = None;
         for binding in bindings {
             let path = operation.path(&binding);
-            let request = query
-                .iter()
-                .fold(self.client.get(&path), |request, (name, value)| request.query(name, value));
-            let verdict = match Answer::to(request).await {
+            let verdict = match self.client.get(&path, &query).await {
                 Ok(answer) => {
                     self.answered = true;
                     self.answer(operation, &binding, &path, &answer, &mut comparison).await?
@@ -341,7 +342,7 @@ impl Run<'_> {
     /// Tells a path that is not there from an id that is not.
     async fn not_found(&mut self, operation: &Operation<'_>, path: &str, answer: &Answer) -> Verdict {
         if self.nowhere.is_none() {
-            self.nowhere = Answer::to(self.client.get(NOWHERE)).await.ok();
+            self.nowhere = self.client.get(NOWHERE, &[]).await.ok();
         }
         let Some(nowhere) = &self.nowhere else {
             return Verdict::NotChecked("answered with 404".to_owned());

@@ -3,8 +3,6 @@
 use super::operations::{AcceptIncomingRequest, DeclineIncomingRequest, ListContacts, ListIncomingRequests};
 use super::{Client, RequestId};
 use crate::Request;
-use crate::transport::Transport;
-use std::sync::Arc;
 
 impl Client {
     /// My contacts.
@@ -19,25 +17,25 @@ impl Client {
 
     /// One such request, to be accepted or declined.
     pub fn incoming_request(&self, id: RequestId) -> IncomingRequestHandle {
-        IncomingRequestHandle { transport: Arc::clone(&self.transport), id }
+        IncomingRequestHandle { client: self.clone(), id }
     }
 }
 
 /// A request of somebody to become a contact.
 #[derive(Clone, Debug)]
 pub struct IncomingRequestHandle {
-    transport: Arc<Transport>,
+    client: Client,
     id: RequestId,
 }
 
 impl IncomingRequestHandle {
     /// Accepts it; the answer is the new contact, with the room of the two.
     pub fn accept(&self) -> Request<AcceptIncomingRequest> {
-        Request::new(&self.transport, AcceptIncomingRequest::new(self.id))
+        self.client.call(AcceptIncomingRequest::new(self.id))
     }
 
     /// Declines it.
     pub fn decline(&self) -> Request<DeclineIncomingRequest> {
-        Request::new(&self.transport, DeclineIncomingRequest::new(self.id))
+        self.client.call(DeclineIncomingRequest::new(self.id))
     }
 }

@@ -1,9 +1,10 @@
 //! Files of a room.
 
 use super::operations::{GetFile, ListFiles};
-use super::{FileId, FileRef, RoomHandle, RoomId, bounds, table};
-use crate::transport::check::{self, InvalidInput};
-use crate::transport::{Payload, Transport};
+use super::{Chatwork, FileId, FileRef, RoomHandle, RoomId, bounds, table};
+use crate::input::{self, InvalidInput};
+use crate::transport::{Encoder, Payload};
+use crate::wire::{self, DecodeFailure};
 use crate::{Endpoint, Operation, Request, Upload};
 use reqwest::multipart::Form;
 
@@ -58,6 +59,7 @@ impl Request<UploadFile> {
 }
 
 impl Endpoint for UploadFile {
+    type Service = Chatwork;
     type Output = FileRef;
 
     fn operation(&self) -> &'static Operation {
@@ -65,18 +67,22 @@ impl Endpoint for UploadFile {
     }
 
     fn check(&self) -> Result<(), InvalidInput> {
-        check::positive("room_id", self.room_id.0)?;
+        input::positive("room_id", self.room_id.0)?;
         self.file.check("file", Some(bounds::UPLOAD_FILE_FILE))?;
         let (min, max) = bounds::UPLOAD_FILE_MESSAGE;
-        self.message.as_ref().map_or(Ok(()), |message| check::length("message", message, min, max))
+        self.message.as_ref().map_or(Ok(()), |message| input::length("message", message, min, max))
     }
 
-    fn encode(&self, transport: &Transport) -> Result<Payload, InvalidInput> {
+    fn decode(&self, body: &[u8]) -> Result<FileRef, DecodeFailure> {
+        wire::decode_object(body)
+    }
+
+    fn encode(&self, to: &Encoder<'_>) -> Result<Payload, InvalidInput> {
         let mut form = Form::new().part("file", self.file.part("file")?);
         if let Some(message) = &self.message {
             form = form.text("message", message.clone());
         }
-        let url = transport.url(&format!("/rooms/{}/files", self.room_id))?;
-        Payload::multipart(transport.http().post(url), form, vec![self.file.clone()])
+        let url = to.url(&format!("/rooms/{}/files", self.room_id))?;
+        Payload::multipart(to.http().post(url), form, vec![self.file.clone()])
     }
 }

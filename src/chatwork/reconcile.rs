@@ -13,25 +13,24 @@
 mod look;
 mod posted;
 
-pub(crate) use posted::Posted;
+pub(super) use posted::Posted;
 
 use super::operations::PostMessage;
-use super::{AccountId, MessageId};
-use crate::error::{Call, Error, ErrorKind, Outcome};
-use crate::request::Request;
+use super::{AccountId, Chatwork, MessageId};
+use crate::error::{Error, ErrorKind, Outcome};
+use crate::input::InvalidInput;
+use crate::operation::Operation;
+use crate::request::{Endpoint, Request};
 use crate::response::Response;
-use crate::transport::clock::Clock;
 use crate::transport::retry::{Retries, RetryPolicy, RetryScope};
+use crate::transport::settings::{Options, Settings};
 use crate::transport::timer::{Bound, within};
 use crate::transport::verdict::Repeat;
-use crate::transport::{Options, Settings, Transport};
-use crate::wire::Flag;
-use futures::future::BoxFuture;
-use look::Lookup;
+use crate::transport::{Encoder, Payload};
+use crate::wire::{DecodeFailure, Flag};
+use look::{Look, Lookup};
 use posted::Turn;
-use std::future::IntoFuture;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How to find out whether a message arrived whose post left that open.
 ///
@@ -154,8 +153,7 @@ impl Request<PostMessage> {
     /// As without it. The outcome stays [`Outcome::Unknown`] once any post of the call has left it open, even if later
     /// ones were refused: the looks are good enough to go on, and no proof.
     pub fn with_reconcile(self, reconcile: Reconcile) -> Request<ReconciledPost> {
-        let Self { endpoint: post, transport, options } = self;
-        Request { endpoint: ReconciledPost { post, reconcile }, transport, options }
+        self.with_endpoint(|post| ReconciledPost { post, reconcile })
     }
 }
 
@@ -165,49 +163,52 @@ impl Request<ReconciledPost> {
         self.endpoint.post.body.self_unread = Some(Flag(self_unread));
         self
     }
-
-    /// Posts the message, and looks for it if need be. The same as awaiting the request, with a future of its own type.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::outcome`] says what became of the message.
-    pub async fn send(self) -> Result<Response<ReconciledMessage>, Error> {
-        let Self { endpoint, transport, options } = self;
-        let settings = &transport.settings;
-        let began = settings.clock.now();
-        let timeout = options.timeout.or(settings.timeout);
-        let call = Reconciled {
-            transport: &transport,
-            endpoint: &endpoint,
-            options: &options,
-            began,
-            deadline: Bound::after(began, timeout),
-        };
-        call.run().await
-    }
 }
 
-impl IntoFuture for Request<ReconciledPost> {
-    type Output = Result<Response<ReconciledMessage>, Error>;
-    type IntoFuture = BoxFuture<'static, Self::Output>;
+impl Endpoint for ReconciledPost {
+    type Service = Chatwork;
+    type Output = ReconciledMessage;
 
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.send())
+    fn operation(&self) -> &'static Operation {
+        self.post.operation()
+    }
+
+    fn room(&self) -> Option<u64> {
+        self.post.room()
+    }
+
+    fn check(&self) -> Result<(), InvalidInput> {
+        self.post.check()
+    }
+
+    fn encode(&self, to: &Encoder<'_>) -> Result<Payload, InvalidInput> {
+        self.post.encode(to)
+    }
+
+    fn decode(&self, body: &[u8]) -> Result<ReconciledMessage, DecodeFailure> {
+        let message_id = self.post.decode(body)?.message_id;
+        Ok(ReconciledMessage { message_id, arrival: Arrival::Answered })
+    }
+
+    async fn send(request: Request<Self>) -> Result<Response<ReconciledMessage>, Error> {
+        let settings = request.client.transport().settings();
+        let began = settings.clock.now();
+        let deadline = Bound::after(began, request.options.timeout.or(settings.timeout));
+        let account = request.endpoint.reconcile.account;
+        let look = Look { client: &request.client, options: &request.options, account, began, deadline };
+        Reconciled { request: &request, look }.run().await
     }
 }
 
 /// One call under way.
 struct Reconciled<'a> {
-    transport: &'a Arc<Transport>,
-    endpoint: &'a ReconciledPost,
-    options: &'a Options,
-    began: Instant,
-    deadline: Option<Bound>,
+    request: &'a Request<ReconciledPost>,
+    look: Look<'a>,
 }
 
 impl Reconciled<'_> {
     async fn run(&self) -> Result<Response<ReconciledMessage>, Error> {
-        let policy = self.options.retry.as_ref().unwrap_or(&self.transport.settings.retry);
+        let policy = self.request.options.retry.as_ref().unwrap_or(&self.settings().retry);
         let turn = self.turn().await?;
         let mut posts = 0;
         let mut arrival = Arrival::Answered;
@@ -240,7 +241,7 @@ impl Reconciled<'_> {
                 }
                 Lookup::Missing
                     if outcome == Outcome::Unknown
-                        && self.endpoint.reconcile.again
+                        && self.request.endpoint.reconcile.again
                         && self.may_post_again(policy, posts) =>
                 {
                     arrival = Arrival::PostedAgain;
@@ -253,42 +254,43 @@ impl Reconciled<'_> {
     /// Waits for those who post the same text to the same room: as long as one of them is under way, a message with
     /// that text could be anybody's.
     async fn turn(&self) -> Result<Turn<'_>, Error> {
-        let PostMessage { room_id, body } = &self.endpoint.post;
-        let turn = self.transport.posted.turn(*room_id, &body.body);
-        within(self.clock(), self.deadline, turn).await.map_err(|timeout| {
-            let call = Call::new(&super::table::POST_MESSAGE, super::table::POST_MESSAGE.safety);
-            Error::new(ErrorKind::Timeout(timeout), Outcome::NotSent).with_call(call, 0)
+        let PostMessage { room_id, body } = &self.request.endpoint.post;
+        let turn = self.request.client.state().posted.turn(*room_id, &body.body);
+        within(&*self.settings().clock, self.look.deadline, turn).await.map_err(|timeout| {
+            Error::new(ErrorKind::Timeout(timeout), Outcome::NotSent).with_call(self.request.info(), 0)
         })
     }
 
     /// Whether policy, budget and time allow another post. The looks were the wait before it.
     fn may_post_again(&self, policy: &RetryPolicy, posts: u32) -> bool {
-        let Settings { retry_budget, clock, .. } = &self.transport.settings;
-        let scope = RetryScope { policy, budget: retry_budget, clock: &**clock, deadline: self.deadline };
-        let mut retries = Retries::begin(self.began);
+        let Settings { retry_budget, clock, .. } = self.settings();
+        let scope =
+            RetryScope { policy, budget: retry_budget, clock: &**clock, deadline: self.look.deadline };
+        let mut retries = Retries::begin(self.look.began);
         retries.attempts = posts;
         retries.next(scope, Repeat::Always, None).is_some()
     }
 
     async fn post(&self, policy: &RetryPolicy, posts: u32) -> Result<Response<super::MessageRef>, Error> {
         let options = Options {
-            timeout: self.left().or(self.options.timeout),
-            retry: Some(policy.rest(posts, self.elapsed())),
-            ..self.options.clone()
+            timeout: self.look.left().or(self.request.options.timeout),
+            retry: Some(policy.rest(posts, self.look.elapsed())),
+            ..self.request.options.clone()
         };
-        let (endpoint, transport) = (self.endpoint.post.clone(), Arc::clone(self.transport));
-        Request { endpoint, transport, options }.send().await
+        let request = self.request.clone().with_endpoint(|reconciled| reconciled.post);
+        Request { options, ..request }.send().await
     }
 
     async fn look_for_it(&self, turn: &Turn<'_>) -> Lookup {
-        let Reconcile { delay, looks, .. } = self.endpoint.reconcile;
+        let Reconcile { delay, looks, .. } = self.request.endpoint.reconcile;
+        let room = self.request.endpoint.post.room_id;
         let mut lookup = Lookup::Unsure;
         for _ in 0..looks {
-            if self.left().is_some_and(|left| left <= delay) {
+            if self.look.left().is_some_and(|left| left <= delay) {
                 return Lookup::Unsure;
             }
-            self.clock().sleep(delay).await;
-            lookup = self.look(turn).await;
+            self.settings().clock.sleep(delay).await;
+            lookup = self.look.at(room, turn).await;
             if matches!(lookup, Lookup::Found(_)) {
                 break;
             }
@@ -296,16 +298,7 @@ impl Reconciled<'_> {
         lookup
     }
 
-    fn clock(&self) -> &dyn Clock {
-        &*self.transport.settings.clock
-    }
-
-    fn elapsed(&self) -> Duration {
-        self.clock().now().saturating_duration_since(self.began)
-    }
-
-    /// What is left of the call's time; `None` if it may take as long as it needs.
-    fn left(&self) -> Option<Duration> {
-        self.deadline.map(|deadline| deadline.left(self.clock()))
+    fn settings(&self) -> &Settings {
+        self.request.client.transport().settings()
     }
 }

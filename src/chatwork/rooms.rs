@@ -1,12 +1,15 @@
 //! Rooms.
 
 use super::operations::{CreateRoom, DeleteRoom, GetRoom, ListRooms, UpdateRoom};
-use super::{AccountId, Client, RoomAction, RoomId};
-use crate::transport::Transport;
+use super::{AccountId, Chatwork, Client, RoomAction, RoomId};
 use crate::{Endpoint, Request};
-use std::sync::Arc;
 
 impl Client {
+    /// A room. Nothing is sent until something is done with it.
+    pub fn room(&self, id: RoomId) -> RoomHandle {
+        RoomHandle { client: self.clone(), id }
+    }
+
     /// The rooms I am in.
     pub fn rooms(&self) -> Request<ListRooms> {
         self.call(ListRooms::new())
@@ -25,7 +28,7 @@ impl Client {
 /// A room, by its id.
 #[derive(Clone, Debug)]
 pub struct RoomHandle {
-    pub(super) transport: Arc<Transport>,
+    pub(super) client: Client,
     pub(super) id: RoomId,
 }
 
@@ -55,7 +58,7 @@ impl RoomHandle {
         self.call(DeleteRoom::new(self.id, RoomAction::Delete))
     }
 
-    pub(super) fn call<E: Endpoint>(&self, endpoint: E) -> Request<E> {
-        Request::new(&self.transport, endpoint)
+    pub(super) fn call<E: Endpoint<Service = Chatwork>>(&self, endpoint: E) -> Request<E> {
+        self.client.call(endpoint)
     }
 }

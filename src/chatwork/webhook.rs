@@ -51,6 +51,7 @@
 
 #[cfg(feature = "axum")]
 mod axum;
+mod error;
 mod event;
 #[cfg(test)]
 mod tests;
@@ -58,8 +59,9 @@ mod verifier;
 
 #[cfg(feature = "axum")]
 pub use self::axum::{Rejection, Verified};
+pub use error::{MAX_BODY, VerifyError};
 pub use event::{Delivery, Event, MentionEvent, MessageEvent, OtherEvent};
-pub use verifier::{DEFAULT_TOLERANCE, InvalidToken, Verifier, VerifyError};
+pub use verifier::{DEFAULT_TOLERANCE, InvalidToken, Verifier};
 
 use std::borrow::Cow;
 
@@ -68,10 +70,6 @@ pub const SIGNATURE_HEADER: &str = "x-chatworkwebhooksignature";
 
 /// The query parameter that holds the same signature, percent-encoded.
 pub const SIGNATURE_PARAMETER: &str = "chatwork_webhook_signature";
-
-/// The longest body that is read, in bytes. The longest message, 65,535 characters that JSON escapes with twelve bytes
-/// each, fits.
-pub const MAX_BODY: usize = 1024 * 1024;
 
 /// The signature of a request: the value of [`SIGNATURE_HEADER`], or else what the query (the part of the address
 /// after `?`, as it came) has for [`SIGNATURE_PARAMETER`].

@@ -22,7 +22,15 @@ pub fn emit(spec: &Spec, client: &Client) -> TokenStream {
         .map(|operation| endpoint(spec, client, operation));
     let bounds = spec.operations.iter().filter(|operation| is_multipart(operation)).flat_map(part_bounds);
     let service = &spec.service;
+    let times = spec.local_times();
+    let local_times = (!times.is_empty()).then(|| {
+        quote! {
+            /// The names of the members that are times without an offset, in any answer.
+            pub(crate) const LOCAL_TIMES: &[&str] = &[#(#times),*];
+        }
+    });
     quote! {
+        #local_times
         pub use client::types::{#(#answers),*};
         #(#named)*
         #[doc = concat!("What ", #service, " offers: one [`crate::Operation`] for each operation of its specification.")]
@@ -157,7 +165,7 @@ impl Field<'_> {
                 (quote!(impl IntoIterator<Item = #name>), quote!(crate::wire::comma_list(#ident)))
             }
             Kind::UnixTime | Kind::DateTime => (quote!(::jiff::Timestamp), quote!(#ident)),
-            Kind::LocalTime => (quote!(::jiff::Timestamp), quote!(self.local_time(#ident))),
+            Kind::LocalTime => (quote!(::jiff::Timestamp), quote!(self.client.state().format(#ident))),
             Kind::Texts => (
                 quote!(impl IntoIterator<Item = impl Into<String>>),
                 quote!(#ident.into_iter().map(Into::into).collect()),
@@ -185,26 +193,26 @@ impl Field<'_> {
         let bounded = min.is_some() || max.is_some();
         let checks: Vec<TokenStream> = match &self.parameter.kind {
             Kind::TextId(id) if text(spec.schema(id), "pattern") == DIGITS_PATTERN => {
-                vec![quote!(check::digits(#name, value.as_str())?;)]
+                vec![quote!(input::digits(#name, value.as_str())?;)]
             }
             Kind::TextId(_) if self.parameter.place == Place::Path => {
                 let siblings = siblings();
-                vec![quote!(check::id(#name, value.as_str(), &[#(#siblings),*])?;)]
+                vec![quote!(input::id(#name, value.as_str(), &[#(#siblings),*])?;)]
             }
-            Kind::TextId(_) => vec![quote!(check::length(#name, value.as_str(), 1, i64::MAX)?;)],
-            Kind::IntegerId(_) => vec![quote!(check::positive(#name, value.0)?;)],
+            Kind::TextId(_) => vec![quote!(input::length(#name, value.as_str(), 1, i64::MAX)?;)],
+            Kind::IntegerId(_) => vec![quote!(input::positive(#name, value.0)?;)],
             Kind::UserText => {
                 let siblings = siblings();
-                vec![quote!(check::segment(#name, value, &[#(#siblings),*])?;)]
+                vec![quote!(input::segment(#name, value, &[#(#siblings),*])?;)]
             }
-            Kind::Text if *code => vec![quote!(check::code(#name, value, #low, #high)?;)],
-            Kind::Text if bounded => vec![quote!(check::length(#name, value, #low, #high)?;)],
-            Kind::IdList(_) => vec![quote!(check::ids(#name, value)?;)],
+            Kind::Text if *code => vec![quote!(input::code(#name, value, #low, #high)?;)],
+            Kind::Text if bounded => vec![quote!(input::length(#name, value, #low, #high)?;)],
+            Kind::IdList(_) => vec![quote!(input::ids(#name, value)?;)],
             Kind::Texts => vec![
-                quote!(check::not_empty(#name, value.is_empty() || value.iter().any(String::is_empty))?;),
+                quote!(input::not_empty(#name, value.is_empty() || value.iter().any(String::is_empty))?;),
             ],
-            Kind::UnixTime => vec![quote!(check::unix_time(#name, value)?;)],
-            Kind::Integer if bounded => vec![quote!(check::range(#name, *value, #low, #high)?;)],
+            Kind::UnixTime => vec![quote!(input::unix_time(#name, value)?;)],
+            Kind::Integer if bounded => vec![quote!(input::range(#name, *value, #low, #high)?;)],
             _ => Vec::new(),
         };
         if checks.is_empty() {
@@ -300,20 +308,21 @@ fn endpoint(spec: &Spec, client: &Client, operation: &Operation) -> TokenStream 
     };
     let decode = match &operation.answer {
         // What stands in the body is judged before it is decoded: nothing of it is wanted.
-        Answer::Nothing => Some(quote! {
-            fn decode(&self, _: &[u8]) -> Result<(), crate::wire::DecodeFailure> { Ok(()) }
-        }),
-        Answer::Object(_) => Some(quote! {
-            fn decode(&self, body: &[u8]) -> Result<Self::Output, crate::wire::DecodeFailure> {
-                crate::wire::decode_object(body)
-            }
-        }),
-        Answer::List(_) => None,
+        Answer::Nothing => quote!(Ok(())),
+        Answer::Object(_) => quote!(crate::wire::decode_object(body)),
+        Answer::List(_) => quote!(crate::wire::decode(body)),
     };
-    let times = spec.local_times();
-    let local_times = (!matches!(operation.answer, Answer::Nothing) && !times.is_empty()).then(|| {
+    let body = if matches!(operation.answer, Answer::Nothing) { quote!(_) } else { quote!(body) };
+    let has_times = !matches!(operation.answer, Answer::Nothing) && !spec.local_times().is_empty();
+    let localize = has_times.then(|| {
         quote! {
-            fn local_times(&self) -> &'static [&'static str] { &[#(#times),*] }
+            fn localize<'a>(
+                &self,
+                body: &'a [u8],
+                state: &crate::request::State<Self>,
+            ) -> ::std::borrow::Cow<'a, [u8]> {
+                state.absolute_times(body, super::LOCAL_TIMES)
+            }
         }
     });
     let safety = operation.safe_if.as_ref().map(|(parameter, value)| {
@@ -341,7 +350,7 @@ fn endpoint(spec: &Spec, client: &Client, operation: &Operation) -> TokenStream 
         });
         let (names, values): (Vec<_>, Vec<_>) =
             changing.map(|field| (field.parameter.name.as_str(), &field.access)).unzip();
-        quote!(check::any_change(&[#(#names),*], &[#(self.#values.is_some()),*])?;)
+        quote!(input::any_change(&[#(#names),*], &[#(self.#values.is_some()),*])?;)
     });
     let setters =
         fields.iter().filter(|field| !field.parameter.required).map(|field| field.setter(spec, &name));
@@ -364,6 +373,8 @@ fn endpoint(spec: &Spec, client: &Client, operation: &Operation) -> TokenStream 
         }
     });
     let doc = endpoint_doc(operation);
+    let service = format_ident!("{}", spec.service);
+    let marker = format_ident!("{}", spec.service.to_upper_camel_case());
     let list = list(spec, operation, &name);
     quote! {
         #[doc = #doc]
@@ -377,27 +388,29 @@ fn endpoint(spec: &Spec, client: &Client, operation: &Operation) -> TokenStream 
         }
 
         impl crate::Endpoint for #name {
+            type Service = crate::#service::#marker;
             type Output = #output;
 
             fn operation(&self) -> &'static crate::Operation { &table::#entry }
 
             #safety
             #room
-            #local_times
-            #decode
+            #localize
 
             fn check(&self) -> Result<(), crate::InvalidInput> {
                 #[allow(unused_imports)]
-                use crate::transport::check;
+                use crate::input;
                 #(#checks)*
                 #change
                 Ok(())
             }
 
-            fn encode(&self, transport: &crate::transport::Transport) -> Result<crate::transport::Payload, crate::InvalidInput> {
+            fn decode(&self, #body: &[u8]) -> Result<Self::Output, crate::wire::DecodeFailure> { #decode }
+
+            fn encode(&self, to: &crate::transport::Encoder<'_>) -> Result<crate::transport::Payload, crate::InvalidInput> {
                 let client = client::Client {
-                    baseurl: transport.base_url().to_owned(),
-                    client: transport.http().clone(),
+                    baseurl: to.base_url().to_owned(),
+                    client: to.http().clone(),
                     inner: crate::transport::Capture::default(),
                 };
                 crate::transport::Capture::encode(client.#method(#(#passed),*), &client.inner)
@@ -460,7 +473,7 @@ fn paged(spec: &Spec, operation: &Operation, name: &proc_macro2::Ident, item: &s
                 &mut self,
                 place: &crate::page::Place,
                 _: u32,
-                _: &crate::transport::Transport,
+                _: &crate::request::State<Self>,
             ) -> Result<crate::page::Asked, crate::InvalidInput> {
                 place.cursor(&mut self.cursor)
             }

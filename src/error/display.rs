@@ -1,12 +1,11 @@
 //! What errors say.
 
+use super::text::{Innermost, OneLine, Rounded, shortened};
 use super::{Conflict, Error, ErrorKind, Outcome, Repr};
+use crate::call::CallInfo;
 use crate::limits::RateLimit;
-use crate::transport::operation::DOWNLOAD;
-use jiff::Timestamp;
-use std::borrow::Cow;
+use crate::operation::DOWNLOAD;
 use std::fmt;
-use std::time::Duration;
 
 impl Error {
     fn is_download(&self) -> bool {
@@ -31,7 +30,7 @@ impl Error {
                 "Nothing was sent; wait for the next month, or switch this check off with `Pace::units`."
             }
             (ErrorKind::InvalidInput(_), ..) => "Nothing was sent; correct it and call again.",
-            (ErrorKind::File { .. }, Outcome::NotSent, _) if !self.0.call.reads_only() => {
+            (ErrorKind::File { .. }, Outcome::NotSent, _) if !self.reads_only() => {
                 "Nothing was sent; make the file readable and call again."
             }
             (ErrorKind::File { .. }, ..) => {
@@ -78,29 +77,25 @@ impl Error {
             (_, Outcome::Rejected, Some(300..=399)) => {
                 "Redirects are not followed, so that no credential leaves; it was not done; set the base URL to the new place, which the header `location` has."
             }
-            (ErrorKind::Status(_), Outcome::Rejected, _) if self.0.call.reads_only() => {
-                "The service refused it."
-            }
-            (ErrorKind::Foreign { .. }, ..) if self.0.call.reads_only() => {
+            (ErrorKind::Status(_), Outcome::Rejected, _) if self.reads_only() => "The service refused it.",
+            (ErrorKind::Foreign { .. }, ..) if self.reads_only() => {
                 "It only reads, so it can be repeated; check the base URL, the proxy settings and the credential."
             }
-            (ErrorKind::BodyTooLarge { .. }, ..) if self.0.call.reads_only() => {
+            (ErrorKind::BodyTooLarge { .. }, ..) if self.reads_only() => {
                 "Raise the client's `max_body`, or ask for less."
             }
-            (ErrorKind::Decode { .. }, ..) if self.0.call.reads_only() => {
+            (ErrorKind::Decode { .. }, ..) if self.reads_only() => {
                 "The service has changed, or was not known well: `Error::body` has the answer."
             }
-            (_, Outcome::NotSent, _) if self.0.call.reads_only() => {
-                "Nothing was sent, so it can be repeated."
-            }
-            _ if self.0.call.reads_only() => "It only reads, so it can be repeated.",
+            (_, Outcome::NotSent, _) if self.reads_only() => "Nothing was sent, so it can be repeated.",
+            _ if self.reads_only() => "It only reads, so it can be repeated.",
             (_, Outcome::NotSent, _) => "Nothing was sent, so it can be sent again.",
             (_, Outcome::Rejected, _) => "It was not done.",
             (_, Outcome::Applied, _) => "It was done, only the answer is not usable: do not send it again.",
             (ErrorKind::Status(_), Outcome::Unknown, Some(409)) => {
                 "A request under the same idempotency key may still be under way: send it again later under the same key."
             }
-            (_, Outcome::Unknown, _) if self.0.call.idempotency_key.is_some() => {
+            (_, Outcome::Unknown, _) if self.idempotency_key().is_some() => {
                 "It may have been done: send it again only with the same idempotency key."
             }
             (_, Outcome::Unknown, _) => "It may have been done: look before sending it again.",
@@ -111,7 +106,7 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Repr { kind, call, tries, .. } = &*self.0;
-        if let Some(operation) = call.operation {
+        if let Some(CallInfo { operation, .. }) = call {
             write!(f, "{operation}: ")?;
         }
         write!(f, "{kind}")?;
@@ -154,14 +149,6 @@ const MAX_TEXT: usize = 500;
 const MAX_WORD: usize = 100;
 const MAX_ID: usize = 255;
 
-/// The text, or its beginning and a sign that there is more.
-fn shortened(text: &str, most: usize) -> Cow<'_, str> {
-    match text.char_indices().nth(most) {
-        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
-        None => Cow::Borrowed(text),
-    }
-}
-
 /// The service's texts, all of them together no longer than what is shown.
 fn said(messages: &[String]) -> String {
     let (mut shown, mut left) = (String::new(), MAX_TEXT);
@@ -177,65 +164,4 @@ fn said(messages: &[String]) -> String {
         shown.push_str(&text);
     }
     shown
-}
-
-/// A time that somebody has to wait, without digits that nobody can use.
-pub(super) struct Rounded(pub(super) Duration);
-
-impl fmt::Display for Rounded {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let millis = self.0.as_nanos().div_ceil(1_000_000);
-        let millis = if millis < 10_000 { millis } else { millis.div_ceil(100) * 100 };
-        write!(f, "{:?}", Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX)))
-    }
-}
-
-/// What a service wrote, fit for a log: no line breaks, no escape sequences of terminals.
-pub(super) struct OneLine<'a>(pub(super) &'a str);
-
-impl fmt::Display for OneLine<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.split(char::is_control).enumerate().try_for_each(|(index, part)| {
-            f.write_str(if index > 0 && !part.is_empty() { " " } else { "" })?;
-            f.write_str(part)
-        })
-    }
-}
-
-/// The last cause of a chain: reqwest's own text names the URL, whose query can hold what people wrote.
-pub(crate) struct Innermost<'a>(pub(crate) &'a (dyn std::error::Error + 'static));
-
-impl fmt::Display for Innermost<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut cause = self.0;
-        while let Some(next) = cause.source() {
-            cause = next;
-        }
-        if cause.is::<reqwest::Error>() { f.write_str("no cause was given") } else { write!(f, "{cause}") }
-    }
-}
-
-pub(super) fn at(path: &str) -> String {
-    if path.is_empty() || path == "." {
-        String::new()
-    } else {
-        format!(" at `{}`", OneLine(&shortened(path, 200)))
-    }
-}
-
-pub(super) fn timed_out(bound: Duration) -> String {
-    if bound.is_zero() {
-        "the call was given no time".to_owned()
-    } else {
-        format!("no complete answer within {bound:?}")
-    }
-}
-
-pub(super) fn to(error: &reqwest::Error) -> String {
-    let host = error.url().and_then(|url| Some((url.host()?, url.port_or_known_default()?)));
-    host.map(|(host, port)| format!(" to {host}:{port}")).unwrap_or_default()
-}
-
-pub(super) fn until(reset: &Option<Timestamp>) -> String {
-    reset.map(|reset| format!(" until {reset}")).unwrap_or_default()
 }

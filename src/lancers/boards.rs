@@ -1,14 +1,21 @@
 //! Boards: what others call rooms or channels.
 
 use super::operations::{GetBoard, ListBoards, ListUnread, SearchBoards, UpdateBoard};
-use super::{BoardDetail, BoardId, Client, table};
-use crate::transport::check::{self, InvalidInput};
-use crate::transport::{Payload, Transport};
+use super::zone::Zone;
+use super::{BoardDetail, BoardId, Client, LOCAL_TIMES, Lancers, table};
+use crate::input::{self, InvalidInput};
+use crate::transport::{Encoder, Payload};
+use crate::wire::{self, DecodeFailure};
 use crate::{Endpoint, Operation, Request, Upload};
 use reqwest::multipart::Form;
-use std::sync::Arc;
+use std::borrow::Cow;
 
 impl Client {
+    /// A board. Nothing is sent until something is done with it.
+    pub fn board(&self, id: BoardId) -> BoardHandle {
+        BoardHandle { client: self.clone(), id }
+    }
+
     /// The boards, most recently modified first. Awaited without `.limit(…)`, the service answers with one.
     pub fn boards(&self) -> Request<ListBoards> {
         self.call(ListBoards::new())
@@ -36,7 +43,7 @@ impl Client {
 /// A board, by its id.
 #[derive(Clone, Debug)]
 pub struct BoardHandle {
-    pub(super) transport: Arc<Transport>,
+    pub(super) client: Client,
     pub(super) id: BoardId,
 }
 
@@ -56,8 +63,8 @@ impl BoardHandle {
         self.call(UpdateBoard::new(self.id))
     }
 
-    pub(super) fn call<E: Endpoint>(&self, endpoint: E) -> Request<E> {
-        Request::new(&self.transport, endpoint)
+    pub(super) fn call<E: Endpoint<Service = Lancers>>(&self, endpoint: E) -> Request<E> {
+        self.client.call(endpoint)
     }
 }
 
@@ -124,6 +131,7 @@ impl Request<CreateBoard> {
 }
 
 impl Endpoint for CreateBoard {
+    type Service = Lancers;
     type Output = BoardDetail;
 
     fn operation(&self) -> &'static Operation {
@@ -131,11 +139,19 @@ impl Endpoint for CreateBoard {
     }
 
     fn check(&self) -> Result<(), InvalidInput> {
-        check::not_empty("users", self.users.is_empty() || self.users.iter().any(String::is_empty))?;
+        input::not_empty("users", self.users.is_empty() || self.users.iter().any(String::is_empty))?;
         self.files.iter().try_for_each(|file| file.check("files", None))
     }
 
-    fn encode(&self, transport: &Transport) -> Result<Payload, InvalidInput> {
+    fn localize<'a>(&self, body: &'a [u8], zone: &Zone) -> Cow<'a, [u8]> {
+        zone.absolute_times(body, LOCAL_TIMES)
+    }
+
+    fn decode(&self, body: &[u8]) -> Result<BoardDetail, DecodeFailure> {
+        wire::decode_object(body)
+    }
+
+    fn encode(&self, to: &Encoder<'_>) -> Result<Payload, InvalidInput> {
         let mut form = Form::new();
         for user in &self.users {
             form = form.text(self.names.choose("users[]", "users"), user.clone());
@@ -152,6 +168,6 @@ impl Endpoint for CreateBoard {
         for file in &self.files {
             form = form.part(self.names.choose("message[files][]", "message['files']"), file.part("files")?);
         }
-        Payload::multipart(transport.http().post(transport.url("/boards")?), form, self.files.clone())
+        Payload::multipart(to.http().post(to.url("/boards")?), form, self.files.clone())
     }
 }

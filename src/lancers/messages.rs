@@ -1,11 +1,14 @@
 //! Messages of a board.
 
 use super::operations::{ListMessages, MarkRead};
-use super::{BoardHandle, BoardId, Message, PartNames, table};
-use crate::transport::check::{self, InvalidInput};
-use crate::transport::{Payload, Transport};
+use super::zone::Zone;
+use super::{BoardHandle, BoardId, LOCAL_TIMES, Lancers, Message, PartNames, table};
+use crate::input::{self, InvalidInput};
+use crate::transport::{Encoder, Payload};
+use crate::wire::{self, DecodeFailure};
 use crate::{Endpoint, Operation, Request, Upload};
 use reqwest::multipart::Form;
+use std::borrow::Cow;
 
 impl BoardHandle {
     /// The messages from `.message_id(…)` on, in either direction, that message included. Without `.limit(…)` the
@@ -59,6 +62,7 @@ impl Request<PostMessage> {
 }
 
 impl Endpoint for PostMessage {
+    type Service = Lancers;
     type Output = Message;
 
     fn operation(&self) -> &'static Operation {
@@ -66,7 +70,7 @@ impl Endpoint for PostMessage {
     }
 
     fn check(&self) -> Result<(), InvalidInput> {
-        check::positive("board_id", self.board_id.0)?;
+        input::positive("board_id", self.board_id.0)?;
         if self.description.is_empty() && self.files.is_empty() {
             return Err(InvalidInput::new(
                 "description",
@@ -76,7 +80,15 @@ impl Endpoint for PostMessage {
         self.files.iter().try_for_each(|file| file.check("files", None))
     }
 
-    fn encode(&self, transport: &Transport) -> Result<Payload, InvalidInput> {
+    fn localize<'a>(&self, body: &'a [u8], zone: &Zone) -> Cow<'a, [u8]> {
+        zone.absolute_times(body, LOCAL_TIMES)
+    }
+
+    fn decode(&self, body: &[u8]) -> Result<Message, DecodeFailure> {
+        wire::decode_object(body)
+    }
+
+    fn encode(&self, to: &Encoder<'_>) -> Result<Payload, InvalidInput> {
         let mut form = Form::new();
         if !self.description.is_empty() {
             form = form.text("description", self.description.clone());
@@ -84,7 +96,7 @@ impl Endpoint for PostMessage {
         for file in &self.files {
             form = form.part(self.names.choose("files[]", "files"), file.part("files")?);
         }
-        let url = transport.url(&format!("/boards/{}/messages", self.board_id))?;
-        Payload::multipart(transport.http().post(url), form, self.files.clone())
+        let url = to.url(&format!("/boards/{}/messages", self.board_id))?;
+        Payload::multipart(to.http().post(url), form, self.files.clone())
     }
 }

@@ -4,14 +4,13 @@
 //! takes it to be 1.
 
 use super::operations::{GetBoard, ListBoards, ListFiles, ListMessages, ListUnread, ListUsers, SearchBoards};
+use super::zone::Zone;
 use super::{BoardId, Direction, FileId, MessageId};
+use crate::input::InvalidInput;
 use crate::page::{Asked, Mark, Place, Walk};
-use crate::transport::Transport;
-use crate::transport::check::InvalidInput;
-use crate::{Error, Paged, Request, wire};
+use crate::{Error, Paged, Request};
 use futures::future::{BoxFuture, ready};
 use jiff::Timestamp;
-use std::sync::Arc;
 
 /// The size of a page unless `.limit(…)` is set. No maximum is known.
 const PAGE: i64 = 100;
@@ -27,12 +26,12 @@ fn size(limit: &mut Option<i64>, grown: u32, least: i64) -> Asked {
 /// row would bring nothing new.
 const WITH_THE_EDGE: i64 = 2;
 
-fn before(place: &Place, modified: &mut Option<String>, transport: &Transport) -> Result<(), InvalidInput> {
+fn before(place: &Place, modified: &mut Option<String>, zone: &Zone) -> Result<(), InvalidInput> {
     match place {
         Place::Start => {}
         Place::Before(second) => {
             let time = Timestamp::from_second(*second).map_err(|_| Place::foreign())?;
-            *modified = Some(wire::format_local_time(time, transport.zone()));
+            *modified = Some(zone.format(time));
         }
         _ => return Err(Place::foreign()),
     }
@@ -48,8 +47,8 @@ impl Paged for ListBoards {
         Mark::new(Some(board.id.to_string()), board.modified.map(Place::up_to))
     }
 
-    fn seek(&mut self, place: &Place, grown: u32, transport: &Transport) -> Result<Asked, InvalidInput> {
-        before(place, &mut self.modified, transport)?;
+    fn seek(&mut self, place: &Place, grown: u32, zone: &Zone) -> Result<Asked, InvalidInput> {
+        before(place, &mut self.modified, zone)?;
         Ok(size(&mut self.limit, grown, 1))
     }
 }
@@ -66,18 +65,14 @@ impl Paged for ListUnread {
         Mark::new(Some(message.id.to_string()), None).in_group(Some(message.board_id.0))
     }
 
-    fn seek(&mut self, place: &Place, grown: u32, transport: &Transport) -> Result<Asked, InvalidInput> {
-        before(place, &mut self.modified, transport)?;
+    fn seek(&mut self, place: &Place, grown: u32, zone: &Zone) -> Result<Asked, InvalidInput> {
+        before(place, &mut self.modified, zone)?;
         Ok(size(&mut self.limit, grown, 1))
     }
 
     fn follow(request: &Request<Self>, last: &Mark) -> BoxFuture<'static, Result<Option<Place>, Error>> {
         let Some(board) = last.group else { return Box::pin(ready(Ok(None))) };
-        let board = Request {
-            endpoint: GetBoard::new(BoardId(board)),
-            transport: Arc::clone(&request.transport),
-            options: request.options.clone(),
-        };
+        let board = request.clone().with_endpoint(|_| GetBoard::new(BoardId(board)));
         Box::pin(async move { Ok(board.send().await?.modified.map(Place::up_to)) })
     }
 }
@@ -91,7 +86,7 @@ impl Paged for ListMessages {
         Mark::new(Some(message.id.to_string()), Some(Place::Id(message.id.0)))
     }
 
-    fn seek(&mut self, place: &Place, grown: u32, _: &Transport) -> Result<Asked, InvalidInput> {
+    fn seek(&mut self, place: &Place, grown: u32, _: &Zone) -> Result<Asked, InvalidInput> {
         match place {
             Place::Start => return Ok(size(&mut self.limit, grown, 1)),
             Place::Id(id) => self.message_id = Some(MessageId(*id)),
@@ -110,7 +105,7 @@ impl Paged for ListFiles {
         Mark::new(Some(file.id.to_string()), Some(Place::Id(file.id.0)))
     }
 
-    fn seek(&mut self, place: &Place, grown: u32, _: &Transport) -> Result<Asked, InvalidInput> {
+    fn seek(&mut self, place: &Place, grown: u32, _: &Zone) -> Result<Asked, InvalidInput> {
         match place {
             Place::Start => return Ok(size(&mut self.limit, grown, 1)),
             Place::Id(id) => self.file_id = Some(FileId(*id)),
@@ -129,7 +124,7 @@ impl Paged for ListUsers {
         Mark::new(Some(user.name.clone()), Some(Place::Name(user.name.clone())))
     }
 
-    fn seek(&mut self, place: &Place, grown: u32, _: &Transport) -> Result<Asked, InvalidInput> {
+    fn seek(&mut self, place: &Place, grown: u32, _: &Zone) -> Result<Asked, InvalidInput> {
         match place {
             Place::Start => {}
             Place::Name(name) => self.user = Some(name.clone()),
@@ -148,7 +143,7 @@ impl Paged for SearchBoards {
         Mark::new(Some(board.id.to_string()), None)
     }
 
-    fn seek(&mut self, place: &Place, grown: u32, _: &Transport) -> Result<Asked, InvalidInput> {
+    fn seek(&mut self, place: &Place, grown: u32, _: &Zone) -> Result<Asked, InvalidInput> {
         match place {
             Place::Start => {}
             Place::Offset(offset) => {

@@ -1,6 +1,6 @@
 //! What a login has given, and the one refresh that everybody waits for.
 
-use super::OAuth;
+use super::client::OAuth;
 use super::exchange::Grant;
 use super::failure::{Failure, clean};
 use super::store::{self, STORE_TIME, StoreError};
@@ -17,6 +17,32 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::OwnedMutexGuard;
 use tracing::Instrument;
+
+impl OAuth {
+    /// The authorization whose tokens are in the store; `None` if there are none, so that a login is needed.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Token`](crate::ErrorKind::Token) if the store cannot be read, or does not answer within 10 seconds.
+    pub async fn restore(&self) -> Result<Option<Authorization>, Error> {
+        let loaded = store::load(&*self.store, &*self.provider.clock).await;
+        let tokens = loaded.map_err(|error| {
+            let error = clean(&error.to_string(), &self.provider.credentials);
+            Failure::local(format!("the tokens cannot be loaded: {error}")).not_sent()
+        })?;
+        tokens.map(|tokens| Authorization::new(self.clone(), tokens, true)).transpose()
+    }
+
+    /// An authorization with tokens that came by another way. They are in the store after the first refresh, or after
+    /// [`Authorization::save`].
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the access token cannot stand in a header.
+    pub fn authorization(&self, tokens: TokenSet) -> Result<Authorization, Error> {
+        Authorization::new(self.clone(), tokens, false)
+    }
+}
 
 /// How long after a refresh that was refused none is sent.
 const REFUSED_PAUSE: Duration = Duration::from_secs(30);

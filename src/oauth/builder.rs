@@ -1,12 +1,12 @@
 //! Building an OAuth2 client.
 
-use super::OAuth;
+use super::client::OAuth;
 use super::exchange::{Flow, Provider};
 use super::failure::credentials;
 use super::store::{MemoryTokenStore, TokenStore};
+use crate::clock::{Clock, SystemClock};
 use crate::error::Error;
 use crate::transport::auth::check_url;
-use crate::transport::clock::{Clock, SystemClock};
 use crate::transport::http_client::HttpSettings;
 use oauth2::{AuthType, AuthUrl, ClientId, ClientSecret, RedirectUrl, TokenUrl};
 use secrecy::{ExposeSecret, SecretString};
@@ -14,6 +14,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
+
+impl OAuth {
+    /// Begins an OAuth2 client with settings of its own. For Chatwork see
+    /// [`chatwork::oauth`](crate::chatwork::oauth).
+    pub fn builder(client_id: impl Into<String>) -> Builder {
+        Builder::new(client_id.into())
+    }
+}
 
 /// Settings of an [`OAuth`] that is being built.
 ///

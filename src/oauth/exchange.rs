@@ -1,15 +1,15 @@
 //! The token endpoint: what is sent to it, by the `oauth2` crate, and what its answers mean.
 
 use super::failure::{Failure, clean};
-use super::granted::{Granted, expiry, fields};
+use super::granted::{Granted, MAX_BODY, expiry, fields};
 use super::tokens::TokenSet;
+use crate::clock::Clock;
 use crate::error::{Innermost, Outcome};
 use crate::limits::RateLimit;
+use crate::operation::Safety;
 use crate::transport::auth::BearerToken;
 use crate::transport::body::{Body, ReadFailure};
-use crate::transport::clock::Clock;
 use crate::transport::evidence;
-use crate::transport::operation::Safety;
 use crate::transport::timer::{Bound, within};
 use crate::transport::verdict::{Repeat, judge};
 use futures::future::BoxFuture;
@@ -24,9 +24,6 @@ use secrecy::{ExposeSecret, SecretString};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-
-/// How large an answer of the token endpoint may be: a few times the largest tokens seen.
-pub(super) const MAX_BODY: usize = 256 << 10;
 
 /// How often a refused HTTP/2 stream is opened again.
 const MAX_REFUSALS: u32 = 3;

@@ -1,6 +1,7 @@
 //! Why there are no tokens, without showing any.
 
-use crate::error::{Answer, Error, ErrorKind, Outcome, ServiceError};
+use crate::call::{HttpAnswer, ServiceError};
+use crate::error::{Error, ErrorKind, Outcome};
 use crate::transport::redact::{Redactor, is_unseen};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
@@ -93,8 +94,10 @@ impl Failure {
 
     /// The error of a token request that somebody made on purpose.
     pub(super) fn into_error(self) -> Error {
-        let said = ServiceError { code: self.code, messages: self.messages, ..ServiceError::default() };
-        let answer = Answer { said, wait: self.wait, status: self.status, ..Answer::default() };
+        let service_error =
+            ServiceError { code: self.code, messages: self.messages, ..ServiceError::default() };
+        let answer =
+            HttpAnswer { service_error, wait: self.wait, status: self.status, ..HttpAnswer::default() };
         Error::new(ErrorKind::Token(self.problem), self.outcome).with_answer(answer)
     }
 

@@ -1,7 +1,6 @@
 //! The token endpoint's answer, as services send it.
 
-use super::exchange::MAX_BODY;
-use crate::error::text;
+use crate::call::text;
 use crate::wire::{self, Budget};
 use jiff::{SignedDuration, Timestamp};
 use oauth2::basic::BasicTokenType;
@@ -10,6 +9,9 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 use std::fmt;
 use std::time::Duration;
+
+/// How large an answer of the token endpoint may be: a few times the largest tokens seen.
+pub(super) const MAX_BODY: usize = 256 << 10;
 
 /// Above this an `expires_in` is a time, not a duration: thirty years from now, or 2001 in seconds since the epoch.
 const ABSOLUTE: f64 = 1e9;

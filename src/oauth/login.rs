@@ -1,7 +1,7 @@
 //! A login, from the URL that a person opens to the tokens.
 
-use super::OAuth;
 use super::authorization::Authorization;
+use super::client::OAuth;
 use super::exchange::Grant;
 use super::failure::{Failure, clean};
 use crate::error::Error;
@@ -9,6 +9,28 @@ use oauth2::{CsrfToken, PkceCodeChallenge, PkceCodeVerifier, Scope};
 use secrecy::{ExposeSecret, SecretString};
 use std::fmt;
 use url::{Url, form_urlencoded};
+
+impl OAuth {
+    /// Begins a login. Nothing is sent: the person has to open [`Login::url`].
+    pub fn login(&self) -> Login {
+        Login::new(self.clone())
+    }
+
+    /// A login that was begun earlier, from its [`state`](Login::state) and [`verifier`](Login::verifier): what a web
+    /// application has kept in the session between the two requests.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Token`](crate::ErrorKind::Token) if the state is empty, or the verifier not 43 to 128 characters
+    /// that a verifier can have.
+    pub fn resume_login(
+        &self,
+        state: impl Into<SecretString>,
+        verifier: impl Into<SecretString>,
+    ) -> Result<Login, Error> {
+        Login::resume(self.clone(), state.into(), verifier.into())
+    }
+}
 
 /// A login under way.
 ///

@@ -55,6 +55,7 @@
 
 mod authorization;
 mod builder;
+mod client;
 mod exchange;
 mod failure;
 mod granted;
@@ -64,83 +65,8 @@ mod tokens;
 
 pub use authorization::Authorization;
 pub use builder::Builder;
+pub use client::OAuth;
 pub use login::Login;
 pub use secrecy::{ExposeSecret, SecretString};
 pub use store::{FileTokenStore, MemoryTokenStore, StoreError, TokenStore};
 pub use tokens::TokenSet;
-
-use crate::error::Error;
-use exchange::Provider;
-use failure::Failure;
-use std::fmt;
-use std::sync::Arc;
-
-/// An OAuth2 client of a service: who the program is, and where logins go. Clones share everything.
-#[derive(Clone)]
-pub struct OAuth {
-    provider: Arc<Provider>,
-    store: Arc<dyn TokenStore>,
-}
-
-impl OAuth {
-    /// Begins an OAuth2 client with settings of its own. For Chatwork see
-    /// [`chatwork::oauth`](crate::chatwork::oauth).
-    pub fn builder(client_id: impl Into<String>) -> Builder {
-        Builder::new(client_id.into())
-    }
-
-    /// The same OAuth2 client for another person's tokens.
-    pub fn with_store(&self, store: impl TokenStore) -> Self {
-        Self { provider: Arc::clone(&self.provider), store: Arc::new(store) }
-    }
-
-    /// Begins a login. Nothing is sent: the person has to open [`Login::url`].
-    pub fn login(&self) -> Login {
-        Login::new(self.clone())
-    }
-
-    /// A login that was begun earlier, from its [`state`](Login::state) and [`verifier`](Login::verifier): what a web
-    /// application has kept in the session between the two requests.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Token`](crate::ErrorKind::Token) if the state is empty, or the verifier not 43 to 128 characters
-    /// that a verifier can have.
-    pub fn resume_login(
-        &self,
-        state: impl Into<SecretString>,
-        verifier: impl Into<SecretString>,
-    ) -> Result<Login, Error> {
-        Login::resume(self.clone(), state.into(), verifier.into())
-    }
-
-    /// The authorization whose tokens are in the store; `None` if there are none, so that a login is needed.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Token`](crate::ErrorKind::Token) if the store cannot be read, or does not answer within 10 seconds.
-    pub async fn restore(&self) -> Result<Option<Authorization>, Error> {
-        let loaded = store::load(&*self.store, &*self.provider.clock).await;
-        let tokens = loaded.map_err(|error| {
-            let error = failure::clean(&error.to_string(), &self.provider.credentials);
-            Failure::local(format!("the tokens cannot be loaded: {error}")).not_sent()
-        })?;
-        tokens.map(|tokens| Authorization::new(self.clone(), tokens, true)).transpose()
-    }
-
-    /// An authorization with tokens that came by another way. They are in the store after the first refresh, or after
-    /// [`Authorization::save`].
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the access token cannot stand in a header.
-    pub fn authorization(&self, tokens: TokenSet) -> Result<Authorization, Error> {
-        Authorization::new(self.clone(), tokens, false)
-    }
-}
-
-impl fmt::Debug for OAuth {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OAuth").field("provider", &self.provider).field("store", &self.store).finish()
-    }
-}

@@ -1,7 +1,7 @@
 //! Where tokens outlive the process.
 
 use super::tokens::TokenSet;
-use crate::transport::clock::Clock;
+use crate::clock::Clock;
 use crate::transport::timer::{Bound, within};
 use futures::future::BoxFuture;
 use secrecy::ExposeSecret;

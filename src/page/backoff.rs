@@ -1,7 +1,7 @@
 //! How a stream that is polled on after failures asks again: later each time, and not for ever.
 
+use crate::clock::Clock;
 use crate::error::Error;
-use crate::transport::clock::Clock;
 use crate::transport::pace::CLOSED;
 use std::time::{Duration, Instant};
 
@@ -54,7 +54,7 @@ impl Failures {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::transport::clock::VirtualClock;
+    use crate::clock::VirtualClock;
 
     #[test]
     fn each_wait_is_up_to_twice_as_long_and_the_eighth_failure_is_the_last() {

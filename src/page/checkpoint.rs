@@ -1,11 +1,10 @@
 //! What to keep of a stream to go on with it later.
 
 use super::place::{Key, Place};
+use crate::digest::digest;
 use crate::error::Error;
-use crate::fnv::{FNV1A, fnv1a};
+use crate::input::InvalidInput;
 use crate::request::{Endpoint, Request};
-use crate::transport::Plan;
-use crate::transport::check::InvalidInput;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::iter;
@@ -76,7 +75,7 @@ impl Identity {
     pub(super) fn of<E: Endpoint>(request: &Request<E>) -> Self {
         let operation = request.endpoint.operation().to_string();
         // A request that cannot be encoded fails before anything is yielded, so that its digest is never compared.
-        let payload = request.endpoint.encode(&request.transport);
+        let payload = request.endpoint.encode(&request.client.transport().encoder());
         let digests = payload.map(|payload| (digest_of_list(payload.url()), digest_of_start(payload.url())));
         let (list, start) = digests.unwrap_or_default();
         Self { operation, list, start }
@@ -102,7 +101,7 @@ impl Identity {
         } else {
             return Ok(());
         };
-        Err(Plan::of(&request.endpoint).refused(InvalidInput::new("checkpoint", problem)))
+        Err(request.refused(InvalidInput::new("checkpoint", problem)))
     }
 }
 
@@ -117,12 +116,6 @@ fn digest_of_start(url: &reqwest::Url) -> String {
         Some(_) => digest(start.flat_map(|(name, value)| [name, value])),
         None => String::new(),
     }
-}
-
-/// Nobody gains by two lists of one digest.
-pub(super) fn digest<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> String {
-    let hash = texts.into_iter().fold(FNV1A, |hash, text| fnv1a(hash, text.as_ref().bytes().chain([0xff])));
-    format!("{hash:016x}")
 }
 
 /// How far a stream has come, as its caller sees it.

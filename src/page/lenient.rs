@@ -1,22 +1,14 @@
 //! Lists of which one item may be of another shape than all the others.
 
-use super::{Asked, List, Mark, Paged, Place, Rows, Walk};
-use crate::error::Error;
-pub(super) use crate::error::text as digits_or_text;
-use crate::fnv::{FNV1A, fnv1a};
-use crate::request::{Endpoint, Request};
-use crate::transport::check::InvalidInput;
-use crate::transport::operation::{Operation, Safety};
-use crate::transport::{Payload, Transport};
+use super::list::Rows;
+use crate::digest::{FNV1A, fnv1a};
 use crate::wire::{self, Budget, DecodeFailure};
-use futures::future::BoxFuture;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::Arc;
 
 /// A list with the items that decode, and those that do not.
 ///
@@ -51,7 +43,7 @@ pub struct Rejected {
     /// was reached.
     pub more: usize,
     /// Of the item's JSON, and that of the `more` after it.
-    digest: u64,
+    pub(super) digest: u64,
 }
 
 impl fmt::Display for Rejected {
@@ -137,7 +129,7 @@ impl<T: DeserializeOwned> Reading<T> {
 
 impl<T> Lenient<T> {
     /// All of them in the order of the answer, and the cursor that came with them.
-    fn into_rows(self) -> Rows<Result<T, Rejected>> {
+    pub(super) fn into_rows(self) -> Rows<Result<T, Rejected>> {
         let mut rows = Vec::with_capacity(self.items.len() + self.rejected.len());
         let mut items = self.items.into_iter();
         let mut passed = 0;
@@ -215,86 +207,6 @@ impl<'de, T: DeserializeOwned> DeserializeSeed<'de> for Rest<T> {
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_seq(self)
-    }
-}
-
-/// A list with the items set aside that do not decode: what [`Request::lenient`] makes of an operation.
-#[derive(Clone, Debug)]
-pub struct LenientList<E>(pub(super) E);
-
-impl<E: List> Endpoint for LenientList<E>
-where
-    E::Item: DeserializeOwned,
-{
-    type Output = Lenient<E::Item>;
-
-    fn operation(&self) -> &'static Operation {
-        self.0.operation()
-    }
-
-    fn safety(&self) -> Safety {
-        self.0.safety()
-    }
-
-    fn room(&self) -> Option<u64> {
-        self.0.room()
-    }
-
-    fn local_times(&self) -> &'static [&'static str] {
-        self.0.local_times()
-    }
-
-    fn check(&self) -> Result<(), InvalidInput> {
-        self.0.check()
-    }
-
-    fn encode(&self, transport: &Transport) -> Result<Payload, InvalidInput> {
-        self.0.encode(transport)
-    }
-}
-
-impl<E: List> List for LenientList<E>
-where
-    E::Item: DeserializeOwned,
-{
-    type Item = Result<E::Item, Rejected>;
-
-    fn rows(output: Self::Output) -> Rows<Self::Item> {
-        output.into_rows()
-    }
-}
-
-impl<E: Paged> Paged for LenientList<E>
-where
-    E::Item: DeserializeOwned,
-{
-    fn walk(&self) -> Walk {
-        self.0.walk()
-    }
-
-    fn mark(&self, item: &Self::Item) -> Mark {
-        match item {
-            Ok(item) => self.0.mark(item),
-            // Without a value, nothing else tells it from another.
-            Err(Rejected { problem, digest, .. }) if problem.is_empty() => {
-                Mark::new(Some(format!("#{digest:016x}")), None)
-            }
-            Err(rejected) => Mark::of_raw(self.0.walk(), &rejected.value),
-        }
-    }
-
-    fn seek(&mut self, place: &Place, grown: u32, transport: &Transport) -> Result<Asked, InvalidInput> {
-        self.0.seek(place, grown, transport)
-    }
-
-    fn follow(request: &Request<Self>, last: &Mark) -> BoxFuture<'static, Result<Option<Place>, Error>> {
-        let Request { endpoint, transport, options } = request;
-        let request = Request {
-            endpoint: endpoint.0.clone(),
-            transport: Arc::clone(transport),
-            options: options.clone(),
-        };
-        E::follow(&request, last)
     }
 }
 

@@ -1,8 +1,8 @@
 //! Where a page begins, and where an item stands.
 
-use super::checkpoint::digest;
-use super::lenient::digits_or_text;
-use crate::transport::check::InvalidInput;
+use crate::call::text as digits_or_text;
+use crate::digest::digest;
+use crate::input::InvalidInput;
 use crate::wire;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -1,6 +1,6 @@
 //! Pages that are fetched before they are asked for.
 
-use super::Paged;
+use super::list::{List, Paged};
 use super::walk::{Page, Walker};
 use crate::error::Error;
 use futures::future::BoxFuture;
@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tracing::Instrument;
 
-type Fetched<E> = Result<Option<Page<<E as super::List>::Item>>, Error>;
+type Fetched<E> = Result<Option<Page<<E as List>::Item>>, Error>;
 
 /// What was fetched, and the walker if the next page is not being fetched already.
 type Told<E> = (Option<Box<Walker<E>>>, Fetched<E>);

@@ -1,11 +1,12 @@
 //! Streams of pages and of items.
 
-use super::Paged;
 use super::checkpoint::{Checkpoint, PageAt, Progress};
+use super::list::Paged;
 use super::place::Mark;
 use super::read_ahead::Source;
 use super::walk::Walker;
 use crate::error::Error;
+use crate::request::Request;
 use crate::response::Response;
 use futures::Stream;
 use std::collections::VecDeque;
@@ -14,6 +15,54 @@ use std::iter::Zip;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::vec;
+
+/// How many pages a stream fetches before they are asked for, if it is not set.
+const READ_AHEAD: usize = 1;
+
+/// How many pages a stream fetches ahead at most.
+const MOST_READ_AHEAD: usize = 256;
+
+impl<E: Paged> Request<E> {
+    /// Every page that the request begins. Nothing is sent until the stream is polled.
+    pub fn pages(self) -> Pages<E> {
+        let ahead = self.options.read_ahead.unwrap_or(READ_AHEAD);
+        Pages::new(Walker::new(self), ahead)
+    }
+
+    /// Every item of every page. Nothing is sent until the stream is polled.
+    pub fn stream(self) -> Items<E> {
+        Items::new(self.pages())
+    }
+
+    /// The pages after the item that a checkpoint names, the rest of its own page first.
+    ///
+    /// # Errors
+    ///
+    /// If the checkpoint is of another list: another operation, another room, another search.
+    pub fn pages_from(self, checkpoint: &Checkpoint) -> Result<Pages<E>, Error> {
+        let ahead = self.options.read_ahead.unwrap_or(READ_AHEAD);
+        Ok(Pages::new(Walker::resume(self, checkpoint)?, ahead))
+    }
+
+    /// The items after the one that a checkpoint names.
+    ///
+    /// # Errors
+    ///
+    /// If the checkpoint is of another list: another operation, another room, another search.
+    pub fn stream_from(self, checkpoint: &Checkpoint) -> Result<Items<E>, Error> {
+        Ok(Items::new(self.pages_from(checkpoint)?))
+    }
+
+    /// How many pages the streams of this request fetch before they are asked for, 1 if it is not set, at most 256.
+    ///
+    /// With 0 a page is fetched when the stream is polled for it, on the caller's task. With more, a task of its own
+    /// fetches them, so that the next page comes while the caller works on this one; it is stopped when the stream is
+    /// dropped. Outside a tokio runtime nothing is fetched ahead.
+    pub fn with_read_ahead(mut self, pages: usize) -> Self {
+        self.options.read_ahead = Some(pages.min(MOST_READ_AHEAD));
+        self
+    }
+}
 
 /// The pages of a list: [`Request::pages`](crate::Request::pages).
 ///

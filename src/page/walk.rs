@@ -3,14 +3,13 @@
 use super::backoff::Failures;
 use super::checkpoint::{Checkpoint, Identity, PageAt};
 use super::cursors::Cursors;
+use super::list::{List, Paged};
 use super::place::{Asked, Key, Mark, Place, Walk, Window};
 use super::search::{Found, Search};
-use super::{List, Paged};
-use crate::error::{Call, Error, ErrorKind, Outcome};
+use crate::error::{Error, ErrorKind, Outcome};
+use crate::input::InvalidInput;
 use crate::request::Request;
 use crate::response::Response;
-use crate::transport::Plan;
-use crate::transport::check::InvalidInput;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -41,7 +40,7 @@ const MOST_SEARCHES: u32 = 8;
 ///      ├── 8 failures in a row, 1,000 pages without news, a circle ──▶ Last(error) ── yielded ──▶ Ended
 ///      └── no cursor, no rows ──▶ Ended
 /// ```
-pub(super) struct Walker<E> {
+pub(super) struct Walker<E: Paged> {
     request: Request<E>,
     pub(super) identity: Identity,
     place: Place,
@@ -163,7 +162,7 @@ impl<E: Paged> Walker<E> {
                 Stage::Last(error) => return Err(error),
                 Stage::Ended => return Ok(None),
             }
-            let clock = Arc::clone(&self.request.transport.settings.clock);
+            let clock = Arc::clone(self.request.client.transport().clock());
             self.failures.wait(&*clock).await;
             match self.turn().await {
                 Ok(page) => {
@@ -278,8 +277,7 @@ impl<E: Paged> Walker<E> {
     }
 
     async fn ask(&self, walk: Walk) -> Result<Came<E::Item>, Error> {
-        let (request, asked) =
-            self.prepare().map_err(|invalid| Plan::of(&self.request.endpoint).refused(invalid))?;
+        let (request, asked) = self.prepare().map_err(|invalid| self.request.refused(invalid))?;
         let (mut rows, mut cursor) = (Vec::new(), None);
         let response = request.send().await?.map(|output| {
             let (items, next) = <E as List>::rows(output);
@@ -294,7 +292,7 @@ impl<E: Paged> Walker<E> {
     fn prepare(&self) -> Result<(Request<E>, Asked), InvalidInput> {
         let seek = |place: &Place| {
             let mut request = self.request.clone();
-            let asked = request.endpoint.seek(place, self.grown, &self.request.transport)?;
+            let asked = request.endpoint.seek(place, self.grown, self.request.client.state())?;
             Ok((request, asked))
         };
         let prepared = seek(&self.place)?;
@@ -465,8 +463,7 @@ impl<E: Paged> Walker<E> {
     }
 
     fn error(&self, kind: ErrorKind, outcome: Outcome) -> Error {
-        let Plan { operation, safety, .. } = Plan::of(&self.request.endpoint);
-        Error::new(kind, outcome).with_call(Call::new(operation, safety), 0)
+        Error::new(kind, outcome).with_call(self.request.info(), 0)
     }
 }
 

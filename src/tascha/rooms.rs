@@ -1,12 +1,15 @@
 //! Rooms, their members and files.
 
 use super::operations::{ListFiles, ListMembers, ListRooms};
-use super::{Client, RoomId};
-use crate::transport::Transport;
+use super::{Client, RoomId, Tascha};
 use crate::{Endpoint, Request};
-use std::sync::Arc;
 
 impl Client {
+    /// A room. Nothing is sent until something is done with it.
+    pub fn room(&self, id: impl Into<RoomId>) -> RoomHandle {
+        RoomHandle { client: self.clone(), id: id.into() }
+    }
+
     /// The rooms that the credential gives access to, direct messages excepted.
     pub fn rooms(&self) -> Request<ListRooms> {
         self.call(ListRooms::new())
@@ -16,7 +19,7 @@ impl Client {
 /// A room, by its id.
 #[derive(Clone, Debug)]
 pub struct RoomHandle {
-    pub(super) transport: Arc<Transport>,
+    pub(super) client: Client,
     pub(super) id: RoomId,
 }
 
@@ -36,7 +39,7 @@ impl RoomHandle {
         self.call(ListFiles::new(&self.id))
     }
 
-    pub(super) fn call<E: Endpoint>(&self, endpoint: E) -> Request<E> {
-        Request::new(&self.transport, endpoint)
+    pub(super) fn call<E: Endpoint<Service = Tascha>>(&self, endpoint: E) -> Request<E> {
+        self.client.call(endpoint)
     }
 }

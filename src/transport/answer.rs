@@ -1,39 +1,30 @@
 //! Whether a success is the operation's answer, and what is known if it is not.
 
-use super::operation::{AnswerShape, Operation};
 use super::verdict::Evidence;
-use crate::error::{ErrorKind, ServiceError};
+use crate::call::ServiceError;
+use crate::error::ErrorKind;
+use crate::operation::{AnswerShape, Operation};
+use crate::profile::Profile;
 use crate::wire::{self, DecodeFailure};
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::Value;
 use std::fmt;
 use std::time::Duration;
 
 /// Reads the answer of the call, and keeps it for the caller.
 pub(crate) type Decode<'a> = &'a mut (dyn FnMut(&[u8]) -> Result<(), DecodeFailure> + Send);
 
-/// How a service writes its errors.
-#[derive(Clone, Copy)]
-pub(crate) struct ErrorBodies {
-    /// What an error says, field by field: one that is not as expected spoils no other.
-    pub(crate) read: fn(&Value) -> ServiceError,
-    /// Whether a body has all that makes an error of the service. The flag says whether the body has a field that the
-    /// answer is known by.
-    pub(crate) is_error: fn(&Value, bool) -> bool,
-}
-
 /// Why a success is of no use.
 pub(super) struct Unusable {
     pub(super) kind: ErrorKind,
     pub(super) evidence: Evidence,
     /// The service's own words, where it wrote an error into a success.
-    pub(super) said: ServiceError,
+    pub(super) service_error: ServiceError,
 }
 
 impl Unusable {
     fn new(kind: ErrorKind, evidence: Evidence) -> Box<Self> {
-        Box::new(Self { kind, evidence, said: ServiceError::default() })
+        Box::new(Self { kind, evidence, service_error: ServiceError::default() })
     }
 
     fn foreign(found: String) -> Box<Self> {
@@ -52,7 +43,7 @@ pub(super) enum Incomplete {
 pub(super) struct Success<'a> {
     pub(super) operation: &'a Operation,
     pub(super) headers: &'a HeaderMap,
-    pub(super) errors: ErrorBodies,
+    pub(super) profile: &'a Profile,
 }
 
 impl Success<'_> {
@@ -175,12 +166,11 @@ impl Success<'_> {
             _ => outline.has_any(&["id"]),
         };
         let body = wire::error_outline(text);
-        if !(self.errors.is_error)(&body, identified) {
+        if !(self.profile.is_error)(&body, identified) {
             return Ok(());
         }
-        let said = (self.errors.read)(&body);
         let mut foreign = Unusable::foreign("an error of the service in a success".to_owned());
-        foreign.said = said;
+        foreign.service_error = (self.profile.error_body)(&body);
         Err(foreign)
     }
 }

@@ -6,52 +6,48 @@ use super::body::{Body, ReadFailure};
 use super::evidence;
 use super::pace::{Exhausted, Permit};
 use super::redact::Redactor;
+use super::settings::Settings;
 use super::timer::{Bound, Timer};
 use super::verdict::{Evidence, Verdict, judge};
 use super::withdraw::Withdrawable;
-use super::{Plan, Settings, Transport};
-use crate::error::{Answer, Conflict, Error, ErrorKind, Outcome, ServiceError};
+use crate::call::{CallInfo, HttpAnswer, ServiceError};
+use crate::error::{Conflict, Error, ErrorKind, Outcome};
 use crate::limits::{DAY, RateLimit};
-use crate::response::Received;
-use crate::transport::operation::Safety;
+use crate::operation::Safety;
+use crate::profile::Limit;
 use crate::wire;
 use reqwest::{Response, StatusCode};
 use std::time::Duration;
-
-/// How long Chatwork's limit of posts per room makes a room wait; its answer does not say.
-const ROOM_WAIT: Duration = Duration::from_secs(10);
+use tokio::sync::watch;
 
 /// What an attempt came to, if not to a success.
 pub(super) struct Failure {
     pub(super) kind: ErrorKind,
     pub(super) verdict: Verdict,
-    pub(super) answer: Answer,
+    pub(super) answer: HttpAnswer,
+    /// The limit that the service refused the request for.
+    exhausted: Option<Exhausted>,
 }
 
 impl Failure {
     fn new(kind: ErrorKind, evidence: Evidence, safety: Safety) -> Self {
-        Self { kind, verdict: judge(evidence, safety), answer: Answer::default() }
+        Self { kind, verdict: judge(evidence, safety), answer: HttpAnswer::default(), exhausted: None }
     }
 
     pub(super) fn into_error(self) -> Error {
         Error::new(self.kind, self.verdict.outcome).with_answer(self.answer)
     }
 
-    pub(super) fn is_unauthorized(&self) -> bool {
-        self.answer.status == Some(StatusCode::UNAUTHORIZED)
-    }
-
-    /// The limit that the service refused the request for.
-    fn exhausted(&self) -> Option<Exhausted> {
-        let wait = self.answer.wait.filter(|_| self.answer.status == Some(StatusCode::TOO_MANY_REQUESTS))?;
-        Some(if is_room_limit(&self.answer.said) { Exhausted::Room(wait) } else { Exhausted::Account(wait) })
+    pub(super) fn status(&self) -> Option<StatusCode> {
+        self.answer.status
     }
 }
 
 /// What is needed to send one request and to understand its answer.
 pub(super) struct Attempt<'a> {
-    pub(super) transport: &'a Transport,
-    pub(super) plan: &'a Plan,
+    pub(super) settings: &'a Settings,
+    pub(super) limits: &'a watch::Sender<Option<RateLimit>>,
+    pub(super) info: &'a CallInfo,
     /// When the attempt has to be over, and when the call has to.
     pub(super) bound: Option<Bound>,
     pub(super) deadline: Option<Bound>,
@@ -65,8 +61,8 @@ impl Attempt<'_> {
         mut request: reqwest::Request,
         mut permit: Permit,
         decode: Decode<'_>,
-    ) -> Result<Received, Failure> {
-        let settings = self.settings();
+    ) -> Result<HttpAnswer, Failure> {
+        let settings = self.settings;
         if let Some(bound) = self.bound
             && bound.left(&*settings.clock).is_zero()
         {
@@ -75,12 +71,12 @@ impl Attempt<'_> {
         permit.sending();
         // With less time than connecting is given, the time can end before there is a connection.
         let hasty = self.bound.is_some_and(|bound| bound.left(&*settings.clock) < settings.connect_timeout);
-        let writes = self.plan.safety != Safety::Safe;
+        let writes = self.info.safety != Safety::Safe;
         let withdrawable = if hasty && writes { Withdrawable::watch(&mut request) } else { None };
         let result = self.exchange(request, withdrawable, &mut permit, decode).await;
         match &result {
             Err(failure) if failure.verdict.is_unconnected => permit.never_left(),
-            Err(failure) => match failure.exhausted() {
+            Err(failure) => match failure.exhausted {
                 Some(exhausted) => permit.exhausted(exhausted, failure.answer.rate_limit.as_ref()),
                 None => drop(permit),
             },
@@ -95,10 +91,10 @@ impl Attempt<'_> {
         withdrawable: Option<Withdrawable>,
         permit: &mut Permit,
         decode: Decode<'_>,
-    ) -> Result<Received, Failure> {
-        let settings = self.settings();
+    ) -> Result<HttpAnswer, Failure> {
+        let settings = self.settings;
         let mut timer = Timer::start(&*settings.clock, self.bound);
-        let http = settings.http.for_safety(self.plan.safety);
+        let http = settings.http.for_safety(self.info.safety);
         let mut response = match timer.race(http.execute(request)).await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => return Err(self.unanswered(error)),
@@ -123,43 +119,43 @@ impl Attempt<'_> {
             Ok(Err(ReadFailure::TooLarge)) => Some(Incomplete::TooLarge(settings.max_body)),
             Err(named) => Some(Incomplete::Late(named)),
         };
-        let answer = Answer { body: body.into_bytes(), ..answer };
+        let answer = HttpAnswer { body: body.into_bytes(), ..answer };
         if !status.is_success() {
             return Err(self.refused(status, answer));
         }
-        let Plan { operation, .. } = self.plan;
-        let success = Success { operation, headers: &answer.headers, errors: settings.errors };
+        let success =
+            Success { operation: self.info.operation, headers: &answer.headers, profile: settings.profile };
         let accepted = match incomplete {
             None => success.accept(&answer.body, decode),
             Some(why) => Err(success.give_up(&answer.body, why)),
         };
         match accepted {
-            Ok(()) => Ok(Received::new(status, answer)),
+            Ok(()) => Ok(answer),
             Err(unusable) => {
-                let Unusable { kind, evidence, mut said } = *unusable;
-                self.redactor().error(&mut said);
-                Err(Failure { answer: Answer { said, ..answer }, ..self.failed(kind, evidence) })
+                let Unusable { kind, evidence, mut service_error } = *unusable;
+                self.redactor().error(&mut service_error);
+                Err(Failure { answer: HttpAnswer { service_error, ..answer }, ..self.failed(kind, evidence) })
             }
         }
     }
 
     /// Takes over what the head of an answer says, of limits above all.
-    fn head(&self, response: &mut Response, permit: &mut Permit) -> Answer {
+    fn head(&self, response: &mut Response, permit: &mut Permit) -> HttpAnswer {
         let status = response.status();
         let mut headers = std::mem::take(response.headers_mut());
         if headers.contains_key("x-request-id") {
             self.redactor().headers(&mut headers);
         }
-        let rate_limit = RateLimit::from_headers(&headers, self.settings().clock.wall());
+        let rate_limit = RateLimit::from_headers(&headers, self.settings.clock.wall());
         if let Some(limit) = &rate_limit {
             let update = |known: &mut Option<RateLimit>| known.get_or_insert_default().update(limit);
-            self.transport.limits.send_modify(update);
+            self.limits.send_modify(update);
         }
         // Which limit a 429 is about, only its body says.
         if status != StatusCode::TOO_MANY_REQUESTS {
             permit.heard(rate_limit.as_ref());
         }
-        Answer { status: Some(status), headers, rate_limit, ..Answer::default() }
+        HttpAnswer { status: Some(status), headers, rate_limit, ..HttpAnswer::default() }
     }
 
     /// No answer came at all.
@@ -175,54 +171,51 @@ impl Attempt<'_> {
     }
 
     /// The service answered that it did not do it, or that it does not know.
-    fn refused(&self, status: StatusCode, mut answer: Answer) -> Failure {
-        let errors = self.settings().errors;
-        answer.said = (errors.read)(&wire::error_outline(&answer.body));
-        if answer.said == ServiceError::default() && !answer.body.is_empty() {
+    fn refused(&self, status: StatusCode, mut answer: HttpAnswer) -> Failure {
+        let profile = self.settings.profile;
+        answer.service_error = (profile.error_body)(&wire::error_outline(&answer.body));
+        if answer.service_error == ServiceError::default() && !answer.body.is_empty() {
             let coded = wire::unread_coding(&answer.headers, &answer.body);
-            answer.said.messages.extend(coded.map(|coded| format!("the body is {coded}")));
+            answer.service_error.messages.extend(coded.map(|coded| format!("the body is {coded}")));
         }
-        self.redactor().error(&mut answer.said);
+        let limit = (profile.limit_of)(&answer.service_error);
+        self.redactor().error(&mut answer.service_error);
         answer.wait = answer.rate_limit.as_ref().and_then(|limit| limit.retry_after);
+        let mut exhausted = None;
         if status == StatusCode::TOO_MANY_REQUESTS {
-            answer.wait = answer.wait.or_else(|| unsaid_wait(&answer));
+            answer.wait = answer.wait.or_else(|| unsaid_wait(limit, answer.rate_limit.as_ref()));
+            exhausted = answer.wait.map(|wait| match limit {
+                Limit::Room(_) => Exhausted::Room(wait),
+                Limit::Account => Exhausted::Account(wait),
+            });
         }
-        let evidence = if status == StatusCode::CONFLICT && self.plan.safety == Safety::Keyed {
-            Evidence::Conflict(Conflict::of(answer.said.code.as_deref()))
+        let evidence = if status == StatusCode::CONFLICT && self.info.safety == Safety::Keyed {
+            Evidence::Conflict(Conflict::of(answer.service_error.code.as_deref()))
         } else {
             Evidence::Status(status, answer.wait)
         };
-        Failure { answer, ..self.failed(ErrorKind::Status(status), evidence) }
+        Failure { answer, exhausted, ..self.failed(ErrorKind::Status(status), evidence) }
     }
 
     fn failed(&self, kind: ErrorKind, evidence: Evidence) -> Failure {
-        Failure::new(kind, evidence, self.plan.safety)
+        Failure::new(kind, evidence, self.info.safety)
     }
 
     fn redactor(&self) -> Redactor {
-        let fixed = || self.settings().credential.as_ref().and_then(Credential::header_value);
+        let fixed = || self.settings.credential.as_ref().and_then(Credential::header_value);
         Redactor::of_header(self.token.map(BearerToken::header_value).or_else(fixed))
-    }
-
-    fn settings(&self) -> &Settings {
-        &self.transport.settings
     }
 }
 
 /// How long a 429 makes the client wait that names no time.
-fn unsaid_wait(answer: &Answer) -> Option<Duration> {
-    if is_room_limit(&answer.said) {
-        return Some(ROOM_WAIT);
+fn unsaid_wait(limit: Limit, told: Option<&RateLimit>) -> Option<Duration> {
+    if let Limit::Room(wait) = limit {
+        return Some(wait);
     }
-    let limit = answer.rate_limit.as_ref().filter(|limit| limit.remaining.is_none_or(|left| left == 0))?;
+    let told = told.filter(|told| told.remaining.is_none_or(|left| left == 0))?;
     // The reset comes in whole seconds, so that the window can be a little longer than it says.
-    let reset = limit.reset_after.filter(|after| *after <= DAY);
+    let reset = told.reset_after.filter(|after| *after <= DAY);
     reset.map(|after| after.max(Duration::from_secs(1)))
-}
-
-/// Chatwork's second limit is told apart by its text alone.
-fn is_room_limit(said: &ServiceError) -> bool {
-    said.messages.iter().any(|text| text.contains("per room"))
 }
 
 /// The most that any attempt of a call may have done: a later, harmless failure does not take it back.

@@ -1,7 +1,7 @@
 //! The HTTP clients that requests are sent with: one set-up for all that carry credentials.
 
-use super::operation::Safety;
 use crate::error::{Error, Innermost};
+use crate::operation::Safety;
 use std::any::Any;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::panic::{AssertUnwindSafe, catch_unwind};

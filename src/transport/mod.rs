@@ -4,40 +4,36 @@ pub(crate) mod answer;
 mod attempt;
 pub(crate) mod auth;
 pub(crate) mod body;
-pub(crate) mod check;
-pub(crate) mod clock;
 pub(crate) mod evidence;
 pub(crate) mod http_client;
-pub(crate) mod operation;
 pub(crate) mod pace;
 mod payload;
 pub(crate) mod redact;
 pub(crate) mod retry;
+pub(crate) mod settings;
 pub(crate) mod timer;
 pub(crate) mod trace;
 pub(crate) mod verdict;
 mod withdraw;
 
-pub use payload::{Capture, Payload};
+pub use payload::{Capture, Encoder, Payload};
 
-use crate::error::{Call, Error, ErrorKind, Outcome};
+use crate::call::CallInfo;
+use crate::clock::Clock;
+use crate::error::{Error, ErrorKind, Outcome};
+use crate::input::InvalidInput;
 use crate::limits::RateLimit;
-use crate::request::Endpoint;
-use crate::response::Received;
+use crate::operation::{AnswerShape, Safety};
+use crate::response::Response;
 use crate::upload::Upload;
-use answer::{Decode, ErrorBodies};
+use answer::Decode;
 use attempt::{Attempt, Failure, OutcomeSoFar};
-use auth::{BearerToken, Credential};
-use check::InvalidInput;
-use clock::Clock;
-use http_client::HttpClients;
-use jiff::tz::TimeZone;
-use operation::{AnswerShape, Operation, Safety};
-use pace::{Pace, Pacer, Permit};
+use auth::BearerToken;
+use pace::{Pacer, Permit};
 use reqwest::header::{ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
-use reqwest::{Method, Url};
-use retry::{Retries, RetryBudget, RetryPolicy, RetryScope};
-use std::borrow::Cow;
+use reqwest::{Method, StatusCode};
+use retry::{Retries, RetryScope};
+use settings::{Options, Settings};
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
@@ -45,141 +41,53 @@ use std::time::Duration;
 use timer::Bound;
 use tokio::sync::watch;
 
-/// Everything that the clones of a client share.
+/// Everything that calls need and share.
 pub struct Transport {
-    pub(crate) settings: Settings,
-    pub(crate) limits: watch::Sender<Option<RateLimit>>,
-    /// What the clones of a Chatwork client poll, on one schedule.
-    #[cfg(feature = "chatwork")]
-    pub(crate) watches: crate::chatwork::watch::Poller,
+    settings: Settings,
+    limits: watch::Sender<Option<RateLimit>>,
     pacer: Arc<Pacer>,
-    #[cfg(feature = "chatwork")]
-    pub(crate) posted: crate::chatwork::Posted,
 }
 
-/// What a builder has put together.
-pub(crate) struct Settings {
-    pub(crate) http: HttpClients,
-    pub(crate) base: Url,
-    /// The base URL as the generated encoder wants it: without a slash at the end.
-    pub(crate) base_text: String,
-    pub(crate) credential: Option<Credential>,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) retry: RetryPolicy,
-    pub(crate) retry_budget: RetryBudget,
-    pub(crate) pace: Pace,
-    pub(crate) timeout: Option<Duration>,
-    pub(crate) attempt_timeout: Option<Duration>,
-    pub(crate) connect_timeout: Duration,
-    pub(crate) max_body: usize,
-    pub(crate) zone: Option<TimeZone>,
-    pub(crate) request_ids: bool,
-    pub(crate) forms: bool,
-    pub(crate) key_generator: Arc<dyn Fn() -> String + Send + Sync>,
-    pub(crate) errors: ErrorBodies,
-}
-
-/// The options of one call.
-#[derive(Clone, Default)]
-pub(crate) struct Options {
-    pub(crate) timeout: Option<Duration>,
-    pub(crate) attempt_timeout: Option<Duration>,
-    pub(crate) retry: Option<RetryPolicy>,
-    pub(crate) idempotency_key: Option<String>,
-    pub(crate) request_id: Option<String>,
-    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
-    pub(crate) invalid: Option<InvalidInput>,
-    /// How many pages a stream of the request fetches before they are asked for.
-    pub(crate) read_ahead: Option<usize>,
-}
-
-/// What the stations need to know of a request.
-pub(crate) struct Plan {
-    pub(crate) operation: &'static Operation,
-    pub(crate) safety: Safety,
-    pub(crate) room: Option<u64>,
-}
-
-impl Plan {
-    pub(crate) fn of(endpoint: &impl Endpoint) -> Self {
-        Self { operation: endpoint.operation(), safety: endpoint.safety(), room: endpoint.room() }
-    }
-
-    pub(crate) fn refused(&self, invalid: InvalidInput) -> Error {
-        Error::from(invalid).with_call(Call::new(self.operation, self.safety), 0)
-    }
-}
+/// Writes the request anew for each attempt.
+pub(crate) type Encode<'a> = dyn Fn(&Encoder<'_>) -> Result<Payload, InvalidInput> + Send + Sync + 'a;
 
 impl Transport {
-    pub(crate) fn new(settings: Settings) -> Arc<Self> {
+    pub(crate) fn new(settings: Settings) -> Self {
         let pacer = Arc::new(Pacer::new(settings.pace.clone()));
-        Arc::new(Self {
-            settings,
-            limits: watch::Sender::new(None),
-            pacer,
-            #[cfg(feature = "chatwork")]
-            posted: Default::default(),
-            #[cfg(feature = "chatwork")]
-            watches: Default::default(),
-        })
+        Self { settings, limits: watch::Sender::new(None), pacer }
     }
 
-    pub(crate) fn http(&self) -> &reqwest::Client {
-        &self.settings.http.kept
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
     }
 
-    pub(crate) fn base_url(&self) -> &str {
-        &self.settings.base_text
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.settings.clock
     }
 
-    #[cfg(feature = "lancers")]
-    pub(crate) fn zone(&self) -> &TimeZone {
-        static JAPAN: std::sync::LazyLock<TimeZone> = std::sync::LazyLock::new(crate::wire::japan);
-        self.settings.zone.as_ref().unwrap_or(&JAPAN)
+    /// What the service last said of its limits.
+    pub(crate) fn limits(&self) -> &watch::Sender<Option<RateLimit>> {
+        &self.limits
     }
 
-    /// The body of an answer with its wall-clock times read in the client's zone, if it has one of its own.
-    pub(crate) fn absolute_times<'a>(&self, endpoint: &impl Endpoint, body: &'a [u8]) -> Cow<'a, [u8]> {
-        match (&self.settings.zone, endpoint.local_times()) {
-            (Some(zone), names @ [_, ..]) => crate::wire::absolute_times(body, names, zone),
-            _ => Cow::Borrowed(body),
-        }
-    }
-
-    /// A path of the caller's own, under the base URL and nowhere else.
-    pub(crate) fn url(&self, path: &str) -> Result<Url, InvalidInput> {
-        let refused = |problem| Err(InvalidInput::new("path", problem));
-        if !path.starts_with('/') {
-            return refused("does not begin with `/`; give the path below the base URL");
-        }
-        let segments = path.split(['?', '#']).next().unwrap_or_default();
-        let leads_away = |part: &str| !part.is_empty() && check::segment("path", part, &[]).is_err();
-        // The URL parser drops tabs and line breaks, which could otherwise stand between two dots.
-        if path.contains(char::is_control) {
-            return refused("contains control characters");
-        }
-        if path.starts_with("//") || segments.split('/').any(leads_away) {
-            return refused("leads away from the base URL");
-        }
-        match Url::parse(&format!("{}{path}", self.settings.base_text)) {
-            Ok(url) if url.origin() == self.settings.base.origin() => Ok(url),
-            _ => refused("is not a path"),
-        }
+    pub(crate) fn encoder(&self) -> Encoder<'_> {
+        let Settings { http, base, base_text, .. } = &self.settings;
+        Encoder { http: &http.kept, base, base_text }
     }
 
     /// Sends a request until it succeeds, or until it must not or cannot be sent again.
     pub(crate) async fn call(
         &self,
-        plan: &Plan,
+        info: CallInfo,
         options: Options,
         encode: &Encode<'_>,
         decode: Decode<'_>,
-    ) -> Result<Received, Error> {
-        let span = trace::call(plan.operation);
+    ) -> Result<Response<()>, Error> {
+        let span = trace::call(info.operation);
         let now = self.settings.clock.now();
-        let call = CallUnderWay {
+        let call = Call {
             transport: self,
-            plan,
+            info,
             span: &span,
             deadline: Bound::after(now, options.timeout.or(self.settings.timeout)),
             retries: Retries::begin(now),
@@ -189,13 +97,10 @@ impl Transport {
     }
 }
 
-/// Writes the request anew for each attempt.
-pub(crate) type Encode<'a> = dyn Fn() -> Result<Payload, InvalidInput> + Send + Sync + 'a;
-
-/// One call under way.
-struct CallUnderWay<'a> {
+/// A call under way.
+struct Call<'a> {
     transport: &'a Transport,
-    plan: &'a Plan,
+    info: CallInfo,
     span: &'a tracing::Span,
     deadline: Option<Bound>,
     retries: Retries,
@@ -219,18 +124,18 @@ enum Step {
     GiveUp,
 }
 
-impl CallUnderWay<'_> {
+impl Call<'_> {
     async fn run(
         mut self,
         mut options: Options,
         encode: &Encode<'_>,
         decode: Decode<'_>,
-    ) -> Result<Received, Error> {
-        let Settings { clock, retry, retry_budget, attempt_timeout, .. } = &self.transport.settings;
-        let mut call = Call::new(self.plan.operation, self.plan.safety);
-        let headers = match self.headers(&mut options, &mut call) {
+    ) -> Result<Response<()>, Error> {
+        let transport = self.transport;
+        let Settings { clock, retry, retry_budget, attempt_timeout, .. } = &transport.settings;
+        let headers = match self.headers(&mut options) {
             Ok(headers) => headers,
-            Err(invalid) => return Err(self.error(invalid.into(), call)),
+            Err(invalid) => return Err(self.error(invalid.into())),
         };
         let policy = options.retry.as_ref().unwrap_or(retry);
         let attempt_timeout = options.attempt_timeout.or(*attempt_timeout);
@@ -240,27 +145,28 @@ impl CallUnderWay<'_> {
             let Prepared { request, files, permit, token } = match self.prepare(&headers, encode).await {
                 Ok(prepared) => prepared,
                 // What the service said to an earlier attempt tells more than why there is no further one.
-                Err(error) => return Err(self.error(last.map_or(error, Failure::into_error), call)),
+                Err(error) => return Err(self.error(last.map_or(error, Failure::into_error))),
             };
             let start = clock.now();
-            let bound = Bound::sooner(self.deadline, Bound::after(start, attempt_timeout));
             let attempt = Attempt {
-                transport: self.transport,
-                plan: self.plan,
-                bound,
+                settings: &transport.settings,
+                limits: &transport.limits,
+                info: &self.info,
+                bound: Bound::sooner(self.deadline, Bound::after(start, attempt_timeout)),
                 deadline: self.deadline,
                 token: token.as_ref(),
             };
             let result = attempt.run(request, permit, &mut *decode).await;
-            trace::attempt(self.span, self.retries.attempts + 1, &result);
+            let number = self.retries.attempts + 1;
             let mut failure = match result {
-                Ok(received) => {
+                Ok(answer) => {
+                    trace::succeeded(self.span, number, answer.status);
                     retry_budget.succeeded();
-                    let attempts = self.retries.attempts + 1;
-                    return Ok(Received { call, attempts, ..received });
+                    return Ok(Response::new((), answer, self.info, number));
                 }
                 Err(failure) => failure,
             };
+            trace::attempt_failed(self.span, number, failure.status(), &failure.kind);
             self.retries.count(failure.verdict, start, clock.now());
             self.so_far.record(failure.verdict.outcome);
             // Asked after the attempt: a stream of which nothing was read is as good as new.
@@ -273,7 +179,7 @@ impl CallUnderWay<'_> {
                     trace::wait(self.retries.attempts, wait, &failure.kind);
                     clock.sleep(wait).await;
                 }
-                Step::GiveUp => return Err(self.error(failure.into_error(), call)),
+                Step::GiveUp => return Err(self.error(failure.into_error())),
             }
             last = Some(failure);
         }
@@ -286,7 +192,7 @@ impl CallUnderWay<'_> {
         replayable: bool,
         scope: RetryScope<'_>,
     ) -> Step {
-        if failure.is_unauthorized()
+        if failure.status() == Some(StatusCode::UNAUTHORIZED)
             && let (Some(token), Some(credential)) = (token, &self.transport.settings.credential)
         {
             match self.within(credential.renew(&token)).await.and_then(|renewal| renewal) {
@@ -302,7 +208,7 @@ impl CallUnderWay<'_> {
                 }
             }
         }
-        if !replayable || !failure.verdict.allows(self.plan.safety) {
+        if !replayable || !failure.verdict.allows(self.info.safety) {
             return Step::GiveUp;
         }
         let wait = self.retries.next(scope, failure.verdict.repeat, failure.answer.wait);
@@ -310,29 +216,26 @@ impl CallUnderWay<'_> {
     }
 
     /// The headers that are the same on every attempt.
-    fn headers(
-        &self,
-        options: &mut Options,
-        call: &mut Call,
-    ) -> Result<Vec<(HeaderName, HeaderValue)>, InvalidInput> {
+    fn headers(&mut self, options: &mut Options) -> Result<Vec<(HeaderName, HeaderValue)>, InvalidInput> {
         if let Some(invalid) = options.invalid.take() {
             return Err(invalid);
         }
         let settings = &self.transport.settings;
         let mut headers = std::mem::take(&mut options.headers);
-        if self.plan.safety == Safety::Keyed {
+        if self.info.safety == Safety::Keyed {
             let key = options.idempotency_key.take().unwrap_or_else(|| (settings.key_generator)());
             headers.push((HeaderName::from_static("idempotency-key"), visible("idempotency_key", &key)?));
-            call.idempotency_key = Some(key);
+            self.info.idempotency_key = Some(key);
         } else if options.idempotency_key.is_some() {
             let problem = "is not taken by this operation: the service would do it again (for posts to Chatwork there is `with_reconcile`)";
             return Err(InvalidInput::new("idempotency_key", problem));
         }
         let id = options.request_id.take();
-        if let Some(id) = id.or_else(|| settings.request_ids.then(|| format!("req_{}", uuid::Uuid::new_v4())))
+        if let Some(id) =
+            id.or_else(|| settings.profile.request_ids.then(|| format!("req_{}", uuid::Uuid::new_v4())))
         {
             headers.push((HeaderName::from_static("x-request-id"), visible("request_id", &id)?));
-            call.request_id = Some(id);
+            self.info.request_id = Some(id);
         }
         Ok(headers)
     }
@@ -344,19 +247,19 @@ impl CallUnderWay<'_> {
         encode: &Encode<'_>,
     ) -> Result<Prepared, Error> {
         let Settings { clock, credential, .. } = &self.transport.settings;
-        let Payload { mut request, files } = encode()?;
+        let Payload { mut request, files } = encode(&self.transport.encoder())?;
         if is_empty(&request) && [Method::POST, Method::PUT, Method::PATCH].contains(request.method()) {
             // RFC 9110, 8.6: some proxies refuse a request that does not say how long its empty body is.
             request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
             // A request of the caller's own is sent as it was made.
-            if self.transport.settings.forms && self.plan.operation.answer != AnswerShape::Any {
+            if self.transport.settings.profile.forms && self.info.operation.answer != AnswerShape::Any {
                 let form = HeaderValue::from_static("application/x-www-form-urlencoded");
                 request.headers_mut().entry(CONTENT_TYPE).or_insert(form);
             }
         }
         // A coding that is not asked for could not be read.
         request.headers_mut().entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static("identity"));
-        let Plan { operation, room, .. } = *self.plan;
+        let CallInfo { operation, room, .. } = self.info;
         let end = self.deadline.map(|deadline| deadline.end);
         let permit = self.transport.pacer.permit(operation, room, clock, end).await?;
         for file in &files {
@@ -385,9 +288,10 @@ impl CallUnderWay<'_> {
         done.map_err(|whole| Error::new(ErrorKind::Timeout(whole), Outcome::NotSent))
     }
 
-    fn error(&self, error: Error, call: Call) -> Error {
-        let outcome = if call.reads_only() { error.outcome() } else { self.so_far.or(error.outcome()) };
-        let error = error.with_outcome(outcome).with_call(call, self.retries);
+    fn error(self, error: Error) -> Error {
+        let reads_only = self.info.safety == Safety::Safe;
+        let outcome = if reads_only { error.outcome() } else { self.so_far.or(error.outcome()) };
+        let error = error.with_outcome(outcome).with_call(self.info, self.retries);
         trace::failed(self.span, &error);
         error
     }

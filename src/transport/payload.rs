@@ -1,12 +1,51 @@
 //! Requests as endpoints encode them, before the stations see them.
 
-use super::check::InvalidInput;
+use crate::input::{self, InvalidInput};
 use crate::upload::Upload;
 use futures::FutureExt;
 use reqwest::multipart::Form;
 use reqwest::{Method, RequestBuilder, Url};
 use std::future::Future;
 use std::sync::{Mutex, PoisonError};
+
+/// What an endpoint needs to write its request.
+pub struct Encoder<'a> {
+    pub(super) http: &'a reqwest::Client,
+    pub(super) base: &'a Url,
+    pub(super) base_text: &'a str,
+}
+
+impl Encoder<'_> {
+    pub(crate) fn http(&self) -> &reqwest::Client {
+        self.http
+    }
+
+    /// The base URL without a slash at its end.
+    pub(crate) fn base_url(&self) -> &str {
+        self.base_text
+    }
+
+    /// A path of the caller's own, under the base URL and nowhere else.
+    pub(crate) fn url(&self, path: &str) -> Result<Url, InvalidInput> {
+        let refused = |problem| Err(InvalidInput::new("path", problem));
+        if !path.starts_with('/') {
+            return refused("does not begin with `/`; give the path below the base URL");
+        }
+        let segments = path.split(['?', '#']).next().unwrap_or_default();
+        let leads_away = |part: &str| !part.is_empty() && input::segment("path", part, &[]).is_err();
+        // The URL parser drops tabs and line breaks, which could otherwise stand between two dots.
+        if path.contains(char::is_control) {
+            return refused("contains control characters");
+        }
+        if path.starts_with("//") || segments.split('/').any(leads_away) {
+            return refused("leads away from the base URL");
+        }
+        match Url::parse(&format!("{}{path}", self.base_text)) {
+            Ok(url) if url.origin() == self.base.origin() => Ok(url),
+            _ => refused("is not a path"),
+        }
+    }
+}
 
 /// A request that is ready to go, as an endpoint encoded it.
 pub struct Payload {

@@ -1,6 +1,6 @@
 //! Takes a credential out of what a service wrote: debug pages, firewalls and gateways repeat the request.
 
-use crate::error::ServiceError;
+use crate::call::ServiceError;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::{HeaderMap, HeaderValue};
 use serde_json::Value;

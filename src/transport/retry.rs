@@ -12,9 +12,10 @@
 //! # let _ = (patient, never);
 //! ```
 
-use super::clock::Clock;
 use super::timer::Bound;
 use super::verdict::{Repeat, Verdict};
+use crate::clock::Clock;
+use crate::error::Tries;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -200,6 +201,13 @@ impl Retries {
     }
 }
 
+impl From<Retries> for Tries {
+    fn from(retries: Retries) -> Self {
+        let Retries { attempts, connections, connecting, .. } = retries;
+        Self { attempts, connections, connecting }
+    }
+}
+
 impl Default for RetryPolicy {
     fn default() -> Self {
         Self::new()
@@ -278,8 +286,8 @@ impl Default for RetryBudget {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::transport::clock::VirtualClock;
-    use crate::transport::operation::Safety;
+    use crate::clock::VirtualClock;
+    use crate::operation::Safety;
     use crate::transport::verdict::{Evidence, judge};
 
     #[test]

@@ -1,6 +1,6 @@
 //! Bounds in time, and the one place that races a future against one.
 
-use super::clock::Clock;
+use crate::clock::Clock;
 use futures::future::{BoxFuture, Either, select};
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};

@@ -2,10 +2,9 @@
 //!
 //! Only the path template is named: no id, no header, no body.
 
-use super::attempt::Failure;
-use super::operation::Operation;
 use crate::error::{Error, ErrorKind};
-use crate::response::Received;
+use crate::operation::Operation;
+use reqwest::StatusCode;
 use std::future::Future;
 use std::time::Duration;
 use tracing::field::Empty;
@@ -28,20 +27,22 @@ pub(super) fn instrument<F: Future>(call: F, span: Span) -> impl Future<Output =
     call.instrument(span)
 }
 
-pub(super) fn attempt(span: &Span, number: u32, result: &Result<Received, Failure>) {
+pub(super) fn succeeded(span: &Span, number: u32, status: Option<StatusCode>) {
+    record(span, number, status);
+    tracing::debug!(number, status = status.map(|status| status.as_u16()), "attempt succeeded");
+}
+
+pub(super) fn attempt_failed(span: &Span, number: u32, status: Option<StatusCode>, kind: &ErrorKind) {
+    record(span, number, status);
+    tracing::debug!(number, error.type = %error_type(kind), "attempt failed");
+}
+
+fn record(span: &Span, number: u32, status: Option<StatusCode>) {
     if number > 1 {
         span.record("http.request.resend_count", number - 1);
     }
-    let status = match result {
-        Ok(received) => Some(received.status),
-        Err(failure) => failure.answer.status,
-    };
     if let Some(status) = status {
         span.record("http.response.status_code", status.as_u16());
-    }
-    match result {
-        Ok(received) => tracing::debug!(number, status = received.status.as_u16(), "attempt succeeded"),
-        Err(failure) => tracing::debug!(number, error.type = %error_type(&failure.kind), "attempt failed"),
     }
 }
 

@@ -3,8 +3,8 @@
 //! `judge` is pure. Its table is `verdict.md`, which the front page of the documentation shows and the test below reads
 //! row by row.
 
-use super::operation::Safety;
 use crate::error::{Conflict, Outcome};
+use crate::operation::Safety;
 use reqwest::StatusCode;
 use std::time::Duration;
 

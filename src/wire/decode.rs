@@ -1,16 +1,11 @@
 //! Bodies of answers: one way in, for whatever they hold.
 
-use super::json::path_at;
+use super::json::{path_at, without_mark};
 use super::repair::repair;
 use reqwest::header::{CONTENT_ENCODING, HeaderMap};
 use serde::de::{self, Deserialize, DeserializeOwned, Deserializer, IntoDeserializer, Unexpected, Visitor};
 use std::fmt;
 use std::marker::PhantomData;
-
-/// The JSON without the blanks and the byte order mark in front of it.
-pub(crate) fn without_mark(body: &[u8]) -> &[u8] {
-    body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii()
-}
 
 /// Decodes an answer of any shape. An empty body is nothing, or an empty list.
 pub(crate) fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, DecodeFailure> {

@@ -2,8 +2,12 @@
 //!
 //! Nothing here fails, and nothing recurses: whatever a body holds, it is passed through once, from front to back.
 
-use super::decode::without_mark;
 use std::borrow::Cow;
+
+/// The JSON without the blanks and the byte order mark in front of it.
+pub(crate) fn without_mark(body: &[u8]) -> &[u8] {
+    body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii()
+}
 
 /// What a token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

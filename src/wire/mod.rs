@@ -18,13 +18,14 @@ mod times;
 pub use decode::DecodeFailure;
 pub(crate) use decode::{
     decode, decode_object, empty_array_as_none, lenient_boolean, null_as_default, null_as_unknown, read,
-    unknown, unread_coding, without_mark,
+    unknown, unread_coding,
 };
 pub use encode::{Flag, Nullable};
 pub(crate) use encode::{comma_list, encode_path};
 pub(crate) use ids::{integer_id, lenient_integer, text_id, text_or_number};
 #[cfg(any(feature = "oauth", feature = "webhooks"))]
 pub(crate) use json::members;
+pub(crate) use json::without_mark;
 pub(crate) use open_enum::open_enum;
 pub(crate) use outline::{Budget, error_outline, outline};
 pub use secret::Secret;

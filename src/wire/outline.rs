@@ -2,8 +2,7 @@
 //!
 //! An error body of 16 MB takes a gigabyte as a whole [`Value`]. What is read here has a bound.
 
-use super::decode::without_mark;
-use super::json::{Kind, Tokens, members, text};
+use super::json::{Kind, Tokens, members, text, without_mark};
 use serde_json::{Map, Value};
 
 /// How deep an outline goes; what is deeper is left out.

@@ -3,7 +3,7 @@
 //! Only a body that did not decode gets here, so that what is sound costs nothing.
 
 use super::json::{Kind, Tokens, text, unescape};
-use crate::fnv::{FNV1A, fnv1a};
+use crate::digest::{FNV1A, fnv1a};
 use std::ops::Range;
 
 /// How deep, and among how many members of an object, names are looked for that stand twice.

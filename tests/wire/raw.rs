@@ -17,7 +17,9 @@ async fn client() -> (MockServer, chatwork::Client) {
 async fn sent(
     method: Method,
     path: &str,
-    with: impl FnOnce(kaiwa::Request<kaiwa::Raw>) -> kaiwa::Request<kaiwa::Raw>,
+    with: impl FnOnce(
+        kaiwa::Request<kaiwa::Raw<chatwork::Chatwork>>,
+    ) -> kaiwa::Request<kaiwa::Raw<chatwork::Chatwork>>,
 ) -> Request {
     let (server, client) = client().await;
     let answer = with(client.request(method, path)).await.expect("an empty answer");

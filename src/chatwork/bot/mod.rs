@@ -178,7 +178,7 @@ pub struct Bot {
 impl Bot {
     /// A bot that answers with this client, and waits on its clock.
     pub fn new(client: Client) -> Self {
-        let settings = &client.transport.settings;
+        let settings = client.transport().settings();
         let replay_cache = Arc::new(MemoryReplayCache::with_clock(REMEMBERED, Arc::clone(&settings.clock)));
         // On a clock that jumps, as a client without a timeout often has in tests, handlers would end at once.
         let timeout = settings.timeout.and(Some(TIMEOUT));

@@ -47,7 +47,7 @@ impl Bot {
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let mut shutdown = std::mem::replace(&mut self.shutdown, futures::future::pending().boxed());
-        let clock = Arc::clone(&self.client.transport.settings.clock);
+        let clock = Arc::clone(self.client.transport().clock());
         let limit = || self.timeout.map(|time| (time, clock.sleep(time)));
         let mut source = Some(Box::pin(source));
         let mut admitting: Option<(ReceivedMessage, BoxFuture<'static, bool>)> = None;

@@ -18,13 +18,13 @@ use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use transfer::Transfer;
+use transfer::{Options, Transfer};
 
 impl FileHandle {
     /// The file's content. Nothing is sent until it is [streamed](Download::stream), [written to a
     /// file](Download::to_file) or [read into memory](Download::bytes).
     pub fn download(&self) -> Download {
-        Download { file: self.clone(), terms: Terms::default() }
+        Download { file: self.clone(), options: Options::default() }
     }
 }
 
@@ -69,30 +69,21 @@ impl FileHandle {
 #[must_use = "nothing is sent until the download is streamed, written to a file or read into memory"]
 pub struct Download {
     file: FileHandle,
-    terms: Terms,
-}
-
-/// The options of a download.
-#[derive(Clone, Default)]
-struct Terms {
-    progress: Watcher,
-    /// `None`: the client's.
-    stall: Option<Option<Duration>>,
-    retry: Option<RetryPolicy>,
+    options: Options,
 }
 
 impl Download {
     /// Tells how much of the file is there: at first what an earlier download left behind, then after each piece. It
     /// never goes back. It is called on the task that downloads, and must not block.
     pub fn on_progress(mut self, tell: impl Fn(Progress) + Send + Sync + 'static) -> Self {
-        self.terms.progress = Watcher::new(tell);
+        self.options.progress = Watcher::new(tell);
         self
     }
 
     /// How long nothing may come before the connection counts as lost, instead of the client's `attempt_timeout`. `None`
     /// waits for ever.
     pub fn with_stall_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.terms.stall = Some(timeout.into());
+        self.options.stall = Some(timeout.into());
         self
     }
 
@@ -102,7 +93,7 @@ impl Download {
     /// program takes between two pieces of a [`stream`](Self::stream). Reading again what is there already, from a
     /// server that knows no ranges, brings nothing new.
     pub fn with_retry(mut self, retry: RetryPolicy) -> Self {
-        self.terms.retry = Some(retry);
+        self.options.retry = Some(retry);
         self
     }
 
@@ -125,7 +116,7 @@ impl Download {
     ///
     /// If the file cannot be described, or its content cannot be had.
     pub async fn stream(self) -> Result<FileStream, Error> {
-        let mut transfer = Transfer::describe(self.file, self.terms).await?;
+        let mut transfer = Transfer::describe(self.file, self.options).await?;
         transfer.begin().await?;
         let file = transfer.file().clone();
         let pieces = stream::try_unfold(transfer, |mut transfer| async move {
@@ -163,7 +154,7 @@ impl Download {
     /// As [`stream`](Self::stream); [`ErrorKind::File`] if a file cannot be written, or if another download of the same
     /// file to the same path is under way, here or in another process, and goes on for about a second more.
     pub async fn to_file(self, path: impl AsRef<Path>) -> Result<File, Error> {
-        let mut transfer = Transfer::describe(self.file, self.terms).await?;
+        let mut transfer = Transfer::describe(self.file, self.options).await?;
         let mut partial = Partial::open(path.as_ref(), transfer.identity(), transfer.file()).await?;
         if partial.is_complete() {
             if let Err(error) = transfer.begin().await {
@@ -194,7 +185,7 @@ impl Download {
     ///
     /// As [`stream`](Self::stream); [`ErrorKind::BodyTooLarge`] if the file is larger, before any of it is fetched.
     pub async fn bytes(self, max: usize) -> Result<Bytes, Error> {
-        let mut transfer = Transfer::describe(self.file, self.terms).await?;
+        let mut transfer = Transfer::describe(self.file, self.options).await?;
         let length = usize::try_from(transfer.file().filesize).ok().filter(|length| *length <= max);
         let Some(length) = length else {
             return Err(transfer.failed(ErrorKind::BodyTooLarge { limit: max }, Outcome::NotSent));

@@ -1,9 +1,10 @@
 //! A file that is written under another name until it is complete.
 
 use super::own::{Own, create, is_at, is_open_to_all};
+use crate::call::CallInfo;
 use crate::chatwork::File as Description;
-use crate::error::{Call, Error, ErrorKind, Outcome};
-use crate::transport::operation::{DOWNLOAD, Safety};
+use crate::error::{Error, ErrorKind, Outcome};
+use crate::operation::{DOWNLOAD, Safety};
 use std::fs::{File, Permissions, TryLockError};
 use std::io::{self, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -250,7 +251,7 @@ fn open(names: &Names, own: Own, total: u64) -> io::Result<Opened> {
 
 fn failed(doing: &'static str, path: &Path, source: io::Error) -> Error {
     let kind = ErrorKind::File { doing, path: path.to_owned(), source };
-    Error::new(kind, Outcome::NotSent).with_call(Call::new(&DOWNLOAD, Safety::Safe), 0)
+    Error::new(kind, Outcome::NotSent).with_call(CallInfo::new(&DOWNLOAD, Safety::Safe), 0)
 }
 
 #[cfg(test)]

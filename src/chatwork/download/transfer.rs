@@ -1,16 +1,18 @@
 //! A file's content on its way, over as many connections as it takes.
 
-use super::Terms;
+use crate::call::{CallInfo, HttpAnswer};
 use crate::chatwork::{File, FileHandle};
-use crate::error::{Answer, Call, Error, ErrorKind, Outcome};
-use crate::fnv::{FNV1A, fnv1a};
+use crate::digest::{FNV1A, fnv1a};
+use crate::error::{Error, ErrorKind, Outcome};
 use crate::limits::RateLimit;
+use crate::operation::{DOWNLOAD, Safety};
+use crate::progress::Watcher;
 use crate::transport::auth::check_url;
-use crate::transport::operation::{DOWNLOAD, Safety};
-use crate::transport::retry::{Retries, RetryScope};
+use crate::transport::retry::{Retries, RetryPolicy, RetryScope};
+use crate::transport::settings::Settings;
 use crate::transport::timer::{Bound, within};
 use crate::transport::verdict::{Evidence, judge};
-use crate::transport::{Settings, evidence, trace};
+use crate::transport::{evidence, trace};
 use bytes::{Buf, Bytes};
 use reqwest::header::{
     ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_RANGE,
@@ -19,6 +21,15 @@ use reqwest::header::{
 use reqwest::{Response, StatusCode};
 use std::time::{Duration, Instant};
 use url::Url;
+
+/// The options of a download.
+#[derive(Clone, Default)]
+pub(super) struct Options {
+    pub(super) progress: Watcher,
+    /// `None`: the client's.
+    pub(super) stall: Option<Option<Duration>>,
+    pub(super) retry: Option<RetryPolicy>,
+}
 
 /// How many redirects are followed to a file.
 const MAX_REDIRECTS: usize = 5;
@@ -29,7 +40,7 @@ const ADDRESS_LIFE: Duration = Duration::from_secs(25);
 /// A download under way.
 pub(super) struct Transfer {
     handle: FileHandle,
-    terms: Terms,
+    options: Options,
     /// What the service says of the file, without its address.
     file: File,
     /// The address, and when it came.
@@ -80,12 +91,12 @@ impl Setback {
 
 impl Transfer {
     /// Asks for the description and the address.
-    pub(super) async fn describe(handle: FileHandle, terms: Terms) -> Result<Self, Error> {
-        let (file, url) = describe(&handle, &terms).await?;
+    pub(super) async fn describe(handle: FileHandle, options: Options) -> Result<Self, Error> {
+        let (file, url) = describe(&handle, &options).await?;
         let now = handle.settings().clock.now();
         Ok(Self {
             handle,
-            terms,
+            options,
             file,
             url: Some((url, now)),
             received: 0,
@@ -145,7 +156,7 @@ impl Transfer {
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Error> {
         let total = self.file.filesize;
         if !std::mem::replace(&mut self.told, true) {
-            self.terms.progress.tell(self.received, total);
+            self.options.progress.tell(self.received, total);
         }
         // An empty file is asked for, too: the description alone is no proof of its being empty.
         if self.received == total && total > 0 {
@@ -161,7 +172,7 @@ impl Transfer {
                     self.refused = false;
                     self.left = self.settings().clock.now();
                     self.retries = Retries::begin(self.left);
-                    self.terms.progress.tell(self.received, total);
+                    self.options.progress.tell(self.received, total);
                     if self.received == total {
                         self.settings().retry_budget.succeeded();
                     }
@@ -212,7 +223,7 @@ impl Transfer {
         let url = match &self.url {
             Some((url, asked)) if lives(*asked) => url.clone(),
             _ => {
-                let (file, url) = describe(&self.handle, &self.terms).await.map_err(Setback::Final)?;
+                let (file, url) = describe(&self.handle, &self.options).await.map_err(Setback::Final)?;
                 if file.filesize != self.file.filesize {
                     return Err(self.doubt("the service says another length than before"));
                 }
@@ -319,7 +330,7 @@ impl Transfer {
         self.retries.count(verdict, self.asked, settings.clock.now());
         self.sent -= u32::from(verdict.is_unconnected);
         let scope = RetryScope {
-            policy: self.terms.retry.as_ref().unwrap_or(&settings.retry),
+            policy: self.options.retry.as_ref().unwrap_or(&settings.retry),
             budget: &settings.retry_budget,
             clock: &*settings.clock,
             deadline: None,
@@ -334,7 +345,7 @@ impl Transfer {
             // Nothing of a download can have been applied.
             let unsent = verdict.outcome == Outcome::NotSent;
             let outcome = if unsent { Outcome::NotSent } else { Outcome::Rejected };
-            let answer = Answer { status, wait: asked, ..Answer::default() };
+            let answer = HttpAnswer { status, wait: asked, ..HttpAnswer::default() };
             return Err(self.error(Error::new(kind, outcome).with_answer(answer)));
         };
         trace::wait(self.retries.attempts, wait, &kind);
@@ -345,7 +356,7 @@ impl Transfer {
     /// What the future comes to, unless nothing comes for too long.
     async fn in_time<F: Future>(&self, future: F) -> Result<F::Output, Setback> {
         let Settings { clock, attempt_timeout, .. } = self.settings();
-        let stall = self.terms.stall.unwrap_or(*attempt_timeout);
+        let stall = self.options.stall.unwrap_or(*attempt_timeout);
         let bound = Bound::after(clock.now(), stall);
         let timed_out = |stall| Setback::passing(ErrorKind::Timeout(stall), Evidence::Unanswered);
         within(&**clock, bound, future).await.map_err(timed_out)
@@ -365,7 +376,7 @@ impl Transfer {
     }
 
     fn error(&self, error: Error) -> Error {
-        error.with_call(Call::new(&DOWNLOAD, Safety::Safe), self.retries).with_attempts(self.sent)
+        error.with_call(CallInfo::new(&DOWNLOAD, Safety::Safe), self.retries).with_attempts(self.sent)
     }
 
     fn settings(&self) -> &Settings {
@@ -375,14 +386,14 @@ impl Transfer {
 
 impl FileHandle {
     fn settings(&self) -> &Settings {
-        &self.room.transport.settings
+        self.room.client.transport().settings()
     }
 }
 
 /// The description, and the address apart from it.
-async fn describe(handle: &FileHandle, terms: &Terms) -> Result<(File, String), Error> {
+async fn describe(handle: &FileHandle, options: &Options) -> Result<(File, String), Error> {
     let mut request = handle.get().create_download_url(true);
-    if let Some(retry) = &terms.retry {
+    if let Some(retry) = &options.retry {
         request = request.with_retry(retry.clone());
     }
     let mut file = match request.send().await {
@@ -396,7 +407,7 @@ async fn describe(handle: &FileHandle, terms: &Terms) -> Result<(File, String), 
         None => {
             let problem =
                 ErrorKind::Download("the service gives no address to download the file from".to_owned());
-            Err(Error::new(problem, Outcome::Rejected).with_call(Call::new(&DOWNLOAD, Safety::Safe), 0))
+            Err(Error::new(problem, Outcome::Rejected).with_call(CallInfo::new(&DOWNLOAD, Safety::Safe), 0))
         }
     }
 }

@@ -1,6 +1,6 @@
 //! One tag, from the text between its brackets.
 
-use super::kind::{AccountIds, Kind, Preview, QuoteMeta, Reply, Task, UnknownTag};
+use super::kind::{AccountIds, Kind, Preview, QuoteMeta, Reply, Task, UnknownTag, number};
 use crate::chatwork::{AccountId, FileId, RoomId};
 use jiff::Timestamp;
 
@@ -62,15 +62,6 @@ pub(super) fn read(inner: &str) -> Head<'_> {
 pub(super) fn quote_meta(inner: &str) -> Option<QuoteMeta> {
     let [account, time] = attributes(inner.strip_prefix("qtmeta")?, ["aid", "time"])?;
     Some(QuoteMeta { account: AccountId(number(account?)?), time: optional_time(time)? })
-}
-
-/// A number as tags write it: decimal digits and nothing else.
-pub(super) fn number(text: &str) -> Option<u64> {
-    // `parse` alone would take a sign.
-    if !text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    text.parse().ok()
 }
 
 fn known<'a>(name: &str, rest: &'a str) -> Option<Head<'a>> {

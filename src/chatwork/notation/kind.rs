@@ -116,12 +116,12 @@ pub struct AccountIds<'a>(&'a str);
 impl<'a> AccountIds<'a> {
     /// `None` unless every part is an id.
     pub(super) fn read(list: &'a str) -> Option<Self> {
-        list.split(',').all(|id| super::head::number(id).is_some()).then_some(Self(list))
+        list.split(',').all(|id| number(id).is_some()).then_some(Self(list))
     }
 
     /// The accounts, in the order they are written.
     pub fn iter(self) -> impl Iterator<Item = AccountId> + 'a {
-        self.0.split(',').filter_map(super::head::number).map(AccountId)
+        self.0.split(',').filter_map(number).map(AccountId)
     }
 }
 
@@ -155,4 +155,13 @@ pub struct UnknownTag<'a> {
     pub rest: &'a str,
     /// Whether it is `[/name]`.
     pub closing: bool,
+}
+
+/// A number as tags write it: decimal digits and nothing else.
+pub(super) fn number(text: &str) -> Option<u64> {
+    // `parse` alone would take a sign.
+    if !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    text.parse().ok()
 }

@@ -59,7 +59,7 @@ impl Message {
     /// is addressed with `[To:…]` instead.
     pub fn reply(self, room: RoomId, message: &MessageId, account: AccountId) -> Self {
         // Anything else could bring attributes or a tag of its own.
-        if super::head::number(&message.0).is_none() {
+        if super::kind::number(&message.0).is_none() {
             return self.to(account);
         }
         self.tag(format_args!("[rp aid={account} to={room}-{message}]"))

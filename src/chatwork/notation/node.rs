@@ -1,8 +1,102 @@
 //! Going through a message.
 
-use super::{Document, Kind};
+use super::kind::Kind;
+use super::parser::{self, Entry};
 use std::fmt;
 use std::iter::FusedIterator;
+
+/// Reads a message. See the [module](super) for what becomes of what is malformed.
+///
+/// ```
+/// use kaiwa::chatwork::notation::{Kind, parse};
+///
+/// let document = parse("[info][title]お知らせ[/title]本文[/info]");
+/// let info = document.nodes().next().expect("the message is a box");
+/// assert_eq!(info.kind(), Kind::Info);
+/// assert_eq!(info.title().map(|title| title.plain_text()).as_deref(), Some("お知らせ"));
+/// ```
+pub fn parse(source: &str) -> Document<'_> {
+    Document { source, entries: parser::entries(source) }
+}
+
+/// A message that was read: a list of nodes, some of which have children. It borrows the message.
+///
+/// Its [`Display`](fmt::Display) is the message as it was.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Document<'a> {
+    source: &'a str,
+    /// All nodes in the order of their opening tags. Empty if the message is one text, or empty.
+    entries: Vec<Entry<'a>>,
+}
+
+impl<'a> Document<'a> {
+    /// The message as it was.
+    pub fn source(&self) -> &'a str {
+        self.source
+    }
+
+    /// The nodes that are in no other.
+    pub fn nodes(&self) -> Nodes<'_, 'a> {
+        Nodes::new(self, 0, self.len())
+    }
+
+    /// Every node, each before its children.
+    ///
+    /// ```
+    /// use kaiwa::chatwork::notation::{Kind, parse};
+    ///
+    /// let document = parse("[info]a[hr]b[/info]");
+    /// let kinds: Vec<_> = document.descendants().map(|node| node.kind()).collect();
+    /// assert_eq!(kinds, [Kind::Info, Kind::Text("a"), Kind::Hr, Kind::Text("b")]);
+    /// ```
+    pub fn descendants(&self) -> impl Iterator<Item = Node<'_, 'a>> {
+        self.walk().filter_map(|step| match step {
+            Step::Enter(node) => Some(node),
+            Step::Leave(_) => None,
+        })
+    }
+
+    /// Goes through the whole tree, telling where each node begins and where it ends: for rendering without recursion.
+    pub fn walk(&self) -> Walk<'_, 'a> {
+        Walk::new(self, 0, self.len())
+    }
+
+    /// Whether there is nothing but text.
+    pub fn is_plain(&self) -> bool {
+        self.descendants().all(|node| matches!(node.kind(), Kind::Text(_)))
+    }
+
+    pub(super) fn len(&self) -> usize {
+        if self.entries.is_empty() { usize::from(!self.source.is_empty()) } else { self.entries.len() }
+    }
+
+    fn start(&self, index: usize) -> usize {
+        // Past the last entry, and past the one text that has no entry, is the end of the message.
+        match self.entries.get(index) {
+            Some(entry) => entry.start,
+            None if index == 0 => 0,
+            None => self.source.len(),
+        }
+    }
+
+    /// The text of the entries `from..to`.
+    fn slice(&self, from: usize, to: usize) -> &'a str {
+        &self.source[self.start(from)..self.start(to)]
+    }
+}
+
+impl fmt::Display for Document<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // From the tree and not from `source`, so that the two cannot differ unnoticed.
+        for step in self.walk() {
+            f.write_str(match step {
+                Step::Enter(node) => node.opening(),
+                Step::Leave(node) => node.closing(),
+            })?;
+        }
+        Ok(())
+    }
+}
 
 /// A part of a [`Document`]. Cheap to copy.
 ///
@@ -57,7 +151,7 @@ impl<'d, 'a> Node<'d, 'a> {
         Walk::new(self.document, self.index, self.end())
     }
 
-    fn entry(&self) -> Option<&'d super::parser::Entry<'a>> {
+    fn entry(&self) -> Option<&'d Entry<'a>> {
         self.document.entries.get(self.index)
     }
 

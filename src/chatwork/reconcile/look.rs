@@ -1,17 +1,18 @@
 //! One look at a room.
 
-use super::{Reconciled, Turn};
+use super::posted::Turn;
 use crate::chatwork::operations::{GetMe, ListMessages};
-use crate::chatwork::{AccountId, Message, MessageId};
+use crate::chatwork::{AccountId, Chatwork, Message, MessageId, RoomId};
+use crate::client::Client;
 use crate::error::Error;
 use crate::limits::date;
 use crate::request::{Endpoint, Request};
 use crate::response::Response;
-use crate::transport::Options;
+use crate::transport::settings::Options;
+use crate::transport::timer::Bound;
 use jiff::{SignedDuration, Timestamp};
 use reqwest::StatusCode;
-use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How many messages the service shows at most.
 const SHOWN: usize = 100;
@@ -37,15 +38,25 @@ struct Since {
     surely: Timestamp,
 }
 
-impl Reconciled<'_> {
-    pub(super) async fn look(&self, turn: &Turn<'_>) -> Lookup {
+/// How looks are made: on the way of a call, within its time.
+pub(super) struct Look<'a> {
+    pub(super) client: &'a Client<Chatwork>,
+    pub(super) options: &'a Options,
+    /// The account that the token belongs to, if the caller has said it.
+    pub(super) account: Option<AccountId>,
+    pub(super) began: Instant,
+    pub(super) deadline: Option<Bound>,
+}
+
+impl Look<'_> {
+    pub(super) async fn at(&self, room: RoomId, turn: &Turn<'_>) -> Lookup {
         // A failed look tells nothing of the message; the failure of the post remains the one to report.
-        self.try_look(turn).await.unwrap_or(Lookup::Unsure)
+        self.try_look(room, turn).await.unwrap_or(Lookup::Unsure)
     }
 
-    async fn try_look(&self, turn: &Turn<'_>) -> Result<Lookup, Error> {
+    async fn try_look(&self, room: RoomId, turn: &Turn<'_>) -> Result<Lookup, Error> {
         let own = self.own_account().await?;
-        let request = self.request(ListMessages::new(self.endpoint.post.room_id)).force(true);
+        let request = self.request(ListMessages::new(room)).force(true);
         let list = request.send().await?;
         let since = self.since(&list);
         let mut candidates: Vec<&Message> = list
@@ -70,14 +81,14 @@ impl Reconciled<'_> {
     fn since(&self, list: &Response<Vec<Message>>) -> Since {
         let ago = SignedDuration::try_from(self.elapsed() + WHOLE_SECONDS).unwrap_or(SignedDuration::MAX);
         let before = |now: Timestamp| now.checked_sub(ago).unwrap_or(Timestamp::MIN);
-        let local = self.clock().wall();
+        let local = self.client.transport().clock().wall();
         let told = date(list.headers()).unwrap_or(local);
         Since { told: before(told), surely: before(told.min(local)) }
     }
 
     async fn own_account(&self) -> Result<AccountId, Error> {
-        let known = self.transport.posted.account();
-        match self.endpoint.reconcile.account.or_else(|| known.get().copied()) {
+        let known = self.client.state().posted.account();
+        match self.account.or_else(|| known.get().copied()) {
             Some(account) => Ok(account),
             None => {
                 let me = self.request(GetMe::new()).send().await?;
@@ -87,7 +98,7 @@ impl Reconciled<'_> {
     }
 
     /// A call on the way, within the time of this one and with its headers.
-    fn request<E: Endpoint>(&self, endpoint: E) -> Request<E> {
+    fn request<E: Endpoint<Service = Chatwork>>(&self, endpoint: E) -> Request<E> {
         let options = Options {
             timeout: self.left().or(self.options.timeout),
             attempt_timeout: self.options.attempt_timeout,
@@ -95,7 +106,16 @@ impl Reconciled<'_> {
             headers: self.options.headers.clone(),
             ..Options::default()
         };
-        Request { endpoint, transport: Arc::clone(self.transport), options }
+        Request { options, ..self.client.call(endpoint) }
+    }
+
+    pub(super) fn elapsed(&self) -> Duration {
+        self.client.transport().clock().now().saturating_duration_since(self.began)
+    }
+
+    /// What is left of the call's time; `None` if it may take as long as it needs.
+    pub(super) fn left(&self) -> Option<Duration> {
+        self.deadline.map(|deadline| deadline.left(&**self.client.transport().clock()))
     }
 }
 

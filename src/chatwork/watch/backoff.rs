@@ -1,7 +1,7 @@
 //! What a failed call means for the next ones.
 
 use super::subscriber::Pace;
-use crate::transport::clock::later;
+use crate::clock::later;
 use crate::transport::pace::CLOSED;
 use crate::{Error, ErrorKind};
 use reqwest::StatusCode;

@@ -1,7 +1,7 @@
 //! What is kept of a failure for those who have not come for it yet.
 
 use crate::Error;
-use crate::error::{Answer, ServiceError};
+use crate::call::{HttpAnswer, ServiceError};
 use bytes::Bytes;
 use reqwest::header::{HeaderMap, HeaderValue};
 
@@ -25,17 +25,17 @@ pub(super) fn bounded(error: &Error) -> Error {
         }
     }
     let body = error.body();
-    let said = ServiceError {
+    let service_error = ServiceError {
         code: error.code().map(beginning),
         messages: error.messages().iter().take(TEXTS).map(|text| beginning(text)).collect(),
         request_id: error.request_id().map(beginning),
         details: None,
     };
-    error.clone().with_answer(Answer {
+    error.clone().with_answer(HttpAnswer {
         status: Some(status),
         headers,
         body: Bytes::copy_from_slice(&body[..body.len().min(BODY)]),
-        said,
+        service_error,
         rate_limit: error.rate_limit().cloned(),
         wait: error.retry_after(),
     })
@@ -69,11 +69,11 @@ mod tests {
             headers
                 .append("x-long", HeaderValue::from_str(&format!("{number}").repeat(1000)).expect("a value"));
         }
-        let answer = Answer {
+        let answer = HttpAnswer {
             status: Some(StatusCode::TOO_MANY_REQUESTS),
             headers,
             body: Bytes::from(text.clone()),
-            said: ServiceError { messages: vec![text; 100], ..ServiceError::default() },
+            service_error: ServiceError { messages: vec![text; 100], ..ServiceError::default() },
             rate_limit: None,
             wait: Some(Duration::from_secs(7)),
         };

@@ -114,6 +114,7 @@ mod budget;
 mod checkpoint;
 mod event;
 mod failure;
+mod fetch;
 mod poller;
 mod proven;
 mod room;
@@ -129,16 +130,14 @@ pub use event::{Event, Hidden};
 pub use stream::Watch;
 
 pub(crate) use poller::Poller;
-pub(crate) use room::fingerprint;
+pub(crate) use window::fingerprint;
 
 use super::{Client, RoomHandle, RoomId};
 use crate::limits::FAR;
-use crate::transport::Transport;
 use budget::SavedUp;
 use room::{Position, RoomState};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 use stream::PendingChanges;
 use subscriber::{Mailbox, Pace, Subscriber, Subscription};
@@ -146,19 +145,19 @@ use subscriber::{Mailbox, Pace, Subscriber, Subscription};
 impl Client {
     /// Watches these rooms; see [`watch`](crate::chatwork::watch).
     pub fn watch(&self, rooms: impl IntoIterator<Item = RoomId>) -> Builder {
-        Builder::new(&self.transport, Some(rooms.into_iter().collect()))
+        Builder::new(self, Some(rooms.into_iter().collect()))
     }
 
     /// Watches all rooms that I am in, also those that I come into later; see [`watch`](crate::chatwork::watch).
     pub fn watch_all(&self) -> Builder {
-        Builder::new(&self.transport, None)
+        Builder::new(self, None)
     }
 }
 
 impl RoomHandle {
     /// Watches the room; see [`watch`](crate::chatwork::watch).
     pub fn watch(&self) -> Builder {
-        Builder::new(&self.transport, Some([self.id].into()))
+        Builder::new(&self.client, Some([self.id].into()))
     }
 }
 
@@ -169,7 +168,7 @@ const SHORTEST: Duration = Duration::from_millis(1);
 #[derive(Clone)]
 #[must_use = "nothing is watched until its stream is polled"]
 pub struct Builder {
-    transport: Arc<Transport>,
+    client: Client,
     /// All of them if there are none.
     rooms: Option<BTreeSet<RoomId>>,
     absent: Position,
@@ -179,15 +178,15 @@ pub struct Builder {
 }
 
 impl Builder {
-    fn new(transport: &Arc<Transport>, rooms: Option<BTreeSet<RoomId>>) -> Self {
+    fn new(client: &Client, rooms: Option<BTreeSet<RoomId>>) -> Self {
         let pace = Pace {
             min: Duration::from_secs(2),
             max: Duration::from_secs(60),
             recheck: Duration::from_secs(300),
             share: 0.5,
         };
-        let transport = Arc::clone(transport);
-        Self { transport, rooms, absent: Position::Now, saved: BTreeMap::new(), saved_up: None, pace }
+        let client = client.clone();
+        Self { client, rooms, absent: Position::Now, saved: BTreeMap::new(), saved_up: None, pace }
     }
 
     /// Begins with the newest 100 messages of each room.
@@ -232,7 +231,7 @@ impl Builder {
 
     /// The stream.
     pub fn stream(self) -> Watch {
-        let Self { transport, rooms, absent, mut saved, saved_up, pace } = self;
+        let Self { client, rooms, absent, mut saved, saved_up, pace } = self;
         let all = rooms.is_none();
         if let Some(rooms) = rooms {
             saved = rooms
@@ -249,9 +248,9 @@ impl Builder {
         let rooms = saved.iter().map(|(room, state)| (*room, subscription(state))).collect();
         let subscriber =
             Subscriber { pace, all, rooms, absent: absent.clone(), unknown: 0, mailbox: Mailbox::default() };
-        let id = transport.watches.add(subscriber, saved_up, &transport);
+        let id = client.state().watches.add(subscriber, saved_up, &**client.transport().clock());
         let pending = PendingChanges::default();
-        Watch { transport, id, absent, rooms: saved, pending, step: None, failed_room: None }
+        Watch { client, id, absent, rooms: saved, pending, step: None, failed_room: None }
     }
 }
 

@@ -6,14 +6,14 @@
 use super::budget::SavedUp;
 use super::schedule::{NextCall, Schedule};
 use super::subscriber::{Item, Subscriber};
-use super::window::{RoomList, Window};
-use crate::transport::Transport;
+use crate::clock::Clock;
+use crate::limits::RateLimit;
 use futures::FutureExt;
-use futures::future::{BoxFuture, Shared, select};
+use futures::future::{BoxFuture, Shared};
 use std::fmt;
-use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::future::Future;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 use tokio::sync::Notify;
 
 /// A wait and the call after it.
@@ -30,7 +30,7 @@ pub(crate) struct Poller {
 #[derive(Default)]
 struct State {
     schedule: Schedule,
-    /// It holds the transport, which holds this poller, and is there only while there are subscribers.
+    /// It holds the client, which holds this poller, and is there only while there are subscribers.
     step: Option<Step>,
 }
 
@@ -40,13 +40,7 @@ pub(super) enum Next {
 }
 
 impl Poller {
-    pub(super) fn add(
-        &self,
-        subscriber: Subscriber,
-        saved_up: Option<SavedUp>,
-        transport: &Transport,
-    ) -> u64 {
-        let clock = &transport.settings.clock;
+    pub(super) fn add(&self, subscriber: Subscriber, saved_up: Option<SavedUp>, clock: &dyn Clock) -> u64 {
         let mut state = self.lock();
         if let Some(saved_up) = saved_up {
             state.schedule.resume(saved_up, clock.wall());
@@ -58,8 +52,7 @@ impl Poller {
     }
 
     /// What a later process is to know of the calls that were made.
-    pub(super) fn saved_up(&self, transport: &Transport) -> Option<SavedUp> {
-        let clock = &transport.settings.clock;
+    pub(super) fn saved_up(&self, clock: &dyn Clock) -> Option<SavedUp> {
         self.lock().schedule.saved_up(clock.now(), clock.wall())
     }
 
@@ -75,7 +68,7 @@ impl Poller {
 
     /// What a subscriber is to read next, or what it has to wait for until there is something. Decided under one lock, so
     /// that nothing comes in between the two.
-    pub(super) fn next(&self, id: u64, transport: &Arc<Transport>) -> Next {
+    pub(super) fn next(&self, id: u64, step: impl FnOnce() -> BoxFuture<'static, ()>) -> Next {
         let mut state = self.lock();
         if let Some(item) = state.schedule.subscriber(id).and_then(|subscriber| subscriber.mailbox.pop()) {
             return Next::Item(item);
@@ -83,41 +76,31 @@ impl Poller {
         match &state.step {
             Some(step) if step.peek().is_none() => Next::Step(step.clone()),
             _ => {
-                let next = step(Arc::clone(transport)).boxed().shared();
+                let next = step().shared();
                 state.step = Some(next.clone());
                 Next::Step(next)
             }
         }
     }
 
+    /// What is to be called next.
+    pub(super) fn next_call(&self, limit: Option<&RateLimit>, now: Instant) -> NextCall {
+        self.lock().schedule.next_call(limit, now)
+    }
+
+    /// Takes over what a call has brought.
+    pub(super) fn update(&self, update: impl FnOnce(&mut Schedule)) {
+        update(&mut self.lock().schedule);
+    }
+
+    /// Ends once the subscribers are others.
+    pub(super) fn changed(&self) -> impl Future<Output = ()> + '_ {
+        self.changed.notified()
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing panics while the lock is held, and the state is valid between any two statements.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-async fn step(transport: Arc<Transport>) {
-    let (poller, clock) = (&transport.watches, &transport.settings.clock);
-    loop {
-        let next_call = {
-            let told = transport.limits.borrow();
-            poller.lock().schedule.next_call(told.as_ref(), clock.now())
-        };
-        match next_call {
-            NextCall::Wait(None) => poller.changed.notified().await,
-            NextCall::Wait(Some(wait)) => {
-                let nap = clock.sleep(wait.max(Duration::from_millis(1)));
-                select(pin!(poller.changed.notified()), nap).await;
-            }
-            NextCall::List => {
-                let (listing, calls) = RoomList::fetch(&transport).await;
-                return poller.lock().schedule.listed(listing, calls, clock.now());
-            }
-            NextCall::Look(room, stamp) => {
-                let (window, calls) = Window::fetch(&transport, room).await;
-                return poller.lock().schedule.looked(room, stamp, window, calls, clock.now());
-            }
-        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What is known of one room, and what a look at its newest messages adds to that.
 
 use super::event::{Event, Hidden};
-use super::window::{CAP, RoomVersion, Window, identity, time, timeless_identity, updated};
+use super::window::{CAP, RoomVersion, Window, fingerprint, identity, time, timeless_identity, updated};
 use crate::Rejected;
 use crate::chatwork::{Message, MessageId, RoomId};
 use jiff::Timestamp;
@@ -304,17 +304,6 @@ impl Entry {
 
 fn key(message: &Message) -> Key {
     (message.send_time, message.message_id.clone())
-}
-
-/// FNV-1a, which is short, and the same in every version: it is kept in checkpoints.
-pub(crate) const fn fingerprint(text: &str) -> u32 {
-    let bytes = text.as_bytes();
-    let (mut hash, mut index) = (0x811c_9dc5_u32, 0);
-    while index < bytes.len() {
-        hash = (hash ^ bytes[index] as u32).wrapping_mul(0x0100_0193);
-        index += 1;
-    }
-    hash
 }
 
 /// A mark as it is written: id, `send_time`, `update_time` (0 for none) and fingerprint of each message.

@@ -2,18 +2,17 @@
 
 use super::checkpoint::Checkpoint;
 use super::event::Event;
+use super::fetch;
 use super::poller::{Next, Step};
 use super::room::{Change, Position, RoomState};
 use super::subscriber::Item;
 use super::window::RoomVersion;
 use crate::Error;
-use crate::chatwork::RoomId;
-use crate::transport::Transport;
+use crate::chatwork::{Client, RoomId};
 use futures::{FutureExt, Stream};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 /// A stream of what happens in rooms; see the [module](super).
@@ -21,7 +20,7 @@ use std::task::{Context, Poll, ready};
 /// It never ends by itself. Dropping it stops the polling.
 #[must_use = "a stream does nothing until it is polled"]
 pub struct Watch {
-    pub(super) transport: Arc<Transport>,
+    pub(super) client: Client,
     pub(super) id: u64,
     /// Where a room begins that has no state yet.
     pub(super) absent: Position,
@@ -46,7 +45,7 @@ impl Watch {
     /// [`Builder::from_checkpoint`](super::Builder::from_checkpoint) goes on.
     pub fn checkpoint(&self) -> Checkpoint {
         let rooms = self.rooms.iter().map(|(room, state)| (*room, state.saved())).collect();
-        let saved_up = self.transport.watches.saved_up(&self.transport);
+        let saved_up = self.client.state().watches.saved_up(&**self.client.transport().clock());
         Checkpoint { absent: self.absent.clone(), rooms, saved_up }
     }
 
@@ -104,7 +103,8 @@ impl Stream for Watch {
                 ready!(step.poll_unpin(context));
                 this.step = None;
             }
-            match this.transport.watches.next(this.id, &this.transport) {
+            let step = || fetch::step(this.client.clone()).boxed();
+            match this.client.state().watches.next(this.id, step) {
                 Next::Step(step) => this.step = Some(step),
                 Next::Item(item) => {
                     if let Some(error) = this.take(item) {
@@ -118,7 +118,7 @@ impl Stream for Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.transport.watches.remove(self.id);
+        self.client.state().watches.remove(self.id);
     }
 }
 

@@ -1,19 +1,15 @@
 //! What the service shows of a room, and of the rooms.
 
 use super::event::Hidden;
-use super::room::fingerprint;
-use crate::chatwork::operations::{ListMessages, ListRooms};
+use crate::call::{CallInfo, HttpAnswer};
+use crate::chatwork::table::LIST_ROOMS;
 use crate::chatwork::{Message, Room, RoomId};
-use crate::error::{Answer, Call};
-use crate::request::Endpoint;
-use crate::transport::Transport;
-use crate::{Error, ErrorKind, Lenient, Outcome, Rejected, Request, Response, RetryPolicy};
+use crate::{Error, ErrorKind, Lenient, Outcome, Rejected, Response};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
 use std::time::Duration;
 
 /// The most that the service shows of a room.
@@ -56,14 +52,6 @@ pub(super) struct RoomList {
 }
 
 impl Window {
-    /// Looks at a room. It sends one request and never repeats it: that is for the schedule to do, which counts them.
-    pub(super) async fn fetch(transport: &Arc<Transport>, room: RoomId) -> (Result<Self, Error>, u32) {
-        let request = Request::new(transport, ListMessages::new(room)).force(true).lenient();
-        let answer = request.with_retry(RetryPolicy::none()).send().await;
-        let attempts = attempts(&answer);
-        (answer.and_then(|answer| recognised(answer, MESSAGE_ID)).map(Self::of), attempts)
-    }
-
     fn of(answer: Response<Lenient<Message>>) -> Self {
         let header = |name| answer.headers().get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
         let limited = header("chatwork-message-limitation").is_some_and(|value| value.trim() == "true");
@@ -113,21 +101,14 @@ impl RoomVersion {
 }
 
 impl RoomList {
-    pub(super) async fn fetch(transport: &Arc<Transport>) -> (Result<Self, Error>, u32) {
-        let request = Request::new(transport, ListRooms::new()).lenient();
-        let answer = request.with_retry(RetryPolicy::none()).send().await;
-        let attempts = attempts(&answer);
-        (answer.and_then(|answer| recognised(answer, ROOM_ID)).map(Self::of), attempts)
-    }
-
     fn of(answer: Response<Lenient<Room>>) -> Self {
         let date = crate::limits::date(answer.headers());
-        let parts = Answer {
+        let parts = HttpAnswer {
             status: Some(answer.status()),
             headers: answer.headers().clone(),
             body: answer.body().clone(),
             rate_limit: answer.rate_limit().cloned(),
-            ..Answer::default()
+            ..HttpAnswer::default()
         };
         let attempts = answer.attempts();
         let Lenient { items, rejected, .. } = answer.into_inner();
@@ -142,8 +123,7 @@ impl RoomList {
                     listing.rooms.insert(RoomId(id), RoomVersion(any, updated));
                 }
                 None => {
-                    let endpoint = ListRooms::new();
-                    let call = Call::new(endpoint.operation(), endpoint.safety());
+                    let call = CallInfo::new(&LIST_ROOMS, LIST_ROOMS.safety);
                     let error = unidentified(&room, ROOM_ID).with_answer(parts.clone());
                     listing.unknown.push(error.with_call(call, attempts));
                 }
@@ -186,6 +166,16 @@ pub(super) fn updated(message: &Message) -> Option<Timestamp> {
     message.update_time.filter(|time| is_sane(*time))
 }
 
+/// The window that an answer shows.
+pub(super) fn recognised_window(answer: Response<Lenient<Message>>) -> Result<Window, Error> {
+    recognised(answer, MESSAGE_ID).map(Window::of)
+}
+
+/// The list of rooms that an answer shows.
+pub(super) fn recognised_list(answer: Response<Lenient<Room>>) -> Result<RoomList, Error> {
+    recognised(answer, ROOM_ID).map(RoomList::of)
+}
+
 /// An answer of which not one item shows as much as its id is spoilt as a whole.
 fn recognised<T>(answer: Response<Lenient<T>>, name: &str) -> Result<Response<Lenient<T>>, Error> {
     match answer.rejected.first() {
@@ -216,7 +206,7 @@ pub(super) fn time(item: &Rejected, name: &str) -> Option<Timestamp> {
 
 /// What is to be had of an id, or another number, of an item.
 fn id(item: &Rejected, name: &str) -> Option<String> {
-    item.value.get(name).and_then(crate::error::text)
+    item.value.get(name).and_then(crate::call::text)
 }
 
 /// A failure for an item without an id. What stands in the item is not quoted: people may have written it.
@@ -227,6 +217,14 @@ fn unidentified(item: &Rejected, name: &str) -> Error {
 }
 
 /// A token that was renewed on the way makes two of one.
-fn attempts<T>(answer: &Result<Response<T>, Error>) -> u32 {
-    answer.as_ref().map_or_else(Error::attempts, Response::attempts)
+
+/// FNV-1a, which is short, and the same in every version: it is kept in checkpoints.
+pub(crate) const fn fingerprint(text: &str) -> u32 {
+    let bytes = text.as_bytes();
+    let (mut hash, mut index) = (0x811c_9dc5_u32, 0);
+    while index < bytes.len() {
+        hash = (hash ^ bytes[index] as u32).wrapping_mul(0x0100_0193);
+        index += 1;
+    }
+    hash
 }

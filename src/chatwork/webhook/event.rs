@@ -1,6 +1,6 @@
 //! What the service tells.
 
-use super::VerifyError;
+use super::error::VerifyError;
 use crate::chatwork::{AccountId, MessageId, RoomId};
 use crate::wire::{self, Budget};
 use base64::Engine as _;
@@ -127,7 +127,7 @@ impl Delivery {
         }
         let text = |json: Option<&[u8]>| {
             let value = json.map(|json| wire::outline(json, &mut Budget::EVENT.clone()));
-            value.as_ref().and_then(crate::error::text).unwrap_or_default()
+            value.as_ref().and_then(crate::call::text).unwrap_or_default()
         };
         let event_type = text(event_type);
         let event = Event::read(&event_type, event);

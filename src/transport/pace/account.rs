@@ -7,12 +7,11 @@
 //! | nothing is left | waits for the end of the window, but 5 minutes at the most; then one goes and the others wait for its answer |
 //! | a call was refused | waits as long as the service asks for, within the same bound |
 
-use super::gate::Gate;
+use super::gate::{CLOSED, FIRST_ANSWER, Gate};
 use super::length::{Length, Window};
-use super::memory::Settlement;
-use super::{CLOSED, FIRST_ANSWER};
+use super::store::Settlement;
+use crate::clock::later;
 use crate::limits::{FAR, RateLimit};
-use crate::transport::clock::later;
 use std::time::{Duration, Instant};
 
 #[derive(Debug, Default)]

@@ -11,9 +11,11 @@
 //!                        +---------------------------------------+
 //! ```
 
-use super::FIRST_ANSWER;
-use crate::transport::clock::later;
+use crate::clock::later;
 use std::time::{Duration, Instant};
+
+/// How long the first calls of a client wait for the very first answer, which tells the account's limits.
+pub(super) const FIRST_ANSWER: Duration = Duration::from_secs(1);
 
 /// How long a budget is closed at the most, whatever the service says. After it one call finds out, and the others wait
 /// for its answer: what asked for a longer wait may be wrong, or be over.

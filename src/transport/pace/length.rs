@@ -1,7 +1,7 @@
 //! Which window an answer tells of, and how long windows are.
 
+use crate::clock::later;
 use crate::limits::RateLimit;
-use crate::transport::clock::later;
 use jiff::{SignedDuration, Timestamp};
 use std::time::{Duration, Instant};
 

@@ -11,18 +11,20 @@ mod memory;
 mod room;
 #[cfg(test)]
 mod simulation;
+mod store;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use gate::CLOSED;
-pub use memory::{Budget, BudgetStore, Settlement};
+pub use store::{Budget, BudgetStore, Settlement};
 
-use super::clock::Clock;
-use super::operation::Operation;
 use super::timer;
+use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Outcome};
 use crate::limits::{FAR, RateLimit, Units};
+use crate::operation::Operation;
 use futures::future::select;
+use gate::FIRST_ANSWER;
 use jiff::Timestamp;
 use memory::Memory;
 use std::collections::HashMap;
@@ -31,9 +33,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
-
-/// How long the first calls of a client wait for the very first answer, which tells the account's limits.
-const FIRST_ANSWER: Duration = Duration::from_secs(1);
 
 /// Which limits a client keeps to of itself.
 ///

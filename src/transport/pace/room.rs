@@ -1,9 +1,8 @@
 //! The posts of one room.
 
-use super::FIRST_ANSWER;
-use super::gate::Gate;
-use super::memory::Settlement;
-use crate::transport::clock::later;
+use super::gate::{FIRST_ANSWER, Gate};
+use super::store::Settlement;
+use crate::clock::later;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 

@@ -4,8 +4,8 @@
 //! 0 s, so that the end is 11 s away when the answer arrives at 0.05 s. The next window opens at 11.075 s, 1.05 s late.
 
 use super::*;
-use crate::transport::clock::VirtualClock;
-use crate::transport::operation::Safety;
+use crate::clock::VirtualClock;
+use crate::operation::Safety;
 use futures::future::join_all;
 use jiff::SignedDuration;
 
@@ -21,7 +21,7 @@ static READ: Operation = Operation {
     scopes: &[],
     page: None,
     inferred: None,
-    answer: crate::transport::operation::AnswerShape::Any,
+    answer: crate::operation::AnswerShape::Any,
 };
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -1,9 +1,9 @@
 //! The budgets on virtual time: never too much, nobody starves, everything that is not used comes back.
 
 use super::*;
+use crate::clock::VirtualClock;
 use crate::limits::FAR;
-use crate::transport::clock::VirtualClock;
-use crate::transport::operation::Safety;
+use crate::operation::Safety;
 use futures::future::{FutureExt, join_all};
 use proptest::prelude::*;
 
@@ -19,7 +19,7 @@ static POST: Operation = Operation {
     scopes: &[],
     page: None,
     inferred: None,
-    answer: crate::transport::operation::AnswerShape::Any,
+    answer: crate::operation::AnswerShape::Any,
 };
 
 /// A service with a fixed window for the account and a rolling one for each room, both enforced.

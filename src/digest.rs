@@ -9,6 +9,12 @@ pub(crate) fn fnv1a(hash: u64, bytes: impl Iterator<Item = u8>) -> u64 {
     bytes.fold(hash, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
+/// The digest of some texts, in hexadecimal. They are told apart by a byte that no text has.
+pub(crate) fn digest<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> String {
+    let hash = texts.into_iter().fold(FNV1A, |hash, text| fnv1a(hash, text.as_ref().bytes().chain([0xff])));
+    format!("{hash:016x}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

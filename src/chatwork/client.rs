@@ -1,0 +1,137 @@
+//! The client of the Chatwork API.
+
+use super::reconcile::Posted;
+use super::watch::Poller;
+use crate::TokenSource;
+use crate::builder::ClientBuilder;
+use crate::call::{ServiceError, text};
+use crate::client::{Service, sealed::Sealed};
+use crate::error::Error;
+use crate::profile::{Limit, Profile};
+use crate::transport::auth::Credential;
+use secrecy::SecretString;
+use serde_json::Value;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The service's address.
+pub const BASE_URL: &str = "https://api.chatwork.com/v2";
+
+/// Chatwork, as what a [`ClientBuilder`] builds for.
+#[derive(Debug)]
+pub enum Chatwork {}
+
+/// A client of the Chatwork API. Clones share connections, limits and credential.
+#[derive(Clone, Debug)]
+pub struct Client(crate::Client<Chatwork>);
+
+impl Deref for Client {
+    type Target = crate::Client<Chatwork>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl From<crate::Client<Chatwork>> for Client {
+    fn from(client: crate::Client<Chatwork>) -> Self {
+        Self(client)
+    }
+}
+
+/// Builds a [`Client`].
+pub type Builder = ClientBuilder<Chatwork>;
+
+impl Client {
+    /// Begins a client with settings of its own.
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    /// A client with the API token in `CHATWORK_API_TOKEN` and default settings.
+    /// `CHATWORK_BASE_URL`, if it is set, is where the service is: a sandbox, a mock or a staging system.
+    ///
+    /// # Errors
+    ///
+    /// If the variable is missing or empty, or TLS cannot be set up.
+    pub fn from_env() -> Result<Self, Error> {
+        Builder::from_env(api_token)?.build()
+    }
+}
+
+impl Builder {
+    /// The API token, from Chatwork's settings page. It has the whole account's rights and does not expire.
+    pub fn api_token(self, token: impl Into<SecretString>) -> Self {
+        self.with_credential(api_token(&token.into()))
+    }
+
+    /// An OAuth2 access token, as it is: when it expires, calls fail with status 401.
+    pub fn bearer(self, token: impl Into<SecretString>) -> Self {
+        self.with_credential(Credential::header("authorization", "Bearer ", &token.into()))
+    }
+
+    /// Bearer tokens that are renewed while the client lives, as an OAuth2 authorization gives them.
+    pub fn token_source(self, source: impl TokenSource) -> Self {
+        self.with_credential(Ok(Credential::Source(Arc::new(source))))
+    }
+}
+
+fn api_token(token: &SecretString) -> Result<Credential, Error> {
+    Credential::header("x-chatworktoken", "", token)
+}
+
+impl Sealed for Chatwork {}
+
+impl Service for Chatwork {
+    type Client = Client;
+    type State = Shared;
+
+    const PROFILE: &'static Profile = &Profile {
+        name: "Chatwork",
+        base_url: BASE_URL,
+        variable: "CHATWORK_API_TOKEN",
+        base_url_variable: "CHATWORK_BASE_URL",
+        credential_optional: false,
+        request_ids: false,
+        forms: true,
+        error_body,
+        is_error,
+        limit_of,
+    };
+}
+
+/// What the clones of a client share.
+#[derive(Default)]
+pub struct Shared {
+    pub(super) watches: Poller,
+    pub(super) posted: Posted,
+}
+
+/// The limit of posts in a room differs by its text alone, and names no time.
+fn limit_of(error: &ServiceError) -> Limit {
+    if error.messages.iter().any(|text| text.contains("per room")) {
+        return Limit::Room(Duration::from_secs(10));
+    }
+    Limit::Account
+}
+
+fn error_body(body: &Value) -> ServiceError {
+    let errors = match &body["errors"] {
+        Value::Array(errors) => errors.as_slice(),
+        Value::Null => &[],
+        single => std::slice::from_ref(single),
+    };
+    let errors = errors.iter().map(|error| error.as_str().map_or_else(|| error.to_string(), str::to_owned));
+    let code = text(&body["error"]);
+    let messages = errors.chain(text(&body["error_description"])).collect();
+    ServiceError { code, messages, ..ServiceError::default() }
+}
+
+fn is_error(body: &Value, _: bool) -> bool {
+    let errors = &body["errors"];
+    errors.is_string()
+        || errors.as_array().is_some_and(|errors| !errors.is_empty())
+        || errors.as_object().is_some_and(|errors| !errors.is_empty())
+        || body["error"].is_string()
+}

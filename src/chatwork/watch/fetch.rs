@@ -1,0 +1,53 @@
+//! The wait and the call that the schedule asks for.
+
+use super::schedule::NextCall;
+use super::window::{RoomList, Window, recognised_list, recognised_window};
+use crate::chatwork::operations::{ListMessages, ListRooms};
+use crate::chatwork::{Client, RoomId};
+use crate::{Error, Response, RetryPolicy};
+use futures::future::select;
+use std::pin::pin;
+use std::time::Duration;
+
+/// Waits until a call is due, makes it, and hands what it has brought to the schedule.
+pub(super) async fn step(client: Client) {
+    let (poller, clock) = (&client.state().watches, client.transport().clock());
+    loop {
+        let next_call = poller.next_call(client.rate_limit().as_ref(), clock.now());
+        match next_call {
+            NextCall::Wait(None) => poller.changed().await,
+            NextCall::Wait(Some(wait)) => {
+                let nap = clock.sleep(wait.max(Duration::from_millis(1)));
+                select(pin!(poller.changed()), nap).await;
+            }
+            NextCall::List => {
+                let (list, calls) = list(&client).await;
+                return poller.update(|schedule| schedule.listed(list, calls, clock.now()));
+            }
+            NextCall::Look(room, version) => {
+                let (window, calls) = window(&client, room).await;
+                return poller.update(|schedule| schedule.looked(room, version, window, calls, clock.now()));
+            }
+        }
+    }
+}
+
+/// Reads a room. It sends one request and never repeats it: that is for the schedule to do, which counts them.
+async fn window(client: &Client, room: RoomId) -> (Result<Window, Error>, u32) {
+    let request = client.call(ListMessages::new(room)).force(true).lenient();
+    let answer = request.with_retry(RetryPolicy::none()).send().await;
+    let attempts = attempts(&answer);
+    (answer.and_then(recognised_window), attempts)
+}
+
+/// Reads the list of rooms, with one request.
+async fn list(client: &Client) -> (Result<RoomList, Error>, u32) {
+    let request = client.call(ListRooms::new()).lenient();
+    let answer = request.with_retry(RetryPolicy::none()).send().await;
+    let attempts = attempts(&answer);
+    (answer.and_then(recognised_list), attempts)
+}
+
+fn attempts<T>(answer: &Result<Response<T>, Error>) -> u32 {
+    answer.as_ref().map_or_else(Error::attempts, Response::attempts)
+}

@@ -1,0 +1,74 @@
+//! The client, written once for all services.
+
+use crate::limits::RateLimit;
+use crate::profile::Profile;
+use crate::transport::Transport;
+use std::fmt;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// One of the services that a client can be built for. Sealed: the services are those of this crate.
+pub trait Service: sealed::Sealed + 'static {
+    /// The service's client.
+    type Client: From<Client<Self>>;
+
+    /// What the clones of a client share besides the connections and limits.
+    #[doc(hidden)]
+    type State: Default + Send + Sync + 'static;
+
+    #[doc(hidden)]
+    const PROFILE: &'static Profile;
+}
+
+pub(crate) mod sealed {
+    pub trait Sealed: Sized {}
+}
+
+/// What the clients of all services have in common. Each of them dereferences to it.
+///
+/// Clones share connections, limits and credential.
+pub struct Client<S: Service>(Arc<Inner<S>>);
+
+struct Inner<S: Service> {
+    transport: Transport,
+    state: S::State,
+}
+
+impl<S: Service> Client<S> {
+    pub(crate) fn new(transport: Transport, state: S::State) -> Self {
+        Self(Arc::new(Inner { transport, state }))
+    }
+
+    /// What the service last said of its limits; `None` if it has said nothing.
+    pub fn rate_limit(&self) -> Option<RateLimit> {
+        self.0.transport.limits().borrow().clone()
+    }
+
+    /// Follows what the service says of its limits.
+    pub fn watch_rate_limit(&self) -> watch::Receiver<Option<RateLimit>> {
+        self.0.transport.limits().subscribe()
+    }
+
+    pub(crate) fn transport(&self) -> &Transport {
+        &self.0.transport
+    }
+
+    pub(crate) fn state(&self) -> &S::State {
+        &self.0.state
+    }
+}
+
+impl<S: Service> Clone for Client<S> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<S: Service> fmt::Debug for Client<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("service", &S::PROFILE.name)
+            .field("transport", &self.0.transport)
+            .finish_non_exhaustive()
+    }
+}

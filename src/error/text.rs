@@ -1,0 +1,49 @@
+//! How values are written in an error.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::time::Duration;
+
+/// The text, or its beginning and a sign that there is more.
+pub(super) fn shortened(text: &str, most: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
+        None => Cow::Borrowed(text),
+    }
+}
+
+/// A time that somebody has to wait, without digits that nobody can use.
+pub(super) struct Rounded(pub(super) Duration);
+
+impl fmt::Display for Rounded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let millis = self.0.as_nanos().div_ceil(1_000_000);
+        let millis = if millis < 10_000 { millis } else { millis.div_ceil(100) * 100 };
+        write!(f, "{:?}", Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX)))
+    }
+}
+
+/// What a service wrote, fit for a log: no line breaks, no escape sequences of terminals.
+pub(super) struct OneLine<'a>(pub(super) &'a str);
+
+impl fmt::Display for OneLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.split(char::is_control).enumerate().try_for_each(|(index, part)| {
+            f.write_str(if index > 0 && !part.is_empty() { " " } else { "" })?;
+            f.write_str(part)
+        })
+    }
+}
+
+/// The last cause of a chain: reqwest's own text names the URL, whose query can hold what people wrote.
+pub(crate) struct Innermost<'a>(pub(crate) &'a (dyn std::error::Error + 'static));
+
+impl fmt::Display for Innermost<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut cause = self.0;
+        while let Some(next) = cause.source() {
+            cause = next;
+        }
+        if cause.is::<reqwest::Error>() { f.write_str("no cause was given") } else { write!(f, "{cause}") }
+    }
+}

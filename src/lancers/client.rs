@@ -1,0 +1,110 @@
+//! The client of the Lancers message API.
+
+use super::zone::Zone;
+use crate::builder::ClientBuilder;
+use crate::call::{ServiceError, text};
+use crate::client::{Service, sealed::Sealed};
+use crate::error::Error;
+use crate::profile::{Limit, Profile};
+use crate::transport::auth::Credential;
+use jiff::tz::TimeZone;
+use secrecy::SecretString;
+use serde_json::Value;
+use std::ops::Deref;
+
+/// The service's address.
+pub const BASE_URL: &str = "https://www.lancers.jp/message_api/v2";
+
+/// Lancers, as what a [`ClientBuilder`] builds for.
+#[derive(Debug)]
+pub enum Lancers {}
+
+/// A client of the Lancers message API. Clones share connections and credential.
+#[derive(Clone, Debug)]
+pub struct Client(crate::Client<Lancers>);
+
+impl Deref for Client {
+    type Target = crate::Client<Lancers>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl From<crate::Client<Lancers>> for Client {
+    fn from(client: crate::Client<Lancers>) -> Self {
+        Self(client)
+    }
+}
+
+/// Builds a [`Client`].
+pub type Builder = ClientBuilder<Lancers>;
+
+impl Client {
+    /// Begins a client with settings of its own.
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    /// A client with the cookie in `LANCERS_COOKIE` and default settings.
+    /// `LANCERS_BASE_URL`, if it is set, is where the service is: a sandbox, a mock or a staging system.
+    ///
+    /// # Errors
+    ///
+    /// If the variable is missing or empty, or TLS cannot be set up.
+    pub fn from_env() -> Result<Self, Error> {
+        Builder::from_env(cookie)?.build()
+    }
+}
+
+impl Builder {
+    /// The value of the `Cookie` header.
+    pub fn cookie(self, cookie: impl Into<SecretString>) -> Self {
+        self.with_credential(self::cookie(&cookie.into()))
+    }
+
+    /// Any header as the credential.
+    pub fn header(self, name: impl AsRef<str>, value: impl Into<SecretString>) -> Self {
+        self.with_credential(Credential::header(name.as_ref(), "", &value.into()))
+    }
+
+    /// The zone of the service's wall-clock times, instead of Japan's.
+    pub fn time_zone(mut self, zone: TimeZone) -> Self {
+        self.state = Zone::new(zone);
+        self
+    }
+}
+
+fn cookie(value: &SecretString) -> Result<Credential, Error> {
+    Credential::header("cookie", "", value)
+}
+
+impl Sealed for Lancers {}
+
+impl Service for Lancers {
+    type Client = Client;
+    type State = Zone;
+
+    const PROFILE: &'static Profile = &Profile {
+        name: "Lancers",
+        base_url: BASE_URL,
+        variable: "LANCERS_COOKIE",
+        base_url_variable: "LANCERS_BASE_URL",
+        credential_optional: true,
+        request_ids: false,
+        forms: false,
+        error_body,
+        is_error,
+        limit_of: |_| Limit::Account,
+    };
+}
+
+fn error_body(body: &Value) -> ServiceError {
+    let messages = text(&body["message"]).into_iter().collect();
+    ServiceError { code: text(&body["type"]), messages, ..ServiceError::default() }
+}
+
+fn is_error(body: &Value, identified: bool) -> bool {
+    // A message of a board has a type as well.
+    !identified && body["type"].is_string() && body["message"].is_string()
+}

@@ -1,0 +1,46 @@
+//! What a builder has put together, and what a caller has set for one call.
+
+use super::auth::Credential;
+use super::http_client::HttpClients;
+use super::pace::Pace;
+use super::retry::{RetryBudget, RetryPolicy};
+use crate::clock::Clock;
+use crate::input::InvalidInput;
+use crate::profile::Profile;
+use reqwest::Url;
+use reqwest::header::{HeaderName, HeaderValue};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The settings of a client.
+pub(crate) struct Settings {
+    pub(crate) profile: &'static Profile,
+    pub(crate) http: HttpClients,
+    pub(crate) base: Url,
+    /// The base URL as the generated encoder wants it: without a slash at the end.
+    pub(crate) base_text: String,
+    pub(crate) credential: Option<Credential>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) retry: RetryPolicy,
+    pub(crate) retry_budget: RetryBudget,
+    pub(crate) pace: Pace,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) attempt_timeout: Option<Duration>,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) max_body: usize,
+    pub(crate) key_generator: Arc<dyn Fn() -> String + Send + Sync>,
+}
+
+/// The options of one call.
+#[derive(Clone, Default)]
+pub(crate) struct Options {
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) attempt_timeout: Option<Duration>,
+    pub(crate) retry: Option<RetryPolicy>,
+    pub(crate) idempotency_key: Option<String>,
+    pub(crate) request_id: Option<String>,
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(crate) invalid: Option<InvalidInput>,
+    /// How many pages a stream of the request fetches before they are asked for.
+    pub(crate) read_ahead: Option<usize>,
+}
