@@ -163,6 +163,7 @@ pub use crate::{
     transport::clock::{Clock, SystemClock, VirtualClock},
     transport::operation::{AnswerShape, Operation, Safety},
     transport::pace::{Budget, BudgetStore, Pace, Settlement},
+    transport::proxy::Proxy,
     transport::retry::{RetryBudget, RetryPolicy},
     upload::Upload,
     wire::{Nullable, Secret},

@@ -21,6 +21,7 @@ pub(crate) use display::Innermost;
 
 use crate::limits::RateLimit;
 use crate::transport::check::InvalidInput;
+use crate::transport::connecting::Connecting;
 use crate::transport::operation::{Operation, Safety};
 use crate::transport::retry::Retries;
 use bytes::Bytes;
@@ -103,8 +104,9 @@ pub enum Resend {
 ///
 /// # Troubleshooting
 ///
-/// `Connect` again and again: look at the base URL, at the proxy variables of the environment, and at whether a TLS
-/// feature is enabled. `Foreign`: something between the program and the service answered in its place, such as a proxy
+/// `Connect` again and again: look at the base URL, and at whether a TLS feature is enabled. The error's text names the
+/// proxy on the way, if there is one, and the variable that sets it; [`Proxy::from_env`](crate::Proxy::from_env) does
+/// so beforehand. `Foreign`: something between the program and the service answered in its place, such as a proxy
 /// or a login page. `Decode`: the service has changed or the specification's inference was wrong; the path in the
 /// error says where, [`Error::body`] has the whole answer, and [`Response::json`](crate::Response::json) or
 /// `client.request(…)` reads it in a shape of your own.
@@ -258,7 +260,7 @@ pub(crate) struct Call {
     pub(crate) request_id: Option<String>,
 }
 
-/// What the service said, if it said anything.
+/// What the service said, if it said anything, or why it could not.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Answer {
     pub(crate) status: Option<StatusCode>,
@@ -267,6 +269,8 @@ pub(crate) struct Answer {
     pub(crate) said: ServiceError,
     pub(crate) rate_limit: Option<RateLimit>,
     pub(crate) wait: Option<Duration>,
+    /// The way that a request without an answer took.
+    pub(crate) connecting: Option<Connecting>,
 }
 
 /// The service's own words in an error body.

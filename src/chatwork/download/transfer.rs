@@ -6,6 +6,7 @@ use crate::error::{Answer, Call, Error, ErrorKind, Outcome};
 use crate::fnv::{FNV1A, fnv1a};
 use crate::limits::RateLimit;
 use crate::transport::auth::check_url;
+use crate::transport::connecting::Connecting;
 use crate::transport::operation::{DOWNLOAD, Safety};
 use crate::transport::retry::{Retries, RetryScope};
 use crate::transport::timer::{Bound, within};
@@ -69,12 +70,13 @@ enum Setback {
         evidence: Evidence,
         /// Whether the address was refused, which lives for 30 seconds only.
         expired: bool,
+        connecting: Option<Connecting>,
     },
 }
 
 impl Setback {
     fn passing(kind: ErrorKind, evidence: Evidence) -> Self {
-        Self::Passing { kind, evidence, expired: false }
+        Self::Passing { kind, evidence, expired: false, connecting: None }
     }
 }
 
@@ -256,9 +258,10 @@ impl Transfer {
         self.sent += 1;
         tracing::debug!(operation = DOWNLOAD.id, number = self.sent, from, "asking the file server");
         self.in_time(request.send()).await?.map_err(|error| {
+            let connecting = Some(self.settings().http.connecting(&error, url));
             let (evidence, error) = (evidence::unanswered(&error), error.without_url());
             let kind = if error.is_connect() { ErrorKind::Connect } else { ErrorKind::Send };
-            Setback::passing(kind(error), evidence)
+            Setback::Passing { kind: kind(error), evidence, expired: false, connecting }
         })
     }
 
@@ -305,9 +308,9 @@ impl Transfer {
     async fn recover(&mut self, setback: Setback) -> Result<(), Error> {
         self.answer = None;
         self.url = None;
-        let (kind, evidence, expired) = match setback {
+        let (kind, evidence, expired, connecting) = match setback {
             Setback::Final(error) => return Err(error),
-            Setback::Passing { kind, evidence, expired } => (kind, evidence, expired),
+            Setback::Passing { kind, evidence, expired, connecting } => (kind, evidence, expired, connecting),
         };
         if expired && !self.refused {
             // A new address is no repetition, as a new token is none.
@@ -334,7 +337,7 @@ impl Transfer {
             // Nothing of a download can have been applied.
             let unsent = verdict.outcome == Outcome::NotSent;
             let outcome = if unsent { Outcome::NotSent } else { Outcome::Rejected };
-            let answer = Answer { status, wait: asked, ..Answer::default() };
+            let answer = Answer { status, wait: asked, connecting, ..Answer::default() };
             return Err(self.error(Error::new(kind, outcome).with_answer(answer)));
         };
         trace::wait(self.retries.attempts, wait, &kind);
@@ -413,7 +416,7 @@ fn refusal(status: StatusCode, headers: &HeaderMap, settings: &Settings) -> Setb
         StatusCode::RANGE_NOT_SATISFIABLE => Evidence::Truncated,
         _ => Evidence::Status(status, wait),
     };
-    Setback::Passing { kind: ErrorKind::Status(status), evidence, expired }
+    Setback::Passing { kind: ErrorKind::Status(status), evidence, expired, connecting: None }
 }
 
 /// First and last byte, and the whole length if it is told (RFC 9110, 14.4).
