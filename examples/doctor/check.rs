@@ -213,7 +213,11 @@ fn certificates(
     };
     let todo = "Install `ca-certificates` (on a slim image: apt-get or apk), or set SSL_CERT_FILE to a file that exists.";
     match (missing, result) {
-        (Some(problem), _) => report.wrong(label, format!("none from {source}: {problem}"), todo),
+        (Some(problem), _) => {
+            // What to do about it follows here, for each way of setting them.
+            let problem = problem.split(". Install").next().unwrap_or_default();
+            report.wrong(label, format!("none from {source}: {problem}"), todo);
+        }
         (None, Some(Err(error))) if error.is_connect() && is_missing(&error.to_string()) => {
             report.note(label, format!("read from {source}, but the service's is not accepted"));
         }
@@ -313,7 +317,12 @@ fn limits(report: &mut Report, result: &Result<Answered, Error>) {
         Ok(answered) => RateLimit::from_headers(&answered.headers, now),
         Err(error) => error.rate_limit().cloned(),
     };
-    let Some(limit) = limit else { return report.note(label, "the service said nothing of limits") };
+    let Some(limit) = limit else {
+        let is_answered = result.as_ref().map_or_else(|error| error.status().is_some(), |_| true);
+        let said =
+            if is_answered { "the service said nothing of limits" } else { "not known: there is no answer" };
+        return report.note(label, said);
+    };
     let mut parts = Vec::new();
     if let (Some(remaining), Some(all)) = (limit.remaining, limit.limit) {
         parts.push(format!("{remaining} of {all} calls left"));

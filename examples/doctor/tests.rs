@@ -189,8 +189,8 @@ async fn the_scopes_of_a_key_are_found_out() {
 #[tokio::test]
 async fn a_clock_that_is_wrong_and_limits_that_are_used_up() {
     for (seconds, mark, says) in [
-        (-3600, "!!", "3600 s ahead of the service's"),
-        (3600, "!!", "s behind the service's"),
+        (-3600, "!!", " s ahead of the service's"),
+        (3600, "!!", " s behind the service's"),
         (20, "--", "keep it by NTP"),
         (1, "ok", "as the service's"),
     ] {

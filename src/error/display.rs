@@ -2,7 +2,6 @@
 
 use super::{Conflict, Error, ErrorKind, Outcome, Repr};
 use crate::limits::RateLimit;
-use crate::transport::connecting::Connecting;
 use crate::transport::operation::DOWNLOAD;
 use jiff::Timestamp;
 use std::borrow::Cow;
@@ -136,7 +135,7 @@ impl fmt::Display for Error {
             write!(f, ": {}", OneLine(&said(messages)))?;
         }
         if let Some(source) = std::error::Error::source(self)
-            && !connecting.is_some_and(Connecting::is_explained)
+            && !connecting.is_some_and(|connecting| connecting.is_explained())
         {
             write!(f, ": {}", Innermost(source))?;
         }

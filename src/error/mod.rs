@@ -270,7 +270,7 @@ pub(crate) struct Answer {
     pub(crate) rate_limit: Option<RateLimit>,
     pub(crate) wait: Option<Duration>,
     /// The way that a request without an answer took.
-    pub(crate) connecting: Option<Connecting>,
+    pub(crate) connecting: Option<Box<Connecting>>,
 }
 
 /// The service's own words in an error body.

@@ -37,23 +37,34 @@ enum Stage {
     Beyond,
 }
 
+impl Stage {
+    /// By the texts of an error and its causes, whose types cannot be named. `is_socks`: whether the proxy is to be
+    /// asked by SOCKS, and not by `CONNECT`.
+    fn of(texts: &[String], is_socks: bool) -> Self {
+        let after = |prefix: &str| texts.iter().find_map(|text| text.strip_prefix(prefix));
+        if texts.iter().any(|text| text.contains("unsupported scheme socks")) {
+            return Self::Socks;
+        }
+        if after("SOCKS error: ") == Some("failed to create underlying connection") {
+            return Self::Unreachable;
+        }
+        match after("tunnel error: ") {
+            None => Self::Beyond,
+            Some(_) if is_socks => Self::Socks,
+            Some("failed to create underlying connection") => Self::Unreachable,
+            Some("proxy authorization required") => Self::Unauthorized,
+            Some("unexpected end of file" | "io error establishing tunnel") => Self::HungUp,
+            Some(_) => Self::Refused,
+        }
+    }
+}
+
 impl Connecting {
     /// `is_own`: whether the HTTP client is one of the caller's own.
     pub(crate) fn new(error: &reqwest::Error, proxy: Option<Proxy>, is_own: bool) -> Self {
         let texts: Vec<String> = causes(error).map(|cause| cause.to_string()).collect();
-        let said = |text: &str| texts.iter().any(|cause| cause.contains(text));
-        // The HTTP client's errors have types that cannot be named.
-        let tunnel = texts.iter().find_map(|cause| cause.strip_prefix("tunnel error: "));
         let is_socks = proxy.as_ref().is_some_and(|proxy| proxy.scheme().starts_with("socks"));
-        let stage = match tunnel {
-            _ if said("unsupported scheme socks") => Stage::Socks,
-            None => Stage::Beyond,
-            Some(_) if is_socks && !is_own => Stage::Socks,
-            Some("failed to create underlying connection") => Stage::Unreachable,
-            Some("proxy authorization required") => Stage::Unauthorized,
-            Some("unexpected end of file" | "io error establishing tunnel") => Stage::HungUp,
-            Some(_) => Stage::Refused,
-        };
+        let stage = Stage::of(&texts, is_socks && !is_own);
         let proxy = match (proxy, stage) {
             (proxy, Stage::Beyond) if is_own => proxy.map(|proxy| Through::Own(Some(proxy))),
             (proxy, _) if is_own => Some(Through::Own(proxy)),
@@ -104,6 +115,7 @@ impl Connecting {
     }
 
     /// All of it, as the end of a sentence, for an error of which this is a part.
+    #[cfg(feature = "oauth")]
     pub(crate) fn explain(&self, cause: &str) -> String {
         let problem = self.problem(&cause, None);
         let cause = match self.stage {
@@ -193,9 +205,57 @@ fn hint(texts: &[String]) -> Option<&'static str> {
     ]) {
         Some(
             "The certificate's authority is not trusted here: install the package `ca-certificates`; where a proxy or \
-             firewall reads TLS, name a file of its authority's certificate in SSL_CERT_FILE.",
+             firewall reads TLS, add its authority's certificate to the system's, or to the file that SSL_CERT_FILE names.",
         )
     } else {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the tests over sockets, in tests/between/proxies.rs, cannot bring about: other builds of the HTTP client.
+    #[test]
+    fn socks_is_known_by_what_is_said_of_it() {
+        let stage = |texts: &[&str], is_socks| {
+            let texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
+            Stage::of(&texts, is_socks)
+        };
+        let unreachable = "tunnel error: failed to create underlying connection";
+        assert_eq!(stage(&["client error (Connect)", unreachable, "refused"], false), Stage::Unreachable);
+        // rustls refuses the scheme, and the system's TLS asks a SOCKS proxy by `CONNECT`.
+        assert_eq!(stage(&[unreachable, "unsupported scheme socks5h"], false), Stage::Socks);
+        assert_eq!(stage(&["tunnel error: unexpected end of file"], true), Stage::Socks);
+        // A build with SOCKS.
+        assert_eq!(stage(&["SOCKS error: failed to create underlying connection"], true), Stage::Unreachable);
+        assert_eq!(stage(&["SOCKS error: unsupported SOCKS version"], true), Stage::Beyond);
+        assert_eq!(stage(&["invalid peer certificate: Expired"], true), Stage::Beyond);
+    }
+
+    #[test]
+    fn a_failed_handshake_asks_for_the_clock_or_for_an_authority() {
+        let hint = |text: &str| hint(&[text.to_owned()]).map(|hint| hint.contains("clock"));
+        for clock in [
+            "invalid peer certificate: Expired",
+            "invalid peer certificate: certificate not valid yet: verification time 1 (UNIX), but …",
+            "certificate verify failed (certificate is not yet valid)",
+            "certificate verify failed (certificate has expired)",
+        ] {
+            assert_eq!(hint(clock), Some(true), "{clock}");
+        }
+        for authority in [
+            "invalid peer certificate: UnknownIssuer",
+            "certificate verify failed (unable to get local issuer certificate)",
+            "certificate verify failed (self-signed certificate in certificate chain)",
+            "The certificate was not trusted.",
+        ] {
+            assert_eq!(hint(authority), Some(false), "{authority}");
+        }
+        for other in ["invalid peer certificate: certificate not valid for name \"a\"", "Connection refused"]
+        {
+            assert_eq!(hint(other), None, "{other}");
+        }
     }
 }

@@ -27,13 +27,13 @@ impl HttpClients {
     }
 
     /// Which way a request to this URL went, and where it ended.
-    pub(crate) fn connecting(&self, error: &reqwest::Error, url: &Url) -> Connecting {
-        Connecting::new(error, self.proxies.of(url), self.is_own)
+    pub(crate) fn connecting(&self, error: &reqwest::Error, url: &Url) -> Box<Connecting> {
+        Box::new(Connecting::new(error, self.proxies.of(url), self.is_own))
     }
 
     /// Which way a request to this URL went that no answer came to in time.
-    pub(crate) fn timed_out(&self, url: &Url) -> Option<Connecting> {
-        Connecting::timed_out(self.proxies.of(url), self.is_own)
+    pub(crate) fn timed_out(&self, url: &Url) -> Option<Box<Connecting>> {
+        Connecting::timed_out(self.proxies.of(url), self.is_own).map(Box::new)
     }
 }
 

@@ -244,7 +244,7 @@ async fn a_certificate_that_is_not_trusted_says_why_and_what_to_do() {
     assert_says(&text, &["Check the clock of this machine"]);
     let unknown = tls::Server::play([Handshake::Complete], SENT).await;
     let text = said("post", &unknown.url, &[("SSL_CERT_FILE", STRANGER)]).await;
-    assert_says(&text, &["`ca-certificates`", "a file of its authority's certificate in SSL_CERT_FILE"]);
+    assert_says(&text, &["`ca-certificates`", "add its authority's certificate to the system's"]);
     assert!(!text.contains("the proxy "), "{text}");
 }
 

@@ -70,7 +70,7 @@ enum Setback {
         evidence: Evidence,
         /// Whether the address was refused, which lives for 30 seconds only.
         expired: bool,
-        connecting: Option<Connecting>,
+        connecting: Option<Box<Connecting>>,
     },
 }
 
