@@ -297,7 +297,7 @@ fn clock(report: &mut Report, call: &Call) {
     let ahead = if offset.is_negative() { "behind" } else { "ahead of" };
     let text = format!("{} s {ahead} the service's", offset.abs().as_secs());
     if offset.abs() <= EXACT {
-        report.well(label, "as the service's, within 5 s");
+        report.well(label, format!("{text}, as far as its `Date` shows"));
     } else if offset.abs() <= TOLERABLE {
         report.note(label, format!("{text}: keep it by NTP"));
     } else {

@@ -192,7 +192,7 @@ async fn a_clock_that_is_wrong_and_limits_that_are_used_up() {
         (-3600, "!!", " s ahead of the service's"),
         (3600, "!!", " s behind the service's"),
         (20, "--", "keep it by NTP"),
-        (1, "ok", "as the service's"),
+        (1, "ok", "the service's, as far as its `Date` shows"),
     ] {
         let sandbox = Sandbox::start().await.expect("a sandbox");
         let fault = Fault::wrong_clock(SignedDuration::from_secs(seconds));

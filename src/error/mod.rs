@@ -119,7 +119,8 @@ pub enum ErrorKind {
     /// A parameter is out of its bounds.
     #[error("{0}")]
     InvalidInput(InvalidInput),
-    /// No connection came up: DNS, refused, TLS, or connecting took too long.
+    /// No connection came up: DNS, refused, TLS, or connecting took too long. The text of the [`Error`] says so of the
+    /// proxy, where it is the proxy's.
     #[error("no connection{} came up", to(.0))]
     Connect(#[source] reqwest::Error),
     /// The connection failed while the request was being sent or its answer awaited.

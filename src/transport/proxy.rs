@@ -207,6 +207,7 @@ fn problem(value: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::transport::connecting::Connecting;
     use std::ffi::OsString;
 
     const API: &str = "https://api.chatwork.com/v2";
@@ -309,6 +310,19 @@ mod tests {
             _ => Err(VarError::NotPresent),
         });
         assert!(odd.check(&url(API)).expect_err("no text").to_string().contains("not valid Unicode"));
+    }
+
+    #[test]
+    fn a_request_that_was_not_answered_in_time_says_which_way_it_went() {
+        let (kind, proxy) = ("no complete answer within 1s", proxies(&[("ALL_PROXY", "a:1")]).of(&url(API)));
+        let way = Connecting::timed_out(proxy.clone(), false).expect("there is a proxy");
+        let text = format!("{kind}, by way of the proxy a:1 (from the environment variable ALL_PROXY)");
+        assert_eq!((way.problem(&kind, None), way.advice(None)), (text, String::new()));
+        // Whether the caller's own client goes that way is not known.
+        let own = Connecting::timed_out(proxy, true).expect("there is a proxy");
+        assert_eq!(own.problem(&kind, None), kind);
+        assert!(own.advice(None).contains("Unless the client's own `http_client` says otherwise"));
+        assert!(Connecting::timed_out(None, false).is_none());
     }
 
     #[test]
