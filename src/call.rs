@@ -1,5 +1,6 @@
 //! What is known of a call and of its answer, whether it came to a response or to an error.
 
+use crate::error::Connecting;
 use crate::limits::RateLimit;
 use crate::operation::{Operation, Safety};
 use bytes::Bytes;
@@ -25,7 +26,7 @@ impl CallInfo {
     }
 }
 
-/// What came as the answer.
+/// What came as the answer, or why none came.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct HttpAnswer {
     /// `None` if no answer came.
@@ -36,6 +37,8 @@ pub(crate) struct HttpAnswer {
     pub(crate) rate_limit: Option<RateLimit>,
     /// How long the service asks to wait.
     pub(crate) wait: Option<Duration>,
+    /// The way that a request without an answer took.
+    pub(crate) connecting: Option<Box<Connecting>>,
 }
 
 impl HttpAnswer {

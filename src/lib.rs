@@ -137,6 +137,8 @@ mod profile;
 #[cfg(feature = "__service")]
 mod progress;
 #[cfg(feature = "__service")]
+mod proxy;
+#[cfg(feature = "__service")]
 mod raw;
 #[cfg(feature = "__service")]
 mod request;
@@ -174,6 +176,7 @@ pub use crate::{
     operation::{AnswerShape, Operation, Safety},
     page::{Checkpoint, Items, Lenient, LenientList, List, Paged, Pages, Rejected, UpTo},
     progress::Progress,
+    proxy::Proxy,
     raw::Raw,
     request::{Endpoint, Request},
     response::Response,

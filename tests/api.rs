@@ -31,6 +31,7 @@ assert_impl_all!(kaiwa::Error: std::error::Error, Clone, Display, Send, Sync, Un
 assert_impl_all!(kaiwa::RateLimit: Clone, Debug, Default, PartialEq, Send, Sync);
 assert_impl_all!(kaiwa::RetryPolicy: Clone, Debug, Default, Send, Sync);
 assert_impl_all!(kaiwa::RetryBudget: Clone, Debug, Default, Send, Sync);
+assert_impl_all!(kaiwa::Proxy: Clone, Debug, Display, Eq, Send, Sync);
 assert_impl_all!(kaiwa::Pace: Clone, Debug, Default, Send, Sync);
 assert_impl_all!(kaiwa::VirtualClock: kaiwa::Clock, Clone, Debug, Default);
 assert_impl_all!(chatwork::bot::Bot: Debug, Send);

@@ -1,5 +1,6 @@
 //! What errors say.
 
+use super::kind::to;
 use super::text::{Innermost, OneLine, Rounded, shortened};
 use super::{Conflict, Error, ErrorKind, Outcome, Repr};
 use crate::call::CallInfo;
@@ -109,7 +110,16 @@ impl fmt::Display for Error {
         if let Some(CallInfo { operation, .. }) = call {
             write!(f, "{operation}: ")?;
         }
-        write!(f, "{kind}")?;
+        let to = match &**kind {
+            ErrorKind::Connect(error) | ErrorKind::Send(error) => Some(to(error)),
+            _ => None,
+        };
+        let to = to.as_deref().filter(|to| !to.is_empty());
+        let connecting = self.0.answer.connecting.as_ref();
+        match connecting {
+            Some(connecting) => f.write_str(&connecting.problem(kind, to))?,
+            None => write!(f, "{kind}")?,
+        }
         if let (Some(status), false) = (self.status(), matches!(**kind, ErrorKind::Status(_))) {
             write!(f, " (status {})", status.as_u16())?;
         }
@@ -120,7 +130,9 @@ impl fmt::Display for Error {
         if !messages.is_empty() {
             write!(f, ": {}", OneLine(&said(messages)))?;
         }
-        if let Some(source) = std::error::Error::source(self) {
+        if let Some(source) = std::error::Error::source(self)
+            && !connecting.is_some_and(|connecting| connecting.is_explained())
+        {
             write!(f, ": {}", Innermost(source))?;
         }
         if let Some(wait) = self.0.answer.wait {
@@ -128,7 +140,8 @@ impl fmt::Display for Error {
             let told = self.rate_limit().is_some_and(said);
             write!(f, "; {} {}", if told { "the service asks to wait" } else { "wait" }, Rounded(wait))?;
         }
-        write!(f, ". {}", self.advice())?;
+        let connecting = connecting.map(|connecting| connecting.advice(to)).unwrap_or_default();
+        write!(f, ". {connecting}{}", self.advice())?;
         let mut notes = Vec::new();
         if tries.connections > 1 {
             notes.push(format!("{} connections tried in {}", tries.connections, Rounded(tries.connecting)));

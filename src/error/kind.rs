@@ -12,8 +12,9 @@ use std::time::Duration;
 ///
 /// # Troubleshooting
 ///
-/// `Connect` again and again: look at the base URL, at the proxy variables of the environment, and at whether a TLS
-/// feature is enabled. `Foreign`: something between the program and the service answered in its place, such as a proxy
+/// `Connect` again and again: look at the base URL, and at whether a TLS feature is enabled. The error's text names the
+/// proxy on the way, if there is one, and the variable that sets it; [`Proxy::from_env`](crate::Proxy::from_env) does
+/// so beforehand. `Foreign`: something between the program and the service answered in its place, such as a proxy
 /// or a login page. `Decode`: the service has changed or the specification's inference was wrong; the path in the
 /// error says where, [`Error::body`](crate::Error::body) has the whole answer, and [`Response::json`](crate::Response::json) or
 /// `client.request(…)` reads it in a shape of your own.
@@ -26,7 +27,8 @@ pub enum ErrorKind {
     /// A parameter is out of its bounds.
     #[error("{0}")]
     InvalidInput(InvalidInput),
-    /// No connection came up: DNS, refused, TLS, or connecting took too long.
+    /// No connection came up: DNS, refused, TLS, or connecting took too long. The text of the [`Error`](crate::Error)
+    /// says so of the proxy, where it is the proxy's.
     #[error("no connection{} came up", to(.0))]
     Connect(#[source] reqwest::Error),
     /// The connection failed while the request was being sent or its answer awaited.
@@ -133,7 +135,7 @@ fn timed_out(bound: Duration) -> String {
     }
 }
 
-fn to(error: &reqwest::Error) -> String {
+pub(super) fn to(error: &reqwest::Error) -> String {
     let host = error.url().and_then(|url| Some((url.host()?, url.port_or_known_default()?)));
     host.map(|(host, port)| format!(" to {host}:{port}")).unwrap_or_default()
 }

@@ -15,14 +15,16 @@
 //! # }
 //! ```
 
+mod connecting;
 mod display;
 mod kind;
 mod outcome;
 mod text;
 
+pub(crate) use connecting::Connecting;
 pub use kind::ErrorKind;
 pub use outcome::{Conflict, Outcome, Resend};
-pub(crate) use text::Innermost;
+pub(crate) use text::{Innermost, causes};
 
 use crate::call::{CallInfo, HttpAnswer};
 use crate::input::InvalidInput;

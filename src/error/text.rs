@@ -1,7 +1,9 @@
 //! How values are written in an error.
 
 use std::borrow::Cow;
+use std::error::Error;
 use std::fmt;
+use std::io;
 use std::time::Duration;
 
 /// The text, or its beginning and a sign that there is more.
@@ -36,7 +38,7 @@ impl fmt::Display for OneLine<'_> {
 }
 
 /// The last cause of a chain: reqwest's own text names the URL, whose query can hold what people wrote.
-pub(crate) struct Innermost<'a>(pub(crate) &'a (dyn std::error::Error + 'static));
+pub(crate) struct Innermost<'a>(pub(crate) &'a (dyn Error + 'static));
 
 impl fmt::Display for Innermost<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -46,4 +48,16 @@ impl fmt::Display for Innermost<'_> {
         }
         if cause.is::<reqwest::Error>() { f.write_str("no cause was given") } else { write!(f, "{cause}") }
     }
+}
+
+/// An error and what led to it. An I/O error does not name the error inside it as its source.
+pub(crate) fn causes<'a>(
+    error: &'a (dyn Error + 'static),
+) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    fn next<'a>(error: &&'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+        let error: &'a (dyn Error + 'static) = *error;
+        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        inner.map(|inner| inner as &(dyn Error + 'static)).or_else(|| error.source())
+    }
+    std::iter::successors(Some(error), next)
 }

@@ -195,10 +195,7 @@ impl Builder {
             shortest: self.timeout,
             url: flow.token_uri().url(),
         };
-        let http = match self.http {
-            Some(own) => http.build(own)?,
-            None => http.build_default(|http| http)?,
-        };
+        let http = http.clients(self.http, false)?;
         let provider = Provider {
             flow,
             is_confidential: self.client_secret.is_some(),

@@ -10,6 +10,7 @@ use crate::operation::Safety;
 use crate::transport::auth::BearerToken;
 use crate::transport::body::{Body, ReadFailure};
 use crate::transport::evidence;
+use crate::transport::http_client::HttpClients;
 use crate::transport::timer::{Bound, within};
 use crate::transport::verdict::{Repeat, judge};
 use futures::future::BoxFuture;
@@ -50,7 +51,7 @@ pub(super) struct Provider {
     pub(super) credentials: Vec<SecretString>,
     pub(super) scopes: Vec<String>,
     pub(super) resource: Option<String>,
-    pub(super) http: reqwest::Client,
+    pub(super) http: HttpClients,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) timeout: Option<Duration>,
     pub(super) refresh_ahead: Duration,
@@ -220,7 +221,7 @@ impl Http<'_> {
                 credential.set_sensitive(true);
             }
             request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-            let error = match self.provider.http.execute(request).await {
+            let error = match self.provider.http.kept.execute(request).await {
                 Ok(response) => return self.receive(response).await,
                 Err(error) => error,
             };
@@ -229,13 +230,19 @@ impl Http<'_> {
                 refusals += 1;
                 continue;
             }
-            let cause = Innermost(&error);
+            let cause = self.cause(&error);
             return Err(if verdict.outcome == Outcome::NotSent {
                 Failure::local(format!("the token endpoint cannot be reached: {cause}"))
             } else {
                 Failure::unanswered(format!("the connection to the token endpoint failed: {cause}"))
             });
         }
+    }
+
+    /// Why there was no answer. What an error says of a proxy is the same for every client.
+    fn cause(&self, error: &reqwest::Error) -> String {
+        let url = self.provider.flow.token_uri().url();
+        self.provider.http.connecting(error, url).explain(&Innermost(error).to_string())
     }
 
     async fn receive(&self, mut response: reqwest::Response) -> Result<HttpResponse, Failure> {

@@ -107,7 +107,9 @@ impl Attempt<'_> {
                     true => Evidence::NoConnection,
                     false => Evidence::Unanswered,
                 };
-                return Err(self.failed(ErrorKind::Timeout(named), evidence));
+                let mut failure = self.failed(ErrorKind::Timeout(named), evidence);
+                failure.answer.connecting = settings.http.timed_out(&settings.base);
+                return Err(failure);
             }
         };
         let status = response.status();
@@ -161,13 +163,16 @@ impl Attempt<'_> {
     /// No answer came at all.
     fn unanswered(&self, mut error: reqwest::Error) -> Failure {
         let evidence = evidence::unanswered(&error);
+        let settings = self.settings;
+        let connecting = settings.http.connecting(&error, error.url().unwrap_or(&settings.base));
         // Where it was going helps; path and query can hold what people wrote.
         if let Some(url) = error.url_mut() {
             url.set_path("");
             url.set_query(None);
         }
         let kind = if error.is_connect() { ErrorKind::Connect(error) } else { ErrorKind::Send(error) };
-        self.failed(kind, evidence)
+        let answer = HttpAnswer { connecting: Some(connecting), ..HttpAnswer::default() };
+        Failure { answer, ..self.failed(kind, evidence) }
     }
 
     /// The service answered that it did not do it, or that it does not know.

@@ -1,6 +1,7 @@
 //! What an HTTP client's error says of the request.
 
 use super::verdict::Evidence;
+use crate::error::causes;
 use std::error::Error;
 use std::io;
 
@@ -74,16 +75,4 @@ fn is_refused(cause: &(dyn Error + 'static)) -> bool {
         let refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
         error.is_remote() && (refused || error.is_go_away())
     })
-}
-
-/// An error and what led to it. An I/O error does not name the error inside it as its source.
-pub(crate) fn causes<'a>(
-    error: &'a (dyn Error + 'static),
-) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    fn next<'a>(error: &&'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
-        let error: &'a (dyn Error + 'static) = *error;
-        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        inner.map(|inner| inner as &(dyn Error + 'static)).or_else(|| error.source())
-    }
-    std::iter::successors(Some(error), next)
 }

@@ -1,6 +1,7 @@
 //! The HTTP clients that requests are sent with: one set-up for all that carry credentials.
 
-use crate::error::{Error, Innermost};
+use super::proxy::Proxies;
+use crate::error::{Connecting, Error, Innermost};
 use crate::operation::Safety;
 use std::any::Any;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -14,11 +15,24 @@ pub(crate) struct HttpClients {
     pub(crate) kept: reqwest::Client,
     /// Keeps none.
     fresh: Option<reqwest::Client>,
+    proxies: Proxies,
+    /// Whether they were built by the caller's own builder, which can set other proxies.
+    is_own: bool,
 }
 
 impl HttpClients {
     pub(crate) fn for_safety(&self, safety: Safety) -> &reqwest::Client {
         self.fresh.as_ref().filter(|_| safety != Safety::Safe).unwrap_or(&self.kept)
+    }
+
+    /// Which way a request to this URL went, and where it ended.
+    pub(crate) fn connecting(&self, error: &reqwest::Error, url: &Url) -> Box<Connecting> {
+        Box::new(Connecting::new(error, self.proxies.of(url), self.is_own))
+    }
+
+    /// Which way a request to this URL went that no answer came to in time.
+    pub(crate) fn timed_out(&self, url: &Url) -> Option<Box<Connecting>> {
+        Connecting::timed_out(self.proxies.of(url), self.is_own).map(Box::new)
     }
 }
 
@@ -44,19 +58,23 @@ impl HttpSettings<'_> {
         fresh: bool,
     ) -> Result<HttpClients, Error> {
         let unpooled = |http: reqwest::ClientBuilder| http.pool_max_idle_per_host(0);
+        let proxies = Proxies::of_system();
         match own {
-            // A builder makes one client only.
-            Some(own) if fresh => Ok(HttpClients { kept: self.build(unpooled(own))?, fresh: None }),
-            Some(own) => Ok(HttpClients { kept: self.build(own)?, fresh: None }),
+            Some(own) => {
+                // A builder makes one client only.
+                let own = if fresh { unpooled(own) } else { own };
+                Ok(HttpClients { kept: self.build(own)?, fresh: None, proxies, is_own: true })
+            }
             None => {
+                proxies.check(self.url)?;
                 let fresh = fresh.then(|| self.build_default(unpooled)).transpose()?;
-                Ok(HttpClients { kept: self.build_default(|http| http)?, fresh })
+                Ok(HttpClients { kept: self.build_default(|http| http)?, fresh, proxies, is_own: false })
             }
         }
     }
 
     /// A client of no special settings.
-    pub(crate) fn build_default(
+    fn build_default(
         &self,
         adjust: impl Fn(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
     ) -> Result<reqwest::Client, Error> {
@@ -69,7 +87,7 @@ impl HttpSettings<'_> {
         built
     }
 
-    pub(crate) fn build(&self, mut http: reqwest::ClientBuilder) -> Result<reqwest::Client, Error> {
+    fn build(&self, mut http: reqwest::ClientBuilder) -> Result<reqwest::Client, Error> {
         let default_agent = concat!("kaiwa/", env!("CARGO_PKG_VERSION"));
         if self.url.scheme() == "http" {
             // Only loopback is allowed so: over a proxy the credential would leave this machine in the clear.

@@ -8,6 +8,7 @@ pub(crate) mod evidence;
 pub(crate) mod http_client;
 pub(crate) mod pace;
 mod payload;
+pub(crate) mod proxy;
 pub(crate) mod redact;
 pub(crate) mod retry;
 pub(crate) mod settings;

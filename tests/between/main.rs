@@ -15,6 +15,7 @@ mod foreign;
 mod handshakes;
 mod keys;
 mod multiplexed;
+mod proxies;
 mod resending;
 mod stale;
 mod statuses;

@@ -4,6 +4,7 @@ mod answers;
 mod closing;
 mod order;
 mod repeats;
+mod spawning;
 mod trouble;
 mod watching;
 mod webhooks;

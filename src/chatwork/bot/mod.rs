@@ -97,6 +97,51 @@
 //! # }
 //! ```
 //!
+//! A function that takes any handler and spawns the bot itself is another matter: stable Rust cannot say that the future
+//! of an `AsyncFn` is `Send`, as `tokio::spawn` requires, so that `H: AsyncFn(Context) -> Result<(), E>` does not compile
+//! there. `Fn(Context) -> F` does, where the future is a type that can be named, and the caller's closure clones its state
+//! into an `async move` block:
+//!
+//! ```
+//! use kaiwa::chatwork::bot::{Bot, Context, Incoming, Summary};
+//! use kaiwa::chatwork::{self, AccountId};
+//! use std::error::Error;
+//! use std::sync::Arc;
+//! use std::sync::atomic::{AtomicU64, Ordering};
+//! use tokio::task::JoinHandle;
+//!
+//! fn start<S, H, F, E>(bot: Bot, source: S, handler: H) -> JoinHandle<Result<Summary, kaiwa::Error>>
+//! where
+//!     S: futures::Stream<Item: Into<Incoming>> + Send + 'static,
+//!     H: Fn(Context) -> F + Send + Sync + 'static,
+//!     F: Future<Output = Result<(), E>> + Send + 'static,
+//!     E: Into<Box<dyn Error + Send + Sync>> + Send + 'static,
+//! {
+//!     // `handler` alone would be no `AsyncFn`: a closure is one, and a type parameter is not.
+//!     tokio::spawn(bot.run(source, move |context: Context| handler(context)))
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn Error>> {
+//! # let chatwork = chatwork::Client::builder().api_token("x").base_url("http://127.0.0.1:1").build()?;
+//! # let messages = futures::stream::empty::<chatwork::webhook::Event>();
+//! let count = Arc::new(AtomicU64::new(0));
+//! let bot = Bot::new(chatwork).me(AccountId(1));
+//! let running = start(bot, messages, move |context: Context| {
+//!     let count = Arc::clone(&count);
+//!     async move {
+//!         let number = count.fetch_add(1, Ordering::Relaxed) + 1;
+//!         context.reply(format!("{number} 件目です")).await.map(drop)
+//!     }
+//! });
+//! running.await??;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Or the function keeps `AsyncFn` and does not spawn: it is an `async fn` that awaits [`Bot::run`], and its caller spawns
+//! it, where all types are known. On one thread, `tokio::task::spawn_local` takes any handler.
+//!
 //! # What is handled
 //!
 //! Messages that are new to the bot, and edits only with [`edits`](Bot::edits). Its own messages are passed over, by

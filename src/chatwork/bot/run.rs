@@ -36,6 +36,9 @@ impl Bot {
     /// Handlers run within this future, so that they may borrow, and are dropped with it. They wait at the same time, but
     /// compute one after the other: long computations belong on a thread of their own.
     ///
+    /// The future is `Send` if the source and the handler's futures are. A generic function that spawns it needs other bounds
+    /// than these: see [a bot with state](super#a-bot-with-state).
+    ///
     /// # Errors
     ///
     /// If the bot was not told its [account](Self::me) and `GET /me` fails: what an inbox had accepted by then is lost.

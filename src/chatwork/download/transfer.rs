@@ -3,6 +3,7 @@
 use crate::call::{CallInfo, HttpAnswer};
 use crate::chatwork::{File, FileHandle};
 use crate::digest::{FNV1A, fnv1a};
+use crate::error::Connecting;
 use crate::error::{Error, ErrorKind, Outcome};
 use crate::limits::RateLimit;
 use crate::operation::{DOWNLOAD, Safety};
@@ -80,12 +81,13 @@ enum Setback {
         evidence: Evidence,
         /// Whether the address was refused, which lives for 30 seconds only.
         expired: bool,
+        connecting: Option<Box<Connecting>>,
     },
 }
 
 impl Setback {
     fn passing(kind: ErrorKind, evidence: Evidence) -> Self {
-        Self::Passing { kind, evidence, expired: false }
+        Self::Passing { kind, evidence, expired: false, connecting: None }
     }
 }
 
@@ -267,9 +269,10 @@ impl Transfer {
         self.sent += 1;
         tracing::debug!(operation = DOWNLOAD.id, number = self.sent, from, "asking the file server");
         self.in_time(request.send()).await?.map_err(|error| {
+            let connecting = Some(self.settings().http.connecting(&error, url));
             let (evidence, error) = (evidence::unanswered(&error), error.without_url());
             let kind = if error.is_connect() { ErrorKind::Connect } else { ErrorKind::Send };
-            Setback::passing(kind(error), evidence)
+            Setback::Passing { kind: kind(error), evidence, expired: false, connecting }
         })
     }
 
@@ -316,9 +319,9 @@ impl Transfer {
     async fn recover(&mut self, setback: Setback) -> Result<(), Error> {
         self.answer = None;
         self.url = None;
-        let (kind, evidence, expired) = match setback {
+        let (kind, evidence, expired, connecting) = match setback {
             Setback::Final(error) => return Err(error),
-            Setback::Passing { kind, evidence, expired } => (kind, evidence, expired),
+            Setback::Passing { kind, evidence, expired, connecting } => (kind, evidence, expired, connecting),
         };
         if expired && !self.refused {
             // A new address is no repetition, as a new token is none.
@@ -345,7 +348,7 @@ impl Transfer {
             // Nothing of a download can have been applied.
             let unsent = verdict.outcome == Outcome::NotSent;
             let outcome = if unsent { Outcome::NotSent } else { Outcome::Rejected };
-            let answer = HttpAnswer { status, wait: asked, ..HttpAnswer::default() };
+            let answer = HttpAnswer { status, wait: asked, connecting, ..HttpAnswer::default() };
             return Err(self.error(Error::new(kind, outcome).with_answer(answer)));
         };
         trace::wait(self.retries.attempts, wait, &kind);
@@ -424,7 +427,7 @@ fn refusal(status: StatusCode, headers: &HeaderMap, settings: &Settings) -> Setb
         StatusCode::RANGE_NOT_SATISFIABLE => Evidence::Truncated,
         _ => Evidence::Status(status, wait),
     };
-    Setback::Passing { kind: ErrorKind::Status(status), evidence, expired }
+    Setback::Passing { kind: ErrorKind::Status(status), evidence, expired, connecting: None }
 }
 
 /// First and last byte, and the whole length if it is told (RFC 9110, 14.4).

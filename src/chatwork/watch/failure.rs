@@ -38,6 +38,7 @@ pub(super) fn bounded(error: &Error) -> Error {
         service_error,
         rate_limit: error.rate_limit().cloned(),
         wait: error.retry_after(),
+        ..HttpAnswer::default()
     })
 }
 
@@ -76,6 +77,7 @@ mod tests {
             service_error: ServiceError { messages: vec![text; 100], ..ServiceError::default() },
             rate_limit: None,
             wait: Some(Duration::from_secs(7)),
+            ..HttpAnswer::default()
         };
         let kind = ErrorKind::Status(StatusCode::TOO_MANY_REQUESTS);
         let whole = Error::new(kind, Outcome::Rejected).with_answer(answer).with_attempts(1);

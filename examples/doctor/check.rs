@@ -1,0 +1,353 @@
+//! The checks, in the order in which a call needs what they are about.
+
+use crate::report::Report;
+use crate::services::{Answered, Patient, Service, granted};
+use crate::tunnel;
+use kaiwa::jiff::fmt::rfc2822::DateTimeParser;
+use kaiwa::jiff::{SignedDuration, Timestamp};
+use kaiwa::{Error, ErrorKind, Proxy, RateLimit, chatwork};
+use reqwest::StatusCode;
+use reqwest::header::{DATE, HeaderMap};
+use std::env;
+use std::time::{Duration, Instant};
+
+/// A `Date` has whole seconds, and an answer takes its time.
+const EXACT: SignedDuration = SignedDuration::from_secs(5);
+/// What services allow for where they look at a time: a minute is the least that is known.
+const TOLERABLE: SignedDuration = SignedDuration::from_secs(60);
+
+/// A call, and when it was made.
+struct Call {
+    result: Result<Answered, Error>,
+    began: Timestamp,
+    took: Duration,
+}
+
+pub async fn examine<C: Patient>(service: &Service, client: Result<C, Error>) -> Report {
+    let secret = service.variables.as_ref().and_then(|variables| variables.secret.as_deref());
+    let mut report = Report::new(service.name, secret);
+    let proxy = Proxy::from_env(&service.base_url);
+    let refused = client.as_ref().err().map(|error| error.kind().to_string());
+
+    let call = match &client {
+        Ok(client) => {
+            let (began, start) = (Timestamp::now(), Instant::now());
+            let result = client.call().await;
+            Some(Call { result, began, took: start.elapsed() })
+        }
+        Err(_) => None,
+    };
+    let result = call.as_ref().map(|call| &call.result);
+    token::<C>(&mut report, service, refused.as_deref(), result);
+    base_url(&mut report, service, refused.as_deref());
+    let todo = self::proxy(&mut report, service, &proxy, result).await;
+    certificates(&mut report, service, &proxy, refused.as_deref(), result);
+    match &call {
+        Some(call) => {
+            connection(&mut report, call, todo);
+            clock(&mut report, call);
+            limits(&mut report, &call.result);
+        }
+        None => report.note("connection", "not tried, since no client could be built"),
+    }
+    if let (Ok(client), Some(result)) = (&client, result) {
+        match result {
+            Ok(_) => report.well("scopes", client.scopes().await),
+            Err(error) => match granted(error) {
+                Some(scopes) => report.wrong(
+                    "scopes",
+                    format!("{scopes} (all of them)"),
+                    "Issue a credential that has the scope which the error names, too.",
+                ),
+                None => report.note("scopes", "not known, since the call failed"),
+            },
+        }
+    }
+    report
+}
+
+fn token<C: Patient>(
+    report: &mut Report,
+    service: &Service,
+    refused: Option<&str>,
+    result: Option<&Result<Answered, Error>>,
+) {
+    let label = "token";
+    let Some(variables) = &service.variables else {
+        match result {
+            Some(Ok(answered)) => {
+                return report.well(label, format!("the sandbox's; accepted: {}", answered.who));
+            }
+            _ => return report.note(label, "the sandbox's"),
+        }
+    };
+    let name = &variables.credential;
+    // What the builder says of the variable, it says of the credential.
+    if let Some(problem) = refused.filter(|problem| problem.contains(&format!("variable {name}"))) {
+        return report.wrong(
+            label,
+            problem,
+            format!("Correct {name}: the credential alone, on one line, without quotes."),
+        );
+    }
+    let length = variables.secret.as_deref().unwrap_or_default().chars().count();
+    let present = format!("in {name}, {length} characters");
+    let oddity = variables.secret.as_deref().and_then(C::oddity);
+    match result {
+        Some(Ok(answered)) => report.well(label, format!("{present}; accepted: {}", answered.who)),
+        Some(Err(error)) if error.status() == Some(StatusCode::UNAUTHORIZED) => {
+            let (odd, todo) = oddity.unwrap_or((
+                "it may have been revoked, or have expired, or be one of another system",
+                "Issue another one, and check that the base URL belongs to it.",
+            ));
+            report.wrong(label, format!("{present}; refused: {odd}"), todo);
+        }
+        _ => match oddity {
+            Some((odd, todo)) => report.wrong(label, format!("{present}; {odd}"), todo),
+            None => {
+                report.note(label, format!("{present}; well formed; whether it is accepted is not known"))
+            }
+        },
+    }
+}
+
+fn base_url(report: &mut Report, service: &Service, refused: Option<&str>) {
+    let label = "base URL";
+    // The text can hold a password, if it was not refused for something else first.
+    let url = reqwest::Url::parse(&service.base_url).map_or_else(
+        |_| "not a URL".to_owned(),
+        |url| format!("{}{}", url.origin().ascii_serialization(), url.path()),
+    );
+    let Some(variables) = &service.variables else {
+        return report.well(label, format!("{url} (the sandbox)"));
+    };
+    let name = &variables.base_url;
+    match refused.filter(|problem| problem.contains(&format!("variable {name}"))) {
+        Some(problem) => report.wrong(label, problem, format!("Correct {name}, or remove it.")),
+        None if variables.is_elsewhere => report.well(label, format!("{url} (from {name})")),
+        None => report.well(label, format!("{url} (the usual one; {name} is not set)")),
+    }
+}
+
+/// Returns what is to be done about the proxy, if it is the cause.
+async fn proxy(
+    report: &mut Report,
+    service: &Service,
+    proxy: &Result<Option<Proxy>, Error>,
+    result: Option<&Result<Answered, Error>>,
+) -> Option<String> {
+    let label = "proxy";
+    match proxy {
+        Err(error) if error.to_string().contains("base URL") => {
+            report.note(label, "not known, since the base URL is not usable");
+        }
+        Err(error) => {
+            report.wrong(label, error.kind(), "Correct the variable; until then no client is built.")
+        }
+        Ok(None) => report.well(label, format!("none: {}", why_direct(&service.base_url))),
+        Ok(Some(proxy)) => {
+            let from = proxy.variable().unwrap_or("the system's settings");
+            let user = if proxy.has_user() { "with a user name" } else { "without a user name" };
+            let used = format!("{} {} from {from}, {user}", proxy.scheme(), proxy.address());
+            let failed = result.and_then(|result| result.as_ref().err()).filter(|error| error.is_connect());
+            let Some(error) = failed else {
+                report.well(label, used);
+                return None;
+            };
+            let answer = tunnel::answer(proxy, &service.base_url).await;
+            match &answer {
+                Some(line) => report.note(label, format!("{used}; asked once more, it answers `{line}`")),
+                None => report.note(label, used),
+            }
+            return Some(match answer.as_deref().and_then(|line| line.split(' ').nth(1)) {
+                Some("200") => return None,
+                Some("407") => format!("Give the proxy's user name and password in {from}, or correct them."),
+                Some("403") => "Ask those who run the proxy to allow the service's host.".to_owned(),
+                Some("502" | "503" | "504") => {
+                    "The proxy cannot reach the service: ask those who run it, or try again later.".to_owned()
+                }
+                Some(_) => format!("Check that {from} names a proxy: what is there does not act as one."),
+                None if error.to_string().contains("SOCKS") => return None,
+                None => format!("Start the proxy, or correct or remove {from}."),
+            });
+        }
+    }
+    None
+}
+
+fn why_direct(base_url: &str) -> &'static str {
+    let set =
+        |names: [&str; 2]| names.iter().any(|name| env::var_os(name).is_some_and(|value| !value.is_empty()));
+    if base_url.starts_with("http://") {
+        "plain http is for loopback, and goes there directly"
+    } else if set(["HTTPS_PROXY", "https_proxy"]) || set(["ALL_PROXY", "all_proxy"]) {
+        "a variable names one, but not for this host (NO_PROXY)"
+    } else if set(["HTTP_PROXY", "http_proxy"]) {
+        "HTTP_PROXY is not for https; set HTTPS_PROXY if one is needed"
+    } else {
+        "none is set"
+    }
+}
+
+fn certificates(
+    report: &mut Report,
+    service: &Service,
+    proxy: &Result<Option<Proxy>, Error>,
+    refused: Option<&str>,
+    result: Option<&Result<Answered, Error>>,
+) {
+    let label = "certificates";
+    if service.base_url.starts_with("http://") {
+        return report.well(label, "none are needed for plain http on loopback");
+    }
+    let source = source();
+    let is_missing = |problem: &str| problem.to_ascii_lowercase().contains("certificate");
+    // Another problem came first: what is wrong with the certificates shows only with a client that is built.
+    let missing = match refused {
+        Some(problem) if is_missing(problem) => Some(problem.to_owned()),
+        Some(_) if proxy.is_ok() => {
+            let built = chatwork::Client::builder().api_token("none").build();
+            built.err().map(|error| error.kind().to_string()).filter(|problem| is_missing(problem))
+        }
+        _ => None,
+    };
+    let todo = "Install `ca-certificates` (on a slim image: apt-get or apk), or set SSL_CERT_FILE to a file that exists.";
+    match (missing, result) {
+        (Some(problem), _) => {
+            // What to do about it follows here, for each way of setting them.
+            let problem = problem.split(". Install").next().unwrap_or_default();
+            report.wrong(label, format!("none from {source}: {problem}"), todo);
+        }
+        (None, Some(Err(error))) if error.is_connect() && is_missing(&error.to_string()) => {
+            report.note(label, format!("read from {source}, but the service's is not accepted"));
+        }
+        (None, _) if refused.is_some() && proxy.is_err() => {
+            report.note(label, "not checked, because of the proxy")
+        }
+        (None, _) => report.well(label, format!("TLS can be set up, with those of {source}")),
+    }
+}
+
+/// Where certificates are read from.
+fn source() -> String {
+    let named = |name: &str| {
+        let path = env::var_os(name)?;
+        Some(format!("{name} ({})", path.to_string_lossy()))
+    };
+    let named: Vec<String> = ["SSL_CERT_FILE", "SSL_CERT_DIR"].into_iter().filter_map(named).collect();
+    if named.is_empty() { "the system".to_owned() } else { named.join(" and ") }
+}
+
+fn connection(report: &mut Report, call: &Call, todo: Option<String>) {
+    let label = "connection";
+    match &call.result {
+        Ok(answered) => {
+            report.well(label, format!("{} was answered in {} ms", answered.call, call.took.as_millis()))
+        }
+        Err(error) => {
+            let said = error.to_string();
+            let todo = match (error.kind(), error.status().map(|status| status.as_u16())) {
+                (_, Some(401)) => "See the token above.",
+                (_, Some(403)) => "See the scopes below; a firewall can answer so, too.",
+                (_, Some(404)) => "Check the base URL: it has the version of the API at its end.",
+                (_, Some(429)) => "Wait, and find out what else uses this credential.",
+                (_, Some(500..)) => "The service is in trouble: try again later.",
+                (ErrorKind::Connect(_), _) if todo.is_some() => todo.as_deref().unwrap_or_default(),
+                (ErrorKind::Connect(_), _)
+                    if ["certificate", "SOCKS"].iter().any(|word| said.contains(word)) =>
+                {
+                    "Do what the error says."
+                }
+                (ErrorKind::Connect(_), _) => {
+                    "Check the network and the base URL, and whether a proxy is needed here (HTTPS_PROXY)."
+                }
+                (ErrorKind::Timeout(_), _) => {
+                    "Something on the way swallows the request: ask about firewalls and proxies."
+                }
+                (ErrorKind::Foreign { .. }, _) => {
+                    "Something else answers in the service's place: a proxy, a login page, or a wrong base URL."
+                }
+                _ => "Do what the error says, and send this report along if you ask for help.",
+            };
+            report.wrong(label, error, todo);
+        }
+    }
+}
+
+fn clock(report: &mut Report, call: &Call) {
+    let label = "clock";
+    let headers = match &call.result {
+        Ok(answered) => &answered.headers,
+        Err(error) => error.headers(),
+    };
+    let now = format!("{:.0}", call.began);
+    let said = call.result.as_ref().err().map(Error::to_string).unwrap_or_default();
+    if said.contains("Check the clock of this machine") {
+        let text = format!("it is {now} here, when the certificate of the service is not valid");
+        return report.wrong(label, text, "If that is not the time, set this machine's clock, by NTP.");
+    }
+    let Some(date) = date(headers) else {
+        return report
+            .note(label, format!("not compared: it is {now} here, and there is no answer with a `Date`"));
+    };
+    let half = SignedDuration::try_from(call.took / 2).unwrap_or_default();
+    let middle = call.began.checked_add(half).unwrap_or(call.began);
+    // `Date` leaves out the fraction of a second, which is half of one on average.
+    let offset = middle.duration_since(date) - SignedDuration::from_millis(500);
+    let ahead = if offset.is_negative() { "behind" } else { "ahead of" };
+    let text = format!("{} s {ahead} the service's", offset.abs().as_secs());
+    if offset.abs() <= EXACT {
+        report.well(label, format!("{text}, as far as its `Date` shows"));
+    } else if offset.abs() <= TOLERABLE {
+        report.note(label, format!("{text}: keep it by NTP"));
+    } else {
+        let todo = "Set this machine's clock, by NTP: certificates, webhooks and tokens are judged by it.";
+        report.wrong(label, text, todo);
+    }
+}
+
+fn date(headers: &HeaderMap) -> Option<Timestamp> {
+    DateTimeParser::new().parse_timestamp(headers.get(DATE)?.to_str().ok()?).ok()
+}
+
+fn limits(report: &mut Report, result: &Result<Answered, Error>) {
+    let label = "limits";
+    let now = Timestamp::now();
+    let limit = match result {
+        Ok(answered) => RateLimit::from_headers(&answered.headers, now),
+        Err(error) => error.rate_limit().cloned(),
+    };
+    let Some(limit) = limit else {
+        let is_answered = result.as_ref().map_or_else(|error| error.status().is_some(), |_| true);
+        let said =
+            if is_answered { "the service said nothing of limits" } else { "not known: there is no answer" };
+        return report.note(label, said);
+    };
+    let mut parts = Vec::new();
+    if let (Some(remaining), Some(all)) = (limit.remaining, limit.limit) {
+        parts.push(format!("{remaining} of {all} calls left"));
+    }
+    if let Some(after) = limit.reset_after {
+        parts.push(format!("a new window in {} s", after.as_secs()));
+    }
+    if let Some(wait) = limit.retry_after {
+        parts.push(format!("the service asks to wait {} s", wait.as_secs()));
+    }
+    if !parts.is_empty() {
+        match limit.remaining {
+            Some(0) => {
+                report.wrong(label, parts.join(", "), "Wait; `Pace` keeps a client within the limits.")
+            }
+            _ => report.well(label, parts.join(", ")),
+        }
+    }
+    let Some(units) = limit.units else { return };
+    let (left, all) = (units.remaining, units.limit);
+    let number = |value: Option<u64>| value.map_or_else(|| "?".to_owned(), |value| value.to_string());
+    let reset = units.reset.map(|reset| format!(", anew on {}", reset.strftime("%F"))).unwrap_or_default();
+    let text = format!("{} of {} API units left this month{reset}", number(left), number(all));
+    match left {
+        Some(0) => report.wrong("units", text, "Wait for the next month, or raise the plan."),
+        _ => report.well("units", text),
+    }
+}
