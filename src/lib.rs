@@ -125,6 +125,8 @@ mod page;
 #[cfg(feature = "__service")]
 mod progress;
 #[cfg(feature = "__service")]
+mod raw;
+#[cfg(feature = "__service")]
 mod request;
 #[cfg(feature = "__service")]
 mod response;
@@ -156,7 +158,8 @@ pub use crate::{
     limits::{RateLimit, Units},
     page::{Checkpoint, Items, Lenient, LenientList, List, Paged, Pages, Rejected, UpTo},
     progress::Progress,
-    request::{Endpoint, Raw, Request},
+    raw::Raw,
+    request::{Endpoint, Request},
     response::Response,
     transport::auth::{BearerToken, TokenSource},
     transport::check::InvalidInput,

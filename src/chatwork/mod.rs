@@ -47,7 +47,8 @@ pub(crate) use reconcile::Posted;
 
 use crate::builder::{ClientBuilder, Service, sealed::Sealed};
 use crate::error::{Error, ServiceError, text};
-use crate::request::{Raw, Request};
+use crate::raw::Raw;
+use crate::request::Request;
 use crate::transport::Transport;
 use crate::transport::auth::Credential;
 use crate::{Endpoint, RateLimit, TokenSource};

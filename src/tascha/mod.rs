@@ -36,7 +36,8 @@ pub use webhooks::WebhookHandle;
 
 use crate::builder::{ClientBuilder, Service, sealed::Sealed};
 use crate::error::{Error, ServiceError, text};
-use crate::request::{Raw, Request};
+use crate::raw::Raw;
+use crate::request::Request;
 use crate::transport::Transport;
 use crate::transport::auth::Credential;
 use crate::{Endpoint, RateLimit, TokenSource};
