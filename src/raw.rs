@@ -4,7 +4,10 @@ use crate::request::{Endpoint, Request};
 use crate::transport::check::InvalidInput;
 use crate::transport::operation::{Operation, Safety};
 use crate::transport::{Payload, Transport};
+use crate::upload::Upload;
 use reqwest::Method;
+use reqwest::header::CONTENT_TYPE;
+use reqwest::multipart::Form;
 use serde::Serialize;
 use std::fmt;
 
@@ -13,7 +16,26 @@ use std::fmt;
 /// It has the client's credential, the account's window and the retries; the limit of posts per room and TAS-CHA's
 /// units are not counted for it. A `GET` is taken to be safe and everything else not to be
 /// repeatable, unless [`safety`](Request::safety) says otherwise. The answer is any JSON, or `Null` for an empty
-/// body; [`Response::json`] decodes it further.
+/// body; [`Response::json`](crate::Response::json) decodes it further.
+///
+/// A file goes the way of the typed uploads, without their largest size:
+///
+/// ```no_run
+/// # async fn example(chatwork: &kaiwa::chatwork::Client) -> Result<(), kaiwa::Error> {
+/// use kaiwa::{Method, Upload};
+/// use std::time::Duration;
+///
+/// let video = Upload::path("demo.mp4").await?;
+/// let sent = chatwork
+///     .request(Method::POST, "/rooms/123/files")
+///     .form("message", "the demo")
+///     .file("file", video)
+///     .with_attempt_timeout(Duration::from_secs(120))
+///     .await?;
+/// println!("{}", sent["file_id"]);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Raw {
     path: String,
@@ -23,17 +45,50 @@ pub struct Raw {
     safety: Safety,
 }
 
+/// A JSON body or a form, whichever was set last.
+#[derive(Clone, Default)]
+struct RawBody {
+    json: Option<Result<bytes::Bytes, String>>,
+    fields: Vec<(String, Field)>,
+    multipart: bool,
+}
+
 #[derive(Clone)]
-enum RawBody {
-    Empty,
-    Form(Vec<(String, String)>),
-    Json(Result<bytes::Bytes, String>),
+enum Field {
+    Text(String),
+    File(Upload),
+}
+
+impl RawBody {
+    fn files(&self) -> impl Iterator<Item = &Upload> {
+        self.fields.iter().filter_map(|(_, field)| match field {
+            Field::File(file) => Some(file),
+            Field::Text(_) => None,
+        })
+    }
+
+    fn texts(&self) -> Vec<(&str, &str)> {
+        let texts = self.fields.iter().filter_map(|(name, field)| match field {
+            Field::Text(text) => Some((name.as_str(), text.as_str())),
+            Field::File(_) => None,
+        });
+        texts.collect()
+    }
+
+    fn parts(&self) -> Result<Form, InvalidInput> {
+        self.fields.iter().try_fold(Form::new(), |form, (name, field)| {
+            Ok(match field {
+                Field::Text(text) => form.text(name.clone(), text.clone()),
+                Field::File(file) => form.part(name.clone(), file.part("file")?),
+            })
+        })
+    }
 }
 
 impl Raw {
     pub(crate) fn new(method: Method, path: String) -> Self {
         let operation = raw_operation(&method);
-        Self { path, query: Vec::new(), body: RawBody::Empty, operation, safety: operation.safety }
+        Self { path, query: Vec::new(), body: RawBody::default(), operation, safety: operation.safety }
     }
 }
 
@@ -78,20 +133,38 @@ impl Request<Raw> {
         self
     }
 
-    /// Adds a field to the form body, which replaces a JSON body.
-    pub fn form(mut self, name: impl Into<String>, value: impl ToString) -> Self {
-        let field = (name.into(), value.to_string());
-        match &mut self.endpoint.body {
-            RawBody::Form(fields) => fields.push(field),
-            body => *body = RawBody::Form(vec![field]),
-        }
+    /// Adds a field to the form body, which replaces a JSON body. It is url-encoded, unless there is a
+    /// [`file`](Self::file) in it or it is to be [`multipart`](Self::multipart).
+    pub fn form(self, name: impl Into<String>, value: impl ToString) -> Self {
+        self.field(name.into(), Field::Text(value.to_string()))
+    }
+
+    /// Adds a file to the form body, which is `multipart/form-data` then, the fields of [`form`](Self::form) included;
+    /// parts are sent in the order in which they were added. It replaces a JSON body.
+    ///
+    /// How large a file may be is for the service to say. Whether the request can be sent again depends on what the
+    /// [`Upload`] is made of; [`safety`](Self::safety) says whether it may.
+    pub fn file(self, name: impl Into<String>, file: Upload) -> Self {
+        self.field(name.into(), Field::File(file)).multipart()
+    }
+
+    /// Sends the form as `multipart/form-data`, although there is no [`file`](Self::file) in it.
+    pub fn multipart(mut self) -> Self {
+        self.endpoint.body.json = None;
+        self.endpoint.body.multipart = true;
+        self
+    }
+
+    fn field(mut self, name: String, field: Field) -> Self {
+        self.endpoint.body.json = None;
+        self.endpoint.body.fields.push((name, field));
         self
     }
 
     /// Sets a JSON body. One that does not serialise fails the call before anything is sent.
     pub fn json_body(mut self, body: &impl Serialize) -> Self {
         let bytes = serde_json::to_vec(body).map(Into::into).map_err(|error| error.to_string());
-        self.endpoint.body = RawBody::Json(bytes);
+        self.endpoint.body = RawBody { json: Some(bytes), ..RawBody::default() };
         self
     }
 
@@ -121,10 +194,14 @@ impl Endpoint for Raw {
                 "is not one of GET, HEAD, OPTIONS, POST, PUT, PATCH, DELETE",
             ));
         }
-        if let RawBody::Json(Err(problem)) = &self.body {
+        if let Some(Err(problem)) = &self.body.json {
             return Err(InvalidInput::new("json_body", format!("does not serialise: {problem}")));
         }
-        Ok(())
+        let RawBody { fields, multipart, .. } = &self.body;
+        if *multipart && fields.iter().any(|(name, _)| name.contains(char::is_control)) {
+            return Err(InvalidInput::new("form", "has a field whose name holds control characters"));
+        }
+        self.body.files().try_for_each(|file| file.check("file", None))
     }
 
     fn encode(&self, transport: &Transport) -> Result<Payload, InvalidInput> {
@@ -134,11 +211,14 @@ impl Endpoint for Raw {
         }
         let request = transport.http().request(self.operation.method.clone(), url);
         let request = match &self.body {
-            RawBody::Form(fields) => request.form(fields),
-            RawBody::Json(Ok(body)) => {
-                request.header(reqwest::header::CONTENT_TYPE, "application/json").body(body.clone())
+            RawBody { json: Some(Ok(body)), .. } => {
+                request.header(CONTENT_TYPE, "application/json").body(body.clone())
             }
-            RawBody::Json(Err(_)) | RawBody::Empty => request,
+            body @ RawBody { multipart: true, .. } => {
+                return Payload::multipart(request, body.parts()?, body.files().cloned().collect());
+            }
+            body if !body.fields.is_empty() => request.form(&body.texts()),
+            _ => request,
         };
         Payload::replayable(request)
     }
