@@ -64,6 +64,8 @@ pub(crate) struct Settings {
     /// The base URL as the generated encoder wants it: without a slash at the end.
     pub(crate) base_text: String,
     pub(crate) credential: Option<Credential>,
+    /// Of every request; those of a call go before them.
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) retry: RetryPolicy,
     pub(crate) retry_budget: RetryBudget,
@@ -319,7 +321,9 @@ impl CallUnderWay<'_> {
             return Err(invalid);
         }
         let settings = &self.transport.settings;
-        let mut headers = std::mem::take(&mut options.headers);
+        let own = std::mem::take(&mut options.headers);
+        let defaults = settings.headers.iter().filter(|(name, _)| own.iter().all(|(other, _)| other != name));
+        let mut headers: Vec<_> = defaults.cloned().chain(own.iter().cloned()).collect();
         if self.plan.safety == Safety::Keyed {
             let key = options.idempotency_key.take().unwrap_or_else(|| (settings.key_generator)());
             headers.push((HeaderName::from_static("idempotency-key"), visible("idempotency_key", &key)?));
@@ -369,7 +373,7 @@ impl CallUnderWay<'_> {
             None => None,
         };
         for (name, value) in headers {
-            if !request.headers().get(name).is_some_and(HeaderValue::is_sensitive) {
+            if credential.as_ref().is_none_or(|credential| credential.header_name() != name) {
                 request.headers_mut().insert(name.clone(), value.clone());
             }
         }
