@@ -1,8 +1,10 @@
 //! Serves the three services on fixed ports, for programs in any language, and shows each request as it comes.
 //!
 //! ```text
-//! cargo run --example sandbox              # on the ports 4010, 4011 and 4012
-//! cargo run --example sandbox -- 8080      # on 8080, 8081 and 8082
+//! cargo run --example sandbox                                   # on the ports 4010, 4011 and 4012
+//! cargo run --example sandbox -- --ports 8080                   # on 8080, 8081 and 8082
+//! cargo run --example sandbox -- --ports 8080,9000,9001         # Chatwork, TAS-CHA, Lancers
+//! cargo run --example sandbox -- --ports 0                      # on any that are free
 //! ```
 //!
 //! It listens on this machine only, forgets everything when it ends, and ends with Ctrl-C.
@@ -14,23 +16,36 @@ use tokio::sync::broadcast::error::RecvError;
 
 const FIRST_PORT: u16 = 4010;
 
+const USAGE: &str =
+    "Usage: cargo run --example sandbox -- [--ports FIRST | --ports CHATWORK,TASCHA,LANCERS | --ports 0]";
+
 /// How much of a body is shown, in characters.
 const SHOWN: usize = 200;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let first: u16 = match env::args().nth(1) {
-        Some(port) => port.parse().map_err(|_| format!("`{port}` is not a port"))?,
-        None => FIRST_PORT,
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let ports = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => ports(&FIRST_PORT.to_string())?,
+        ["--help" | "-h"] => {
+            println!("{USAGE}");
+            return Ok(());
+        }
+        ["--ports" | "--port", ports] | [ports] => self::ports(ports)?,
+        _ => return Err(USAGE.into()),
     };
-    let ports = [first, first.checked_add(1).ok_or(TOO_HIGH)?, first.checked_add(2).ok_or(TOO_HIGH)?];
     let services = [Service::Chatwork, Service::Tascha, Service::Lancers];
     let builder = services
         .into_iter()
         .zip(ports)
         .fold(Sandbox::builder(), |builder, (service, port)| builder.port(service, port));
-    let sandbox =
-        builder.start().await.map_err(|error| format!("the ports from {first} on cannot be had: {error}"))?;
+    let sandbox = builder.start().await.map_err(|error| {
+        let [chatwork, tascha, lancers] = ports;
+        format!(
+            "the ports {chatwork}, {tascha} and {lancers} cannot be had: {error}. \
+             For others: cargo run --example sandbox -- --ports 8080, or --ports 0 for any that are free"
+        )
+    })?;
     let mut requests = sandbox.requests_seen();
     explain(&sandbox);
     loop {
@@ -42,7 +57,19 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
-const TOO_HIGH: &str = "three ports are needed, and 65535 is the last one";
+/// The ports of the three services: as they are given, the first of three in a row, or 0 for any.
+fn ports(text: &str) -> Result<[u16; 3], Box<dyn Error>> {
+    let port = |text: &str| text.trim().parse().map_err(|_| format!("`{text}` is not a port. {USAGE}"));
+    match text.split(',').collect::<Vec<_>>()[..] {
+        [first] => match port(first)? {
+            0 => Ok([0; 3]),
+            first @ ..=65533 => Ok([first, first + 1, first + 2]),
+            _ => Err("three ports are needed, and 65535 is the last one".into()),
+        },
+        [chatwork, tascha, lancers] => Ok([port(chatwork)?, port(tascha)?, port(lancers)?]),
+        _ => Err(format!("give one port, or three with commas between. {USAGE}").into()),
+    }
+}
 
 fn explain(sandbox: &Sandbox) {
     let (chatwork, tascha, lancers) = (sandbox.chatwork_url(), sandbox.tascha_url(), sandbox.lancers_url());

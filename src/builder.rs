@@ -3,12 +3,14 @@
 use crate::client::{Client, Service};
 use crate::clock::{Clock, SystemClock};
 use crate::error::Error;
+use crate::request::header;
 use crate::transport::Transport;
 use crate::transport::auth::{Credential, check_url};
 use crate::transport::http_client::HttpSettings;
 use crate::transport::pace::Pace;
 use crate::transport::retry::{RetryBudget, RetryPolicy};
 use crate::transport::settings::Settings;
+use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use secrecy::SecretString;
 use std::env::VarError;
 use std::fmt;
@@ -34,6 +36,7 @@ pub struct ClientBuilder<S: Service> {
     base_url: String,
     http: Option<reqwest::ClientBuilder>,
     user_agent: Option<String>,
+    headers: Vec<Result<(HeaderName, HeaderValue), String>>,
     timeout: Option<Duration>,
     attempt_timeout: Option<Duration>,
     connect_timeout: Duration,
@@ -56,6 +59,7 @@ impl<S: Service> ClientBuilder<S> {
             base_url: S::PROFILE.base_url.to_owned(),
             http: None,
             user_agent: None,
+            headers: Vec::new(),
             timeout: Some(Duration::from_secs(150)),
             attempt_timeout: Some(Duration::from_secs(30)),
             connect_timeout: Duration::from_secs(10),
@@ -178,6 +182,25 @@ impl<S: Service> ClientBuilder<S> {
         self
     }
 
+    /// A header of every request, such as one that a gateway on the way wants. A later one of the same name replaces it, and
+    /// so does [`with_header`](crate::Request::with_header) for its call. The value is never shown.
+    ///
+    /// [`build`](Self::build) fails if name or value is not one that HTTP allows, or if the header is one that each request
+    /// has of its own: those of the message's framing, `Content-Type`, `X-Request-Id`, `Idempotency-Key`, and that of the
+    /// credential.
+    pub fn header(mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
+        let (name, value) = (name.as_ref(), value.as_ref());
+        // A name that is none may be the value, in the wrong place.
+        let shown = if HeaderName::from_bytes(name.as_bytes()).is_ok() { name } else { "…" };
+        self.headers.push(header(name, value).map_err(|problem| format!("`header({shown}, …)` {problem}")));
+        self
+    }
+
+    /// The credential in any header, instead of the one that the service is known to read it from.
+    pub fn credential_header(self, name: impl AsRef<str>, value: impl Into<SecretString>) -> Self {
+        self.with_credential(Credential::header(name.as_ref(), "", &value.into()))
+    }
+
     /// How large an answer may be, in bytes; a larger one is an error.
     pub fn max_body(mut self, bytes: usize) -> Self {
         self.max_body = bytes;
@@ -231,6 +254,7 @@ impl<S: Service> ClientBuilder<S> {
             );
             return Err(Error::config(problem));
         }
+        let headers = default_headers(self.headers, credential.as_ref())?;
         let base = parse_base_url("the base URL", &self.base_url)?;
         let http = HttpSettings {
             user_agent: self.user_agent,
@@ -247,6 +271,7 @@ impl<S: Service> ClientBuilder<S> {
             base_text: base.as_str().trim_end_matches('/').to_owned(),
             base,
             credential,
+            headers,
             clock: self.clock,
             retry: self.retry,
             retry_budget: self.retry_budget,
@@ -259,6 +284,25 @@ impl<S: Service> ClientBuilder<S> {
         });
         Ok(Client::new(transport, self.state).into())
     }
+}
+
+/// The headers of every request: none that a request has of its own.
+fn default_headers(
+    headers: Vec<Result<(HeaderName, HeaderValue), String>>,
+    credential: Option<&Credential>,
+) -> Result<Vec<(HeaderName, HeaderValue)>, Error> {
+    let own = |(name, mut value): (HeaderName, HeaderValue)| {
+        let problem = if credential.is_some_and(|credential| *credential.header_name() == name) {
+            "names the credential's header; set the credential by its own method, or by `credential_header`"
+        } else if name == CONTENT_TYPE {
+            "names the type of the body, which each request has of its own; use `with_header`"
+        } else {
+            value.set_sensitive(true);
+            return Ok((name, value));
+        };
+        Err(format!("`header({name}, …)` {problem}"))
+    };
+    headers.into_iter().map(|header| header.and_then(own).map_err(Error::config)).collect()
 }
 
 /// Where requests may go: never in the clear, but to this machine itself.

@@ -30,6 +30,12 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
 
     /// Ends once `duration` has passed.
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
+
+    /// The same for what happens elsewhere meanwhile: [`VirtualClock::drive`] does not move the clock for it.
+    #[doc(hidden)]
+    fn sleep_elsewhere(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        self.sleep(duration)
+    }
 }
 
 impl<C: Clock + ?Sized> Clock for Arc<C> {
@@ -43,6 +49,10 @@ impl<C: Clock + ?Sized> Clock for Arc<C> {
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
         (**self).sleep(duration)
+    }
+
+    fn sleep_elsewhere(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        (**self).sleep_elsewhere(duration)
     }
 }
 
@@ -95,6 +105,8 @@ struct State {
     next_id: u64,
     /// The waits under way, by when they end.
     sleepers: BTreeMap<(Duration, u64), Waker>,
+    /// Those elsewhere, which are no reason to move on.
+    elsewhere: BTreeMap<(Duration, u64), Waker>,
     driver: Option<Waker>,
 }
 
@@ -131,10 +143,13 @@ impl VirtualClock {
         let mut state = self.lock();
         state.elapsed = state.elapsed.saturating_add(duration.min(AGE)).min(END);
         let elapsed = state.elapsed;
-        let rest = state.sleepers.split_off(&(elapsed, u64::MAX));
-        let due = std::mem::replace(&mut state.sleepers, rest);
+        let State { sleepers, elsewhere, .. } = &mut *state;
+        let due = [sleepers, elsewhere].map(|waits| {
+            let rest = waits.split_off(&(elapsed, u64::MAX));
+            std::mem::replace(waits, rest)
+        });
         drop(state);
-        due.into_values().for_each(Waker::wake);
+        due.into_iter().flat_map(BTreeMap::into_values).for_each(Waker::wake);
     }
 
     /// Runs `future`, moving the clock to the end of the next wait whenever the future has to wait.
@@ -157,6 +172,17 @@ impl VirtualClock {
             Poll::Pending
         })
         .await
+    }
+
+    fn wait(&self, duration: Duration, elsewhere: bool) -> BoxFuture<'static, ()> {
+        if duration > AGE {
+            return Box::pin(std::future::pending());
+        }
+        let mut state = self.lock();
+        let key = (state.elapsed.saturating_add(duration).min(END), state.next_id);
+        state.next_id += 1;
+        drop(state);
+        Box::pin(Sleep { clock: self.clone(), key, elsewhere })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -188,20 +214,18 @@ impl Clock for VirtualClock {
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
-        if duration > AGE {
-            return Box::pin(std::future::pending());
-        }
-        let mut state = self.lock();
-        let key = (state.elapsed.saturating_add(duration).min(END), state.next_id);
-        state.next_id += 1;
-        drop(state);
-        Box::pin(Sleep { clock: self.clone(), key })
+        self.wait(duration, false)
+    }
+
+    fn sleep_elsewhere(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        self.wait(duration, true)
     }
 }
 
 struct Sleep {
     clock: VirtualClock,
     key: (Duration, u64),
+    elsewhere: bool,
 }
 
 impl Future for Sleep {
@@ -211,6 +235,10 @@ impl Future for Sleep {
         let mut state = self.clock.lock();
         if state.elapsed >= self.key.0 {
             return Poll::Ready(());
+        }
+        if self.elsewhere {
+            state.elsewhere.insert(self.key, context.waker().clone());
+            return Poll::Pending;
         }
         state.sleepers.insert(self.key, context.waker().clone());
         let driver = state.driver.take();
@@ -224,7 +252,9 @@ impl Future for Sleep {
 
 impl Drop for Sleep {
     fn drop(&mut self) {
-        self.clock.lock().sleepers.remove(&self.key);
+        let mut state = self.clock.lock();
+        let waits = if self.elsewhere { &mut state.elsewhere } else { &mut state.sleepers };
+        waits.remove(&self.key);
     }
 }
 
@@ -266,6 +296,24 @@ mod tests {
         clock.drive(clock.sleep(Duration::from_secs(2))).await;
         assert_eq!((clock.elapsed(), clock.sleepers()), (Duration::from_secs(2), 0));
         kept.await;
+    }
+
+    #[tokio::test]
+    async fn a_wait_elsewhere_ends_when_the_clock_passes_it_and_moves_it_nowhere() {
+        let clock = VirtualClock::new();
+        let elsewhere = tokio::spawn(clock.sleep_elsewhere(Duration::from_secs(10)));
+        tokio::task::yield_now().await;
+        clock.drive(clock.sleep(Duration::from_secs(9))).await;
+        clock.drive(tokio::task::yield_now()).await;
+        assert_eq!((clock.elapsed(), clock.sleepers(), clock.next_wake()), (Duration::from_secs(9), 0, None));
+        assert!(!elsewhere.is_finished());
+        clock.drive(clock.sleep(Duration::from_secs(2))).await;
+        assert_eq!(clock.elapsed(), Duration::from_secs(11));
+        elsewhere.await.expect("it ends");
+        let mut dropped = clock.sleep_elsewhere(Duration::from_secs(1));
+        assert!(futures::poll!(&mut dropped).is_pending());
+        drop(dropped);
+        assert!(clock.lock().elsewhere.is_empty());
     }
 
     #[tokio::test]

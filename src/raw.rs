@@ -1,12 +1,15 @@
-//! Requests to paths that no specification has.
+//! Requests to paths of the caller's own.
 
 use crate::client::{Client, Service};
 use crate::input::InvalidInput;
 use crate::operation::{Operation, Safety};
 use crate::request::{Endpoint, Request};
 use crate::transport::{Encoder, Payload};
+use crate::upload::Upload;
 use crate::wire::{self, DecodeFailure};
 use reqwest::Method;
+use reqwest::header::CONTENT_TYPE;
+use reqwest::multipart::Form;
 use serde::Serialize;
 use std::fmt;
 use std::marker::PhantomData;
@@ -24,6 +27,25 @@ impl<S: Service> Client<S> {
 /// units are not counted for it. A `GET` is taken to be safe and everything else not to be
 /// repeatable, unless [`safety`](Request::safety) says otherwise. The answer is any JSON, or `Null` for an empty
 /// body; [`Response::json`](crate::Response::json) decodes it further.
+///
+/// A file goes the way of the typed uploads, without their largest size:
+///
+/// ```no_run
+/// # async fn example(chatwork: &kaiwa::chatwork::Client) -> Result<(), kaiwa::Error> {
+/// use kaiwa::{Method, Upload};
+/// use std::time::Duration;
+///
+/// let video = Upload::path("demo.mp4").await?;
+/// let sent = chatwork
+///     .request(Method::POST, "/rooms/123/files")
+///     .form("message", "the demo")
+///     .file("file", video)
+///     .with_attempt_timeout(Duration::from_secs(120))
+///     .await?;
+/// println!("{}", sent["file_id"]);
+/// # Ok(())
+/// # }
+/// ```
 pub struct Raw<S> {
     path: String,
     query: Vec<(String, String)>,
@@ -33,17 +55,50 @@ pub struct Raw<S> {
     service: PhantomData<fn() -> S>,
 }
 
+/// A JSON body or a form, whichever was set last.
+#[derive(Clone, Default)]
+struct RawBody {
+    json: Option<Result<bytes::Bytes, String>>,
+    fields: Vec<(String, Field)>,
+    multipart: bool,
+}
+
 #[derive(Clone)]
-enum RawBody {
-    Empty,
-    Form(Vec<(String, String)>),
-    Json(Result<bytes::Bytes, String>),
+enum Field {
+    Text(String),
+    File(Upload),
+}
+
+impl RawBody {
+    fn files(&self) -> impl Iterator<Item = &Upload> {
+        self.fields.iter().filter_map(|(_, field)| match field {
+            Field::File(file) => Some(file),
+            Field::Text(_) => None,
+        })
+    }
+
+    fn texts(&self) -> Vec<(&str, &str)> {
+        let texts = self.fields.iter().filter_map(|(name, field)| match field {
+            Field::Text(text) => Some((name.as_str(), text.as_str())),
+            Field::File(_) => None,
+        });
+        texts.collect()
+    }
+
+    fn parts(&self) -> Result<Form, InvalidInput> {
+        self.fields.iter().try_fold(Form::new(), |form, (name, field)| {
+            Ok(match field {
+                Field::Text(text) => form.text(name.clone(), text.clone()),
+                Field::File(file) => form.part(name.clone(), file.part("file")?),
+            })
+        })
+    }
 }
 
 impl<S> Raw<S> {
     pub(crate) fn new(method: Method, path: String) -> Self {
         let operation = raw_operation(&method);
-        let (query, body, service) = (Vec::new(), RawBody::Empty, PhantomData);
+        let (query, body, service) = (Vec::new(), RawBody::default(), PhantomData);
         Self { path, query, body, operation, safety: operation.safety, service }
     }
 }
@@ -97,20 +152,38 @@ impl<S: Service> Request<Raw<S>> {
         self
     }
 
-    /// Adds a field to the form body, which replaces a JSON body.
-    pub fn form(mut self, name: impl Into<String>, value: impl ToString) -> Self {
-        let field = (name.into(), value.to_string());
-        match &mut self.endpoint.body {
-            RawBody::Form(fields) => fields.push(field),
-            body => *body = RawBody::Form(vec![field]),
-        }
+    /// Adds a field to the form body, which replaces a JSON body. It is url-encoded, unless there is a
+    /// [`file`](Self::file) in it or it is to be [`multipart`](Self::multipart).
+    pub fn form(self, name: impl Into<String>, value: impl ToString) -> Self {
+        self.field(name.into(), Field::Text(value.to_string()))
+    }
+
+    /// Adds a file to the form body, which is `multipart/form-data` then, the fields of [`form`](Self::form) included;
+    /// parts are sent in the order in which they were added. It replaces a JSON body.
+    ///
+    /// How large a file may be is for the service to say. Whether the request can be sent again depends on what the
+    /// [`Upload`] is made of; [`safety`](Self::safety) says whether it may.
+    pub fn file(self, name: impl Into<String>, file: Upload) -> Self {
+        self.field(name.into(), Field::File(file)).multipart()
+    }
+
+    /// Sends the form as `multipart/form-data`, although there is no [`file`](Self::file) in it.
+    pub fn multipart(mut self) -> Self {
+        self.endpoint.body.json = None;
+        self.endpoint.body.multipart = true;
+        self
+    }
+
+    fn field(mut self, name: String, field: Field) -> Self {
+        self.endpoint.body.json = None;
+        self.endpoint.body.fields.push((name, field));
         self
     }
 
     /// Sets a JSON body. One that does not serialise fails the call before anything is sent.
     pub fn json_body(mut self, body: &impl Serialize) -> Self {
         let bytes = serde_json::to_vec(body).map(Into::into).map_err(|error| error.to_string());
-        self.endpoint.body = RawBody::Json(bytes);
+        self.endpoint.body = RawBody { json: Some(bytes), ..RawBody::default() };
         self
     }
 
@@ -141,10 +214,14 @@ impl<S: Service> Endpoint for Raw<S> {
                 "is not one of GET, HEAD, OPTIONS, POST, PUT, PATCH, DELETE",
             ));
         }
-        if let RawBody::Json(Err(problem)) = &self.body {
+        if let Some(Err(problem)) = &self.body.json {
             return Err(InvalidInput::new("json_body", format!("does not serialise: {problem}")));
         }
-        Ok(())
+        let RawBody { fields, multipart, .. } = &self.body;
+        if *multipart && fields.iter().any(|(name, _)| name.contains(char::is_control)) {
+            return Err(InvalidInput::new("form", "has a field whose name holds control characters"));
+        }
+        self.body.files().try_for_each(|file| file.check("file", None))
     }
 
     fn decode(&self, body: &[u8]) -> Result<Self::Output, DecodeFailure> {
@@ -158,11 +235,14 @@ impl<S: Service> Endpoint for Raw<S> {
         }
         let request = to.http().request(self.operation.method.clone(), url);
         let request = match &self.body {
-            RawBody::Form(fields) => request.form(fields),
-            RawBody::Json(Ok(body)) => {
-                request.header(reqwest::header::CONTENT_TYPE, "application/json").body(body.clone())
+            RawBody { json: Some(Ok(body)), .. } => {
+                request.header(CONTENT_TYPE, "application/json").body(body.clone())
             }
-            RawBody::Json(Err(_)) | RawBody::Empty => request,
+            body @ RawBody { multipart: true, .. } => {
+                return Payload::multipart(request, body.parts()?, body.files().cloned().collect());
+            }
+            body if !body.fields.is_empty() => request.form(&body.texts()),
+            _ => request,
         };
         Payload::replayable(request)
     }

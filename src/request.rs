@@ -131,7 +131,7 @@ impl<E: Endpoint> Request<E> {
 }
 
 /// A header that a caller may set.
-fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), &'static str> {
+pub(crate) fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), &'static str> {
     let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| "has a name that HTTP does not allow")?;
     match name.as_str() {
         "connection" | "content-length" | "expect" | "host" | "keep-alive" | "te" | "trailer"

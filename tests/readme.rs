@@ -12,3 +12,71 @@ fn the_readmes_show_the_test_that_is_run() {
     };
     assert!(code(include_str!("../README.ja.md")).contains(&code(shown)));
 }
+
+/// The line breaks of Japanese text that a browser would show as blanks within a sentence: the breaks inside paragraphs and items
+/// with a wide character on either side.
+fn blanks(text: &str) -> Vec<String> {
+    let mut code = false;
+    let mut found = Vec::new();
+    let mut before = "";
+    for line in text.lines() {
+        let fence = line.trim_start().starts_with("```");
+        code ^= fence;
+        // Tables, headings, quotations and items begin on a line of their own.
+        let begins = ["|", "#", ">", "- ", "* "].iter().any(|start| line.trim_start().starts_with(start));
+        let own = code || fence || line.starts_with(['|', '#']) || line.trim().is_empty();
+        let wide = |c: Option<char>| c.is_some_and(|c| c >= '\u{2e80}');
+        let (last, first) = (before.trim_end().chars().last(), line.trim_start().chars().next());
+        if !own && !begins && last.is_some() && (wide(last) || wide(first)) {
+            found.push(format!("{before} // {line}"));
+        }
+        before = if own { "" } else { line };
+    }
+    found
+}
+
+#[test]
+fn no_line_break_of_the_japanese_texts_is_shown_as_a_blank() {
+    for shown in [
+        "文が\n続く",
+        "文が `a`\n続く",
+        "文が\n`a`",
+        "- 項目が\n  続く",
+        "> 文が\n続く",
+        "a\n文",
+        "**太**、\nb",
+    ] {
+        assert_eq!(blanks(shown).len(), 1, "{shown}");
+    }
+    for good in [
+        "文。\n\n文。",
+        "- 項目\n- 項目",
+        "| 表 |\n| 表 |",
+        "# 題\n文",
+        "文\n```\n文\n文\n```\n文",
+        "a\nb",
+        "文\n- 項目",
+    ] {
+        assert_eq!(blanks(good), [""; 0], "{good}");
+    }
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut texts = vec![root.join("README.ja.md")];
+    let guides = root.join("src/guide");
+    let mut directories = vec![guides];
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(directory).expect("it is there") {
+            let path = entry.expect("it can be listed").path();
+            if path.is_dir() {
+                directories.push(path);
+            } else {
+                texts.push(path);
+            }
+        }
+    }
+    assert!(texts.len() > 5, "{texts:?}");
+    for path in texts {
+        let text = std::fs::read_to_string(&path).expect("it is text");
+        let found = blanks(&text);
+        assert!(found.is_empty(), "{}: {found:#?}", path.display());
+    }
+}

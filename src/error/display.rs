@@ -65,7 +65,9 @@ impl Error {
                 Some(Conflict::IdempotencyKey) => {
                     "It was not done; the key belongs to another request, so use another one for this."
                 }
-                Some(Conflict::Version) => "It was not done; read it again, and send the new version.",
+                Some(Conflict::Version) => {
+                    "It was not done. Since no operation reads the present version, look at the task in the list; if the change is still wanted, send it without `version`: the answer has the new one."
+                }
                 _ => "It was not done.",
             },
             (_, Outcome::Rejected, Some(429)) if self.0.answer.wait.is_none() => {

@@ -24,7 +24,9 @@ pub enum Conflict {
     /// An earlier request under the same idempotency key is still being worked on, and may succeed. Send it again later
     /// under the same key.
     InProgress,
-    /// Somebody else has changed what was to be changed: read it again, and send the new `version`.
+    /// Somebody else has changed what was to be changed. No operation of TAS-CHA reads the present `version`: the list of
+    /// tasks shows what is there now, and a change that is sent without `version` is made to that; its answer has the new
+    /// version. [`Error::details`](crate::Error::details) may name the present one too, which is not documented.
     Version,
     /// The answer does not say; [`Error::messages`](crate::Error::messages) may. Under an idempotency key it is treated as
     /// [`InProgress`](Self::InProgress): a request that was killed and sent again meets just that.

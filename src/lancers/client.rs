@@ -58,14 +58,10 @@ impl Client {
 }
 
 impl Builder {
-    /// The value of the `Cookie` header.
+    /// The value of the `Cookie` header. For a credential in another header there is
+    /// [`credential_header`](Self::credential_header).
     pub fn cookie(self, cookie: impl Into<SecretString>) -> Self {
         self.with_credential(self::cookie(&cookie.into()))
-    }
-
-    /// Any header as the credential.
-    pub fn header(self, name: impl AsRef<str>, value: impl Into<SecretString>) -> Self {
-        self.with_credential(Credential::header(name.as_ref(), "", &value.into()))
     }
 
     /// The zone of the service's wall-clock times, instead of Japan's.

@@ -40,7 +40,8 @@ pub struct Recorded {
     pub status: Option<u16>,
     /// The fault that was played on it.
     pub fault: Option<Fault>,
-    /// Whether the operation took effect: its handler ran, did not refuse, and did not [replay](Self::replayed).
+    /// Whether the operation took effect so far: its handler ran, did not refuse, and did not [replay](Self::replayed).
+    /// With [`Fault::late`] it comes to be true later.
     pub applied: bool,
     /// Whether it was answered as an earlier request under the same `Idempotency-Key`, which had taken effect.
     pub replayed: bool,

@@ -53,7 +53,7 @@
 //! ```
 //!
 //! The guide on [testing](crate::guide::testing) goes through all of it. For programs in other languages
-//! `cargo run --example sandbox` serves it on fixed ports.
+//! `cargo run --example sandbox` serves it on fixed ports, which can be chosen.
 
 pub mod chatwork;
 mod clients;
@@ -284,7 +284,7 @@ impl Builder {
         self
     }
 
-    /// A fixed port for a service. Default: one that the system chooses.
+    /// A fixed port for a service. Default, and 0: one that the system chooses.
     pub fn port(mut self, service: Service, port: u16) -> Self {
         self.ports.insert(service, port);
         self
@@ -294,7 +294,7 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// If a port is taken.
+    /// If a port is taken, or may not be used; the error names it and its service.
     ///
     /// # Panics
     ///
@@ -322,7 +322,12 @@ impl Builder {
             let router = router.layer(DefaultBodyLimit::disable());
             let backend = Backend { router, state };
             let server = Server::start(service, port, backend, shared.clone()).map_err(|error| {
-                io::Error::new(error.kind(), format!("{service} cannot be served on port {port}: {error}"))
+                let choose =
+                    "choose another port with `Builder::port`; without one, or with 0, the system chooses";
+                io::Error::new(
+                    error.kind(),
+                    format!("{service} cannot be served on port {port}: {error}; {choose}"),
+                )
             })?;
             servers.insert(service, server);
         }

@@ -63,9 +63,10 @@ impl Server {
         let address = listener.local_addr()?;
         let (commands, inbox) = mpsc::unbounded_channel();
         let gate = Gate(commands);
-        let handler = Handler { service, backend, shared, gate: gate.clone() };
+        let (late, effects) = mpsc::unbounded_channel();
+        let handler = Handler { service, backend, shared, gate: gate.clone(), late };
         let door = Door { address, listener: Some(listener), reserved: None };
-        let task = tokio::spawn(accept(door, inbox, handler)).abort_handle();
+        let task = tokio::spawn(accept(door, inbox, effects, handler)).abort_handle();
         Ok(Self { address, gate, task })
     }
 }
@@ -149,16 +150,30 @@ impl Door {
 enum Event {
     Connection(TcpStream),
     Command(Command),
+    Effect(LateEffect),
     Reopen,
 }
 
-async fn accept(mut door: Door, mut commands: mpsc::UnboundedReceiver<Command>, handler: Handler) {
+/// What a request does after its connection was lost.
+type LateEffect = BoxFuture<'static, ()>;
+
+async fn accept(
+    mut door: Door,
+    mut commands: mpsc::UnboundedReceiver<Command>,
+    mut effects: mpsc::UnboundedReceiver<LateEffect>,
+    handler: Handler,
+) {
     let mut connections = JoinSet::new();
+    // Apart from the connections, which they outlive.
+    let mut late = JoinSet::new();
     let mut reopening: Option<BoxFuture<'static, ()>> = None;
     loop {
         let event = poll_fn(|context| {
             if let Poll::Ready(Some(command)) = commands.poll_recv(context) {
                 return Poll::Ready(Event::Command(command));
+            }
+            if let Poll::Ready(Some(effect)) = effects.poll_recv(context) {
+                return Poll::Ready(Event::Effect(effect));
             }
             if let Some(timer) = &mut reopening
                 && timer.as_mut().poll(context).is_ready()
@@ -167,6 +182,7 @@ async fn accept(mut door: Door, mut commands: mpsc::UnboundedReceiver<Command>, 
             }
             // Those that have ended are let go, so that a long run does not pile them up.
             while let Poll::Ready(Some(_)) = connections.poll_join_next(context) {}
+            while let Poll::Ready(Some(_)) = late.poll_join_next(context) {}
             if let Some(listener) = &door.listener {
                 loop {
                     match listener.poll_accept(context) {
@@ -188,6 +204,9 @@ async fn accept(mut door: Door, mut commands: mpsc::UnboundedReceiver<Command>, 
         match event {
             Event::Connection(stream) => {
                 connections.spawn(serve(stream, handler.clone()));
+            }
+            Event::Effect(effect) => {
+                late.spawn(effect);
             }
             Event::Reopen => {
                 reopening = None;
@@ -227,12 +246,13 @@ async fn serve(stream: TcpStream, handler: Handler) {
     plan.play(stream, &*clock).await;
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Handler {
     service: Service,
     backend: Backend,
     shared: Shared,
     gate: Gate,
+    late: mpsc::UnboundedSender<LateEffect>,
 }
 
 impl Handler {
@@ -271,6 +291,11 @@ impl Handler {
             let answer = self.handle(request, &mut entry).await;
             return Ok(self.finish(entry, answer));
         };
+        if let Some(delay) = fault.lateness() {
+            self.put_off(delay, request, entry);
+            let _ = plans.send(Plan::reset());
+            return std::future::pending().await;
+        }
         if let Some(delay) = fault.delay() {
             self.shared.clock.sleep(delay).await;
         }
@@ -280,6 +305,19 @@ impl Handler {
             None => answer,
         };
         self.play(act(&fault, answer), entry, plans).await
+    }
+
+    /// Lets the operation take effect later, with or without a connection.
+    fn put_off(&self, delay: Duration, request: Request<Body>, mut entry: Entry) {
+        let handler = self.clone();
+        // A client that is driven would otherwise be driven past it, and never find that nothing is there yet.
+        let wait = self.shared.clock.sleep_elsewhere(delay);
+        let effect = async move {
+            wait.await;
+            handler.handle(request, &mut entry).await;
+        };
+        // Who receives it lives as long as the server.
+        let _ = self.late.send(Box::pin(effect));
     }
 
     async fn handle(&self, mut request: Request<Body>, entry: &mut Entry) -> Answer {

@@ -30,7 +30,9 @@ pub struct TaskHandle {
 
 impl TaskHandle {
     /// Changes what is set on the request and leaves the rest. `.version(…)` makes it fail with status 409 if somebody
-    /// else has changed the task since; `.clear_due_date()` is not the same as leaving the due date out.
+    /// else has changed the task since; only the answers to a creation and a change have a version to base it on. After
+    /// that 409, look at the task in the list, and send the change without a version if it is still wanted.
+    /// `.clear_due_date()` is not the same as leaving the due date out.
     pub fn update(&self) -> Request<UpdateTask> {
         self.room.call(UpdateTask::new(&self.room.id, &self.id))
     }

@@ -5,7 +5,7 @@ use super::auth::{BearerToken, Credential};
 use super::body::{Body, ReadFailure};
 use super::evidence;
 use super::pace::{Exhausted, Permit};
-use super::redact::Redactor;
+use super::redact::{Redactor, may_be_secret};
 use super::settings::Settings;
 use super::timer::{Bound, Timer};
 use super::verdict::{Evidence, Verdict, judge};
@@ -207,8 +207,12 @@ impl Attempt<'_> {
     }
 
     fn redactor(&self) -> Redactor {
-        let fixed = || self.settings.credential.as_ref().and_then(Credential::header_value);
-        Redactor::of_header(self.token.map(BearerToken::header_value).or_else(fixed))
+        let Settings { credential, headers, .. } = self.settings;
+        let fixed = || credential.as_ref().and_then(Credential::header_value);
+        let defaults = headers.iter().filter(|(name, _)| may_be_secret(name)).map(|(_, value)| value);
+        Redactor::of_headers(
+            self.token.map(BearerToken::header_value).or_else(fixed).into_iter().chain(defaults),
+        )
     }
 }
 

@@ -77,6 +77,14 @@ impl Credential {
         Ok(Self::Fixed(header, header_value(name, prefix, secret)?))
     }
 
+    /// The header that it is sent in.
+    pub(crate) fn header_name(&self) -> &HeaderName {
+        match self {
+            Self::Fixed(name, _) => name,
+            Self::Source(_) => &AUTHORIZATION,
+        }
+    }
+
     /// The value of its header, if that stays the same.
     pub(crate) fn header_value(&self) -> Option<&HeaderValue> {
         match self {

@@ -273,7 +273,7 @@ impl Call<'_> {
             None => None,
         };
         for (name, value) in headers {
-            if !request.headers().get(name).is_some_and(HeaderValue::is_sensitive) {
+            if credential.as_ref().is_none_or(|credential| credential.header_name() != name) {
                 request.headers_mut().insert(name.clone(), value.clone());
             }
         }

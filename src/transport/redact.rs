@@ -2,7 +2,7 @@
 
 use crate::call::ServiceError;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use reqwest::header::{HeaderMap, HeaderValue};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
@@ -24,6 +24,13 @@ pub(crate) fn is_unseen(character: char) -> bool {
     character.is_control() || UNSEEN.iter().any(|range| range.contains(&character))
 }
 
+/// Whether the value of a header of the caller's own is a secret, as far as its name tells. Others can hold plain words, and
+/// taking those out would spoil what the service says.
+pub(crate) fn may_be_secret(name: &HeaderName) -> bool {
+    const WORDS: [&str; 8] = ["auth", "cookie", "credential", "key", "passw", "secret", "session", "token"];
+    WORDS.iter().any(|word| name.as_str().contains(word))
+}
+
 /// The forms in which a secret can come back.
 pub(crate) struct Redactor {
     /// In lower case, the longest first.
@@ -31,13 +38,16 @@ pub(crate) struct Redactor {
 }
 
 impl Redactor {
-    /// For a credential as it stands in a header: with its prefix, without it, and each cookie of several.
-    pub(crate) fn of_header(value: Option<&HeaderValue>) -> Self {
-        let value = value.and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let bare = value.split_once(' ').map_or(value, |(_, bare)| bare);
-        let cookies = value.split(';').map(str::trim);
-        let contents = cookies.clone().filter_map(|cookie| Some(cookie.split_once('=')?.1));
-        Self::new([value, bare].into_iter().chain(cookies).chain(contents))
+    /// For secrets as they stand in headers: with a prefix, without it, and each cookie of several.
+    pub(crate) fn of_headers<'a>(values: impl IntoIterator<Item = &'a HeaderValue>) -> Self {
+        Self::new(values.into_iter().filter_map(|value| std::str::from_utf8(value.as_bytes()).ok()).flat_map(
+            |value| {
+                let bare = value.split_once(' ').map_or(value, |(_, bare)| bare);
+                let cookies = value.split(';').map(str::trim);
+                let contents = cookies.clone().filter_map(|cookie| Some(cookie.split_once('=')?.1));
+                [value, bare].into_iter().chain(cookies).chain(contents)
+            },
+        ))
     }
 
     pub(crate) fn new<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
@@ -120,7 +130,7 @@ mod tests {
     use serde_json::json;
 
     fn redactor(header: &'static str) -> Redactor {
-        Redactor::of_header(Some(&HeaderValue::from_static(header)))
+        Redactor::of_headers([&HeaderValue::from_static(header)])
     }
 
     #[test]
@@ -138,7 +148,7 @@ mod tests {
             assert_eq!(redactor(header).text(text), clean, "{header}: {text}");
         }
         assert_eq!(redactor("short").text("a short\ntext"), "a short\ntext");
-        assert_eq!(Redactor::of_header(None).text("日本"), "日本");
+        assert_eq!(Redactor::of_headers([]).text("日本"), "日本");
         assert_eq!(redactor("canary-1234").text("İ canary-1234 日本"), "İ [redacted] 日本");
     }
 

@@ -20,6 +20,8 @@ pub(crate) struct Settings {
     /// The base URL as the generated encoder wants it: without a slash at the end.
     pub(crate) base_text: String,
     pub(crate) credential: Option<Credential>,
+    /// Of every request; those of a call go before them.
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) retry: RetryPolicy,
     pub(crate) retry_budget: RetryBudget,

@@ -120,7 +120,7 @@ async fn a_version_that_does_not_match_is_not_taken_for_a_key() {
             (Outcome::Rejected, Some(Conflict::Version)),
             "{error}"
         );
-        assert!(error.to_string().contains("send the new version"), "{error}");
+        assert!(error.to_string().contains("send it without `version`"), "{error}");
     }
 }
 

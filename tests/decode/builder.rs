@@ -41,7 +41,7 @@ fn an_empty_credential_is_refused() {
             tascha::Client::builder().x_api_key(empty).build().map(drop),
             tascha::Client::builder().bearer(empty).build().map(drop),
             lancers::Client::builder().cookie(empty).build().map(drop),
-            lancers::Client::builder().header("x-auth", empty).build().map(drop),
+            lancers::Client::builder().credential_header("x-auth", empty).build().map(drop),
         ] {
             assert_config(&error.expect_err("an empty credential"), "is empty");
         }
@@ -58,7 +58,7 @@ fn a_credential_that_no_header_can_hold_is_not_shown() {
             ("authorization", tascha::Client::builder().api_key(broken).build().map(drop)),
             ("x-api-key", tascha::Client::builder().x_api_key(broken).build().map(drop)),
             ("cookie", lancers::Client::builder().cookie(broken).build().map(drop)),
-            ("x-auth", lancers::Client::builder().header("x-auth", broken).build().map(drop)),
+            ("x-auth", lancers::Client::builder().credential_header("x-auth", broken).build().map(drop)),
         ] {
             let error = error.expect_err("no header value");
             assert_config(&error, name);
@@ -67,7 +67,8 @@ fn a_credential_that_no_header_can_hold_is_not_shown() {
         }
     }
     for name in ["", "x auth", "x-auth\n", "ヘッダー"] {
-        let error = lancers::Client::builder().header(name, "canary").build().expect_err("no header name");
+        let error =
+            lancers::Client::builder().credential_header(name, "canary").build().expect_err("no header name");
         assert_config(&error, "is not a header name");
         assert!(!format!("{error} {error:?}").contains("canary"), "{error}");
     }

@@ -140,6 +140,57 @@ async fn a_reader_is_sent_to_its_end() {
     assert_eq!(world.sandbox.chatwork().room(1).files().len(), 2);
 }
 
+/// A file in a request of one's own has the transport and the replay rules of a typed upload.
+#[tokio::test]
+async fn a_file_in_a_raw_request_is_sent_again_as_a_typed_upload_is() {
+    let (directory, world, told) = (tempdir().expect("a directory"), world(b"x").await, Told::default());
+    let (path, bytes) = (directory.path().join("a.bin"), content(200_000));
+    fs::write(&path, &bytes).expect("it can be written");
+    let twice = || Fault::too_many_requests(Some(Duration::from_secs(3)));
+    let script = Script::on("upload_file").then(twice()).times(2);
+    world.sandbox.faults().script(Service::Chatwork, script);
+    let client = world.sandbox.chatwork_as("bot-token").build().expect("a client");
+    let post = |upload: Upload| {
+        client
+            .request(kaiwa::Method::POST, "/rooms/1/files")
+            .form("message", "届きました")
+            .file("file", upload)
+    };
+    let upload = Upload::path(&path).await.expect("it is there").on_progress(told.listen());
+    let sent = world.clock.drive(post(upload.clone())).await.expect("the third attempt succeeds");
+    assert_eq!(sent.attempts(), 3);
+    let requests = world.requests("upload_file");
+    let ends = |needle: &[u8], body: &[u8]| body.windows(needle.len()).any(|window| window == needle);
+    assert_eq!(requests.len(), 3);
+    assert!(requests.iter().all(|request| ends(&bytes, &request.body)));
+    assert_eq!((told.bytes().len(), told.totals()), (15, vec![200_000]));
+    let file = world.sandbox.chatwork().room(1).files().pop().expect("it is in the room");
+    assert_eq!(serde_json::json!(file.file_id), sent["file_id"]);
+
+    // One that has changed is not posted, and a stream that was read is not sent again.
+    fs::write(&path, "short").expect("it can be written");
+    let changed = world.clock.drive(post(upload)).await.expect_err("another length");
+    assert_eq!((changed.outcome(), changed.attempts()), (Outcome::NotSent, 0), "{changed}");
+    world.sandbox.faults().script(Service::Chatwork, Script::on("upload_file").then(twice()));
+    let stream = once("only once");
+    let error = world.clock.drive(post(stream.clone())).await.expect_err("refused");
+    assert_eq!((error.attempts(), error.outcome()), (1, Outcome::Rejected));
+    let spent = post(stream).await.expect_err("it has been read");
+    assert!(spent.is_invalid_input() && spent.to_string().contains("sent already"), "{spent}");
+    // What may have arrived is sent again only if the caller says that it may be.
+    for (safety, attempts) in [(kaiwa::Safety::Unsafe, 1), (kaiwa::Safety::Idempotent, 2)] {
+        world
+            .sandbox
+            .faults()
+            .script(Service::Chatwork, Script::on("upload_file").then(Fault::reset().after()));
+        let before = world.requests("upload_file").len();
+        let result = world.clock.drive(post(Upload::bytes("b.txt", "B")).safety(safety)).await;
+        assert_eq!(result.is_ok(), attempts == 2);
+        world.sandbox.faults().clear(Service::Chatwork);
+        assert_eq!(world.requests("upload_file").len() - before, attempts);
+    }
+}
+
 fn once(text: &'static str) -> Upload {
     let pieces = stream::iter([Ok::<_, std::io::Error>(Bytes::from(text))]);
     Upload::stream("a.txt", text.len() as u64, pieces)

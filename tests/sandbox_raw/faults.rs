@@ -397,3 +397,164 @@ async fn the_log_is_right_about_what_was_applied() {
         sandbox.requests().iter().filter_map(|request| Some(request.fault.as_ref()?.name())).collect();
     assert_eq!(met.len(), 19, "{met:?}");
 }
+
+/// Runs what is ready, until nothing changes any more that does not wait for the clock.
+async fn settle(mut done: impl FnMut() -> bool) {
+    for _ in 0..1_000 {
+        if done() {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+fn late(sandbox: &Sandbox, service: Service, operation: &str, seconds: u32) {
+    let script = Script::on(operation).then(Fault::late(SECOND * seconds));
+    sandbox.faults().script(service, script);
+}
+
+#[tokio::test]
+async fn a_late_effect_comes_after_the_loss_of_the_connection() {
+    let (sandbox, clock) = start().await;
+    let room = sandbox.chatwork().room(100);
+    let mut seen = sandbox.requests_seen();
+    let before = room.messages().len();
+    late(&sandbox, Service::Chatwork, "post_message", 30);
+    let raw = exchange(&sandbox.chatwork_url(), &post(&sandbox)).await;
+    assert!(raw.was_reset() && raw.text().is_empty(), "{}", raw.text());
+    let entry = sandbox.requests().pop().unwrap();
+    assert_eq!((entry.status, entry.applied), (None, false));
+    assert_eq!(entry.fault.map(|fault| fault.name()), Some("late"));
+    assert_eq!((room.messages().len(), clock.next_wake()), (before, None));
+    clock.advance(29 * SECOND);
+    settle(|| room.messages().len() > before).await;
+    assert_eq!(room.messages().len(), before, "a second too early");
+    assert!(seen.try_recv().is_err(), "nothing is decided yet");
+    clock.advance(SECOND);
+    settle(|| room.messages().len() > before).await;
+    assert_eq!(room.messages().len(), before + 1);
+    let entry = sandbox.requests().pop().unwrap();
+    assert_eq!((entry.status, entry.applied), (None, true));
+    assert_eq!(seen.recv().await.unwrap().number, entry.number);
+    // The next one is served as usual, and its message is later.
+    exchange(&sandbox.chatwork_url(), &post(&sandbox)).await;
+    assert_eq!(room.messages().len(), before + 2);
+}
+
+/// By the system's clock too.
+#[tokio::test]
+async fn a_late_effect_needs_no_clock_of_ones_own() {
+    let sandbox = Sandbox::start().await.unwrap();
+    let mut seen = sandbox.requests_seen();
+    let room = sandbox.chatwork().room(100);
+    let before = room.messages().len();
+    let script = Script::on("post_message").then(Fault::late(Duration::from_millis(50)));
+    sandbox.faults().script(Service::Chatwork, script);
+    let error = sandbox.client().chatwork.room(kaiwa::chatwork::RoomId(100)).post("x").await.unwrap_err();
+    assert_eq!(error.outcome(), kaiwa::Outcome::Unknown);
+    assert!(seen.recv().await.unwrap().applied);
+    assert_eq!(room.messages().len(), before + 1);
+}
+
+/// The client has died, every connection and the port have gone, and the request was received all the same.
+#[tokio::test]
+async fn a_late_effect_needs_no_client() {
+    let (sandbox, clock) = start().await;
+    let room = sandbox.chatwork().room(100);
+    let before = room.messages().len();
+    late(&sandbox, Service::Chatwork, "post_message", 60);
+    let mut stream = connect(&sandbox.chatwork_url()).await.unwrap();
+    stream.write_all(post(&sandbox).as_bytes()).await.unwrap();
+    drop(stream);
+    while sandbox.requests().is_empty() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    sandbox.faults().refuse(Service::Chatwork, true).await.unwrap();
+    clock.advance(60 * SECOND);
+    settle(|| room.messages().len() > before).await;
+    assert_eq!(room.messages().len(), before + 1);
+    assert!(sandbox.requests().pop().unwrap().applied);
+}
+
+#[tokio::test]
+async fn a_late_effect_does_not_outlive_the_sandbox() {
+    let (sandbox, clock) = start().await;
+    let room = sandbox.chatwork().room(100);
+    let before = room.messages().len();
+    late(&sandbox, Service::Chatwork, "post_message", 10);
+    exchange(&sandbox.chatwork_url(), &post(&sandbox)).await;
+    settle(|| false).await;
+    drop(sandbox);
+    clock.advance(11 * SECOND);
+    settle(|| room.messages().len() > before).await;
+    assert_eq!(room.messages().len(), before);
+}
+
+/// What a repeat before the effect comes to: with a key one message, without one two.
+#[tokio::test]
+async fn a_repeat_before_a_late_effect_is_done_first() {
+    use kaiwa::sandbox::tascha::Seed as Tascha;
+    let (sandbox, clock) = start().await;
+    let (tascha, chatwork) = (sandbox.client().tascha, sandbox.client().chatwork);
+    let room = sandbox.tascha().room(Tascha::ROOM);
+    let before = room.messages().len();
+    late(&sandbox, Service::Tascha, "create_message", 3600);
+    // The client repeats it by itself, long before the first one arrives.
+    let sent =
+        clock.drive(tascha.room(Tascha::ROOM).post("x").with_idempotency_key("order-42")).await.unwrap();
+    assert!(clock.elapsed() < 60 * SECOND);
+    assert_eq!((sent.attempts(), room.messages().len()), (2, before + 1));
+    clock.advance(3600 * SECOND);
+    settle(|| sandbox.requests().iter().any(|request| request.replayed)).await;
+    assert_eq!(room.messages().len(), before + 1);
+    let ends: Vec<_> = sandbox.requests().iter().map(|request| (request.applied, request.replayed)).collect();
+    assert_eq!(ends, [(false, true), (true, false)]);
+
+    let room = sandbox.chatwork().room(100);
+    let before = room.messages().len();
+    late(&sandbox, Service::Chatwork, "post_message", 5);
+    let post = || chatwork.room(kaiwa::chatwork::RoomId(100)).post("twice");
+    post().await.unwrap_err();
+    post().await.unwrap();
+    clock.advance(5 * SECOND);
+    settle(|| room.messages().len() == before + 2).await;
+    assert_eq!(room.messages().len(), before + 2);
+}
+
+/// It is a request of its later time: what has changed meanwhile counts.
+#[tokio::test]
+async fn a_late_effect_can_be_refused_in_the_end() {
+    let (sandbox, clock) = start().await;
+    let chatwork = sandbox.client().chatwork;
+    let room = chatwork.room(kaiwa::chatwork::RoomId(100));
+    let id = room.post("x").await.unwrap().message_id.clone();
+    late(&sandbox, Service::Chatwork, "update_message", 20);
+    let update = room.message(&id).update("y").with_retry(kaiwa::RetryPolicy::none());
+    update.await.unwrap_err();
+    room.message(&id).delete().await.unwrap();
+    clock.advance(20 * SECOND);
+    settle(|| false).await;
+    let late = sandbox.requests().into_iter().find(|request| request.operation == Some("update_message"));
+    assert!(!late.unwrap().applied);
+    assert_eq!(sandbox.chatwork().room(100).messages().last().unwrap().body, "[deleted]");
+}
+
+/// A bot that looks for its message too early, and takes it for lost.
+#[tokio::test]
+async fn a_look_before_a_late_effect_finds_nothing_and_one_after_it_finds_it() {
+    use kaiwa::chatwork::{Arrival, Reconcile, RoomId};
+    for (delay, messages, arrival) in [(5, 2, Arrival::PostedAgain), (30, 1, Arrival::Found)] {
+        let (sandbox, clock) = start().await;
+        let before = sandbox.chatwork().room(100).messages().len();
+        late(&sandbox, Service::Chatwork, "post_message", 20);
+        let room = sandbox.client().chatwork.room(RoomId(100));
+        let look = Reconcile::new().delay(SECOND * delay);
+        let sent = clock.drive(room.post("x").with_reconcile(look)).await;
+        let arrived = sent.as_ref().map(|sent| sent.arrival).ok();
+        clock.advance(60 * SECOND);
+        let room = sandbox.chatwork().room(100);
+        settle(|| room.messages().len() == before + messages).await;
+        println!("looked after {delay} s and more: {arrived:?}, {} messages", room.messages().len() - before);
+        assert_eq!((arrived, room.messages().len() - before), (Some(arrival), messages));
+    }
+}

@@ -77,8 +77,10 @@ async fn no_secret_is_printed_anywhere() {
     let x_key = clients::tascha(&server, &clock).x_api_key(secret("x-key")).build().expect("a client");
     let bearer = clients::chatwork(&server, &clock).bearer(secret("bearer")).build().expect("a client");
     let lancers = clients::lancers(&server, &clock).cookie(secret("cookie")).build().expect("a client");
-    let header =
-        clients::lancers(&server, &clock).header("x-session", secret("header")).build().expect("a client");
+    let header = clients::lancers(&server, &clock)
+        .credential_header("x-session", secret("header"))
+        .build()
+        .expect("a client");
     show(&(&tascha, &x_key, &bearer, &lancers, &header), &mut shown);
 
     let room = chatwork.room(RoomId(1));

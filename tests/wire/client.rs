@@ -52,7 +52,7 @@ async fn tascha_takes_a_key_in_either_header_or_a_bearer_token() {
 async fn lancers_takes_a_cookie_any_header_or_nothing() {
     let forms: [(Credential<lancers::Builder>, Header); 3] = [
         (|builder| builder.cookie("sid=1; b=2"), Some(("cookie", "sid=1; b=2"))),
-        (|builder| builder.header("X-My-Auth", "secret 3"), Some(("x-my-auth", "secret 3"))),
+        (|builder| builder.credential_header("X-My-Auth", "secret 3"), Some(("x-my-auth", "secret 3"))),
         (|builder| builder, None),
     ];
     for (credential, expected) in forms {
@@ -116,6 +116,94 @@ async fn headers_of_the_call_replace_the_usual_ones() {
     assert_eq!(header(&request, "accept"), ["text/plain"]);
     assert_eq!(header(&request, "user-agent"), ["bot/2"]);
     assert_eq!(header(&request, "x-twice"), ["2"]);
+}
+
+/// Generated, written by hand and raw alike.
+#[tokio::test]
+async fn headers_of_the_client_are_on_every_request_of_every_service() {
+    fn with<S: kaiwa::Service>(builder: kaiwa::ClientBuilder<S>) -> kaiwa::ClientBuilder<S> {
+        builder
+            .header("X-Gateway-Key", "canary-gateway")
+            .header("accept", "text/plain")
+            .header("ACCEPT", "a/b")
+    }
+    let server = empty().await;
+    let chatwork = with(common::chatwork(&server.uri())).build().expect("a client");
+    let tascha = with(common::tascha(&server.uri())).build().expect("a client");
+    let lancers = with(common::lancers(&server.uri())).build().expect("a client");
+    chatwork.rooms().await.expect("an empty list");
+    chatwork.room(RoomId(5)).upload(kaiwa::Upload::bytes("a", "A")).await.expect_err("an empty answer");
+    chatwork.request(reqwest::Method::GET, "/x").await.expect("anything");
+    tascha.request(reqwest::Method::GET, "/x").await.expect("anything");
+    tascha.room("r").post("x").await.expect_err("an empty answer");
+    lancers.boards().await.expect("an empty list");
+    let requests = common::received(&server).await;
+    assert_eq!(requests.len(), 6);
+    for request in &requests {
+        assert_eq!(header(request, "x-gateway-key"), ["canary-gateway"], "{}", request.url);
+        assert_eq!(header(request, "accept"), ["a/b"], "the last one counts: {}", request.url);
+    }
+    chatwork.rooms().with_header("x-gateway-KEY", "mine").await.expect("an empty list");
+    let last = common::received(&server).await.pop().expect("a request");
+    assert_eq!(header(&last, "x-gateway-key"), ["mine"], "that of the call goes before");
+}
+
+#[tokio::test]
+async fn headers_that_each_request_has_of_its_own_are_refused_when_a_client_is_built() {
+    let server = empty().await;
+    let uri = server.uri();
+    for name in [
+        "Content-Length",
+        "transfer-encoding",
+        "Host",
+        "connection",
+        "content-type",
+        "Idempotency-Key",
+        "x-request-id",
+        "X-ChatWorkToken",
+        "canary\n",
+        "",
+    ] {
+        let error = common::chatwork(&uri).header(name, "canary").build().expect_err(name).to_string();
+        assert!(error.contains("header("), "{error}");
+        assert!(!error.contains("canary"), "{error}");
+    }
+    for value in ["canary\r\nx: y", "canary\0", "canary\u{7f}"] {
+        let error = common::chatwork(&uri).header("x-gateway", value).build().expect_err("no value");
+        let shown = format!("{error} {error:?}");
+        assert!(shown.contains("x-gateway") && !shown.contains("anary"), "{shown}");
+    }
+    // Which header is the credential's depends on the credential.
+    let key = plain(tascha::Client::builder().base_url(&uri).x_api_key("k-12345678"));
+    assert!(key.header("x-api-key", "x").build().is_err());
+    let key = plain(tascha::Client::builder().base_url(&uri).x_api_key("k-12345678"));
+    let client = key.header("Authorization", "Basic Z2F0ZQ==").build().expect("another one's");
+    client.request(reqwest::Method::GET, "/x").await.expect("anything");
+    let request = only_request(&server).await;
+    assert_eq!(
+        (header(&request, "x-api-key"), header(&request, "authorization")),
+        (vec!["k-12345678"], vec!["Basic Z2F0ZQ=="])
+    );
+    assert!(common::tascha(&uri).header("authorization", "x").build().is_err());
+    assert!(common::lancers(&uri).header("cookie", "x").build().is_err());
+}
+
+#[tokio::test]
+async fn headers_of_the_client_are_shown_nowhere() {
+    let echo = r#"{"errors":["no: canary-gateway and Basic canary-basic"],"error":"canary-gateway"}"#;
+    let server = server(common::json(403, echo)).await;
+    let builder = common::chatwork(&server.uri())
+        .header("x-gateway-key", "canary-gateway")
+        .header("authorization", "Basic canary-basic")
+        .header("accept-language", "gateway");
+    let mut shown = format!("{builder:?} {builder:#?}");
+    let client = builder.build().expect("a client");
+    let request = client.rooms();
+    shown += &format!("{client:?} {client:#?} {request:?}");
+    let error = request.await.expect_err("403");
+    shown += &format!("{error} {error:?} {error:#?} {:?}", error.messages());
+    assert!(!shown.contains("canary"), "{shown}");
+    assert!(error.messages()[0].contains("[redacted]"), "{error}");
 }
 
 #[tokio::test]

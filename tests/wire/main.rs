@@ -10,3 +10,4 @@ mod multipart;
 mod raw;
 mod support;
 mod tascha;
+mod ways_round;

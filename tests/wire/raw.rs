@@ -1,8 +1,9 @@
 //! `client.request(…)`: the way round a path that a service has changed.
 
 use crate::common::{self, CHATWORK_TOKEN, LANCERS_COOKIE, TASCHA_KEY, received, server};
+use crate::multipart::parts;
 use crate::support::{header, only_request};
-use kaiwa::{Endpoint, Safety, chatwork};
+use kaiwa::{Endpoint, Safety, Upload, chatwork};
 use reqwest::Method;
 use wiremock::{MockServer, Request, ResponseTemplate};
 
@@ -91,6 +92,85 @@ async fn the_last_kind_of_body_counts() {
         (header(&request, "content-type"), &request.body[..]),
         (vec!["application/x-www-form-urlencoded"], &b"a=1"[..])
     );
+}
+
+#[tokio::test]
+async fn a_form_with_a_file_is_multipart_in_the_order_of_its_fields() {
+    let request = sent(Method::POST, "/boards", |request| {
+        request
+            .form("users[]", "花子")
+            .file("message[files][]", Upload::bytes("図 \"1\".png", "PNG"))
+            .form("message[description]", "a&b\r\n--c")
+            .file("message[files][]", Upload::bytes("a", "A").content_type("text/plain; charset=utf-8"))
+    })
+    .await;
+    assert_eq!(
+        parts(&request),
+        [
+            "Content-Disposition: form-data; name=\"users[]\": 花子",
+            "Content-Disposition: form-data; name=\"message[files][]\"; filename=\"図 \\\"1\\\".png\" | \
+             Content-Type: image/png: PNG",
+            "Content-Disposition: form-data; name=\"message[description]\": a&b\r\n--c",
+            "Content-Disposition: form-data; name=\"message[files][]\"; filename=\"a\" | \
+             Content-Type: text/plain; charset=utf-8: A",
+        ]
+    );
+    assert_eq!(header(&request, "content-length"), [request.body.len().to_string()]);
+    assert_eq!(header(&request, "x-chatworktoken"), [CHATWORK_TOKEN]);
+}
+
+#[tokio::test]
+async fn a_form_without_a_file_is_multipart_where_that_is_asked_for() {
+    let body = "Content-Disposition: form-data; name=\"a\": 1";
+    let request = sent(Method::POST, "/x", |request| request.form("a", 1).multipart()).await;
+    assert_eq!(parts(&request), [body]);
+    let request = sent(Method::PUT, "/x", |request| request.json_body(&[2]).multipart().form("a", 1)).await;
+    assert_eq!(parts(&request), [body]);
+    let file = Upload::bytes("a.txt", "A");
+    let request = sent(Method::POST, "/x", |request| request.file("a", file).json_body(&[2])).await;
+    assert_eq!(
+        (header(&request, "content-type"), &request.body[..]),
+        (vec!["application/json"], &b"[2]"[..])
+    );
+    let request = sent(Method::POST, "/x", |request| request.json_body(&[2]).form("a", 1)).await;
+    assert_eq!(header(&request, "content-type"), ["application/x-www-form-urlencoded"]);
+}
+
+/// The typed upload stops at 5 MiB, since the documentation says so.
+#[tokio::test]
+async fn a_file_larger_than_the_typed_upload_takes_is_sent_whole() {
+    let text = "あ".repeat(2 << 20);
+    let file = Upload::bytes("large.txt", text.clone());
+    let (server, client) = client().await;
+    let typed = client.room(chatwork::RoomId(7)).upload(file.clone()).await.expect_err("6 MiB");
+    assert!(typed.is_invalid_input(), "{typed}");
+    client.request(Method::POST, "/rooms/7/files").file("file", file).await.expect("an empty answer");
+    let request = only_request(&server).await;
+    let [part] = &parts(&request)[..] else { panic!("one part") };
+    assert!(part.starts_with("Content-Disposition: form-data; name=\"file\"; filename=\"large.txt\""));
+    assert!(part.ends_with(&text) && request.body.len() > 6 << 20);
+}
+
+/// Both go into the head of a part, where a line break would begin another header.
+#[tokio::test]
+async fn names_with_control_characters_are_refused() {
+    let (server, client) = client().await;
+    for name in ["a\r\nX-Evil: 1\r\n\r\nb", "a\nb", "a\rb", "a\0b", "a\u{7f}"] {
+        let post = || client.request(Method::POST, "/x");
+        for request in [
+            post().file("file", Upload::bytes(name, "A")),
+            post().file(name, Upload::bytes("a", "A")),
+            post().form(name, "A").file("file", Upload::bytes("a", "A")),
+            post().form(name, "A").multipart(),
+        ] {
+            let error = request.await.expect_err(name);
+            assert!(error.is_invalid_input(), "{name:?}: {error}");
+        }
+    }
+    let bad_type = Upload::bytes("a", "A").content_type("no type\r\n");
+    let error = client.request(Method::POST, "/x").file("file", bad_type).await.expect_err("no media type");
+    assert!(error.is_invalid_input(), "{error}");
+    assert_eq!(received(&server).await.len(), 0);
 }
 
 /// Unusual but harmless paths are sent as they are.

@@ -81,7 +81,7 @@ pub(super) async fn serve(
         Err(_) => return Refusal::unknown_endpoint().into_response(),
     };
     let headers = request.headers().clone();
-    let format = if operation == "upload_file" { Format::Multipart } else { Format::Urlencoded };
+    let format = Format::of(operation, request.method());
     let body = Fields::body(request, format).await;
     let now = state.context.clock.wall();
 

@@ -4,7 +4,7 @@ use super::reply::Refusal;
 use crate::sandbox::disposition::Disposition;
 use axum::RequestExt;
 use axum::extract::{Multipart, Request};
-use axum::http::header;
+use axum::http::{Method, header};
 use bytes::Bytes;
 use std::borrow::Cow;
 
@@ -31,15 +31,20 @@ pub(super) struct Upload {
 /// How an operation wants its body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
-    Urlencoded,
-    Multipart,
+    /// Url-encoded.
+    Form,
+    /// Url-encoded, or multipart without files: what the service was seen to take for a message.
+    AnyForm,
+    /// Multipart, with files.
+    Files,
 }
 
 impl Format {
-    fn media_type(self) -> &'static str {
-        match self {
-            Self::Urlencoded => "application/x-www-form-urlencoded",
-            Self::Multipart => "multipart/form-data",
+    pub(super) fn of(operation: &str, method: &Method) -> Self {
+        match operation {
+            "upload_file" => Self::Files,
+            _ if method == Method::POST => Self::AnyForm,
+            _ => Self::Form,
         }
     }
 }
@@ -60,19 +65,20 @@ impl Fields {
     pub(super) async fn body(request: Request, format: Format) -> Self {
         let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let media_type = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
-        if !media_type.eq_ignore_ascii_case(format.media_type()) {
+        let is = |name| media_type.eq_ignore_ascii_case(name);
+        if format != Format::Files && is("application/x-www-form-urlencoded") {
+            let body = axum::body::to_bytes(request.into_body(), usize::MAX).await.unwrap_or_default();
+            return Self::urlencoded(&body);
+        }
+        if format == Format::Form || !is("multipart/form-data") {
             return Self::default();
         }
-        match format {
-            Format::Urlencoded => {
-                let body = axum::body::to_bytes(request.into_body(), usize::MAX).await.unwrap_or_default();
-                Self::urlencoded(&body)
-            }
-            Format::Multipart => match request.extract().await {
-                Ok(multipart) => Self::multipart(multipart).await,
-                Err(_) => Self::default(),
-            },
+        let Ok(multipart) = request.extract().await else { return Self::default() };
+        let mut fields = Self::multipart(multipart).await;
+        if format == Format::AnyForm {
+            fields.0.retain(|field| field.file.is_none());
         }
+        fields
     }
 
     async fn multipart(mut multipart: Multipart) -> Self {

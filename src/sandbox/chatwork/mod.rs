@@ -17,6 +17,10 @@
 //!   is answered with 400. `description=` clears the description.
 //! * `action_type` of `DELETE /rooms/{room_id}` is taken from the query too: only some operations with POST and PUT are
 //!   known to refuse it there.
+//! * The body of a `POST` may be `multipart/form-data`, which the live service was seen to take for a message; that of a
+//!   `PUT` or a `DELETE` may not, and JSON is read nowhere (seen too).
+//! * Contact requests are answered under `…/accept` (`PUT`) and `…/reject` (`DELETE`) too, where the vendor's own MCP server
+//!   answers them. For faults and in the log both paths are the same operation.
 //! * A file without a name is no file. `filename*` goes before `filename`.
 //! * Texts are counted in characters, 5 MB are 5242880 bytes.
 //! * An address to download a file from is answered with 403 once its 30 seconds are over, by the sandbox's clock. It
@@ -187,6 +191,15 @@ pub(crate) fn router(state: Arc<State>) -> Router {
                 "decline_incoming_request",
                 contacts::decline,
             )),
+        )
+        // The vendor's own client for AI agents calls these two, the reference those above.
+        .route(
+            "/v2/incoming_requests/{request_id}/accept",
+            operation(M::PUT, "accept_incoming_request", contacts::accept),
+        )
+        .route(
+            "/v2/incoming_requests/{request_id}/reject",
+            operation(M::DELETE, "decline_incoming_request", contacts::decline),
         )
         .route("/download/{key}/{filename}", get(download::download))
         .route("/packages/oauth2/login.php", get(consent::consent))

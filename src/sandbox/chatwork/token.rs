@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 pub(super) async fn token(Shared(state): Shared<Arc<State>>, request: Request) -> Response {
     let headers = request.headers().clone();
-    let form = Fields::body(request, Format::Urlencoded).await;
+    let form = Fields::body(request, Format::Form).await;
     let now = state.context.clock.wall();
     let mut data = state.lock();
     let data = &mut *data;

@@ -59,6 +59,7 @@ pub(crate) enum Kind {
     Reset,
     Close,
     Silence,
+    Late(Duration),
     ResetMidBody,
     ShortBody,
     Stall,
@@ -142,6 +143,21 @@ impl Fault {
     /// No answer at all: the connection stays open until the client gives up.
     pub fn silence() -> Self {
         Self::new(Kind::Silence, When::Before)
+    }
+
+    /// The connection is reset (RST) at once, and the operation takes effect later by `duration`, by the sandbox's clock:
+    /// the request has been received, and waits somewhere behind the front. It comes also if the client, all its connections or
+    /// the port have gone meanwhile, but not once the sandbox is dropped.
+    ///
+    /// [`VirtualClock::drive`](crate::VirtualClock::drive) does not move the clock for it: it comes when the waits of what is
+    /// driven, or [`advance`](crate::VirtualClock::advance), have passed it.
+    ///
+    /// A look that comes too early finds nothing, and a repeat is done first: under an idempotency key the late one is
+    /// [replayed](super::Recorded::replayed), without one it is done once more. The service handles it as it handles any
+    /// request of that later time, which can also be to refuse it. [`before`](Self::before) and [`after`](Self::after) change
+    /// nothing here.
+    pub fn late(duration: Duration) -> Self {
+        Self::new(Kind::Late(duration), When::After)
     }
 
     /// The connection is reset (RST) after half of the body.
@@ -290,6 +306,14 @@ impl Fault {
         }
     }
 
+    /// How much later than the loss of the connection the operation takes effect.
+    pub(crate) fn lateness(&self) -> Option<Duration> {
+        match self.kind {
+            Kind::Late(duration) => Some(duration),
+            _ => None,
+        }
+    }
+
     /// A word for what happens, for logs.
     pub fn name(&self) -> &'static str {
         match self.kind {
@@ -300,6 +324,7 @@ impl Fault {
             Kind::Reset => "reset",
             Kind::Close => "close",
             Kind::Silence => "silence",
+            Kind::Late(_) => "late",
             Kind::ResetMidBody => "reset_mid_body",
             Kind::ShortBody => "short_body",
             Kind::Stall => "stall",

@@ -75,7 +75,8 @@ pub(crate) fn act(fault: &Fault, answer: Option<Answer>) -> Act {
         // The answer is what the service said when it was asked to refuse.
         Kind::TooManyRequests { .. } | Kind::ExpiredToken => Act::Send(answer.unwrap_or_else(placeholder)),
         Kind::Refuse(duration) => Act::ShutDown(*duration),
-        Kind::Reset => bare(Ending::Reset),
+        // The effect has been put off already.
+        Kind::Reset | Kind::Late(_) => bare(Ending::Reset),
         Kind::Close => bare(Ending::Close),
         Kind::Silence => bare(Ending::Wait),
         Kind::ResetMidBody => cut(Ending::Reset),
@@ -185,6 +186,11 @@ fn head(answer: &Answer, length: Length) -> Bytes {
 }
 
 impl Plan {
+    /// The end of the connection, and nothing before it.
+    pub(crate) fn reset() -> Self {
+        Self { status: None, steps: Vec::new(), ending: Ending::Reset }
+    }
+
     /// Plays it to the end. A client that has gone ends it too.
     pub(crate) async fn play(self, mut stream: TcpStream, clock: &dyn Clock) {
         for step in self.steps {

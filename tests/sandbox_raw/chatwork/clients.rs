@@ -97,3 +97,62 @@ async fn head_and_options_are_unknown() {
     assert!(sandbox.requests().iter().all(|request| request.operation.is_none() && !request.applied));
     assert_eq!(bot.get("/rooms/100/messages").await.ok().as_array().unwrap().len(), 3);
 }
+
+/// The vendor's own MCP server answers contact requests under paths of their own.
+#[tokio::test]
+async fn contact_requests_are_answered_under_either_path() {
+    use kaiwa::Method;
+    use kaiwa::sandbox::chatwork::{Account, Seed};
+    use kaiwa::sandbox::{Fault, Sandbox, Script, Service};
+    let seed = || {
+        let people = [Account::new(1, "Bot").token("t-12345678"), Account::new(2, "A"), Account::new(3, "B")];
+        let seed = people.into_iter().fold(Seed::new(), Seed::account);
+        seed.incoming_request(2, 1, "x").incoming_request(3, 1, "y")
+    };
+    let mut ends = Vec::new();
+    for (accept, reject) in [("", ""), ("/accept", "/reject")] {
+        let sandbox = Sandbox::builder().chatwork(seed()).start().await.unwrap();
+        let client = sandbox.chatwork_as("t-12345678").build().unwrap();
+        let ids: Vec<u64> =
+            sandbox.chatwork().incoming_requests(1).iter().map(|request| request.request_id).collect();
+        let call =
+            |method, id: u64, end: &str| client.request(method, format!("/incoming_requests/{id}{end}"));
+        let accepted = call(Method::PUT, ids[0], accept).await.unwrap();
+        assert_eq!(accepted["account_id"], 2);
+        let declined = call(Method::DELETE, ids[1], reject).await.unwrap();
+        assert_eq!(declined.status(), 204);
+        for (method, end) in [(Method::PUT, accept), (Method::DELETE, reject)] {
+            let gone = call(method, ids[0], end).await.unwrap_err();
+            assert_eq!(gone.status().unwrap(), 404);
+        }
+        let operations: Vec<_> = sandbox.requests().iter().filter_map(|request| request.operation).collect();
+        assert_eq!(operations[..2], ["accept_incoming_request", "decline_incoming_request"]);
+        let script = Script::on("accept_incoming_request").then(Fault::status(500));
+        sandbox.faults().script(Service::Chatwork, script);
+        assert_eq!(call(Method::PUT, 1, accept).await.unwrap_err().status().unwrap(), 500);
+        ends.push((sandbox.chatwork().incoming_requests(1).len(), sandbox.chatwork().contacts(1).len()));
+    }
+    assert_eq!(ends, [(0, 1), (0, 1)]);
+    // Only these methods: the others are no endpoints.
+    let sandbox = Sandbox::builder().chatwork(seed()).start().await.unwrap();
+    let client = sandbox.chatwork_as("t-12345678").build().unwrap();
+    for (method, end) in [(Method::POST, "accept"), (Method::DELETE, "accept"), (Method::PUT, "reject")] {
+        let error = client.request(method, format!("/incoming_requests/1/{end}")).await.unwrap_err();
+        assert_eq!(error.status().unwrap(), 404, "{end}");
+    }
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_named_with_what_to_do() {
+    use kaiwa::sandbox::{Sandbox, Service};
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    for service in [Service::Chatwork, Service::Tascha, Service::Lancers] {
+        let error = Sandbox::builder().port(service, port).start().await.unwrap_err().to_string();
+        for part in [&*format!("{service} cannot be served on port {port}: "), "Builder::port", "0"] {
+            assert!(error.contains(part), "{error}");
+        }
+    }
+    let free = Sandbox::builder().port(Service::Chatwork, 0).start().await.unwrap();
+    assert!(!free.chatwork_url().ends_with(":0/v2"));
+}

@@ -43,10 +43,6 @@ async fn only_a_form_in_the_body_is_read() {
     let json =
         bot.request(Method::POST, path).header("content-type", "application/json").body(r#"{"body":"a"}"#);
     assert_eq!(bot.send(json).await.refused(400).error(), "Parameter 'body' is required");
-    let part = "--b0\r\ncontent-disposition: form-data; name=\"body\"\r\n\r\na\r\n--b0--\r\n";
-    let multipart =
-        bot.request(Method::POST, path).header("content-type", "multipart/form-data; boundary=b0");
-    assert_eq!(bot.send(multipart.body(part)).await.refused(400).error(), "Parameter 'body' is required");
     let query = bot.request(Method::POST, "/rooms/100/messages?body=a");
     assert_eq!(bot.send(query).await.refused(400).error(), "Parameter 'body' is required");
     assert_eq!(bot.post(path, &[("body", "")]).await.refused(400).error(), "Parameter 'body' is required");
@@ -56,6 +52,36 @@ async fn only_a_form_in_the_body_is_read() {
     let several = bot.post("/rooms/100/tasks", &[]).await.refused(400);
     assert_eq!(several.body["errors"].as_array().unwrap().len(), 2);
     assert_eq!(bot.get("/rooms/100/messages?force=true").await.status, 400);
+}
+
+fn multipart(api: &Api, method: Method, path: &str, fields: &[&str]) -> reqwest::RequestBuilder {
+    let parts: String =
+        fields.iter().map(|field| format!("--b0\r\ncontent-disposition: form-data; {field}\r\n")).collect();
+    let request = api.request(method, path).header("content-type", "multipart/form-data; boundary=b0");
+    request.body(parts + "--b0--\r\n")
+}
+
+/// The live service was seen to take it for a message.
+#[tokio::test]
+async fn a_post_may_be_multipart() {
+    let (sandbox, _, bot) = bot().await;
+    let post = |path, fields: &[&str]| bot.send(multipart(&bot, Method::POST, path, fields));
+    let messages = "/rooms/100/messages";
+    let fields = ["name=\"body\"\r\n\r\na & b\r\nc", "name=\"self_unread\"\r\n\r\n1"];
+    post(messages, &fields).await.ok();
+    assert_eq!(sandbox.chatwork().room(100).messages().last().unwrap().body, "a & b\r\nc");
+    let fields = ["name=\"body\"\r\n\r\nx", "name=\"to_ids\"\r\n\r\n1,3", "name=\"limit_type\"\r\n\r\nnone"];
+    assert_eq!(post("/rooms/100/tasks", &fields).await.ok()["task_ids"].as_array().unwrap().len(), 2);
+    // What is missing or wrong is told as for any other form; a file is no text, and a PUT is not read so.
+    let required = "Parameter 'body' is required";
+    for fields in [&[][..], &["name=\"body\"; filename=\"a.txt\"\r\n\r\na"], &["name=\"text\"\r\n\r\na"]] {
+        assert_eq!(post(messages, fields).await.refused(400).error(), required, "{fields:?}");
+    }
+    let twice = ["name=\"body\"\r\n\r\na", "name=\"body\"\r\n\r\nb"];
+    assert_eq!(post(messages, &twice).await.refused(400).error(), "Parameter 'body' is invalid");
+    let id = sandbox.chatwork().room(100).messages().last().unwrap().message_id.clone();
+    let update = multipart(&bot, Method::PUT, &format!("{messages}/{id}"), &["name=\"body\"\r\n\r\nb"]);
+    assert_eq!(bot.send(update).await.refused(400).error(), required);
 }
 
 #[tokio::test]
