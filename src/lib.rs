@@ -110,45 +110,25 @@
 #[doc = include_str!("../README.ja.md")]
 struct Readmes;
 
-#[cfg(feature = "__service")]
 mod builder;
-#[cfg(feature = "__service")]
 mod call;
-#[cfg(feature = "__service")]
 mod client;
-#[cfg(feature = "__service")]
 mod clock;
-#[cfg(feature = "__service")]
 mod digest;
-#[cfg(feature = "__service")]
 mod error;
-#[cfg(feature = "__service")]
 mod generated;
-#[cfg(feature = "__service")]
 mod input;
-#[cfg(feature = "__service")]
 mod limits;
-#[cfg(feature = "__service")]
 mod operation;
-#[cfg(feature = "__service")]
 mod page;
-#[cfg(feature = "__service")]
 mod profile;
-#[cfg(feature = "__service")]
 mod progress;
-#[cfg(feature = "__service")]
 mod proxy;
-#[cfg(feature = "__service")]
 mod raw;
-#[cfg(feature = "__service")]
 mod request;
-#[cfg(feature = "__service")]
 mod response;
-#[cfg(feature = "__service")]
 mod transport;
-#[cfg(feature = "__service")]
 mod upload;
-#[cfg(feature = "__service")]
 mod wire;
 
 #[cfg(feature = "chatwork")]
@@ -156,16 +136,14 @@ pub mod chatwork;
 pub mod guide;
 #[cfg(feature = "lancers")]
 pub mod lancers;
-#[cfg(all(feature = "oauth", feature = "__service"))]
+#[cfg(feature = "oauth")]
 pub mod oauth;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 #[cfg(feature = "tascha")]
 pub mod tascha;
-#[cfg(feature = "__service")]
 pub mod webhook;
 
-#[cfg(feature = "__service")]
 pub use crate::{
     builder::ClientBuilder,
     client::{Client, Service},
@@ -187,8 +165,6 @@ pub use crate::{
     wire::{Nullable, Secret},
 };
 /// Times and time zones, as parameters and answers have them.
-#[cfg(feature = "__service")]
 pub use jiff;
 /// The methods of HTTP, for requests to paths of your own.
-#[cfg(feature = "__service")]
 pub use reqwest::Method;

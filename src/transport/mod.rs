@@ -17,7 +17,7 @@ pub(crate) mod trace;
 pub(crate) mod verdict;
 mod withdraw;
 
-pub use payload::{Capture, Encoder, Payload};
+pub use payload::{Encoder, Payload};
 
 use crate::call::CallInfo;
 use crate::clock::Clock;
