@@ -80,7 +80,7 @@
 //!
 //! | feature | default | what it adds |
 //! |---|---|---|
-//! | `chatwork`, `tascha`, `lancers` | yes | a client each; one that is left out is not generated |
+//! | `chatwork`, `tascha`, `lancers` | yes | a client each; one that is left out is not generated, and at least one is needed |
 //! | `rustls` | yes | TLS by rustls with its default cryptography |
 //! | `native-tls` | | TLS by the operating system |
 //! | `rustls-no-provider` | | TLS by rustls with the cryptography that the program installs |
@@ -88,6 +88,10 @@
 //! | `webhooks` | | `chatwork::webhook` and `tascha::webhook`: verified, typed events, each once |
 //! | `axum` | | an axum extractor of them |
 //! | `sandbox` | | `kaiwa::sandbox`: the three services in memory, for tests |
+//! | `generate` | yes | the services' code is made from their specifications during the build, instead of before it |
+//!
+//! The code that `generate` makes lies in the crate as well, and is the same. Without the feature a build needs neither
+//! progenitor nor its crates: `kaiwa = { version = "0.1", default-features = false, features = ["chatwork", "rustls"] }`.
 //!
 //! # How certain it is
 //!
@@ -98,11 +102,16 @@
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
-// A service that is left out leaves parts of the shared ground unused.
+// Pages of the shared ground name services as examples; docs.rs builds them with all services.
 #![cfg_attr(
     not(all(feature = "chatwork", feature = "tascha", feature = "lancers")),
-    allow(dead_code, unused_imports, unused_macros, rustdoc::broken_intra_doc_links)
+    allow(rustdoc::broken_intra_doc_links)
 )]
+
+#[cfg(not(any(feature = "chatwork", feature = "tascha", feature = "lancers")))]
+compile_error!(
+    "kaiwa without a service has nothing in it: enable at least one of the features `chatwork`, `tascha` and `lancers`"
+);
 
 /// The programs of the READMEs compile; their test is run by `tests/readme.rs`.
 #[cfg(doctest)]
@@ -117,9 +126,19 @@ mod clock;
 mod digest;
 mod error;
 mod generated;
+// Each service uses a part of it.
+#[cfg_attr(
+    not(all(feature = "chatwork", feature = "tascha", feature = "lancers")),
+    allow(dead_code, unused_imports, unused_macros)
+)]
 mod input;
 mod limits;
 mod operation;
+// Each service uses a part of it.
+#[cfg_attr(
+    not(all(feature = "chatwork", feature = "tascha", feature = "lancers")),
+    allow(dead_code, unused_imports, unused_macros)
+)]
 mod page;
 mod profile;
 mod progress;
@@ -129,6 +148,11 @@ mod request;
 mod response;
 mod transport;
 mod upload;
+// Each service uses a part of it.
+#[cfg_attr(
+    not(all(feature = "chatwork", feature = "tascha", feature = "lancers")),
+    allow(dead_code, unused_imports, unused_macros)
+)]
 mod wire;
 
 #[cfg(feature = "chatwork")]

@@ -58,6 +58,7 @@ impl Transport {
         Self { settings, limits: watch::Sender::new(None), pacer }
     }
 
+    #[cfg(feature = "chatwork")]
     pub(crate) fn settings(&self) -> &Settings {
         &self.settings
     }
