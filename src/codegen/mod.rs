@@ -3,6 +3,7 @@
 //! [`model`] reads and checks the document, [`types`] prepares it for progenitor and finishes what progenitor
 //! writes, [`operations`] emits what progenitor has no word for.
 
+mod docs;
 mod model;
 mod operations;
 mod types;
