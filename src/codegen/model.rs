@@ -74,6 +74,8 @@ pub struct Parameter {
 #[derive(Clone, PartialEq)]
 pub enum Kind {
     Text,
+    /// In a body: what lets in whoever has it.
+    Secret,
     /// Text in a path that people choose, such as a user's name.
     UserText,
     Integer,
@@ -430,6 +432,8 @@ impl Spec {
         };
         let kind =
             if schema["x-user-text"] == true || outer["x-user-text"] == true { Kind::UserText } else { kind };
+        let secret = schema["x-secret"] == true && kind == Kind::Text && place == Place::Body;
+        let kind = if secret { Kind::Secret } else { kind };
         let pattern = text(schema, "pattern");
         let code = pattern == CODE_PATTERN;
         if !(pattern.is_empty()

@@ -186,6 +186,7 @@ impl Field<'_> {
         let ident = &self.ident;
         match &self.parameter.kind {
             Kind::Text | Kind::UserText => (quote!(impl Into<String>), quote!(#ident.into())),
+            Kind::Secret => (quote!(impl Into<String>), quote!(crate::Secret::new(#ident))),
             Kind::Integer => (quote!(i64), quote!(#ident)),
             Kind::Flag => (quote!(bool), quote!(crate::wire::Flag(#ident))),
             Kind::TextId(name) => {
@@ -240,6 +241,8 @@ impl Field<'_> {
             }
             Kind::Text if *code => vec![quote!(input::code(#name, value, #low, #high)?;)],
             Kind::Text if bounded => vec![quote!(input::length(#name, value, #low, #high)?;)],
+            Kind::Secret if *code => vec![quote!(input::code(#name, value.expose(), #low, #high)?;)],
+            Kind::Secret if bounded => vec![quote!(input::length(#name, value.expose(), #low, #high)?;)],
             Kind::IdList(_) => vec![quote!(input::ids(#name, value)?;)],
             Kind::Texts => vec![
                 quote!(input::not_empty(#name, value.is_empty() || value.iter().any(String::is_empty))?;),
