@@ -41,7 +41,7 @@ impl Service {
     }
 }
 
-/// What a call that was answered tells.
+/// What is known from a call that was answered.
 pub struct Answered {
     /// Which call it was, and who the credential belongs to.
     pub call: &'static str,

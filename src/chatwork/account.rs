@@ -1,22 +1,24 @@
 //! The account that the credential belongs to.
 
-use super::Client;
 use super::operations::{GetMe, GetMyStatus, ListMyTasks};
-use crate::Request;
+use super::{Client, requests, returns};
 
 impl Client {
     /// Who I am.
-    pub fn me(&self) -> Request<GetMe> {
+    #[doc = returns!(GetMe)]
+    pub fn me(&self) -> requests::GetMe {
         self.call(GetMe::new())
     }
 
     /// My counts of unread messages, mentions and open tasks over all rooms.
-    pub fn my_status(&self) -> Request<GetMyStatus> {
+    #[doc = returns!(GetMyStatus)]
+    pub fn my_status(&self) -> requests::GetMyStatus {
         self.call(GetMyStatus::new())
     }
 
     /// The tasks assigned to me, at most 100.
-    pub fn my_tasks(&self) -> Request<ListMyTasks> {
+    #[doc = returns!(ListMyTasks)]
+    pub fn my_tasks(&self) -> requests::ListMyTasks {
         self.call(ListMyTasks::new())
     }
 }

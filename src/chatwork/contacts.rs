@@ -1,17 +1,18 @@
 //! Contacts, and requests to become one.
 
 use super::operations::{AcceptIncomingRequest, DeclineIncomingRequest, ListContacts, ListIncomingRequests};
-use super::{Client, RequestId};
-use crate::Request;
+use super::{Client, RequestId, requests, returns};
 
 impl Client {
     /// My contacts.
-    pub fn contacts(&self) -> Request<ListContacts> {
+    #[doc = returns!(ListContacts)]
+    pub fn contacts(&self) -> requests::ListContacts {
         self.call(ListContacts::new())
     }
 
     /// The requests of others to become a contact, at most 100.
-    pub fn incoming_requests(&self) -> Request<ListIncomingRequests> {
+    #[doc = returns!(ListIncomingRequests)]
+    pub fn incoming_requests(&self) -> requests::ListIncomingRequests {
         self.call(ListIncomingRequests::new())
     }
 
@@ -30,12 +31,14 @@ pub struct IncomingRequestHandle {
 
 impl IncomingRequestHandle {
     /// Accepts it; the answer is the new contact, with the room of the two.
-    pub fn accept(&self) -> Request<AcceptIncomingRequest> {
+    #[doc = returns!(AcceptIncomingRequest)]
+    pub fn accept(&self) -> requests::AcceptIncomingRequest {
         self.client.call(AcceptIncomingRequest::new(self.id))
     }
 
     /// Declines it.
-    pub fn decline(&self) -> Request<DeclineIncomingRequest> {
+    #[doc = returns!(DeclineIncomingRequest)]
+    pub fn decline(&self) -> requests::DeclineIncomingRequest {
         self.client.call(DeclineIncomingRequest::new(self.id))
     }
 }

@@ -1,7 +1,7 @@
 //! Files of a room.
 
 use super::operations::{GetFile, ListFiles};
-use super::{Chatwork, FileId, FileRef, RoomHandle, RoomId, bounds, table};
+use super::{Chatwork, FileId, FileRef, RoomHandle, RoomId, bounds, requests, returns, table};
 use crate::input::{self, InvalidInput};
 use crate::transport::{Encoder, Payload};
 use crate::wire::{self, DecodeFailure};
@@ -10,12 +10,15 @@ use reqwest::multipart::Form;
 
 impl RoomHandle {
     /// The files of the room, at most 100.
-    pub fn files(&self) -> Request<ListFiles> {
+    #[doc = returns!(ListFiles)]
+    pub fn files(&self) -> requests::ListFiles {
         self.call(ListFiles::new(self.id))
     }
 
     /// Posts a file of at most 5 MiB (the service says "5 MB"; the unit is inferred), with a text if `.message(…)` is set.
-    pub fn upload(&self, file: Upload) -> Request<UploadFile> {
+    #[doc = returns!(UploadFile)]
+    /// Optional: [`.message(…)`](requests/type.UploadFile.html#method.message).
+    pub fn upload(&self, file: Upload) -> requests::UploadFile {
         self.call(UploadFile { room_id: self.id, file, message: None })
     }
 
@@ -35,7 +38,8 @@ pub struct FileHandle {
 impl FileHandle {
     /// The file's description, and with `.create_download_url(true)` an address that serves it for 30 seconds to whoever
     /// has it: `download_url.expose()`. [`download`](Self::download) goes there by itself.
-    pub fn get(&self) -> Request<GetFile> {
+    #[doc = returns!(GetFile)]
+    pub fn get(&self) -> requests::GetFile {
         self.room.call(GetFile::new(self.room.id, self.id))
     }
 }

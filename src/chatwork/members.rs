@@ -1,18 +1,19 @@
 //! Members of a room.
 
 use super::operations::{ListMembers, ReplaceMembers};
-use super::{AccountId, RoomHandle};
-use crate::Request;
+use super::{AccountId, RoomHandle, requests, returns};
 
 impl RoomHandle {
     /// The members with their roles.
-    pub fn members(&self) -> Request<ListMembers> {
+    #[doc = returns!(ListMembers)]
+    pub fn members(&self) -> requests::ListMembers {
         self.call(ListMembers::new(self.id))
     }
 
     /// Replaces the whole list of members: whoever is not named here, or by the request's setters, is removed from
     /// the room. At least one administrator.
-    pub fn replace_members(&self, admins: impl IntoIterator<Item = AccountId>) -> Request<ReplaceMembers> {
+    #[doc = returns!(ReplaceMembers)]
+    pub fn replace_members(&self, admins: impl IntoIterator<Item = AccountId>) -> requests::ReplaceMembers {
         self.call(ReplaceMembers::new(self.id, admins))
     }
 }

@@ -3,8 +3,7 @@
 use super::operations::{
     DeleteMessage, GetMessage, ListMessages, MarkRead, MarkUnread, PostMessage, UpdateMessage,
 };
-use super::{MessageId, RoomHandle};
-use crate::Request;
+use super::{MessageId, RoomHandle, requests, returns};
 
 impl RoomHandle {
     /// The messages that this token has not fetched yet, at most 100.
@@ -12,7 +11,8 @@ impl RoomHandle {
     /// The service remembers what it has handed out: a second reader with the same token, or an answer that is lost,
     /// loses messages. With `.force(true)` it hands out the newest 100, whatever was fetched before, and only then is
     /// the request repeated after a failure. [`watch`](Self::watch) reads them as a stream, and says where it could not.
-    pub fn messages(&self) -> Request<ListMessages> {
+    #[doc = returns!(ListMessages)]
+    pub fn messages(&self) -> requests::ListMessages {
         self.call(ListMessages::new(self.id))
     }
 
@@ -20,20 +20,23 @@ impl RoomHandle {
     ///
     /// The service knows no idempotency key, so that it is never sent again once it may have arrived:
     /// [`Error::outcome`](crate::Error::outcome) says whether to post again, and
-    /// [`with_reconcile`](Request::with_reconcile) looks into the room and does so.
-    pub fn post(&self, body: impl Into<String>) -> Request<PostMessage> {
+    /// [`with_reconcile`](crate::Request::with_reconcile) looks into the room and does so.
+    #[doc = returns!(PostMessage)]
+    pub fn post(&self, body: impl Into<String>) -> requests::PostMessage {
         self.call(PostMessage::new(self.id, body))
     }
 
     /// Marks the messages up to and including `.message_id(…)` as read; without it, all of them.
     ///
     /// If there is nothing unread among them the service answers with status 400.
-    pub fn mark_read(&self) -> Request<MarkRead> {
+    #[doc = returns!(MarkRead)]
+    pub fn mark_read(&self) -> requests::MarkRead {
         self.call(MarkRead::new(self.id))
     }
 
     /// Marks this message and all later ones as unread.
-    pub fn mark_unread(&self, from: impl Into<MessageId>) -> Request<MarkUnread> {
+    #[doc = returns!(MarkUnread)]
+    pub fn mark_unread(&self, from: impl Into<MessageId>) -> requests::MarkUnread {
         self.call(MarkUnread::new(self.id, from))
     }
 
@@ -52,17 +55,20 @@ pub struct MessageHandle {
 
 impl MessageHandle {
     /// The message.
-    pub fn get(&self) -> Request<GetMessage> {
+    #[doc = returns!(GetMessage)]
+    pub fn get(&self) -> requests::GetMessage {
         self.room.call(GetMessage::new(self.room.id, &self.id))
     }
 
     /// Replaces the text of a message of my own: 1 to 65535 characters.
-    pub fn update(&self, body: impl Into<String>) -> Request<UpdateMessage> {
+    #[doc = returns!(UpdateMessage)]
+    pub fn update(&self, body: impl Into<String>) -> requests::UpdateMessage {
         self.room.call(UpdateMessage::new(self.room.id, &self.id, body))
     }
 
     /// Deletes a message of my own. It stays in lists, with the text `[deleted]`.
-    pub fn delete(&self) -> Request<DeleteMessage> {
+    #[doc = returns!(DeleteMessage)]
+    pub fn delete(&self) -> requests::DeleteMessage {
         self.room.call(DeleteMessage::new(self.room.id, &self.id))
     }
 }

@@ -1,7 +1,7 @@
 //! Rooms.
 
 use super::operations::{CreateRoom, DeleteRoom, GetRoom, ListRooms, UpdateRoom};
-use super::{AccountId, Chatwork, Client, RoomAction, RoomId};
+use super::{AccountId, Chatwork, Client, RoomAction, RoomId, requests, returns};
 use crate::{Endpoint, Request};
 
 impl Client {
@@ -11,16 +11,18 @@ impl Client {
     }
 
     /// The rooms I am in.
-    pub fn rooms(&self) -> Request<ListRooms> {
+    #[doc = returns!(ListRooms)]
+    pub fn rooms(&self) -> requests::ListRooms {
         self.call(ListRooms::new())
     }
 
     /// Creates a group room with these administrators, at least one of them; I have to be among them to stay in it.
+    #[doc = returns!(CreateRoom)]
     pub fn create_room(
         &self,
         name: impl Into<String>,
         admins: impl IntoIterator<Item = AccountId>,
-    ) -> Request<CreateRoom> {
+    ) -> requests::CreateRoom {
         self.call(CreateRoom::new(admins, name))
     }
 }
@@ -39,22 +41,26 @@ impl RoomHandle {
     }
 
     /// The room with its description and counts.
-    pub fn get(&self) -> Request<GetRoom> {
+    #[doc = returns!(GetRoom)]
+    pub fn get(&self) -> requests::GetRoom {
         self.call(GetRoom::new(self.id))
     }
 
     /// Changes the name, the description or the icon: whatever is set on the request.
-    pub fn update(&self) -> Request<UpdateRoom> {
+    #[doc = returns!(UpdateRoom)]
+    pub fn update(&self) -> requests::UpdateRoom {
         self.call(UpdateRoom::new(self.id))
     }
 
     /// Leaves the room. My tasks and files in it are deleted with that, for good.
-    pub fn leave(&self) -> Request<DeleteRoom> {
+    #[doc = returns!(DeleteRoom)]
+    pub fn leave(&self) -> requests::DeleteRoom {
         self.call(DeleteRoom::new(self.id, RoomAction::Leave))
     }
 
     /// Deletes the room with everything that anybody put into it, for good.
-    pub fn delete(&self) -> Request<DeleteRoom> {
+    #[doc = returns!(DeleteRoom)]
+    pub fn delete(&self) -> requests::DeleteRoom {
         self.call(DeleteRoom::new(self.id, RoomAction::Delete))
     }
 

@@ -1,22 +1,23 @@
 //! Tasks of a room.
 
 use super::operations::{CreateTasks, GetTask, ListTasks, SetTaskStatus};
-use super::{AccountId, RoomHandle, TaskId, TaskStatus};
-use crate::Request;
+use super::{AccountId, RoomHandle, TaskId, TaskStatus, requests, returns};
 
 impl RoomHandle {
     /// The tasks of the room, at most 100. A task of several people is in it once for each of them.
-    pub fn tasks(&self) -> Request<ListTasks> {
+    #[doc = returns!(ListTasks)]
+    pub fn tasks(&self) -> requests::ListTasks {
         self.call(ListTasks::new(self.id))
     }
 
     /// Gives a task to these people; the answer has one id for each. Like a post, it is never sent again once it may
     /// have arrived.
+    #[doc = returns!(CreateTasks)]
     pub fn create_tasks(
         &self,
         body: impl Into<String>,
         to: impl IntoIterator<Item = AccountId>,
-    ) -> Request<CreateTasks> {
+    ) -> requests::CreateTasks {
         self.call(CreateTasks::new(self.id, body, to))
     }
 
@@ -35,12 +36,14 @@ pub struct TaskHandle {
 
 impl TaskHandle {
     /// The task.
-    pub fn get(&self) -> Request<GetTask> {
+    #[doc = returns!(GetTask)]
+    pub fn get(&self) -> requests::GetTask {
         self.room.call(GetTask::new(self.room.id, self.id))
     }
 
     /// Closes the task, or opens it again.
-    pub fn set_status(&self, status: TaskStatus) -> Request<SetTaskStatus> {
+    #[doc = returns!(SetTaskStatus)]
+    pub fn set_status(&self, status: TaskStatus) -> requests::SetTaskStatus {
         self.room.call(SetTaskStatus::new(self.room.id, self.id, status))
     }
 }

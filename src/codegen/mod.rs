@@ -6,6 +6,7 @@
 //! `build.rs` does so for the build at hand, with the feature `generate`. Without it the crate compiles the same text
 //! from `src/generated`, which `tests/specs.rs` compares with the documents.
 
+mod docs;
 mod model;
 mod operations;
 mod types;
@@ -67,7 +68,7 @@ pub fn generate(file: &str, yaml: &str) -> Result<String, SpecError> {
     );
     // What stands in a macro is no Rust that a formatter knows.
     parsed.items.retain(|item| match item {
-        syn::Item::Macro(named) => {
+        syn::Item::Macro(named) if named.ident.is_none() => {
             let path = &named.mac.path;
             text.push_str(&quote::quote!(#path).to_string().replace(' ', ""));
             text.push_str("! {\n");

@@ -76,6 +76,8 @@ pub struct Parameter {
 #[derive(Clone, PartialEq)]
 pub enum Kind {
     Text,
+    /// In a body: what lets in whoever has it.
+    Secret,
     /// Text in a path that people choose, such as a user's name.
     UserText,
     Integer,
@@ -497,6 +499,8 @@ impl Spec {
             ));
         };
         let kind = if user_text { Kind::UserText } else { kind };
+        let secret = marks.secret && kind == Kind::Text && place == Place::Body;
+        let kind = if secret { Kind::Secret } else { kind };
         let pattern = text(schema, "pattern");
         let code = pattern == CODE_PATTERN;
         if !(pattern.is_empty()

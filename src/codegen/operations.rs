@@ -1,6 +1,7 @@
 //! Emits what progenitor has no word for: the operation table, ids, open enums, and for each operation a type with
 //! its parameters, their checks and their setters.
 
+use super::docs;
 use super::model::{
     Answer, Bounds, Component, DIGITS_PATTERN, Kind, Media, Operation, Parameter, Place, Spec, strings, text,
 };
@@ -20,6 +21,11 @@ pub fn emit(spec: &Spec, client: &Client) -> TokenStream {
         .iter()
         .filter(|operation| !is_multipart(operation))
         .map(|operation| endpoint(spec, client, operation));
+    let requests = spec.operations.iter().map(|operation| request(spec, operation));
+    let returns = spec.operations.iter().map(|operation| {
+        let (name, doc) = (operation_name(operation), docs::method(spec, operation));
+        quote!((#name) => { #doc };)
+    });
     let bounds = spec.operations.iter().filter(|operation| is_multipart(operation)).flat_map(part_bounds);
     let table_doc = format!(
         "What {} offers: one [`crate::Operation`] for each operation of its specification.",
@@ -53,6 +59,33 @@ pub fn emit(spec: &Spec, client: &Client) -> TokenStream {
             use super::{client, table};
             #(#endpoints)*
         }
+        /// The request of each operation: how it is awaited, its setters, its options.
+        pub mod requests {
+            #(#requests)*
+        }
+        /// What the documentation of a method says of what it returns.
+        macro_rules! returns { #(#returns)* }
+        pub(crate) use returns;
+    }
+}
+
+fn operation_name(operation: &Operation) -> proc_macro2::Ident {
+    format_ident!("{}", operation.id.to_upper_camel_case())
+}
+
+/// The name under which an operation's request has a page of its own.
+fn request(spec: &Spec, operation: &Operation) -> TokenStream {
+    let (name, doc) = (operation_name(operation), docs::request(spec, operation));
+    let service = format_ident!("{}", spec.service);
+    // Those with files are written by hand.
+    let endpoint = if is_multipart(operation) {
+        quote!(crate::#service::#name)
+    } else {
+        quote!(super::operations::#name)
+    };
+    quote! {
+        #[doc = #doc]
+        pub type #name = crate::Request<#endpoint>;
     }
 }
 
@@ -156,6 +189,7 @@ impl Field<'_> {
         let ident = &self.ident;
         match &self.parameter.kind {
             Kind::Text | Kind::UserText => (quote!(impl Into<String>), quote!(#ident.into())),
+            Kind::Secret => (quote!(impl Into<String>), quote!(crate::Secret::new(#ident))),
             Kind::Integer => (quote!(i64), quote!(#ident)),
             Kind::Flag => (quote!(bool), quote!(crate::wire::Flag(#ident))),
             Kind::TextId(name) => {
@@ -210,6 +244,8 @@ impl Field<'_> {
             }
             Kind::Text if *code => vec![quote!(input::code(#name, value, #low, #high)?;)],
             Kind::Text if bounded => vec![quote!(input::length(#name, value, #low, #high)?;)],
+            Kind::Secret if *code => vec![quote!(input::code(#name, value.expose(), #low, #high)?;)],
+            Kind::Secret if bounded => vec![quote!(input::length(#name, value.expose(), #low, #high)?;)],
             Kind::IdList(_) => vec![quote!(input::ids(#name, value)?;)],
             Kind::Texts => vec![
                 quote!(input::not_empty(#name, value.is_empty() || value.iter().any(String::is_empty))?;),
@@ -229,7 +265,7 @@ impl Field<'_> {
         })
     }
 
-    fn setter(&self, spec: &Spec, endpoint: &proc_macro2::Ident) -> TokenStream {
+    fn setter(&self, spec: &Spec) -> TokenStream {
         let Field { ident, access, parameter } = self;
         let (argument, value) = self.argument(spec);
         let doc = &parameter.doc;
@@ -255,114 +291,195 @@ impl Field<'_> {
             }
         });
         quote! {
-            impl crate::Request<#endpoint> {
-                #[doc = #doc]
-                pub fn #ident(mut self, #ident: #argument) -> Self {
-                    let value = #stored;
-                    self.endpoint.#access = #set;
-                    self
-                }
-                #clear
+            #[doc = #doc]
+            pub fn #ident(mut self, #ident: #argument) -> Self {
+                let value = #stored;
+                self.endpoint.#access = #set;
+                self
             }
+            #clear
         }
     }
 }
 
+/// An operation on its way to a type of its own.
+struct Endpoint<'a> {
+    spec: &'a Spec,
+    operation: &'a Operation,
+    fields: Vec<Field<'a>>,
+    name: proc_macro2::Ident,
+    entry: proc_macro2::Ident,
+}
+
 fn endpoint(spec: &Spec, client: &Client, operation: &Operation) -> TokenStream {
-    let name = format_ident!("{}", operation.id.to_upper_camel_case());
-    let entry = format_ident!("{}", operation.id.to_shouty_snake_case());
-    let own = operation.parameters.iter().map(|parameter| {
-        let ident = format_ident!("{}", field_name(&parameter.name));
-        Field { parameter, access: quote!(#ident), ident }
-    });
-    let body = operation.body.iter().flat_map(|body| &body.properties).map(|parameter| {
-        let ident = format_ident!("{}", field_name(&parameter.name));
-        Field { parameter, access: quote!(body.#ident), ident }
-    });
-    let fields: Vec<Field> = own.chain(body).collect();
-    let body_name = operation.body.as_ref().map(|_| format_ident!("{}", body_type(operation)));
+    let endpoint = Endpoint::new(spec, operation);
+    let declaration = endpoint.declaration();
+    let implementation = endpoint.implementation(client);
+    let setters = endpoint.setters();
+    let list = list(spec, operation, &endpoint.name);
+    quote!(#declaration #implementation #setters #list)
+}
 
-    let declarations = fields.iter().filter(|field| field.parameter.place != Place::Body).map(|field| {
-        let (ident, stored) = (&field.ident, field.stored(spec));
-        quote!(pub(crate) #ident: #stored)
-    });
-    let body_declaration = body_name.iter().map(|name| quote!(pub(crate) body: client::types::#name));
-    let arguments = fields.iter().filter(|field| field.parameter.required).map(|field| {
-        let (ident, (argument, _)) = (&field.ident, field.argument(spec));
-        quote!(#ident: #argument)
-    });
-    let initial = |field: &Field| {
-        let ident = &field.ident;
-        let (_, value) = field.argument(spec);
-        if field.parameter.required { quote!(#ident: #value) } else { quote!(#ident: None) }
-    };
-    let own_values = fields.iter().filter(|field| field.parameter.place != Place::Body).map(initial);
-    let body_values: Vec<TokenStream> =
-        fields.iter().filter(|field| field.parameter.place == Place::Body).map(initial).collect();
-    let body_value = body_name.iter().map(|name| quote!(body: client::types::#name { #(#body_values),* }));
+impl<'a> Endpoint<'a> {
+    fn new(spec: &'a Spec, operation: &'a Operation) -> Self {
+        let own = operation.parameters.iter().map(|parameter| {
+            let ident = format_ident!("{}", field_name(&parameter.name));
+            Field { parameter, access: quote!(#ident), ident }
+        });
+        let body = operation.body.iter().flat_map(|body| &body.properties).map(|parameter| {
+            let ident = format_ident!("{}", field_name(&parameter.name));
+            Field { parameter, access: quote!(body.#ident), ident }
+        });
+        let entry = format_ident!("{}", operation.id.to_shouty_snake_case());
+        Self { spec, operation, fields: own.chain(body).collect(), name: operation_name(operation), entry }
+    }
 
-    let output = match &operation.answer {
-        Answer::Nothing => quote!(()),
-        Answer::Object(answer) => Field::service_type(spec, answer),
-        Answer::List(answer) => {
-            let answer = Field::service_type(spec, answer);
-            quote!(Vec<#answer>)
-        }
-    };
-    let decode = match &operation.answer {
-        // What stands in the body is judged before it is decoded: nothing of it is wanted.
-        Answer::Nothing => quote!(Ok(())),
-        Answer::Object(_) => quote!(crate::wire::decode_object(body)),
-        Answer::List(_) => quote!(crate::wire::decode(body)),
-    };
-    let body = if matches!(operation.answer, Answer::Nothing) { quote!(_) } else { quote!(body) };
-    let has_times = !matches!(operation.answer, Answer::Nothing) && !spec.local_times().is_empty();
-    let localize = has_times.then(|| {
+    /// The fields in the body, or those outside it.
+    fn fields(&self, in_body: bool) -> impl Iterator<Item = &Field<'a>> {
+        self.fields.iter().filter(move |field| (field.parameter.place == Place::Body) == in_body)
+    }
+
+    /// The type, and how it is made of what is required.
+    fn declaration(&self) -> TokenStream {
+        let Self { spec, operation, name, .. } = self;
+        let declarations = self.fields(false).map(|field| {
+            let (ident, stored) = (&field.ident, field.stored(spec));
+            quote!(pub(crate) #ident: #stored)
+        });
+        let body_name = operation.body.as_ref().map(|_| format_ident!("{}", body_type(operation)));
+        let body_declaration = body_name.iter().map(|name| quote!(pub(crate) body: client::types::#name));
+        let arguments = self.fields.iter().filter(|field| field.parameter.required).map(|field| {
+            let (ident, (argument, _)) = (&field.ident, field.argument(spec));
+            quote!(#ident: #argument)
+        });
+        let initial = |field: &Field| {
+            let ident = &field.ident;
+            let (_, value) = field.argument(spec);
+            if field.parameter.required { quote!(#ident: #value) } else { quote!(#ident: None) }
+        };
+        let own_values = self.fields(false).map(initial);
+        let body_values: Vec<TokenStream> = self.fields(true).map(initial).collect();
+        let body_value =
+            body_name.iter().map(|name| quote!(body: client::types::#name { #(#body_values),* }));
+        let doc = docs::endpoint(operation);
         quote! {
-            fn localize<'a>(
-                &self,
-                body: &'a [u8],
-                state: &crate::request::State<Self>,
-            ) -> ::std::borrow::Cow<'a, [u8]> {
-                state.absolute_times(body, super::LOCAL_TIMES)
+            #[doc = #doc]
+            #[derive(Clone, Debug)]
+            pub struct #name { #(#declarations,)* #(#body_declaration,)* }
+
+            impl #name {
+                pub(crate) fn new(#(#arguments),*) -> Self {
+                    Self { #(#own_values,)* #(#body_value,)* }
+                }
             }
         }
-    });
-    let safety = operation.safe_if.as_ref().map(|(parameter, value)| {
-        let ident = format_ident!("{}", field_name(parameter));
-        let value = *value != 0;
+    }
+
+    fn implementation(&self, client: &Client) -> TokenStream {
+        let Self { spec, operation, name, entry, .. } = self;
+        let service = format_ident!("{}", spec.service);
+        let marker = format_ident!("{}", spec.service.to_upper_camel_case());
+        let (safety, room, answer) = (self.safety(), self.room(), self.answer());
+        let (checks, method) = (self.checks(), format_ident!("{}", operation.id));
+        let passed = client.arguments[&operation.id].iter().map(|argument| self.passed(argument));
         quote! {
+            impl crate::Endpoint for #name {
+                type Service = crate::#service::#marker;
+                #answer
+
+                fn operation(&self) -> &'static crate::Operation { &table::#entry }
+
+                #safety
+                #room
+
+                fn check(&self) -> Result<(), crate::InvalidInput> {
+                    #[allow(unused_imports)]
+                    use crate::input;
+                    #checks
+                    Ok(())
+                }
+
+                fn encode(&self, to: &crate::transport::Encoder<'_>) -> Result<crate::transport::Payload, crate::InvalidInput> {
+                    let client = client::Client { baseurl: to.base_url(), client: to.http() };
+                    crate::transport::Payload::encoded(client.#method(#(#passed),*))
+                }
+            }
+        }
+    }
+
+    /// Whether it may be repeated, if that depends on a parameter.
+    fn safety(&self) -> Option<TokenStream> {
+        let entry = &self.entry;
+        let (parameter, value) = self.operation.safe_if.as_ref()?;
+        let (ident, value) = (format_ident!("{}", field_name(parameter)), *value != 0);
+        Some(quote! {
             fn safety(&self) -> crate::Safety {
                 if self.#ident == Some(crate::wire::Flag(#value)) { crate::Safety::Safe } else { table::#entry.safety }
             }
-        }
-    });
-    let room = operation.room_limit.then(|| {
-        quote!(
-            fn room(&self) -> Option<u64> {
-                Some(self.room_id.0)
+        })
+    }
+
+    fn room(&self) -> Option<TokenStream> {
+        self.operation.room_limit.then(|| {
+            quote!(
+                fn room(&self) -> Option<u64> {
+                    Some(self.room_id.0)
+                }
+            )
+        })
+    }
+
+    /// What the service answers with, and how it is read.
+    fn answer(&self) -> TokenStream {
+        let Self { spec, operation, .. } = self;
+        let (output, body, decode) = match &operation.answer {
+            // What stands in the body is judged before it is decoded: nothing of it is wanted.
+            Answer::Nothing => (quote!(()), quote!(_), quote!(Ok(()))),
+            Answer::Object(answer) => {
+                (Field::service_type(spec, answer), quote!(body), quote!(crate::wire::decode_object(body)))
             }
-        )
-    });
-    let checks = fields.iter().filter_map(|field| field.check(spec, operation));
-    let change = operation.needs_change.then(|| {
-        let changing = fields.iter().filter(|field| {
-            field.parameter.place == Place::Body
-                && !field.parameter.required
-                && field.parameter.name != "version"
+            Answer::List(answer) => {
+                let answer = Field::service_type(spec, answer);
+                (quote!(Vec<#answer>), quote!(body), quote!(crate::wire::decode(body)))
+            }
+        };
+        let has_times = !matches!(operation.answer, Answer::Nothing) && !spec.local_times().is_empty();
+        let localize = has_times.then(|| {
+            quote! {
+                fn localize<'a>(
+                    &self,
+                    body: &'a [u8],
+                    state: &crate::request::State<Self>,
+                ) -> ::std::borrow::Cow<'a, [u8]> {
+                    state.absolute_times(body, super::LOCAL_TIMES)
+                }
+            }
         });
-        let (names, values): (Vec<_>, Vec<_>) =
-            changing.map(|field| (field.parameter.name.as_str(), &field.access)).unzip();
-        quote!(input::any_change(&[#(#names),*], &[#(self.#values.is_some()),*])?;)
-    });
-    let setters =
-        fields.iter().filter(|field| !field.parameter.required).map(|field| field.setter(spec, &name));
-    let method = format_ident!("{}", operation.id);
-    let names = &client.arguments[&operation.id];
-    let passed = names.iter().map(|argument| {
-        let Some(field) =
-            fields.iter().find(|field| field.ident == argument && field.parameter.place != Place::Body)
-        else {
+        quote! {
+            type Output = #output;
+
+            fn decode(&self, #body: &[u8]) -> Result<Self::Output, crate::wire::DecodeFailure> { #decode }
+
+            #localize
+        }
+    }
+
+    fn checks(&self) -> TokenStream {
+        let checks = self.fields.iter().filter_map(|field| field.check(self.spec, self.operation));
+        let change = self.operation.needs_change.then(|| {
+            let changing = self
+                .fields(true)
+                .filter(|field| !field.parameter.required && field.parameter.name != "version");
+            let (names, values): (Vec<_>, Vec<_>) =
+                changing.map(|field| (field.parameter.name.as_str(), &field.access)).unzip();
+            quote!(input::any_change(&[#(#names),*], &[#(self.#values.is_some()),*])?;)
+        });
+        quote!(#(#checks)* #change)
+    }
+
+    /// An argument of the generated method.
+    fn passed(&self, argument: &str) -> TokenStream {
+        let Some(field) = self.fields(false).find(|field| field.ident == argument) else {
             return quote!(&self.body);
         };
         let ident = &field.ident;
@@ -374,50 +491,13 @@ fn endpoint(spec: &Spec, client: &Client, operation: &Operation) -> TokenStream 
             (_, false) => quote!(self.#ident.as_ref()),
             (_, true) => quote!(&self.#ident),
         }
-    });
-    let doc = endpoint_doc(operation);
-    let service = format_ident!("{}", spec.service);
-    let marker = format_ident!("{}", spec.service.to_upper_camel_case());
-    let list = list(spec, operation, &name);
-    quote! {
-        #[doc = #doc]
-        #[derive(Clone, Debug)]
-        pub struct #name { #(#declarations,)* #(#body_declaration,)* }
+    }
 
-        impl #name {
-            pub(crate) fn new(#(#arguments),*) -> Self {
-                Self { #(#own_values,)* #(#body_value,)* }
-            }
-        }
-
-        impl crate::Endpoint for #name {
-            type Service = crate::#service::#marker;
-            type Output = #output;
-
-            fn operation(&self) -> &'static crate::Operation { &table::#entry }
-
-            #safety
-            #room
-            #localize
-
-            fn check(&self) -> Result<(), crate::InvalidInput> {
-                #[allow(unused_imports)]
-                use crate::input;
-                #(#checks)*
-                #change
-                Ok(())
-            }
-
-            fn decode(&self, #body: &[u8]) -> Result<Self::Output, crate::wire::DecodeFailure> { #decode }
-
-            fn encode(&self, to: &crate::transport::Encoder<'_>) -> Result<crate::transport::Payload, crate::InvalidInput> {
-                let client = client::Client { baseurl: to.base_url(), client: to.http() };
-                crate::transport::Payload::encoded(client.#method(#(#passed),*))
-            }
-        }
-
-        #(#setters)*
-        #list
+    fn setters(&self) -> Option<TokenStream> {
+        let name = &self.name;
+        let optional = self.fields.iter().filter(|field| !field.parameter.required);
+        let setters: Vec<TokenStream> = optional.map(|field| field.setter(self.spec)).collect();
+        (!setters.is_empty()).then(|| quote!(impl crate::Request<#name> { #(#setters)* }))
     }
 }
 
@@ -464,39 +544,18 @@ fn paged(spec: &Spec, operation: &Operation, name: &proc_macro2::Ident, item: &s
     };
     Some(quote! {
         impl crate::Paged for #name {
-            fn walk(&self) -> crate::page::Walk { crate::page::Walk::Cursor }
+            fn mode(&self) -> crate::page::PagingMode { crate::page::PagingMode::Cursor }
 
-            fn mark(&self, item: &Self::Item) -> crate::page::Mark { crate::page::Mark::new(#key, None) }
+            fn position(&self, item: &Self::Item) -> crate::page::ItemPosition { crate::page::ItemPosition::new(#key, None) }
 
             fn seek(
                 &mut self,
-                place: &crate::page::Place,
+                place: &crate::page::PageStart,
                 _: u32,
                 _: &crate::request::State<Self>,
-            ) -> Result<crate::page::Asked, crate::InvalidInput> {
+            ) -> Result<crate::page::PageRequest, crate::InvalidInput> {
                 place.cursor(&mut self.cursor)
             }
         }
     })
-}
-
-fn endpoint_doc(operation: &Operation) -> String {
-    let Operation { doc, method, path, safety, .. } = operation;
-    let mut text = format!("{doc}\n\n`{method} {path}`, {safety} to repeat");
-    text.push_str(match safety.as_str() {
-        "safe" => ": it only reads.",
-        "idempotent" => ": doing it twice is doing it once.",
-        "keyed" => " under its idempotency key.",
-        _ => ": it is not sent again once it may have been applied.",
-    });
-    if let Some(units) = operation.units {
-        text.push_str(&format!(" Costs {units} unit(s)."));
-    }
-    if !operation.scopes.is_empty() {
-        text.push_str(&format!(" OAuth scope, any of: `{}`.", operation.scopes.join("`, `")));
-    }
-    if let Some(why) = &operation.inferred {
-        text.push_str(&format!("\n\n**Inferred**: {why}"));
-    }
-    text
 }

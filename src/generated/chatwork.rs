@@ -718,6 +718,8 @@ pub mod operations {
     /// An empty list comes as a 204. No greatest length is documented.
     ///
     /// `GET /contacts`, safe to repeat: it only reads. OAuth scope, any of: `contacts.all:read_write`, `contacts.all:read`.
+    ///
+    /// Its request, with the setters: [`requests::ListContacts`](super::requests::ListContacts).
     #[derive(Clone, Debug)]
     pub struct ListContacts {}
     impl ListContacts {
@@ -728,6 +730,12 @@ pub mod operations {
     impl crate::Endpoint for ListContacts {
         type Service = crate::chatwork::Chatwork;
         type Output = Vec<crate::chatwork::Contact>;
+        fn decode(
+            &self,
+            body: &[u8],
+        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
+            crate::wire::decode(body)
+        }
         fn operation(&self) -> &'static crate::Operation {
             &table::LIST_CONTACTS
         }
@@ -735,12 +743,6 @@ pub mod operations {
             #[allow(unused_imports)]
             use crate::input;
             Ok(())
-        }
-        fn decode(
-            &self,
-            body: &[u8],
-        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
-            crate::wire::decode(body)
         }
         fn encode(
             &self,
@@ -764,6 +766,8 @@ pub mod operations {
     /// An empty list comes as a 204. At most 100 are answered, and there is no way to page further.
     ///
     /// `GET /incoming_requests`, safe to repeat: it only reads. OAuth scope, any of: `contacts.all:read_write`, `contacts.all:read`.
+    ///
+    /// Its request, with the setters: [`requests::ListIncomingRequests`](super::requests::ListIncomingRequests).
     #[derive(Clone, Debug)]
     pub struct ListIncomingRequests {}
     impl ListIncomingRequests {
@@ -774,6 +778,12 @@ pub mod operations {
     impl crate::Endpoint for ListIncomingRequests {
         type Service = crate::chatwork::Chatwork;
         type Output = Vec<crate::chatwork::IncomingRequest>;
+        fn decode(
+            &self,
+            body: &[u8],
+        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
+            crate::wire::decode(body)
+        }
         fn operation(&self) -> &'static crate::Operation {
             &table::LIST_INCOMING_REQUESTS
         }
@@ -781,12 +791,6 @@ pub mod operations {
             #[allow(unused_imports)]
             use crate::input;
             Ok(())
-        }
-        fn decode(
-            &self,
-            body: &[u8],
-        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
-            crate::wire::decode(body)
         }
         fn encode(
             &self,
@@ -812,6 +816,8 @@ pub mod operations {
     /// `DELETE /incoming_requests/{request_id}`, idempotent to repeat: doing it twice is doing it once. OAuth scope, any of: `contacts.all:read_write`, `contacts.all:write`.
     ///
     /// **Inferred**: the official reference and RAML give this path, but the vendor's own MCP server calls `DELETE /incoming_requests/{request_id}/reject`.
+    ///
+    /// Its request, with the setters: [`requests::DeclineIncomingRequest`](super::requests::DeclineIncomingRequest).
     #[derive(Clone, Debug)]
     pub struct DeclineIncomingRequest {
         pub(crate) request_id: crate::chatwork::RequestId,
@@ -824,6 +830,9 @@ pub mod operations {
     impl crate::Endpoint for DeclineIncomingRequest {
         type Service = crate::chatwork::Chatwork;
         type Output = ();
+        fn decode(&self, _: &[u8]) -> Result<Self::Output, crate::wire::DecodeFailure> {
+            Ok(())
+        }
         fn operation(&self) -> &'static crate::Operation {
             &table::DECLINE_INCOMING_REQUEST
         }
@@ -834,9 +843,6 @@ pub mod operations {
                 let value = &self.request_id;
                 input::positive("request_id", value.0)?;
             }
-            Ok(())
-        }
-        fn decode(&self, _: &[u8]) -> Result<Self::Output, crate::wire::DecodeFailure> {
             Ok(())
         }
         fn encode(
@@ -859,6 +865,8 @@ pub mod operations {
     /// `PUT /incoming_requests/{request_id}`, idempotent to repeat: doing it twice is doing it once. OAuth scope, any of: `contacts.all:read_write`, `contacts.all:write`.
     ///
     /// **Inferred**: the official reference and RAML give this path, but the vendor's own MCP server calls `PUT /incoming_requests/{request_id}/accept`.
+    ///
+    /// Its request, with the setters: [`requests::AcceptIncomingRequest`](super::requests::AcceptIncomingRequest).
     #[derive(Clone, Debug)]
     pub struct AcceptIncomingRequest {
         pub(crate) request_id: crate::chatwork::RequestId,
@@ -871,6 +879,12 @@ pub mod operations {
     impl crate::Endpoint for AcceptIncomingRequest {
         type Service = crate::chatwork::Chatwork;
         type Output = crate::chatwork::Contact;
+        fn decode(
+            &self,
+            body: &[u8],
+        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
+            crate::wire::decode_object(body)
+        }
         fn operation(&self) -> &'static crate::Operation {
             &table::ACCEPT_INCOMING_REQUEST
         }
@@ -882,12 +896,6 @@ pub mod operations {
                 input::positive("request_id", value.0)?;
             }
             Ok(())
-        }
-        fn decode(
-            &self,
-            body: &[u8],
-        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
-            crate::wire::decode_object(body)
         }
         fn encode(
             &self,
@@ -907,6 +915,8 @@ pub mod operations {
     /// The cheapest way to check a token. The answer also tells the number of the own "My Chat".
     ///
     /// `GET /me`, safe to repeat: it only reads. OAuth scope, any of: `users.all:read`, `users.profile.me:read`.
+    ///
+    /// Its request, with the setters: [`requests::GetMe`](super::requests::GetMe).
     #[derive(Clone, Debug)]
     pub struct GetMe {}
     impl GetMe {
@@ -917,6 +927,12 @@ pub mod operations {
     impl crate::Endpoint for GetMe {
         type Service = crate::chatwork::Chatwork;
         type Output = crate::chatwork::Me;
+        fn decode(
+            &self,
+            body: &[u8],
+        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
+            crate::wire::decode_object(body)
+        }
         fn operation(&self) -> &'static crate::Operation {
             &table::GET_ME
         }
@@ -924,12 +940,6 @@ pub mod operations {
             #[allow(unused_imports)]
             use crate::input;
             Ok(())
-        }
-        fn decode(
-            &self,
-            body: &[u8],
-        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
-            crate::wire::decode_object(body)
         }
         fn encode(
             &self,
@@ -947,6 +957,8 @@ pub mod operations {
     /// A cheap call for deciding whether anything has to be fetched at all.
     ///
     /// `GET /my/status`, safe to repeat: it only reads. OAuth scope, any of: `users.all:read`, `users.status.me:read`.
+    ///
+    /// Its request, with the setters: [`requests::GetMyStatus`](super::requests::GetMyStatus).
     #[derive(Clone, Debug)]
     pub struct GetMyStatus {}
     impl GetMyStatus {
@@ -957,6 +969,12 @@ pub mod operations {
     impl crate::Endpoint for GetMyStatus {
         type Service = crate::chatwork::Chatwork;
         type Output = crate::chatwork::MyStatus;
+        fn decode(
+            &self,
+            body: &[u8],
+        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
+            crate::wire::decode_object(body)
+        }
         fn operation(&self) -> &'static crate::Operation {
             &table::GET_MY_STATUS
         }
@@ -964,12 +982,6 @@ pub mod operations {
             #[allow(unused_imports)]
             use crate::input;
             Ok(())
-        }
-        fn decode(
-            &self,
-            body: &[u8],
-        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
-            crate::wire::decode_object(body)
         }
         fn encode(
             &self,
@@ -987,6 +999,8 @@ pub mod operations {
     /// An empty list comes as a 204. At most 100 are answered, and there is no way to page further.
     ///
     /// `GET /my/tasks`, safe to repeat: it only reads. OAuth scope, any of: `users.all:read`, `users.tasks.me:read`.
+    ///
+    /// Its request, with the setters: [`requests::ListMyTasks`](super::requests::ListMyTasks).
     #[derive(Clone, Debug)]
     pub struct ListMyTasks {
         pub(crate) assigned_by_account_id: Option<crate::chatwork::AccountId>,
@@ -1003,6 +1017,12 @@ pub mod operations {
     impl crate::Endpoint for ListMyTasks {
         type Service = crate::chatwork::Chatwork;
         type Output = Vec<crate::chatwork::MyTask>;
+        fn decode(
+            &self,
+            body: &[u8],
+        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
+            crate::wire::decode(body)
+        }
         fn operation(&self) -> &'static crate::Operation {
             &table::LIST_MY_TASKS
         }
@@ -1013,12 +1033,6 @@ pub mod operations {
                 input::positive("assigned_by_account_id", value.0)?;
             }
             Ok(())
-        }
-        fn decode(
-            &self,
-            body: &[u8],
-        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
-            crate::wire::decode(body)
         }
         fn encode(
             &self,
@@ -1047,8 +1061,6 @@ pub mod operations {
             self.endpoint.assigned_by_account_id = Some(value);
             self
         }
-    }
-    impl crate::Request<ListMyTasks> {
         /// Only tasks in this state. If it is left out, older documents say that open tasks are listed and current ones say nothing: pass it to be sure.
         pub fn status(mut self, status: crate::chatwork::TaskStatus) -> Self {
             let value = status;
@@ -1067,6 +1079,8 @@ pub mod operations {
     /// Groups, direct chats and "My Chat" alike. The descriptions are left out; read a single room for it. No greatest length is documented.
     ///
     /// `GET /rooms`, safe to repeat: it only reads. OAuth scope, any of: `rooms.all:read_write`, `rooms.all:read`, `rooms.info:read`.
+    ///
+    /// Its request, with the setters: [`requests::ListRooms`](super::requests::ListRooms).
     #[derive(Clone, Debug)]
     pub struct ListRooms {}
     impl ListRooms {
@@ -1077,6 +1091,12 @@ pub mod operations {
     impl crate::Endpoint for ListRooms {
         type Service = crate::chatwork::Chatwork;
         type Output = Vec<crate::chatwork::Room>;
+        fn decode(
+            &self,
+            body: &[u8],
+        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
+            crate::wire::decode(body)
+        }
         fn operation(&self) -> &'static crate::Operation {
             &table::LIST_ROOMS
         }
@@ -1084,12 +1104,6 @@ pub mod operations {
             #[allow(unused_imports)]
             use crate::input;
             Ok(())
-        }
-        fn decode(
-            &self,
-            body: &[u8],
-        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
-            crate::wire::decode(body)
         }
         fn encode(
             &self,
@@ -1113,6 +1127,8 @@ pub mod operations {
     /// The members must be contacts of this account or belong to the same organisation.
     ///
     /// `POST /rooms`, unsafe to repeat: it is not sent again once it may have been applied. OAuth scope, any of: `rooms.all:read_write`, `rooms.all:write`, `rooms:write`.
+    ///
+    /// Its request, with the setters: [`requests::CreateRoom`](super::requests::CreateRoom).
     #[derive(Clone, Debug)]
     pub struct CreateRoom {
         pub(crate) body: client::types::CreateRoomBody,
@@ -1140,6 +1156,12 @@ pub mod operations {
     impl crate::Endpoint for CreateRoom {
         type Service = crate::chatwork::Chatwork;
         type Output = crate::chatwork::RoomRef;
+        fn decode(
+            &self,
+            body: &[u8],
+        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
+            crate::wire::decode_object(body)
+        }
         fn operation(&self) -> &'static crate::Operation {
             &table::CREATE_ROOM
         }
@@ -1147,7 +1169,7 @@ pub mod operations {
             #[allow(unused_imports)]
             use crate::input;
             if let Some(value) = &self.body.link_code {
-                input::code("link_code", value, 1i64, 50i64)?;
+                input::code("link_code", value.expose(), 1i64, 50i64)?;
             }
             {
                 let value = &self.body.members_admin_ids;
@@ -1164,12 +1186,6 @@ pub mod operations {
                 input::length("name", value, 1i64, 255i64)?;
             }
             Ok(())
-        }
-        fn decode(
-            &self,
-            body: &[u8],
-        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
-            crate::wire::decode_object(body)
         }
         fn encode(
             &self,
@@ -1189,40 +1205,30 @@ pub mod operations {
             self.endpoint.body.description = Some(value);
             self
         }
-    }
-    impl crate::Request<CreateRoom> {
         /// Icon of the group chat. The default is not documented.
         pub fn icon_preset(mut self, icon_preset: crate::chatwork::IconPreset) -> Self {
             let value = icon_preset;
             self.endpoint.body.icon_preset = Some(value);
             self
         }
-    }
-    impl crate::Request<CreateRoom> {
         /// Whether to make an invitation link as well. Default: no.
         pub fn link(mut self, link: bool) -> Self {
             let value = crate::wire::Flag(link);
             self.endpoint.body.link = Some(value);
             self
         }
-    }
-    impl crate::Request<CreateRoom> {
         /// Last part of the invitation link, 1 to 50 letters, digits, `_` or `-`; it only counts together with `link`. Default: a random one.
         pub fn link_code(mut self, link_code: impl Into<String>) -> Self {
-            let value = link_code.into();
+            let value = crate::Secret::new(link_code);
             self.endpoint.body.link_code = Some(value);
             self
         }
-    }
-    impl crate::Request<CreateRoom> {
         /// Whether an administrator must approve everybody who joins by the link. Default: yes.
         pub fn link_need_acceptance(mut self, link_need_acceptance: bool) -> Self {
             let value = crate::wire::Flag(link_need_acceptance);
             self.endpoint.body.link_need_acceptance = Some(value);
             self
         }
-    }
-    impl crate::Request<CreateRoom> {
         /// Accounts that become ordinary members, as a comma-separated list. Leave it out for none.
         pub fn members_member_ids(
             mut self,
@@ -1233,8 +1239,6 @@ pub mod operations {
                 .filter(|list: &String| !list.is_empty());
             self
         }
-    }
-    impl crate::Request<CreateRoom> {
         /// Accounts that may only read, as a comma-separated list. Leave it out for none.
         pub fn members_readonly_ids(
             mut self,
@@ -1253,6 +1257,8 @@ pub mod operations {
     /// `DELETE /rooms/{room_id}`, idempotent to repeat: doing it twice is doing it once. OAuth scope, any of: `rooms.all:read_write`, `rooms.all:write`, `rooms:write`.
     ///
     /// **Inferred**: the call is documented, but the sources disagree on the OAuth scope (`rooms:write` or `rooms.info:write`).
+    ///
+    /// Its request, with the setters: [`requests::DeleteRoom`](super::requests::DeleteRoom).
     #[derive(Clone, Debug)]
     pub struct DeleteRoom {
         pub(crate) room_id: crate::chatwork::RoomId,
@@ -1274,6 +1280,9 @@ pub mod operations {
     impl crate::Endpoint for DeleteRoom {
         type Service = crate::chatwork::Chatwork;
         type Output = ();
+        fn decode(&self, _: &[u8]) -> Result<Self::Output, crate::wire::DecodeFailure> {
+            Ok(())
+        }
         fn operation(&self) -> &'static crate::Operation {
             &table::DELETE_ROOM
         }
@@ -1284,9 +1293,6 @@ pub mod operations {
                 let value = &self.room_id;
                 input::positive("room_id", value.0)?;
             }
-            Ok(())
-        }
-        fn decode(&self, _: &[u8]) -> Result<Self::Output, crate::wire::DecodeFailure> {
             Ok(())
         }
         fn encode(
@@ -1307,6 +1313,8 @@ pub mod operations {
     /// Which status answers for a room that does not exist or that this account is not in (403 or 404) is not documented.
     ///
     /// `GET /rooms/{room_id}`, safe to repeat: it only reads. OAuth scope, any of: `rooms.all:read_write`, `rooms.all:read`, `rooms.info:read`.
+    ///
+    /// Its request, with the setters: [`requests::GetRoom`](super::requests::GetRoom).
     #[derive(Clone, Debug)]
     pub struct GetRoom {
         pub(crate) room_id: crate::chatwork::RoomId,
@@ -1319,6 +1327,12 @@ pub mod operations {
     impl crate::Endpoint for GetRoom {
         type Service = crate::chatwork::Chatwork;
         type Output = crate::chatwork::RoomDetail;
+        fn decode(
+            &self,
+            body: &[u8],
+        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
+            crate::wire::decode_object(body)
+        }
         fn operation(&self) -> &'static crate::Operation {
             &table::GET_ROOM
         }
@@ -1330,12 +1344,6 @@ pub mod operations {
                 input::positive("room_id", value.0)?;
             }
             Ok(())
-        }
-        fn decode(
-            &self,
-            body: &[u8],
-        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
-            crate::wire::decode_object(body)
         }
         fn encode(
             &self,
@@ -1353,6 +1361,8 @@ pub mod operations {
     /// What is left out stays as it is.
     ///
     /// `PUT /rooms/{room_id}`, idempotent to repeat: doing it twice is doing it once. OAuth scope, any of: `rooms.all:read_write`, `rooms.all:write`, `rooms.info:write`.
+    ///
+    /// Its request, with the setters: [`requests::UpdateRoom`](super::requests::UpdateRoom).
     #[derive(Clone, Debug)]
     pub struct UpdateRoom {
         pub(crate) room_id: crate::chatwork::RoomId,
@@ -1373,6 +1383,12 @@ pub mod operations {
     impl crate::Endpoint for UpdateRoom {
         type Service = crate::chatwork::Chatwork;
         type Output = crate::chatwork::RoomRef;
+        fn decode(
+            &self,
+            body: &[u8],
+        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
+            crate::wire::decode_object(body)
+        }
         fn operation(&self) -> &'static crate::Operation {
             &table::UPDATE_ROOM
         }
@@ -1396,12 +1412,6 @@ pub mod operations {
             )?;
             Ok(())
         }
-        fn decode(
-            &self,
-            body: &[u8],
-        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
-            crate::wire::decode_object(body)
-        }
         fn encode(
             &self,
             to: &crate::transport::Encoder<'_>,
@@ -1422,16 +1432,12 @@ pub mod operations {
             self.endpoint.body.description = Some(value);
             self
         }
-    }
-    impl crate::Request<UpdateRoom> {
         /// New icon.
         pub fn icon_preset(mut self, icon_preset: crate::chatwork::IconPreset) -> Self {
             let value = icon_preset;
             self.endpoint.body.icon_preset = Some(value);
             self
         }
-    }
-    impl crate::Request<UpdateRoom> {
         /// New name, 1 to 255 characters.
         pub fn name(mut self, name: impl Into<String>) -> Self {
             let value = name.into();
@@ -1444,6 +1450,8 @@ pub mod operations {
     /// An empty list comes as a 204. At most 100 are answered, and there is no way to page further. For the content of a file, read that file with `create_download_url`.
     ///
     /// `GET /rooms/{room_id}/files`, safe to repeat: it only reads. OAuth scope, any of: `rooms.all:read_write`, `rooms.all:read`, `rooms.files:read`.
+    ///
+    /// Its request, with the setters: [`requests::ListFiles`](super::requests::ListFiles).
     #[derive(Clone, Debug)]
     pub struct ListFiles {
         pub(crate) room_id: crate::chatwork::RoomId,
@@ -1460,6 +1468,12 @@ pub mod operations {
     impl crate::Endpoint for ListFiles {
         type Service = crate::chatwork::Chatwork;
         type Output = Vec<crate::chatwork::File>;
+        fn decode(
+            &self,
+            body: &[u8],
+        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
+            crate::wire::decode(body)
+        }
         fn operation(&self) -> &'static crate::Operation {
             &table::LIST_FILES
         }
@@ -1474,12 +1488,6 @@ pub mod operations {
                 input::positive("account_id", value.0)?;
             }
             Ok(())
-        }
-        fn decode(
-            &self,
-            body: &[u8],
-        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
-            crate::wire::decode(body)
         }
         fn encode(
             &self,
@@ -1513,6 +1521,8 @@ pub mod operations {
     /// The download address is valid for 30 seconds and needs no token, so ask for it just before fetching.
     ///
     /// `GET /rooms/{room_id}/files/{file_id}`, safe to repeat: it only reads. OAuth scope, any of: `rooms.all:read_write`, `rooms.all:read`, `rooms.files:read`.
+    ///
+    /// Its request, with the setters: [`requests::GetFile`](super::requests::GetFile).
     #[derive(Clone, Debug)]
     pub struct GetFile {
         pub(crate) room_id: crate::chatwork::RoomId,
@@ -1534,6 +1544,12 @@ pub mod operations {
     impl crate::Endpoint for GetFile {
         type Service = crate::chatwork::Chatwork;
         type Output = crate::chatwork::File;
+        fn decode(
+            &self,
+            body: &[u8],
+        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
+            crate::wire::decode_object(body)
+        }
         fn operation(&self) -> &'static crate::Operation {
             &table::GET_FILE
         }
@@ -1549,12 +1565,6 @@ pub mod operations {
                 input::positive("file_id", value.0)?;
             }
             Ok(())
-        }
-        fn decode(
-            &self,
-            body: &[u8],
-        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
-            crate::wire::decode_object(body)
         }
         fn encode(
             &self,
@@ -1587,6 +1597,8 @@ pub mod operations {
     /// Answers a link with `public` false. Answers 400 if the room has no link, so a repeated call may be refused although the first one worked.
     ///
     /// `DELETE /rooms/{room_id}/link`, idempotent to repeat: doing it twice is doing it once. OAuth scope, any of: `rooms.all:read_write`, `rooms.all:write`, `rooms.info:write`.
+    ///
+    /// Its request, with the setters: [`requests::DeleteLink`](super::requests::DeleteLink).
     #[derive(Clone, Debug)]
     pub struct DeleteLink {
         pub(crate) room_id: crate::chatwork::RoomId,
@@ -1599,6 +1611,12 @@ pub mod operations {
     impl crate::Endpoint for DeleteLink {
         type Service = crate::chatwork::Chatwork;
         type Output = crate::chatwork::Link;
+        fn decode(
+            &self,
+            body: &[u8],
+        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
+            crate::wire::decode_object(body)
+        }
         fn operation(&self) -> &'static crate::Operation {
             &table::DELETE_LINK
         }
@@ -1610,12 +1628,6 @@ pub mod operations {
                 input::positive("room_id", value.0)?;
             }
             Ok(())
-        }
-        fn decode(
-            &self,
-            body: &[u8],
-        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
-            crate::wire::decode_object(body)
         }
         fn encode(
             &self,
@@ -1633,6 +1645,8 @@ pub mod operations {
     /// If there is none, `public` is false and the other fields are missing.
     ///
     /// `GET /rooms/{room_id}/link`, safe to repeat: it only reads. OAuth scope, any of: `rooms.all:read_write`, `rooms.all:read`, `rooms.info:read`.
+    ///
+    /// Its request, with the setters: [`requests::GetLink`](super::requests::GetLink).
     #[derive(Clone, Debug)]
     pub struct GetLink {
         pub(crate) room_id: crate::chatwork::RoomId,
@@ -1645,6 +1659,12 @@ pub mod operations {
     impl crate::Endpoint for GetLink {
         type Service = crate::chatwork::Chatwork;
         type Output = crate::chatwork::Link;
+        fn decode(
+            &self,
+            body: &[u8],
+        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
+            crate::wire::decode_object(body)
+        }
         fn operation(&self) -> &'static crate::Operation {
             &table::GET_LINK
         }
@@ -1656,12 +1676,6 @@ pub mod operations {
                 input::positive("room_id", value.0)?;
             }
             Ok(())
-        }
-        fn decode(
-            &self,
-            body: &[u8],
-        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
-            crate::wire::decode_object(body)
         }
         fn encode(
             &self,
@@ -1679,6 +1693,8 @@ pub mod operations {
     /// Answers 400 if the room has a link already.
     ///
     /// `POST /rooms/{room_id}/link`, unsafe to repeat: it is not sent again once it may have been applied. OAuth scope, any of: `rooms.all:read_write`, `rooms.all:write`, `rooms.info:write`.
+    ///
+    /// Its request, with the setters: [`requests::CreateLink`](super::requests::CreateLink).
     #[derive(Clone, Debug)]
     pub struct CreateLink {
         pub(crate) room_id: crate::chatwork::RoomId,
@@ -1699,6 +1715,12 @@ pub mod operations {
     impl crate::Endpoint for CreateLink {
         type Service = crate::chatwork::Chatwork;
         type Output = crate::chatwork::Link;
+        fn decode(
+            &self,
+            body: &[u8],
+        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
+            crate::wire::decode_object(body)
+        }
         fn operation(&self) -> &'static crate::Operation {
             &table::CREATE_LINK
         }
@@ -1710,15 +1732,9 @@ pub mod operations {
                 input::positive("room_id", value.0)?;
             }
             if let Some(value) = &self.body.code {
-                input::code("code", value, 1i64, 50i64)?;
+                input::code("code", value.expose(), 1i64, 50i64)?;
             }
             Ok(())
-        }
-        fn decode(
-            &self,
-            body: &[u8],
-        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
-            crate::wire::decode_object(body)
         }
         fn encode(
             &self,
@@ -1736,20 +1752,16 @@ pub mod operations {
     impl crate::Request<CreateLink> {
         /// Last part of the link, 1 to 50 letters, digits, `_` or `-`. Left out: a random one is made.
         pub fn code(mut self, code: impl Into<String>) -> Self {
-            let value = code.into();
+            let value = crate::Secret::new(code);
             self.endpoint.body.code = Some(value);
             self
         }
-    }
-    impl crate::Request<CreateLink> {
         /// Text shown on the page the link leads to.
         pub fn description(mut self, description: impl Into<String>) -> Self {
             let value = description.into();
             self.endpoint.body.description = Some(value);
             self
         }
-    }
-    impl crate::Request<CreateLink> {
         /// Whether an administrator must approve everybody who joins by the link. Default: yes.
         pub fn need_acceptance(mut self, need_acceptance: bool) -> Self {
             let value = crate::wire::Flag(need_acceptance);
@@ -1762,6 +1774,8 @@ pub mod operations {
     /// This sets everything anew: without `code` the link gets a new random one each time, so that the old link stops working, and without `need_acceptance` approval is switched on. Send all that shall stay. Answers 400 if the room has no link.
     ///
     /// `PUT /rooms/{room_id}/link`, unsafe to repeat: it is not sent again once it may have been applied. OAuth scope, any of: `rooms.all:read_write`, `rooms.all:write`, `rooms.info:write`.
+    ///
+    /// Its request, with the setters: [`requests::UpdateLink`](super::requests::UpdateLink).
     #[derive(Clone, Debug)]
     pub struct UpdateLink {
         pub(crate) room_id: crate::chatwork::RoomId,
@@ -1782,6 +1796,12 @@ pub mod operations {
     impl crate::Endpoint for UpdateLink {
         type Service = crate::chatwork::Chatwork;
         type Output = crate::chatwork::Link;
+        fn decode(
+            &self,
+            body: &[u8],
+        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
+            crate::wire::decode_object(body)
+        }
         fn operation(&self) -> &'static crate::Operation {
             &table::UPDATE_LINK
         }
@@ -1793,15 +1813,9 @@ pub mod operations {
                 input::positive("room_id", value.0)?;
             }
             if let Some(value) = &self.body.code {
-                input::code("code", value, 1i64, 50i64)?;
+                input::code("code", value.expose(), 1i64, 50i64)?;
             }
             Ok(())
-        }
-        fn decode(
-            &self,
-            body: &[u8],
-        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
-            crate::wire::decode_object(body)
         }
         fn encode(
             &self,
@@ -1819,20 +1833,16 @@ pub mod operations {
     impl crate::Request<UpdateLink> {
         /// Last part of the link, 1 to 50 letters, digits, `_` or `-`. Left out: a random one is made.
         pub fn code(mut self, code: impl Into<String>) -> Self {
-            let value = code.into();
+            let value = crate::Secret::new(code);
             self.endpoint.body.code = Some(value);
             self
         }
-    }
-    impl crate::Request<UpdateLink> {
         /// Text shown on the page the link leads to.
         pub fn description(mut self, description: impl Into<String>) -> Self {
             let value = description.into();
             self.endpoint.body.description = Some(value);
             self
         }
-    }
-    impl crate::Request<UpdateLink> {
         /// Whether an administrator must approve everybody who joins by the link. Default: yes.
         pub fn need_acceptance(mut self, need_acceptance: bool) -> Self {
             let value = crate::wire::Flag(need_acceptance);
@@ -1845,6 +1855,8 @@ pub mod operations {
     /// No greatest length is documented.
     ///
     /// `GET /rooms/{room_id}/members`, safe to repeat: it only reads. OAuth scope, any of: `rooms.all:read_write`, `rooms.all:read`, `rooms.members:read`.
+    ///
+    /// Its request, with the setters: [`requests::ListMembers`](super::requests::ListMembers).
     #[derive(Clone, Debug)]
     pub struct ListMembers {
         pub(crate) room_id: crate::chatwork::RoomId,
@@ -1857,6 +1869,12 @@ pub mod operations {
     impl crate::Endpoint for ListMembers {
         type Service = crate::chatwork::Chatwork;
         type Output = Vec<crate::chatwork::Member>;
+        fn decode(
+            &self,
+            body: &[u8],
+        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
+            crate::wire::decode(body)
+        }
         fn operation(&self) -> &'static crate::Operation {
             &table::LIST_MEMBERS
         }
@@ -1868,12 +1886,6 @@ pub mod operations {
                 input::positive("room_id", value.0)?;
             }
             Ok(())
-        }
-        fn decode(
-            &self,
-            body: &[u8],
-        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
-            crate::wire::decode(body)
         }
         fn encode(
             &self,
@@ -1897,6 +1909,8 @@ pub mod operations {
     /// Whoever is not in one of the three lists is removed from the room: to add one person, read the members first and send all of them.
     ///
     /// `PUT /rooms/{room_id}/members`, idempotent to repeat: doing it twice is doing it once. OAuth scope, any of: `rooms.all:read_write`, `rooms.all:write`, `rooms.members:write`.
+    ///
+    /// Its request, with the setters: [`requests::ReplaceMembers`](super::requests::ReplaceMembers).
     #[derive(Clone, Debug)]
     pub struct ReplaceMembers {
         pub(crate) room_id: crate::chatwork::RoomId,
@@ -1920,6 +1934,12 @@ pub mod operations {
     impl crate::Endpoint for ReplaceMembers {
         type Service = crate::chatwork::Chatwork;
         type Output = crate::chatwork::MemberList;
+        fn decode(
+            &self,
+            body: &[u8],
+        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
+            crate::wire::decode_object(body)
+        }
         fn operation(&self) -> &'static crate::Operation {
             &table::REPLACE_MEMBERS
         }
@@ -1941,12 +1961,6 @@ pub mod operations {
                 input::ids("members_readonly_ids", value)?;
             }
             Ok(())
-        }
-        fn decode(
-            &self,
-            body: &[u8],
-        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
-            crate::wire::decode_object(body)
         }
         fn encode(
             &self,
@@ -1972,8 +1986,6 @@ pub mod operations {
                 .filter(|list: &String| !list.is_empty());
             self
         }
-    }
-    impl crate::Request<ReplaceMembers> {
         /// Accounts that may only read, as a comma-separated list. Left out: there are none afterwards.
         pub fn members_readonly_ids(
             mut self,
@@ -1990,6 +2002,8 @@ pub mod operations {
     /// Without `force` the server answers what this token has not fetched from this room yet, and remembers that it did: each call moves that mark, so a lost answer loses its messages, and two pollers with one token take messages from each other. With `force` the newest 100 are answered whatever was fetched before; poll that way and drop the known numbers if nothing may be lost. Nothing to answer comes as a 204. There is no way to read further back than the newest 100. The order is not documented: sort by `send_time`, then by number. On the free plan old messages are hidden, which the `chatwork-message-limitation` header tells.
     ///
     /// `GET /rooms/{room_id}/messages`, unsafe to repeat: it is not sent again once it may have been applied. OAuth scope, any of: `rooms.all:read_write`, `rooms.all:read`, `rooms.messages:read`.
+    ///
+    /// Its request, with the setters: [`requests::ListMessages`](super::requests::ListMessages).
     #[derive(Clone, Debug)]
     pub struct ListMessages {
         pub(crate) room_id: crate::chatwork::RoomId,
@@ -2006,6 +2020,12 @@ pub mod operations {
     impl crate::Endpoint for ListMessages {
         type Service = crate::chatwork::Chatwork;
         type Output = Vec<crate::chatwork::Message>;
+        fn decode(
+            &self,
+            body: &[u8],
+        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
+            crate::wire::decode(body)
+        }
         fn operation(&self) -> &'static crate::Operation {
             &table::LIST_MESSAGES
         }
@@ -2024,12 +2044,6 @@ pub mod operations {
                 input::positive("room_id", value.0)?;
             }
             Ok(())
-        }
-        fn decode(
-            &self,
-            body: &[u8],
-        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
-            crate::wire::decode(body)
         }
         fn encode(
             &self,
@@ -2063,6 +2077,8 @@ pub mod operations {
     /// Messages and new tasks together are limited to 10 in 10 seconds per room, beside the general limit. There is no key that makes a repeated post harmless: after a lost answer look at the newest messages before posting again.
     ///
     /// `POST /rooms/{room_id}/messages`, unsafe to repeat: it is not sent again once it may have been applied. OAuth scope, any of: `rooms.all:read_write`, `rooms.all:write`, `rooms.messages:write`.
+    ///
+    /// Its request, with the setters: [`requests::PostMessage`](super::requests::PostMessage).
     #[derive(Clone, Debug)]
     pub struct PostMessage {
         pub(crate) room_id: crate::chatwork::RoomId,
@@ -2085,6 +2101,12 @@ pub mod operations {
     impl crate::Endpoint for PostMessage {
         type Service = crate::chatwork::Chatwork;
         type Output = crate::chatwork::MessageRef;
+        fn decode(
+            &self,
+            body: &[u8],
+        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
+            crate::wire::decode_object(body)
+        }
         fn operation(&self) -> &'static crate::Operation {
             &table::POST_MESSAGE
         }
@@ -2103,12 +2125,6 @@ pub mod operations {
                 input::length("body", value, 1i64, 65535i64)?;
             }
             Ok(())
-        }
-        fn decode(
-            &self,
-            body: &[u8],
-        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
-            crate::wire::decode_object(body)
         }
         fn encode(
             &self,
@@ -2136,6 +2152,8 @@ pub mod operations {
     /// Answers 400 if they are read already, so a repeated call may be refused although the first one worked.
     ///
     /// `PUT /rooms/{room_id}/messages/read`, idempotent to repeat: doing it twice is doing it once. OAuth scope, any of: `rooms.all:read_write`, `rooms.all:write`, `rooms.messages:write`.
+    ///
+    /// Its request, with the setters: [`requests::MarkRead`](super::requests::MarkRead).
     #[derive(Clone, Debug)]
     pub struct MarkRead {
         pub(crate) room_id: crate::chatwork::RoomId,
@@ -2154,6 +2172,12 @@ pub mod operations {
     impl crate::Endpoint for MarkRead {
         type Service = crate::chatwork::Chatwork;
         type Output = crate::chatwork::ReadStatus;
+        fn decode(
+            &self,
+            body: &[u8],
+        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
+            crate::wire::decode_object(body)
+        }
         fn operation(&self) -> &'static crate::Operation {
             &table::MARK_READ
         }
@@ -2168,12 +2192,6 @@ pub mod operations {
                 input::digits("message_id", value.as_str())?;
             }
             Ok(())
-        }
-        fn decode(
-            &self,
-            body: &[u8],
-        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
-            crate::wire::decode_object(body)
         }
         fn encode(
             &self,
@@ -2204,6 +2222,8 @@ pub mod operations {
     /// Answers 400 if they are unread already, so a repeated call may be refused although the first one worked.
     ///
     /// `PUT /rooms/{room_id}/messages/unread`, idempotent to repeat: doing it twice is doing it once. OAuth scope, any of: `rooms.all:read_write`, `rooms.all:write`, `rooms.messages:write`.
+    ///
+    /// Its request, with the setters: [`requests::MarkUnread`](super::requests::MarkUnread).
     #[derive(Clone, Debug)]
     pub struct MarkUnread {
         pub(crate) room_id: crate::chatwork::RoomId,
@@ -2225,6 +2245,12 @@ pub mod operations {
     impl crate::Endpoint for MarkUnread {
         type Service = crate::chatwork::Chatwork;
         type Output = crate::chatwork::ReadStatus;
+        fn decode(
+            &self,
+            body: &[u8],
+        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
+            crate::wire::decode_object(body)
+        }
         fn operation(&self) -> &'static crate::Operation {
             &table::MARK_UNREAD
         }
@@ -2240,12 +2266,6 @@ pub mod operations {
                 input::digits("message_id", value.as_str())?;
             }
             Ok(())
-        }
-        fn decode(
-            &self,
-            body: &[u8],
-        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
-            crate::wire::decode_object(body)
         }
         fn encode(
             &self,
@@ -2265,6 +2285,8 @@ pub mod operations {
     /// Only messages this account wrote can be deleted. The message stays in the room with the body `[deleted]`.
     ///
     /// `DELETE /rooms/{room_id}/messages/{message_id}`, idempotent to repeat: doing it twice is doing it once. OAuth scope, any of: `rooms.all:read_write`, `rooms.all:write`, `rooms.messages:write`.
+    ///
+    /// Its request, with the setters: [`requests::DeleteMessage`](super::requests::DeleteMessage).
     #[derive(Clone, Debug)]
     pub struct DeleteMessage {
         pub(crate) room_id: crate::chatwork::RoomId,
@@ -2284,6 +2306,12 @@ pub mod operations {
     impl crate::Endpoint for DeleteMessage {
         type Service = crate::chatwork::Chatwork;
         type Output = crate::chatwork::MessageRef;
+        fn decode(
+            &self,
+            body: &[u8],
+        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
+            crate::wire::decode_object(body)
+        }
         fn operation(&self) -> &'static crate::Operation {
             &table::DELETE_MESSAGE
         }
@@ -2299,12 +2327,6 @@ pub mod operations {
                 input::digits("message_id", value.as_str())?;
             }
             Ok(())
-        }
-        fn decode(
-            &self,
-            body: &[u8],
-        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
-            crate::wire::decode_object(body)
         }
         fn encode(
             &self,
@@ -2324,6 +2346,8 @@ pub mod operations {
     /// A 404 with the `chatwork-message-limitation` header means that the free plan hides the message, not that it is missing.
     ///
     /// `GET /rooms/{room_id}/messages/{message_id}`, safe to repeat: it only reads. OAuth scope, any of: `rooms.all:read_write`, `rooms.all:read`, `rooms.messages:read`.
+    ///
+    /// Its request, with the setters: [`requests::GetMessage`](super::requests::GetMessage).
     #[derive(Clone, Debug)]
     pub struct GetMessage {
         pub(crate) room_id: crate::chatwork::RoomId,
@@ -2343,6 +2367,12 @@ pub mod operations {
     impl crate::Endpoint for GetMessage {
         type Service = crate::chatwork::Chatwork;
         type Output = crate::chatwork::Message;
+        fn decode(
+            &self,
+            body: &[u8],
+        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
+            crate::wire::decode_object(body)
+        }
         fn operation(&self) -> &'static crate::Operation {
             &table::GET_MESSAGE
         }
@@ -2358,12 +2388,6 @@ pub mod operations {
                 input::digits("message_id", value.as_str())?;
             }
             Ok(())
-        }
-        fn decode(
-            &self,
-            body: &[u8],
-        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
-            crate::wire::decode_object(body)
         }
         fn encode(
             &self,
@@ -2383,6 +2407,8 @@ pub mod operations {
     /// Only messages this account wrote can be changed.
     ///
     /// `PUT /rooms/{room_id}/messages/{message_id}`, idempotent to repeat: doing it twice is doing it once. OAuth scope, any of: `rooms.all:read_write`, `rooms.all:write`, `rooms.messages:write`.
+    ///
+    /// Its request, with the setters: [`requests::UpdateMessage`](super::requests::UpdateMessage).
     #[derive(Clone, Debug)]
     pub struct UpdateMessage {
         pub(crate) room_id: crate::chatwork::RoomId,
@@ -2407,6 +2433,12 @@ pub mod operations {
     impl crate::Endpoint for UpdateMessage {
         type Service = crate::chatwork::Chatwork;
         type Output = crate::chatwork::MessageRef;
+        fn decode(
+            &self,
+            body: &[u8],
+        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
+            crate::wire::decode_object(body)
+        }
         fn operation(&self) -> &'static crate::Operation {
             &table::UPDATE_MESSAGE
         }
@@ -2427,12 +2459,6 @@ pub mod operations {
             }
             Ok(())
         }
-        fn decode(
-            &self,
-            body: &[u8],
-        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
-            crate::wire::decode_object(body)
-        }
         fn encode(
             &self,
             to: &crate::transport::Encoder<'_>,
@@ -2451,6 +2477,8 @@ pub mod operations {
     /// A task given to several people occurs once for each of them. An empty list comes as a 204. At most 100 are answered, and there is no way to page further.
     ///
     /// `GET /rooms/{room_id}/tasks`, safe to repeat: it only reads. OAuth scope, any of: `rooms.all:read_write`, `rooms.all:read`, `rooms.tasks:read`.
+    ///
+    /// Its request, with the setters: [`requests::ListTasks`](super::requests::ListTasks).
     #[derive(Clone, Debug)]
     pub struct ListTasks {
         pub(crate) room_id: crate::chatwork::RoomId,
@@ -2471,6 +2499,12 @@ pub mod operations {
     impl crate::Endpoint for ListTasks {
         type Service = crate::chatwork::Chatwork;
         type Output = Vec<crate::chatwork::Task>;
+        fn decode(
+            &self,
+            body: &[u8],
+        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
+            crate::wire::decode(body)
+        }
         fn operation(&self) -> &'static crate::Operation {
             &table::LIST_TASKS
         }
@@ -2488,12 +2522,6 @@ pub mod operations {
                 input::positive("assigned_by_account_id", value.0)?;
             }
             Ok(())
-        }
-        fn decode(
-            &self,
-            body: &[u8],
-        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
-            crate::wire::decode(body)
         }
         fn encode(
             &self,
@@ -2521,8 +2549,6 @@ pub mod operations {
             self.endpoint.account_id = Some(value);
             self
         }
-    }
-    impl crate::Request<ListTasks> {
         /// Only tasks given by this account. Default: by anybody.
         pub fn assigned_by_account_id(
             mut self,
@@ -2532,8 +2558,6 @@ pub mod operations {
             self.endpoint.assigned_by_account_id = Some(value);
             self
         }
-    }
-    impl crate::Request<ListTasks> {
         /// Only tasks in this state. If it is left out, older documents say that open tasks are listed and current ones say nothing: pass it to be sure.
         pub fn status(mut self, status: crate::chatwork::TaskStatus) -> Self {
             let value = status;
@@ -2552,6 +2576,8 @@ pub mod operations {
     /// Makes one task for each assignee. It also posts a message to the room, and counts for the limit of 10 messages and tasks in 10 seconds per room.
     ///
     /// `POST /rooms/{room_id}/tasks`, unsafe to repeat: it is not sent again once it may have been applied. OAuth scope, any of: `rooms.all:read_write`, `rooms.all:write`, `rooms.tasks:write`.
+    ///
+    /// Its request, with the setters: [`requests::CreateTasks`](super::requests::CreateTasks).
     #[derive(Clone, Debug)]
     pub struct CreateTasks {
         pub(crate) room_id: crate::chatwork::RoomId,
@@ -2577,6 +2603,12 @@ pub mod operations {
     impl crate::Endpoint for CreateTasks {
         type Service = crate::chatwork::Chatwork;
         type Output = crate::chatwork::TasksCreated;
+        fn decode(
+            &self,
+            body: &[u8],
+        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
+            crate::wire::decode_object(body)
+        }
         fn operation(&self) -> &'static crate::Operation {
             &table::CREATE_TASKS
         }
@@ -2603,12 +2635,6 @@ pub mod operations {
             }
             Ok(())
         }
-        fn decode(
-            &self,
-            body: &[u8],
-        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
-            crate::wire::decode_object(body)
-        }
         fn encode(
             &self,
             to: &crate::transport::Encoder<'_>,
@@ -2629,8 +2655,6 @@ pub mod operations {
             self.endpoint.body.limit = Some(value);
             self
         }
-    }
-    impl crate::Request<CreateTasks> {
         /// How the deadline is meant. The server takes `time` if it is left out.
         pub fn limit_type(mut self, limit_type: crate::chatwork::LimitType) -> Self {
             let value = limit_type;
@@ -2643,6 +2667,8 @@ pub mod operations {
     /// It is told in the same form as in the list of tasks of the room.
     ///
     /// `GET /rooms/{room_id}/tasks/{task_id}`, safe to repeat: it only reads. OAuth scope, any of: `rooms.all:read_write`, `rooms.all:read`, `rooms.tasks:read`.
+    ///
+    /// Its request, with the setters: [`requests::GetTask`](super::requests::GetTask).
     #[derive(Clone, Debug)]
     pub struct GetTask {
         pub(crate) room_id: crate::chatwork::RoomId,
@@ -2662,6 +2688,12 @@ pub mod operations {
     impl crate::Endpoint for GetTask {
         type Service = crate::chatwork::Chatwork;
         type Output = crate::chatwork::Task;
+        fn decode(
+            &self,
+            body: &[u8],
+        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
+            crate::wire::decode_object(body)
+        }
         fn operation(&self) -> &'static crate::Operation {
             &table::GET_TASK
         }
@@ -2677,12 +2709,6 @@ pub mod operations {
                 input::positive("task_id", value.0)?;
             }
             Ok(())
-        }
-        fn decode(
-            &self,
-            body: &[u8],
-        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
-            crate::wire::decode_object(body)
         }
         fn encode(
             &self,
@@ -2704,6 +2730,8 @@ pub mod operations {
     /// `PUT /rooms/{room_id}/tasks/{task_id}/status`, idempotent to repeat: doing it twice is doing it once. OAuth scope, any of: `rooms.all:read_write`, `rooms.all:write`, `rooms.tasks:write`.
     ///
     /// **Inferred**: the call is documented, but the official sources disagree on whether the answered `task_id` is a number or a string; both are accepted.
+    ///
+    /// Its request, with the setters: [`requests::SetTaskStatus`](super::requests::SetTaskStatus).
     #[derive(Clone, Debug)]
     pub struct SetTaskStatus {
         pub(crate) room_id: crate::chatwork::RoomId,
@@ -2728,6 +2756,12 @@ pub mod operations {
     impl crate::Endpoint for SetTaskStatus {
         type Service = crate::chatwork::Chatwork;
         type Output = crate::chatwork::TaskRef;
+        fn decode(
+            &self,
+            body: &[u8],
+        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
+            crate::wire::decode_object(body)
+        }
         fn operation(&self) -> &'static crate::Operation {
             &table::SET_TASK_STATUS
         }
@@ -2744,12 +2778,6 @@ pub mod operations {
             }
             Ok(())
         }
-        fn decode(
-            &self,
-            body: &[u8],
-        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
-            crate::wire::decode_object(body)
-        }
         fn encode(
             &self,
             to: &crate::transport::Encoder<'_>,
@@ -2764,6 +2792,450 @@ pub mod operations {
         }
     }
 }
+/// The request of each operation: how it is awaited, its setters, its options.
+pub mod requests {
+    /// Lists the contacts of this account.
+    ///
+    /// An empty list comes as a 204. No greatest length is documented.
+    ///
+    /// `GET /contacts`, safe to repeat: it only reads. OAuth scope, any of: `contacts.all:read_write`, `contacts.all:read`.
+    ///
+    /// Returns a list of [`Contact`](crate::chatwork::Contact).
+    pub type ListContacts = crate::Request<super::operations::ListContacts>;
+    /// Lists the contact requests that wait for an answer.
+    ///
+    /// An empty list comes as a 204. At most 100 are answered, and there is no way to page further.
+    ///
+    /// `GET /incoming_requests`, safe to repeat: it only reads. OAuth scope, any of: `contacts.all:read_write`, `contacts.all:read`.
+    ///
+    /// Returns a list of [`IncomingRequest`](crate::chatwork::IncomingRequest).
+    pub type ListIncomingRequests = crate::Request<
+        super::operations::ListIncomingRequests,
+    >;
+    /// Declines a contact request.
+    ///
+    /// A repeated call finds no such request any more and is refused.
+    ///
+    /// `DELETE /incoming_requests/{request_id}`, idempotent to repeat: doing it twice is doing it once. OAuth scope, any of: `contacts.all:read_write`, `contacts.all:write`.
+    ///
+    /// **Inferred**: the official reference and RAML give this path, but the vendor's own MCP server calls `DELETE /incoming_requests/{request_id}/reject`.
+    ///
+    /// Returns nothing.
+    pub type DeclineIncomingRequest = crate::Request<
+        super::operations::DeclineIncomingRequest,
+    >;
+    /// Accepts a contact request.
+    ///
+    /// The sender becomes a contact, and a direct chat with them is opened. A repeated call finds no such request any more and is refused.
+    ///
+    /// `PUT /incoming_requests/{request_id}`, idempotent to repeat: doing it twice is doing it once. OAuth scope, any of: `contacts.all:read_write`, `contacts.all:write`.
+    ///
+    /// **Inferred**: the official reference and RAML give this path, but the vendor's own MCP server calls `PUT /incoming_requests/{request_id}/accept`.
+    ///
+    /// Returns [`Contact`](crate::chatwork::Contact).
+    pub type AcceptIncomingRequest = crate::Request<
+        super::operations::AcceptIncomingRequest,
+    >;
+    /// Reads the profile of the account the token belongs to.
+    ///
+    /// The cheapest way to check a token. The answer also tells the number of the own "My Chat".
+    ///
+    /// `GET /me`, safe to repeat: it only reads. OAuth scope, any of: `users.all:read`, `users.profile.me:read`.
+    ///
+    /// Returns [`Me`](crate::chatwork::Me).
+    pub type GetMe = crate::Request<super::operations::GetMe>;
+    /// Counts unread messages, mentions and open tasks of this account.
+    ///
+    /// A cheap call for deciding whether anything has to be fetched at all.
+    ///
+    /// `GET /my/status`, safe to repeat: it only reads. OAuth scope, any of: `users.all:read`, `users.status.me:read`.
+    ///
+    /// Returns [`MyStatus`](crate::chatwork::MyStatus).
+    pub type GetMyStatus = crate::Request<super::operations::GetMyStatus>;
+    /// Lists the tasks given to this account, over all rooms.
+    ///
+    /// An empty list comes as a 204. At most 100 are answered, and there is no way to page further.
+    ///
+    /// `GET /my/tasks`, safe to repeat: it only reads. OAuth scope, any of: `users.all:read`, `users.tasks.me:read`.
+    ///
+    /// Returns a list of [`MyTask`](crate::chatwork::MyTask).
+    ///
+    /// # Optional
+    ///
+    /// * `.assigned_by_account_id(…)`: Only tasks given by this account. Default: by anybody.
+    /// * `.status(…)`: Only tasks in this state. If it is left out, older documents say that open tasks are listed and current ones say nothing: pass it to be sure.
+    pub type ListMyTasks = crate::Request<super::operations::ListMyTasks>;
+    /// Lists the rooms this account is in.
+    ///
+    /// Groups, direct chats and "My Chat" alike. The descriptions are left out; read a single room for it. No greatest length is documented.
+    ///
+    /// `GET /rooms`, safe to repeat: it only reads. OAuth scope, any of: `rooms.all:read_write`, `rooms.all:read`, `rooms.info:read`.
+    ///
+    /// Returns a list of [`Room`](crate::chatwork::Room).
+    pub type ListRooms = crate::Request<super::operations::ListRooms>;
+    /// Creates a group chat.
+    ///
+    /// The members must be contacts of this account or belong to the same organisation.
+    ///
+    /// `POST /rooms`, unsafe to repeat: it is not sent again once it may have been applied. OAuth scope, any of: `rooms.all:read_write`, `rooms.all:write`, `rooms:write`.
+    ///
+    /// Returns [`RoomRef`](crate::chatwork::RoomRef).
+    ///
+    /// # Optional
+    ///
+    /// * `.description(…)`: Description of the group chat, in message notation. Default: empty.
+    /// * `.icon_preset(…)`: Icon of the group chat. The default is not documented.
+    /// * `.link(…)`: Whether to make an invitation link as well. Default: no.
+    /// * `.link_code(…)`: Last part of the invitation link, 1 to 50 letters, digits, `_` or `-`; it only counts together with `link`. Default: a random one.
+    /// * `.link_need_acceptance(…)`: Whether an administrator must approve everybody who joins by the link. Default: yes.
+    /// * `.members_member_ids(…)`: Accounts that become ordinary members, as a comma-separated list. Leave it out for none.
+    /// * `.members_readonly_ids(…)`: Accounts that may only read, as a comma-separated list. Leave it out for none.
+    pub type CreateRoom = crate::Request<super::operations::CreateRoom>;
+    /// Leaves a group chat, or deletes it for everybody.
+    ///
+    /// Neither can be undone. The action travels in a form body, which is unusual for a DELETE: a proxy that drops such bodies breaks this call. A repeated call finds the room already gone and is refused.
+    ///
+    /// `DELETE /rooms/{room_id}`, idempotent to repeat: doing it twice is doing it once. OAuth scope, any of: `rooms.all:read_write`, `rooms.all:write`, `rooms:write`.
+    ///
+    /// **Inferred**: the call is documented, but the sources disagree on the OAuth scope (`rooms:write` or `rooms.info:write`).
+    ///
+    /// Returns nothing.
+    pub type DeleteRoom = crate::Request<super::operations::DeleteRoom>;
+    /// Reads a room with its description.
+    ///
+    /// Which status answers for a room that does not exist or that this account is not in (403 or 404) is not documented.
+    ///
+    /// `GET /rooms/{room_id}`, safe to repeat: it only reads. OAuth scope, any of: `rooms.all:read_write`, `rooms.all:read`, `rooms.info:read`.
+    ///
+    /// Returns [`RoomDetail`](crate::chatwork::RoomDetail).
+    pub type GetRoom = crate::Request<super::operations::GetRoom>;
+    /// Changes the name, the description or the icon of a group chat.
+    ///
+    /// What is left out stays as it is.
+    ///
+    /// `PUT /rooms/{room_id}`, idempotent to repeat: doing it twice is doing it once. OAuth scope, any of: `rooms.all:read_write`, `rooms.all:write`, `rooms.info:write`.
+    ///
+    /// Returns [`RoomRef`](crate::chatwork::RoomRef).
+    ///
+    /// # Optional
+    ///
+    /// * `.description(…)`: New description, in message notation. Whether an empty text clears it is not documented.
+    /// * `.icon_preset(…)`: New icon.
+    /// * `.name(…)`: New name, 1 to 255 characters.
+    pub type UpdateRoom = crate::Request<super::operations::UpdateRoom>;
+    /// Lists the files of a room.
+    ///
+    /// An empty list comes as a 204. At most 100 are answered, and there is no way to page further. For the content of a file, read that file with `create_download_url`.
+    ///
+    /// `GET /rooms/{room_id}/files`, safe to repeat: it only reads. OAuth scope, any of: `rooms.all:read_write`, `rooms.all:read`, `rooms.files:read`.
+    ///
+    /// Returns a list of [`File`](crate::chatwork::File).
+    ///
+    /// # Optional
+    ///
+    /// * `.account_id(…)`: Only files uploaded by this account. Default: by anybody.
+    pub type ListFiles = crate::Request<super::operations::ListFiles>;
+    /// Uploads a file to a room, with an optional message.
+    ///
+    /// The file appears in the room as a message. At most 5 MB.
+    ///
+    /// `POST /rooms/{room_id}/files`, unsafe to repeat: it is not sent again once it may have been applied. OAuth scope, any of: `rooms.all:read_write`, `rooms.all:write`, `rooms.files:write`.
+    ///
+    /// **Inferred**: the call is documented, but not how the 5 MB are counted, and the sources disagree on the OAuth scope (`rooms.files:write` or `rooms.messages:write`).
+    ///
+    /// Returns [`FileRef`](crate::chatwork::FileRef).
+    pub type UploadFile = crate::Request<crate::chatwork::UploadFile>;
+    /// Reads what is known of one file, and on request where to download it.
+    ///
+    /// The download address is valid for 30 seconds and needs no token, so ask for it just before fetching.
+    ///
+    /// `GET /rooms/{room_id}/files/{file_id}`, safe to repeat: it only reads. OAuth scope, any of: `rooms.all:read_write`, `rooms.all:read`, `rooms.files:read`.
+    ///
+    /// Returns [`File`](crate::chatwork::File).
+    ///
+    /// # Optional
+    ///
+    /// * `.create_download_url(…)`: Whether to make a download address, valid for 30 seconds. Default: no.
+    pub type GetFile = crate::Request<super::operations::GetFile>;
+    /// Removes the invitation link of a group chat.
+    ///
+    /// Answers a link with `public` false. Answers 400 if the room has no link, so a repeated call may be refused although the first one worked.
+    ///
+    /// `DELETE /rooms/{room_id}/link`, idempotent to repeat: doing it twice is doing it once. OAuth scope, any of: `rooms.all:read_write`, `rooms.all:write`, `rooms.info:write`.
+    ///
+    /// Returns [`Link`](crate::chatwork::Link).
+    pub type DeleteLink = crate::Request<super::operations::DeleteLink>;
+    /// Reads the invitation link of a group chat.
+    ///
+    /// If there is none, `public` is false and the other fields are missing.
+    ///
+    /// `GET /rooms/{room_id}/link`, safe to repeat: it only reads. OAuth scope, any of: `rooms.all:read_write`, `rooms.all:read`, `rooms.info:read`.
+    ///
+    /// Returns [`Link`](crate::chatwork::Link).
+    pub type GetLink = crate::Request<super::operations::GetLink>;
+    /// Makes an invitation link for a group chat.
+    ///
+    /// Answers 400 if the room has a link already.
+    ///
+    /// `POST /rooms/{room_id}/link`, unsafe to repeat: it is not sent again once it may have been applied. OAuth scope, any of: `rooms.all:read_write`, `rooms.all:write`, `rooms.info:write`.
+    ///
+    /// Returns [`Link`](crate::chatwork::Link).
+    ///
+    /// # Optional
+    ///
+    /// * `.code(…)`: Last part of the link, 1 to 50 letters, digits, `_` or `-`. Left out: a random one is made.
+    /// * `.description(…)`: Text shown on the page the link leads to.
+    /// * `.need_acceptance(…)`: Whether an administrator must approve everybody who joins by the link. Default: yes.
+    pub type CreateLink = crate::Request<super::operations::CreateLink>;
+    /// Replaces the invitation link of a group chat.
+    ///
+    /// This sets everything anew: without `code` the link gets a new random one each time, so that the old link stops working, and without `need_acceptance` approval is switched on. Send all that shall stay. Answers 400 if the room has no link.
+    ///
+    /// `PUT /rooms/{room_id}/link`, unsafe to repeat: it is not sent again once it may have been applied. OAuth scope, any of: `rooms.all:read_write`, `rooms.all:write`, `rooms.info:write`.
+    ///
+    /// Returns [`Link`](crate::chatwork::Link).
+    ///
+    /// # Optional
+    ///
+    /// * `.code(…)`: Last part of the link, 1 to 50 letters, digits, `_` or `-`. Left out: a random one is made.
+    /// * `.description(…)`: Text shown on the page the link leads to.
+    /// * `.need_acceptance(…)`: Whether an administrator must approve everybody who joins by the link. Default: yes.
+    pub type UpdateLink = crate::Request<super::operations::UpdateLink>;
+    /// Lists the members of a room with their roles.
+    ///
+    /// No greatest length is documented.
+    ///
+    /// `GET /rooms/{room_id}/members`, safe to repeat: it only reads. OAuth scope, any of: `rooms.all:read_write`, `rooms.all:read`, `rooms.members:read`.
+    ///
+    /// Returns a list of [`Member`](crate::chatwork::Member).
+    pub type ListMembers = crate::Request<super::operations::ListMembers>;
+    /// Replaces the whole membership of a group chat.
+    ///
+    /// Whoever is not in one of the three lists is removed from the room: to add one person, read the members first and send all of them.
+    ///
+    /// `PUT /rooms/{room_id}/members`, idempotent to repeat: doing it twice is doing it once. OAuth scope, any of: `rooms.all:read_write`, `rooms.all:write`, `rooms.members:write`.
+    ///
+    /// Returns [`MemberList`](crate::chatwork::MemberList).
+    ///
+    /// # Optional
+    ///
+    /// * `.members_member_ids(…)`: Accounts that become or stay ordinary members, as a comma-separated list. Left out: there are none afterwards.
+    /// * `.members_readonly_ids(…)`: Accounts that may only read, as a comma-separated list. Left out: there are none afterwards.
+    pub type ReplaceMembers = crate::Request<super::operations::ReplaceMembers>;
+    /// Lists messages of a room: the new ones, or the newest 100.
+    ///
+    /// Without `force` the server answers what this token has not fetched from this room yet, and remembers that it did: each call moves that mark, so a lost answer loses its messages, and two pollers with one token take messages from each other. With `force` the newest 100 are answered whatever was fetched before; poll that way and drop the known numbers if nothing may be lost. Nothing to answer comes as a 204. There is no way to read further back than the newest 100. The order is not documented: sort by `send_time`, then by number. On the free plan old messages are hidden, which the `chatwork-message-limitation` header tells.
+    ///
+    /// `GET /rooms/{room_id}/messages`, unsafe to repeat: it is not sent again once it may have been applied. OAuth scope, any of: `rooms.all:read_write`, `rooms.all:read`, `rooms.messages:read`.
+    ///
+    /// Returns a list of [`Message`](crate::chatwork::Message).
+    ///
+    /// # Optional
+    ///
+    /// * `.force(…)`: On: the newest 100, fetched before or not. Off, which is the default: only what this token has not fetched yet.
+    pub type ListMessages = crate::Request<super::operations::ListMessages>;
+    /// Posts a message to a room.
+    ///
+    /// Messages and new tasks together are limited to 10 in 10 seconds per room, beside the general limit. There is no key that makes a repeated post harmless: after a lost answer look at the newest messages before posting again.
+    ///
+    /// `POST /rooms/{room_id}/messages`, unsafe to repeat: it is not sent again once it may have been applied. OAuth scope, any of: `rooms.all:read_write`, `rooms.all:write`, `rooms.messages:write`.
+    ///
+    /// Returns [`MessageRef`](crate::chatwork::MessageRef).
+    ///
+    /// # Optional
+    ///
+    /// * `.self_unread(…)`: Whether the message counts as unread for this account itself. Default: no.
+    pub type PostMessage = crate::Request<super::operations::PostMessage>;
+    /// Marks the messages of a room as read, up to a given one.
+    ///
+    /// Answers 400 if they are read already, so a repeated call may be refused although the first one worked.
+    ///
+    /// `PUT /rooms/{room_id}/messages/read`, idempotent to repeat: doing it twice is doing it once. OAuth scope, any of: `rooms.all:read_write`, `rooms.all:write`, `rooms.messages:write`.
+    ///
+    /// Returns [`ReadStatus`](crate::chatwork::ReadStatus).
+    ///
+    /// # Optional
+    ///
+    /// * `.message_id(…)`: Last message to mark; all earlier ones are marked too. Left out: all messages of the room, including any that arrive before the call does.
+    pub type MarkRead = crate::Request<super::operations::MarkRead>;
+    /// Marks a message and all later ones as unread.
+    ///
+    /// Answers 400 if they are unread already, so a repeated call may be refused although the first one worked.
+    ///
+    /// `PUT /rooms/{room_id}/messages/unread`, idempotent to repeat: doing it twice is doing it once. OAuth scope, any of: `rooms.all:read_write`, `rooms.all:write`, `rooms.messages:write`.
+    ///
+    /// Returns [`ReadStatus`](crate::chatwork::ReadStatus).
+    pub type MarkUnread = crate::Request<super::operations::MarkUnread>;
+    /// Deletes a message.
+    ///
+    /// Only messages this account wrote can be deleted. The message stays in the room with the body `[deleted]`.
+    ///
+    /// `DELETE /rooms/{room_id}/messages/{message_id}`, idempotent to repeat: doing it twice is doing it once. OAuth scope, any of: `rooms.all:read_write`, `rooms.all:write`, `rooms.messages:write`.
+    ///
+    /// Returns [`MessageRef`](crate::chatwork::MessageRef).
+    pub type DeleteMessage = crate::Request<super::operations::DeleteMessage>;
+    /// Reads one message.
+    ///
+    /// A 404 with the `chatwork-message-limitation` header means that the free plan hides the message, not that it is missing.
+    ///
+    /// `GET /rooms/{room_id}/messages/{message_id}`, safe to repeat: it only reads. OAuth scope, any of: `rooms.all:read_write`, `rooms.all:read`, `rooms.messages:read`.
+    ///
+    /// Returns [`Message`](crate::chatwork::Message).
+    pub type GetMessage = crate::Request<super::operations::GetMessage>;
+    /// Replaces the text of a message.
+    ///
+    /// Only messages this account wrote can be changed.
+    ///
+    /// `PUT /rooms/{room_id}/messages/{message_id}`, idempotent to repeat: doing it twice is doing it once. OAuth scope, any of: `rooms.all:read_write`, `rooms.all:write`, `rooms.messages:write`.
+    ///
+    /// Returns [`MessageRef`](crate::chatwork::MessageRef).
+    pub type UpdateMessage = crate::Request<super::operations::UpdateMessage>;
+    /// Lists the tasks of a room.
+    ///
+    /// A task given to several people occurs once for each of them. An empty list comes as a 204. At most 100 are answered, and there is no way to page further.
+    ///
+    /// `GET /rooms/{room_id}/tasks`, safe to repeat: it only reads. OAuth scope, any of: `rooms.all:read_write`, `rooms.all:read`, `rooms.tasks:read`.
+    ///
+    /// Returns a list of [`Task`](crate::chatwork::Task).
+    ///
+    /// # Optional
+    ///
+    /// * `.account_id(…)`: Only tasks this account has to do. Default: of anybody.
+    /// * `.assigned_by_account_id(…)`: Only tasks given by this account. Default: by anybody.
+    /// * `.status(…)`: Only tasks in this state. If it is left out, older documents say that open tasks are listed and current ones say nothing: pass it to be sure.
+    pub type ListTasks = crate::Request<super::operations::ListTasks>;
+    /// Gives a task to one or more members of a room.
+    ///
+    /// Makes one task for each assignee. It also posts a message to the room, and counts for the limit of 10 messages and tasks in 10 seconds per room.
+    ///
+    /// `POST /rooms/{room_id}/tasks`, unsafe to repeat: it is not sent again once it may have been applied. OAuth scope, any of: `rooms.all:read_write`, `rooms.all:write`, `rooms.tasks:write`.
+    ///
+    /// Returns [`TasksCreated`](crate::chatwork::TasksCreated).
+    ///
+    /// # Optional
+    ///
+    /// * `.limit(…)`: Deadline in Unix seconds. Left out: no deadline.
+    /// * `.limit_type(…)`: How the deadline is meant. The server takes `time` if it is left out.
+    pub type CreateTasks = crate::Request<super::operations::CreateTasks>;
+    /// Reads one task.
+    ///
+    /// It is told in the same form as in the list of tasks of the room.
+    ///
+    /// `GET /rooms/{room_id}/tasks/{task_id}`, safe to repeat: it only reads. OAuth scope, any of: `rooms.all:read_write`, `rooms.all:read`, `rooms.tasks:read`.
+    ///
+    /// Returns [`Task`](crate::chatwork::Task).
+    pub type GetTask = crate::Request<super::operations::GetTask>;
+    /// Completes a task, or opens it again.
+    ///
+    /// Only the state can be changed; there is no call that edits or deletes a task.
+    ///
+    /// `PUT /rooms/{room_id}/tasks/{task_id}/status`, idempotent to repeat: doing it twice is doing it once. OAuth scope, any of: `rooms.all:read_write`, `rooms.all:write`, `rooms.tasks:write`.
+    ///
+    /// **Inferred**: the call is documented, but the official sources disagree on whether the answered `task_id` is a number or a string; both are accepted.
+    ///
+    /// Returns [`TaskRef`](crate::chatwork::TaskRef).
+    pub type SetTaskStatus = crate::Request<super::operations::SetTaskStatus>;
+}
+/// What the documentation of a method says of what it returns.
+macro_rules! returns {
+    (ListContacts) => {
+        "\n\nReturns a list of [`Contact`](crate::chatwork::Contact)."
+    };
+    (ListIncomingRequests) => {
+        "\n\nReturns a list of [`IncomingRequest`](crate::chatwork::IncomingRequest)."
+    };
+    (DeclineIncomingRequest) => {
+        "\n\nReturns nothing."
+    };
+    (AcceptIncomingRequest) => {
+        "\n\nReturns [`Contact`](crate::chatwork::Contact)."
+    };
+    (GetMe) => {
+        "\n\nReturns [`Me`](crate::chatwork::Me)."
+    };
+    (GetMyStatus) => {
+        "\n\nReturns [`MyStatus`](crate::chatwork::MyStatus)."
+    };
+    (ListMyTasks) => {
+        "\n\nReturns a list of [`MyTask`](crate::chatwork::MyTask). Optional: [`.assigned_by_account_id(…)`](requests/type.ListMyTasks.html#method.assigned_by_account_id), [`.status(…)`](requests/type.ListMyTasks.html#method.status)."
+    };
+    (ListRooms) => {
+        "\n\nReturns a list of [`Room`](crate::chatwork::Room)."
+    };
+    (CreateRoom) => {
+        "\n\nReturns [`RoomRef`](crate::chatwork::RoomRef). Optional: [`.description(…)`](requests/type.CreateRoom.html#method.description), [`.icon_preset(…)`](requests/type.CreateRoom.html#method.icon_preset), [`.link(…)`](requests/type.CreateRoom.html#method.link), [`.link_code(…)`](requests/type.CreateRoom.html#method.link_code), [`.link_need_acceptance(…)`](requests/type.CreateRoom.html#method.link_need_acceptance), [`.members_member_ids(…)`](requests/type.CreateRoom.html#method.members_member_ids), [`.members_readonly_ids(…)`](requests/type.CreateRoom.html#method.members_readonly_ids)."
+    };
+    (DeleteRoom) => {
+        "\n\nReturns nothing."
+    };
+    (GetRoom) => {
+        "\n\nReturns [`RoomDetail`](crate::chatwork::RoomDetail)."
+    };
+    (UpdateRoom) => {
+        "\n\nReturns [`RoomRef`](crate::chatwork::RoomRef). Optional: [`.description(…)`](requests/type.UpdateRoom.html#method.description), [`.icon_preset(…)`](requests/type.UpdateRoom.html#method.icon_preset), [`.name(…)`](requests/type.UpdateRoom.html#method.name)."
+    };
+    (ListFiles) => {
+        "\n\nReturns a list of [`File`](crate::chatwork::File). Optional: [`.account_id(…)`](requests/type.ListFiles.html#method.account_id)."
+    };
+    (UploadFile) => {
+        "\n\nReturns [`FileRef`](crate::chatwork::FileRef)."
+    };
+    (GetFile) => {
+        "\n\nReturns [`File`](crate::chatwork::File). Optional: [`.create_download_url(…)`](requests/type.GetFile.html#method.create_download_url)."
+    };
+    (DeleteLink) => {
+        "\n\nReturns [`Link`](crate::chatwork::Link)."
+    };
+    (GetLink) => {
+        "\n\nReturns [`Link`](crate::chatwork::Link)."
+    };
+    (CreateLink) => {
+        "\n\nReturns [`Link`](crate::chatwork::Link). Optional: [`.code(…)`](requests/type.CreateLink.html#method.code), [`.description(…)`](requests/type.CreateLink.html#method.description), [`.need_acceptance(…)`](requests/type.CreateLink.html#method.need_acceptance)."
+    };
+    (UpdateLink) => {
+        "\n\nReturns [`Link`](crate::chatwork::Link). Optional: [`.code(…)`](requests/type.UpdateLink.html#method.code), [`.description(…)`](requests/type.UpdateLink.html#method.description), [`.need_acceptance(…)`](requests/type.UpdateLink.html#method.need_acceptance)."
+    };
+    (ListMembers) => {
+        "\n\nReturns a list of [`Member`](crate::chatwork::Member)."
+    };
+    (ReplaceMembers) => {
+        "\n\nReturns [`MemberList`](crate::chatwork::MemberList). Optional: [`.members_member_ids(…)`](requests/type.ReplaceMembers.html#method.members_member_ids), [`.members_readonly_ids(…)`](requests/type.ReplaceMembers.html#method.members_readonly_ids)."
+    };
+    (ListMessages) => {
+        "\n\nReturns a list of [`Message`](crate::chatwork::Message). Optional: [`.force(…)`](requests/type.ListMessages.html#method.force)."
+    };
+    (PostMessage) => {
+        "\n\nReturns [`MessageRef`](crate::chatwork::MessageRef). Optional: [`.self_unread(…)`](requests/type.PostMessage.html#method.self_unread)."
+    };
+    (MarkRead) => {
+        "\n\nReturns [`ReadStatus`](crate::chatwork::ReadStatus). Optional: [`.message_id(…)`](requests/type.MarkRead.html#method.message_id)."
+    };
+    (MarkUnread) => {
+        "\n\nReturns [`ReadStatus`](crate::chatwork::ReadStatus)."
+    };
+    (DeleteMessage) => {
+        "\n\nReturns [`MessageRef`](crate::chatwork::MessageRef)."
+    };
+    (GetMessage) => {
+        "\n\nReturns [`Message`](crate::chatwork::Message)."
+    };
+    (UpdateMessage) => {
+        "\n\nReturns [`MessageRef`](crate::chatwork::MessageRef)."
+    };
+    (ListTasks) => {
+        "\n\nReturns a list of [`Task`](crate::chatwork::Task). Optional: [`.account_id(…)`](requests/type.ListTasks.html#method.account_id), [`.assigned_by_account_id(…)`](requests/type.ListTasks.html#method.assigned_by_account_id), [`.status(…)`](requests/type.ListTasks.html#method.status)."
+    };
+    (CreateTasks) => {
+        "\n\nReturns [`TasksCreated`](crate::chatwork::TasksCreated). Optional: [`.limit(…)`](requests/type.CreateTasks.html#method.limit), [`.limit_type(…)`](requests/type.CreateTasks.html#method.limit_type)."
+    };
+    (GetTask) => {
+        "\n\nReturns [`Task`](crate::chatwork::Task)."
+    };
+    (SetTaskStatus) => {
+        "\n\nReturns [`TaskRef`](crate::chatwork::TaskRef)."
+    };
+}
+pub(crate) use returns;
 /// The request encoder, as progenitor writes it, and the answer types.
 #[allow(missing_docs, clippy::all, clippy::pedantic, unused)]
 pub(crate) mod client {
@@ -2819,7 +3291,7 @@ pub(crate) mod client {
         pub struct CreateLinkBody {
             /// Last part of the link, 1 to 50 letters, digits, `_` or `-`. Left out: a random one is made.
             #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-            pub code: ::std::option::Option<::std::string::String>,
+            pub code: ::std::option::Option<crate::Secret>,
             /// Text shown on the page the link leads to.
             #[serde(skip_serializing_if = "::std::option::Option::is_none")]
             pub description: ::std::option::Option<::std::string::String>,
@@ -2841,7 +3313,7 @@ pub(crate) mod client {
             pub link: ::std::option::Option<crate::wire::Flag>,
             /// Last part of the invitation link, 1 to 50 letters, digits, `_` or `-`; it only counts together with `link`. Default: a random one.
             #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-            pub link_code: ::std::option::Option<::std::string::String>,
+            pub link_code: ::std::option::Option<crate::Secret>,
             /// Whether an administrator must approve everybody who joins by the link. Default: yes.
             #[serde(skip_serializing_if = "::std::option::Option::is_none")]
             pub link_need_acceptance: ::std::option::Option<crate::wire::Flag>,
@@ -2956,9 +3428,9 @@ pub(crate) mod client {
             /// Whether the room has an invitation link.
             #[serde(deserialize_with = "crate::wire::lenient_boolean")]
             pub public: bool,
-            /// The link to hand out. It ends in `/g/` and the code.
+            /// The link to hand out, which lets in whoever has it. It ends in `/g/` and the code.
             #[serde(default, skip_serializing_if = "::std::option::Option::is_none")]
-            pub url: ::std::option::Option<::std::string::String>,
+            pub url: ::std::option::Option<crate::Secret>,
         }
         /// The body of `mark_read`.
         #[derive(Clone, Debug, ::serde::Serialize)]
@@ -3374,7 +3846,7 @@ pub(crate) mod client {
         pub struct UpdateLinkBody {
             /// Last part of the link, 1 to 50 letters, digits, `_` or `-`. Left out: a random one is made.
             #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-            pub code: ::std::option::Option<::std::string::String>,
+            pub code: ::std::option::Option<crate::Secret>,
             /// Text shown on the page the link leads to.
             #[serde(skip_serializing_if = "::std::option::Option::is_none")]
             pub description: ::std::option::Option<::std::string::String>,

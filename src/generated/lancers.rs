@@ -324,6 +324,8 @@ pub mod operations {
     /// `GET /boards`, safe to repeat: it only reads.
     ///
     /// **Inferred**: path, fields and parameters are from the blog post, which warns of differences; that the parameters belong in the query and the order is newest first is concluded.
+    ///
+    /// Its request, with the setters: [`requests::ListBoards`](super::requests::ListBoards).
     #[derive(Clone, Debug)]
     pub struct ListBoards {
         pub(crate) limit: Option<i64>,
@@ -340,8 +342,11 @@ pub mod operations {
     impl crate::Endpoint for ListBoards {
         type Service = crate::lancers::Lancers;
         type Output = Vec<crate::lancers::Board>;
-        fn operation(&self) -> &'static crate::Operation {
-            &table::LIST_BOARDS
+        fn decode(
+            &self,
+            body: &[u8],
+        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
+            crate::wire::decode(body)
         }
         fn localize<'a>(
             &self,
@@ -350,6 +355,9 @@ pub mod operations {
         ) -> ::std::borrow::Cow<'a, [u8]> {
             state.absolute_times(body, super::LOCAL_TIMES)
         }
+        fn operation(&self) -> &'static crate::Operation {
+            &table::LIST_BOARDS
+        }
         fn check(&self) -> Result<(), crate::InvalidInput> {
             #[allow(unused_imports)]
             use crate::input;
@@ -357,12 +365,6 @@ pub mod operations {
                 input::range("limit", *value, 1i64, 9223372036854775807i64)?;
             }
             Ok(())
-        }
-        fn decode(
-            &self,
-            body: &[u8],
-        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
-            crate::wire::decode(body)
         }
         fn encode(
             &self,
@@ -384,8 +386,6 @@ pub mod operations {
             self.endpoint.limit = Some(value);
             self
         }
-    }
-    impl crate::Request<ListBoards> {
         /// Only boards last changed before this time, a wall clock time without a zone.
         pub fn modified(mut self, modified: ::jiff::Timestamp) -> Self {
             let value = self.client.state().format(modified);
@@ -406,6 +406,8 @@ pub mod operations {
     /// `GET /boards/search`, safe to repeat: it only reads.
     ///
     /// **Inferred**: path, fields and parameters are from the blog post, which warns of differences; that the parameters belong in the query is concluded.
+    ///
+    /// Its request, with the setters: [`requests::SearchBoards`](super::requests::SearchBoards).
     #[derive(Clone, Debug)]
     pub struct SearchBoards {
         pub(crate) q: String,
@@ -424,8 +426,11 @@ pub mod operations {
     impl crate::Endpoint for SearchBoards {
         type Service = crate::lancers::Lancers;
         type Output = Vec<crate::lancers::Board>;
-        fn operation(&self) -> &'static crate::Operation {
-            &table::SEARCH_BOARDS
+        fn decode(
+            &self,
+            body: &[u8],
+        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
+            crate::wire::decode(body)
         }
         fn localize<'a>(
             &self,
@@ -433,6 +438,9 @@ pub mod operations {
             state: &crate::request::State<Self>,
         ) -> ::std::borrow::Cow<'a, [u8]> {
             state.absolute_times(body, super::LOCAL_TIMES)
+        }
+        fn operation(&self) -> &'static crate::Operation {
+            &table::SEARCH_BOARDS
         }
         fn check(&self) -> Result<(), crate::InvalidInput> {
             #[allow(unused_imports)]
@@ -444,12 +452,6 @@ pub mod operations {
                 input::range("limit", *value, 1i64, 9223372036854775807i64)?;
             }
             Ok(())
-        }
-        fn decode(
-            &self,
-            body: &[u8],
-        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
-            crate::wire::decode(body)
         }
         fn encode(
             &self,
@@ -471,8 +473,6 @@ pub mod operations {
             self.endpoint.offset = Some(value);
             self
         }
-    }
-    impl crate::Request<SearchBoards> {
         /// The largest number of boards, by default 20. No maximum is known.
         pub fn limit(mut self, limit: i64) -> Self {
             let value = limit;
@@ -494,6 +494,8 @@ pub mod operations {
     /// `GET /boards/unread`, safe to repeat: it only reads.
     ///
     /// **Inferred**: path, fields and parameters are from the blog post, which warns of differences; that the parameters belong in the query is concluded, and how the pages continue is uncertain because the rows carry no time of their board.
+    ///
+    /// Its request, with the setters: [`requests::ListUnread`](super::requests::ListUnread).
     #[derive(Clone, Debug)]
     pub struct ListUnread {
         pub(crate) limit: Option<i64>,
@@ -510,8 +512,11 @@ pub mod operations {
     impl crate::Endpoint for ListUnread {
         type Service = crate::lancers::Lancers;
         type Output = Vec<crate::lancers::Message>;
-        fn operation(&self) -> &'static crate::Operation {
-            &table::LIST_UNREAD
+        fn decode(
+            &self,
+            body: &[u8],
+        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
+            crate::wire::decode(body)
         }
         fn localize<'a>(
             &self,
@@ -520,6 +525,9 @@ pub mod operations {
         ) -> ::std::borrow::Cow<'a, [u8]> {
             state.absolute_times(body, super::LOCAL_TIMES)
         }
+        fn operation(&self) -> &'static crate::Operation {
+            &table::LIST_UNREAD
+        }
         fn check(&self) -> Result<(), crate::InvalidInput> {
             #[allow(unused_imports)]
             use crate::input;
@@ -527,12 +535,6 @@ pub mod operations {
                 input::range("limit", *value, 1i64, 9223372036854775807i64)?;
             }
             Ok(())
-        }
-        fn decode(
-            &self,
-            body: &[u8],
-        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
-            crate::wire::decode(body)
         }
         fn encode(
             &self,
@@ -554,8 +556,6 @@ pub mod operations {
             self.endpoint.limit = Some(value);
             self
         }
-    }
-    impl crate::Request<ListUnread> {
         /// Only boards last changed before this time, a wall clock time without a zone. It is compared with the board's time, not with that of a message. By default there is no bound.
         pub fn modified(mut self, modified: ::jiff::Timestamp) -> Self {
             let value = self.client.state().format(modified);
@@ -576,6 +576,8 @@ pub mod operations {
     /// `GET /boards/{board_id}`, safe to repeat: it only reads.
     ///
     /// **Inferred**: path and fields are from the blog post, which warns of differences; the type of `description`, always null there, and the keys of `with` besides `proposal` are concluded or unknown.
+    ///
+    /// Its request, with the setters: [`requests::GetBoard`](super::requests::GetBoard).
     #[derive(Clone, Debug)]
     pub struct GetBoard {
         pub(crate) board_id: crate::lancers::BoardId,
@@ -588,8 +590,11 @@ pub mod operations {
     impl crate::Endpoint for GetBoard {
         type Service = crate::lancers::Lancers;
         type Output = crate::lancers::BoardDetail;
-        fn operation(&self) -> &'static crate::Operation {
-            &table::GET_BOARD
+        fn decode(
+            &self,
+            body: &[u8],
+        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
+            crate::wire::decode_object(body)
         }
         fn localize<'a>(
             &self,
@@ -597,6 +602,9 @@ pub mod operations {
             state: &crate::request::State<Self>,
         ) -> ::std::borrow::Cow<'a, [u8]> {
             state.absolute_times(body, super::LOCAL_TIMES)
+        }
+        fn operation(&self) -> &'static crate::Operation {
+            &table::GET_BOARD
         }
         fn check(&self) -> Result<(), crate::InvalidInput> {
             #[allow(unused_imports)]
@@ -606,12 +614,6 @@ pub mod operations {
                 input::positive("board_id", value.0)?;
             }
             Ok(())
-        }
-        fn decode(
-            &self,
-            body: &[u8],
-        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
-            crate::wire::decode_object(body)
         }
         fn encode(
             &self,
@@ -632,6 +634,8 @@ pub mod operations {
     /// `PUT /boards/{board_id}`, idempotent to repeat: doing it twice is doing it once.
     ///
     /// **Inferred**: path and parameters are from the blog post, which warns of differences; that the parameters are the fields of a JSON body is concluded from the content type, and that absent ones are kept from the example.
+    ///
+    /// Its request, with the setters: [`requests::UpdateBoard`](super::requests::UpdateBoard).
     #[derive(Clone, Debug)]
     pub struct UpdateBoard {
         pub(crate) board_id: crate::lancers::BoardId,
@@ -651,8 +655,11 @@ pub mod operations {
     impl crate::Endpoint for UpdateBoard {
         type Service = crate::lancers::Lancers;
         type Output = crate::lancers::BoardUpdate;
-        fn operation(&self) -> &'static crate::Operation {
-            &table::UPDATE_BOARD
+        fn decode(
+            &self,
+            body: &[u8],
+        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
+            crate::wire::decode_object(body)
         }
         fn localize<'a>(
             &self,
@@ -660,6 +667,9 @@ pub mod operations {
             state: &crate::request::State<Self>,
         ) -> ::std::borrow::Cow<'a, [u8]> {
             state.absolute_times(body, super::LOCAL_TIMES)
+        }
+        fn operation(&self) -> &'static crate::Operation {
+            &table::UPDATE_BOARD
         }
         fn check(&self) -> Result<(), crate::InvalidInput> {
             #[allow(unused_imports)]
@@ -673,12 +683,6 @@ pub mod operations {
                 &[self.body.description.is_some(), self.body.title.is_some()],
             )?;
             Ok(())
-        }
-        fn decode(
-            &self,
-            body: &[u8],
-        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
-            crate::wire::decode_object(body)
         }
         fn encode(
             &self,
@@ -700,8 +704,6 @@ pub mod operations {
             self.endpoint.body.description = Some(value);
             self
         }
-    }
-    impl crate::Request<UpdateBoard> {
         /// The new title.
         pub fn title(mut self, title: impl Into<String>) -> Self {
             let value = title.into();
@@ -717,6 +719,8 @@ pub mod operations {
     /// `GET /boards/{board_id}/files`, safe to repeat: it only reads.
     ///
     /// **Inferred**: path, fields and parameters are from the blog post, which warns of differences; that the parameters belong in the query and that the default `false` of `file_id` means leaving it out is concluded; the order is contradictory.
+    ///
+    /// Its request, with the setters: [`requests::ListFiles`](super::requests::ListFiles).
     #[derive(Clone, Debug)]
     pub struct ListFiles {
         pub(crate) board_id: crate::lancers::BoardId,
@@ -735,8 +739,11 @@ pub mod operations {
     impl crate::Endpoint for ListFiles {
         type Service = crate::lancers::Lancers;
         type Output = Vec<crate::lancers::BoardFile>;
-        fn operation(&self) -> &'static crate::Operation {
-            &table::LIST_FILES
+        fn decode(
+            &self,
+            body: &[u8],
+        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
+            crate::wire::decode(body)
         }
         fn localize<'a>(
             &self,
@@ -744,6 +751,9 @@ pub mod operations {
             state: &crate::request::State<Self>,
         ) -> ::std::borrow::Cow<'a, [u8]> {
             state.absolute_times(body, super::LOCAL_TIMES)
+        }
+        fn operation(&self) -> &'static crate::Operation {
+            &table::LIST_FILES
         }
         fn check(&self) -> Result<(), crate::InvalidInput> {
             #[allow(unused_imports)]
@@ -759,12 +769,6 @@ pub mod operations {
                 input::range("limit", *value, 1i64, 9223372036854775807i64)?;
             }
             Ok(())
-        }
-        fn decode(
-            &self,
-            body: &[u8],
-        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
-            crate::wire::decode(body)
         }
         fn encode(
             &self,
@@ -786,8 +790,6 @@ pub mod operations {
             self.endpoint.file_id = Some(value);
             self
         }
-    }
-    impl crate::Request<ListFiles> {
         /// The largest number of files, by default only 1. No maximum is known. Always give it.
         pub fn limit(mut self, limit: i64) -> Self {
             let value = limit;
@@ -810,6 +812,8 @@ pub mod operations {
     /// `GET /boards/{board_id}/messages`, safe to repeat: it only reads.
     ///
     /// **Inferred**: path, fields and parameters are from the blog post, which warns of differences; that the parameters belong in the query and that the default `false` of `message_id` means leaving it out is concluded.
+    ///
+    /// Its request, with the setters: [`requests::ListMessages`](super::requests::ListMessages).
     #[derive(Clone, Debug)]
     pub struct ListMessages {
         pub(crate) board_id: crate::lancers::BoardId,
@@ -830,8 +834,11 @@ pub mod operations {
     impl crate::Endpoint for ListMessages {
         type Service = crate::lancers::Lancers;
         type Output = Vec<crate::lancers::Message>;
-        fn operation(&self) -> &'static crate::Operation {
-            &table::LIST_MESSAGES
+        fn decode(
+            &self,
+            body: &[u8],
+        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
+            crate::wire::decode(body)
         }
         fn localize<'a>(
             &self,
@@ -839,6 +846,9 @@ pub mod operations {
             state: &crate::request::State<Self>,
         ) -> ::std::borrow::Cow<'a, [u8]> {
             state.absolute_times(body, super::LOCAL_TIMES)
+        }
+        fn operation(&self) -> &'static crate::Operation {
+            &table::LIST_MESSAGES
         }
         fn check(&self) -> Result<(), crate::InvalidInput> {
             #[allow(unused_imports)]
@@ -854,12 +864,6 @@ pub mod operations {
                 input::range("limit", *value, 1i64, 9223372036854775807i64)?;
             }
             Ok(())
-        }
-        fn decode(
-            &self,
-            body: &[u8],
-        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
-            crate::wire::decode(body)
         }
         fn encode(
             &self,
@@ -887,16 +891,12 @@ pub mod operations {
             self.endpoint.message_id = Some(value);
             self
         }
-    }
-    impl crate::Request<ListMessages> {
         /// Which way to go from `message_id`, by default `next`.
         pub fn direction(mut self, direction: crate::lancers::Direction) -> Self {
             let value = direction;
             self.endpoint.direction = Some(value);
             self
         }
-    }
-    impl crate::Request<ListMessages> {
         /// The largest number of messages, by default only 1. No maximum is known. Always give it.
         pub fn limit(mut self, limit: i64) -> Self {
             let value = limit;
@@ -917,6 +917,8 @@ pub mod operations {
     /// `PUT /boards/{board_id}/messages/read`, idempotent to repeat: doing it twice is doing it once.
     ///
     /// **Inferred**: path and parameters are from the blog post, which warns of differences; that `message_id` is a field of a JSON body is concluded from the content type, and that leaving it out means all messages from its default null.
+    ///
+    /// Its request, with the setters: [`requests::MarkRead`](super::requests::MarkRead).
     #[derive(Clone, Debug)]
     pub struct MarkRead {
         pub(crate) board_id: crate::lancers::BoardId,
@@ -935,8 +937,11 @@ pub mod operations {
     impl crate::Endpoint for MarkRead {
         type Service = crate::lancers::Lancers;
         type Output = crate::lancers::ReadStatus;
-        fn operation(&self) -> &'static crate::Operation {
-            &table::MARK_READ
+        fn decode(
+            &self,
+            body: &[u8],
+        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
+            crate::wire::decode_object(body)
         }
         fn localize<'a>(
             &self,
@@ -944,6 +949,9 @@ pub mod operations {
             state: &crate::request::State<Self>,
         ) -> ::std::borrow::Cow<'a, [u8]> {
             state.absolute_times(body, super::LOCAL_TIMES)
+        }
+        fn operation(&self) -> &'static crate::Operation {
+            &table::MARK_READ
         }
         fn check(&self) -> Result<(), crate::InvalidInput> {
             #[allow(unused_imports)]
@@ -956,12 +964,6 @@ pub mod operations {
                 input::positive("message_id", value.0)?;
             }
             Ok(())
-        }
-        fn decode(
-            &self,
-            body: &[u8],
-        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
-            crate::wire::decode_object(body)
         }
         fn encode(
             &self,
@@ -991,6 +993,8 @@ pub mod operations {
     /// `GET /boards/{board_id}/users`, safe to repeat: it only reads.
     ///
     /// **Inferred**: path, fields and parameters are from the blog post, which warns of differences; its row for `user` has shifted columns and says int, while a name is meant; that the parameters belong in the query is concluded.
+    ///
+    /// Its request, with the setters: [`requests::ListUsers`](super::requests::ListUsers).
     #[derive(Clone, Debug)]
     pub struct ListUsers {
         pub(crate) board_id: crate::lancers::BoardId,
@@ -1009,8 +1013,11 @@ pub mod operations {
     impl crate::Endpoint for ListUsers {
         type Service = crate::lancers::Lancers;
         type Output = Vec<crate::lancers::User>;
-        fn operation(&self) -> &'static crate::Operation {
-            &table::LIST_USERS
+        fn decode(
+            &self,
+            body: &[u8],
+        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
+            crate::wire::decode(body)
         }
         fn localize<'a>(
             &self,
@@ -1018,6 +1025,9 @@ pub mod operations {
             state: &crate::request::State<Self>,
         ) -> ::std::borrow::Cow<'a, [u8]> {
             state.absolute_times(body, super::LOCAL_TIMES)
+        }
+        fn operation(&self) -> &'static crate::Operation {
+            &table::LIST_USERS
         }
         fn check(&self) -> Result<(), crate::InvalidInput> {
             #[allow(unused_imports)]
@@ -1030,12 +1040,6 @@ pub mod operations {
                 input::range("limit", *value, 1i64, 9223372036854775807i64)?;
             }
             Ok(())
-        }
-        fn decode(
-            &self,
-            body: &[u8],
-        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
-            crate::wire::decode(body)
         }
         fn encode(
             &self,
@@ -1057,8 +1061,6 @@ pub mod operations {
             self.endpoint.user = Some(value);
             self
         }
-    }
-    impl crate::Request<ListUsers> {
         /// The largest number of users. Without it all users are returned.
         pub fn limit(mut self, limit: i64) -> Self {
             let value = limit;
@@ -1080,6 +1082,8 @@ pub mod operations {
     /// `POST /boards/{board_id}/users`, unsafe to repeat: it is not sent again once it may have been applied.
     ///
     /// **Inferred**: path and parameters are from the blog post, which warns of differences; that `users` is a field of a JSON body is concluded from the content type.
+    ///
+    /// Its request, with the setters: [`requests::AddUsers`](super::requests::AddUsers).
     #[derive(Clone, Debug)]
     pub struct AddUsers {
         pub(crate) board_id: crate::lancers::BoardId,
@@ -1101,8 +1105,11 @@ pub mod operations {
     impl crate::Endpoint for AddUsers {
         type Service = crate::lancers::Lancers;
         type Output = Vec<crate::lancers::User>;
-        fn operation(&self) -> &'static crate::Operation {
-            &table::ADD_USERS
+        fn decode(
+            &self,
+            body: &[u8],
+        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
+            crate::wire::decode(body)
         }
         fn localize<'a>(
             &self,
@@ -1110,6 +1117,9 @@ pub mod operations {
             state: &crate::request::State<Self>,
         ) -> ::std::borrow::Cow<'a, [u8]> {
             state.absolute_times(body, super::LOCAL_TIMES)
+        }
+        fn operation(&self) -> &'static crate::Operation {
+            &table::ADD_USERS
         }
         fn check(&self) -> Result<(), crate::InvalidInput> {
             #[allow(unused_imports)]
@@ -1126,12 +1136,6 @@ pub mod operations {
                 )?;
             }
             Ok(())
-        }
-        fn decode(
-            &self,
-            body: &[u8],
-        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
-            crate::wire::decode(body)
         }
         fn encode(
             &self,
@@ -1159,6 +1163,8 @@ pub mod operations {
     /// `DELETE /boards/{board_id}/users/{name}`, idempotent to repeat: doing it twice is doing it once.
     ///
     /// **Inferred**: path and answer are from the blog post, which warns of differences; that the name is the login name, percent-encoded as one path segment, is concluded.
+    ///
+    /// Its request, with the setters: [`requests::RemoveUser`](super::requests::RemoveUser).
     #[derive(Clone, Debug)]
     pub struct RemoveUser {
         pub(crate) board_id: crate::lancers::BoardId,
@@ -1178,8 +1184,11 @@ pub mod operations {
     impl crate::Endpoint for RemoveUser {
         type Service = crate::lancers::Lancers;
         type Output = crate::lancers::User;
-        fn operation(&self) -> &'static crate::Operation {
-            &table::REMOVE_USER
+        fn decode(
+            &self,
+            body: &[u8],
+        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
+            crate::wire::decode_object(body)
         }
         fn localize<'a>(
             &self,
@@ -1187,6 +1196,9 @@ pub mod operations {
             state: &crate::request::State<Self>,
         ) -> ::std::borrow::Cow<'a, [u8]> {
             state.absolute_times(body, super::LOCAL_TIMES)
+        }
+        fn operation(&self) -> &'static crate::Operation {
+            &table::REMOVE_USER
         }
         fn check(&self) -> Result<(), crate::InvalidInput> {
             #[allow(unused_imports)]
@@ -1200,12 +1212,6 @@ pub mod operations {
                 input::segment("name", value, &[])?;
             }
             Ok(())
-        }
-        fn decode(
-            &self,
-            body: &[u8],
-        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
-            crate::wire::decode_object(body)
         }
         fn encode(
             &self,
@@ -1221,6 +1227,231 @@ pub mod operations {
         }
     }
 }
+/// The request of each operation: how it is awaited, its setters, its options.
+pub mod requests {
+    /// Lists the boards of the caller.
+    ///
+    /// Continue with the `modified` of the last board of the page before. Times have the precision of a second, so boards
+    /// changed in the same second can be lost or come twice at the edge of a page: drop the boards you have already.
+    ///
+    /// `GET /boards`, safe to repeat: it only reads.
+    ///
+    /// **Inferred**: path, fields and parameters are from the blog post, which warns of differences; that the parameters belong in the query and the order is newest first is concluded.
+    ///
+    /// Returns a list of [`Board`](crate::lancers::Board), and its pages as a stream.
+    ///
+    /// # Optional
+    ///
+    /// * `.limit(…)`: The largest number of boards, by default only 1. No maximum is known. Always give it.
+    /// * `.modified(…)`: Only boards last changed before this time, a wall clock time without a zone.
+    pub type ListBoards = crate::Request<super::operations::ListBoards>;
+    /// Creates a board with some users.
+    ///
+    /// Creates a board and can post its first message in the same request. Not repeated automatically: a second call makes a
+    /// second board.
+    ///
+    /// `POST /boards`, unsafe to repeat: it is not sent again once it may have been applied.
+    ///
+    /// **Inferred**: path and parameters are from the blog post, which warns of differences; the names of the form parts are concluded from PHP's form rules because the post prints them with typographic quotes and shows no request.
+    ///
+    /// Returns [`BoardDetail`](crate::lancers::BoardDetail).
+    pub type CreateBoard = crate::Request<crate::lancers::CreateBoard>;
+    /// Searches boards.
+    ///
+    /// Which fields are searched is not described. The only operation that continues by `offset`.
+    ///
+    /// `GET /boards/search`, safe to repeat: it only reads.
+    ///
+    /// **Inferred**: path, fields and parameters are from the blog post, which warns of differences; that the parameters belong in the query is concluded.
+    ///
+    /// Returns a list of [`Board`](crate::lancers::Board), and its pages as a stream.
+    ///
+    /// # Optional
+    ///
+    /// * `.offset(…)`: How many boards to skip, by default 0.
+    /// * `.limit(…)`: The largest number of boards, by default 20. No maximum is known.
+    pub type SearchBoards = crate::Request<super::operations::SearchBoards>;
+    /// Lists the unread messages, board by board.
+    ///
+    /// The post calls this the boards with unread messages, but the answer is one flat list of messages of several boards:
+    /// group them by `board_id`. `limit` counts boards, so the number of messages is not bounded by it.
+    ///
+    /// `GET /boards/unread`, safe to repeat: it only reads.
+    ///
+    /// **Inferred**: path, fields and parameters are from the blog post, which warns of differences; that the parameters belong in the query is concluded, and how the pages continue is uncertain because the rows carry no time of their board.
+    ///
+    /// Returns a list of [`Message`](crate::lancers::Message), and its pages as a stream.
+    ///
+    /// # Optional
+    ///
+    /// * `.limit(…)`: The largest number of boards (not of messages), by default only 1. No maximum is known. Always give it.
+    /// * `.modified(…)`: Only boards last changed before this time, a wall clock time without a zone. It is compared with the board's time, not with that of a message. By default there is no bound.
+    pub type ListUnread = crate::Request<super::operations::ListUnread>;
+    /// Returns a board.
+    ///
+    /// Unlike the lists this tells the owner and the job the board is about, but neither users nor unread counts.
+    ///
+    /// `GET /boards/{board_id}`, safe to repeat: it only reads.
+    ///
+    /// **Inferred**: path and fields are from the blog post, which warns of differences; the type of `description`, always null there, and the keys of `with` besides `proposal` are concluded or unknown.
+    ///
+    /// Returns [`BoardDetail`](crate::lancers::BoardDetail).
+    pub type GetBoard = crate::Request<super::operations::GetBoard>;
+    /// Changes the title or the description of a board.
+    ///
+    /// Fields that are left out presumably stay as they are: the example of the post changes only the title, and the answer
+    /// then holds only the title.
+    ///
+    /// `PUT /boards/{board_id}`, idempotent to repeat: doing it twice is doing it once.
+    ///
+    /// **Inferred**: path and parameters are from the blog post, which warns of differences; that the parameters are the fields of a JSON body is concluded from the content type, and that absent ones are kept from the example.
+    ///
+    /// Returns [`BoardUpdate`](crate::lancers::BoardUpdate).
+    ///
+    /// # Optional
+    ///
+    /// * `.description(…)`: The new summary of what the board is about.
+    /// * `.title(…)`: The new title.
+    pub type UpdateBoard = crate::Request<super::operations::UpdateBoard>;
+    /// Lists the files of a board.
+    ///
+    /// The post speaks of files from `file_id` upwards, yet its example is sorted downwards. The given file is included: drop
+    /// it when continuing, and stop when a page brings nothing new. No operation downloads a file.
+    ///
+    /// `GET /boards/{board_id}/files`, safe to repeat: it only reads.
+    ///
+    /// **Inferred**: path, fields and parameters are from the blog post, which warns of differences; that the parameters belong in the query and that the default `false` of `file_id` means leaving it out is concluded; the order is contradictory.
+    ///
+    /// Returns a list of [`BoardFile`](crate::lancers::BoardFile), and its pages as a stream.
+    ///
+    /// # Optional
+    ///
+    /// * `.file_id(…)`: Only files with this id or a higher one. The post gives the default as false, which is PHP for none: leave it out.
+    /// * `.limit(…)`: The largest number of files, by default only 1. No maximum is known. Always give it.
+    pub type ListFiles = crate::Request<super::operations::ListFiles>;
+    /// Lists messages of a board, forwards or backwards from a message.
+    ///
+    /// With `next` the messages from `message_id` upwards are returned, with `prev` those from it downwards. The given
+    /// message is included both times: when continuing, drop it, or ask from the id next to it. Where a list without
+    /// `message_id` begins is not described.
+    ///
+    /// `GET /boards/{board_id}/messages`, safe to repeat: it only reads.
+    ///
+    /// **Inferred**: path, fields and parameters are from the blog post, which warns of differences; that the parameters belong in the query and that the default `false` of `message_id` means leaving it out is concluded.
+    ///
+    /// Returns a list of [`Message`](crate::lancers::Message), and its pages as a stream.
+    ///
+    /// # Optional
+    ///
+    /// * `.message_id(…)`: The message to start from, itself included. The post gives the default as false, which is PHP for none: leave it out.
+    /// * `.direction(…)`: Which way to go from `message_id`, by default `next`.
+    /// * `.limit(…)`: The largest number of messages, by default only 1. No maximum is known. Always give it.
+    pub type ListMessages = crate::Request<super::operations::ListMessages>;
+    /// Posts a message with text, files or both to a board.
+    ///
+    /// Both parts are optional; whether a message without either is accepted is not described. Not repeated automatically: a
+    /// second call posts a second message.
+    ///
+    /// `POST /boards/{board_id}/messages`, unsafe to repeat: it is not sent again once it may have been applied.
+    ///
+    /// **Inferred**: path and parameters are from the blog post, which warns of differences; that the files are sent as parts named `files[]` is concluded from PHP's form rules.
+    ///
+    /// Returns [`Message`](crate::lancers::Message).
+    pub type PostMessage = crate::Request<crate::lancers::PostMessage>;
+    /// Marks the messages of a board as read up to a message.
+    ///
+    /// Without `message_id` presumably all messages of the board are marked.
+    ///
+    /// `PUT /boards/{board_id}/messages/read`, idempotent to repeat: doing it twice is doing it once.
+    ///
+    /// **Inferred**: path and parameters are from the blog post, which warns of differences; that `message_id` is a field of a JSON body is concluded from the content type, and that leaving it out means all messages from its default null.
+    ///
+    /// Returns [`ReadStatus`](crate::lancers::ReadStatus).
+    ///
+    /// # Optional
+    ///
+    /// * `.message_id(…)`: The last message to mark as read. By default null, presumably all messages.
+    pub type MarkRead = crate::Request<super::operations::MarkRead>;
+    /// Lists the users of a board.
+    ///
+    /// Sorted by name as it seems. Continue with the name of the last user of the page before as `user`.
+    ///
+    /// `GET /boards/{board_id}/users`, safe to repeat: it only reads.
+    ///
+    /// **Inferred**: path, fields and parameters are from the blog post, which warns of differences; its row for `user` has shifted columns and says int, while a name is meant; that the parameters belong in the query is concluded.
+    ///
+    /// Returns a list of [`User`](crate::lancers::User), and its pages as a stream.
+    ///
+    /// # Optional
+    ///
+    /// * `.user(…)`: Only users whose name sorts after this one, which is not included itself.
+    /// * `.limit(…)`: The largest number of users. Without it all users are returned.
+    pub type ListUsers = crate::Request<super::operations::ListUsers>;
+    /// Adds users to a board.
+    ///
+    /// Whether the answer lists the added users or all users of the board is not described; in the example both are the same.
+    /// What happens to users who are on the board already is not described either, so the call is not repeated automatically.
+    ///
+    /// `POST /boards/{board_id}/users`, unsafe to repeat: it is not sent again once it may have been applied.
+    ///
+    /// **Inferred**: path and parameters are from the blog post, which warns of differences; that `users` is a field of a JSON body is concluded from the content type.
+    ///
+    /// Returns a list of [`User`](crate::lancers::User).
+    pub type AddUsers = crate::Request<super::operations::AddUsers>;
+    /// Removes a user from a board.
+    ///
+    /// Repeating it leads to the same state, though a repetition may be answered with `400`.
+    ///
+    /// `DELETE /boards/{board_id}/users/{name}`, idempotent to repeat: doing it twice is doing it once.
+    ///
+    /// **Inferred**: path and answer are from the blog post, which warns of differences; that the name is the login name, percent-encoded as one path segment, is concluded.
+    ///
+    /// Returns [`User`](crate::lancers::User).
+    pub type RemoveUser = crate::Request<super::operations::RemoveUser>;
+}
+/// What the documentation of a method says of what it returns.
+macro_rules! returns {
+    (ListBoards) => {
+        "\n\nReturns a list of [`Board`](crate::lancers::Board), and its pages as a stream. Optional: [`.limit(…)`](requests/type.ListBoards.html#method.limit), [`.modified(…)`](requests/type.ListBoards.html#method.modified)."
+    };
+    (CreateBoard) => {
+        "\n\nReturns [`BoardDetail`](crate::lancers::BoardDetail)."
+    };
+    (SearchBoards) => {
+        "\n\nReturns a list of [`Board`](crate::lancers::Board), and its pages as a stream. Optional: [`.offset(…)`](requests/type.SearchBoards.html#method.offset), [`.limit(…)`](requests/type.SearchBoards.html#method.limit)."
+    };
+    (ListUnread) => {
+        "\n\nReturns a list of [`Message`](crate::lancers::Message), and its pages as a stream. Optional: [`.limit(…)`](requests/type.ListUnread.html#method.limit), [`.modified(…)`](requests/type.ListUnread.html#method.modified)."
+    };
+    (GetBoard) => {
+        "\n\nReturns [`BoardDetail`](crate::lancers::BoardDetail)."
+    };
+    (UpdateBoard) => {
+        "\n\nReturns [`BoardUpdate`](crate::lancers::BoardUpdate). Optional: [`.description(…)`](requests/type.UpdateBoard.html#method.description), [`.title(…)`](requests/type.UpdateBoard.html#method.title)."
+    };
+    (ListFiles) => {
+        "\n\nReturns a list of [`BoardFile`](crate::lancers::BoardFile), and its pages as a stream. Optional: [`.file_id(…)`](requests/type.ListFiles.html#method.file_id), [`.limit(…)`](requests/type.ListFiles.html#method.limit)."
+    };
+    (ListMessages) => {
+        "\n\nReturns a list of [`Message`](crate::lancers::Message), and its pages as a stream. Optional: [`.message_id(…)`](requests/type.ListMessages.html#method.message_id), [`.direction(…)`](requests/type.ListMessages.html#method.direction), [`.limit(…)`](requests/type.ListMessages.html#method.limit)."
+    };
+    (PostMessage) => {
+        "\n\nReturns [`Message`](crate::lancers::Message)."
+    };
+    (MarkRead) => {
+        "\n\nReturns [`ReadStatus`](crate::lancers::ReadStatus). Optional: [`.message_id(…)`](requests/type.MarkRead.html#method.message_id)."
+    };
+    (ListUsers) => {
+        "\n\nReturns a list of [`User`](crate::lancers::User), and its pages as a stream. Optional: [`.user(…)`](requests/type.ListUsers.html#method.user), [`.limit(…)`](requests/type.ListUsers.html#method.limit)."
+    };
+    (AddUsers) => {
+        "\n\nReturns a list of [`User`](crate::lancers::User)."
+    };
+    (RemoveUser) => {
+        "\n\nReturns [`User`](crate::lancers::User)."
+    };
+}
+pub(crate) use returns;
 /// The request encoder, as progenitor writes it, and the answer types.
 #[allow(missing_docs, clippy::all, clippy::pedantic, unused)]
 pub(crate) mod client {

@@ -410,6 +410,8 @@ pub mod operations {
     /// `GET /events`, safe to repeat: it only reads. Costs 1 unit(s). OAuth scope, any of: `events:read`.
     ///
     /// **Inferred**: the path follows from the scope name only, `/events/catalog`, `/webhooks/events` and `/webhook-events` are possible too (medium to low confidence).
+    ///
+    /// Its request, with the setters: [`requests::ListEvents`](super::requests::ListEvents).
     #[derive(Clone, Debug)]
     pub struct ListEvents {}
     impl ListEvents {
@@ -420,6 +422,12 @@ pub mod operations {
     impl crate::Endpoint for ListEvents {
         type Service = crate::tascha::Tascha;
         type Output = crate::tascha::EventCatalogue;
+        fn decode(
+            &self,
+            body: &[u8],
+        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
+            crate::wire::decode_object(body)
+        }
         fn operation(&self) -> &'static crate::Operation {
             &table::LIST_EVENTS
         }
@@ -427,12 +435,6 @@ pub mod operations {
             #[allow(unused_imports)]
             use crate::input;
             Ok(())
-        }
-        fn decode(
-            &self,
-            body: &[u8],
-        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
-            crate::wire::decode_object(body)
         }
         fn encode(
             &self,
@@ -457,6 +459,8 @@ pub mod operations {
     /// Personal API keys and OAuth tokens both get the profile of a person; what an organization key gets is not published.
     ///
     /// `GET /me`, safe to repeat: it only reads. Costs 1 unit(s). OAuth scope, any of: `me:read`.
+    ///
+    /// Its request, with the setters: [`requests::GetMe`](super::requests::GetMe).
     #[derive(Clone, Debug)]
     pub struct GetMe {}
     impl GetMe {
@@ -467,6 +471,12 @@ pub mod operations {
     impl crate::Endpoint for GetMe {
         type Service = crate::tascha::Tascha;
         type Output = crate::tascha::Me;
+        fn decode(
+            &self,
+            body: &[u8],
+        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
+            crate::wire::decode_object(body)
+        }
         fn operation(&self) -> &'static crate::Operation {
             &table::GET_ME
         }
@@ -474,12 +484,6 @@ pub mod operations {
             #[allow(unused_imports)]
             use crate::input;
             Ok(())
-        }
-        fn decode(
-            &self,
-            body: &[u8],
-        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
-            crate::wire::decode_object(body)
         }
         fn encode(
             &self,
@@ -499,6 +503,8 @@ pub mod operations {
     /// `GET /organizations`, safe to repeat: it only reads. Costs 1 unit(s). OAuth scope, any of: `organizations:read`.
     ///
     /// **Inferred**: the method and path follow from the scope name and the absence of path parameters (high confidence).
+    ///
+    /// Its request, with the setters: [`requests::ListOrganizations`](super::requests::ListOrganizations).
     #[derive(Clone, Debug)]
     pub struct ListOrganizations {
         pub(crate) limit: Option<i64>,
@@ -512,6 +518,12 @@ pub mod operations {
     impl crate::Endpoint for ListOrganizations {
         type Service = crate::tascha::Tascha;
         type Output = crate::tascha::OrganizationPage;
+        fn decode(
+            &self,
+            body: &[u8],
+        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
+            crate::wire::decode_object(body)
+        }
         fn operation(&self) -> &'static crate::Operation {
             &table::LIST_ORGANIZATIONS
         }
@@ -522,12 +534,6 @@ pub mod operations {
                 input::range("limit", *value, 1i64, 200i64)?;
             }
             Ok(())
-        }
-        fn decode(
-            &self,
-            body: &[u8],
-        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
-            crate::wire::decode_object(body)
         }
         fn encode(
             &self,
@@ -549,8 +555,6 @@ pub mod operations {
             self.endpoint.limit = Some(value);
             self
         }
-    }
-    impl crate::Request<ListOrganizations> {
         /// Where to continue: the `nextCursor` of the page before, unchanged. Opaque base64url text. Leave it out for the first page.
         pub fn cursor(mut self, cursor: impl Into<String>) -> Self {
             let value = cursor.into();
@@ -565,18 +569,18 @@ pub mod operations {
         }
     }
     impl crate::Paged for ListOrganizations {
-        fn walk(&self) -> crate::page::Walk {
-            crate::page::Walk::Cursor
+        fn mode(&self) -> crate::page::PagingMode {
+            crate::page::PagingMode::Cursor
         }
-        fn mark(&self, item: &Self::Item) -> crate::page::Mark {
-            crate::page::Mark::new(Some(item.id.to_string()), None)
+        fn position(&self, item: &Self::Item) -> crate::page::ItemPosition {
+            crate::page::ItemPosition::new(Some(item.id.to_string()), None)
         }
         fn seek(
             &mut self,
-            place: &crate::page::Place,
+            place: &crate::page::PageStart,
             _: u32,
             _: &crate::request::State<Self>,
-        ) -> Result<crate::page::Asked, crate::InvalidInput> {
+        ) -> Result<crate::page::PageRequest, crate::InvalidInput> {
             place.cursor(&mut self.cursor)
         }
     }
@@ -587,6 +591,8 @@ pub mod operations {
     /// `GET /rooms`, safe to repeat: it only reads. Costs 1 unit(s). OAuth scope, any of: `rooms:read`.
     ///
     /// **Inferred**: the method and path follow from the scope name and the absence of path parameters (high confidence).
+    ///
+    /// Its request, with the setters: [`requests::ListRooms`](super::requests::ListRooms).
     #[derive(Clone, Debug)]
     pub struct ListRooms {
         pub(crate) limit: Option<i64>,
@@ -600,6 +606,12 @@ pub mod operations {
     impl crate::Endpoint for ListRooms {
         type Service = crate::tascha::Tascha;
         type Output = crate::tascha::RoomPage;
+        fn decode(
+            &self,
+            body: &[u8],
+        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
+            crate::wire::decode_object(body)
+        }
         fn operation(&self) -> &'static crate::Operation {
             &table::LIST_ROOMS
         }
@@ -610,12 +622,6 @@ pub mod operations {
                 input::range("limit", *value, 1i64, 200i64)?;
             }
             Ok(())
-        }
-        fn decode(
-            &self,
-            body: &[u8],
-        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
-            crate::wire::decode_object(body)
         }
         fn encode(
             &self,
@@ -637,8 +643,6 @@ pub mod operations {
             self.endpoint.limit = Some(value);
             self
         }
-    }
-    impl crate::Request<ListRooms> {
         /// Where to continue: the `nextCursor` of the page before, unchanged. Opaque base64url text. Leave it out for the first page.
         pub fn cursor(mut self, cursor: impl Into<String>) -> Self {
             let value = cursor.into();
@@ -653,18 +657,18 @@ pub mod operations {
         }
     }
     impl crate::Paged for ListRooms {
-        fn walk(&self) -> crate::page::Walk {
-            crate::page::Walk::Cursor
+        fn mode(&self) -> crate::page::PagingMode {
+            crate::page::PagingMode::Cursor
         }
-        fn mark(&self, item: &Self::Item) -> crate::page::Mark {
-            crate::page::Mark::new(Some(item.id.to_string()), None)
+        fn position(&self, item: &Self::Item) -> crate::page::ItemPosition {
+            crate::page::ItemPosition::new(Some(item.id.to_string()), None)
         }
         fn seek(
             &mut self,
-            place: &crate::page::Place,
+            place: &crate::page::PageStart,
             _: u32,
             _: &crate::request::State<Self>,
-        ) -> Result<crate::page::Asked, crate::InvalidInput> {
+        ) -> Result<crate::page::PageRequest, crate::InvalidInput> {
             place.cursor(&mut self.cursor)
         }
     }
@@ -675,6 +679,8 @@ pub mod operations {
     /// `GET /rooms/{roomId}/files`, safe to repeat: it only reads. Costs 1 unit(s). OAuth scope, any of: `files:read`.
     ///
     /// **Inferred**: the method and path follow from the scope name and the room id parameter (high confidence).
+    ///
+    /// Its request, with the setters: [`requests::ListFiles`](super::requests::ListFiles).
     #[derive(Clone, Debug)]
     pub struct ListFiles {
         pub(crate) room_id: crate::tascha::RoomId,
@@ -693,6 +699,12 @@ pub mod operations {
     impl crate::Endpoint for ListFiles {
         type Service = crate::tascha::Tascha;
         type Output = crate::tascha::FilePage;
+        fn decode(
+            &self,
+            body: &[u8],
+        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
+            crate::wire::decode_object(body)
+        }
         fn operation(&self) -> &'static crate::Operation {
             &table::LIST_FILES
         }
@@ -707,12 +719,6 @@ pub mod operations {
                 input::range("limit", *value, 1i64, 200i64)?;
             }
             Ok(())
-        }
-        fn decode(
-            &self,
-            body: &[u8],
-        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
-            crate::wire::decode_object(body)
         }
         fn encode(
             &self,
@@ -734,8 +740,6 @@ pub mod operations {
             self.endpoint.limit = Some(value);
             self
         }
-    }
-    impl crate::Request<ListFiles> {
         /// Where to continue: the `nextCursor` of the page before, unchanged. Opaque base64url text. Leave it out for the first page.
         pub fn cursor(mut self, cursor: impl Into<String>) -> Self {
             let value = cursor.into();
@@ -750,18 +754,18 @@ pub mod operations {
         }
     }
     impl crate::Paged for ListFiles {
-        fn walk(&self) -> crate::page::Walk {
-            crate::page::Walk::Cursor
+        fn mode(&self) -> crate::page::PagingMode {
+            crate::page::PagingMode::Cursor
         }
-        fn mark(&self, item: &Self::Item) -> crate::page::Mark {
-            crate::page::Mark::new(Some(item.id.to_string()), None)
+        fn position(&self, item: &Self::Item) -> crate::page::ItemPosition {
+            crate::page::ItemPosition::new(Some(item.id.to_string()), None)
         }
         fn seek(
             &mut self,
-            place: &crate::page::Place,
+            place: &crate::page::PageStart,
             _: u32,
             _: &crate::request::State<Self>,
-        ) -> Result<crate::page::Asked, crate::InvalidInput> {
+        ) -> Result<crate::page::PageRequest, crate::InvalidInput> {
             place.cursor(&mut self.cursor)
         }
     }
@@ -772,6 +776,8 @@ pub mod operations {
     /// `GET /rooms/{roomId}/members`, safe to repeat: it only reads. Costs 1 unit(s). OAuth scope, any of: `rooms:read`.
     ///
     /// **Inferred**: the room id parameter is documented, the last segment `members` is derived from the fields of the answer (medium to high confidence).
+    ///
+    /// Its request, with the setters: [`requests::ListMembers`](super::requests::ListMembers).
     #[derive(Clone, Debug)]
     pub struct ListMembers {
         pub(crate) room_id: crate::tascha::RoomId,
@@ -790,6 +796,12 @@ pub mod operations {
     impl crate::Endpoint for ListMembers {
         type Service = crate::tascha::Tascha;
         type Output = crate::tascha::RoomMemberPage;
+        fn decode(
+            &self,
+            body: &[u8],
+        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
+            crate::wire::decode_object(body)
+        }
         fn operation(&self) -> &'static crate::Operation {
             &table::LIST_MEMBERS
         }
@@ -804,12 +816,6 @@ pub mod operations {
                 input::range("limit", *value, 1i64, 200i64)?;
             }
             Ok(())
-        }
-        fn decode(
-            &self,
-            body: &[u8],
-        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
-            crate::wire::decode_object(body)
         }
         fn encode(
             &self,
@@ -831,8 +837,6 @@ pub mod operations {
             self.endpoint.limit = Some(value);
             self
         }
-    }
-    impl crate::Request<ListMembers> {
         /// Where to continue: the `nextCursor` of the page before, unchanged. Opaque base64url text. Leave it out for the first page.
         pub fn cursor(mut self, cursor: impl Into<String>) -> Self {
             let value = cursor.into();
@@ -847,18 +851,21 @@ pub mod operations {
         }
     }
     impl crate::Paged for ListMembers {
-        fn walk(&self) -> crate::page::Walk {
-            crate::page::Walk::Cursor
+        fn mode(&self) -> crate::page::PagingMode {
+            crate::page::PagingMode::Cursor
         }
-        fn mark(&self, item: &Self::Item) -> crate::page::Mark {
-            crate::page::Mark::new(item.user_id.as_ref().map(ToString::to_string), None)
+        fn position(&self, item: &Self::Item) -> crate::page::ItemPosition {
+            crate::page::ItemPosition::new(
+                item.user_id.as_ref().map(ToString::to_string),
+                None,
+            )
         }
         fn seek(
             &mut self,
-            place: &crate::page::Place,
+            place: &crate::page::PageStart,
             _: u32,
             _: &crate::request::State<Self>,
-        ) -> Result<crate::page::Asked, crate::InvalidInput> {
+        ) -> Result<crate::page::PageRequest, crate::InvalidInput> {
             place.cursor(&mut self.cursor)
         }
     }
@@ -869,6 +876,8 @@ pub mod operations {
     /// `GET /rooms/{roomId}/messages`, safe to repeat: it only reads. Costs 1 unit(s). OAuth scope, any of: `messages:read`.
     ///
     /// **Inferred**: the method and path follow from the scope name and the room id parameter (high confidence).
+    ///
+    /// Its request, with the setters: [`requests::ListMessages`](super::requests::ListMessages).
     #[derive(Clone, Debug)]
     pub struct ListMessages {
         pub(crate) room_id: crate::tascha::RoomId,
@@ -887,6 +896,12 @@ pub mod operations {
     impl crate::Endpoint for ListMessages {
         type Service = crate::tascha::Tascha;
         type Output = crate::tascha::MessagePage;
+        fn decode(
+            &self,
+            body: &[u8],
+        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
+            crate::wire::decode_object(body)
+        }
         fn operation(&self) -> &'static crate::Operation {
             &table::LIST_MESSAGES
         }
@@ -901,12 +916,6 @@ pub mod operations {
                 input::range("limit", *value, 1i64, 200i64)?;
             }
             Ok(())
-        }
-        fn decode(
-            &self,
-            body: &[u8],
-        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
-            crate::wire::decode_object(body)
         }
         fn encode(
             &self,
@@ -928,8 +937,6 @@ pub mod operations {
             self.endpoint.limit = Some(value);
             self
         }
-    }
-    impl crate::Request<ListMessages> {
         /// Where to continue: the `nextCursor` of the page before, unchanged. Opaque base64url text. Leave it out for the first page.
         pub fn cursor(mut self, cursor: impl Into<String>) -> Self {
             let value = cursor.into();
@@ -944,18 +951,18 @@ pub mod operations {
         }
     }
     impl crate::Paged for ListMessages {
-        fn walk(&self) -> crate::page::Walk {
-            crate::page::Walk::Cursor
+        fn mode(&self) -> crate::page::PagingMode {
+            crate::page::PagingMode::Cursor
         }
-        fn mark(&self, item: &Self::Item) -> crate::page::Mark {
-            crate::page::Mark::new(Some(item.id.to_string()), None)
+        fn position(&self, item: &Self::Item) -> crate::page::ItemPosition {
+            crate::page::ItemPosition::new(Some(item.id.to_string()), None)
         }
         fn seek(
             &mut self,
-            place: &crate::page::Place,
+            place: &crate::page::PageStart,
             _: u32,
             _: &crate::request::State<Self>,
-        ) -> Result<crate::page::Asked, crate::InvalidInput> {
+        ) -> Result<crate::page::PageRequest, crate::InvalidInput> {
             place.cursor(&mut self.cursor)
         }
     }
@@ -972,6 +979,8 @@ pub mod operations {
     /// `POST /rooms/{roomId}/messages`, keyed to repeat under its idempotency key. Costs 3 unit(s). OAuth scope, any of: `messages:write`.
     ///
     /// **Inferred**: the method and path follow from the scope name and from its place directly before the list of messages (high confidence).
+    ///
+    /// Its request, with the setters: [`requests::CreateMessage`](super::requests::CreateMessage).
     #[derive(Clone, Debug)]
     pub struct CreateMessage {
         pub(crate) room_id: crate::tascha::RoomId,
@@ -994,6 +1003,12 @@ pub mod operations {
     impl crate::Endpoint for CreateMessage {
         type Service = crate::tascha::Tascha;
         type Output = crate::tascha::Message;
+        fn decode(
+            &self,
+            body: &[u8],
+        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
+            crate::wire::decode_object(body)
+        }
         fn operation(&self) -> &'static crate::Operation {
             &table::CREATE_MESSAGE
         }
@@ -1012,12 +1027,6 @@ pub mod operations {
                 input::length("replyToMessageId", value.as_str(), 1, i64::MAX)?;
             }
             Ok(())
-        }
-        fn decode(
-            &self,
-            body: &[u8],
-        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
-            crate::wire::decode_object(body)
         }
         fn encode(
             &self,
@@ -1050,6 +1059,8 @@ pub mod operations {
     /// `GET /rooms/{roomId}/records`, safe to repeat: it only reads. Costs 1 unit(s). OAuth scope, any of: `records:read`.
     ///
     /// **Inferred**: the method and path follow from the scope name and the room id parameter (high confidence).
+    ///
+    /// Its request, with the setters: [`requests::ListRecords`](super::requests::ListRecords).
     #[derive(Clone, Debug)]
     pub struct ListRecords {
         pub(crate) room_id: crate::tascha::RoomId,
@@ -1068,6 +1079,12 @@ pub mod operations {
     impl crate::Endpoint for ListRecords {
         type Service = crate::tascha::Tascha;
         type Output = crate::tascha::RecordPage;
+        fn decode(
+            &self,
+            body: &[u8],
+        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
+            crate::wire::decode_object(body)
+        }
         fn operation(&self) -> &'static crate::Operation {
             &table::LIST_RECORDS
         }
@@ -1082,12 +1099,6 @@ pub mod operations {
                 input::range("limit", *value, 1i64, 200i64)?;
             }
             Ok(())
-        }
-        fn decode(
-            &self,
-            body: &[u8],
-        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
-            crate::wire::decode_object(body)
         }
         fn encode(
             &self,
@@ -1109,8 +1120,6 @@ pub mod operations {
             self.endpoint.limit = Some(value);
             self
         }
-    }
-    impl crate::Request<ListRecords> {
         /// Where to continue: the `nextCursor` of the page before, unchanged. Opaque base64url text. Leave it out for the first page.
         pub fn cursor(mut self, cursor: impl Into<String>) -> Self {
             let value = cursor.into();
@@ -1125,18 +1134,18 @@ pub mod operations {
         }
     }
     impl crate::Paged for ListRecords {
-        fn walk(&self) -> crate::page::Walk {
-            crate::page::Walk::Cursor
+        fn mode(&self) -> crate::page::PagingMode {
+            crate::page::PagingMode::Cursor
         }
-        fn mark(&self, item: &Self::Item) -> crate::page::Mark {
-            crate::page::Mark::new(Some(item.id.to_string()), None)
+        fn position(&self, item: &Self::Item) -> crate::page::ItemPosition {
+            crate::page::ItemPosition::new(Some(item.id.to_string()), None)
         }
         fn seek(
             &mut self,
-            place: &crate::page::Place,
+            place: &crate::page::PageStart,
             _: u32,
             _: &crate::request::State<Self>,
-        ) -> Result<crate::page::Asked, crate::InvalidInput> {
+        ) -> Result<crate::page::PageRequest, crate::InvalidInput> {
             place.cursor(&mut self.cursor)
         }
     }
@@ -1154,6 +1163,8 @@ pub mod operations {
     /// `POST /rooms/{roomId}/records`, keyed to repeat under its idempotency key. Costs 3 unit(s). OAuth scope, any of: `records:write`.
     ///
     /// **Inferred**: the method and path follow from the scope name and from its place directly before the list of records (high confidence).
+    ///
+    /// Its request, with the setters: [`requests::CreateRecord`](super::requests::CreateRecord).
     #[derive(Clone, Debug)]
     pub struct CreateRecord {
         pub(crate) room_id: crate::tascha::RoomId,
@@ -1176,6 +1187,12 @@ pub mod operations {
     impl crate::Endpoint for CreateRecord {
         type Service = crate::tascha::Tascha;
         type Output = crate::tascha::Record;
+        fn decode(
+            &self,
+            body: &[u8],
+        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
+            crate::wire::decode_object(body)
+        }
         fn operation(&self) -> &'static crate::Operation {
             &table::CREATE_RECORD
         }
@@ -1194,12 +1211,6 @@ pub mod operations {
                 input::length("title", value, 1i64, 200i64)?;
             }
             Ok(())
-        }
-        fn decode(
-            &self,
-            body: &[u8],
-        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
-            crate::wire::decode_object(body)
         }
         fn encode(
             &self,
@@ -1233,6 +1244,8 @@ pub mod operations {
     /// `PATCH /rooms/{roomId}/records/{recordId}`, keyed to repeat under its idempotency key. Costs 3 unit(s). OAuth scope, any of: `records:write`.
     ///
     /// **Inferred**: the path follows from the scope and the documented ids (high confidence); `PATCH` because all fields are optional, `PUT` is possible (medium to high confidence).
+    ///
+    /// Its request, with the setters: [`requests::UpdateRecord`](super::requests::UpdateRecord).
     #[derive(Clone, Debug)]
     pub struct UpdateRecord {
         pub(crate) room_id: crate::tascha::RoomId,
@@ -1257,6 +1270,12 @@ pub mod operations {
     impl crate::Endpoint for UpdateRecord {
         type Service = crate::tascha::Tascha;
         type Output = crate::tascha::Record;
+        fn decode(
+            &self,
+            body: &[u8],
+        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
+            crate::wire::decode_object(body)
+        }
         fn operation(&self) -> &'static crate::Operation {
             &table::UPDATE_RECORD
         }
@@ -1283,12 +1302,6 @@ pub mod operations {
             )?;
             Ok(())
         }
-        fn decode(
-            &self,
-            body: &[u8],
-        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
-            crate::wire::decode_object(body)
-        }
         fn encode(
             &self,
             to: &crate::transport::Encoder<'_>,
@@ -1309,8 +1322,6 @@ pub mod operations {
             self.endpoint.body.content = Some(value);
             self
         }
-    }
-    impl crate::Request<UpdateRecord> {
         /// The new title, 1 to 200 characters.
         pub fn title(mut self, title: impl Into<String>) -> Self {
             let value = title.into();
@@ -1325,6 +1336,8 @@ pub mod operations {
     /// `GET /rooms/{roomId}/tasks`, safe to repeat: it only reads. Costs 1 unit(s). OAuth scope, any of: `tasks:read`.
     ///
     /// **Inferred**: the method and path follow from the scope name and the room id parameter (high confidence).
+    ///
+    /// Its request, with the setters: [`requests::ListTasks`](super::requests::ListTasks).
     #[derive(Clone, Debug)]
     pub struct ListTasks {
         pub(crate) room_id: crate::tascha::RoomId,
@@ -1343,6 +1356,12 @@ pub mod operations {
     impl crate::Endpoint for ListTasks {
         type Service = crate::tascha::Tascha;
         type Output = crate::tascha::TaskPage;
+        fn decode(
+            &self,
+            body: &[u8],
+        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
+            crate::wire::decode_object(body)
+        }
         fn operation(&self) -> &'static crate::Operation {
             &table::LIST_TASKS
         }
@@ -1357,12 +1376,6 @@ pub mod operations {
                 input::range("limit", *value, 1i64, 200i64)?;
             }
             Ok(())
-        }
-        fn decode(
-            &self,
-            body: &[u8],
-        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
-            crate::wire::decode_object(body)
         }
         fn encode(
             &self,
@@ -1384,8 +1397,6 @@ pub mod operations {
             self.endpoint.limit = Some(value);
             self
         }
-    }
-    impl crate::Request<ListTasks> {
         /// Where to continue: the `nextCursor` of the page before, unchanged. Opaque base64url text. Leave it out for the first page.
         pub fn cursor(mut self, cursor: impl Into<String>) -> Self {
             let value = cursor.into();
@@ -1400,18 +1411,18 @@ pub mod operations {
         }
     }
     impl crate::Paged for ListTasks {
-        fn walk(&self) -> crate::page::Walk {
-            crate::page::Walk::Cursor
+        fn mode(&self) -> crate::page::PagingMode {
+            crate::page::PagingMode::Cursor
         }
-        fn mark(&self, item: &Self::Item) -> crate::page::Mark {
-            crate::page::Mark::new(Some(item.id.to_string()), None)
+        fn position(&self, item: &Self::Item) -> crate::page::ItemPosition {
+            crate::page::ItemPosition::new(Some(item.id.to_string()), None)
         }
         fn seek(
             &mut self,
-            place: &crate::page::Place,
+            place: &crate::page::PageStart,
             _: u32,
             _: &crate::request::State<Self>,
-        ) -> Result<crate::page::Asked, crate::InvalidInput> {
+        ) -> Result<crate::page::PageRequest, crate::InvalidInput> {
             place.cursor(&mut self.cursor)
         }
     }
@@ -1431,6 +1442,8 @@ pub mod operations {
     /// `POST /rooms/{roomId}/tasks`, keyed to repeat under its idempotency key. Costs 3 unit(s). OAuth scope, any of: `tasks:write`.
     ///
     /// **Inferred**: the method and path follow from the scope name and from its place directly before the list of tasks (high confidence).
+    ///
+    /// Its request, with the setters: [`requests::CreateTask`](super::requests::CreateTask).
     #[derive(Clone, Debug)]
     pub struct CreateTask {
         pub(crate) room_id: crate::tascha::RoomId,
@@ -1455,6 +1468,12 @@ pub mod operations {
     impl crate::Endpoint for CreateTask {
         type Service = crate::tascha::Tascha;
         type Output = crate::tascha::Task;
+        fn decode(
+            &self,
+            body: &[u8],
+        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
+            crate::wire::decode_object(body)
+        }
         fn operation(&self) -> &'static crate::Operation {
             &table::CREATE_TASK
         }
@@ -1477,12 +1496,6 @@ pub mod operations {
             }
             Ok(())
         }
-        fn decode(
-            &self,
-            body: &[u8],
-        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
-            crate::wire::decode_object(body)
-        }
         fn encode(
             &self,
             to: &crate::transport::Encoder<'_>,
@@ -1503,16 +1516,12 @@ pub mod operations {
             self.endpoint.body.board_id = Some(value);
             self
         }
-    }
-    impl crate::Request<CreateTask> {
         /// A longer text, at most 10000 characters.
         pub fn description(mut self, description: impl Into<String>) -> Self {
             let value = description.into();
             self.endpoint.body.description = Some(value);
             self
         }
-    }
-    impl crate::Request<CreateTask> {
         /// When the task is due. Leave it out for a task without a due date.
         pub fn due_date(mut self, due_date: ::jiff::Timestamp) -> Self {
             let value = due_date;
@@ -1531,6 +1540,8 @@ pub mod operations {
     /// `PATCH /rooms/{roomId}/tasks/{taskId}`, keyed to repeat under its idempotency key. Costs 3 unit(s). OAuth scope, any of: `tasks:write`.
     ///
     /// **Inferred**: the path follows from the scope and the documented ids (high confidence); `PATCH` because all fields are optional, `PUT` is possible (medium to high confidence).
+    ///
+    /// Its request, with the setters: [`requests::UpdateTask`](super::requests::UpdateTask).
     #[derive(Clone, Debug)]
     pub struct UpdateTask {
         pub(crate) room_id: crate::tascha::RoomId,
@@ -1558,6 +1569,12 @@ pub mod operations {
     impl crate::Endpoint for UpdateTask {
         type Service = crate::tascha::Tascha;
         type Output = crate::tascha::Task;
+        fn decode(
+            &self,
+            body: &[u8],
+        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
+            crate::wire::decode_object(body)
+        }
         fn operation(&self) -> &'static crate::Operation {
             &table::UPDATE_TASK
         }
@@ -1589,12 +1606,6 @@ pub mod operations {
             )?;
             Ok(())
         }
-        fn decode(
-            &self,
-            body: &[u8],
-        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
-            crate::wire::decode_object(body)
-        }
         fn encode(
             &self,
             to: &crate::transport::Encoder<'_>,
@@ -1615,8 +1626,6 @@ pub mod operations {
             self.endpoint.body.description = Some(value);
             self
         }
-    }
-    impl crate::Request<UpdateTask> {
         /// The new due date. Null is accepted too and (inferred) clears it; leaving the field out keeps it.
         pub fn due_date(mut self, due_date: ::jiff::Timestamp) -> Self {
             let value = crate::Nullable::Value(due_date);
@@ -1628,24 +1637,18 @@ pub mod operations {
             self.endpoint.body.due_date = Some(crate::Nullable::Null);
             self
         }
-    }
-    impl crate::Request<UpdateTask> {
         /// The new state. The documentation lists exactly the three known values.
         pub fn status(mut self, status: crate::tascha::TaskStatus) -> Self {
             let value = status;
             self.endpoint.body.status = Some(value);
             self
         }
-    }
-    impl crate::Request<UpdateTask> {
         /// The new title, 1 to 200 characters.
         pub fn title(mut self, title: impl Into<String>) -> Self {
             let value = title.into();
             self.endpoint.body.title = Some(value);
             self
         }
-    }
-    impl crate::Request<UpdateTask> {
         /// The version the change is based on, from the answer to a create or an update. If the task has moved on, the answer is `409` and nothing is changed. Leave it out to update without the check.
         pub fn version(mut self, version: i64) -> Self {
             let value = version;
@@ -1661,6 +1664,8 @@ pub mod operations {
     /// `GET /rooms/{roomId}/webhooks/{webhookId}/deliveries`, safe to repeat: it only reads. Costs 1 unit(s). OAuth scope, any of: `webhooks:read`.
     ///
     /// **Inferred**: the room and webhook ids are documented, the last segment `deliveries` is derived from the answer (medium to high confidence).
+    ///
+    /// Its request, with the setters: [`requests::ListWebhookDeliveries`](super::requests::ListWebhookDeliveries).
     #[derive(Clone, Debug)]
     pub struct ListWebhookDeliveries {
         pub(crate) room_id: crate::tascha::RoomId,
@@ -1684,6 +1689,12 @@ pub mod operations {
     impl crate::Endpoint for ListWebhookDeliveries {
         type Service = crate::tascha::Tascha;
         type Output = crate::tascha::WebhookDeliveryPage;
+        fn decode(
+            &self,
+            body: &[u8],
+        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
+            crate::wire::decode_object(body)
+        }
         fn operation(&self) -> &'static crate::Operation {
             &table::LIST_WEBHOOK_DELIVERIES
         }
@@ -1702,12 +1713,6 @@ pub mod operations {
                 input::range("limit", *value, 1i64, 200i64)?;
             }
             Ok(())
-        }
-        fn decode(
-            &self,
-            body: &[u8],
-        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
-            crate::wire::decode_object(body)
         }
         fn encode(
             &self,
@@ -1735,8 +1740,6 @@ pub mod operations {
             self.endpoint.limit = Some(value);
             self
         }
-    }
-    impl crate::Request<ListWebhookDeliveries> {
         /// Where to continue: the `nextCursor` of the page before, unchanged. Opaque base64url text. Leave it out for the first page.
         pub fn cursor(mut self, cursor: impl Into<String>) -> Self {
             let value = cursor.into();
@@ -1751,18 +1754,18 @@ pub mod operations {
         }
     }
     impl crate::Paged for ListWebhookDeliveries {
-        fn walk(&self) -> crate::page::Walk {
-            crate::page::Walk::Cursor
+        fn mode(&self) -> crate::page::PagingMode {
+            crate::page::PagingMode::Cursor
         }
-        fn mark(&self, item: &Self::Item) -> crate::page::Mark {
-            crate::page::Mark::new(Some(item.id.to_string()), None)
+        fn position(&self, item: &Self::Item) -> crate::page::ItemPosition {
+            crate::page::ItemPosition::new(Some(item.id.to_string()), None)
         }
         fn seek(
             &mut self,
-            place: &crate::page::Place,
+            place: &crate::page::PageStart,
             _: u32,
             _: &crate::request::State<Self>,
-        ) -> Result<crate::page::Asked, crate::InvalidInput> {
+        ) -> Result<crate::page::PageRequest, crate::InvalidInput> {
             place.cursor(&mut self.cursor)
         }
     }
@@ -1777,6 +1780,8 @@ pub mod operations {
     /// `POST /rooms/{roomId}/webhooks/{webhookId}/deliveries/{deliveryId}/redeliver`, unsafe to repeat: it is not sent again once it may have been applied. Costs 1 unit(s). OAuth scope, any of: `webhooks:write`.
     ///
     /// **Inferred**: the ids are documented, but the last segment could as well be `redelivery`, `redeliveries` or `retry` (low confidence).
+    ///
+    /// Its request, with the setters: [`requests::RedeliverWebhook`](super::requests::RedeliverWebhook).
     #[derive(Clone, Debug)]
     pub struct RedeliverWebhook {
         pub(crate) room_id: crate::tascha::RoomId,
@@ -1799,6 +1804,12 @@ pub mod operations {
     impl crate::Endpoint for RedeliverWebhook {
         type Service = crate::tascha::Tascha;
         type Output = crate::tascha::Redelivery;
+        fn decode(
+            &self,
+            body: &[u8],
+        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
+            crate::wire::decode_object(body)
+        }
         fn operation(&self) -> &'static crate::Operation {
             &table::REDELIVER_WEBHOOK
         }
@@ -1819,12 +1830,6 @@ pub mod operations {
             }
             Ok(())
         }
-        fn decode(
-            &self,
-            body: &[u8],
-        ) -> Result<Self::Output, crate::wire::DecodeFailure> {
-            crate::wire::decode_object(body)
-        }
         fn encode(
             &self,
             to: &crate::transport::Encoder<'_>,
@@ -1844,6 +1849,324 @@ pub mod operations {
         }
     }
 }
+/// The request of each operation: how it is awaited, its setters, its options.
+pub mod requests {
+    /// Lists the event types a webhook can subscribe to.
+    ///
+    /// The whole catalogue in one answer: this list has no `limit`, no `cursor` and no `nextCursor`.
+    ///
+    /// `GET /events`, safe to repeat: it only reads. Costs 1 unit(s). OAuth scope, any of: `events:read`.
+    ///
+    /// **Inferred**: the path follows from the scope name only, `/events/catalog`, `/webhooks/events` and `/webhook-events` are possible too (medium to low confidence).
+    ///
+    /// Returns [`EventCatalogue`](crate::tascha::EventCatalogue).
+    pub type ListEvents = crate::Request<super::operations::ListEvents>;
+    /// Returns the minimal profile of the authenticated user.
+    ///
+    /// The cheapest way to check a credential, and to read the rate limit and unit headers.
+    /// Personal API keys and OAuth tokens both get the profile of a person; what an organization key gets is not published.
+    ///
+    /// `GET /me`, safe to repeat: it only reads. Costs 1 unit(s). OAuth scope, any of: `me:read`.
+    ///
+    /// Returns [`Me`](crate::tascha::Me).
+    pub type GetMe = crate::Request<super::operations::GetMe>;
+    /// Lists the organizations the token can access.
+    ///
+    /// A page of organizations. The order of the list is not published.
+    ///
+    /// `GET /organizations`, safe to repeat: it only reads. Costs 1 unit(s). OAuth scope, any of: `organizations:read`.
+    ///
+    /// **Inferred**: the method and path follow from the scope name and the absence of path parameters (high confidence).
+    ///
+    /// Returns [`OrganizationPage`](crate::tascha::OrganizationPage), or all pages as a stream.
+    ///
+    /// # Optional
+    ///
+    /// * `.limit(…)`: The largest number of items in the page, 1 to 200. Each list has its own, lower or equal, maximum, which is not published; neither are the default and what happens above the maximum.
+    /// * `.cursor(…)`: Where to continue: the `nextCursor` of the page before, unchanged. Opaque base64url text. Leave it out for the first page.
+    pub type ListOrganizations = crate::Request<super::operations::ListOrganizations>;
+    /// Lists the rooms the token holder can access, direct messages excluded.
+    ///
+    /// A page of rooms. Direct-message rooms never appear here, and no operation returns a single room.
+    ///
+    /// `GET /rooms`, safe to repeat: it only reads. Costs 1 unit(s). OAuth scope, any of: `rooms:read`.
+    ///
+    /// **Inferred**: the method and path follow from the scope name and the absence of path parameters (high confidence).
+    ///
+    /// Returns [`RoomPage`](crate::tascha::RoomPage), or all pages as a stream.
+    ///
+    /// # Optional
+    ///
+    /// * `.limit(…)`: The largest number of items in the page, 1 to 200. Each list has its own, lower or equal, maximum, which is not published; neither are the default and what happens above the maximum.
+    /// * `.cursor(…)`: Where to continue: the `nextCursor` of the page before, unchanged. Opaque base64url text. Leave it out for the first page.
+    pub type ListRooms = crate::Request<super::operations::ListRooms>;
+    /// Lists the files of a room.
+    ///
+    /// A page of file descriptions. They carry no download address, and the API has no upload or download.
+    ///
+    /// `GET /rooms/{roomId}/files`, safe to repeat: it only reads. Costs 1 unit(s). OAuth scope, any of: `files:read`.
+    ///
+    /// **Inferred**: the method and path follow from the scope name and the room id parameter (high confidence).
+    ///
+    /// Returns [`FilePage`](crate::tascha::FilePage), or all pages as a stream.
+    ///
+    /// # Optional
+    ///
+    /// * `.limit(…)`: The largest number of items in the page, 1 to 200. Each list has its own, lower or equal, maximum, which is not published; neither are the default and what happens above the maximum.
+    /// * `.cursor(…)`: Where to continue: the `nextCursor` of the page before, unchanged. Opaque base64url text. Leave it out for the first page.
+    pub type ListFiles = crate::Request<super::operations::ListFiles>;
+    /// Lists the members of a room.
+    ///
+    /// A page of members with their role and the time they joined.
+    ///
+    /// `GET /rooms/{roomId}/members`, safe to repeat: it only reads. Costs 1 unit(s). OAuth scope, any of: `rooms:read`.
+    ///
+    /// **Inferred**: the room id parameter is documented, the last segment `members` is derived from the fields of the answer (medium to high confidence).
+    ///
+    /// Returns [`RoomMemberPage`](crate::tascha::RoomMemberPage), or all pages as a stream.
+    ///
+    /// # Optional
+    ///
+    /// * `.limit(…)`: The largest number of items in the page, 1 to 200. Each list has its own, lower or equal, maximum, which is not published; neither are the default and what happens above the maximum.
+    /// * `.cursor(…)`: Where to continue: the `nextCursor` of the page before, unchanged. Opaque base64url text. Leave it out for the first page.
+    pub type ListMembers = crate::Request<super::operations::ListMembers>;
+    /// Lists the messages of a room.
+    ///
+    /// A page of messages. The order is not published, and there is no filter and no operation for a single message.
+    ///
+    /// `GET /rooms/{roomId}/messages`, safe to repeat: it only reads. Costs 1 unit(s). OAuth scope, any of: `messages:read`.
+    ///
+    /// **Inferred**: the method and path follow from the scope name and the room id parameter (high confidence).
+    ///
+    /// Returns [`MessagePage`](crate::tascha::MessagePage), or all pages as a stream.
+    ///
+    /// # Optional
+    ///
+    /// * `.limit(…)`: The largest number of items in the page, 1 to 200. Each list has its own, lower or equal, maximum, which is not published; neither are the default and what happens above the maximum.
+    /// * `.cursor(…)`: Where to continue: the `nextCursor` of the page before, unchanged. Opaque base64url text. Leave it out for the first page.
+    pub type ListMessages = crate::Request<super::operations::ListMessages>;
+    /// Posts a message to a room.
+    ///
+    /// Posts a text, optionally as a reply to another message of the same room.
+    ///
+    /// Needs a token that acts for a user: an API key of an organization on its own is refused with `403`. The kind of a
+    /// credential cannot be told from its text, so the SDK does not check this beforehand.
+    ///
+    /// With an `Idempotency-Key` the call can be repeated safely for 24 hours; the same key with another payload is
+    /// answered with `409`.
+    ///
+    /// `POST /rooms/{roomId}/messages`, keyed to repeat under its idempotency key. Costs 3 unit(s). OAuth scope, any of: `messages:write`.
+    ///
+    /// **Inferred**: the method and path follow from the scope name and from its place directly before the list of messages (high confidence).
+    ///
+    /// Returns [`Message`](crate::tascha::Message).
+    ///
+    /// # Optional
+    ///
+    /// * `.reply_to_message_id(…)`: The message this one replies to; it must be in the same room. Answers do not repeat it.
+    pub type CreateMessage = crate::Request<super::operations::CreateMessage>;
+    /// Lists the records of a room.
+    ///
+    /// A page of records, without their content.
+    ///
+    /// `GET /rooms/{roomId}/records`, safe to repeat: it only reads. Costs 1 unit(s). OAuth scope, any of: `records:read`.
+    ///
+    /// **Inferred**: the method and path follow from the scope name and the room id parameter (high confidence).
+    ///
+    /// Returns [`RecordPage`](crate::tascha::RecordPage), or all pages as a stream.
+    ///
+    /// # Optional
+    ///
+    /// * `.limit(…)`: The largest number of items in the page, 1 to 200. Each list has its own, lower or equal, maximum, which is not published; neither are the default and what happens above the maximum.
+    /// * `.cursor(…)`: Where to continue: the `nextCursor` of the page before, unchanged. Opaque base64url text. Leave it out for the first page.
+    pub type ListRecords = crate::Request<super::operations::ListRecords>;
+    /// Creates a record in a room.
+    ///
+    /// A record is a titled text of up to 200000 characters. Its `content` can be written but never read back: no answer
+    /// contains it.
+    ///
+    /// Needs a token that acts for a user (an organization's API key alone is expected to be refused with `403`, as it is
+    /// for messages). The SDK does not check this beforehand.
+    ///
+    /// With an `Idempotency-Key` the call can be repeated safely for 24 hours; the same key with another payload is
+    /// answered with `409`.
+    ///
+    /// `POST /rooms/{roomId}/records`, keyed to repeat under its idempotency key. Costs 3 unit(s). OAuth scope, any of: `records:write`.
+    ///
+    /// **Inferred**: the method and path follow from the scope name and from its place directly before the list of records (high confidence).
+    ///
+    /// Returns [`Record`](crate::tascha::Record).
+    ///
+    /// # Optional
+    ///
+    /// * `.content(…)`: The text, at most 200000 characters. Write-only.
+    pub type CreateRecord = crate::Request<super::operations::CreateRecord>;
+    /// Changes the given fields of a record.
+    ///
+    /// Only the creator of a record may change it, and a locked or archived record answers `403`. Fields that are left out
+    /// stay as they are. There is no version check for records.
+    ///
+    /// With an `Idempotency-Key` the call can be repeated safely for 24 hours; the same key with another payload is
+    /// answered with `409`.
+    ///
+    /// `PATCH /rooms/{roomId}/records/{recordId}`, keyed to repeat under its idempotency key. Costs 3 unit(s). OAuth scope, any of: `records:write`.
+    ///
+    /// **Inferred**: the path follows from the scope and the documented ids (high confidence); `PATCH` because all fields are optional, `PUT` is possible (medium to high confidence).
+    ///
+    /// Returns [`Record`](crate::tascha::Record).
+    ///
+    /// # Optional
+    ///
+    /// * `.content(…)`: The new text, at most 200000 characters. It replaces the old one and cannot be read back.
+    /// * `.title(…)`: The new title, 1 to 200 characters.
+    pub type UpdateRecord = crate::Request<super::operations::UpdateRecord>;
+    /// Lists the tasks of a room.
+    ///
+    /// A page of tasks. The items lack `version`; only creating or updating a task reveals it.
+    ///
+    /// `GET /rooms/{roomId}/tasks`, safe to repeat: it only reads. Costs 1 unit(s). OAuth scope, any of: `tasks:read`.
+    ///
+    /// **Inferred**: the method and path follow from the scope name and the room id parameter (high confidence).
+    ///
+    /// Returns [`TaskPage`](crate::tascha::TaskPage), or all pages as a stream.
+    ///
+    /// # Optional
+    ///
+    /// * `.limit(…)`: The largest number of items in the page, 1 to 200. Each list has its own, lower or equal, maximum, which is not published; neither are the default and what happens above the maximum.
+    /// * `.cursor(…)`: Where to continue: the `nextCursor` of the page before, unchanged. Opaque base64url text. Leave it out for the first page.
+    pub type ListTasks = crate::Request<super::operations::ListTasks>;
+    /// Creates a task in a room.
+    ///
+    /// Puts a task on a board of the room. In a room that has no board the answer is `400`.
+    ///
+    /// Needs a token that acts for a user (an organization's API key alone is expected to be refused with `403`, as it is
+    /// for messages). The SDK does not check this beforehand.
+    ///
+    /// The answer carries the task's `version`, which the list of tasks does not: keep it if you want to update with
+    /// optimistic locking later.
+    ///
+    /// With an `Idempotency-Key` the call can be repeated safely for 24 hours; the same key with another payload is
+    /// answered with `409`.
+    ///
+    /// `POST /rooms/{roomId}/tasks`, keyed to repeat under its idempotency key. Costs 3 unit(s). OAuth scope, any of: `tasks:write`.
+    ///
+    /// **Inferred**: the method and path follow from the scope name and from its place directly before the list of tasks (high confidence).
+    ///
+    /// Returns [`Task`](crate::tascha::Task).
+    ///
+    /// # Optional
+    ///
+    /// * `.board_id(…)`: The board to put the task on. Without it the first board of the room is used; a room without any board answers `400`. No operation lists boards and no answer names one.
+    /// * `.description(…)`: A longer text, at most 10000 characters.
+    /// * `.due_date(…)`: When the task is due. Leave it out for a task without a due date.
+    pub type CreateTask = crate::Request<super::operations::CreateTask>;
+    /// Changes the given fields of a task.
+    ///
+    /// Fields that are left out stay as they are; the due date can also be cleared with null. Whether an update without any
+    /// field is accepted is not published.
+    ///
+    /// With `version` the change is made only if the task still has that version, otherwise the answer is `409`. A `409` is
+    /// also the answer to an `Idempotency-Key` that was used with another payload within 24 hours.
+    ///
+    /// `PATCH /rooms/{roomId}/tasks/{taskId}`, keyed to repeat under its idempotency key. Costs 3 unit(s). OAuth scope, any of: `tasks:write`.
+    ///
+    /// **Inferred**: the path follows from the scope and the documented ids (high confidence); `PATCH` because all fields are optional, `PUT` is possible (medium to high confidence).
+    ///
+    /// Returns [`Task`](crate::tascha::Task).
+    ///
+    /// # Optional
+    ///
+    /// * `.description(…)`: The new text, at most 10000 characters. An empty text is within the documented bounds.
+    /// * `.due_date(…)`: The new due date. Null is accepted too and (inferred) clears it; leaving the field out keeps it.
+    /// * `.status(…)`: The new state. The documentation lists exactly the three known values.
+    /// * `.title(…)`: The new title, 1 to 200 characters.
+    /// * `.version(…)`: The version the change is based on, from the answer to a create or an update. If the task has moved on, the answer is `409` and nothing is changed. Leave it out to update without the check.
+    pub type UpdateTask = crate::Request<super::operations::UpdateTask>;
+    /// Lists the delivery attempts of a webhook.
+    ///
+    /// A page of the delivery log. All attempts at the same event, redeliveries included, share one `eventId`.
+    /// Webhooks themselves cannot be listed or managed through this API, so the webhook's id has to come from elsewhere.
+    ///
+    /// `GET /rooms/{roomId}/webhooks/{webhookId}/deliveries`, safe to repeat: it only reads. Costs 1 unit(s). OAuth scope, any of: `webhooks:read`.
+    ///
+    /// **Inferred**: the room and webhook ids are documented, the last segment `deliveries` is derived from the answer (medium to high confidence).
+    ///
+    /// Returns [`WebhookDeliveryPage`](crate::tascha::WebhookDeliveryPage), or all pages as a stream.
+    ///
+    /// # Optional
+    ///
+    /// * `.limit(…)`: The largest number of items in the page, 1 to 200. Each list has its own, lower or equal, maximum, which is not published; neither are the default and what happens above the maximum.
+    /// * `.cursor(…)`: Where to continue: the `nextCursor` of the page before, unchanged. Opaque base64url text. Leave it out for the first page.
+    pub type ListWebhookDeliveries = crate::Request<
+        super::operations::ListWebhookDeliveries,
+    >;
+    /// Delivers a webhook event once more.
+    ///
+    /// Sends the event of an earlier delivery one more time. The `eventId` stays the same and the new attempt gets its own
+    /// `deliveryId`. Receivers can drop duplicates by the request header `Tascha-Webhook-Id`, which carries the `eventId`.
+    ///
+    /// This operation has no `Idempotency-Key`: each call makes a new delivery, so it is not repeated automatically.
+    /// It costs 1 unit, less than other writes. No body is sent.
+    ///
+    /// `POST /rooms/{roomId}/webhooks/{webhookId}/deliveries/{deliveryId}/redeliver`, unsafe to repeat: it is not sent again once it may have been applied. Costs 1 unit(s). OAuth scope, any of: `webhooks:write`.
+    ///
+    /// **Inferred**: the ids are documented, but the last segment could as well be `redelivery`, `redeliveries` or `retry` (low confidence).
+    ///
+    /// Returns [`Redelivery`](crate::tascha::Redelivery).
+    pub type RedeliverWebhook = crate::Request<super::operations::RedeliverWebhook>;
+}
+/// What the documentation of a method says of what it returns.
+macro_rules! returns {
+    (ListEvents) => {
+        "\n\nReturns [`EventCatalogue`](crate::tascha::EventCatalogue)."
+    };
+    (GetMe) => {
+        "\n\nReturns [`Me`](crate::tascha::Me)."
+    };
+    (ListOrganizations) => {
+        "\n\nReturns [`OrganizationPage`](crate::tascha::OrganizationPage), or all pages as a stream. Optional: [`.limit(…)`](requests/type.ListOrganizations.html#method.limit), [`.cursor(…)`](requests/type.ListOrganizations.html#method.cursor)."
+    };
+    (ListRooms) => {
+        "\n\nReturns [`RoomPage`](crate::tascha::RoomPage), or all pages as a stream. Optional: [`.limit(…)`](requests/type.ListRooms.html#method.limit), [`.cursor(…)`](requests/type.ListRooms.html#method.cursor)."
+    };
+    (ListFiles) => {
+        "\n\nReturns [`FilePage`](crate::tascha::FilePage), or all pages as a stream. Optional: [`.limit(…)`](requests/type.ListFiles.html#method.limit), [`.cursor(…)`](requests/type.ListFiles.html#method.cursor)."
+    };
+    (ListMembers) => {
+        "\n\nReturns [`RoomMemberPage`](crate::tascha::RoomMemberPage), or all pages as a stream. Optional: [`.limit(…)`](requests/type.ListMembers.html#method.limit), [`.cursor(…)`](requests/type.ListMembers.html#method.cursor)."
+    };
+    (ListMessages) => {
+        "\n\nReturns [`MessagePage`](crate::tascha::MessagePage), or all pages as a stream. Optional: [`.limit(…)`](requests/type.ListMessages.html#method.limit), [`.cursor(…)`](requests/type.ListMessages.html#method.cursor)."
+    };
+    (CreateMessage) => {
+        "\n\nReturns [`Message`](crate::tascha::Message). Optional: [`.reply_to_message_id(…)`](requests/type.CreateMessage.html#method.reply_to_message_id)."
+    };
+    (ListRecords) => {
+        "\n\nReturns [`RecordPage`](crate::tascha::RecordPage), or all pages as a stream. Optional: [`.limit(…)`](requests/type.ListRecords.html#method.limit), [`.cursor(…)`](requests/type.ListRecords.html#method.cursor)."
+    };
+    (CreateRecord) => {
+        "\n\nReturns [`Record`](crate::tascha::Record). Optional: [`.content(…)`](requests/type.CreateRecord.html#method.content)."
+    };
+    (UpdateRecord) => {
+        "\n\nReturns [`Record`](crate::tascha::Record). Optional: [`.content(…)`](requests/type.UpdateRecord.html#method.content), [`.title(…)`](requests/type.UpdateRecord.html#method.title)."
+    };
+    (ListTasks) => {
+        "\n\nReturns [`TaskPage`](crate::tascha::TaskPage), or all pages as a stream. Optional: [`.limit(…)`](requests/type.ListTasks.html#method.limit), [`.cursor(…)`](requests/type.ListTasks.html#method.cursor)."
+    };
+    (CreateTask) => {
+        "\n\nReturns [`Task`](crate::tascha::Task). Optional: [`.board_id(…)`](requests/type.CreateTask.html#method.board_id), [`.description(…)`](requests/type.CreateTask.html#method.description), [`.due_date(…)`](requests/type.CreateTask.html#method.due_date)."
+    };
+    (UpdateTask) => {
+        "\n\nReturns [`Task`](crate::tascha::Task). Optional: [`.description(…)`](requests/type.UpdateTask.html#method.description), [`.due_date(…)`](requests/type.UpdateTask.html#method.due_date), [`.status(…)`](requests/type.UpdateTask.html#method.status), [`.title(…)`](requests/type.UpdateTask.html#method.title), [`.version(…)`](requests/type.UpdateTask.html#method.version)."
+    };
+    (ListWebhookDeliveries) => {
+        "\n\nReturns [`WebhookDeliveryPage`](crate::tascha::WebhookDeliveryPage), or all pages as a stream. Optional: [`.limit(…)`](requests/type.ListWebhookDeliveries.html#method.limit), [`.cursor(…)`](requests/type.ListWebhookDeliveries.html#method.cursor)."
+    };
+    (RedeliverWebhook) => {
+        "\n\nReturns [`Redelivery`](crate::tascha::Redelivery)."
+    };
+}
+pub(crate) use returns;
 /// The request encoder, as progenitor writes it, and the answer types.
 #[allow(missing_docs, clippy::all, clippy::pedantic, unused)]
 pub(crate) mod client {

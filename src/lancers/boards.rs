@@ -2,7 +2,7 @@
 
 use super::operations::{GetBoard, ListBoards, ListUnread, SearchBoards, UpdateBoard};
 use super::zone::Zone;
-use super::{BoardDetail, BoardId, Client, LOCAL_TIMES, Lancers, table};
+use super::{BoardDetail, BoardId, Client, LOCAL_TIMES, Lancers, requests, returns, table};
 use crate::input::{self, InvalidInput};
 use crate::transport::{Encoder, Payload};
 use crate::wire::{self, DecodeFailure};
@@ -17,23 +17,28 @@ impl Client {
     }
 
     /// The boards, most recently modified first. Awaited without `.limit(…)`, the service answers with one.
-    pub fn boards(&self) -> Request<ListBoards> {
+    #[doc = returns!(ListBoards)]
+    pub fn boards(&self) -> requests::ListBoards {
         self.call(ListBoards::new())
     }
 
     /// The unread messages, board by board; `.limit(…)` counts boards. Awaited without it, the service answers with
     /// those of one.
-    pub fn unread(&self) -> Request<ListUnread> {
+    #[doc = returns!(ListUnread)]
+    pub fn unread(&self) -> requests::ListUnread {
         self.call(ListUnread::new())
     }
 
     /// Searches the boards.
-    pub fn search(&self, query: impl Into<String>) -> Request<SearchBoards> {
+    #[doc = returns!(SearchBoards)]
+    pub fn search(&self, query: impl Into<String>) -> requests::SearchBoards {
         self.call(SearchBoards::new(query))
     }
 
     /// Creates a board with these users, at least one, by their names.
-    pub fn create_board(&self, users: impl IntoIterator<Item = impl Into<String>>) -> Request<CreateBoard> {
+    #[doc = returns!(CreateBoard)]
+    /// Optional: [`.title(…)`](requests/type.CreateBoard.html#method.title), [`.description(…)`](requests/type.CreateBoard.html#method.description), [`.file(…)`](requests/type.CreateBoard.html#method.file), [`.with_part_names(…)`](requests/type.CreateBoard.html#method.with_part_names).
+    pub fn create_board(&self, users: impl IntoIterator<Item = impl Into<String>>) -> requests::CreateBoard {
         let users = users.into_iter().map(Into::into).collect();
         let (title, description, files) = Default::default();
         self.call(CreateBoard { users, title, description, files, names: PartNames::default() })
@@ -54,12 +59,14 @@ impl BoardHandle {
     }
 
     /// The board with its description, its owner and the job that it is about.
-    pub fn get(&self) -> Request<GetBoard> {
+    #[doc = returns!(GetBoard)]
+    pub fn get(&self) -> requests::GetBoard {
         self.call(GetBoard::new(self.id))
     }
 
     /// Changes the title or the description: whatever is set on the request. The answer has what was changed.
-    pub fn update(&self) -> Request<UpdateBoard> {
+    #[doc = returns!(UpdateBoard)]
+    pub fn update(&self) -> requests::UpdateBoard {
         self.call(UpdateBoard::new(self.id))
     }
 

@@ -1,12 +1,12 @@
 //! Files of a board.
 
-use super::BoardHandle;
 use super::operations::ListFiles;
-use crate::Request;
+use super::{BoardHandle, requests, returns};
 
 impl BoardHandle {
     /// The files from `.file_id(…)` on, that file included. Awaited without `.limit(…)`, the service answers with one.
-    pub fn files(&self) -> Request<ListFiles> {
+    #[doc = returns!(ListFiles)]
+    pub fn files(&self) -> requests::ListFiles {
         self.call(ListFiles::new(self.id))
     }
 }

@@ -2,7 +2,7 @@
 
 use super::operations::{ListMessages, MarkRead};
 use super::zone::Zone;
-use super::{BoardHandle, BoardId, LOCAL_TIMES, Lancers, Message, PartNames, table};
+use super::{BoardHandle, BoardId, LOCAL_TIMES, Lancers, Message, PartNames, requests, returns, table};
 use crate::input::{self, InvalidInput};
 use crate::transport::{Encoder, Payload};
 use crate::wire::{self, DecodeFailure};
@@ -13,14 +13,17 @@ use std::borrow::Cow;
 impl BoardHandle {
     /// The messages from `.message_id(…)` on, in either direction, that message included. Without `.limit(…)` the
     /// service answers with one.
-    pub fn messages(&self) -> Request<ListMessages> {
+    #[doc = returns!(ListMessages)]
+    pub fn messages(&self) -> requests::ListMessages {
         self.call(ListMessages::new(self.id))
     }
 
     /// Posts a message; `.file(…)` adds files. An empty text is for files alone.
     ///
     /// The service knows no idempotency key, so that it is never sent again once it may have arrived.
-    pub fn post(&self, description: impl Into<String>) -> Request<PostMessage> {
+    #[doc = returns!(PostMessage)]
+    /// Optional: [`.file(…)`](requests/type.PostMessage.html#method.file), [`.with_part_names(…)`](requests/type.PostMessage.html#method.with_part_names).
+    pub fn post(&self, description: impl Into<String>) -> requests::PostMessage {
         let names = PartNames::default();
         self.call(PostMessage {
             board_id: self.id,
@@ -31,7 +34,8 @@ impl BoardHandle {
     }
 
     /// Marks the messages up to `.message_id(…)` as read; without it, all of them.
-    pub fn mark_read(&self) -> Request<MarkRead> {
+    #[doc = returns!(MarkRead)]
+    pub fn mark_read(&self) -> requests::MarkRead {
         self.call(MarkRead::new(self.id))
     }
 }

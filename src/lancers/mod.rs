@@ -1,7 +1,7 @@
 //! Lancers message API v2. **Experimental**: all that is known of it is an engineers' blog post of 2019.
 //!
 //! The post names no credential, says that the real endpoints differ from it, and offers nothing to third parties.
-//! Everything can be overridden: the base URL, the credential (any header), the paths ([`Client::request`]).
+//! Everything can be overridden: the base URL, the credential (any header), the paths ([`client.request(…)`](crate::Client::request)).
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), kaiwa::Error> {
@@ -16,7 +16,7 @@
 //! # }
 //! ```
 //!
-//! Times have no zone on the wire; they are read as Japan's, unless [`Builder::time_zone`](ClientBuilder::time_zone)
+//! Times have no zone on the wire; they are read as Japan's, unless [`Builder::time_zone`](crate::ClientBuilder::time_zone)
 //! says otherwise.
 
 mod boards;

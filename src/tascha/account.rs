@@ -1,22 +1,24 @@
 //! Whom the credential belongs to, and what webhooks can be told of.
 
-use super::Client;
 use super::operations::{GetMe, ListEvents, ListOrganizations};
-use crate::Request;
+use super::{Client, requests, returns};
 
 impl Client {
     /// Who I am.
-    pub fn me(&self) -> Request<GetMe> {
+    #[doc = returns!(GetMe)]
+    pub fn me(&self) -> requests::GetMe {
         self.call(GetMe::new())
     }
 
     /// The organizations that the credential gives access to.
-    pub fn organizations(&self) -> Request<ListOrganizations> {
+    #[doc = returns!(ListOrganizations)]
+    pub fn organizations(&self) -> requests::ListOrganizations {
         self.call(ListOrganizations::new())
     }
 
     /// The types of event that a webhook can subscribe to.
-    pub fn events(&self) -> Request<ListEvents> {
+    #[doc = returns!(ListEvents)]
+    pub fn events(&self) -> requests::ListEvents {
         self.call(ListEvents::new())
     }
 }

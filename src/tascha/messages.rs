@@ -1,12 +1,12 @@
 //! Messages of a room.
 
-use super::RoomHandle;
 use super::operations::{CreateMessage, ListMessages};
-use crate::Request;
+use super::{RoomHandle, requests, returns};
 
 impl RoomHandle {
     /// The messages.
-    pub fn messages(&self) -> Request<ListMessages> {
+    #[doc = returns!(ListMessages)]
+    pub fn messages(&self) -> requests::ListMessages {
         self.call(ListMessages::new(&self.id))
     }
 
@@ -14,7 +14,8 @@ impl RoomHandle {
     /// failure without being posted twice.
     ///
     /// Only a user's credential may: an organization's API key on its own gets status 403.
-    pub fn post(&self, body: impl Into<String>) -> Request<CreateMessage> {
+    #[doc = returns!(CreateMessage)]
+    pub fn post(&self, body: impl Into<String>) -> requests::CreateMessage {
         self.call(CreateMessage::new(&self.id, body))
     }
 }

@@ -15,7 +15,7 @@
 //! ```
 //!
 //! Writes carry an idempotency key, so that they are repeated after a failure without being done twice. All paths but
-//! `GET /me` are inferred: [`table`] says of each operation why. [`Client::request`] is the way round one that is wrong.
+//! `GET /me` are inferred: [`table`] says of each operation why. [`client.request(…)`](crate::Client::request) is the way round one that is wrong.
 
 mod account;
 mod client;

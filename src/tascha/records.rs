@@ -1,17 +1,18 @@
 //! Records of a room.
 
 use super::operations::{CreateRecord, ListRecords, UpdateRecord};
-use super::{RecordId, RoomHandle};
-use crate::Request;
+use super::{RecordId, RoomHandle, requests, returns};
 
 impl RoomHandle {
     /// The records, without their content: no operation reads it.
-    pub fn records(&self) -> Request<ListRecords> {
+    #[doc = returns!(ListRecords)]
+    pub fn records(&self) -> requests::ListRecords {
         self.call(ListRecords::new(&self.id))
     }
 
     /// Creates a record with a title of 1 to 200 characters.
-    pub fn create_record(&self, title: impl Into<String>) -> Request<CreateRecord> {
+    #[doc = returns!(CreateRecord)]
+    pub fn create_record(&self, title: impl Into<String>) -> requests::CreateRecord {
         self.call(CreateRecord::new(&self.id, title))
     }
 
@@ -31,7 +32,8 @@ pub struct RecordHandle {
 impl RecordHandle {
     /// Changes what is set on the request. Only the creator may, and only while the record is neither locked nor
     /// archived; otherwise the status is 403.
-    pub fn update(&self) -> Request<UpdateRecord> {
+    #[doc = returns!(UpdateRecord)]
+    pub fn update(&self) -> requests::UpdateRecord {
         self.room.call(UpdateRecord::new(&self.room.id, &self.id))
     }
 }

@@ -1,7 +1,7 @@
 //! Rooms, their members and files.
 
 use super::operations::{ListFiles, ListMembers, ListRooms};
-use super::{Client, RoomId, Tascha};
+use super::{Client, RoomId, Tascha, requests, returns};
 use crate::{Endpoint, Request};
 
 impl Client {
@@ -11,7 +11,8 @@ impl Client {
     }
 
     /// The rooms that the credential gives access to, direct messages excepted.
-    pub fn rooms(&self) -> Request<ListRooms> {
+    #[doc = returns!(ListRooms)]
+    pub fn rooms(&self) -> requests::ListRooms {
         self.call(ListRooms::new())
     }
 }
@@ -30,12 +31,14 @@ impl RoomHandle {
     }
 
     /// The members.
-    pub fn members(&self) -> Request<ListMembers> {
+    #[doc = returns!(ListMembers)]
+    pub fn members(&self) -> requests::ListMembers {
         self.call(ListMembers::new(&self.id))
     }
 
     /// The files.
-    pub fn files(&self) -> Request<ListFiles> {
+    #[doc = returns!(ListFiles)]
+    pub fn files(&self) -> requests::ListFiles {
         self.call(ListFiles::new(&self.id))
     }
 

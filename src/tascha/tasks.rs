@@ -1,17 +1,18 @@
 //! Tasks of a room.
 
 use super::operations::{CreateTask, ListTasks, UpdateTask};
-use super::{RoomHandle, TaskId};
-use crate::Request;
+use super::{RoomHandle, TaskId, requests, returns};
 
 impl RoomHandle {
     /// The tasks. A task in a list has no `version`: only creating and updating tell it.
-    pub fn tasks(&self) -> Request<ListTasks> {
+    #[doc = returns!(ListTasks)]
+    pub fn tasks(&self) -> requests::ListTasks {
         self.call(ListTasks::new(&self.id))
     }
 
     /// Creates a task with a title of 1 to 200 characters. A room without a board answers with status 400.
-    pub fn create_task(&self, title: impl Into<String>) -> Request<CreateTask> {
+    #[doc = returns!(CreateTask)]
+    pub fn create_task(&self, title: impl Into<String>) -> requests::CreateTask {
         self.call(CreateTask::new(&self.id, title))
     }
 
@@ -33,7 +34,8 @@ impl TaskHandle {
     /// else has changed the task since; only the answers to a creation and a change have a version to base it on. After
     /// that 409, look at the task in the list, and send the change without a version if it is still wanted.
     /// `.clear_due_date()` is not the same as leaving the due date out.
-    pub fn update(&self) -> Request<UpdateTask> {
+    #[doc = returns!(UpdateTask)]
+    pub fn update(&self) -> requests::UpdateTask {
         self.room.call(UpdateTask::new(&self.room.id, &self.id))
     }
 }

@@ -1,8 +1,7 @@
 //! The log of a webhook's deliveries.
 
 use super::operations::{ListWebhookDeliveries, RedeliverWebhook};
-use super::{DeliveryId, RoomHandle, WebhookId};
-use crate::Request;
+use super::{DeliveryId, RoomHandle, WebhookId, requests, returns};
 
 impl RoomHandle {
     /// A webhook of the room. Webhooks are registered in TAS-CHA itself; no operation does it.
@@ -20,13 +19,15 @@ pub struct WebhookHandle {
 
 impl WebhookHandle {
     /// What was delivered, and what became of it.
-    pub fn deliveries(&self) -> Request<ListWebhookDeliveries> {
+    #[doc = returns!(ListWebhookDeliveries)]
+    pub fn deliveries(&self) -> requests::ListWebhookDeliveries {
         self.room.call(ListWebhookDeliveries::new(&self.room.id, &self.id))
     }
 
     /// Delivers an event once more, under a new delivery id. It takes no idempotency key, so that it is never sent
     /// again once it may have arrived.
-    pub fn redeliver(&self, delivery: impl Into<DeliveryId>) -> Request<RedeliverWebhook> {
+    #[doc = returns!(RedeliverWebhook)]
+    pub fn redeliver(&self, delivery: impl Into<DeliveryId>) -> requests::RedeliverWebhook {
         self.room.call(RedeliverWebhook::new(&self.room.id, &self.id, delivery))
     }
 }

@@ -223,7 +223,9 @@ impl Call<'_> {
             return Err(invalid);
         }
         let settings = &self.transport.settings;
-        let mut headers = std::mem::take(&mut options.headers);
+        let own = std::mem::take(&mut options.headers);
+        let defaults = settings.headers.iter().filter(|(name, _)| own.iter().all(|(other, _)| other != name));
+        let mut headers: Vec<_> = defaults.cloned().chain(own.iter().cloned()).collect();
         if self.info.safety == Safety::Keyed {
             let key = options.idempotency_key.take().unwrap_or_else(|| (settings.key_generator)());
             headers.push((HeaderName::from_static("idempotency-key"), visible("idempotency_key", &key)?));

@@ -3,12 +3,17 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// A text that lets in whoever has it, such as a signed URL. Its `Debug` does not show it.
+/// A text that lets in whoever has it, such as a signed URL or an invitation link. Its `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Secret(String);
 
 impl Secret {
+    #[cfg(feature = "chatwork")]
+    pub(crate) fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
     /// The text.
     pub fn expose(&self) -> &str {
         &self.0

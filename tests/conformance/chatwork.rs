@@ -207,7 +207,7 @@ impl Play {
         let view = self.view(RoomId(100));
         assert!(!room.link().await.unwrap().public);
         let made = room.create_link().code("team-100").need_acceptance(false).description("どうぞ").await;
-        assert!(made.unwrap().url.as_ref().unwrap().ends_with("team-100"));
+        assert!(made.unwrap().url.as_ref().unwrap().expose().ends_with("team-100"));
         let link = view.link().unwrap();
         assert_eq!(
             (&link.code[..], link.need_acceptance, &link.description[..]),

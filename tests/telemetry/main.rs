@@ -1,6 +1,7 @@
 //! What the crate prints. A binary of its own, since tracing remembers for each place in the code whether anybody
 //! listens, and the threads of other tests do not.
 
+mod canaries;
 mod secrets;
 #[allow(dead_code)]
 #[path = "../common/server.rs"]

@@ -10,10 +10,10 @@ use tracing_subscriber::fmt::MakeWriter;
 const CANARY: &str = "canary-7f3a";
 
 #[derive(Clone, Default)]
-struct Printed(Arc<Mutex<Vec<u8>>>);
+pub struct Printed(Arc<Mutex<Vec<u8>>>);
 
 impl Printed {
-    fn text(&self) -> String {
+    pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.0.lock().expect("not poisoned")).into_owned()
     }
 }
