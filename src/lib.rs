@@ -113,6 +113,9 @@ compile_error!(
     "kaiwa without a service has nothing in it: enable at least one of the features `chatwork`, `tascha` and `lancers`"
 );
 
+// Of the crates behind `futures`, the one that reqwest needs as well: without its parts for I/O and channels.
+extern crate futures_util as futures;
+
 /// The programs of the READMEs compile; their test is run by `tests/readme.rs`.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
