@@ -573,7 +573,7 @@ pub mod operations {
             crate::page::PagingMode::Cursor
         }
         fn position(&self, item: &Self::Item) -> crate::page::ItemPosition {
-            crate::page::ItemPosition::new(Some(item.id.to_string()), None)
+            crate::page::ItemPosition::new(Some(item.id.as_str()), None)
         }
         fn seek(
             &mut self,
@@ -661,7 +661,7 @@ pub mod operations {
             crate::page::PagingMode::Cursor
         }
         fn position(&self, item: &Self::Item) -> crate::page::ItemPosition {
-            crate::page::ItemPosition::new(Some(item.id.to_string()), None)
+            crate::page::ItemPosition::new(Some(item.id.as_str()), None)
         }
         fn seek(
             &mut self,
@@ -758,7 +758,7 @@ pub mod operations {
             crate::page::PagingMode::Cursor
         }
         fn position(&self, item: &Self::Item) -> crate::page::ItemPosition {
-            crate::page::ItemPosition::new(Some(item.id.to_string()), None)
+            crate::page::ItemPosition::new(Some(item.id.as_str()), None)
         }
         fn seek(
             &mut self,
@@ -856,7 +856,7 @@ pub mod operations {
         }
         fn position(&self, item: &Self::Item) -> crate::page::ItemPosition {
             crate::page::ItemPosition::new(
-                item.user_id.as_ref().map(ToString::to_string),
+                item.user_id.as_ref().map(|id| id.as_str()),
                 None,
             )
         }
@@ -955,7 +955,7 @@ pub mod operations {
             crate::page::PagingMode::Cursor
         }
         fn position(&self, item: &Self::Item) -> crate::page::ItemPosition {
-            crate::page::ItemPosition::new(Some(item.id.to_string()), None)
+            crate::page::ItemPosition::new(Some(item.id.as_str()), None)
         }
         fn seek(
             &mut self,
@@ -1138,7 +1138,7 @@ pub mod operations {
             crate::page::PagingMode::Cursor
         }
         fn position(&self, item: &Self::Item) -> crate::page::ItemPosition {
-            crate::page::ItemPosition::new(Some(item.id.to_string()), None)
+            crate::page::ItemPosition::new(Some(item.id.as_str()), None)
         }
         fn seek(
             &mut self,
@@ -1415,7 +1415,7 @@ pub mod operations {
             crate::page::PagingMode::Cursor
         }
         fn position(&self, item: &Self::Item) -> crate::page::ItemPosition {
-            crate::page::ItemPosition::new(Some(item.id.to_string()), None)
+            crate::page::ItemPosition::new(Some(item.id.as_str()), None)
         }
         fn seek(
             &mut self,
@@ -1758,7 +1758,7 @@ pub mod operations {
             crate::page::PagingMode::Cursor
         }
         fn position(&self, item: &Self::Item) -> crate::page::ItemPosition {
-            crate::page::ItemPosition::new(Some(item.id.to_string()), None)
+            crate::page::ItemPosition::new(Some(item.id.as_str()), None)
         }
         fn seek(
             &mut self,
