@@ -1,7 +1,6 @@
 //! The loop: takes messages, starts handlers, and sees them end.
 
 use super::contained::{Contained, contain};
-use super::inbox::Gate;
 use super::{Bot, Context, Failure, Incoming, Notice, ReceivedMessage, Summary};
 use crate::Error;
 use crate::chatwork::watch::fingerprint;
@@ -12,15 +11,16 @@ use futures::{FutureExt, Stream, StreamExt};
 use jiff::Timestamp;
 use std::collections::{HashMap, VecDeque};
 use std::future::{IntoFuture, pending, poll_fn};
-use std::sync::Arc;
-use std::task::Poll;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{self, Poll};
 use std::time::Duration;
 
 /// How long a message is remembered, unless it has to make room before.
 const REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Something that the loop waits for.
-enum Turn {
+/// What the loop waits for.
+enum Happened {
     Ended(Arc<ReceivedMessage>, Result<(), Failure>),
     Taken(Incoming),
     /// Whether it is new.
@@ -28,6 +28,24 @@ enum Turn {
     SourceEnded,
     Shutdown,
     GraceOver,
+}
+
+/// How the loop begins.
+struct Start {
+    me: AccountId,
+    stopping: bool,
+    /// Ends the time that a shutdown leaves to the handlers.
+    grace: Option<BoxFuture<'static, ()>>,
+}
+
+/// Where the loop stands, but for the handlers that are running.
+struct Progress<S> {
+    start: Start,
+    source: Option<Pin<Box<S>>>,
+    /// The message that the replay cache is asked about.
+    admitting: Option<(ReceivedMessage, BoxFuture<'static, bool>)>,
+    rooms: Rooms,
+    summary: Summary,
 }
 
 impl Bot {
@@ -49,124 +67,78 @@ impl Bot {
         H: AsyncFn(Context) -> Result<(), E>,
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let mut shutdown = std::mem::replace(&mut self.shutdown, futures::future::pending().boxed());
+        let shutdown = std::mem::replace(&mut self.shutdown, Mutex::new(pending().boxed()));
+        let mut shutdown = shutdown.into_inner().unwrap_or_else(PoisonError::into_inner);
         let clock = Arc::clone(self.client.transport().clock());
-        let limit = || self.timeout.map(|time| (time, clock.sleep(time)));
-        let mut source = Some(Box::pin(source));
-        let mut admitting: Option<(ReceivedMessage, BoxFuture<'static, bool>)> = None;
-        let mut running = FuturesUnordered::new();
-        let mut rooms = Rooms::default();
-        let mut summary = Summary::default();
-        let (mut stopping, mut grace): (bool, Option<BoxFuture<'static, ()>>) = (false, None);
-
-        let me = match self.me {
-            Some(me) => me,
-            None => {
-                let asking = self.client.me().into_future();
-                match select(asking, &mut shutdown).await {
-                    Either::Left((me, _)) => me?.account_id,
-                    // Nothing was accepted that would have to be handled.
-                    Either::Right(_) if self.gates.is_empty() => return Ok(summary),
-                    Either::Right(((), asking)) => {
-                        stopping = true;
-                        self.gates.iter().for_each(|gate| gate.close());
-                        let over = self.grace.map(|grace| clock.sleep(grace));
-                        match select(asking, over.unwrap_or_else(|| pending().boxed())).await {
-                            Either::Left((me, over)) => {
-                                grace = self.grace.map(|_| over);
-                                me?.account_id
-                            }
-                            Either::Right(_) => return Ok(summary),
-                        }
-                    }
-                }
-            }
-        };
-
+        let Some(start) = self.start(&mut shutdown).await? else { return Ok(Summary::default()) };
+        let me = start.me;
+        let mut progress = Progress::new(source, start);
+        let mut handlers = FuturesUnordered::new();
         loop {
-            while running.len() < self.concurrency
-                && let Some(message) = rooms.next()
+            while handlers.len() < self.concurrency
+                && let Some(message) = progress.rooms.next()
             {
-                running.push(handle(&handler, Context { client: self.client.clone(), me, message }, limit()));
+                let context = Context { client: self.client.clone(), me, message };
+                handlers.push(handle(&handler, context, self.timeout.map(|time| (time, clock.sleep(time)))));
             }
-            if stopping && drained(&self.gates) {
-                source = None;
+            if progress.is_over(&self) && handlers.is_empty() {
+                return Ok(progress.summary);
             }
-            let over = source.is_none() && admitting.is_none();
-            if over && running.is_empty() && rooms.waiting == 0 {
-                return Ok(summary);
-            }
-            if (over || stopping) && grace.is_none() {
-                grace = self.grace.map(|grace| clock.sleep(grace));
-            }
-            let turn = poll_fn(|task| {
-                if let Poll::Ready(Some((message, result))) = running.poll_next_unpin(task) {
-                    return Poll::Ready(Turn::Ended(message, result));
+            let happened = poll_fn(|task| {
+                if let Poll::Ready(Some((message, result))) = handlers.poll_next_unpin(task) {
+                    return Poll::Ready(Happened::Ended(message, result));
                 }
-                if !stopping && shutdown.poll_unpin(task).is_ready() {
-                    return Poll::Ready(Turn::Shutdown);
+                if !progress.start.stopping && shutdown.poll_unpin(task).is_ready() {
+                    return Poll::Ready(Happened::Shutdown);
                 }
-                if grace.as_mut().is_some_and(|grace| grace.poll_unpin(task).is_ready()) {
-                    return Poll::Ready(Turn::GraceOver);
-                }
-                if let Some((_, is_new)) = &mut admitting {
-                    return is_new.poll_unpin(task).map(Turn::Admitted);
-                }
-                match &mut source {
-                    Some(source) if rooms.waiting < self.queue => match source.as_mut().poll_next(task) {
-                        Poll::Ready(Some(item)) => Poll::Ready(Turn::Taken(item.into())),
-                        // Of a source that is more than an inbox, the rest does not end.
-                        Poll::Pending if !(stopping && drained(&self.gates)) => Poll::Pending,
-                        Poll::Ready(None) | Poll::Pending => Poll::Ready(Turn::SourceEnded),
-                    },
-                    _ => Poll::Pending,
-                }
+                progress.poll(&self, task)
             });
-            match turn.await {
-                Turn::Ended(message, result) => {
-                    rooms.ended(message.room_id);
-                    match result {
-                        Ok(()) => summary.handled += 1,
-                        Err(failure) => {
-                            summary.failed += 1;
-                            let message = Arc::unwrap_or_clone(message);
-                            (self.on_notice)(Notice::Failed { message, failure });
-                        }
-                    }
-                }
-                Turn::Taken(Incoming::Notice(notice)) => (self.on_notice)(notice),
-                Turn::Taken(Incoming::Edited(_)) if !self.edits => {}
-                Turn::Taken(Incoming::Message(message) | Incoming::Edited(message)) => {
-                    if message.account_id == me {
-                        summary.own += 1;
-                    } else {
-                        let is_new = self.is_new(me, &message);
-                        admitting = Some((message, is_new));
-                    }
-                }
-                Turn::Admitted(is_new) => match admitting.take() {
-                    Some((message, _)) if is_new => rooms.add(message),
-                    _ => summary.repeated += 1,
-                },
-                Turn::SourceEnded => source = None,
-                Turn::Shutdown => {
-                    stopping = true;
-                    self.gates.iter().for_each(|gate| gate.close());
-                }
-                Turn::GraceOver => {
+            match happened.await {
+                Happened::GraceOver => {
                     // Dropped first, so that a handler does nothing more once its message is given up.
-                    running.clear();
-                    let (begun, waiting) = rooms.into_messages();
-                    let waiting = waiting.chain(admitting.take().map(|(message, _)| message));
-                    let begun = begun.map(|message| (message, true));
-                    for (message, begun) in begun.chain(waiting.map(|message| (message, false))) {
-                        summary.abandoned += 1;
-                        (self.on_notice)(Notice::Abandoned { message, begun });
-                    }
-                    return Ok(summary);
+                    handlers.clear();
+                    return Ok(progress.abandon(&self));
                 }
+                happened => progress.apply(&self, happened),
             }
         }
+    }
+
+    /// Finds out the account. `None` if the bot is shut down before it has anything to do.
+    async fn start(&self, shutdown: &mut BoxFuture<'static, ()>) -> Result<Option<Start>, Error> {
+        if let Some(me) = self.me {
+            return Ok(Some(Start { me, stopping: false, grace: None }));
+        }
+        let asking = match select(self.client.me().into_future(), shutdown).await {
+            Either::Left((me, _)) => {
+                return Ok(Some(Start { me: me?.account_id, stopping: false, grace: None }));
+            }
+            // Nothing was accepted that would have to be handled.
+            Either::Right(_) if self.gates.is_empty() => return Ok(None),
+            Either::Right(((), asking)) => asking,
+        };
+        self.close();
+        match select(asking, self.shutdown_timer().unwrap_or_else(|| pending().boxed())).await {
+            Either::Left((me, left)) => {
+                let grace = self.grace.map(|_| left);
+                Ok(Some(Start { me: me?.account_id, stopping: true, grace }))
+            }
+            Either::Right(_) => Ok(None),
+        }
+    }
+
+    fn shutdown_timer(&self) -> Option<BoxFuture<'static, ()>> {
+        self.grace.map(|grace| self.client.transport().clock().sleep(grace))
+    }
+
+    /// Lets the inboxes accept nothing more.
+    fn close(&self) {
+        self.gates.iter().for_each(|gate| gate.close());
+    }
+
+    /// Whether everything that the inboxes accepted has been taken.
+    fn is_drained(&self) -> bool {
+        self.gates.iter().all(|gate| gate.is_drained())
     }
 
     /// Whether the message is no repeat.
@@ -181,6 +153,90 @@ impl Bot {
         }
         let cache = Arc::clone(&self.replay_cache);
         async move { cache.first_seen(&key, REMEMBERED).await }.boxed()
+    }
+}
+
+impl<S: Stream<Item: Into<Incoming>>> Progress<S> {
+    fn new(source: S, start: Start) -> Self {
+        let (rooms, summary) = Default::default();
+        Self { start, source: Some(Box::pin(source)), admitting: None, rooms, summary }
+    }
+
+    /// Whether nothing is left but the handlers that are running. From then on, or from a shutdown on, their time counts.
+    fn is_over(&mut self, bot: &Bot) -> bool {
+        if self.start.stopping && bot.is_drained() {
+            self.source = None;
+        }
+        let is_taken = self.source.is_none() && self.admitting.is_none();
+        if (is_taken || self.start.stopping) && self.start.grace.is_none() {
+            self.start.grace = bot.shutdown_timer();
+        }
+        is_taken && self.rooms.waiting == 0
+    }
+
+    fn poll(&mut self, bot: &Bot, task: &mut task::Context<'_>) -> Poll<Happened> {
+        if self.start.grace.as_mut().is_some_and(|grace| grace.poll_unpin(task).is_ready()) {
+            return Poll::Ready(Happened::GraceOver);
+        }
+        if let Some((_, is_new)) = &mut self.admitting {
+            return is_new.poll_unpin(task).map(Happened::Admitted);
+        }
+        let Some(source) = self.source.as_mut().filter(|_| self.rooms.waiting < bot.queue) else {
+            return Poll::Pending;
+        };
+        match source.as_mut().poll_next(task) {
+            Poll::Ready(Some(item)) => Poll::Ready(Happened::Taken(item.into())),
+            // Of a source that is more than an inbox, the rest does not end.
+            Poll::Pending if !(self.start.stopping && bot.is_drained()) => Poll::Pending,
+            Poll::Ready(None) | Poll::Pending => Poll::Ready(Happened::SourceEnded),
+        }
+    }
+
+    fn apply(&mut self, bot: &Bot, happened: Happened) {
+        match happened {
+            Happened::Ended(message, result) => {
+                self.rooms.ended(message.room_id);
+                match result {
+                    Ok(()) => self.summary.handled += 1,
+                    Err(failure) => {
+                        self.summary.failed += 1;
+                        let message = Arc::unwrap_or_clone(message);
+                        (bot.on_notice)(Notice::Failed { message, failure });
+                    }
+                }
+            }
+            Happened::Taken(Incoming::Notice(notice)) => (bot.on_notice)(notice),
+            Happened::Taken(Incoming::Edited(_)) if !bot.edits => {}
+            Happened::Taken(Incoming::Message(message) | Incoming::Edited(message)) => {
+                if message.account_id == self.start.me {
+                    self.summary.own += 1;
+                } else {
+                    let is_new = bot.is_new(self.start.me, &message);
+                    self.admitting = Some((message, is_new));
+                }
+            }
+            Happened::Admitted(is_new) => match self.admitting.take() {
+                Some((message, _)) if is_new => self.rooms.add(message),
+                _ => self.summary.repeated += 1,
+            },
+            Happened::SourceEnded => self.source = None,
+            Happened::Shutdown | Happened::GraceOver => {
+                self.start.stopping = true;
+                bot.close();
+            }
+        }
+    }
+
+    /// Says which messages are given up.
+    fn abandon(mut self, bot: &Bot) -> Summary {
+        let (begun, waiting) = self.rooms.into_messages();
+        let waiting = waiting.chain(self.admitting.take().map(|(message, _)| message));
+        let begun = begun.map(|message| (message, true));
+        for (message, begun) in begun.chain(waiting.map(|message| (message, false))) {
+            self.summary.abandoned += 1;
+            (bot.on_notice)(Notice::Abandoned { message, begun });
+        }
+        self.summary
     }
 }
 
@@ -208,11 +264,6 @@ where
         },
     };
     (message, result)
-}
-
-/// Whether everything that the inboxes accepted has been taken.
-fn drained(gates: &[Arc<Gate>]) -> bool {
-    gates.iter().all(|gate| gate.is_drained())
 }
 
 /// The messages that wait or are being handled, by room.
