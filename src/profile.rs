@@ -33,5 +33,6 @@ pub(crate) enum Limit {
     /// The account's; the headers say when it ends.
     Account,
     /// A room's, which ends after this time if the answer names none.
+    #[cfg_attr(not(feature = "chatwork"), allow(dead_code))]
     Room(Duration),
 }
