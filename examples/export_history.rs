@@ -20,7 +20,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use kaiwa::sandbox::tascha::{RoomSeed, Seed};
 use kaiwa::sandbox::{Fault, Sandbox, Script, Service};
 use kaiwa::tascha::{Client, RoomId};
-use kaiwa::{Checkpoint, Items, Paged, Rejected};
+use kaiwa::{Checkpoint, Items, Paged, UndecodableItem};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::error::Error;
@@ -280,7 +280,7 @@ impl At {
 }
 
 /// An item as JSON, also one that did not decode.
-fn raw<T: Serialize>(item: Result<T, Rejected>) -> serde_json::Result<Value> {
+fn raw<T: Serialize>(item: Result<T, UndecodableItem>) -> serde_json::Result<Value> {
     item.map_or_else(|rejected| Ok(rejected.value), serde_json::to_value)
 }
 

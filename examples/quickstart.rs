@@ -126,7 +126,7 @@ async fn talk_on_tascha(client: &tascha::Client, room: Option<String>) -> Result
 async fn talk_on_lancers(client: &lancers::Client, board: Option<BoardId>) -> Result<(), Box<dyn Error>> {
     // A stream too, although the service has no cursors: it goes on by time, and has a `limit` of 1 by itself.
     let mut boards = client.boards().limit(20).stream();
-    let some = boards.try_collect_up_to(100).await?;
+    let some = boards.next_batch(100).await?;
     say("boards", format!("{}{}", some.items.len(), if some.more { ", and more" } else { "" }));
     for board in some.items.iter().take(5) {
         say("", format!("{} ({} unread)", board.title, board.unread_count));

@@ -174,7 +174,7 @@ pub use crate::{
     input::InvalidInput,
     limits::{RateLimit, Units},
     operation::{AnswerShape, Operation, Safety},
-    page::{Checkpoint, Items, Lenient, LenientList, List, Paged, Pages, Rejected, UpTo},
+    page::{Batch, Checkpoint, Items, Lenient, LenientList, List, Paged, Pages, UndecodableItem},
     progress::Progress,
     proxy::Proxy,
     raw::Raw,

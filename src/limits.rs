@@ -23,7 +23,7 @@ use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use std::time::Duration;
 
 /// No window is longer: a time beyond it is garbage.
-pub(crate) const FAR: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+pub(crate) const MAX_WINDOW: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
 /// The longest wait that a service may ask for.
 pub(crate) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -124,7 +124,7 @@ impl RateLimit {
     fn set_reset(&mut self, reset: Option<Timestamp>, now: Timestamp) {
         let Some(reset) = reset else { return };
         let after = Duration::try_from(reset.duration_since(now)).unwrap_or_default();
-        if after <= FAR {
+        if after <= MAX_WINDOW {
             (self.reset, self.reset_after) = (Some(reset), Some(after));
         }
     }

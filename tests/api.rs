@@ -26,7 +26,7 @@ assert_impl_all!(kaiwa::Response<Vec<chatwork::Room>>: Debug, Send, Sync, IntoIt
 assert_impl_all!(kaiwa::Items<tascha::operations::ListRooms>: futures::Stream, Debug, Send, Unpin);
 assert_impl_all!(kaiwa::Pages<lancers::operations::ListUnread>: futures::Stream, Debug, Send, Unpin);
 assert_impl_all!(kaiwa::Checkpoint: Clone, Debug, Eq, Send, Sync, serde::Serialize, serde::de::DeserializeOwned);
-assert_impl_all!(kaiwa::Rejected: std::error::Error, Display, Clone, PartialEq, Send, Sync);
+assert_impl_all!(kaiwa::UndecodableItem: std::error::Error, Display, Clone, PartialEq, Send, Sync);
 assert_impl_all!(kaiwa::Error: std::error::Error, Clone, Display, Send, Sync, Unpin);
 assert_impl_all!(kaiwa::RateLimit: Clone, Debug, Default, PartialEq, Send, Sync);
 assert_impl_all!(kaiwa::RetryPolicy: Clone, Debug, Default, Send, Sync);

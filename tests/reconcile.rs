@@ -129,7 +129,7 @@ async fn it_is_posted_as_often_as_the_policy_allows() {
 
     let setting = Setting::new(seed()).await;
     setting.lose(Fault::reset());
-    let error = setting.post("x", Reconcile::new().only_look()).await.unwrap_err();
+    let error = setting.post("x", Reconcile::new().lookup_only()).await.unwrap_err();
     assert_eq!((error.outcome(), error.attempts()), (Outcome::Unknown, 1));
 }
 

@@ -76,15 +76,15 @@ where
         let lenient: Option<Lenient<E::Item>> = lenient.endpoint().decode(body).ok();
         if let (Some(lenient), Ok(value)) = (&lenient, serde_json::from_slice::<Value>(body)) {
             let items = value.as_array().or_else(|| value["data"].as_array()).map_or(0, Vec::len);
-            let rejected: usize = lenient.rejected.iter().map(|rejected| 1 + rejected.more).sum();
+            let rejected: usize = lenient.undecodable.iter().map(|rejected| 1 + rejected.more).sum();
             assert_eq!(lenient.items.len() + rejected, items);
-            for rejected in &lenient.rejected {
+            for rejected in &lenient.undecodable {
                 assert!(rejected.index < items, "{rejected}");
             }
         }
         if let Some(strict) = strict {
             let lenient = lenient.expect("a lenient list takes what a strict one takes");
-            assert_eq!(lenient.rejected, []);
+            assert_eq!(lenient.undecodable, []);
             assert_eq!(lenient.items, E::rows(strict).0);
         }
     })
@@ -118,15 +118,15 @@ where
         let read: Lenient<E::Item> =
             lenient.endpoint().decode(spoilt).ok().unwrap_or_else(|| panic!("{}", shown()));
         let strict = request.endpoint().decode(spoilt).ok().map(|output| E::rows(output).0);
-        assert_eq!(strict.is_some(), read.rejected.is_empty(), "{}", shown());
+        assert_eq!(strict.is_some(), read.undecodable.is_empty(), "{}", shown());
         if let Some(strict) = strict {
             assert_eq!(strict, read.items, "{}", shown());
         }
         let mut others = read.items;
         let Some(index) = index else {
-            return assert!(read.rejected.is_empty() && others == sound, "{}", shown());
+            return assert!(read.undecodable.is_empty() && others == sound, "{}", shown());
         };
-        match read.rejected.as_slice() {
+        match read.undecodable.as_slice() {
             [] => drop(others.remove(index)),
             [one] => assert!(one.index == index && one.to_string().len() < 1000, "{one}: {}", shown()),
             more => panic!("{more:?}: {}", shown()),

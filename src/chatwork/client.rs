@@ -1,6 +1,6 @@
 //! The client of the Chatwork API.
 
-use super::reconcile::Posted;
+use super::reconcile::PostLedger;
 use super::watch::Poller;
 use crate::TokenSource;
 use crate::builder::ClientBuilder;
@@ -105,7 +105,7 @@ impl Service for Chatwork {
 #[derive(Default)]
 pub struct Shared {
     pub(super) watches: Poller,
-    pub(super) posted: Posted,
+    pub(super) posted: PostLedger,
 }
 
 /// The limit of posts in a room differs by its text alone, and names no time.

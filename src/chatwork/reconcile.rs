@@ -13,7 +13,7 @@
 mod look;
 mod posted;
 
-pub(super) use posted::Posted;
+pub(super) use posted::PostLedger;
 
 use super::operations::PostMessage;
 use super::{AccountId, Chatwork, MessageId};
@@ -102,7 +102,7 @@ impl Reconcile {
     }
 
     /// Never posts again: a message that is not found stays the failure that it was.
-    pub fn only_look(mut self) -> Self {
+    pub fn lookup_only(mut self) -> Self {
         self.again = false;
         self
     }

@@ -46,7 +46,7 @@
 //! # Troubleshooting
 //!
 //! Every request ends in [`VerifyError::BadSignature`]: the token belongs to another webhook (each has its own; see
-//! [`Verifier::and_token`]), or the body was decoded and written again, or decompressed, before it got here.
+//! [`Verifier::add_token`]), or the body was decoded and written again, or decompressed, before it got here.
 //! In [`VerifyError::Stale`]: the machine's clock is wrong. Both times are in it, and not in its message.
 
 #[cfg(feature = "axum")]

@@ -545,16 +545,16 @@ fn paged(spec: &Spec, operation: &Operation, name: &proc_macro2::Ident, item: &s
     };
     Some(quote! {
         impl crate::Paged for #name {
-            fn walk(&self) -> crate::page::Walk { crate::page::Walk::Cursor }
+            fn mode(&self) -> crate::page::PagingMode { crate::page::PagingMode::Cursor }
 
-            fn mark(&self, item: &Self::Item) -> crate::page::Mark { crate::page::Mark::new(#key, None) }
+            fn position(&self, item: &Self::Item) -> crate::page::ItemPosition { crate::page::ItemPosition::new(#key, None) }
 
             fn seek(
                 &mut self,
-                place: &crate::page::Place,
+                place: &crate::page::PageStart,
                 _: u32,
                 _: &crate::request::State<Self>,
-            ) -> Result<crate::page::Asked, crate::InvalidInput> {
+            ) -> Result<crate::page::PageRequest, crate::InvalidInput> {
                 place.cursor(&mut self.cursor)
             }
         }

@@ -7,7 +7,7 @@ use super::operations::{GetBoard, ListBoards, ListFiles, ListMessages, ListUnrea
 use super::zone::Zone;
 use super::{BoardId, Direction, FileId, MessageId};
 use crate::input::InvalidInput;
-use crate::page::{Asked, Mark, Place, Walk};
+use crate::page::{ItemPosition, PageRequest, PageStart, PagingMode};
 use crate::{Error, Paged, Request};
 use futures::future::{BoxFuture, ready};
 use jiff::Timestamp;
@@ -16,40 +16,40 @@ use jiff::Timestamp;
 const PAGE: i64 = 100;
 
 /// Sets `limit`, at least to `least`, and says what it is.
-fn size(limit: &mut Option<i64>, grown: u32, least: i64) -> Asked {
-    let rows = limit.unwrap_or(PAGE).max(least).saturating_mul(1 << grown);
+fn size(limit: &mut Option<i64>, doublings: u32, least: i64) -> PageRequest {
+    let rows = limit.unwrap_or(PAGE).max(least).saturating_mul(1 << doublings);
     *limit = Some(rows);
-    Asked { rows: u64::try_from(rows).ok(), offset: 0 }
+    PageRequest { rows: u64::try_from(rows).ok(), offset: 0 }
 }
 
 /// An id that the page includes comes again as the first row, and so does a row before a position, so that a page of one
 /// row would bring nothing new.
 const WITH_THE_EDGE: i64 = 2;
 
-fn before(place: &Place, modified: &mut Option<String>, zone: &Zone) -> Result<(), InvalidInput> {
+fn before(place: &PageStart, modified: &mut Option<String>, zone: &Zone) -> Result<(), InvalidInput> {
     match place {
-        Place::Start => {}
-        Place::Before(second) => {
-            let time = Timestamp::from_second(*second).map_err(|_| Place::foreign())?;
+        PageStart::Start => {}
+        PageStart::Before(second) => {
+            let time = Timestamp::from_second(*second).map_err(|_| PageStart::foreign())?;
             *modified = Some(zone.format(time));
         }
-        _ => return Err(Place::foreign()),
+        _ => return Err(PageStart::foreign()),
     }
     Ok(())
 }
 
 impl Paged for ListBoards {
-    fn walk(&self) -> Walk {
-        Walk::Modified
+    fn mode(&self) -> PagingMode {
+        PagingMode::Modified
     }
 
-    fn mark(&self, board: &Self::Item) -> Mark {
-        Mark::new(Some(board.id.to_string()), board.modified.map(Place::up_to))
+    fn position(&self, board: &Self::Item) -> ItemPosition {
+        ItemPosition::new(Some(board.id.to_string()), board.modified.map(PageStart::up_to))
     }
 
-    fn seek(&mut self, place: &Place, grown: u32, zone: &Zone) -> Result<Asked, InvalidInput> {
+    fn seek(&mut self, place: &PageStart, doublings: u32, zone: &Zone) -> Result<PageRequest, InvalidInput> {
         before(place, &mut self.modified, zone)?;
-        Ok(size(&mut self.limit, grown, 1))
+        Ok(size(&mut self.limit, doublings, 1))
     }
 }
 
@@ -57,102 +57,105 @@ impl Paged for ListBoards {
 /// substitute: the board can have been changed after it, and boards between the two times would be left out. So the
 /// board is asked for.
 impl Paged for ListUnread {
-    fn walk(&self) -> Walk {
-        Walk::Grouped
+    fn mode(&self) -> PagingMode {
+        PagingMode::Grouped
     }
 
-    fn mark(&self, message: &Self::Item) -> Mark {
-        Mark::new(Some(message.id.to_string()), None).in_group(Some(message.board_id.0))
+    fn position(&self, message: &Self::Item) -> ItemPosition {
+        ItemPosition::new(Some(message.id.to_string()), None).in_group(Some(message.board_id.0))
     }
 
-    fn seek(&mut self, place: &Place, grown: u32, zone: &Zone) -> Result<Asked, InvalidInput> {
+    fn seek(&mut self, place: &PageStart, doublings: u32, zone: &Zone) -> Result<PageRequest, InvalidInput> {
         before(place, &mut self.modified, zone)?;
-        Ok(size(&mut self.limit, grown, 1))
+        Ok(size(&mut self.limit, doublings, 1))
     }
 
-    fn follow(request: &Request<Self>, last: &Mark) -> BoxFuture<'static, Result<Option<Place>, Error>> {
+    fn follow(
+        request: &Request<Self>,
+        last: &ItemPosition,
+    ) -> BoxFuture<'static, Result<Option<PageStart>, Error>> {
         let Some(board) = last.group else { return Box::pin(ready(Ok(None))) };
         let board = request.clone().with_endpoint(|_| GetBoard::new(BoardId(board)));
-        Box::pin(async move { Ok(board.send().await?.modified.map(Place::up_to)) })
+        Box::pin(async move { Ok(board.send().await?.modified.map(PageStart::up_to)) })
     }
 }
 
 impl Paged for ListMessages {
-    fn walk(&self) -> Walk {
-        if self.direction == Some(Direction::Prev) { Walk::Downwards } else { Walk::Upwards }
+    fn mode(&self) -> PagingMode {
+        if self.direction == Some(Direction::Prev) { PagingMode::Downwards } else { PagingMode::Upwards }
     }
 
-    fn mark(&self, message: &Self::Item) -> Mark {
-        Mark::new(Some(message.id.to_string()), Some(Place::Id(message.id.0)))
+    fn position(&self, message: &Self::Item) -> ItemPosition {
+        ItemPosition::new(Some(message.id.to_string()), Some(PageStart::Id(message.id.0)))
     }
 
-    fn seek(&mut self, place: &Place, grown: u32, _: &Zone) -> Result<Asked, InvalidInput> {
+    fn seek(&mut self, place: &PageStart, doublings: u32, _: &Zone) -> Result<PageRequest, InvalidInput> {
         match place {
-            Place::Start => return Ok(size(&mut self.limit, grown, 1)),
-            Place::Id(id) => self.message_id = Some(MessageId(*id)),
-            _ => return Err(Place::foreign()),
+            PageStart::Start => return Ok(size(&mut self.limit, doublings, 1)),
+            PageStart::Id(id) => self.message_id = Some(MessageId(*id)),
+            _ => return Err(PageStart::foreign()),
         }
-        Ok(size(&mut self.limit, grown, WITH_THE_EDGE))
+        Ok(size(&mut self.limit, doublings, WITH_THE_EDGE))
     }
 }
 
 impl Paged for ListFiles {
-    fn walk(&self) -> Walk {
-        Walk::Upwards
+    fn mode(&self) -> PagingMode {
+        PagingMode::Upwards
     }
 
-    fn mark(&self, file: &Self::Item) -> Mark {
-        Mark::new(Some(file.id.to_string()), Some(Place::Id(file.id.0)))
+    fn position(&self, file: &Self::Item) -> ItemPosition {
+        ItemPosition::new(Some(file.id.to_string()), Some(PageStart::Id(file.id.0)))
     }
 
-    fn seek(&mut self, place: &Place, grown: u32, _: &Zone) -> Result<Asked, InvalidInput> {
+    fn seek(&mut self, place: &PageStart, doublings: u32, _: &Zone) -> Result<PageRequest, InvalidInput> {
         match place {
-            Place::Start => return Ok(size(&mut self.limit, grown, 1)),
-            Place::Id(id) => self.file_id = Some(FileId(*id)),
-            _ => return Err(Place::foreign()),
+            PageStart::Start => return Ok(size(&mut self.limit, doublings, 1)),
+            PageStart::Id(id) => self.file_id = Some(FileId(*id)),
+            _ => return Err(PageStart::foreign()),
         }
-        Ok(size(&mut self.limit, grown, WITH_THE_EDGE))
+        Ok(size(&mut self.limit, doublings, WITH_THE_EDGE))
     }
 }
 
 impl Paged for ListUsers {
-    fn walk(&self) -> Walk {
-        Walk::Name
+    fn mode(&self) -> PagingMode {
+        PagingMode::Name
     }
 
-    fn mark(&self, user: &Self::Item) -> Mark {
-        Mark::new(Some(user.name.clone()), Some(Place::Name(user.name.clone())))
+    fn position(&self, user: &Self::Item) -> ItemPosition {
+        ItemPosition::new(Some(user.name.clone()), Some(PageStart::Name(user.name.clone())))
     }
 
-    fn seek(&mut self, place: &Place, grown: u32, _: &Zone) -> Result<Asked, InvalidInput> {
+    fn seek(&mut self, place: &PageStart, doublings: u32, _: &Zone) -> Result<PageRequest, InvalidInput> {
         match place {
-            Place::Start => {}
-            Place::Name(name) => self.user = Some(name.clone()),
-            _ => return Err(Place::foreign()),
+            PageStart::Start => {}
+            PageStart::Name(name) => self.user = Some(name.clone()),
+            _ => return Err(PageStart::foreign()),
         }
-        Ok(size(&mut self.limit, grown, 1))
+        Ok(size(&mut self.limit, doublings, 1))
     }
 }
 
 impl Paged for SearchBoards {
-    fn walk(&self) -> Walk {
-        Walk::Offset
+    fn mode(&self) -> PagingMode {
+        PagingMode::Offset
     }
 
-    fn mark(&self, board: &Self::Item) -> Mark {
-        Mark::new(Some(board.id.to_string()), None)
+    fn position(&self, board: &Self::Item) -> ItemPosition {
+        ItemPosition::new(Some(board.id.to_string()), None)
     }
 
-    fn seek(&mut self, place: &Place, grown: u32, _: &Zone) -> Result<Asked, InvalidInput> {
+    fn seek(&mut self, place: &PageStart, doublings: u32, _: &Zone) -> Result<PageRequest, InvalidInput> {
         match place {
-            Place::Start => {}
-            Place::Offset(offset) => {
-                self.offset = Some(i64::try_from(*offset).map_err(|_| Place::foreign())?);
+            PageStart::Start => {}
+            PageStart::Offset(offset) => {
+                self.offset = Some(i64::try_from(*offset).map_err(|_| PageStart::foreign())?);
             }
-            _ => return Err(Place::foreign()),
+            _ => return Err(PageStart::foreign()),
         }
         let offset = self.offset.and_then(|offset| u64::try_from(offset).ok()).unwrap_or(0);
-        let least = if *place == Place::Start { 1 } else { WITH_THE_EDGE };
-        Ok(Asked { offset, ..size(&mut self.limit, grown, least) })
+        let least = if *place == PageStart::Start { 1 } else { WITH_THE_EDGE };
+        Ok(PageRequest { offset, ..size(&mut self.limit, doublings, least) })
     }
 }

@@ -1,6 +1,6 @@
 //! What to keep of a stream to go on with it later.
 
-use super::place::{Key, Place};
+use super::place::{Key, PageStart};
 use crate::digest::digest;
 use crate::error::Error;
 use crate::input::InvalidInput;
@@ -36,11 +36,11 @@ pub struct Checkpoint {
     /// A digest of where the request itself begins, empty for the list's own beginning.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     start: String,
-    pub(super) place: Place,
+    pub(super) place: PageStart,
     /// Where the page before begins, for lists that cannot be entered at any item: what followed the item can have moved
     /// up to there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) before: Option<Place>,
+    pub(super) before: Option<PageStart>,
     /// Whether the place is not that of the item, but after it and after pages without anything new.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) passed: bool,
@@ -93,7 +93,7 @@ impl Identity {
         } else if checkpoint.list != self.list {
             format!("is of another list of `{}`: another id in the path, or another filter", self.operation)
         } else if checkpoint.start != self.start
-            && (!self.start.is_empty() || checkpoint.place == Place::Start)
+            && (!self.start.is_empty() || checkpoint.place == PageStart::Start)
         {
             // Where the request begins counts until the stream has a place of its own.
             let names = START.join("`, `");
@@ -122,8 +122,8 @@ fn digest_of_start(url: &reqwest::Url) -> String {
 #[derive(Debug)]
 pub(super) struct Progress {
     identity: Identity,
-    place: Place,
-    before: Option<Place>,
+    place: PageStart,
+    before: Option<PageStart>,
     passed: bool,
     count: u64,
     recent: VecDeque<Key>,
@@ -132,9 +132,9 @@ pub(super) struct Progress {
 /// A page, as far as progress on it goes.
 #[derive(Clone, Debug)]
 pub(super) struct PageAt {
-    pub(super) place: Place,
+    pub(super) place: PageStart,
     /// Where the page before it begins.
-    pub(super) before: Option<Place>,
+    pub(super) before: Option<PageStart>,
     /// How many keys to remember.
     pub(super) window: usize,
     /// Whether it is the last of so many pages without anything new that a stream goes on from it, and not from the last
@@ -154,14 +154,14 @@ impl Progress {
                 recent: from.recent.iter().map(|key| key.as_str().into()).collect(),
             },
             None => {
-                let (place, recent) = (Place::Start, VecDeque::new());
+                let (place, recent) = (PageStart::Start, VecDeque::new());
                 Self { identity, place, before: None, passed: false, count: 0, recent }
             }
         }
     }
 
     /// An item of a page was yielded. `after` is where a page begins that has all that follow it.
-    pub(super) fn item(&mut self, page: &PageAt, key: Option<Key>, after: Option<Place>) {
+    pub(super) fn item(&mut self, page: &PageAt, key: Option<Key>, after: Option<PageStart>) {
         self.count = self.count.saturating_add(1);
         self.passed = false;
         match after {
@@ -237,8 +237,8 @@ mod tests {
         let identity =
             Identity { operation: "GET /rooms".to_owned(), list: String::new(), start: String::new() };
         let mut progress = Progress::new(identity, None);
-        assert_eq!(progress.checkpoint().place, Place::Start);
-        let cursor = |text: &str| Place::Cursor(text.to_owned());
+        assert_eq!(progress.checkpoint().place, PageStart::Start);
+        let cursor = |text: &str| PageStart::Cursor(text.to_owned());
         let page = PageAt { place: cursor("b"), before: Some(cursor("a")), window: 2, barren: false };
         progress.item(&page, Some(Arc::from("1")), None);
         let checkpoint = progress.checkpoint();
@@ -250,9 +250,9 @@ mod tests {
         let checkpoint = progress.checkpoint();
         assert_eq!((checkpoint.place, checkpoint.passed), (cursor("c"), true));
         progress.item(&page, Some(Arc::from("2")), None);
-        progress.item(&page, Some(Arc::from("3")), Some(Place::Id(3)));
+        progress.item(&page, Some(Arc::from("3")), Some(PageStart::Id(3)));
         let checkpoint = progress.checkpoint();
-        assert_eq!((checkpoint.place.clone(), checkpoint.before.clone()), (Place::Id(3), None));
+        assert_eq!((checkpoint.place.clone(), checkpoint.before.clone()), (PageStart::Id(3), None));
         assert_eq!((checkpoint.count(), checkpoint.last()), (3, Some("3")));
         assert_eq!(checkpoint.recent.len(), 2);
     }

@@ -20,7 +20,7 @@ pub struct Lenient<T> {
     /// The items that decode, in the order of the answer.
     pub items: Vec<T>,
     /// Those that do not, in the order of the answer.
-    pub rejected: Vec<Rejected>,
+    pub undecodable: Vec<UndecodableItem>,
     pub(super) cursor: Option<String>,
 }
 
@@ -30,7 +30,7 @@ pub struct Lenient<T> {
 /// comes after it was reached has neither `problem` nor `value`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct Rejected {
+pub struct UndecodableItem {
     /// Its place in the answer, counted from 0.
     pub index: usize,
     /// The JSON path of what does not fit, from the root of the answer, such as `[3].account.name`.
@@ -46,7 +46,7 @@ pub struct Rejected {
     pub(super) digest: u64,
 }
 
-impl fmt::Display for Rejected {
+impl fmt::Display for UndecodableItem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.more, self.problem.is_empty()) {
             (0, false) => {
@@ -61,7 +61,7 @@ impl fmt::Display for Rejected {
     }
 }
 
-impl std::error::Error for Rejected {}
+impl std::error::Error for UndecodableItem {}
 
 /// What is kept of the items of one list that do not decode.
 const KEPT: Budget = Budget { values: 32 << 10, text: 2 << 20 };
@@ -78,7 +78,7 @@ struct Reading<T> {
 
 impl<T: DeserializeOwned> Reading<T> {
     fn new() -> Self {
-        let list = Lenient { items: Vec::new(), rejected: Vec::new(), cursor: None };
+        let list = Lenient { items: Vec::new(), undecodable: Vec::new(), cursor: None };
         Self { list, count: 0, kept: KEPT }
     }
 
@@ -98,7 +98,7 @@ impl<T: DeserializeOwned> Reading<T> {
             let joint = if path.is_empty() || path.starts_with('[') { "" } else { "." };
             let path = format!("{prefix}[{index}]{joint}{path}");
             let value = wire::outline(json.get().as_bytes(), &mut self.kept);
-            return self.list.rejected.push(Rejected {
+            return self.list.undecodable.push(UndecodableItem {
                 index,
                 path,
                 problem,
@@ -107,14 +107,14 @@ impl<T: DeserializeOwned> Reading<T> {
                 digest: digest(FNV1A),
             });
         }
-        match self.list.rejected.last_mut() {
+        match self.list.undecodable.last_mut() {
             // Two that follow each other, and of neither is there anything to say.
             Some(last) if last.problem.is_empty() && last.index + last.more + 1 == index => {
                 (last.more, last.digest) = (last.more + 1, digest(last.digest));
             }
             _ => {
                 let (path, problem) = (String::new(), String::new());
-                self.list.rejected.push(Rejected {
+                self.list.undecodable.push(UndecodableItem {
                     index,
                     path,
                     problem,
@@ -129,15 +129,15 @@ impl<T: DeserializeOwned> Reading<T> {
 
 impl<T> Lenient<T> {
     /// All of them in the order of the answer, and the cursor that came with them.
-    pub(super) fn into_rows(self) -> Rows<Result<T, Rejected>> {
-        let mut rows = Vec::with_capacity(self.items.len() + self.rejected.len());
+    pub(super) fn into_rows(self) -> Rows<Result<T, UndecodableItem>> {
+        let mut rows = Vec::with_capacity(self.items.len() + self.undecodable.len());
         let mut items = self.items.into_iter();
         let mut passed = 0;
-        for rejected in self.rejected {
-            let between = rejected.index.saturating_sub(passed);
-            passed = rejected.index.saturating_add(rejected.more).saturating_add(1);
+        for item in self.undecodable {
+            let between = item.index.saturating_sub(passed);
+            passed = item.index.saturating_add(item.more).saturating_add(1);
             rows.extend(items.by_ref().take(between).map(Ok));
-            rows.push(Err(rejected));
+            rows.push(Err(item));
         }
         rows.extend(items.map(Ok));
         (rows, self.cursor)
@@ -229,10 +229,10 @@ mod tests {
         let json = r#"[{"id":1,"name":"a"},{"id":2,"name":[]},7,{"id":3,"name":"a"}]"#;
         let list: Lenient<Room> = serde_json::from_str(json).expect("it is a list");
         assert_eq!(list.items, [room(1), room(3)]);
-        let places: Vec<_> = list.rejected.iter().map(|item| (item.index, item.path.as_str())).collect();
+        let places: Vec<_> = list.undecodable.iter().map(|item| (item.index, item.path.as_str())).collect();
         assert_eq!(places, [(1, "[1].name"), (2, "[2]")]);
-        assert_eq!(list.rejected[0].value["id"], 2);
-        assert!(!list.rejected[0].to_string().contains("\"id\""));
+        assert_eq!(list.undecodable[0].value["id"], 2);
+        assert!(!list.undecodable[0].to_string().contains("\"id\""));
         let (rows, cursor) = list.into_rows();
         let ids: Vec<Option<u32>> = rows.iter().map(|row| row.as_ref().ok().map(|room| room.id)).collect();
         assert_eq!((ids, cursor), (vec![Some(1), None, None, Some(3)], None));
@@ -243,7 +243,7 @@ mod tests {
         let json = r#"{"future":{},"nextCursor":"next","data":[{"id":"x"},{"id":4,"name":"a"}]}"#;
         let page: Lenient<Room> = serde_json::from_str(json).expect("it is a page");
         assert_eq!((page.items.len(), page.cursor.as_deref()), (1, Some("next")));
-        assert_eq!(page.rejected[0].path, "data[0].id");
+        assert_eq!(page.undecodable[0].path, "data[0].id");
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! A list as it is, but for the items that do not decode.
 
-use super::lenient::{Lenient, Rejected};
+use super::lenient::{Lenient, UndecodableItem};
 use super::list::{List, Paged, Rows};
-use super::place::{Asked, Mark, Place, Walk};
+use super::place::{ItemPosition, PageRequest, PageStart, PagingMode};
 use crate::error::Error;
 use crate::input::InvalidInput;
 use crate::operation::{Operation, Safety};
@@ -25,7 +25,7 @@ where
     /// # #[cfg(feature = "chatwork")]
     /// # async fn example(chatwork: kaiwa::chatwork::Client) -> Result<(), kaiwa::Error> {
     /// let rooms = chatwork.rooms().lenient().await?;
-    /// for rejected in &rooms.rejected {
+    /// for rejected in &rooms.undecodable {
     ///     eprintln!("left out: {rejected}");
     /// }
     /// for room in &rooms.items {
@@ -83,7 +83,7 @@ impl<E: List> List for LenientList<E>
 where
     E::Item: DeserializeOwned,
 {
-    type Item = Result<E::Item, Rejected>;
+    type Item = Result<E::Item, UndecodableItem>;
 
     fn rows(output: Self::Output) -> Rows<Self::Item> {
         output.into_rows()
@@ -94,26 +94,34 @@ impl<E: Paged> Paged for LenientList<E>
 where
     E::Item: DeserializeOwned,
 {
-    fn walk(&self) -> Walk {
-        self.0.walk()
+    fn mode(&self) -> PagingMode {
+        self.0.mode()
     }
 
-    fn mark(&self, item: &Self::Item) -> Mark {
+    fn position(&self, item: &Self::Item) -> ItemPosition {
         match item {
-            Ok(item) => self.0.mark(item),
+            Ok(item) => self.0.position(item),
             // Without a value, nothing else tells it from another.
             Err(rejected) if rejected.problem.is_empty() => {
-                Mark::new(Some(format!("#{:016x}", rejected.digest)), None)
+                ItemPosition::new(Some(format!("#{:016x}", rejected.digest)), None)
             }
-            Err(rejected) => Mark::of_raw(self.0.walk(), &rejected.value),
+            Err(rejected) => ItemPosition::of_raw(self.0.mode(), &rejected.value),
         }
     }
 
-    fn seek(&mut self, place: &Place, grown: u32, state: &State<Self>) -> Result<Asked, InvalidInput> {
-        self.0.seek(place, grown, state)
+    fn seek(
+        &mut self,
+        place: &PageStart,
+        doublings: u32,
+        state: &State<Self>,
+    ) -> Result<PageRequest, InvalidInput> {
+        self.0.seek(place, doublings, state)
     }
 
-    fn follow(request: &Request<Self>, last: &Mark) -> BoxFuture<'static, Result<Option<Place>, Error>> {
+    fn follow(
+        request: &Request<Self>,
+        last: &ItemPosition,
+    ) -> BoxFuture<'static, Result<Option<PageStart>, Error>> {
         E::follow(&request.clone().with_endpoint(|list| list.0), last)
     }
 }

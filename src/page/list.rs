@@ -1,6 +1,6 @@
 //! What an operation has to say of its list.
 
-use super::place::{Asked, Mark, Place, Walk};
+use super::place::{ItemPosition, PageRequest, PageStart, PagingMode};
 use crate::error::Error;
 use crate::input::InvalidInput;
 use crate::request::{Endpoint, Request, State};
@@ -21,18 +21,26 @@ pub trait List: Endpoint {
 /// An operation whose list comes in pages.
 pub trait Paged: List + Clone {
     #[doc(hidden)]
-    fn walk(&self) -> Walk;
+    fn mode(&self) -> PagingMode;
 
     #[doc(hidden)]
-    fn mark(&self, item: &Self::Item) -> Mark;
+    fn position(&self, item: &Self::Item) -> ItemPosition;
 
-    /// Asks for the page at `place`, `grown` times twice as large as usual.
+    /// Asks for the page at `place`, `doublings` times twice as large as usual.
     #[doc(hidden)]
-    fn seek(&mut self, place: &Place, grown: u32, state: &State<Self>) -> Result<Asked, InvalidInput>;
+    fn seek(
+        &mut self,
+        place: &PageStart,
+        doublings: u32,
+        state: &State<Self>,
+    ) -> Result<PageRequest, InvalidInput>;
 
     /// Where the page after one with this last row begins, if it follows from its rows.
     #[doc(hidden)]
-    fn follow(request: &Request<Self>, last: &Mark) -> BoxFuture<'static, Result<Option<Place>, Error>> {
+    fn follow(
+        request: &Request<Self>,
+        last: &ItemPosition,
+    ) -> BoxFuture<'static, Result<Option<PageStart>, Error>> {
         let _ = request;
         Box::pin(ready(Ok(last.after.clone())))
     }

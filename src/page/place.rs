@@ -14,7 +14,7 @@ pub(crate) type Key = Arc<str>;
 
 /// How a list goes on from one page to the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Walk {
+pub enum PagingMode {
     /// The service hands out a cursor.
     Cursor,
     /// Strictly before a time that has the precision of a second, newest first.
@@ -31,7 +31,7 @@ pub enum Walk {
     Offset,
 }
 
-impl Walk {
+impl PagingMode {
     /// Whether a list can be entered at any item, and not only where a page began.
     pub(crate) fn enters_anywhere(self) -> bool {
         !matches!(self, Self::Cursor | Self::Grouped)
@@ -51,7 +51,7 @@ impl Walk {
 /// Where a page begins.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Place {
+pub enum PageStart {
     /// Where the request says.
     Start,
     /// At a cursor.
@@ -68,16 +68,16 @@ pub enum Place {
 
 /// Where an item stands.
 #[derive(Clone, Debug)]
-pub struct Mark {
+pub struct ItemPosition {
     pub(crate) key: Option<Key>,
     /// Where a page begins that has all that follow the item. It may have the item and some before it as well.
-    pub(crate) after: Option<Place>,
+    pub(crate) after: Option<PageStart>,
     /// What `limit` counts, where that is not the item itself.
     pub(crate) group: Option<u64>,
 }
 
-impl Mark {
-    pub(crate) fn new(key: Option<String>, after: Option<Place>) -> Self {
+impl ItemPosition {
+    pub(crate) fn new(key: Option<String>, after: Option<PageStart>) -> Self {
         Self { key: key.map(Arc::from), after, group: None }
     }
 
@@ -91,42 +91,44 @@ impl Mark {
         self.after.is_some() || self.group.is_some()
     }
 
-    /// The mark of an item that did not decode, from whatever of it can be read.
+    /// The position of an item that did not decode, from whatever of it can be read.
     ///
     /// One without an id is known by what it is: were it always new, the page that it is on would never be the last.
-    pub(crate) fn of_raw(walk: Walk, item: &Value) -> Self {
-        let mut mark = Self::read_raw(walk, item);
-        mark.key.get_or_insert_with(|| format!("#{}", digest([item.to_string().as_str()])).into());
-        mark
+    pub(crate) fn of_raw(mode: PagingMode, item: &Value) -> Self {
+        let mut position = Self::read_raw(mode, item);
+        position.key.get_or_insert_with(|| format!("#{}", digest([item.to_string().as_str()])).into());
+        position
     }
 
-    fn read_raw(walk: Walk, item: &Value) -> Self {
+    fn read_raw(mode: PagingMode, item: &Value) -> Self {
         let text = |name: &str| digits_or_text(&item[name]);
         let number = |name: &str| text(name)?.parse().ok();
-        match walk {
-            Walk::Cursor => Self::new(text("id").or_else(|| text("userId")), None),
-            Walk::Modified => {
+        match mode {
+            PagingMode::Cursor => Self::new(text("id").or_else(|| text("userId")), None),
+            PagingMode::Modified => {
                 let modified = wire::local_time::deserialize(&item["modified"]).ok().flatten();
-                Self::new(text("id"), modified.map(Place::up_to))
+                Self::new(text("id"), modified.map(PageStart::up_to))
             }
-            Walk::Grouped => Self::new(text("id"), None).in_group(number("board_id")),
-            Walk::Upwards | Walk::Downwards => Self::new(text("id"), number("id").map(Place::Id)),
-            Walk::Name => Self::new(text("name"), text("name").map(Place::Name)),
-            Walk::Offset => Self::new(text("id"), None),
+            PagingMode::Grouped => Self::new(text("id"), None).in_group(number("board_id")),
+            PagingMode::Upwards | PagingMode::Downwards => {
+                Self::new(text("id"), number("id").map(PageStart::Id))
+            }
+            PagingMode::Name => Self::new(text("name"), text("name").map(PageStart::Name)),
+            PagingMode::Offset => Self::new(text("id"), None),
         }
     }
 }
 
 /// What a page was asked for.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Asked {
+pub struct PageRequest {
     /// How many rows, if it was said.
     pub(crate) rows: Option<u64>,
     /// The position of the first row, for lists that go by it.
     pub(crate) offset: u64,
 }
 
-impl Place {
+impl PageStart {
     /// All that is not after `time`: the bound is exclusive and times have the precision of a second, so that asking
     /// for a second later is what brings those with the same time as well.
     pub(crate) fn up_to(time: jiff::Timestamp) -> Self {
@@ -134,13 +136,13 @@ impl Place {
     }
 
     /// Sets the parameter of a list with cursors, whose pages are as large as the request says or the service likes.
-    pub(crate) fn cursor(&self, parameter: &mut Option<String>) -> Result<Asked, InvalidInput> {
+    pub(crate) fn cursor(&self, parameter: &mut Option<String>) -> Result<PageRequest, InvalidInput> {
         match self {
             Self::Start => {}
             Self::Cursor(cursor) => *parameter = Some(cursor.clone()),
             _ => return Err(Self::foreign()),
         }
-        Ok(Asked::default())
+        Ok(PageRequest::default())
     }
 
     /// A place of another kind than the list's can only come from a checkpoint that was tampered with.
@@ -150,10 +152,12 @@ impl Place {
 
     /// The place just past the row, or the rows of one second, that the page has again: there a page of a single row
     /// brings something new.
-    pub(crate) fn step(&self, walk: Walk) -> Option<Self> {
+    pub(crate) fn step(&self, mode: PagingMode) -> Option<Self> {
         match self {
             Self::Before(second) => Some(Self::Before(second.saturating_sub(1))),
-            Self::Id(id) if walk == Walk::Downwards => id.checked_sub(1).filter(|id| *id > 0).map(Self::Id),
+            Self::Id(id) if mode == PagingMode::Downwards => {
+                id.checked_sub(1).filter(|id| *id > 0).map(Self::Id)
+            }
             Self::Id(id) => id.checked_add(1).map(Self::Id),
             _ => None,
         }
@@ -261,25 +265,26 @@ mod tests {
 
     #[test]
     fn what_did_not_decode_still_tells_where_it_stands() {
-        let board = Mark::of_raw(
-            Walk::Modified,
+        let board = ItemPosition::of_raw(
+            PagingMode::Modified,
             &json!({ "id": "7", "modified": "2019-05-17 15:28:12", "users": 3 }),
         );
         assert_eq!(board.key.as_deref(), Some("7"));
-        assert_eq!(board.after, Some(Place::Before(1_558_074_493)));
-        let message = Mark::of_raw(Walk::Upwards, &json!({ "id": 21_995_615, "description": [] }));
-        assert_eq!(message.after, Some(Place::Id(21_995_615)));
-        let nothing = Mark::of_raw(Walk::Upwards, &json!(null));
+        assert_eq!(board.after, Some(PageStart::Before(1_558_074_493)));
+        let message =
+            ItemPosition::of_raw(PagingMode::Upwards, &json!({ "id": 21_995_615, "description": [] }));
+        assert_eq!(message.after, Some(PageStart::Id(21_995_615)));
+        let nothing = ItemPosition::of_raw(PagingMode::Upwards, &json!(null));
         assert_eq!((nothing.key.as_deref(), nothing.after), (Some("#2ab7639a3140c5e1"), None));
-        let other = Mark::of_raw(Walk::Upwards, &json!({ "description": "" }));
+        let other = ItemPosition::of_raw(PagingMode::Upwards, &json!({ "description": "" }));
         assert_ne!(other.key, nothing.key);
     }
 
     #[test]
     fn a_place_is_plain_json() {
-        let written = |place: &Place| serde_json::to_string(place).expect("it serialises");
-        assert_eq!(written(&Place::Start), r#""start""#);
-        assert_eq!(written(&Place::Cursor("abc".to_owned())), r#"{"cursor":"abc"}"#);
-        assert_eq!(written(&Place::Before(-1)), r#"{"before":-1}"#);
+        let written = |place: &PageStart| serde_json::to_string(place).expect("it serialises");
+        assert_eq!(written(&PageStart::Start), r#""start""#);
+        assert_eq!(written(&PageStart::Cursor("abc".to_owned())), r#"{"cursor":"abc"}"#);
+        assert_eq!(written(&PageStart::Before(-1)), r#"{"before":-1}"#);
     }
 }

@@ -1,7 +1,7 @@
 //! Pages that are fetched before they are asked for.
 
 use super::list::{List, Paged};
-use super::walk::{Page, Walker};
+use super::pager::{Page, Pager};
 use crate::error::Error;
 use futures::future::BoxFuture;
 use std::future::Future;
@@ -14,8 +14,8 @@ use tracing::Instrument;
 
 type Fetched<E> = Result<Option<Page<<E as List>::Item>>, Error>;
 
-/// What was fetched, and the walker if the next page is not being fetched already.
-type Told<E> = (Option<Box<Walker<E>>>, Fetched<E>);
+/// What was fetched, and the pager if the next page is not being fetched already.
+type FetchedBy<E> = (Option<Box<Pager<E>>>, Fetched<E>);
 
 /// Where a stream has its pages from.
 pub(super) struct Source<E: Paged> {
@@ -25,12 +25,12 @@ pub(super) struct Source<E: Paged> {
 
 enum State<E: Paged> {
     /// Nothing is under way.
-    Idle(Box<Walker<E>>),
+    Idle(Box<Pager<E>>),
     /// A page is being fetched, as often as the stream is polled.
-    Here(BoxFuture<'static, Told<E>>),
+    Here(BoxFuture<'static, FetchedBy<E>>),
     /// A task fetches pages until the inbox is full.
     Elsewhere {
-        inbox: mpsc::Receiver<Told<E>>,
+        inbox: mpsc::Receiver<FetchedBy<E>>,
         task: Task,
     },
     Ended,
@@ -46,8 +46,8 @@ impl Drop for Task {
 }
 
 impl<E: Paged> Source<E> {
-    pub(super) fn new(walker: Box<Walker<E>>, ahead: usize) -> Self {
-        Self { state: State::Idle(walker), ahead }
+    pub(super) fn new(pager: Box<Pager<E>>, ahead: usize) -> Self {
+        Self { state: State::Idle(pager), ahead }
     }
 
     /// The next page. After an error it goes on with the page that failed, after the end it stays there.
@@ -56,8 +56,8 @@ impl<E: Paged> Source<E> {
             let told = match &mut self.state {
                 State::Ended => return Poll::Ready(Ok(None)),
                 State::Idle(_) => {
-                    if let State::Idle(walker) = std::mem::replace(&mut self.state, State::Ended) {
-                        self.state = begin(walker, self.ahead);
+                    if let State::Idle(pager) = std::mem::replace(&mut self.state, State::Ended) {
+                        self.state = begin(pager, self.ahead);
                     }
                     continue;
                 }
@@ -67,10 +67,10 @@ impl<E: Paged> Source<E> {
                     None => (None, Err(ready!(lost(task, context)))),
                 },
             };
-            let (walker, fetched) = told;
-            match (&fetched, walker) {
+            let (pager, fetched) = told;
+            match (&fetched, pager) {
                 (Ok(Some(_)), None) => {}
-                (Ok(Some(_)) | Err(_), Some(walker)) => self.state = State::Idle(walker),
+                (Ok(Some(_)) | Err(_), Some(pager)) => self.state = State::Idle(pager),
                 (Ok(None), _) | (Err(_), None) => self.state = State::Ended,
             }
             return Poll::Ready(fetched);
@@ -78,30 +78,30 @@ impl<E: Paged> Source<E> {
     }
 }
 
-fn begin<E: Paged>(mut walker: Box<Walker<E>>, ahead: usize) -> State<E> {
+fn begin<E: Paged>(mut pager: Box<Pager<E>>, ahead: usize) -> State<E> {
     match Handle::try_current() {
         Ok(runtime) if ahead > 0 => {
             let (outbox, inbox) = mpsc::channel(ahead);
             // What the task logs belongs to whatever the stream is polled for.
-            let task = runtime.spawn(fetch_ahead(walker, outbox).in_current_span());
+            let task = runtime.spawn(fetch_ahead(pager, outbox).in_current_span());
             State::Elsewhere { inbox, task: Task(task) }
         }
         _ => State::Here(Box::pin(async move {
-            let fetched = walker.fetch().await;
-            (Some(walker), fetched)
+            let fetched = pager.fetch().await;
+            (Some(pager), fetched)
         })),
     }
 }
 
 /// Fetches pages for as long as there is room for them. It ends with the list, or with an error, after which the caller
 /// decides when to go on.
-async fn fetch_ahead<E: Paged>(mut walker: Box<Walker<E>>, outbox: mpsc::Sender<Told<E>>) {
+async fn fetch_ahead<E: Paged>(mut pager: Box<Pager<E>>, outbox: mpsc::Sender<FetchedBy<E>>) {
     // The room is taken before the page is asked for: what is under way counts as much as what waits.
     while let Ok(room) = outbox.reserve().await {
-        match walker.fetch().await {
+        match pager.fetch().await {
             Ok(Some(page)) => room.send((None, Ok(Some(page)))),
             Ok(None) => return room.send((None, Ok(None))),
-            Err(error) => return room.send((Some(walker), Err(error))),
+            Err(error) => return room.send((Some(pager), Err(error))),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Finding, in a list that has changed, the place where a stream had come to.
 
-use super::place::{Key, Place, Window};
+use super::place::{Key, PageStart, Window};
 
 /// Goes through a list from its start until it meets what was yielded last.
 ///
@@ -26,7 +26,7 @@ pub(super) struct Search {
     /// The last row of the last page.
     last: Option<Key>,
     /// The page with the last row that is known.
-    lone: Option<Place>,
+    lone: Option<PageStart>,
     /// Whether there was a row that is not known.
     strangers: bool,
     one_will_do: bool,
@@ -36,7 +36,7 @@ pub(super) struct Search {
 #[derive(Debug, PartialEq)]
 pub(super) enum Found {
     /// One item, on the page at this place.
-    One(Place),
+    One(PageStart),
     /// None of those remembered.
     None,
     /// Nothing at all.
@@ -53,7 +53,7 @@ impl Search {
     /// The first row of the page that is after what was yielded, or is that itself.
     pub(super) fn look<'a>(
         &mut self,
-        place: &Place,
+        place: &PageStart,
         rows: impl Iterator<Item = Option<&'a Key>>,
         seen: &Window,
     ) -> Option<usize> {
@@ -111,7 +111,7 @@ mod tests {
 
     fn look(search: &mut Search, page: &str, place: u64) -> Option<usize> {
         let page = keys(page);
-        search.look(&Place::Offset(place), page.iter().map(Some), &Window::new(keys("defgh"), 64))
+        search.look(&PageStart::Offset(place), page.iter().map(Some), &Window::new(keys("defgh"), 64))
     }
 
     #[test]
@@ -129,7 +129,7 @@ mod tests {
         let mut search = Search::default();
         assert_eq!(look(&mut search, "xy", 0), None);
         assert_eq!(look(&mut search, "zf", 2), None);
-        assert_eq!(search.end(), Found::One(Place::Offset(2)));
+        assert_eq!(search.end(), Found::One(PageStart::Offset(2)));
         assert_eq!(look(&mut Search::for_one(), "zf", 2), Some(1));
     }
 

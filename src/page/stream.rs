@@ -2,9 +2,9 @@
 
 use super::checkpoint::{Checkpoint, PageAt, Progress};
 use super::list::Paged;
-use super::place::Mark;
+use super::pager::Pager;
+use super::place::ItemPosition;
 use super::read_ahead::Source;
-use super::walk::Walker;
 use crate::error::Error;
 use crate::request::Request;
 use crate::response::Response;
@@ -26,7 +26,7 @@ impl<E: Paged> Request<E> {
     /// Every page that the request begins. Nothing is sent until the stream is polled.
     pub fn pages(self) -> Pages<E> {
         let ahead = self.options.read_ahead.unwrap_or(READ_AHEAD);
-        Pages::new(Walker::new(self), ahead)
+        Pages::new(Pager::new(self), ahead)
     }
 
     /// Every item of every page. Nothing is sent until the stream is polled.
@@ -41,7 +41,7 @@ impl<E: Paged> Request<E> {
     /// If the checkpoint is of another list: another operation, another room, another search.
     pub fn pages_from(self, checkpoint: &Checkpoint) -> Result<Pages<E>, Error> {
         let ahead = self.options.read_ahead.unwrap_or(READ_AHEAD);
-        Ok(Pages::new(Walker::resume(self, checkpoint)?, ahead))
+        Ok(Pages::new(Pager::resume(self, checkpoint)?, ahead))
     }
 
     /// The items after the one that a checkpoint names.
@@ -97,7 +97,7 @@ pub struct Items<E: Paged> {
 /// What is left of a page.
 struct Rest<T> {
     at: PageAt,
-    rows: Zip<vec::IntoIter<T>, vec::IntoIter<Mark>>,
+    rows: Zip<vec::IntoIter<T>, vec::IntoIter<ItemPosition>>,
     /// Whether it had none from the start.
     empty: bool,
 }
@@ -105,7 +105,7 @@ struct Rest<T> {
 /// Some items of a list.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct UpTo<T> {
+pub struct Batch<T> {
     /// The items, at most as many as were asked for.
     pub items: Vec<T>,
     /// Whether the list goes on. If that could not be found out, it is taken to, and the stream yields the error next.
@@ -113,9 +113,9 @@ pub struct UpTo<T> {
 }
 
 impl<E: Paged> Pages<E> {
-    pub(super) fn new(mut walker: Box<Walker<E>>, ahead: usize) -> Self {
-        let progress = Progress::new(walker.identity.clone(), walker.from.take().as_deref());
-        Self { source: Source::new(walker, ahead), progress }
+    pub(super) fn new(mut pager: Box<Pager<E>>, ahead: usize) -> Self {
+        let progress = Progress::new(pager.identity.clone(), pager.from.take().as_deref());
+        Self { source: Source::new(pager, ahead), progress }
     }
 
     /// Names the last item of the page yielded last. See [`Items::checkpoint`].
@@ -132,11 +132,11 @@ impl<E: Paged> Stream for Pages<E> {
         let fetched = ready!(source.poll_page(context));
         Poll::Ready(fetched.transpose().map(|page| {
             let page = page?;
-            if page.marks.is_empty() {
+            if page.positions.is_empty() {
                 progress.empty_page(&page.at);
             }
-            for mark in page.marks {
-                progress.item(&page.at, mark.key, mark.after);
+            for position in page.positions {
+                progress.item(&page.at, position.key, position.after);
             }
             Ok(page.response)
         }))
@@ -167,7 +167,7 @@ impl<E: Paged> Items<E> {
     /// # Errors
     ///
     /// At the first failure before there are enough.
-    pub async fn try_collect_up_to(&mut self, most: usize) -> Result<UpTo<E::Item>, Error> {
+    pub async fn next_batch(&mut self, most: usize) -> Result<Batch<E::Item>, Error> {
         let one_more = most.saturating_add(1);
         let more = match std::future::poll_fn(|context| self.poll_hold(one_more, context)).await {
             Ok(more) => more,
@@ -177,7 +177,7 @@ impl<E: Paged> Items<E> {
             }
             Err(error) => return Err(error),
         };
-        Ok(UpTo { items: std::iter::from_fn(|| self.hand_out()).take(most).collect(), more })
+        Ok(Batch { items: std::iter::from_fn(|| self.hand_out()).take(most).collect(), more })
     }
 
     /// Fetches pages until `count` items can be yielded. `false` if the list ends before.
@@ -187,7 +187,7 @@ impl<E: Paged> Items<E> {
                 return Poll::Ready(Err(error));
             }
             let Some(page) = ready!(self.source.poll_page(context))? else { return Poll::Ready(Ok(false)) };
-            let rows = page.response.into_inner().into_iter().zip(page.marks);
+            let rows = page.response.into_inner().into_iter().zip(page.positions);
             self.held += rows.len();
             self.pages.push_back(Rest { at: page.at, empty: rows.len() == 0, rows });
             // Pages without anything new are not kept for longer than those before them.
@@ -199,8 +199,8 @@ impl<E: Paged> Items<E> {
     fn hand_out(&mut self) -> Option<E::Item> {
         self.drop_spent();
         let Rest { at, rows, .. } = self.pages.front_mut()?;
-        let (item, mark) = rows.next()?;
-        self.progress.item(at, mark.key, mark.after);
+        let (item, position) = rows.next()?;
+        self.progress.item(at, position.key, position.after);
         self.held -= 1;
         Some(item)
     }

@@ -68,14 +68,14 @@ impl Attempt<'_> {
         {
             return Err(self.failed(ErrorKind::Timeout(bound.named), Evidence::OutOfTime));
         }
-        permit.sending();
+        permit.mark_sent();
         // With less time than connecting is given, the time can end before there is a connection.
         let hasty = self.bound.is_some_and(|bound| bound.left(&*settings.clock) < settings.connect_timeout);
         let writes = self.info.safety != Safety::Safe;
         let withdrawable = if hasty && writes { Withdrawable::watch(&mut request) } else { None };
         let result = self.exchange(request, withdrawable, &mut permit, decode).await;
         match &result {
-            Err(failure) if failure.verdict.is_unconnected => permit.never_left(),
+            Err(failure) if failure.verdict.is_unconnected => permit.mark_unsent(),
             Err(failure) => match failure.exhausted {
                 Some(exhausted) => permit.exhausted(exhausted, failure.answer.rate_limit.as_ref()),
                 None => drop(permit),
@@ -155,7 +155,7 @@ impl Attempt<'_> {
         }
         // Which limit a 429 is about, only its body says.
         if status != StatusCode::TOO_MANY_REQUESTS {
-            permit.heard(rate_limit.as_ref());
+            permit.on_headers(rate_limit.as_ref());
         }
         HttpAnswer { status: Some(status), headers, rate_limit, ..HttpAnswer::default() }
     }

@@ -34,8 +34,8 @@ async fn read(body: &[u8]) -> (Result<Vec<Message>, Error>, Lenient<Message>) {
     assert_eq!(again, *lenient);
     let shown = String::from_utf8_lossy(body);
     match &strict {
-        Ok(strict) => assert!(lenient.rejected.is_empty() && lenient.items == *strict, "{shown}"),
-        Err(_) => assert_eq!((lenient.rejected.len(), lenient.items.len()), (1, 2), "{shown}"),
+        Ok(strict) => assert!(lenient.undecodable.is_empty() && lenient.items == *strict, "{shown}"),
+        Err(_) => assert_eq!((lenient.undecodable.len(), lenient.items.len()), (1, 2), "{shown}"),
     }
     (strict, lenient.into_inner())
 }
@@ -101,11 +101,11 @@ async fn a_bad_item_hides_no_other() {
         let Err(error) = strict else { continue };
         let ErrorKind::Decode { path, .. } = error.kind() else { panic!("{error}") };
         assert!(path.starts_with("[1]"), "{bad}: {path}");
-        assert!(lenient.rejected[0].path.starts_with("[1]"), "{bad}: {}", lenient.rejected[0].path);
-        assert!(error.to_string().len() < 500 && lenient.rejected[0].to_string().len() < 300);
+        assert!(lenient.undecodable[0].path.starts_with("[1]"), "{bad}: {}", lenient.undecodable[0].path);
+        assert!(error.to_string().len() < 500 && lenient.undecodable[0].to_string().len() < 300);
     }
     let (_, lenient) = read(&list(format!("[{}]", "[".repeat(9_000) + &"]".repeat(9_000)).as_bytes())).await;
-    assert_eq!(lenient.rejected[0].index, 1);
+    assert_eq!(lenient.undecodable[0].index, 1);
 }
 
 #[tokio::test]
@@ -195,7 +195,7 @@ async fn wall_clock_times_are_of_the_clients_zone() {
     assert_eq!(zoned.items[0].modified, Some(at("2019-05-17T20:27:53Z")));
     assert_eq!(japan.items[0].modified, Some(at("2019-05-17T06:27:53Z")));
     for boards in [&zoned, &japan] {
-        assert_eq!((&*boards.items[0].title, boards.rejected.len()), ("2019-05-17 15:27:53", 1));
+        assert_eq!((&*boards.items[0].title, boards.undecodable.len()), ("2019-05-17 15:27:53", 1));
         assert_eq!(boards.items[0].created, Some(at("2019-05-17T15:27:53Z")));
         assert_eq!(boards.body(), body.as_bytes());
     }
@@ -287,5 +287,5 @@ async fn what_an_error_shows_has_a_bound() {
     let error = room.tasks().await.expect_err("no time");
     assert!(error.to_string().len() < 500, "{error}");
     let lenient = room.tasks().lenient().await.expect("a list");
-    assert!(lenient.rejected[0].to_string().len() < 500);
+    assert!(lenient.undecodable[0].to_string().len() < 500);
 }

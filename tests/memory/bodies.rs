@@ -97,10 +97,10 @@ async fn a_lenient_list_of_16_mb_is_read_item_by_item() {
         })
         .await;
         assert_eq!(
-            (list.items.is_empty(), list.rejected.is_empty()),
+            (list.items.is_empty(), list.undecodable.is_empty()),
             (!items, items),
             "{name}: {:?}",
-            list.rejected.first().map(ToString::to_string)
+            list.undecodable.first().map(ToString::to_string)
         );
         // One item as large as the body is held once more while it is read.
         let copy = if name == "one item" { SIZE } else { 0 };
@@ -113,6 +113,6 @@ async fn a_lenient_list_of_16_mb_is_read_item_by_item() {
     let client = client.retry(RetryPolicy::none()).build().expect("a client");
     let lenient = async { client.rooms().lenient().await.expect("a page") };
     let (most, list) = peak("lenient page, bad items", lenient).await;
-    assert_eq!(list.rejected.iter().map(|rejected| 1 + rejected.more).sum::<usize>(), count);
+    assert_eq!(list.undecodable.iter().map(|rejected| 1 + rejected.more).sum::<usize>(), count);
     assert!(most < SIZE + SMALL, "{most} bytes");
 }

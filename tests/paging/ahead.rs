@@ -103,7 +103,7 @@ fn a_runtime_that_stops_is_an_error_and_not_the_end() {
 fn collecting_can_be_spawned() {
     fn spawned<T: Send>(_: T) {}
     fn collecting(mut items: kaiwa::Items<kaiwa::tascha::operations::ListRooms>) {
-        spawned(async move { items.try_collect_up_to(3).await });
+        spawned(async move { items.next_batch(3).await });
     }
     let _ = collecting;
 }

@@ -165,15 +165,15 @@ async fn collecting_stops_at_the_cap_and_says_whether_there_is_more() {
         let fake = Fake::start(Cursors::Positions, 1..=6).await;
         let mut rooms = fake.client().rooms().limit(2).with_read_ahead(ahead).stream();
         let numbers =
-            |some: &kaiwa::UpTo<kaiwa::tascha::Room>| some.items.iter().map(number).collect::<Vec<_>>();
-        let none = rooms.try_collect_up_to(0).await.expect("rooms");
+            |some: &kaiwa::Batch<kaiwa::tascha::Room>| some.items.iter().map(number).collect::<Vec<_>>();
+        let none = rooms.next_batch(0).await.expect("rooms");
         assert_eq!((numbers(&none), none.more), (vec![], true));
-        let some = rooms.try_collect_up_to(4).await.expect("rooms");
+        let some = rooms.next_batch(4).await.expect("rooms");
         assert_eq!((numbers(&some), some.more), (vec![1, 2, 3, 4], true));
         assert_eq!(rooms.checkpoint().last(), Some("r4"));
-        let rest = rooms.try_collect_up_to(2).await.expect("rooms");
+        let rest = rooms.next_batch(2).await.expect("rooms");
         assert_eq!((numbers(&rest), rest.more), (vec![5, 6], false));
-        let nothing = rooms.try_collect_up_to(9).await.expect("rooms");
+        let nothing = rooms.next_batch(9).await.expect("rooms");
         assert_eq!((numbers(&nothing), nothing.more), (vec![], false));
     }
 }

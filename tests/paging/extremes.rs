@@ -31,7 +31,7 @@ fn with_extremes(document: &Value) -> Vec<Value> {
 async fn resumed_from_extremes<E: Paged>(request: impl Fn() -> Request<E>) {
     let request = || request().with_retry(RetryPolicy::none());
     let mut items = request().stream();
-    items.try_collect_up_to(2).await.expect("two items");
+    items.next_batch(2).await.expect("two items");
     let document = serde_json::to_value(items.checkpoint()).expect("it serialises");
     let (mut read, mut resumed) = (0, 0);
     for document in with_extremes(&document) {
@@ -41,7 +41,7 @@ async fn resumed_from_extremes<E: Paged>(request: impl Fn() -> Request<E>) {
         resumed += 1;
         assert_eq!(items.checkpoint(), checkpoint, "{document}");
         // The place may be one that the list cannot have.
-        let Ok(rest) = items.try_collect_up_to(3).await else { continue };
+        let Ok(rest) = items.next_batch(3).await else { continue };
         let count = checkpoint.count().saturating_add(rest.items.len() as u64);
         assert_eq!(items.checkpoint().count(), count, "{document}");
     }
@@ -66,12 +66,12 @@ async fn pages_may_be_of_any_size_and_read_any_number_ahead() {
     let boards = |client: &Client| client.boards().with_retry(RetryPolicy::none());
     for ahead in [0, 1, usize::MAX] {
         let mut items = boards(&client).limit(2).with_read_ahead(ahead).stream();
-        let read = items.try_collect_up_to(usize::MAX).await.expect("the boards").items;
+        let read = items.next_batch(usize::MAX).await.expect("the boards").items;
         assert_eq!(read.len(), 7, "{ahead}");
     }
     for limit in [i64::MIN, -1, 0, i64::MAX] {
         // Refused, or answered with what there is.
-        if let Ok(read) = boards(&client).limit(limit).stream().try_collect_up_to(usize::MAX).await {
+        if let Ok(read) = boards(&client).limit(limit).stream().next_batch(usize::MAX).await {
             assert_eq!(read.items.len(), 7, "{limit}");
         }
     }

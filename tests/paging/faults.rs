@@ -91,11 +91,11 @@ async fn a_failure_after_the_cap_is_kept_for_the_next_poll() {
     sandbox.faults().script(Service::Tascha, Script::on("list_messages").pass(1).then(Fault::status(500)));
     let messages = crate::tascha(&sandbox).room("room").messages().limit(2).with_retry(RetryPolicy::none());
     let mut messages = messages.stream();
-    let some = messages.try_collect_up_to(2).await.expect("messages");
+    let some = messages.next_batch(2).await.expect("messages");
     assert_eq!((some.items.len(), some.more), (2, true));
     let error = messages.next().await.expect("it goes on").expect_err("the failure");
     assert_eq!(error.outcome(), Outcome::Unknown);
-    assert_eq!(messages.try_collect_up_to(9).await.expect("messages").items.len(), 2);
+    assert_eq!(messages.next_batch(9).await.expect("messages").items.len(), 2);
 }
 
 #[tokio::test]
@@ -112,14 +112,14 @@ async fn a_failure_before_the_cap_costs_no_item() {
         let first = stream.try_next().await.expect("messages").expect("a message");
         assert_eq!(first.id.as_str(), there[0]);
         let before = stream.checkpoint();
-        stream.try_collect_up_to(6).await.expect_err("the third page fails");
+        stream.next_batch(6).await.expect_err("the third page fails");
         assert_eq!(stream.checkpoint(), before, "what was not handed out is not in the checkpoint");
         // What was collected until there comes first, one by one or together.
         let second = stream.try_next().await.expect("it is there").expect("a message");
         assert_eq!(second.id.as_str(), there[1]);
         assert_eq!(stream.checkpoint().last(), Some(there[1].as_str()));
-        stream.try_collect_up_to(6).await.expect_err("the third page fails again");
-        let rest = stream.try_collect_up_to(4).await.expect("messages");
+        stream.next_batch(6).await.expect_err("the third page fails again");
+        let rest = stream.next_batch(4).await.expect("messages");
         let ids: Vec<&str> = rest.items.iter().map(|message| message.id.as_str()).collect();
         assert_eq!((ids, rest.more), (there[2..6].iter().map(String::as_str).collect(), true));
         assert_eq!(stream.checkpoint().count(), 6);
@@ -146,12 +146,12 @@ async fn a_collection_that_is_given_up_costs_no_item() {
         let client = client.http_client(crate::light()).build().expect("a client");
         let mut messages = client.room("room").messages().limit(2).with_read_ahead(ahead).stream();
         tokio::select! {
-            _ = messages.try_collect_up_to(5) => panic!("the third page takes its time"),
+            _ = messages.next_batch(5) => panic!("the third page takes its time"),
             () = crate::until("the service is being waited for", || clock.sleepers() > 0) => {}
         }
         assert_eq!(messages.checkpoint().count(), 0);
         clock.advance(std::time::Duration::from_secs(5));
-        let all = messages.try_collect_up_to(9).await.expect("messages");
+        let all = messages.next_batch(9).await.expect("messages");
         assert_eq!((all.items.len(), all.more), (6, false));
         assert_eq!(messages.checkpoint().count(), 6);
     }

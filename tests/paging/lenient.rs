@@ -24,7 +24,7 @@ async fn a_plain_list_keeps_what_decodes() {
     let kept = rooms().lenient().await.expect("the others do");
     assert_eq!(kept.items.len(), whole.len() - 1);
     assert_eq!(kept.items[0], whole[0]);
-    let rejected = &kept.rejected[0];
+    let rejected = &kept.undecodable[0];
     assert_eq!((rejected.index, rejected.path.as_str()), (1, "[1].unread_num"));
     assert_eq!(rejected.value["unread_num"], "many");
     assert_eq!((kept.attempts(), kept.body().len()), (1, body.len()), "it is a response with all that came");
@@ -32,7 +32,7 @@ async fn a_plain_list_keeps_what_decodes() {
     // What has been answered already can be read again in this way.
     let raw = sandbox.client().chatwork.request(reqwest::Method::GET, "/rooms").await.expect("JSON");
     let again: Lenient<chatwork::Room> = raw.json().expect("a list");
-    assert_eq!((again.items, again.rejected), (kept.items.clone(), kept.rejected.clone()));
+    assert_eq!((again.items, again.undecodable), (kept.items.clone(), kept.undecodable.clone()));
 }
 
 #[tokio::test]
@@ -42,7 +42,7 @@ async fn nothing_else_about_a_request_changes() {
     let room = client.rooms().await.expect("rooms")[0].room_id;
     sandbox.clear_requests();
     let nothing = client.room(room).tasks().lenient().with_header("x-test", "kept").await;
-    assert!(nothing.expect("an empty answer is an empty list").rejected.is_empty());
+    assert!(nothing.expect("an empty answer is an empty list").undecodable.is_empty());
     assert_eq!(sandbox.requests()[0].header("x-test"), Some("kept"));
     let error = client.room(RoomId(0)).members().lenient().await.expect_err("no room has this id");
     assert!(error.is_invalid_input(), "{error}");
@@ -97,7 +97,7 @@ async fn an_item_without_an_id_is_told_once_and_the_list_ends() {
 
     // Nor is it told again by a stream that goes on from a checkpoint.
     let mut stream = messages().lenient().stream();
-    assert_eq!(stream.try_collect_up_to(9).await.expect("messages").items.len(), 2);
+    assert_eq!(stream.next_batch(9).await.expect("messages").items.len(), 2);
     let kept = serde_json::to_string(&stream.checkpoint()).expect("it serialises");
     let rest =
         messages().lenient().stream_from(&serde_json::from_str(&kept).expect("it is what was written"));
@@ -109,7 +109,7 @@ async fn a_lenient_stream_and_a_strict_one_share_checkpoints() {
     let fake = Fake::start(Cursors::Anchors, 1..=5).await;
     let rooms = || fake.client().rooms().limit(2);
     let mut strict = rooms().stream();
-    strict.try_collect_up_to(3).await.expect("rooms");
+    strict.next_batch(3).await.expect("rooms");
     let lenient = rooms().lenient().stream_from(&strict.checkpoint()).expect("the same list");
     let rest: Vec<Result<tascha::Room, _>> = lenient.try_collect().await.expect("rooms");
     let ids: Vec<String> = rest.into_iter().flatten().map(|room| room.id.to_string()).collect();

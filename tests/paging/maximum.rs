@@ -103,7 +103,7 @@ async fn both<E: Paged, K>(request: impl Fn() -> Request<E>, key: fn(&E::Item) -
     let mut checkpoint = request().stream().checkpoint();
     for most in (1..).map(|stop| 1 + stop * 7 % 5) {
         let mut items = request().with_read_ahead(0).stream_from(&checkpoint).expect("the same list");
-        let some = items.try_collect_up_to(most).await.expect("items");
+        let some = items.next_batch(most).await.expect("items");
         stopped.extend(some.items.iter().map(key));
         checkpoint = items.checkpoint();
         if !some.more {

@@ -131,7 +131,7 @@ async fn in_parts<E: Paged, K: Debug>(
     loop {
         let (resumed, kept) = through_json(&checkpoint);
         let mut items = request().with_read_ahead(0).stream_from(&resumed).expect("the same list");
-        match items.try_collect_up_to(most()).await {
+        match items.next_batch(most()).await {
             Ok(some) => {
                 let some_keys: Vec<K> = some.items.iter().map(&key).collect();
                 let remembered = kept["recent"].as_array().expect("a list");

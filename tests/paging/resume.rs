@@ -41,7 +41,7 @@ impl Scene {
     ) -> (Vec<u32>, Vec<u32>) {
         self.fake.reset(cursors, items.iter().copied());
         let mut rooms = self.before.rooms().limit(limit).stream();
-        let first = rooms.try_collect_up_to(killed_at).await.expect("rooms").items;
+        let first = rooms.next_batch(killed_at).await.expect("rooms").items;
         let first: Vec<u32> = first.iter().map(number).collect();
         let checkpoint = through_json(&rooms.checkpoint());
         assert_eq!(checkpoint.count() as usize, first.len());
@@ -50,7 +50,7 @@ impl Scene {
         self.fake.change(|state| change(&mut state.items, &first));
         let mut rooms = self.after.rooms().limit(limit).stream_from(&checkpoint).expect("the same list");
         assert_eq!(rooms.checkpoint(), checkpoint, "nothing was yielded yet");
-        let rest = rooms.try_collect_up_to(usize::MAX).await.expect("rooms").items;
+        let rest = rooms.next_batch(usize::MAX).await.expect("rooms").items;
         let rest: Vec<u32> = rest.iter().map(number).collect();
         assert_eq!(rooms.checkpoint().count() as usize, first.len() + rest.len());
         (first, rest)
@@ -182,7 +182,7 @@ async fn a_page_of_another_size_makes_no_difference() {
     let client = fake.client();
     for killed_at in 0..=12 {
         let mut rooms = client.rooms().limit(5).stream();
-        rooms.try_collect_up_to(killed_at).await.expect("rooms");
+        rooms.next_batch(killed_at).await.expect("rooms");
         let checkpoint = through_json(&rooms.checkpoint());
         let rest = client.rooms().limit(2).stream_from(&checkpoint).expect("the same list");
         let rest: Vec<u32> = rest.map_ok(|room| number(&room)).try_collect().await.expect("rooms");

@@ -16,8 +16,7 @@ async fn killed<E: Paged, K>(
     change: impl AsyncFnOnce(),
 ) -> (Vec<K>, Vec<K>) {
     let mut items = request(client).stream();
-    let first: Vec<K> =
-        items.try_collect_up_to(killed_at).await.expect("items").items.iter().map(&key).collect();
+    let first: Vec<K> = items.next_batch(killed_at).await.expect("items").items.iter().map(&key).collect();
     let kept = serde_json::to_string(&items.checkpoint()).expect("it serialises");
     drop(items);
     change().await;

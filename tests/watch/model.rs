@@ -153,8 +153,8 @@ impl Reader {
                 self.gaps.push((room.0, after, number(before.as_str())));
                 self.totals.gaps += 1;
             }
-            Event::Undecodable { rejected, .. } => {
-                let id = rejected.value["message_id"].as_str().map(number).expect("an id");
+            Event::Undecodable { item, .. } => {
+                let id = item.value["message_id"].as_str().map(number).expect("an id");
                 *self.strange.entry(id).or_default() += 1;
             }
             Event::Message { room, message, .. } => {

@@ -178,8 +178,8 @@ async fn a_message_that_does_not_decode_is_told_once_and_hides_no_other() {
     let mut watch = builder().from_window().stream();
     let told = world.read(&mut watch, secs(100)).await;
     assert_eq!(short(&told), ["+1", "+4", "?[1].send_time", "?[2].send_time", "?[3]"]);
-    let Some(Ok(Event::Undecodable { room: ROOM, rejected, .. })) = told.get(2) else { panic!("{told:?}") };
-    assert_eq!(rejected.value["body"], "2");
+    let Some(Ok(Event::Undecodable { room: ROOM, item, .. })) = told.get(2) else { panic!("{told:?}") };
+    assert_eq!(item.value["body"], "2");
     // Once it decodes, it is a message.
     world.sandbox.faults().clear(Service::Chatwork);
     answers(

@@ -132,7 +132,7 @@ pub fn short(items: &[Item]) -> Vec<String> {
         Ok(Event::Edited { message, .. }) => format!("~{}", message.body),
         Ok(Event::Deleted { .. }) => "-".to_owned(),
         Ok(Event::Gap { .. }) => "gap".to_owned(),
-        Ok(Event::Undecodable { rejected, .. }) => format!("?{}", rejected.path),
+        Ok(Event::Undecodable { item, .. }) => format!("?{}", item.path),
         Ok(Event::Limited { hidden, .. }) => format!("hidden {hidden:?}"),
         Ok(other) => format!("{other:?}"),
         Err(error) => {

@@ -342,8 +342,8 @@ fn trace(notice: Notice) {
         Notice::Watch(super::watch::Event::Limited { hidden, .. }) => {
             tracing::warn!(?hidden, "the service hides messages");
         }
-        Notice::Watch(super::watch::Event::Undecodable { rejected, .. }) => {
-            tracing::warn!(path = %rejected.path, "a message does not decode");
+        Notice::Watch(super::watch::Event::Undecodable { item, .. }) => {
+            tracing::warn!(path = %item.path, "a message does not decode");
         }
         Notice::Watch(_) => {}
         #[cfg(feature = "webhooks")]

@@ -11,7 +11,7 @@ const REMEMBERED: usize = 300;
 
 /// What the reconciled posts of a client and its clones share.
 #[derive(Debug, Default)]
-pub(crate) struct Posted {
+pub(crate) struct PostLedger {
     shared: Mutex<Shared>,
     account: OnceLock<AccountId>,
 }
@@ -27,12 +27,12 @@ struct Shared {
 /// The turn of one call among those that post the same text to the same room.
 #[derive(Debug)]
 pub(super) struct Turn<'a> {
-    posted: &'a Posted,
+    posted: &'a PostLedger,
     name: (RoomId, String),
     guard: Option<OwnedMutexGuard<()>>,
 }
 
-impl Posted {
+impl PostLedger {
     pub(super) async fn turn(&self, room: RoomId, text: &str) -> Turn<'_> {
         let name = (room, comparable(text));
         let line = Arc::clone(self.lock().turns.entry(name.clone()).or_default());
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn the_same_text_goes_one_after_the_other_and_leaves_nothing_behind() {
-        let posted = Posted::default();
+        let posted = PostLedger::default();
         let first = posted.turn(ROOM, "a").now_or_never().expect("nobody is before it");
         let other = posted.turn(ROOM, "b").now_or_never().expect("another text");
         let mut waiting = Box::pin(posted.turn(ROOM, " a\r\n"));
@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn a_line_goes_when_the_one_who_waits_in_it_gives_up_last() {
-        let posted = Posted::default();
+        let posted = PostLedger::default();
         let first = posted.turn(ROOM, "a").now_or_never().expect("nobody is before it");
         let mut waiting = Box::pin(posted.turn(ROOM, "a"));
         assert!(waiting.as_mut().now_or_never().is_none());
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn claims_are_kept_for_a_while() {
-        let posted = Posted::default();
+        let posted = PostLedger::default();
         let turn = posted.turn(ROOM, "a").now_or_never().expect("nobody is before it");
         for number in 0..=REMEMBERED as u64 {
             turn.claim(&MessageId::from(number));

@@ -1,6 +1,6 @@
 //! What a watch tells.
 
-use crate::Rejected;
+use crate::UndecodableItem;
 use crate::chatwork::{Message, MessageId, RoomId};
 
 /// Something that happened in a room, or that was found out about it.
@@ -50,7 +50,7 @@ pub enum Event {
         /// Where it was posted.
         room: RoomId,
         /// The message as it came, and what is wrong with it.
-        rejected: Rejected,
+        item: UndecodableItem,
     },
     /// The service began to hide messages, or to hide more or less than it did, as it does on the free plan.
     #[non_exhaustive]

@@ -133,7 +133,7 @@ pub(crate) use poller::Poller;
 pub(crate) use window::fingerprint;
 
 use super::{Client, RoomHandle, RoomId};
-use crate::limits::FAR;
+use crate::limits::MAX_WINDOW;
 use budget::SavedUp;
 use room::{Position, RoomState};
 use std::collections::{BTreeMap, BTreeSet};
@@ -205,20 +205,20 @@ impl Builder {
 
     /// The time from one look to the next while something happens, 2 s by default.
     pub fn min_interval(mut self, interval: Duration) -> Self {
-        self.pace.min = interval.clamp(SHORTEST, FAR);
+        self.pace.min = interval.clamp(SHORTEST, MAX_WINDOW);
         self
     }
 
     /// The time from one look to the next while nothing happens, 60 s by default.
     pub fn max_interval(mut self, interval: Duration) -> Self {
-        self.pace.max = interval.min(FAR);
+        self.pace.max = interval.min(MAX_WINDOW);
         self
     }
 
     /// How often a room is looked at of which the list of rooms says that nothing happened there, if the budget
     /// allows it, and one that was refused: every 5 minutes by default. `Duration::MAX` is never.
     pub fn recheck_interval(mut self, interval: Duration) -> Self {
-        self.pace.recheck = interval.clamp(SHORTEST, FAR);
+        self.pace.recheck = interval.clamp(SHORTEST, MAX_WINDOW);
         self
     }
 

@@ -2,7 +2,7 @@
 
 use super::event::{Event, Hidden};
 use super::window::{CAP, RoomVersion, Window, fingerprint, identity, time, timeless_identity, updated};
-use crate::Rejected;
+use crate::UndecodableItem;
 use crate::chatwork::{Message, MessageId, RoomId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ pub(super) struct RoomState {
     hidden: Hidden,
     /// The last 100 messages that did not decode, or had no time, and were told.
     #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
-    rejected: VecDeque<u32>,
+    undecodable: VecDeque<u32>,
     /// What the list of rooms said before the look that all of this comes from.
     pub(super) stamp: Option<RoomVersion>,
     /// Whether it comes from a checkpoint and has not been compared with the room since.
@@ -74,12 +74,12 @@ enum Learned {
     Lost(Key),
     Hidden(Hidden),
     /// A message that does not decode, or has no time.
-    Rejected(u32),
+    UndecodableItem(u32),
 }
 
 impl RoomState {
     pub(super) fn new(position: Position) -> Self {
-        Self { position, hidden: Hidden::Nothing, rejected: VecDeque::new(), stamp: None, resumed: false }
+        Self { position, hidden: Hidden::Nothing, undecodable: VecDeque::new(), stamp: None, resumed: false }
     }
 
     /// As a later stream gets it from a checkpoint.
@@ -108,11 +108,11 @@ impl RoomState {
         }
         self.begin(window, listed);
         let Position::At(mark) = &mut self.position else { return changes };
-        let told = |message: &&Rejected| self.rejected.contains(&identity(message));
-        let told_timeless = |message: &&Message| self.rejected.contains(&timeless_identity(message));
+        let told = |message: &&UndecodableItem| self.undecodable.contains(&identity(message));
+        let told_timeless = |message: &&Message| self.undecodable.contains(&timeless_identity(message));
         // What does not decode has no place among the others, but with an id of its own it was there before.
         let overlaps =
-            window.rejected.iter().filter(told).any(|message| message.value.get("message_id").is_some())
+            window.undecodable.iter().filter(told).any(|message| message.value.get("message_id").is_some())
                 || window.timeless.iter().any(|message| told_timeless(&message) || mark.knows(message));
         if let Some(oldest) = window.messages.first().map(key).filter(|_| !overlaps) {
             let latest = mark.latest();
@@ -139,15 +139,15 @@ impl RoomState {
             window.timeless.iter().filter(|message| !told_timeless(message) && !mark.knows(message));
         changes.extend(timeless.map(|message| {
             let (entry, message) = (Entry::of(message), message.clone());
-            let learned = Learned::Rejected(timeless_identity(&message));
+            let learned = Learned::UndecodableItem(timeless_identity(&message));
             let deleted = entry.is_deleted();
             let event =
                 if deleted { Event::Deleted { room, message } } else { Event::Message { room, message } };
             Change { event, learned }
         }));
-        changes.extend(window.rejected.iter().filter(|message| !told(message)).map(|message| Change {
-            event: Event::Undecodable { room, rejected: message.clone() },
-            learned: Learned::Rejected(identity(message)),
+        changes.extend(window.undecodable.iter().filter(|message| !told(message)).map(|message| Change {
+            event: Event::Undecodable { room, item: message.clone() },
+            learned: Learned::UndecodableItem(identity(message)),
         }));
         self.resumed = false;
         changes
@@ -156,7 +156,7 @@ impl RoomState {
     pub(super) fn learn(&mut self, change: Change) -> Event {
         match (change.learned, &mut self.position) {
             (Learned::Hidden(hidden), _) => self.hidden = hidden,
-            (Learned::Rejected(identity), _) => self.reject(identity),
+            (Learned::UndecodableItem(identity), _) => self.reject(identity),
             (Learned::Version(key, entry), Position::At(mark)) => mark.insert(key, entry),
             (Learned::Lost(before), Position::At(mark)) => {
                 mark.known = mark.known.split_off(&before);
@@ -169,9 +169,9 @@ impl RoomState {
     }
 
     fn reject(&mut self, identity: u32) {
-        self.rejected.push_back(identity);
-        if self.rejected.len() > CAP {
-            self.rejected.pop_front();
+        self.undecodable.push_back(identity);
+        if self.undecodable.len() > CAP {
+            self.undecodable.pop_front();
         }
     }
 
@@ -208,7 +208,7 @@ impl RoomState {
         if new_from == Some(Timestamp::MAX) {
             window.timeless.iter().for_each(|message| self.reject(timeless_identity(message)));
         }
-        for message in &window.rejected {
+        for message in &window.undecodable {
             let old =
                 |from| from == Timestamp::MAX || time(message, "send_time").is_some_and(|sent| sent < from);
             if new_from.is_some_and(old) {

@@ -28,7 +28,7 @@ fn numbered(ids: impl IntoIterator<Item = u64>) -> Window {
 fn strange(decode: impl IntoIterator<Item = u64>, do_not: impl IntoIterator<Item = u64>) -> Window {
     let rows: Vec<_> = do_not.into_iter().map(|id| serde_json::json!({ "message_id": id })).collect();
     let list: crate::Lenient<Message> = serde_json::from_value(rows.into()).expect("a list");
-    Window { rejected: list.rejected, ..numbered(decode) }
+    Window { undecodable: list.undecodable, ..numbered(decode) }
 }
 
 /// A look, all of it told.
@@ -43,7 +43,7 @@ fn look_after(state: &mut RoomState, window: &Window, listed: Option<RoomVersion
         Event::Message { message, .. } => format!("+{}", message.message_id),
         Event::Edited { message, .. } => format!("~{}", message.message_id),
         Event::Deleted { message, .. } => format!("-{}", message.message_id),
-        Event::Undecodable { rejected, .. } => format!("?{}", rejected.value["message_id"]),
+        Event::Undecodable { item, .. } => format!("?{}", item.value["message_id"]),
         other => format!("{other:?}"),
     };
     changes.into_iter().map(|change| short(state.learn(change))).collect()
@@ -156,7 +156,7 @@ fn what_is_kept_of_a_room_is_bounded() {
         look(&mut state, &Window { messages, ..strange([], first..first + 100) });
     }
     let json = serde_json::to_value(&state).expect("it serialises");
-    assert_eq!(json["rejected"].as_array().map(Vec::len), Some(CAP));
+    assert_eq!(json["undecodable"].as_array().map(Vec::len), Some(CAP));
     assert!(json.to_string().len() < 8000, "{json}");
     let Position::At(mark) = &state.position else { panic!("it was looked at") };
     let json = serde_json::to_value(mark).expect("it serialises");

@@ -4,7 +4,7 @@ use super::event::Hidden;
 use crate::call::{CallInfo, HttpAnswer};
 use crate::chatwork::table::LIST_ROOMS;
 use crate::chatwork::{Message, Room, RoomId};
-use crate::{Error, ErrorKind, Lenient, Outcome, Rejected, Response};
+use crate::{Error, ErrorKind, Lenient, Outcome, Response, UndecodableItem};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::hash_map::DefaultHasher;
@@ -31,7 +31,7 @@ pub(super) struct Window {
     /// What stands among them without a time that could be one. It has no place among the others.
     pub(super) timeless: Vec<Message>,
     /// What stands among them and does not decode.
-    pub(super) rejected: Vec<Rejected>,
+    pub(super) undecodable: Vec<UndecodableItem>,
     pub(super) hidden: Hidden,
     pub(super) summary: Option<String>,
 }
@@ -57,8 +57,8 @@ impl Window {
         let limited = header("chatwork-message-limitation").is_some_and(|value| value.trim() == "true");
         let summary = header("chatwork-message-limitation-summary").filter(|_| limited);
         let summary = summary.map(|summary| summary.into_owned());
-        let Lenient { items: mut messages, mut rejected, .. } = answer.into_inner();
-        let hidden = match (limited, messages.is_empty() && rejected.is_empty()) {
+        let Lenient { items: mut messages, mut undecodable, .. } = answer.into_inner();
+        let hidden = match (limited, messages.is_empty() && undecodable.is_empty()) {
             (false, _) => Hidden::Nothing,
             (true, false) => Hidden::Some,
             (true, true) => Hidden::All,
@@ -68,12 +68,12 @@ impl Window {
         messages.dedup_by(|a, b| a.message_id == b.message_id);
         let (messages, timeless) = messages.into_iter().partition(|message| is_sane(message.send_time));
         let mut identities = BTreeSet::new();
-        rejected.retain(|message| identities.insert(identity(message)));
-        Self { messages, timeless, rejected, hidden, summary }
+        undecodable.retain(|message| identities.insert(identity(message)));
+        Self { messages, timeless, undecodable, hidden, summary }
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.messages.len() + self.timeless.len() + self.rejected.len() >= CAP
+        self.messages.len() + self.timeless.len() + self.undecodable.len() >= CAP
     }
 
     /// Differs when anything has happened.
@@ -82,7 +82,7 @@ impl Window {
         for message in self.messages.iter().chain(&self.timeless) {
             (&message.message_id, message.update_time, &message.body).hash(&mut hasher);
         }
-        self.rejected.iter().for_each(|message| identity(message).hash(&mut hasher));
+        self.undecodable.iter().for_each(|message| identity(message).hash(&mut hasher));
         hasher.finish()
     }
 }
@@ -111,10 +111,10 @@ impl RoomList {
             ..HttpAnswer::default()
         };
         let attempts = answer.attempts();
-        let Lenient { items, rejected, .. } = answer.into_inner();
+        let Lenient { items, undecodable, .. } = answer.into_inner();
         let stamp = |room: Room| (room.room_id, RoomVersion(room.message_num, room.last_update_time));
         let mut listing = Self { rooms: items.into_iter().map(stamp).collect(), unknown: Vec::new(), date };
-        for room in rejected {
+        for room in undecodable {
             match id(&room, ROOM_ID).and_then(|id| id.parse().ok()) {
                 // Whatever changes there may be a message.
                 Some(id) => {
@@ -178,9 +178,9 @@ pub(super) fn recognised_list(answer: Response<Lenient<Room>>) -> Result<RoomLis
 
 /// An answer of which not one item shows as much as its id is spoilt as a whole.
 fn recognised<T>(answer: Response<Lenient<T>>, name: &str) -> Result<Response<Lenient<T>>, Error> {
-    match answer.rejected.first() {
+    match answer.undecodable.first() {
         Some(first)
-            if answer.items.is_empty() && answer.rejected.iter().all(|item| id(item, name).is_none()) =>
+            if answer.items.is_empty() && answer.undecodable.iter().all(|item| id(item, name).is_none()) =>
         {
             let error = unidentified(first, name);
             Err(answer.explain(error))
@@ -190,7 +190,7 @@ fn recognised<T>(answer: Response<Lenient<T>>, name: &str) -> Result<Response<Le
 }
 
 /// Tells apart messages that do not decode: by their ids, or by all that they are.
-pub(super) fn identity(message: &Rejected) -> u32 {
+pub(super) fn identity(message: &UndecodableItem) -> u32 {
     fingerprint(&id(message, MESSAGE_ID).unwrap_or_else(|| message.value.to_string()))
 }
 
@@ -200,17 +200,17 @@ pub(super) fn timeless_identity(message: &Message) -> u32 {
 }
 
 /// A time of an item that does not decode, if that is not why.
-pub(super) fn time(item: &Rejected, name: &str) -> Option<Timestamp> {
+pub(super) fn time(item: &UndecodableItem, name: &str) -> Option<Timestamp> {
     Timestamp::from_second(id(item, name)?.parse().ok()?).ok().filter(|time| is_sane(*time))
 }
 
 /// What is to be had of an id, or another number, of an item.
-fn id(item: &Rejected, name: &str) -> Option<String> {
+fn id(item: &UndecodableItem, name: &str) -> Option<String> {
     item.value.get(name).and_then(crate::call::text)
 }
 
 /// A failure for an item without an id. What stands in the item is not quoted: people may have written it.
-fn unidentified(item: &Rejected, name: &str) -> Error {
+fn unidentified(item: &UndecodableItem, name: &str) -> Error {
     let path = format!("[{}]", item.index);
     let problem = format!("the item does not decode, and has no `{name}` that would tell which one it is");
     Error::new(ErrorKind::Decode { path, problem }, Outcome::Applied)

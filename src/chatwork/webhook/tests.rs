@@ -88,7 +88,7 @@ fn any_of_the_tokens_will_do() {
     let (verifier, _) = verifier();
     let signature = Verifier::new(OTHER_TOKEN).expect("a token").sign(b"x");
     assert_eq!(verifier.verify_signature(b"x", &signature), Err(VerifyError::BadSignature));
-    let verifier = verifier.and_token(&format!(" {OTHER_TOKEN}\n")).expect("a token");
+    let verifier = verifier.add_token(&format!(" {OTHER_TOKEN}\n")).expect("a token");
     assert_eq!(verifier.verify_signature(b"x", &signature), Ok(()));
     assert_eq!(verifier.verify_signature(b"x", &verifier.sign(b"x")), Ok(()));
 }

@@ -73,7 +73,7 @@ impl Verifier {
     /// # Errors
     ///
     /// If the text is not a token.
-    pub fn and_token(mut self, token: &str) -> Result<Self, InvalidToken> {
+    pub fn add_token(mut self, token: &str) -> Result<Self, InvalidToken> {
         self.keys.push(key(token)?);
         Ok(self)
     }

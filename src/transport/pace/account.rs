@@ -11,7 +11,7 @@ use super::gate::{CLOSED, FIRST_ANSWER, Gate};
 use super::length::{Length, Window};
 use super::store::Settlement;
 use crate::clock::later;
-use crate::limits::{FAR, RateLimit};
+use crate::limits::{MAX_WINDOW, RateLimit};
 use std::time::{Duration, Instant};
 
 #[derive(Debug, Default)]
@@ -28,7 +28,7 @@ pub(super) struct Account {
     empty_since: Option<Instant>,
     /// Permits whose answers are still out. The service may have counted them or not, so that what is left is what the
     /// lowest answer said less all of these: never too much, and exact once they are in.
-    out: u64,
+    in_flight: u64,
     answered: bool,
     /// When the last call left before any answer had come.
     probed: Option<Instant>,
@@ -47,12 +47,12 @@ impl Account {
                     _ if bound <= now => self.gate.set_due(),
                     Some(_) => return Err(bound - now),
                     // When the window ends, an answer will tell.
-                    None if self.out > 0 => return Err(FIRST_ANSWER),
+                    None if self.in_flight > 0 => return Err(FIRST_ANSWER),
                     None => {}
                 }
             }
             (None, _) if !self.answered => {
-                let next = self.probed.map(|at| later(at, FIRST_ANSWER)).filter(|_| self.out > 0);
+                let next = self.probed.map(|at| later(at, FIRST_ANSWER)).filter(|_| self.in_flight > 0);
                 if let Some(next) = next.filter(|next| *next > now) {
                     return Err(next - now);
                 }
@@ -64,13 +64,13 @@ impl Account {
             // What is known was wrong, or is over: the answer to this call is news, whatever window it tells of.
             (self.window, self.reset) = (None, None);
         }
-        self.out += 1;
+        self.in_flight += 1;
         self.watch_the_rest(now);
         Ok(())
     }
 
     pub(super) fn settle(&mut self, how: Settlement, now: Instant) {
-        self.out = self.out.saturating_sub(1);
+        self.in_flight = self.in_flight.saturating_sub(1);
         self.answered |= !matches!(how, Settlement::Unsent);
         match how {
             Settlement::Unsent => self.gate.unanswered(),
@@ -102,12 +102,12 @@ impl Account {
     }
 
     #[cfg(test)]
-    pub(super) fn out(&self) -> u64 {
-        self.out
+    pub(super) fn in_flight(&self) -> u64 {
+        self.in_flight
     }
 
     fn left(&self) -> Option<u64> {
-        self.remaining.map(|remaining| remaining.saturating_sub(self.out))
+        self.remaining.map(|remaining| remaining.saturating_sub(self.in_flight))
     }
 
     /// Until when calls wait for a window's end.
@@ -155,7 +155,7 @@ impl Account {
                     self.length.learn(known, &told);
                 }
                 let after = self.length.end(told.after, at);
-                self.reset = Some(later(at, after.min(FAR)));
+                self.reset = Some(later(at, after.min(MAX_WINDOW)));
                 self.window = Some(told);
                 // Those that are out count as unsettled, whichever window they were sent in.
                 self.set(remaining, at);

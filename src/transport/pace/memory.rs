@@ -89,6 +89,6 @@ impl Memory {
     /// How many permits are out, of the account and of all rooms, and how many rooms are remembered.
     pub(super) fn standing(&self) -> (u64, u32, usize) {
         let budgets = self.lock();
-        (budgets.account.out(), budgets.rooms.values().map(Room::out).sum(), budgets.rooms.len())
+        (budgets.account.in_flight(), budgets.rooms.values().map(Room::in_flight).sum(), budgets.rooms.len())
     }
 }

@@ -21,7 +21,7 @@ pub use store::{Budget, BudgetStore, Settlement};
 use super::timer;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Outcome};
-use crate::limits::{FAR, RateLimit, Units};
+use crate::limits::{MAX_WINDOW, RateLimit, Units};
 use crate::operation::Operation;
 use futures::future::select;
 use gate::FIRST_ANSWER;
@@ -78,7 +78,7 @@ impl Pace {
 
     /// How many posts a room takes in how long.
     pub fn room_limit(mut self, posts: u32, window: Duration) -> Self {
-        self.room = Some((posts.max(1), window.min(FAR)));
+        self.room = Some((posts.max(1), window.min(MAX_WINDOW)));
         self
     }
 
@@ -100,14 +100,14 @@ impl Default for Pace {
 pub(crate) struct Pacer {
     pace: Pace,
     store: Arc<dyn BudgetStore>,
-    account: Arc<Line>,
-    rooms: Mutex<HashMap<u64, Arc<Line>>>,
+    account: Arc<Queue>,
+    rooms: Mutex<HashMap<u64, Arc<Queue>>>,
     units: Mutex<MonthlyUnits>,
 }
 
 /// Those who wait for one budget, in the order in which they came.
 #[derive(Default)]
-struct Line {
+struct Queue {
     turn: tokio::sync::Mutex<()>,
     waiting: AtomicU32,
     changed: Notify,
@@ -118,7 +118,7 @@ struct Line {
 #[derive(Default)]
 struct MonthlyUnits {
     known: Option<KnownUnits>,
-    out: u64,
+    in_flight: u64,
 }
 
 #[derive(Clone, Copy)]
@@ -142,19 +142,19 @@ impl MonthlyUnits {
             }
         }
         if let Some(KnownUnits { remaining, reset, .. }) = self.known {
-            let remaining = remaining.saturating_sub(self.out);
+            let remaining = remaining.saturating_sub(self.in_flight);
             if remaining < cost {
                 let kind = ErrorKind::UnitsExhausted { cost, remaining, reset };
                 return Err(Error::new(kind, Outcome::NotSent));
             }
         }
-        self.out += cost;
+        self.in_flight += cost;
         Ok(())
     }
 
     /// What became of units that were taken: whether the request was sent, and what the answer said.
     fn settle(&mut self, cost: u64, sent: bool, units: Option<&Units>, now: Instant) {
-        self.out = self.out.saturating_sub(cost);
+        self.in_flight = self.in_flight.saturating_sub(cost);
         let told = units.and_then(|units| Some((units.remaining?, units.reset)));
         match (told, &mut self.known) {
             (Some((remaining, reset)), Some(known)) if known.reset == reset => {
@@ -205,13 +205,13 @@ impl Pacer {
 
     async fn wait(
         &self,
-        line: &Line,
+        line: &Queue,
         budget: Budget,
         clock: &Arc<dyn Clock>,
         deadline: Option<Instant>,
     ) -> Result<(), Error> {
         let ahead = line.waiting.fetch_add(1, Ordering::Relaxed);
-        let _leave = Leave(&line.waiting);
+        let _leave = WaitingGuard(&line.waiting);
         let began = clock.now();
         let too_long = |needed: Duration| {
             let left = deadline.map_or(Duration::MAX, |end| end.saturating_duration_since(began));
@@ -256,7 +256,7 @@ impl Pacer {
         self.units.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lock_rooms(&self) -> MutexGuard<'_, HashMap<u64, Arc<Line>>> {
+    fn lock_rooms(&self) -> MutexGuard<'_, HashMap<u64, Arc<Queue>>> {
         self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -277,11 +277,11 @@ impl Pacer {
 struct RoomLine<'a> {
     pacer: &'a Pacer,
     room: u64,
-    line: Option<Arc<Line>>,
+    line: Option<Arc<Queue>>,
 }
 
 impl RoomLine<'_> {
-    fn get(&self) -> &Line {
+    fn get(&self) -> &Queue {
         self.line.as_ref().expect("the line is taken by drop alone")
     }
 }
@@ -296,9 +296,9 @@ impl Drop for RoomLine<'_> {
     }
 }
 
-struct Leave<'a>(&'a AtomicU32);
+struct WaitingGuard<'a>(&'a AtomicU32);
 
-impl Drop for Leave<'_> {
+impl Drop for WaitingGuard<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -317,18 +317,18 @@ pub(crate) struct Permit {
 
 impl Permit {
     /// From here on the request may reach the service, so that the permit counts as used whatever happens.
-    pub(crate) fn sending(&mut self) {
+    pub(crate) fn mark_sent(&mut self) {
         self.sent = true;
     }
 
     /// The request never left.
-    pub(crate) fn never_left(&mut self) {
+    pub(crate) fn mark_unsent(&mut self) {
         self.sent = false;
     }
 
     /// The head of an answer has arrived, with what it says of limits. The account has counted the request by now; the
     /// others need not wait for the body to know.
-    pub(crate) fn heard(&mut self, limit: Option<&RateLimit>) {
+    pub(crate) fn on_headers(&mut self, limit: Option<&RateLimit>) {
         let now = self.clock.now();
         let units = limit.and_then(|limit| limit.units.as_ref());
         self.pacer.lock_units().settle(std::mem::take(&mut self.units), true, units, now);
@@ -352,7 +352,7 @@ impl Permit {
                 }
             }
         }
-        self.heard(limit);
+        self.on_headers(limit);
     }
 }
 

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 /// moment in between.
 #[derive(Debug, Default)]
 pub(super) struct Room {
-    out: u32,
+    in_flight: u32,
     free_at: VecDeque<Instant>,
     gate: Gate,
 }
@@ -26,15 +26,15 @@ impl Room {
 
     pub(super) fn is_forgettable(&mut self, now: Instant) -> bool {
         self.roll(now);
-        self.out == 0 && self.free_at.is_empty() && self.gate.check(now).is_ok()
+        self.in_flight == 0 && self.free_at.is_empty() && self.gate.check(now).is_ok()
     }
 
     pub(super) fn take(&mut self, (posts, _): (u32, Duration), now: Instant) -> Result<(), Duration> {
         self.roll(now);
         self.gate.check(now)?;
-        if self.out as usize + self.free_at.len() < posts as usize {
+        if self.in_flight as usize + self.free_at.len() < posts as usize {
             self.gate.pass(now);
-            self.out += 1;
+            self.in_flight += 1;
             return Ok(());
         }
         // With all of them under way the time is unknown: one may come back unsent at any moment.
@@ -42,7 +42,7 @@ impl Room {
     }
 
     pub(super) fn settle(&mut self, how: Settlement, window: Duration, now: Instant) {
-        self.out = self.out.saturating_sub(1);
+        self.in_flight = self.in_flight.saturating_sub(1);
         match how {
             Settlement::Unsent => self.gate.unanswered(),
             Settlement::Sent(_) => {
@@ -61,7 +61,7 @@ impl Room {
     }
 
     #[cfg(test)]
-    pub(super) fn out(&self) -> u32 {
-        self.out
+    pub(super) fn in_flight(&self) -> u32 {
+        self.in_flight
     }
 }

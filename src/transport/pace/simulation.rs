@@ -83,12 +83,12 @@ async fn call(service: &Service, pacer: &Arc<Pacer>) {
     let clock: Arc<dyn Clock> = Arc::new(service.clock.clone());
     loop {
         let mut permit = pacer.permit(&READ, None, &clock, None).await.expect("there is no deadline");
-        permit.sending();
+        permit.mark_sent();
         clock.sleep(LATENCY).await;
         let answer = service.receive();
         clock.sleep(LATENCY).await;
         match answer {
-            Ok(limit) => return permit.heard(Some(&limit)),
+            Ok(limit) => return permit.on_headers(Some(&limit)),
             Err(wait) => permit.exhausted(Exhausted::Account(wait), None),
         }
     }

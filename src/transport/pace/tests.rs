@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::clock::VirtualClock;
-use crate::limits::FAR;
+use crate::limits::MAX_WINDOW;
 use crate::operation::Safety;
 use futures::future::{FutureExt, join_all};
 use proptest::prelude::*;
@@ -107,14 +107,14 @@ async fn call(index: usize, caller: Caller, pacer: Arc<Pacer>, service: Arc<Serv
     let work = async {
         let mut permit =
             pacer.permit(&POST, Some(caller.room), &clock, None).await.expect("there is no deadline");
-        permit.sending();
+        permit.mark_sent();
         if !caller.connects {
-            permit.never_left();
+            permit.mark_unsent();
             return false;
         }
         clock.sleep(millis(caller.latency)).await;
         let limit = service.receive(index, caller.room);
-        permit.heard(Some(&limit));
+        permit.on_headers(Some(&limit));
         clock.sleep(millis(caller.body)).await;
         drop(permit);
         true
@@ -131,8 +131,8 @@ async fn call(index: usize, caller: Caller, pacer: Arc<Pacer>, service: Arc<Serv
 }
 
 fn answered(mut permit: Permit, limit: &RateLimit) {
-    permit.sending();
-    permit.heard(Some(limit));
+    permit.mark_sent();
+    permit.on_headers(Some(limit));
 }
 
 fn run(callers: Vec<Caller>, limit: u64, room_limit: u32) -> (Vec<bool>, Arc<Service>, Arc<Memory>) {
@@ -435,7 +435,7 @@ async fn a_store_that_hangs_ends_with_the_calls_deadline() {
     assert_eq!((virtual_clock.elapsed().as_secs(), virtual_clock.sleepers()), (30, 0));
     assert!(pacer.lock_rooms().is_empty() && store.settled.lock().expect("not poisoned").is_empty());
     assert_eq!(pacer.account.waiting.load(Ordering::Relaxed), 0);
-    assert_eq!(pacer.lock_units().out, 0, "the units are given back");
+    assert_eq!(pacer.lock_units().in_flight, 0, "the units are given back");
 }
 
 #[tokio::test]
@@ -483,7 +483,7 @@ async fn a_room_limit_may_be_any() {
         let take = |now| pacer.store.take(Budget::Room(1), now);
         let second = take(clock.now()).await;
         assert_eq!(second.is_ok(), posts == u32::MAX || window.is_zero(), "{posts} {window:?}");
-        assert!(second.err().unwrap_or_default() <= FAR);
+        assert!(second.err().unwrap_or_default() <= MAX_WINDOW);
         if second.is_ok() {
             pacer.store.settle(Budget::Room(1), Settlement::Sent(None), clock.now());
         }

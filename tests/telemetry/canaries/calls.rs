@@ -25,6 +25,7 @@ pub async fn credentials(walk: &mut Walk) {
         let client = builder.build().expect("a client");
         let room = client.room(RoomId(1));
         walk.debug(&client);
+        walk.debug::<kaiwa::Client<kaiwa::chatwork::Chatwork>>(&client);
         walk.debug(&room);
         for number in 0..echoes(&secret).len() {
             let error = match number % 3 {
@@ -271,15 +272,15 @@ pub async fn lists(walk: &mut Walk) {
     walk.debug(&messages);
     walk.debug(&messages.clone().lenient());
     let lenient = clock.drive(messages.clone().lenient()).await.expect("one of three decodes");
-    assert_eq!((lenient.items.len(), lenient.rejected.len()), (1, 2));
-    for rejected in &lenient.rejected {
+    assert_eq!((lenient.items.len(), lenient.undecodable.len()), (1, 2));
+    for rejected in &lenient.undecodable {
         // `Debug` has the item as it came, which is what the list is asked leniently for; its words are people's own.
-        walk.text::<kaiwa::Rejected>(format!("{rejected}\n{}\n{}", rejected.path, rejected.problem));
+        walk.text::<kaiwa::UndecodableItem>(format!("{rejected}\n{}\n{}", rejected.path, rejected.problem));
     }
     walk.text::<kaiwa::Lenient<tascha::Message>>(format!(
         "{} and {}",
         lenient.items.len(),
-        lenient.rejected.len()
+        lenient.undecodable.len()
     ));
     let good = json!({ "data": [{ "id": "m1", "body": "good" }], "nextCursor": "c1" }).to_string();
     let server = Server::play([Step::ok(&good), Step::status(500).body(&key)]).await;
@@ -296,8 +297,7 @@ pub async fn lists(walk: &mut Walk) {
     }
     let server = Server::play([Step::ok(&good)]).await;
     let other = clients::tascha(&server, &clock).api_key(&*key).build().expect("a client");
-    let batch =
-        clock.drive(other.room("r").messages().stream().try_collect_up_to(1)).await.expect("one item");
+    let batch = clock.drive(other.room("r").messages().stream().next_batch(1)).await.expect("one item");
     walk.debug(&batch);
     let mut pages = client.room("r").messages().pages_from(&checkpoint).expect("it is the list's own");
     walk.debug(&pages);

@@ -4,7 +4,7 @@ use super::backoff::Failures;
 use super::checkpoint::{Checkpoint, Identity, PageAt};
 use super::cursors::Cursors;
 use super::list::{List, Paged};
-use super::place::{Asked, Key, Mark, Place, Walk, Window};
+use super::place::{ItemPosition, Key, PageRequest, PageStart, PagingMode, Window};
 use super::search::{Found, Search};
 use crate::error::{Error, ErrorKind, Outcome};
 use crate::input::InvalidInput;
@@ -14,7 +14,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 /// How many times a page may be asked for twice as large: to 65,536 times the usual size.
-const MOST_GROWN: u32 = 16;
+const MOST_DOUBLINGS: u32 = 16;
 
 /// How many rows of the page before a page that goes by its position has again.
 const OVERLAP: u64 = 8;
@@ -34,19 +34,19 @@ const MOST_SEARCHES: u32 = 8;
 ///            ┌── a page with news ──┐
 ///            ▼                      │        no news, full          no news, not full
 ///   Going: ask for the page at `place` ───▶ the same, larger ───▶ just past the second or the id ───▶ Ended
-///      │ ▲                                    (`grown`)                    (`stepped`)
+///      │ ▲                                    (`doublings`)                    (`stepped`)
 ///      │ └── found ── Going, with `search`: the page does not join on to what was yielded
 ///      │                  └── not found ──▶ Last(error)
 ///      ├── 8 failures in a row, 1,000 pages without news, a circle ──▶ Last(error) ── yielded ──▶ Ended
 ///      └── no cursor, no rows ──▶ Ended
 /// ```
-pub(super) struct Walker<E: Paged> {
+pub(super) struct Pager<E: Paged> {
     request: Request<E>,
     pub(super) identity: Identity,
-    place: Place,
-    before: Option<Place>,
+    place: PageStart,
+    before: Option<PageStart>,
     /// How many times the next page is asked for twice as large as usual.
-    grown: u32,
+    doublings: u32,
     /// The items met so far, on this stream and before it.
     seen: Window,
     /// How many items were met so far, on this stream and before it.
@@ -88,28 +88,28 @@ enum Stage {
 pub(super) struct Page<T> {
     pub(super) response: Response<Vec<T>>,
     /// One for each item.
-    pub(super) marks: Vec<Mark>,
+    pub(super) positions: Vec<ItemPosition>,
     pub(super) at: PageAt,
 }
 
 /// What came for a page, in the order of the list.
 struct Came<T> {
     response: Response<()>,
-    rows: Vec<(Mark, T)>,
+    rows: Vec<(ItemPosition, T)>,
     cursor: Option<String>,
-    asked: Asked,
+    asked: PageRequest,
 }
 
-impl<E: Paged> Walker<E> {
+impl<E: Paged> Pager<E> {
     pub(super) fn new(request: Request<E>) -> Box<Self> {
         let identity = Identity::of(&request);
-        let slack = request.endpoint.walk().slack();
+        let slack = request.endpoint.mode().slack();
         Box::new(Self {
             request,
             identity,
-            place: Place::Start,
+            place: PageStart::Start,
             before: None,
-            grown: 0,
+            doublings: 0,
             seen: Window::new([], slack),
             count: 0,
             cursors: Cursors::default(),
@@ -130,24 +130,24 @@ impl<E: Paged> Walker<E> {
     }
 
     pub(super) fn resume(request: Request<E>, checkpoint: &Checkpoint) -> Result<Box<Self>, Error> {
-        let mut walker = Self::new(request);
-        walker.identity.check(checkpoint, &walker.request)?;
-        walker.place = checkpoint.place.clone();
-        walker.before = checkpoint.before.clone();
-        walker.count = checkpoint.count;
+        let mut pager = Self::new(request);
+        pager.identity.check(checkpoint, &pager.request)?;
+        pager.place = checkpoint.place.clone();
+        pager.before = checkpoint.before.clone();
+        pager.count = checkpoint.count;
         let keys = checkpoint.recent.iter().map(|key| Arc::from(key.as_str()));
-        walker.seen = Window::new(keys, walker.request.endpoint.walk().slack());
-        walker.resuming = !checkpoint.passed;
+        pager.seen = Window::new(keys, pager.request.endpoint.mode().slack());
+        pager.resuming = !checkpoint.passed;
         // On smaller pages than before, each can have a single one of the items that are known.
-        walker.most_barren += walker.seen.len();
-        walker.begin_cursors();
-        walker.from = Some(Box::new(checkpoint.clone()));
-        Ok(walker)
+        pager.most_barren += pager.seen.len();
+        pager.begin_cursors();
+        pager.from = Some(Box::new(checkpoint.clone()));
+        Ok(pager)
     }
 
     fn begin_cursors(&mut self) {
         self.cursors = Cursors::default();
-        if let Place::Cursor(at) | Place::Name(at) = &self.place {
+        if let PageStart::Cursor(at) | PageStart::Name(at) = &self.place {
             self.cursors.met(at);
         }
     }
@@ -164,7 +164,7 @@ impl<E: Paged> Walker<E> {
             }
             let clock = Arc::clone(self.request.client.transport().clock());
             self.failures.wait(&*clock).await;
-            match self.turn().await {
+            match self.next_page().await {
                 Ok(page) => {
                     self.failures.clear();
                     if page.is_some() {
@@ -188,55 +188,61 @@ impl<E: Paged> Walker<E> {
     /// Fetches one page, and moves on. `None` if it had nothing to yield.
     ///
     /// Nothing changes before the last thing that can fail has succeeded, so that a failure leaves no trace.
-    async fn turn(&mut self) -> Result<Option<Page<E::Item>>, Error> {
-        let walk = self.request.endpoint.walk();
-        let came = self.ask(walk).await?;
-        let Some(in_front) = self.join(walk, &came) else { return Ok(None) };
+    async fn next_page(&mut self) -> Result<Option<Page<E::Item>>, Error> {
+        let mode = self.request.endpoint.mode();
+        let came = self.ask(mode).await?;
+        let Some(in_front) = self.join(mode, &came) else { return Ok(None) };
         let Came { response, rows, cursor, asked } = came;
 
-        let begun = self.resuming && !walk.enters_anywhere();
+        let begun = self.resuming && !mode.enters_anywhere();
         let mut keys = HashSet::new();
         let fresh: Vec<bool> = rows
             .iter()
             .enumerate()
-            .map(|(row, (mark, _))| {
-                let Some(key) = &mark.key else { return true };
+            .map(|(row, (position, _))| {
+                let Some(key) = &position.key else { return true };
                 keys.insert(Arc::clone(key)) && row >= in_front && !self.seen.contains(key)
             })
             .collect();
-        let count = match walk {
-            Walk::Grouped => rows.iter().filter_map(|(mark, _)| mark.group).collect::<HashSet<_>>().len(),
+        let count = match mode {
+            PagingMode::Grouped => {
+                rows.iter().filter_map(|(position, _)| position.group).collect::<HashSet<_>>().len()
+            }
             _ => keys.len(),
         };
         let news = fresh.contains(&true);
         let full = asked.rows.is_some_and(|asked| u64::try_from(count).is_ok_and(|count| count >= asked));
-        let known =
-            rows.iter().filter(|(mark, _)| mark.key.as_ref().is_some_and(|key| self.seen.contains(key)));
+        let known = rows
+            .iter()
+            .filter(|(position, _)| position.key.as_ref().is_some_and(|key| self.seen.contains(key)));
         self.stale_rows = if news { 0 } else { self.stale_rows.saturating_add(known.count()) };
         // Far more rows that are known than there are, though pages overlap and grow: the place is not heeded.
-        let circular = walk != Walk::Cursor && self.stale_rows > self.seen.len().saturating_mul(4);
+        let circular = mode != PagingMode::Cursor && self.stale_rows > self.seen.len().saturating_mul(4);
         let mut group = None;
-        let next = match walk {
-            Walk::Cursor => cursor.map_or(Next::End, |cursor| self.onward(walk, Place::Cursor(cursor))),
+        let next = match mode {
+            PagingMode::Cursor => {
+                cursor.map_or(Next::End, |cursor| self.onward(mode, PageStart::Cursor(cursor)))
+            }
             _ if circular => Next::End,
-            Walk::Offset => self.after_rows(&asked, rows.len(), news),
-            _ if rows.is_empty() || walk == Walk::Name && !news => Next::End,
+            PagingMode::Offset => self.after_rows(&asked, rows.len(), news),
+            _ if rows.is_empty() || mode == PagingMode::Name && !news => Next::End,
             _ => {
                 // A row that did not decode, or that has no time, may not say where it stands.
-                let last = rows.iter().rev().map(|(mark, _)| mark).find(|mark| mark.is_placed());
-                group = last.and_then(|mark| mark.group);
+                let last =
+                    rows.iter().rev().map(|(position, _)| position).find(|position| position.is_placed());
+                group = last.and_then(|position| position.group);
                 // The board that the page begins with is the one that it was asked for by.
                 let follow = last.filter(|_| news || begun || group.is_none() || group != self.group);
                 let place = match follow.map(|last| E::follow(&self.request, last)) {
                     Some(follow) => follow.await?,
                     None => None,
                 };
-                match place.map_or(Next::Grow, |place| self.onward(walk, place)) {
+                match place.map_or(Next::Grow, |place| self.onward(mode, place)) {
                     Next::Grow if news || begun || full => Next::Grow,
                     // Full or not, this may be all that the service ever gives at once.
                     Next::Grow => {
-                        let last = last.and_then(|mark| mark.key.clone());
-                        let step = self.place.step(walk).filter(|_| last.is_some() && last != self.stepped);
+                        let last = last.and_then(|position| position.key.clone());
+                        let step = self.place.step(mode).filter(|_| last.is_some() && last != self.stepped);
                         self.stepped = last;
                         step.map_or(Next::End, Next::Step)
                     }
@@ -266,62 +272,62 @@ impl<E: Paged> Walker<E> {
             let kind = ErrorKind::EmptyPages { pages: self.barren };
             self.stage = Stage::Last(self.error(kind, Outcome::Applied));
         }
-        rows.iter().filter_map(|(mark, _)| mark.key.as_ref()).for_each(|key| self.seen.insert(key));
-        if !news && walk != Walk::Cursor {
+        rows.iter().filter_map(|(position, _)| position.key.as_ref()).for_each(|key| self.seen.insert(key));
+        if !news && mode != PagingMode::Cursor {
             return Ok(None);
         }
         self.stepped = None;
         let new_rows = rows.into_iter().zip(fresh).filter_map(|(row, fresh)| fresh.then_some(row));
-        let (marks, items): (Vec<Mark>, Vec<E::Item>) = new_rows.unzip();
-        Ok(Some(Page { response: response.map(|()| items), marks, at: page }))
+        let (positions, items): (Vec<ItemPosition>, Vec<E::Item>) = new_rows.unzip();
+        Ok(Some(Page { response: response.map(|()| items), positions, at: page }))
     }
 
-    async fn ask(&self, walk: Walk) -> Result<Came<E::Item>, Error> {
+    async fn ask(&self, mode: PagingMode) -> Result<Came<E::Item>, Error> {
         let (request, asked) = self.prepare().map_err(|invalid| self.request.refused(invalid))?;
         let (mut rows, mut cursor) = (Vec::new(), None);
         let response = request.send().await?.map(|output| {
             let (items, next) = <E as List>::rows(output);
-            let marked = |item| (self.request.endpoint.mark(&item), item);
+            let marked = |item| (self.request.endpoint.position(&item), item);
             rows = items.into_iter().map(marked).collect();
             cursor = next.filter(|cursor| !cursor.is_empty());
         });
-        arrange(walk, &asked, &mut rows);
+        arrange(mode, &asked, &mut rows);
         Ok(Came { response, rows, cursor, asked })
     }
 
-    fn prepare(&self) -> Result<(Request<E>, Asked), InvalidInput> {
-        let seek = |place: &Place| {
+    fn prepare(&self) -> Result<(Request<E>, PageRequest), InvalidInput> {
+        let seek = |place: &PageStart| {
             let mut request = self.request.clone();
-            let asked = request.endpoint.seek(place, self.grown, self.request.client.state())?;
+            let asked = request.endpoint.seek(place, self.doublings, self.request.client.state())?;
             Ok((request, asked))
         };
         let prepared = seek(&self.place)?;
         // Items that were removed meanwhile have moved the others up, past the position; a few rows back they are met.
-        if let Place::Offset(offset) = self.place
+        if let PageStart::Offset(offset) = self.place
             && !self.exact
             && self.search.is_none()
         {
             let known = u64::try_from(self.seen.len()).unwrap_or(u64::MAX);
             let half = self.came.or(prepared.1.rows).unwrap_or(0) / 2;
             let most = if self.resuming { OVERLAP_ACROSS_A_STOP } else { OVERLAP };
-            return seek(&Place::Offset(offset.saturating_sub(most.min(half.max(1)).min(known))));
+            return seek(&PageStart::Offset(offset.saturating_sub(most.min(half.max(1)).min(known))));
         }
         Ok(prepared)
     }
 
     /// How many rows at the front are not to be yielded. `None` if the page does not join on to what was yielded, and
     /// another is to be fetched.
-    fn join(&mut self, walk: Walk, came: &Came<E::Item>) -> Option<usize> {
+    fn join(&mut self, mode: PagingMode, came: &Came<E::Item>) -> Option<usize> {
         let rows = &came.rows;
         if self.search.is_some() {
             return self.look(came);
         }
-        let in_doubt = match (walk, &self.place) {
-            (Walk::Cursor, _) => self.resuming && self.seen.len() > 0,
-            (Walk::Offset, Place::Offset(offset)) => came.asked.offset < *offset,
+        let in_doubt = match (mode, &self.place) {
+            (PagingMode::Cursor, _) => self.resuming && self.seen.len() > 0,
+            (PagingMode::Offset, PageStart::Offset(offset)) => came.asked.offset < *offset,
             _ => false,
         };
-        let keys = || rows.iter().map(|(mark, _)| mark.key.as_ref());
+        let keys = || rows.iter().map(|(position, _)| position.key.as_ref());
         if in_doubt {
             if let Some(row) = self.seen.joins(keys()) {
                 return Some(row);
@@ -337,32 +343,32 @@ impl<E: Paged> Walker<E> {
                 return None;
             }
             self.search = Some(Search::default());
-            if self.place == Place::Start {
+            if self.place == PageStart::Start {
                 return self.look(came);
             }
-            self.go_to(Place::Start);
+            self.go_to(PageStart::Start);
             return None;
         }
-        Some(if self.resuming && walk == Walk::Grouped { self.added_in_front(rows) } else { 0 })
+        Some(if self.resuming && mode == PagingMode::Grouped { self.added_in_front(rows) } else { 0 })
     }
 
     /// Looks on a page for what was yielded last, and moves on if it is not there.
     fn look(&mut self, came: &Came<E::Item>) -> Option<usize> {
         let search = self.search.as_mut()?;
-        let mut keys = came.rows.iter().map(|(mark, _)| mark.key.as_ref());
+        let mut keys = came.rows.iter().map(|(position, _)| position.key.as_ref());
         let repeats = search.repeats(keys.clone().next().flatten());
         if let Some(row) = search.look(&self.place, &mut keys, &self.seen) {
             return Some(row);
         }
         let endless = search.is_endless(self.count);
-        let next = match (&came.cursor, self.request.endpoint.walk()) {
+        let next = match (&came.cursor, self.request.endpoint.mode()) {
             _ if endless || repeats || came.rows.is_empty() && came.cursor.is_none() => None,
-            (Some(cursor), _) => Some(Place::Cursor(cursor.clone())),
-            (None, Walk::Offset) => Some(Place::Offset(came.end())),
+            (Some(cursor), _) => Some(PageStart::Cursor(cursor.clone())),
+            (None, PagingMode::Offset) => Some(PageStart::Offset(came.end())),
             (None, _) => None,
         };
         match next {
-            Some(Place::Cursor(cursor)) if self.cursors.met(&cursor) => {
+            Some(PageStart::Cursor(cursor)) if self.cursors.met(&cursor) => {
                 self.stage = Stage::Last(self.error(ErrorKind::RepeatedCursor, Outcome::Applied));
             }
             Some(next) => self.before = Some(std::mem::replace(&mut self.place, next)),
@@ -382,25 +388,25 @@ impl<E: Paged> Walker<E> {
             // Nothing that was ever yielded is there, so that all that is there is new.
             Found::None if all_remembered && !endless => {
                 self.resuming = false;
-                self.go_to(Place::Start);
+                self.go_to(PageStart::Start);
             }
             Found::None => self.stage = Stage::Last(self.error(ErrorKind::PlaceLost, Outcome::Applied)),
         }
     }
 
-    fn go_to(&mut self, place: Place) {
+    fn go_to(&mut self, place: PageStart) {
         self.place = place;
         self.before = None;
         self.begin_cursors();
     }
 
     /// Where the page after one that goes by its position begins: after its rows, however many were asked for.
-    fn after_rows(&mut self, asked: &Asked, rows: usize, news: bool) -> Next {
+    fn after_rows(&mut self, asked: &PageRequest, rows: usize, news: bool) -> Next {
         let rows = u64::try_from(rows).unwrap_or(u64::MAX);
         if rows == 0 {
             return Next::End;
         }
-        let end = Place::Offset(asked.offset.saturating_add(rows));
+        let end = PageStart::Offset(asked.offset.saturating_add(rows));
         self.exact = !news && (rows == 1 || end == self.place);
         Next::Page(end)
     }
@@ -409,13 +415,13 @@ impl<E: Paged> Walker<E> {
     ///
     /// It is not if more rows share a second than a page holds, if the board that was to tell the time has been changed
     /// just then, or if the service goes in circles, which can be longer than what the window remembers.
-    fn onward(&mut self, walk: Walk, place: Place) -> Next {
-        let further = match (walk, &place) {
-            (_, Place::Cursor(to) | Place::Name(to)) if self.cursors.met(to) => return Next::Circle,
-            _ if self.place == Place::Start => true,
-            (Walk::Cursor | Walk::Name | Walk::Offset, _) => true,
-            (Walk::Upwards, _) => place > self.place,
-            (Walk::Downwards | Walk::Modified | Walk::Grouped, _) => place < self.place,
+    fn onward(&mut self, mode: PagingMode, place: PageStart) -> Next {
+        let further = match (mode, &place) {
+            (_, PageStart::Cursor(to) | PageStart::Name(to)) if self.cursors.met(to) => return Next::Circle,
+            _ if self.place == PageStart::Start => true,
+            (PagingMode::Cursor | PagingMode::Name | PagingMode::Offset, _) => true,
+            (PagingMode::Upwards, _) => place > self.place,
+            (PagingMode::Downwards | PagingMode::Modified | PagingMode::Grouped, _) => place < self.place,
         };
         if further { Next::Page(place) } else { Next::Grow }
     }
@@ -424,14 +430,14 @@ impl<E: Paged> Walker<E> {
         self.resuming = false;
         match next {
             Next::Page(place) => {
-                (self.grown, self.stepped) = (0, None);
+                (self.doublings, self.stepped) = (0, None);
                 self.before = Some(std::mem::replace(&mut self.place, place));
             }
             Next::Step(place) => {
                 self.place = place;
-                self.grown = 0;
+                self.doublings = 0;
             }
-            Next::Grow if self.grown < MOST_GROWN => self.grown += 1,
+            Next::Grow if self.doublings < MOST_DOUBLINGS => self.doublings += 1,
             Next::Grow | Next::End => self.stage = Stage::Ended,
             Next::Circle => {
                 self.stage = Stage::Last(self.error(ErrorKind::RepeatedCursor, Outcome::Applied));
@@ -453,8 +459,10 @@ impl<E: Paged> Walker<E> {
     ///
     /// The stream would not have met them. Two rows in the order in which they were yielded are evidence enough that
     /// what is before them is new; a single one could itself have moved to the end of the page.
-    fn added_in_front(&self, rows: &[(Mark, E::Item)]) -> usize {
-        let known = |(mark, _): &(Mark, E::Item)| mark.key.clone().filter(|key| self.seen.contains(key));
+    fn added_in_front(&self, rows: &[(ItemPosition, E::Item)]) -> usize {
+        let known = |(position, _): &(ItemPosition, E::Item)| {
+            position.key.clone().filter(|key| self.seen.contains(key))
+        };
         let Some(first) = rows.iter().position(|row| known(row).is_some()) else { return 0 };
         match (known(&rows[first]), rows.get(first + 1).and_then(known)) {
             (Some(one), Some(two)) if self.seen.adjacent(&one, &two) => first,
@@ -476,28 +484,28 @@ impl<T> Came<T> {
 
 /// What comes after a page.
 enum Next {
-    Page(Place),
+    Page(PageStart),
     /// Past a second that more rows share than the service gives at once, or past the id at the edge.
-    Step(Place),
+    Step(PageStart),
     /// The same page again, twice as large.
     Grow,
     End,
     Circle,
 }
 
-/// Puts a page into the order of the walk, whatever order the service prints it in.
-fn arrange<T>(walk: Walk, asked: &Asked, rows: &mut [(Mark, T)]) {
-    match walk {
-        Walk::Upwards => rows.sort_by(|(a, _), (b, _)| a.after.cmp(&b.after)),
-        Walk::Downwards | Walk::Modified => rows.sort_by(|(a, _), (b, _)| b.after.cmp(&a.after)),
-        Walk::Offset => {
+/// Puts a page into the order of the mode, whatever order the service prints it in.
+fn arrange<T>(mode: PagingMode, asked: &PageRequest, rows: &mut [(ItemPosition, T)]) {
+    match mode {
+        PagingMode::Upwards => rows.sort_by(|(a, _), (b, _)| a.after.cmp(&b.after)),
+        PagingMode::Downwards | PagingMode::Modified => rows.sort_by(|(a, _), (b, _)| b.after.cmp(&a.after)),
+        PagingMode::Offset => {
             let mut offset = asked.offset;
-            for (mark, _) in rows {
+            for (position, _) in rows {
                 offset = offset.saturating_add(1);
-                mark.after = Some(Place::Offset(offset));
+                position.after = Some(PageStart::Offset(offset));
             }
         }
-        Walk::Cursor | Walk::Grouped | Walk::Name => {}
+        PagingMode::Cursor | PagingMode::Grouped | PagingMode::Name => {}
     }
 }
 
@@ -507,15 +515,17 @@ mod tests {
 
     #[test]
     fn pages_are_put_into_the_order_of_the_walk() {
-        let asked = Asked { rows: Some(3), offset: 40 };
-        let page = |ids: [u64; 3]| ids.map(|id| (Mark::new(Some(id.to_string()), Some(Place::Id(id))), id));
-        let ids = |rows: &[(Mark, u64)]| rows.iter().map(|(_, id)| *id).collect::<Vec<_>>();
+        let asked = PageRequest { rows: Some(3), offset: 40 };
+        let page = |ids: [u64; 3]| {
+            ids.map(|id| (ItemPosition::new(Some(id.to_string()), Some(PageStart::Id(id))), id))
+        };
+        let ids = |rows: &[(ItemPosition, u64)]| rows.iter().map(|(_, id)| *id).collect::<Vec<_>>();
         let mut rows = page([3, 1, 2]);
-        arrange(Walk::Upwards, &asked, &mut rows);
+        arrange(PagingMode::Upwards, &asked, &mut rows);
         assert_eq!(ids(&rows), [1, 2, 3]);
-        arrange(Walk::Downwards, &asked, &mut rows);
+        arrange(PagingMode::Downwards, &asked, &mut rows);
         assert_eq!(ids(&rows), [3, 2, 1]);
-        arrange(Walk::Offset, &asked, &mut rows);
-        assert_eq!(rows[2].0.after, Some(Place::Offset(43)));
+        arrange(PagingMode::Offset, &asked, &mut rows);
+        assert_eq!(rows[2].0.after, Some(PageStart::Offset(43)));
     }
 }
