@@ -216,8 +216,6 @@ fn unidentified(item: &UndecodableItem, name: &str) -> Error {
     Error::new(ErrorKind::Decode { path, problem }, Outcome::Applied)
 }
 
-/// A token that was renewed on the way makes two of one.
-
 /// FNV-1a, which is short, and the same in every version: it is kept in checkpoints.
 pub(crate) const fn fingerprint(text: &str) -> u32 {
     let bytes = text.as_bytes();
