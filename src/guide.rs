@@ -9,6 +9,7 @@
 //! * [`notation`]: Chatwork's messages, written and read
 //! * [`testing`]: a bot without an account, and with everything going wrong
 //! * [`services`]: what each service allows, and what of it is inferred
+//! * [`internals`]: how the crate is built, for those who change it
 
 #[cfg(all(feature = "chatwork", feature = "tascha", feature = "lancers"))]
 #[doc = include_str!("guide/getting_started.md")]
@@ -54,3 +55,6 @@ pub mod testing {}
 #[cfg(all(feature = "chatwork", feature = "tascha", feature = "lancers"))]
 #[doc = include_str!("guide/services.md")]
 pub mod services {}
+
+#[doc = include_str!("guide/internals.md")]
+pub mod internals {}

@@ -100,6 +100,9 @@
 //! [`Operation::inferred`] says of each operation what is not certain, and `client.request(method, path)` is the
 //! way round a path that is wrong.
 
+// A library neither prints nor ends the program, and errors never panic.
+#![deny(clippy::exit, clippy::print_stderr, clippy::print_stdout)]
+#![cfg_attr(not(test), deny(clippy::unwrap_used))]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 // Pages of the shared ground name services as examples; docs.rs builds them with all services.
