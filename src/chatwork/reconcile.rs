@@ -10,10 +10,10 @@
 //! # }
 //! ```
 
-mod look;
-mod posted;
+mod ledger;
+mod lookup;
 
-pub(super) use posted::PostLedger;
+pub(super) use ledger::PostLedger;
 
 use super::operations::PostMessage;
 use super::{AccountId, Chatwork, MessageId};
@@ -28,8 +28,8 @@ use crate::transport::timer::{Bound, within};
 use crate::transport::verdict::Repeat;
 use crate::transport::{Encoder, Payload};
 use crate::wire::{DecodeFailure, Flag};
-use look::{Look, Lookup};
-use posted::Turn;
+use ledger::PostGuard;
+use lookup::{Lookup, LookupContext};
 use std::time::Duration;
 
 /// How to find out whether a message arrived whose post left that open.
@@ -73,14 +73,14 @@ use std::time::Duration;
 pub struct Reconcile {
     account: Option<AccountId>,
     delay: Duration,
-    looks: u32,
-    again: bool,
+    lookups: u32,
+    repost: bool,
 }
 
 impl Reconcile {
     /// Two looks, two seconds before each, and another post if the message is not there.
     pub fn new() -> Self {
-        Self { account: None, delay: Duration::from_secs(2), looks: 2, again: true }
+        Self { account: None, delay: Duration::from_secs(2), lookups: 2, repost: true }
     }
 
     /// The account that the token belongs to. Without it the client asks `GET /me`, once.
@@ -96,14 +96,14 @@ impl Reconcile {
     }
 
     /// How many looks there are before the message is posted again; 0 counts as 1. The last one decides.
-    pub fn looks(mut self, looks: u32) -> Self {
-        self.looks = looks.max(1);
+    pub fn lookups(mut self, lookups: u32) -> Self {
+        self.lookups = lookups.max(1);
         self
     }
 
     /// Never posts again: a message that is not found stays the failure that it was.
     pub fn lookup_only(mut self) -> Self {
-        self.again = false;
+        self.repost = false;
         self
     }
 }
@@ -195,27 +195,28 @@ impl Endpoint for ReconciledPost {
         let began = settings.clock.now();
         let deadline = Bound::after(began, request.options.timeout.or(settings.timeout));
         let account = request.endpoint.reconcile.account;
-        let look = Look { client: &request.client, options: &request.options, account, began, deadline };
-        Reconciled { request: &request, look }.run().await
+        let context =
+            LookupContext { client: &request.client, options: &request.options, account, began, deadline };
+        Reconciled { request: &request, context }.run().await
     }
 }
 
 /// One call under way.
 struct Reconciled<'a> {
     request: &'a Request<ReconciledPost>,
-    look: Look<'a>,
+    context: LookupContext<'a>,
 }
 
 impl Reconciled<'_> {
     async fn run(&self) -> Result<Response<ReconciledMessage>, Error> {
         let policy = self.request.options.retry.as_ref().unwrap_or(&self.settings().retry);
-        let turn = self.turn().await?;
+        let guard = self.guard().await?;
         let mut posts = 0;
         let mut arrival = Arrival::Answered;
         loop {
             let error = match self.post(policy, posts).await {
                 Ok(sent) => {
-                    turn.claim(&sent.message_id);
+                    guard.claim(&sent.message_id);
                     let posts = posts + sent.attempts();
                     let sent = sent.map(|sent| ReconciledMessage { message_id: sent.message_id, arrival });
                     return Ok(sent.with_attempts(posts));
@@ -233,7 +234,7 @@ impl Reconciled<'_> {
             if !matches!(outcome, Outcome::Unknown | Outcome::Applied) {
                 return failed(error);
             }
-            match self.look_for_it(&turn).await {
+            match self.look_up(&guard).await {
                 Lookup::Found(found) => {
                     let arrival = Arrival::Found;
                     let found = found.map(|message_id| ReconciledMessage { message_id, arrival });
@@ -241,7 +242,7 @@ impl Reconciled<'_> {
                 }
                 Lookup::Missing
                     if outcome == Outcome::Unknown
-                        && self.request.endpoint.reconcile.again
+                        && self.request.endpoint.reconcile.repost
                         && self.may_post_again(policy, posts) =>
                 {
                     arrival = Arrival::PostedAgain;
@@ -253,10 +254,10 @@ impl Reconciled<'_> {
 
     /// Waits for those who post the same text to the same room: as long as one of them is under way, a message with
     /// that text could be anybody's.
-    async fn turn(&self) -> Result<Turn<'_>, Error> {
+    async fn guard(&self) -> Result<PostGuard<'_>, Error> {
         let PostMessage { room_id, body } = &self.request.endpoint.post;
-        let turn = self.request.client.state().posted.turn(*room_id, &body.body);
-        within(&*self.settings().clock, self.look.deadline, turn).await.map_err(|timeout| {
+        let guard = self.request.client.state().ledger.guard(*room_id, &body.body);
+        within(&*self.settings().clock, self.context.deadline, guard).await.map_err(|timeout| {
             Error::new(ErrorKind::Timeout(timeout), Outcome::NotSent).with_call(self.request.info(), 0)
         })
     }
@@ -265,32 +266,32 @@ impl Reconciled<'_> {
     fn may_post_again(&self, policy: &RetryPolicy, posts: u32) -> bool {
         let Settings { retry_budget, clock, .. } = self.settings();
         let scope =
-            RetryScope { policy, budget: retry_budget, clock: &**clock, deadline: self.look.deadline };
-        let mut retries = Retries::begin(self.look.began);
+            RetryScope { policy, budget: retry_budget, clock: &**clock, deadline: self.context.deadline };
+        let mut retries = Retries::begin(self.context.began);
         retries.attempts = posts;
         retries.next(scope, Repeat::Always, None).is_some()
     }
 
     async fn post(&self, policy: &RetryPolicy, posts: u32) -> Result<Response<super::MessageRef>, Error> {
         let options = Options {
-            timeout: self.look.left().or(self.request.options.timeout),
-            retry: Some(policy.rest(posts, self.look.elapsed())),
+            timeout: self.context.left().or(self.request.options.timeout),
+            retry: Some(policy.rest(posts, self.context.elapsed())),
             ..self.request.options.clone()
         };
         let request = self.request.clone().with_endpoint(|reconciled| reconciled.post);
         Request { options, ..request }.send().await
     }
 
-    async fn look_for_it(&self, turn: &Turn<'_>) -> Lookup {
-        let Reconcile { delay, looks, .. } = self.request.endpoint.reconcile;
+    async fn look_up(&self, guard: &PostGuard<'_>) -> Lookup {
+        let Reconcile { delay, lookups, .. } = self.request.endpoint.reconcile;
         let room = self.request.endpoint.post.room_id;
         let mut lookup = Lookup::Unsure;
-        for _ in 0..looks {
-            if self.look.left().is_some_and(|left| left <= delay) {
+        for _ in 0..lookups {
+            if self.context.left().is_some_and(|left| left <= delay) {
                 return Lookup::Unsure;
             }
             self.settings().clock.sleep(delay).await;
-            lookup = self.look.at(room, turn).await;
+            lookup = self.context.at(room, guard).await;
             if matches!(lookup, Lookup::Found(_)) {
                 break;
             }

@@ -1,6 +1,6 @@
 //! Panics of handlers, which end no more than the handler.
 
-use super::Failure;
+use super::HandlerFailure;
 use crate::transport::http_client::panic_text;
 use std::any::Any;
 use std::error::Error;
@@ -18,14 +18,14 @@ where
     F: Future<Output = Result<(), E>>,
     E: Into<Box<dyn Error + Send + Sync>>,
 {
-    type Output = Result<(), Failure>;
+    type Output = Result<(), HandlerFailure>;
 
     fn poll(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Self::Output> {
         let future = self.0.as_mut().expect("it is not polled again once it has ended");
         let polled = contain(|| future.as_mut().poll(task).map(|result| result.map_err(Into::into)));
         let result = match polled {
             Ok(Poll::Pending) => return Poll::Pending,
-            Ok(Poll::Ready(result)) => result.map_err(Failure::Error),
+            Ok(Poll::Ready(result)) => result.map_err(HandlerFailure::Error),
             Err(panicked) => Err(panicked),
         };
         // A handler is not done before what it held is let go.
@@ -34,7 +34,7 @@ where
 }
 
 impl<F> Contained<F> {
-    fn end(&mut self) -> Result<(), Failure> {
+    fn end(&mut self) -> Result<(), HandlerFailure> {
         let future = self.0.take();
         contain(|| drop(future))
     }
@@ -48,11 +48,11 @@ impl<F> Drop for Contained<F> {
 }
 
 /// What the closure comes to, unless it panics.
-pub(super) fn contain<T>(run: impl FnOnce() -> T) -> Result<T, Failure> {
+pub(super) fn contain<T>(run: impl FnOnce() -> T) -> Result<T, HandlerFailure> {
     catch_unwind(AssertUnwindSafe(run)).map_err(|panic| {
         let text = panic_text(&*panic).unwrap_or("no message").to_owned();
         dispose(panic);
-        Failure::Panic(text)
+        HandlerFailure::Panic(text)
     })
 }
 

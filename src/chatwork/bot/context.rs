@@ -2,7 +2,7 @@
 
 use super::ReceivedMessage;
 use crate::Request;
-use crate::chatwork::notation::{Kind, Mention, Message, Step, parse};
+use crate::chatwork::notation::{Kind, Mention, MessageBuilder, Step, parse};
 use crate::chatwork::operations::PostMessage;
 use crate::chatwork::{AccountId, Client, RoomHandle};
 use std::borrow::Cow;
@@ -39,30 +39,30 @@ impl Context {
 
     /// A post that answers the message, and notifies its author: `[rp …]`, and the text on the next line.
     ///
-    /// Text is made harmless, so that what a user typed can be sent back; a [`notation::Message`](Message) keeps its
+    /// Text is made harmless, so that what a user typed can be sent back; a [`notation::MessageBuilder`](MessageBuilder) keeps its
     /// tags. It is an ordinary request, sent when it is awaited:
     ///
     /// ```no_run
     /// # async fn handler(context: kaiwa::chatwork::bot::Context) -> Result<(), kaiwa::Error> {
     /// use kaiwa::chatwork::Reconcile;
-    /// use kaiwa::chatwork::notation::Message;
+    /// use kaiwa::chatwork::notation::MessageBuilder;
     ///
     /// context.reply(context.plain_text()).await?;
-    /// context.reply(Message::new().code("cargo test")).self_unread(true).await?;
+    /// context.reply(MessageBuilder::new().code("cargo test")).self_unread(true).await?;
     /// context.reply("受け付けました").with_reconcile(Reconcile::new().account(context.me())).await?;
     /// # Ok(())
     /// # }
     /// ```
-    pub fn reply(&self, text: impl Into<Message>) -> Request<PostMessage> {
+    pub fn reply(&self, text: impl Into<MessageBuilder>) -> Request<PostMessage> {
         let ReceivedMessage { room_id, message_id, account_id, .. } = &*self.message;
-        let answer = Message::new().reply(*room_id, message_id, *account_id);
+        let answer = MessageBuilder::new().reply(*room_id, message_id, *account_id);
         self.room().post(answer.text("\n").append(&text.into()))
     }
 
     /// A post that notifies the author without answering this message: `[To:…]`, and the text on the next line.
     /// Otherwise as [`reply`](Self::reply).
-    pub fn mention(&self, text: impl Into<Message>) -> Request<PostMessage> {
-        let to = Message::new().to(self.message.account_id);
+    pub fn mention(&self, text: impl Into<MessageBuilder>) -> Request<PostMessage> {
+        let to = MessageBuilder::new().to(self.message.account_id);
         self.room().post(to.text("\n").append(&text.into()))
     }
 

@@ -1,6 +1,6 @@
 //! From an HTTP server's handlers to the bot.
 
-use super::Incoming;
+use super::Input;
 use futures::Stream;
 use futures::task::AtomicWaker;
 use std::fmt;
@@ -16,24 +16,24 @@ use tokio::sync::{Semaphore, mpsc};
 ///
 /// It is closed by [`close`](Self::close), by the bot's shutdown, and when all clones or the [`Deliveries`] are
 /// dropped. What it accepted before is still handled, unless [`Bot::run`](super::Bot::run) fails, is dropped, or comes to
-/// the end of its [`grace`](super::Bot::grace). `run` fails only before the first message, when it cannot ask for the
+/// the end of its [`shutdown_timeout`](super::Bot::shutdown_timeout). `run` fails only before the first message, when it cannot ask for the
 /// bot's account: a server should listen once the bot [was told](super::Bot::me) that.
 #[derive(Clone)]
 pub struct Inbox {
-    queue: mpsc::Sender<Incoming>,
-    gate: Arc<Gate>,
+    queue: mpsc::Sender<Input>,
+    gate: Arc<InboxGate>,
 }
 
 /// What was put into an [`Inbox`], as a bot's source. It ends when the inbox is closed and empty.
 #[must_use = "nothing is handled unless a bot takes it"]
 pub struct Deliveries {
-    queue: mpsc::Receiver<Incoming>,
-    gate: Arc<Gate>,
+    queue: mpsc::Receiver<Input>,
+    gate: Arc<InboxGate>,
 }
 
 /// Whether an inbox is open: for both of its ends, and for the bot.
 #[derive(Default)]
-pub(super) struct Gate {
+pub(super) struct InboxGate {
     closed: AtomicBool,
     drained: AtomicBool,
     deliveries: AtomicWaker,
@@ -54,7 +54,7 @@ pub enum PushError {
 
 pub(super) fn inbox(capacity: usize) -> (Inbox, Deliveries) {
     let (sender, receiver) = mpsc::channel(capacity.clamp(1, Semaphore::MAX_PERMITS));
-    let gate = Arc::<Gate>::default();
+    let gate = Arc::<InboxGate>::default();
     (Inbox { queue: sender, gate: Arc::clone(&gate) }, Deliveries { queue: receiver, gate })
 }
 
@@ -64,7 +64,7 @@ impl Inbox {
     /// # Errors
     ///
     /// If it is full or closed.
-    pub fn push(&self, event: impl Into<Incoming>) -> Result<(), PushError> {
+    pub fn push(&self, event: impl Into<Input>) -> Result<(), PushError> {
         if self.gate.closed.load(Ordering::Acquire) {
             return Err(PushError::Closed);
         }
@@ -80,7 +80,7 @@ impl Inbox {
     }
 }
 
-impl Gate {
+impl InboxGate {
     pub(super) fn close(&self) {
         self.closed.store(true, Ordering::Release);
         self.deliveries.wake();
@@ -93,15 +93,15 @@ impl Gate {
 }
 
 impl Deliveries {
-    pub(super) fn gate(&self) -> Arc<Gate> {
+    pub(super) fn gate(&self) -> Arc<InboxGate> {
         Arc::clone(&self.gate)
     }
 }
 
 impl Stream for Deliveries {
-    type Item = Incoming;
+    type Item = Input;
 
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Incoming>> {
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Input>> {
         self.gate.deliveries.register(context.waker());
         if self.gate.closed.load(Ordering::Acquire) {
             // A push that was past its check fails from here on, so that nothing is accepted and then lost.

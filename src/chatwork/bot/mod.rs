@@ -23,7 +23,7 @@
 //!
 //! # Where messages come from
 //!
-//! From any stream of what becomes an [`Incoming`]. A [`watch`](super::watch) needs no address, goes on from a
+//! From any stream of what becomes an [`Input`]. A [`watch`](super::watch) needs no address, goes on from a
 //! checkpoint with what was posted while the bot was down, and says what it could not see; but it is seconds behind
 //! and makes calls all the time. Webhooks come at once and cost no calls, but each is sent only once: what the server
 //! misses is lost. They go through an [`Inbox`], so that the server answers before any work:
@@ -103,7 +103,7 @@
 //! into an `async move` block:
 //!
 //! ```
-//! use kaiwa::chatwork::bot::{Bot, Context, Incoming, Summary};
+//! use kaiwa::chatwork::bot::{Bot, Context, Input, Summary};
 //! use kaiwa::chatwork::{self, AccountId};
 //! use std::error::Error;
 //! use std::sync::Arc;
@@ -112,7 +112,7 @@
 //!
 //! fn start<S, H, F, E>(bot: Bot, source: S, handler: H) -> JoinHandle<Result<Summary, kaiwa::Error>>
 //! where
-//!     S: futures::Stream<Item: Into<Incoming>> + Send + 'static,
+//!     S: futures::Stream<Item: Into<Input>> + Send + 'static,
 //!     H: Fn(Context) -> F + Send + Sync + 'static,
 //!     F: Future<Output = Result<(), E>> + Send + 'static,
 //!     E: Into<Box<dyn Error + Send + Sync>> + Send + 'static,
@@ -169,7 +169,7 @@
 //! # Shutting down
 //!
 //! When the [`shutdown`](Bot::shutdown) future ends, or the source does, nothing more is taken; what was taken is
-//! handled, within [`grace`](Bot::grace) if there is one. An inbox is closed first, and what it had accepted is
+//! handled, within [`shutdown_timeout`](Bot::shutdown_timeout) if there is one. An inbox is closed first, and what it had accepted is
 //! handled too. The [`Summary`] says how it went.
 //!
 //! A bot that is to go on where it was keeps its watch, and runs with `&mut watch`: once the bot has ended,
@@ -181,19 +181,19 @@
 mod contained;
 mod context;
 mod inbox;
-mod incoming;
+mod input;
 mod run;
 
 pub use context::Context;
 pub use inbox::{Deliveries, Inbox, PushError};
-pub use incoming::{Failure, Incoming, Notice, ReceivedMessage};
+pub use input::{HandlerFailure, Input, Notice, ReceivedMessage};
 
 use super::{AccountId, Client};
 use crate::webhook::{MemoryReplayCache, ReplayCache};
 use contained::contain;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use inbox::Gate;
+use inbox::InboxGate;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -213,11 +213,11 @@ pub struct Bot {
     queue: usize,
     edits: bool,
     timeout: Option<Duration>,
-    grace: Option<Duration>,
+    shutdown_timeout: Option<Duration>,
     replay_cache: Arc<dyn ReplayCache>,
     shutdown: BoxFuture<'static, ()>,
     on_notice: Box<dyn Fn(Notice) + Send + Sync>,
-    gates: Vec<Arc<Gate>>,
+    gates: Vec<Arc<InboxGate>>,
 }
 
 impl Bot {
@@ -234,7 +234,7 @@ impl Bot {
             queue: 256,
             edits: false,
             timeout,
-            grace: None,
+            shutdown_timeout: None,
             replay_cache,
             shutdown: futures::future::pending().boxed(),
             // A handler's error can panic when it is written out, or dropped.
@@ -278,8 +278,8 @@ impl Bot {
     /// How long a shutdown may take. What is not handled by then is abandoned: running handlers are dropped, and their
     /// messages and those that wait are [told](Notice::Abandoned). What an inbox holds and the bot has not taken is lost.
     /// Without it the bot handles all of them.
-    pub fn grace(mut self, grace: Duration) -> Self {
-        self.grace = Some(grace);
+    pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
+        self.shutdown_timeout = Some(timeout);
         self
     }
 
@@ -327,7 +327,7 @@ pub struct Summary {
     pub own: u64,
     /// Repeats, passed over.
     pub repeated: u64,
-    /// Messages that were taken and not handled by the end of the [`grace`](Bot::grace).
+    /// Messages that were taken and not handled by the end of the [`shutdown_timeout`](Bot::shutdown_timeout).
     pub abandoned: u64,
 }
 
@@ -364,7 +364,7 @@ impl fmt::Debug for Bot {
             .field("queue", &self.queue)
             .field("edits", &self.edits)
             .field("timeout", &self.timeout)
-            .field("grace", &self.grace)
+            .field("shutdown_timeout", &self.shutdown_timeout)
             .field("replay_cache", &self.replay_cache)
             .finish_non_exhaustive()
     }

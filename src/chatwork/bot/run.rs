@@ -1,8 +1,8 @@
 //! The loop: takes messages, starts handlers, and sees them end.
 
 use super::contained::{Contained, contain};
-use super::inbox::Gate;
-use super::{Bot, Context, Failure, Incoming, Notice, ReceivedMessage, Summary};
+use super::inbox::InboxGate;
+use super::{Bot, Context, HandlerFailure, Input, Notice, ReceivedMessage, Summary};
 use crate::Error;
 use crate::chatwork::watch::fingerprint;
 use crate::chatwork::{AccountId, RoomId};
@@ -20,14 +20,14 @@ use std::time::Duration;
 const REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Something that the loop waits for.
-enum Turn {
-    Ended(Arc<ReceivedMessage>, Result<(), Failure>),
-    Taken(Incoming),
+enum LoopEvent {
+    Ended(Arc<ReceivedMessage>, Result<(), HandlerFailure>),
+    Taken(Input),
     /// Whether it is new.
     Admitted(bool),
     SourceEnded,
     Shutdown,
-    GraceOver,
+    ShutdownTimedOut,
 }
 
 impl Bot {
@@ -45,7 +45,7 @@ impl Bot {
     /// Later failures are [notices](Self::on_notice).
     pub async fn run<S, H, E>(mut self, source: S, handler: H) -> Result<Summary, Error>
     where
-        S: Stream<Item: Into<Incoming>>,
+        S: Stream<Item: Into<Input>>,
         H: AsyncFn(Context) -> Result<(), E>,
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
@@ -57,7 +57,7 @@ impl Bot {
         let mut running = FuturesUnordered::new();
         let mut rooms = Rooms::default();
         let mut summary = Summary::default();
-        let (mut stopping, mut grace): (bool, Option<BoxFuture<'static, ()>>) = (false, None);
+        let (mut stopping, mut time_left): (bool, Option<BoxFuture<'static, ()>>) = (false, None);
 
         let me = match self.me {
             Some(me) => me,
@@ -70,10 +70,10 @@ impl Bot {
                     Either::Right(((), asking)) => {
                         stopping = true;
                         self.gates.iter().for_each(|gate| gate.close());
-                        let over = self.grace.map(|grace| clock.sleep(grace));
+                        let over = self.shutdown_timeout.map(|time| clock.sleep(time));
                         match select(asking, over.unwrap_or_else(|| pending().boxed())).await {
                             Either::Left((me, over)) => {
-                                grace = self.grace.map(|_| over);
+                                time_left = self.shutdown_timeout.map(|_| over);
                                 me?.account_id
                             }
                             Either::Right(_) => return Ok(summary),
@@ -96,34 +96,34 @@ impl Bot {
             if over && running.is_empty() && rooms.waiting == 0 {
                 return Ok(summary);
             }
-            if (over || stopping) && grace.is_none() {
-                grace = self.grace.map(|grace| clock.sleep(grace));
+            if (over || stopping) && time_left.is_none() {
+                time_left = self.shutdown_timeout.map(|time| clock.sleep(time));
             }
-            let turn = poll_fn(|task| {
+            let event = poll_fn(|task| {
                 if let Poll::Ready(Some((message, result))) = running.poll_next_unpin(task) {
-                    return Poll::Ready(Turn::Ended(message, result));
+                    return Poll::Ready(LoopEvent::Ended(message, result));
                 }
                 if !stopping && shutdown.poll_unpin(task).is_ready() {
-                    return Poll::Ready(Turn::Shutdown);
+                    return Poll::Ready(LoopEvent::Shutdown);
                 }
-                if grace.as_mut().is_some_and(|grace| grace.poll_unpin(task).is_ready()) {
-                    return Poll::Ready(Turn::GraceOver);
+                if time_left.as_mut().is_some_and(|time| time.poll_unpin(task).is_ready()) {
+                    return Poll::Ready(LoopEvent::ShutdownTimedOut);
                 }
                 if let Some((_, is_new)) = &mut admitting {
-                    return is_new.poll_unpin(task).map(Turn::Admitted);
+                    return is_new.poll_unpin(task).map(LoopEvent::Admitted);
                 }
                 match &mut source {
                     Some(source) if rooms.waiting < self.queue => match source.as_mut().poll_next(task) {
-                        Poll::Ready(Some(item)) => Poll::Ready(Turn::Taken(item.into())),
+                        Poll::Ready(Some(item)) => Poll::Ready(LoopEvent::Taken(item.into())),
                         // Of a source that is more than an inbox, the rest does not end.
                         Poll::Pending if !(stopping && drained(&self.gates)) => Poll::Pending,
-                        Poll::Ready(None) | Poll::Pending => Poll::Ready(Turn::SourceEnded),
+                        Poll::Ready(None) | Poll::Pending => Poll::Ready(LoopEvent::SourceEnded),
                     },
                     _ => Poll::Pending,
                 }
             });
-            match turn.await {
-                Turn::Ended(message, result) => {
+            match event.await {
+                LoopEvent::Ended(message, result) => {
                     rooms.ended(message.room_id);
                     match result {
                         Ok(()) => summary.handled += 1,
@@ -134,9 +134,9 @@ impl Bot {
                         }
                     }
                 }
-                Turn::Taken(Incoming::Notice(notice)) => (self.on_notice)(notice),
-                Turn::Taken(Incoming::Edited(_)) if !self.edits => {}
-                Turn::Taken(Incoming::Message(message) | Incoming::Edited(message)) => {
+                LoopEvent::Taken(Input::Notice(notice)) => (self.on_notice)(notice),
+                LoopEvent::Taken(Input::Edited(_)) if !self.edits => {}
+                LoopEvent::Taken(Input::Message(message) | Input::Edited(message)) => {
                     if message.account_id == me {
                         summary.own += 1;
                     } else {
@@ -144,16 +144,16 @@ impl Bot {
                         admitting = Some((message, is_new));
                     }
                 }
-                Turn::Admitted(is_new) => match admitting.take() {
+                LoopEvent::Admitted(is_new) => match admitting.take() {
                     Some((message, _)) if is_new => rooms.add(message),
                     _ => summary.repeated += 1,
                 },
-                Turn::SourceEnded => source = None,
-                Turn::Shutdown => {
+                LoopEvent::SourceEnded => source = None,
+                LoopEvent::Shutdown => {
                     stopping = true;
                     self.gates.iter().for_each(|gate| gate.close());
                 }
-                Turn::GraceOver => {
+                LoopEvent::ShutdownTimedOut => {
                     // Dropped first, so that a handler does nothing more once its message is given up.
                     running.clear();
                     let (begun, waiting) = rooms.into_messages();
@@ -189,7 +189,7 @@ async fn handle<H, E>(
     handler: &H,
     context: Context,
     limit: Option<(Duration, BoxFuture<'static, ()>)>,
-) -> (Arc<ReceivedMessage>, Result<(), Failure>)
+) -> (Arc<ReceivedMessage>, Result<(), HandlerFailure>)
 where
     H: AsyncFn(Context) -> Result<(), E>,
     E: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -204,14 +204,14 @@ where
         None => handling.await,
         Some((time, limit)) => match select(handling, limit).await {
             Either::Left((result, _)) => result,
-            Either::Right(_) => Err(Failure::Timeout(time)),
+            Either::Right(_) => Err(HandlerFailure::Timeout(time)),
         },
     };
     (message, result)
 }
 
 /// Whether everything that the inboxes accepted has been taken.
-fn drained(gates: &[Arc<Gate>]) -> bool {
+fn drained(gates: &[Arc<InboxGate>]) -> bool {
     gates.iter().all(|gate| gate.is_drained())
 }
 
@@ -219,14 +219,14 @@ fn drained(gates: &[Arc<Gate>]) -> bool {
 #[derive(Default)]
 struct Rooms {
     /// Every room of which a message is being handled or waits.
-    queues: HashMap<RoomId, Room>,
+    queues: HashMap<RoomId, RoomQueue>,
     /// The rooms of which a message waits and none is being handled, in the order of their turns.
     turns: VecDeque<RoomId>,
     waiting: usize,
 }
 
 #[derive(Default)]
-struct Room {
+struct RoomQueue {
     handling: Option<Arc<ReceivedMessage>>,
     waiting: VecDeque<ReceivedMessage>,
 }
@@ -237,7 +237,7 @@ impl Rooms {
         self.waiting += 1;
         let room = self.queues.entry(id).or_insert_with(|| {
             self.turns.push_back(id);
-            Room::default()
+            RoomQueue::default()
         });
         room.waiting.push_back(message);
     }

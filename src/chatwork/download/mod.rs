@@ -6,7 +6,7 @@ mod transfer;
 
 use super::{File, FileHandle};
 use crate::error::{Error, ErrorKind, Outcome};
-use crate::progress::{Progress, Watcher};
+use crate::progress::{Progress, ProgressCallback};
 use crate::transport::retry::RetryPolicy;
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
@@ -76,7 +76,7 @@ impl Download {
     /// Tells how much of the file is there: at first what an earlier download left behind, then after each piece. It
     /// never goes back. It is called on the task that downloads, and must not block.
     pub fn on_progress(mut self, tell: impl Fn(Progress) + Send + Sync + 'static) -> Self {
-        self.options.progress = Watcher::new(tell);
+        self.options.progress = ProgressCallback::new(tell);
         self
     }
 
@@ -105,8 +105,8 @@ impl Download {
     ///
     /// let mut content = file.download().stream().await?;
     /// println!("{}: {} bytes", content.file().filename, content.len());
-    /// while let Some(piece) = content.try_next().await? {
-    ///     println!("{} bytes more", piece.len());
+    /// while let Some(chunk) = content.try_next().await? {
+    ///     println!("{} bytes more", chunk.len());
     /// }
     /// # Ok(())
     /// # }
@@ -119,10 +119,10 @@ impl Download {
         let mut transfer = Transfer::describe(self.file, self.options).await?;
         transfer.begin().await?;
         let file = transfer.file().clone();
-        let pieces = stream::try_unfold(transfer, |mut transfer| async move {
-            Ok(transfer.next().await?.map(|piece| (piece, transfer)))
+        let chunks = stream::try_unfold(transfer, |mut transfer| async move {
+            Ok(transfer.next().await?.map(|chunk| (chunk, transfer)))
         });
-        Ok(FileStream { file, pieces: pieces.boxed() })
+        Ok(FileStream { file, chunks: chunks.boxed() })
     }
 
     /// Writes the content to the file at `path`, and hands out what Chatwork says of it.
@@ -158,7 +158,7 @@ impl Download {
         let mut partial = Partial::open(path.as_ref(), transfer.identity(), transfer.file()).await?;
         if partial.is_complete() {
             if let Err(error) = transfer.begin().await {
-                partial.abandon(!transfer.is_doubtful()).await;
+                partial.abandon(!transfer.is_contradicted()).await;
                 return Err(error);
             }
             partial.clear().await?;
@@ -166,11 +166,11 @@ impl Download {
         transfer.skip_to(partial.length());
         loop {
             match transfer.next().await {
-                Ok(Some(piece)) => partial.write(&piece).await?,
+                Ok(Some(chunk)) => partial.write(&chunk).await?,
                 Ok(None) => break,
                 Err(error) => {
                     // What contradicts itself must not be the beginning of the next download.
-                    partial.abandon(!transfer.is_doubtful()).await;
+                    partial.abandon(!transfer.is_contradicted()).await;
                     return Err(error);
                 }
             }
@@ -191,8 +191,8 @@ impl Download {
             return Err(transfer.failed(ErrorKind::BodyTooLarge { limit: max }, Outcome::NotSent));
         };
         let mut content = BytesMut::with_capacity(length.min(16 << 20));
-        while let Some(piece) = transfer.next().await? {
-            content.extend_from_slice(&piece);
+        while let Some(chunk) = transfer.next().await? {
+            content.extend_from_slice(&chunk);
         }
         Ok(content.freeze())
     }
@@ -208,7 +208,7 @@ impl fmt::Debug for Download {
 #[must_use = "streams do nothing unless polled"]
 pub struct FileStream {
     file: File,
-    pieces: BoxStream<'static, Result<Bytes, Error>>,
+    chunks: BoxStream<'static, Result<Bytes, Error>>,
 }
 
 impl FileStream {
@@ -232,7 +232,7 @@ impl Stream for FileStream {
     type Item = Result<Bytes, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.pieces.try_poll_next_unpin(context)
+        self.chunks.try_poll_next_unpin(context)
     }
 }
 

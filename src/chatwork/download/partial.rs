@@ -15,7 +15,7 @@ use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 const MAX_NAME: usize = 190;
 
 /// How often the file is looked for that others complete, or take away, at the same time.
-const MAX_LOOKS: usize = 16;
+const MAX_ATTEMPTS: usize = 16;
 
 /// The file beside its target, locked as long as this lives.
 pub(super) struct Partial {
@@ -121,8 +121,8 @@ impl Partial {
         Ok(())
     }
 
-    pub(super) async fn write(&mut self, piece: &[u8]) -> Result<(), Error> {
-        self.file.write_all(piece).await.map_err(|error| failed("write", &self.path, error))
+    pub(super) async fn write(&mut self, chunk: &[u8]) -> Result<(), Error> {
+        self.file.write_all(chunk).await.map_err(|error| failed("write", &self.path, error))
     }
 
     /// Ends without the rest. If it fails, what made it necessary is the failure to tell.
@@ -208,8 +208,8 @@ async fn patiently<T, F: Future<Output = io::Result<T>>>(mut open: impl FnMut() 
 
 /// The file of an earlier download if it is this program's own, or else a new one.
 fn open(names: &Names, own: Own, total: u64) -> io::Result<Opened> {
-    let looks = names.lasting.iter().flat_map(|path| std::iter::repeat_n(path, MAX_LOOKS));
-    for path in looks {
+    let attempts = names.lasting.iter().flat_map(|path| std::iter::repeat_n(path, MAX_ATTEMPTS));
+    for path in attempts {
         let mut file = match create(path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match own.open(path) {

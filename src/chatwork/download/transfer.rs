@@ -7,7 +7,7 @@ use crate::error::Connecting;
 use crate::error::{Error, ErrorKind, Outcome};
 use crate::limits::RateLimit;
 use crate::operation::{DOWNLOAD, Safety};
-use crate::progress::Watcher;
+use crate::progress::ProgressCallback;
 use crate::transport::auth::check_url;
 use crate::transport::retry::{Retries, RetryPolicy, RetryScope};
 use crate::transport::settings::Settings;
@@ -26,7 +26,7 @@ use url::Url;
 /// The options of a download.
 #[derive(Clone, Default)]
 pub(super) struct Options {
-    pub(super) progress: Watcher,
+    pub(super) progress: ProgressCallback,
     /// `None`: the client's.
     pub(super) stall: Option<Option<Duration>>,
     pub(super) retry: Option<RetryPolicy>,
@@ -57,9 +57,9 @@ pub(super) struct Transfer {
     etag: Option<HeaderValue>,
     /// Whether ranges are worth asking for.
     ranges: bool,
-    doubtful: bool,
+    contradicted: bool,
     /// Whether progress was told of the beginning.
-    told: bool,
+    reported_start: bool,
     /// Requests to the file server.
     sent: u32,
     /// The tries since the last byte of progress.
@@ -67,16 +67,16 @@ pub(super) struct Transfer {
     /// When the last of them began.
     asked: Instant,
     /// When the caller was last handed something.
-    left: Instant,
+    yielded_at: Instant,
     /// Whether an address was refused since then.
     refused: bool,
 }
 
 /// Why there is nothing more for now.
-enum Setback {
+enum TransferError {
     /// It would end the same way.
-    Final(Error),
-    Passing {
+    Permanent(Error),
+    Transient {
         kind: ErrorKind,
         evidence: Evidence,
         /// Whether the address was refused, which lives for 30 seconds only.
@@ -85,9 +85,9 @@ enum Setback {
     },
 }
 
-impl Setback {
-    fn passing(kind: ErrorKind, evidence: Evidence) -> Self {
-        Self::Passing { kind, evidence, expired: false, connecting: None }
+impl TransferError {
+    fn transient(kind: ErrorKind, evidence: Evidence) -> Self {
+        Self::Transient { kind, evidence, expired: false, connecting: None }
     }
 }
 
@@ -107,12 +107,12 @@ impl Transfer {
             answer: None,
             etag: None,
             ranges: true,
-            doubtful: false,
-            told: false,
+            contradicted: false,
+            reported_start: false,
             sent: 0,
             retries: Retries::begin(now),
             asked: now,
-            left: now,
+            yielded_at: now,
             refused: false,
         })
     }
@@ -131,8 +131,8 @@ impl Transfer {
     }
 
     /// Whether the content has contradicted what was said of it.
-    pub(super) fn is_doubtful(&self) -> bool {
-        self.doubtful
+    pub(super) fn is_contradicted(&self) -> bool {
+        self.contradicted
     }
 
     /// Begins after what is there already.
@@ -146,10 +146,10 @@ impl Transfer {
             match self.open().await {
                 Ok(answer) => {
                     self.answer = Some(answer);
-                    self.left = self.settings().clock.now();
+                    self.yielded_at = self.settings().clock.now();
                     return Ok(());
                 }
-                Err(setback) => self.recover(setback).await?,
+                Err(failure) => self.recover(failure).await?,
             }
         }
     }
@@ -157,77 +157,79 @@ impl Transfer {
     /// The next piece; `None` once everything has been handed out.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Error> {
         let total = self.file.filesize;
-        if !std::mem::replace(&mut self.told, true) {
-            self.options.progress.tell(self.received, total);
+        if !std::mem::replace(&mut self.reported_start, true) {
+            self.options.progress.report(self.received, total);
         }
         // An empty file is asked for, too: the description alone is no proof of its being empty.
         if self.received == total && total > 0 {
             return Ok(None);
         }
         // What the caller does between two pieces is no failing of the file server's.
-        self.retries.postpone(self.settings().clock.now().saturating_duration_since(self.left));
+        self.retries.postpone(self.settings().clock.now().saturating_duration_since(self.yielded_at));
         loop {
             match self.step().await {
-                Ok(Some(piece)) if piece.is_empty() => {}
-                Ok(Some(piece)) => {
-                    self.received += piece.len() as u64;
+                Ok(Some(chunk)) if chunk.is_empty() => {}
+                Ok(Some(chunk)) => {
+                    self.received += chunk.len() as u64;
                     self.refused = false;
-                    self.left = self.settings().clock.now();
-                    self.retries = Retries::begin(self.left);
-                    self.options.progress.tell(self.received, total);
+                    self.yielded_at = self.settings().clock.now();
+                    self.retries = Retries::begin(self.yielded_at);
+                    self.options.progress.report(self.received, total);
                     if self.received == total {
                         self.settings().retry_budget.succeeded();
                     }
-                    return Ok(Some(piece));
+                    return Ok(Some(chunk));
                 }
                 Ok(None) => return Ok(None),
-                Err(setback) => self.recover(setback).await?,
+                Err(failure) => self.recover(failure).await?,
             }
         }
     }
 
-    async fn step(&mut self) -> Result<Option<Bytes>, Setback> {
+    async fn step(&mut self) -> Result<Option<Bytes>, TransferError> {
         let mut answer = match self.answer.take() {
             Some(answer) => answer,
             None => self.open().await?,
         };
         let left = self.ends - self.received;
         match self.in_time(answer.chunk()).await? {
-            Ok(Some(mut piece)) => {
-                let skip = piece.len().min(usize::try_from(self.skip).unwrap_or(usize::MAX));
-                piece.advance(skip);
+            Ok(Some(mut chunk)) => {
+                let skip = chunk.len().min(usize::try_from(self.skip).unwrap_or(usize::MAX));
+                chunk.advance(skip);
                 self.skip -= skip as u64;
-                if piece.len() as u64 > left {
-                    return Err(
-                        self.doubt("the file server sends more than the service says that the file has")
-                    );
+                if chunk.len() as u64 > left {
+                    return Err(self
+                        .inconsistent("the file server sends more than the service says that the file has"));
                 }
                 self.answer = Some(answer);
-                Ok(Some(piece))
+                Ok(Some(chunk))
             }
             Ok(None) if left == 0 && self.ends == self.file.filesize => Ok(None),
             // All of a part, and the next step asks for what follows it.
             Ok(None) if left == 0 => Ok(Some(Bytes::new())),
             Ok(None) => {
                 let early = format!("the file server ended {left} bytes early");
-                Err(Setback::passing(ErrorKind::Download(early), Evidence::Truncated))
+                Err(TransferError::transient(ErrorKind::Download(early), Evidence::Truncated))
             }
-            Err(error) => Err(Setback::passing(ErrorKind::Body(error.without_url()), Evidence::Truncated)),
+            Err(error) => {
+                Err(TransferError::transient(ErrorKind::Body(error.without_url()), Evidence::Truncated))
+            }
         }
     }
 
     /// Asks the file server for what is missing: at the same address while it lives, since a server may send a file in
     /// many parts.
-    async fn open(&mut self) -> Result<Response, Setback> {
+    async fn open(&mut self) -> Result<Response, TransferError> {
         let now = self.settings().clock.now();
         self.asked = now;
         let lives = |asked: Instant| now.saturating_duration_since(asked) < ADDRESS_LIFE;
         let url = match &self.url {
             Some((url, asked)) if lives(*asked) => url.clone(),
             _ => {
-                let (file, url) = describe(&self.handle, &self.options).await.map_err(Setback::Final)?;
+                let (file, url) =
+                    describe(&self.handle, &self.options).await.map_err(TransferError::Permanent)?;
                 if file.filesize != self.file.filesize {
-                    return Err(self.doubt("the service says another length than before"));
+                    return Err(self.inconsistent("the service says another length than before"));
                 }
                 self.url = Some((url.clone(), self.settings().clock.now()));
                 url
@@ -242,12 +244,12 @@ impl Transfer {
             let location = location.to_str().unwrap_or_default();
             url = self.checked(url.join(location))?;
         }
-        Err(self.final_(ErrorKind::Download("the file server redirects round and round".to_owned())))
+        Err(self.permanent(ErrorKind::Download("the file server redirects round and round".to_owned())))
     }
 
     /// Where a file may be fetched from: never in the clear, but on a machine that is its own service.
-    fn checked(&self, url: Result<Url, url::ParseError>) -> Result<Url, Setback> {
-        let refused = |problem: String| Err(self.final_(ErrorKind::Download(problem)));
+    fn checked(&self, url: Result<Url, url::ParseError>) -> Result<Url, TransferError> {
+        let refused = |problem: String| Err(self.permanent(ErrorKind::Download(problem)));
         let Ok(url) = url else { return refused("the file's address is no URL".to_owned()) };
         if let Err(error) = check_url("the file's address", &url) {
             return refused(error.kind().to_string());
@@ -258,7 +260,7 @@ impl Transfer {
         Ok(url)
     }
 
-    async fn ask(&mut self, url: &Url, from: u64) -> Result<Response, Setback> {
+    async fn ask(&mut self, url: &Url, from: u64) -> Result<Response, TransferError> {
         // The bytes of a file that is compressed on the way could be neither counted nor gone on with.
         let request = self.settings().http.kept.get(url.clone()).header(ACCEPT_ENCODING, "identity");
         let request = match (from, &self.etag) {
@@ -272,12 +274,12 @@ impl Transfer {
             let connecting = Some(self.settings().http.connecting(&error, url));
             let (evidence, error) = (evidence::unanswered(&error), error.without_url());
             let kind = if error.is_connect() { ErrorKind::Connect } else { ErrorKind::Send };
-            Setback::Passing { kind: kind(error), evidence, expired: false, connecting }
+            TransferError::Transient { kind: kind(error), evidence, expired: false, connecting }
         })
     }
 
     /// Whether the answer is the part of the file that was asked for, or all of it.
-    fn accept(&mut self, answer: Response, from: u64) -> Result<Response, Setback> {
+    fn accept(&mut self, answer: Response, from: u64) -> Result<Response, TransferError> {
         let (status, headers) = (answer.status(), answer.headers());
         let etag = headers.get(ETAG).filter(|etag| etag.as_bytes().starts_with(b"\"")).cloned();
         let total = self.file.filesize;
@@ -291,7 +293,9 @@ impl Transfer {
                 {
                     (from, last + 1)
                 }
-                _ => return Err(self.doubt("the file server sends another part than it was asked for")),
+                _ => {
+                    return Err(self.inconsistent("the file server sends another part than it was asked for"));
+                }
             },
             StatusCode::RANGE_NOT_SATISFIABLE if from > 0 => {
                 self.ranges = false;
@@ -301,14 +305,14 @@ impl Transfer {
         };
         let length = number(headers, CONTENT_LENGTH);
         if length.is_some_and(|length| length != ends - begins) {
-            return Err(
-                self.doubt("the file server sends another length than the service says that the file has")
-            );
+            return Err(self.inconsistent(
+                "the file server sends another length than the service says that the file has",
+            ));
         }
         if let (Some(before), Some(now)) = (&self.etag, &etag)
             && before != now
         {
-            return Err(self.doubt("the file has changed while it was being downloaded"));
+            return Err(self.inconsistent("the file has changed while it was being downloaded"));
         }
         self.etag = etag.or(self.etag.take());
         (self.skip, self.ends) = (self.received - begins, ends);
@@ -316,12 +320,14 @@ impl Transfer {
     }
 
     /// Waits until it can go on, if it can.
-    async fn recover(&mut self, setback: Setback) -> Result<(), Error> {
+    async fn recover(&mut self, failure: TransferError) -> Result<(), Error> {
         self.answer = None;
         self.url = None;
-        let (kind, evidence, expired, connecting) = match setback {
-            Setback::Final(error) => return Err(error),
-            Setback::Passing { kind, evidence, expired, connecting } => (kind, evidence, expired, connecting),
+        let (kind, evidence, expired, connecting) = match failure {
+            TransferError::Permanent(error) => return Err(error),
+            TransferError::Transient { kind, evidence, expired, connecting } => {
+                (kind, evidence, expired, connecting)
+            }
         };
         if expired && !self.refused {
             // A new address is no repetition, as a new token is none.
@@ -357,21 +363,21 @@ impl Transfer {
     }
 
     /// What the future comes to, unless nothing comes for too long.
-    async fn in_time<F: Future>(&self, future: F) -> Result<F::Output, Setback> {
+    async fn in_time<F: Future>(&self, future: F) -> Result<F::Output, TransferError> {
         let Settings { clock, attempt_timeout, .. } = self.settings();
         let stall = self.options.stall.unwrap_or(*attempt_timeout);
         let bound = Bound::after(clock.now(), stall);
-        let timed_out = |stall| Setback::passing(ErrorKind::Timeout(stall), Evidence::Unanswered);
+        let timed_out = |stall| TransferError::transient(ErrorKind::Timeout(stall), Evidence::Unanswered);
         within(&**clock, bound, future).await.map_err(timed_out)
     }
 
-    fn doubt(&mut self, problem: &str) -> Setback {
-        self.doubtful = true;
-        self.final_(ErrorKind::Download(problem.to_owned()))
+    fn inconsistent(&mut self, problem: &str) -> TransferError {
+        self.contradicted = true;
+        self.permanent(ErrorKind::Download(problem.to_owned()))
     }
 
-    fn final_(&self, kind: ErrorKind) -> Setback {
-        Setback::Final(self.failed(kind, Outcome::Rejected))
+    fn permanent(&self, kind: ErrorKind) -> TransferError {
+        TransferError::Permanent(self.failed(kind, Outcome::Rejected))
     }
 
     pub(super) fn failed(&self, kind: ErrorKind, outcome: Outcome) -> Error {
@@ -416,7 +422,7 @@ async fn describe(handle: &FileHandle, options: &Options) -> Result<(File, Strin
 }
 
 /// The file server's refusal. Its headers and body stay out of it: they can hold the address.
-fn refusal(status: StatusCode, headers: &HeaderMap, settings: &Settings) -> Setback {
+fn refusal(status: StatusCode, headers: &HeaderMap, settings: &Settings) -> TransferError {
     let wait = RateLimit::from_headers(headers, settings.clock.wall()).and_then(|limit| limit.retry_after);
     let expired = matches!(
         status,
@@ -427,7 +433,7 @@ fn refusal(status: StatusCode, headers: &HeaderMap, settings: &Settings) -> Setb
         StatusCode::RANGE_NOT_SATISFIABLE => Evidence::Truncated,
         _ => Evidence::Status(status, wait),
     };
-    Setback::Passing { kind: ErrorKind::Status(status), evidence, expired, connecting: None }
+    TransferError::Transient { kind: ErrorKind::Status(status), evidence, expired, connecting: None }
 }
 
 /// First and last byte, and the whole length if it is told (RFC 9110, 14.4).

@@ -2,10 +2,10 @@
 //!
 //! ```
 //! use kaiwa::chatwork::AccountId;
-//! use kaiwa::chatwork::notation::{Kind, Message, parse};
+//! use kaiwa::chatwork::notation::{Kind, MessageBuilder, parse};
 //!
 //! // Writing. The text may come from anybody: it cannot become a tag.
-//! let message = Message::new()
+//! let message = MessageBuilder::new()
 //!     .to(AccountId(123))
 //!     .text(" Bob さん\n")
 //!     .info("結果", |info| info.text("[toall] は効きません").hr().code("let a = b[0];"));
@@ -36,21 +36,21 @@
 //!
 //! # Writing
 //!
-//! The service has no escape for `[` and `]`. [`Message`] therefore writes them in text as `［` and `］`, their
+//! The service has no escape for `[` and `]`. [`MessageBuilder`] therefore writes them in text as `［` and `］`, their
 //! full-width forms, and does so [everywhere](escape), not only where a tag would result: the list of tags is not
 //! published in full, and a tag could otherwise be put together from the end of one text and the start of the next.
-//! Text in [`code`](Message::code) keeps its brackets, as nothing in there is a tag, except that a `[/code` in it loses
+//! Text in [`code`](MessageBuilder::code) keeps its brackets, as nothing in there is a tag, except that a `[/code` in it loses
 //! the bracket. That is inferred, since the service does not document `[code]`: for text from anybody,
-//! [`text`](Message::text) is the cautious way.
+//! [`text`](MessageBuilder::text) is the cautious way.
 //!
 //! # Sources
 //!
 //! The tags of the service's notation page, and those seen in real messages: the latter (`toall`, `code`, `deleted`,
 //! `task`, `preview`, `download`, `dtext`), and how malformed tags are taken, are inferred. `[deleted]` counts only as the whole message. Emoticons such as `(sweat)` are plain text.
 
+mod builder;
 mod head;
 mod kind;
-mod message;
 mod node;
 mod parser;
 mod plain;
@@ -59,7 +59,7 @@ mod properties;
 #[cfg(test)]
 mod tests;
 
+pub use builder::{MessageBuilder, escape};
 pub use kind::{AccountIds, Download, Kind, Preview, QuoteMeta, Reply, Task, UnknownTag};
-pub use message::{Message, escape};
 pub use node::{Document, Node, Nodes, Step, Walk, parse};
 pub use plain::{Mention, Mentions};

@@ -1,6 +1,6 @@
 //! What a failed call means for the next ones.
 
-use super::subscriber::Pace;
+use super::subscriber::WatchPace;
 use crate::clock::later;
 use crate::transport::pace::CLOSED;
 use crate::{Error, ErrorKind};
@@ -17,7 +17,7 @@ pub(super) enum FailureScope {
 }
 
 impl FailureScope {
-    pub(super) fn of(error: &Error, pace: &Pace) -> Self {
+    pub(super) fn of(error: &Error, pace: &WatchPace) -> Self {
         let status = error.status();
         match error.kind() {
             ErrorKind::WaitTooLong { needed, .. } => Self::Service(*needed),
@@ -53,7 +53,7 @@ impl Backoff {
 
     /// Waits for the shortest interval, and for twice as long with each failure up to the longest; but for no less
     /// than `least`.
-    pub(super) fn back_off(&mut self, least: Duration, pace: &Pace, now: Instant) {
+    pub(super) fn back_off(&mut self, least: Duration, pace: &WatchPace, now: Instant) {
         let backoff = pace.min.saturating_mul(1 << self.failures.min(16)).min(pace.max);
         // Those who lost the service at one moment are not to come back at one moment.
         let backoff = backoff.mul_f64(1.0 - fastrand::f64() / 4.0);

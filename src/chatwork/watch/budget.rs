@@ -26,12 +26,12 @@ const MOST_OVERDRAWN: i32 = 2;
 /// A process that begins does not know what the one before it has spent. So it begins with a few calls, or with what a
 /// checkpoint says that was left.
 #[derive(Debug)]
-pub(super) struct Budget {
+pub(super) struct WatchBudget {
     /// Calls that can be made at once.
     saved: f64,
     at: Option<Instant>,
     /// What the service said last, and when we knew of it.
-    told: Option<(RateLimit, Instant)>,
+    reported: Option<(RateLimit, Instant)>,
 }
 
 /// What a process had saved up of its calls.
@@ -54,13 +54,13 @@ struct Allowance {
     left: Option<(f64, Duration)>,
 }
 
-impl Default for Budget {
+impl Default for WatchBudget {
     fn default() -> Self {
-        Self { saved: START, at: None, told: None }
+        Self { saved: START, at: None, reported: None }
     }
 }
 
-impl Budget {
+impl WatchBudget {
     /// Goes on after another process, which may have died at any time since: what it could have earned by then counts
     /// as spent, until a whole window has passed.
     pub(super) fn resume(&mut self, SavedUp { thousandths, at }: SavedUp, wall: Timestamp) {
@@ -79,9 +79,11 @@ impl Budget {
         })
     }
 
-    pub(super) fn learn(&mut self, told: Option<&RateLimit>, now: Instant) {
-        if let Some(told) = told.filter(|told| self.told.as_ref().is_none_or(|(known, _)| known != *told)) {
-            self.told = Some((told.clone(), now));
+    pub(super) fn learn(&mut self, reported: Option<&RateLimit>, now: Instant) {
+        if let Some(reported) =
+            reported.filter(|reported| self.reported.as_ref().is_none_or(|(known, _)| known != *reported))
+        {
+            self.reported = Some((reported.clone(), now));
         }
     }
 
@@ -108,19 +110,20 @@ impl Budget {
     }
 
     fn allowance(&self, share: f64, now: Instant) -> Allowance {
-        let told = self.told.as_ref();
-        let limit = told.and_then(|(told, _)| told.limit).unwrap_or(LIMIT);
-        let window =
-            told.and_then(|(told, _)| told.window).map_or(WINDOW, |window| window.clamp(WINDOW, LONGEST));
+        let reported = self.reported.as_ref();
+        let limit = reported.and_then(|(reported, _)| reported.limit).unwrap_or(LIMIT);
+        let window = reported
+            .and_then(|(reported, _)| reported.window)
+            .map_or(WINDOW, |window| window.clamp(WINDOW, LONGEST));
         let calls = share * limit as f64;
         let burst = (calls / 10.0).max(1.0);
         // What is saved up is made on top of what is earned; both together are not to be more than the share.
         let rate = (calls - burst).max(calls / 2.0) / window.as_secs_f64();
-        let left = told.and_then(|(told, at)| {
+        let left = reported.and_then(|(reported, at)| {
             // A reset that is further away comes from a clock that is wrong: after a window, an answer tells more.
-            let reset = told.reset_after?.min(window);
+            let reset = reported.reset_after?.min(window);
             let ends = reset.checked_sub(now.saturating_duration_since(*at))?;
-            (!ends.is_zero()).then_some((share * told.remaining? as f64, ends))
+            (!ends.is_zero()).then_some((share * reported.remaining? as f64, ends))
         });
         match left {
             Some((calls, ends)) => {
@@ -136,15 +139,15 @@ impl Budget {
 mod tests {
     use super::*;
 
-    fn told(limit: u64, remaining: u64, reset_after: u64) -> RateLimit {
-        let mut told = RateLimit::default();
-        (told.limit, told.remaining) = (Some(limit), Some(remaining));
-        told.reset_after = Some(Duration::from_secs(reset_after));
-        told
+    fn reported(limit: u64, remaining: u64, reset_after: u64) -> RateLimit {
+        let mut reported = RateLimit::default();
+        (reported.limit, reported.remaining) = (Some(limit), Some(remaining));
+        reported.reset_after = Some(Duration::from_secs(reset_after));
+        reported
     }
 
     /// The times, in seconds, of calls made as fast as the budget allows.
-    fn calls(budget: &mut Budget, share: f64, seconds: u64) -> Vec<f64> {
+    fn calls(budget: &mut WatchBudget, share: f64, seconds: u64) -> Vec<f64> {
         let start = Instant::now();
         let (mut now, mut times) = (start, Vec::new());
         while now < start + Duration::from_secs(seconds) {
@@ -161,8 +164,8 @@ mod tests {
     #[test]
     fn no_window_has_more_calls_than_the_share() {
         for (limit, share) in [(300, 0.5), (300, 0.1), (100, 1.0), (20, 0.3), (300, 0.01)] {
-            let mut budget = Budget::default();
-            budget.learn(Some(&told(limit, limit, 0)), Instant::now());
+            let mut budget = WatchBudget::default();
+            budget.learn(Some(&reported(limit, limit, 0)), Instant::now());
             let times = calls(&mut budget, share, 1500);
             let most = times
                 .iter()
@@ -180,11 +183,11 @@ mod tests {
 
     #[test]
     fn most_of_what_the_others_leave_is_left_to_them() {
-        let (mut budget, start) = (Budget::default(), Instant::now());
+        let (mut budget, start) = (WatchBudget::default(), Instant::now());
         let (mut now, mut remaining) = (start, 20);
         while now < start + Duration::from_secs(50) {
             let gone = (now - start).as_secs();
-            budget.learn(Some(&told(300, remaining, 100 - gone)), now);
+            budget.learn(Some(&reported(300, remaining, 100 - gone)), now);
             let wait = budget.wait(0.5, false, now);
             if wait.is_zero() {
                 budget.spend(1);
@@ -193,18 +196,18 @@ mod tests {
             now += wait;
         }
         assert!((8..=14).contains(&remaining), "{remaining} of 20 are left after half of the window");
-        let mut budget = Budget::default();
+        let mut budget = WatchBudget::default();
         let now = Instant::now();
-        budget.learn(Some(&told(300, 1, 100)), now);
+        budget.learn(Some(&reported(300, 1, 100)), now);
         assert_eq!(budget.wait(0.5, false, now), Duration::from_secs(100));
         assert_eq!(budget.wait(0.5, false, now + Duration::from_secs(100)), Duration::ZERO);
     }
 
     #[test]
     fn a_window_that_ends_in_a_month_is_asked_for_again_after_minutes() {
-        let (mut budget, start) = (Budget::default(), Instant::now());
+        let (mut budget, start) = (WatchBudget::default(), Instant::now());
         for (limit, remaining) in [(300, 0), (300, 300), (0, 0), (u64::MAX, u64::MAX)] {
-            budget.learn(Some(&told(limit, remaining, 30 * 24 * 60 * 60)), start);
+            budget.learn(Some(&reported(limit, remaining, 30 * 24 * 60 * 60)), start);
             let wait = budget.wait(0.5, true, start);
             assert!(wait <= Duration::from_secs(300), "{wait:?}");
             assert_eq!(budget.wait(0.5, false, start + Duration::from_secs(300)), Duration::ZERO);
@@ -213,7 +216,7 @@ mod tests {
 
     #[test]
     fn what_can_wait_does_not_take_the_last_calls() {
-        let (mut budget, now) = (Budget { saved: 100.0, ..Budget::default() }, Instant::now());
+        let (mut budget, now) = (WatchBudget { saved: 100.0, ..WatchBudget::default() }, Instant::now());
         assert_eq!(budget.wait(0.5, true, now), Duration::ZERO);
         budget.spend(10);
         assert_eq!(budget.wait(0.5, false, now), Duration::ZERO);
@@ -224,25 +227,25 @@ mod tests {
     #[test]
     fn a_reset_that_is_far_away_stops_nothing_for_longer_than_a_window() {
         const MONTH: u64 = 30 * 24 * 3600;
-        let (mut budget, now) = (Budget::default(), Instant::now());
-        budget.learn(Some(&told(300, 0, MONTH)), now);
+        let (mut budget, now) = (WatchBudget::default(), Instant::now());
+        budget.learn(Some(&reported(300, 0, MONTH)), now);
         assert_eq!(budget.wait(0.5, false, now), WINDOW);
         assert_eq!(budget.wait(0.5, false, now + WINDOW), Duration::ZERO);
         // Nor does it make the calls any rarer.
-        let mut budget = Budget::default();
-        budget.learn(Some(&told(300, 300, 3600)), Instant::now());
+        let mut budget = WatchBudget::default();
+        budget.learn(Some(&reported(300, 300, 3600)), Instant::now());
         assert!(calls(&mut budget, 0.5, 1500).len() > 600);
     }
 
     #[test]
     fn a_process_goes_on_with_what_the_one_before_it_had_saved_up() {
         let (start, wall) = (Instant::now(), Timestamp::constant(1_767_193_200, 0));
-        let mut budget = Budget::default();
+        let mut budget = WatchBudget::default();
         assert!(budget.saved_up(start, wall).is_none());
         calls(&mut budget, 0.5, 60);
         let saved_up = budget.saved_up(Instant::now(), wall).expect("there were calls");
         let waits = |after: i64| {
-            let mut next = Budget::default();
+            let mut next = WatchBudget::default();
             next.resume(saved_up, wall.checked_add(SignedDuration::from_secs(after)).expect("a time"));
             next.wait(0.5, false, start)
         };
@@ -257,7 +260,7 @@ mod tests {
     fn no_checkpoint_keeps_a_process_from_calling_or_lets_it_call_without_bound() {
         for thousandths in [i32::MIN, i32::MAX] {
             for at in [Timestamp::MIN, Timestamp::MAX] {
-                let (mut budget, now) = (Budget::default(), Instant::now());
+                let (mut budget, now) = (WatchBudget::default(), Instant::now());
                 budget.resume(SavedUp { thousandths, at }, Timestamp::constant(1_767_193_200, 0));
                 assert!(budget.wait(0.5, false, now) < Duration::from_secs(10));
                 assert!(budget.saved <= START);

@@ -14,14 +14,14 @@ use std::collections::BTreeMap;
 /// without that.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(try_from = "Saved", into = "Saved")]
-pub struct Checkpoint {
+pub struct WatchCheckpoint {
     /// Where a room begins that is not among `rooms`.
     pub(super) absent: Position,
     pub(super) rooms: BTreeMap<RoomId, RoomState>,
     pub(super) saved_up: Option<SavedUp>,
 }
 
-impl PartialEq for Checkpoint {
+impl PartialEq for WatchCheckpoint {
     fn eq(&self, other: &Self) -> bool {
         (&self.absent, &self.rooms) == (&other.absent, &other.rooms)
     }
@@ -39,13 +39,13 @@ struct Saved {
 
 const VERSION: u8 = 1;
 
-impl From<Checkpoint> for Saved {
-    fn from(Checkpoint { absent, rooms, saved_up }: Checkpoint) -> Self {
+impl From<WatchCheckpoint> for Saved {
+    fn from(WatchCheckpoint { absent, rooms, saved_up }: WatchCheckpoint) -> Self {
         Self { version: VERSION, absent, rooms, saved_up }
     }
 }
 
-impl TryFrom<Saved> for Checkpoint {
+impl TryFrom<Saved> for WatchCheckpoint {
     type Error = String;
 
     fn try_from(Saved { version, absent, rooms, saved_up }: Saved) -> Result<Self, String> {

@@ -125,7 +125,7 @@ mod subscriber;
 mod tests;
 mod window;
 
-pub use checkpoint::Checkpoint;
+pub use checkpoint::WatchCheckpoint;
 pub use event::{Event, Hidden};
 pub use stream::Watch;
 
@@ -140,7 +140,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 use stream::PendingChanges;
-use subscriber::{Mailbox, Pace, Subscriber, Subscription};
+use subscriber::{Mailbox, Subscriber, Subscription, WatchPace};
 
 impl Client {
     /// Watches these rooms; see [`watch`](crate::chatwork::watch).
@@ -174,16 +174,16 @@ pub struct Builder {
     absent: Position,
     saved: BTreeMap<RoomId, RoomState>,
     saved_up: Option<SavedUp>,
-    pace: Pace,
+    pace: WatchPace,
 }
 
 impl Builder {
     fn new(client: &Client, rooms: Option<BTreeSet<RoomId>>) -> Self {
-        let pace = Pace {
+        let pace = WatchPace {
             min: Duration::from_secs(2),
             max: Duration::from_secs(60),
             recheck: Duration::from_secs(300),
-            share: 0.5,
+            budget_share: 0.5,
         };
         let client = client.clone();
         Self { client, rooms, absent: Position::Now, saved: BTreeMap::new(), saved_up: None, pace }
@@ -197,7 +197,7 @@ impl Builder {
 
     /// Goes on where an earlier stream stood: with the first event that it had not yielded. A room that it did not
     /// watch begins as if it were watched from now on; if it watched all rooms, as if it came later.
-    pub fn from_checkpoint(mut self, checkpoint: Checkpoint) -> Self {
+    pub fn from_checkpoint(mut self, checkpoint: WatchCheckpoint) -> Self {
         (self.absent, self.saved, self.saved_up) = (checkpoint.absent, checkpoint.rooms, checkpoint.saved_up);
         self.saved.values_mut().for_each(RoomState::resume);
         self
@@ -223,9 +223,9 @@ impl Builder {
     }
 
     /// The share of the account's calls that watching may take, from 0.01 to 1; one half by default.
-    pub fn share(mut self, share: f64) -> Self {
+    pub fn budget_share(mut self, share: f64) -> Self {
         const LEAST: f64 = 0.01;
-        self.pace.share = if share.is_nan() { LEAST } else { share.clamp(LEAST, 1.0) };
+        self.pace.budget_share = if share.is_nan() { LEAST } else { share.clamp(LEAST, 1.0) };
         self
     }
 
@@ -240,7 +240,7 @@ impl Builder {
                 .collect();
         }
         let subscription = |state: &RoomState| Subscription {
-            seen: state.stamp,
+            seen: state.version,
             from_now: state.position == Position::Now,
             awaited: false,
             missing: 0,

@@ -22,13 +22,13 @@ pub(super) type Step = Shared<BoxFuture<'static, ()>>;
 /// Where the streams of one client meet.
 #[derive(Default)]
 pub(crate) struct Poller {
-    state: Mutex<State>,
+    state: Mutex<PollerState>,
     /// The subscribers are others than when the wait began.
     changed: Notify,
 }
 
 #[derive(Default)]
-struct State {
+struct PollerState {
     schedule: Schedule,
     /// It holds the client, which holds this poller, and is there only while there are subscribers.
     step: Option<Step>,
@@ -98,7 +98,7 @@ impl Poller {
         self.changed.notified()
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, PollerState> {
         // Nothing panics while the lock is held, and the state is valid between any two statements.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -31,10 +31,10 @@ impl Known {
 
 impl Proven {
     /// What happened before this time is in the list, which may have been read some seconds before it was sent.
-    pub(super) fn listed(&mut self, listing: &RoomList, now: Instant) -> Option<Timestamp> {
-        let date = listing.date;
+    pub(super) fn on_list(&mut self, list: &RoomList, now: Instant) -> Option<Timestamp> {
+        let date = list.date;
         let passed = self.0.and_then(|known| known.time.checked_add(known.until(date, now)).ok());
-        if let Some(time) = passed.max(listing.newest()) {
+        if let Some(time) = passed.max(list.newest()) {
             self.0 = Some(match self.0 {
                 // It goes on counting from the last list that had a date.
                 Some(known) if date.is_none() && time == known.time => known,
@@ -62,10 +62,10 @@ mod tests {
         let (mut proven, start) = (Proven::default(), Instant::now());
         let mut last = None;
         for (newest, date, local) in lists {
-            let stamp = newest.map(|newest| (RoomId(1), RoomVersion(1, second(newest))));
-            let (rooms, date) = (stamp.into_iter().collect(), date.map(second));
-            let listing = RoomList { rooms, date, ..RoomList::default() };
-            last = proven.listed(&listing, start + Duration::from_secs(local));
+            let version = newest.map(|newest| (RoomId(1), RoomVersion(1, second(newest))));
+            let (rooms, date) = (version.into_iter().collect(), date.map(second));
+            let list = RoomList { rooms, date, ..RoomList::default() };
+            last = proven.on_list(&list, start + Duration::from_secs(local));
         }
         last.map(|time| time.as_second() - START + 5)
     }

@@ -1,7 +1,9 @@
 //! What is known of one room, and what a look at its newest messages adds to that.
 
 use super::event::{Event, Hidden};
-use super::window::{CAP, RoomVersion, Window, fingerprint, identity, time, timeless_identity, updated};
+use super::window::{
+    CAP, MessageWindow, RoomVersion, fingerprint, identity, time, timeless_identity, updated,
+};
 use crate::UndecodableItem;
 use crate::chatwork::{Message, MessageId, RoomId};
 use jiff::Timestamp;
@@ -20,7 +22,7 @@ pub(super) struct RoomState {
     #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
     undecodable: VecDeque<u32>,
     /// What the list of rooms said before the look that all of this comes from.
-    pub(super) stamp: Option<RoomVersion>,
+    pub(super) version: Option<RoomVersion>,
     /// Whether it comes from a checkpoint and has not been compared with the room since.
     #[serde(skip)]
     resumed: bool,
@@ -79,7 +81,13 @@ enum Learned {
 
 impl RoomState {
     pub(super) fn new(position: Position) -> Self {
-        Self { position, hidden: Hidden::Nothing, undecodable: VecDeque::new(), stamp: None, resumed: false }
+        Self {
+            position,
+            hidden: Hidden::Nothing,
+            undecodable: VecDeque::new(),
+            version: None,
+            resumed: false,
+        }
     }
 
     /// As a later stream gets it from a checkpoint.
@@ -94,10 +102,10 @@ impl RoomState {
 
     /// What is to be told after a look at the room, of which the list had said this before, oldest first. Each change is
     /// to be [learned](Self::learn) when it is told and not before, so that a checkpoint names exactly what was told.
-    pub(super) fn look(
+    pub(super) fn changes(
         &mut self,
         room: RoomId,
-        window: &Window,
+        window: &MessageWindow,
         listed: Option<RoomVersion>,
     ) -> VecDeque<Change> {
         let mut changes = VecDeque::new();
@@ -107,15 +115,19 @@ impl RoomState {
             changes.push_back(Change { event, learned: Learned::Hidden(hidden) });
         }
         self.begin(window, listed);
-        let Position::At(mark) = &mut self.position else { return changes };
-        let told = |message: &&UndecodableItem| self.undecodable.contains(&identity(message));
-        let told_timeless = |message: &&Message| self.undecodable.contains(&timeless_identity(message));
+        let Position::At(seen) = &mut self.position else { return changes };
+        let reported = |message: &&UndecodableItem| self.undecodable.contains(&identity(message));
+        let is_reported_timeless =
+            |message: &&Message| self.undecodable.contains(&timeless_identity(message));
         // What does not decode has no place among the others, but with an id of its own it was there before.
-        let overlaps =
-            window.undecodable.iter().filter(told).any(|message| message.value.get("message_id").is_some())
-                || window.timeless.iter().any(|message| told_timeless(&message) || mark.knows(message));
+        let overlaps = window
+            .undecodable
+            .iter()
+            .filter(reported)
+            .any(|message| message.value.get("message_id").is_some())
+            || window.timeless.iter().any(|message| is_reported_timeless(&message) || seen.knows(message));
         if let Some(oldest) = window.messages.first().map(key).filter(|_| !overlaps) {
-            let latest = mark.latest();
+            let latest = seen.latest();
             let severed = match latest {
                 Some(latest) => oldest > *latest,
                 None => window.is_full(),
@@ -129,14 +141,14 @@ impl RoomState {
             }
         }
         // Those that have a time now were told before they had one.
-        for message in window.messages.iter().filter(told_timeless) {
-            if !mark.known.contains_key(&key(message)) {
-                mark.insert(key(message), Entry::of(message));
+        for message in window.messages.iter().filter(is_reported_timeless) {
+            if !seen.known.contains_key(&key(message)) {
+                seen.insert(key(message), Entry::of(message));
             }
         }
-        changes.extend(window.messages.iter().filter_map(|message| mark.compare(room, message)));
+        changes.extend(window.messages.iter().filter_map(|message| seen.compare(room, message)));
         let timeless =
-            window.timeless.iter().filter(|message| !told_timeless(message) && !mark.knows(message));
+            window.timeless.iter().filter(|message| !is_reported_timeless(message) && !seen.knows(message));
         changes.extend(timeless.map(|message| {
             let (entry, message) = (Entry::of(message), message.clone());
             let learned = Learned::UndecodableItem(timeless_identity(&message));
@@ -145,9 +157,11 @@ impl RoomState {
                 if deleted { Event::Deleted { room, message } } else { Event::Message { room, message } };
             Change { event, learned }
         }));
-        changes.extend(window.undecodable.iter().filter(|message| !told(message)).map(|message| Change {
-            event: Event::Undecodable { room, item: message.clone() },
-            learned: Learned::UndecodableItem(identity(message)),
+        changes.extend(window.undecodable.iter().filter(|message| !reported(message)).map(|message| {
+            Change {
+                event: Event::Undecodable { room, item: message.clone() },
+                learned: Learned::UndecodableItem(identity(message)),
+            }
         }));
         self.resumed = false;
         changes
@@ -157,10 +171,10 @@ impl RoomState {
         match (change.learned, &mut self.position) {
             (Learned::Hidden(hidden), _) => self.hidden = hidden,
             (Learned::UndecodableItem(identity), _) => self.reject(identity),
-            (Learned::Version(key, entry), Position::At(mark)) => mark.insert(key, entry),
-            (Learned::Lost(before), Position::At(mark)) => {
-                mark.known = mark.known.split_off(&before);
-                mark.rise(before);
+            (Learned::Version(key, entry), Position::At(seen)) => seen.insert(key, entry),
+            (Learned::Lost(before), Position::At(seen)) => {
+                seen.known = seen.known.split_off(&before);
+                seen.rise(before);
             }
             // A look has always made it a mark before it finds messages.
             (Learned::Version(..) | Learned::Lost(_), _) => {}
@@ -176,32 +190,32 @@ impl RoomState {
     }
 
     /// Makes the position a mark, with everything in it that is old at the first look that shows anything.
-    fn begin(&mut self, window: &Window, listed: Option<RoomVersion>) {
+    fn begin(&mut self, window: &MessageWindow, listed: Option<RoomVersion>) {
         if window.hidden == Hidden::All {
             // Once any of them come to light, only their time tells the old ones. Without one to compare it with, all
             // that come to light are new, and more than the window shows are a gap.
             self.position = match std::mem::replace(&mut self.position, Position::Now) {
-                Position::Now => Position::since(listed.and_then(|stamp| stamp.next_second())),
+                Position::Now => Position::since(listed.and_then(|version| version.next_second())),
                 Position::Window => Position::since(None),
                 other => other,
             };
             return;
         }
-        let mut mark = Seen::default();
+        let mut seen = Seen::default();
         let new_from = match self.position {
             Position::At(_) => return,
             Position::Now => Some(Timestamp::MAX),
             Position::Since(time) => Some(time),
             Position::Window => {
                 // From its oldest message, however many there were before that.
-                mark.floor = window.messages.first().map(key);
+                seen.floor = window.messages.first().map(key);
                 None
             }
         };
         for message in &window.messages {
             if new_from.is_some_and(|new_from| message.send_time < new_from) {
                 let edited_since = updated(message) >= new_from;
-                mark.insert(key(message), if edited_since { Entry::OUTDATED } else { Entry::of(message) });
+                seen.insert(key(message), if edited_since { Entry::OUTDATED } else { Entry::of(message) });
             }
         }
         // When it was posted may be what does not decode, and then it counts as new.
@@ -215,10 +229,10 @@ impl RoomState {
                 self.reject(identity(message));
             }
         }
-        if let Some(oldest) = mark.known.keys().next().cloned() {
-            mark.rise(oldest);
+        if let Some(oldest) = seen.known.keys().next().cloned() {
+            seen.rise(oldest);
         }
-        self.position = Position::At(mark);
+        self.position = Position::At(seen);
     }
 }
 
@@ -314,9 +328,9 @@ struct SavedSeen {
 }
 
 impl From<Seen> for SavedSeen {
-    fn from(mark: Seen) -> Self {
-        let floor = mark.floor.map(|(time, id)| (id, time.as_second()));
-        let known = mark.known.into_iter().map(|((time, id), entry)| {
+    fn from(seen: Seen) -> Self {
+        let floor = seen.floor.map(|(time, id)| (id, time.as_second()));
+        let known = seen.known.into_iter().map(|((time, id), entry)| {
             (id, time.as_second(), entry.updated.map_or(0, Timestamp::as_second), entry.text)
         });
         Self { floor, known: known.collect() }
@@ -327,14 +341,14 @@ impl From<SavedSeen> for Seen {
     fn from(saved: SavedSeen) -> Self {
         // What is no time was not written by us; the earliest one does no harm.
         let time = |seconds| Timestamp::from_second(seconds).unwrap_or(Timestamp::MIN);
-        let mut mark = Self::default();
+        let mut seen = Self::default();
         for (id, sent, updated, text) in saved.known {
             let updated = (updated != 0).then(|| time(updated));
-            mark.insert((time(sent), id), Entry { updated, text });
+            seen.insert((time(sent), id), Entry { updated, text });
         }
         if let Some((id, sent)) = saved.floor {
-            mark.rise((time(sent), id));
+            seen.rise((time(sent), id));
         }
-        mark
+        seen
     }
 }

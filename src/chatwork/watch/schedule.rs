@@ -20,11 +20,11 @@
 //! the list and what has failed, then a recheck, which leaves half of the calls that are saved up.
 
 use super::backoff::{Backoff, FailureScope};
-use super::budget::{Budget, SavedUp};
+use super::budget::{SavedUp, WatchBudget};
 use super::failure::bounded;
 use super::proven::Proven;
-use super::subscriber::{Pace, Subscriber};
-use super::window::{RoomList, RoomVersion, Window};
+use super::subscriber::{Subscriber, WatchPace};
+use super::window::{MessageWindow, RoomList, RoomVersion};
 use crate::chatwork::RoomId;
 use crate::{Error, RateLimit};
 use jiff::Timestamp;
@@ -38,7 +38,7 @@ pub(super) struct Schedule {
     subscribers: BTreeMap<u64, Subscriber>,
     rooms: BTreeMap<RoomId, RoomSchedule>,
     list: List,
-    budget: Budget,
+    budget: WatchBudget,
     /// Until when the lists have told what happened, by the service's own times.
     proven: Proven,
     /// Of all calls.
@@ -52,7 +52,7 @@ struct RoomSchedule {
     /// How many subscribers have asked for this very room.
     named: usize,
     /// What the list of rooms says, if the room is in it.
-    told: Option<RoomVersion>,
+    version: Option<RoomVersion>,
     /// Whether a subscriber has not seen what the list tells of.
     behind: bool,
     /// Whether a subscriber waits to see the room at all.
@@ -84,9 +84,9 @@ struct List {
 pub(super) enum NextCall {
     /// Nothing for so long; or until something changes.
     Wait(Option<Duration>),
-    List,
+    ReadList,
     /// A look at a room, of which the list says this.
-    Look(RoomId, Option<RoomVersion>),
+    ReadRoom(RoomId, Option<RoomVersion>),
 }
 
 /// A call, and since when or from when on it is due.
@@ -154,9 +154,9 @@ impl Schedule {
     }
 
     /// What all subscribers together want.
-    fn pace(&self) -> Option<Pace> {
-        let pace = self.subscribers.values().map(|subscriber| subscriber.pace).reduce(Pace::and)?;
-        Some(Pace { max: pace.max.max(pace.min), ..pace })
+    fn pace(&self) -> Option<WatchPace> {
+        let pace = self.subscribers.values().map(|subscriber| subscriber.pace).reduce(WatchPace::and)?;
+        Some(WatchPace { max: pace.max.max(pace.min), ..pace })
     }
 
     /// Whether the list of rooms is read. One room is cheaper to look at than the list and the room.
@@ -164,8 +164,8 @@ impl Schedule {
         self.rooms.len() > 1 || self.subscribers.values().any(|subscriber| subscriber.all)
     }
 
-    pub(super) fn next_call(&mut self, told: Option<&RateLimit>, now: Instant) -> NextCall {
-        self.budget.learn(told, now);
+    pub(super) fn next_call(&mut self, limit: Option<&RateLimit>, now: Instant) -> NextCall {
+        self.budget.learn(limit, now);
         let Some(pace) = self.pace() else { return NextCall::Wait(None) };
         let paused = self.service.until.map_or(now, |until| until.max(now));
         let Agenda { news, list, retry, recheck } = self.agenda(&pace, now);
@@ -175,7 +175,7 @@ impl Schedule {
         let candidates = [(news, false), (one, false), (other, false), (recheck, true)];
         let candidates = candidates.into_iter().filter_map(|(due, can_wait)| {
             let Due { at, next_call } = due?;
-            let affordable = self.budget.wait(pace.share, can_wait, now);
+            let affordable = self.budget.wait(pace.budget_share, can_wait, now);
             Some((at.max(paused).saturating_duration_since(now).max(affordable), next_call))
         });
         match candidates.min_by_key(|(wait, _)| *wait) {
@@ -187,19 +187,19 @@ impl Schedule {
         }
     }
 
-    fn agenda(&self, pace: &Pace, now: Instant) -> Agenda {
+    fn agenda(&self, pace: &WatchPace, now: Instant) -> Agenda {
         let lists = self.lists();
         let direct = !lists || self.list.backoff.is_lasting();
         let mut agenda = Agenda::default();
         if lists {
             let at = self.list.backoff.until.or(self.list.next).unwrap_or(now);
-            agenda.list = Some(Due { at, next_call: NextCall::List });
+            agenda.list = Some(Due { at, next_call: NextCall::ReadList });
         }
         if !direct && !self.list.seen {
             return agenda;
         }
         for (&room, schedule) in &self.rooms {
-            let listed = schedule.told.is_some();
+            let listed = schedule.version.is_some();
             let urgent = schedule.behind || schedule.fresh && (direct || !listed);
             let interval = if direct { schedule.interval.clamp(pace.min, pace.max) } else { pace.recheck };
             let (best, at) = match schedule.backoff.until {
@@ -212,52 +212,53 @@ impl Schedule {
                 _ => continue,
             };
             if best.is_none_or(|best| at < best.at) {
-                *best = Some(Due { at, next_call: NextCall::Look(room, schedule.told) });
+                *best = Some(Due { at, next_call: NextCall::ReadRoom(room, schedule.version) });
             }
         }
         agenda
     }
 
-    pub(super) fn listed(&mut self, result: Result<RoomList, Error>, calls: u32, now: Instant) {
+    pub(super) fn on_list(&mut self, result: Result<RoomList, Error>, calls: u32, now: Instant) {
         // What failed before anything was sent is not to be tried without bound either.
         self.budget.spend(calls.max(1));
         self.list.called = true;
         let Some(pace) = self.pace() else { return };
-        let listing = match result {
-            Ok(listing) => listing,
-            Err(error) => return self.failed(None, &error, &pace, now),
+        let list = match result {
+            Ok(list) => list,
+            Err(error) => return self.on_failure(None, &error, &pace, now),
         };
         (self.service, self.list.backoff) = Default::default();
         let known = std::mem::replace(&mut self.list.seen, true);
         let mut active = false;
         for (room, schedule) in &mut self.rooms {
-            let told = listing.rooms.get(room).copied();
-            active |= known && told != schedule.told;
-            (schedule.told, schedule.behind) = (told, false);
+            let version = list.rooms.get(room).copied();
+            active |= known && version != schedule.version;
+            (schedule.version, schedule.behind) = (version, false);
         }
-        let proven = self.proven.listed(&listing, now);
+        let proven = self.proven.on_list(&list, now);
         for subscriber in self.subscribers.values_mut() {
-            for room in subscriber.listed(&listing, proven) {
+            for room in subscriber.on_list(&list, proven) {
                 let schedule = self.rooms.entry(room).or_insert_with(|| RoomSchedule::new(now));
-                (schedule.told, schedule.behind) = (listing.rooms.get(&room).copied(), true);
+                (schedule.version, schedule.behind) = (list.rooms.get(&room).copied(), true);
             }
             if subscriber.all {
                 // Rooms with nothing to read yet are to be rechecked too.
-                for (room, stamp) in &listing.rooms {
-                    self.rooms.entry(*room).or_insert_with(|| RoomSchedule::new(now)).told = Some(*stamp);
+                for (room, version) in &list.rooms {
+                    self.rooms.entry(*room).or_insert_with(|| RoomSchedule::new(now)).version =
+                        Some(*version);
                 }
             }
         }
-        self.rooms.retain(|_, schedule| schedule.named > 0 || schedule.told.is_some());
+        self.rooms.retain(|_, schedule| schedule.named > 0 || schedule.version.is_some());
         self.list.interval = pace.next_interval(self.list.interval, active || !known);
         self.list.next = Some(now + self.list.interval);
     }
 
-    pub(super) fn looked(
+    pub(super) fn on_room(
         &mut self,
         room: RoomId,
-        stamp: Option<RoomVersion>,
-        result: Result<Window, Error>,
+        version: Option<RoomVersion>,
+        result: Result<MessageWindow, Error>,
         calls: u32,
         now: Instant,
     ) {
@@ -270,7 +271,9 @@ impl Schedule {
                     self.list.backoff.until = None;
                 }
                 let window = Arc::new(window);
-                self.subscribers.values_mut().for_each(|subscriber| subscriber.shown(room, &window, stamp));
+                self.subscribers
+                    .values_mut()
+                    .for_each(|subscriber| subscriber.on_window(room, &window, version));
                 let Some(schedule) = self.rooms.get_mut(&room) else { return };
                 let digest = Some(window.digest());
                 let active = schedule.digest != digest;
@@ -279,13 +282,13 @@ impl Schedule {
                 (schedule.last, schedule.backoff) = (now, Backoff::default());
                 (schedule.fresh, schedule.behind) = (false, false);
             }
-            Err(error) => self.failed(Some(room), &error, &pace, now),
+            Err(error) => self.on_failure(Some(room), &error, &pace, now),
         }
     }
 
-    fn failed(&mut self, room: Option<RoomId>, error: &Error, pace: &Pace, now: Instant) {
+    fn on_failure(&mut self, room: Option<RoomId>, error: &Error, pace: &WatchPace, now: Instant) {
         let kept = bounded(error);
-        self.subscribers.values_mut().for_each(|subscriber| subscriber.failed(room, &kept));
+        self.subscribers.values_mut().for_each(|subscriber| subscriber.on_failure(room, &kept));
         let mut ended = Backoff::default();
         let here = match room.map(|room| self.rooms.get_mut(&room)) {
             None => &mut self.list.backoff,
@@ -316,7 +319,7 @@ impl RoomSchedule {
     fn new(now: Instant) -> Self {
         Self {
             named: 0,
-            told: None,
+            version: None,
             behind: false,
             fresh: false,
             last: now,
@@ -327,7 +330,7 @@ impl RoomSchedule {
     }
 }
 
-impl Pace {
+impl WatchPace {
     /// As short as allowed while something happens, and half as long again each time that nothing did.
     fn next_interval(&self, interval: Duration, active: bool) -> Duration {
         if active { self.min } else { (interval.saturating_mul(3) / 2).clamp(self.min, self.max) }

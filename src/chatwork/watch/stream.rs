@@ -1,6 +1,6 @@
 //! The stream.
 
-use super::checkpoint::Checkpoint;
+use super::checkpoint::WatchCheckpoint;
 use super::event::Event;
 use super::fetch;
 use super::poller::{Next, Step};
@@ -35,7 +35,7 @@ pub struct Watch {
 pub(super) struct PendingChanges {
     room: Option<RoomId>,
     changes: VecDeque<Change>,
-    stamp: Option<RoomVersion>,
+    version: Option<RoomVersion>,
 }
 
 impl Watch {
@@ -43,10 +43,10 @@ impl Watch {
     ///
     /// It is to be taken and kept once what was yielded is dealt with. From it,
     /// [`Builder::from_checkpoint`](super::Builder::from_checkpoint) goes on.
-    pub fn checkpoint(&self) -> Checkpoint {
+    pub fn checkpoint(&self) -> WatchCheckpoint {
         let rooms = self.rooms.iter().map(|(room, state)| (*room, state.saved())).collect();
         let saved_up = self.client.state().watches.saved_up(&**self.client.transport().clock());
-        Checkpoint { absent: self.absent.clone(), rooms, saved_up }
+        WatchCheckpoint { absent: self.absent.clone(), rooms, saved_up }
     }
 
     /// The room that the error was about that was yielded last; `None` if it was about the list of rooms.
@@ -59,7 +59,7 @@ impl Watch {
         let event = self.pending.changes.pop_front().map(|change| state.learn(change));
         // Until all of it is told, the room has to be looked at again after a restart.
         if self.pending.changes.is_empty() {
-            state.stamp = self.pending.stamp;
+            state.version = self.pending.version;
             self.pending.room = None;
         }
         event
@@ -67,19 +67,22 @@ impl Watch {
 
     fn take(&mut self, item: Item) -> Option<Error> {
         match item {
-            Item::Begin(room, position, stamp) => {
+            Item::Begin(room, position, version) => {
                 let mut state = RoomState::new(position);
-                state.stamp = stamp;
+                state.version = version;
                 self.rooms.insert(room, state);
             }
             Item::End(room) => drop(self.rooms.remove(&room)),
             Item::Listed(at) => self.absent = Position::Since(at),
-            Item::Window(room, window, stamp) => {
+            Item::Window(room, window, version) => {
                 let absent = &self.absent;
                 let state = self.rooms.entry(room).or_insert_with(|| RoomState::new(absent.clone()));
-                state.stamp = None;
-                self.pending =
-                    PendingChanges { room: Some(room), changes: state.look(room, &window, stamp), stamp };
+                state.version = None;
+                self.pending = PendingChanges {
+                    room: Some(room),
+                    changes: state.changes(room, &window, version),
+                    version,
+                };
             }
             Item::Failed(room, error) => {
                 self.failed_room = room;

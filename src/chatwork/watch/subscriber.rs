@@ -2,7 +2,7 @@
 
 use super::failure::{answer_bytes, bounded};
 use super::room::Position;
-use super::window::{RoomList, RoomVersion, Window};
+use super::window::{MessageWindow, RoomList, RoomVersion};
 use crate::Error;
 use crate::chatwork::RoomId;
 use jiff::Timestamp;
@@ -20,7 +20,7 @@ const GONE: u8 = 3;
 
 /// How often a subscriber wants to be served, and at what cost.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Pace {
+pub(super) struct WatchPace {
     /// From one look to the next while something happens.
     pub(super) min: Duration,
     /// The same while nothing does.
@@ -28,17 +28,17 @@ pub(super) struct Pace {
     /// From one look at a room to the next when the list of rooms says that nothing happened there.
     pub(super) recheck: Duration,
     /// The share of the account's calls.
-    pub(super) share: f64,
+    pub(super) budget_share: f64,
 }
 
-impl Pace {
+impl WatchPace {
     /// What serves both.
     pub(super) fn and(self, other: Self) -> Self {
         Self {
             min: self.min.min(other.min),
             max: self.max.min(other.max),
             recheck: self.recheck.min(other.recheck),
-            share: self.share.max(other.share),
+            budget_share: self.budget_share.max(other.budget_share),
         }
     }
 }
@@ -46,7 +46,7 @@ impl Pace {
 /// One stream, as the schedule sees it.
 #[derive(Debug)]
 pub(super) struct Subscriber {
-    pub(super) pace: Pace,
+    pub(super) pace: WatchPace,
     /// Whether it reads every room that the account is in.
     pub(super) all: bool,
     pub(super) rooms: BTreeMap<RoomId, Subscription>,
@@ -85,7 +85,7 @@ pub(super) enum Item {
     End(RoomId),
     /// Rooms that were not listed until now begin here.
     Listed(Timestamp),
-    Window(RoomId, Arc<Window>, Option<RoomVersion>),
+    Window(RoomId, Arc<MessageWindow>, Option<RoomVersion>),
     /// A failure with a room, or with the list of rooms.
     Failed(Option<RoomId>, Error),
 }
@@ -156,9 +156,9 @@ impl Mailbox {
 impl Subscriber {
     /// Takes over what the list of rooms says, and answers in which of the listed rooms it has something to read. What
     /// happened before `proven`, a time of the rooms' own clock, is in the list.
-    pub(super) fn listed(&mut self, listing: &RoomList, proven: Option<Timestamp>) -> Vec<RoomId> {
+    pub(super) fn on_list(&mut self, list: &RoomList, proven: Option<Timestamp>) -> Vec<RoomId> {
         let mut behind = Vec::new();
-        for (&room, &stamp) in &listing.rooms {
+        for (&room, &version) in &list.rooms {
             if self.all && !self.rooms.contains_key(&room) {
                 let from_now = self.absent == Position::Now;
                 self.rooms.insert(room, Subscription { seen: None, from_now, awaited: false, missing: 0 });
@@ -167,22 +167,22 @@ impl Subscriber {
             let Some(subscription) = self.rooms.get_mut(&room) else { continue };
             subscription.awaited = false;
             // A room that does not say when something last happened there begins with the first look.
-            if let Some(since) = stamp.next_second().filter(|_| subscription.from_now) {
+            if let Some(since) = version.next_second().filter(|_| subscription.from_now) {
                 // Only a look tells apart what was posted before and after the list in one second.
-                let seen = listing.is_past(stamp).then_some(stamp);
+                let seen = list.is_past(version).then_some(version);
                 (subscription.from_now, subscription.seen) = (false, seen);
                 self.mailbox.push(Item::Begin(room, Position::Since(since), seen));
             }
-            if subscription.seen != Some(stamp) {
+            if subscription.seen != Some(version) {
                 behind.push(room);
             }
         }
         // A list without rooms is not taken at its word, and in one without any time everything later is new.
-        if !listing.rooms.is_empty() {
+        if !list.rooms.is_empty() {
             let proven = proven.unwrap_or(Timestamp::UNIX_EPOCH);
             // What is old in a room that the account comes into later is not decided by the first look.
             for (room, subscription) in
-                self.rooms.iter_mut().filter(|(room, _)| !listing.rooms.contains_key(room))
+                self.rooms.iter_mut().filter(|(room, _)| !list.rooms.contains_key(room))
             {
                 subscription.awaited |= std::mem::take(&mut subscription.from_now);
                 if subscription.awaited {
@@ -195,9 +195,9 @@ impl Subscriber {
             }
         }
         if self.all {
-            if listing.is_whole() {
+            if list.is_whole() {
                 self.rooms.retain(|room, subscription| {
-                    let listed = listing.rooms.contains_key(room);
+                    let listed = list.rooms.contains_key(room);
                     subscription.missing = if listed { 0 } else { subscription.missing.saturating_add(1) };
                     // What a subscriber is still to be told is not forgotten, and nothing piles up where it never comes.
                     let gone = subscription.missing >= GONE && !self.mailbox.has_window(*room);
@@ -207,20 +207,25 @@ impl Subscriber {
                     !gone
                 });
             }
-            listing.unknown.iter().skip(self.unknown).for_each(|error| self.failed(None, &bounded(error)));
-            self.unknown = listing.unknown.len();
+            list.unknown.iter().skip(self.unknown).for_each(|error| self.on_failure(None, &bounded(error)));
+            self.unknown = list.unknown.len();
         }
         behind
     }
 
-    pub(super) fn shown(&mut self, room: RoomId, window: &Arc<Window>, stamp: Option<RoomVersion>) {
+    pub(super) fn on_window(
+        &mut self,
+        room: RoomId,
+        window: &Arc<MessageWindow>,
+        version: Option<RoomVersion>,
+    ) {
         if let Some(subscription) = self.rooms.get_mut(&room) {
-            (subscription.seen, subscription.from_now, subscription.awaited) = (stamp, false, false);
-            self.mailbox.push(Item::Window(room, Arc::clone(window), stamp));
+            (subscription.seen, subscription.from_now, subscription.awaited) = (version, false, false);
+            self.mailbox.push(Item::Window(room, Arc::clone(window), version));
         }
     }
 
-    pub(super) fn failed(&mut self, room: Option<RoomId>, error: &Error) {
+    pub(super) fn on_failure(&mut self, room: Option<RoomId>, error: &Error) {
         if room.is_none_or(|room| self.rooms.contains_key(&room)) {
             self.mailbox.push(Item::Failed(room, error.clone()));
         }
@@ -234,7 +239,7 @@ mod tests {
     #[test]
     fn a_reader_who_comes_seldom_is_shown_each_busy_room() {
         let (mut mailbox, mut shown) = (Mailbox::default(), BTreeMap::<RoomId, u32>::new());
-        let window = || Arc::new(Window::default());
+        let window = || Arc::new(MessageWindow::default());
         for _ in 0..90 {
             (1..=3).for_each(|room| mailbox.push(Item::Window(RoomId(room), window(), None)));
             let Some(Item::Window(room, ..)) = mailbox.pop() else { panic!("there is a window") };
@@ -246,24 +251,29 @@ mod tests {
 
     #[test]
     fn what_waits_for_a_reader_who_never_comes_is_bounded() {
-        let pace = Pace { min: Duration::ZERO, max: Duration::ZERO, recheck: Duration::ZERO, share: 0.5 };
+        let pace = WatchPace {
+            min: Duration::ZERO,
+            max: Duration::ZERO,
+            recheck: Duration::ZERO,
+            budget_share: 0.5,
+        };
         let (rooms, absent) = (BTreeMap::new(), Position::Window);
         let mut subscriber =
             Subscriber { pace, all: true, rooms, absent, unknown: 0, mailbox: Mailbox::default() };
-        let listing = |rooms: &[u64]| {
-            let stamp = |room: &u64| (RoomId(*room), RoomVersion(1, Timestamp::constant(1_767_193_200, 0)));
-            RoomList { rooms: rooms.iter().map(stamp).collect(), ..RoomList::default() }
+        let list = |rooms: &[u64]| {
+            let version = |room: &u64| (RoomId(*room), RoomVersion(1, Timestamp::constant(1_767_193_200, 0)));
+            RoomList { rooms: rooms.iter().map(version).collect(), ..RoomList::default() }
         };
-        let window = Arc::new(Window::default());
+        let window = Arc::new(MessageWindow::default());
         for round in 0..1000 {
             // Two rooms come and go, and only one of them is ever looked at.
             let rooms: &[u64] = if round % 8 < 4 { &[1, 2, 3] } else { &[1] };
-            subscriber.listed(&listing(rooms), Some(Timestamp::constant(1_767_193_200, 0)));
+            subscriber.on_list(&list(rooms), Some(Timestamp::constant(1_767_193_200, 0)));
             if round % 8 == 2 {
-                subscriber.shown(RoomId(3), &window, None);
+                subscriber.on_window(RoomId(3), &window, None);
             }
             let error = crate::Error::token("none");
-            subscriber.failed(None, &error);
+            subscriber.on_failure(None, &error);
         }
         let waiting =
             |room| subscriber.mailbox.0.iter().filter(|item| item.room() == Some(RoomId(room))).count();
@@ -274,7 +284,7 @@ mod tests {
     #[test]
     fn a_room_that_comes_back_is_shown_after_its_new_beginning() {
         let mut mailbox = Mailbox::default();
-        let shown = || Item::Window(RoomId(1), Arc::new(Window::default()), None);
+        let shown = || Item::Window(RoomId(1), Arc::new(MessageWindow::default()), None);
         let items =
             [shown(), Item::End(RoomId(1)), Item::Begin(RoomId(1), Position::Now, None), shown(), shown()];
         items.into_iter().for_each(|item| mailbox.push(item));

@@ -26,7 +26,7 @@ const ROOM_ID: &str = "room_id";
 
 /// The newest messages of a room, oldest first.
 #[derive(Debug, Default)]
-pub(super) struct Window {
+pub(super) struct MessageWindow {
     pub(super) messages: Vec<Message>,
     /// What stands among them without a time that could be one. It has no place among the others.
     pub(super) timeless: Vec<Message>,
@@ -51,7 +51,7 @@ pub(super) struct RoomList {
     pub(super) date: Option<Timestamp>,
 }
 
-impl Window {
+impl MessageWindow {
     fn of(answer: Response<Lenient<Message>>) -> Self {
         let header = |name| answer.headers().get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
         let limited = header("chatwork-message-limitation").is_some_and(|value| value.trim() == "true");
@@ -112,24 +112,24 @@ impl RoomList {
         };
         let attempts = answer.attempts();
         let Lenient { items, undecodable, .. } = answer.into_inner();
-        let stamp = |room: Room| (room.room_id, RoomVersion(room.message_num, room.last_update_time));
-        let mut listing = Self { rooms: items.into_iter().map(stamp).collect(), unknown: Vec::new(), date };
+        let version = |room: Room| (room.room_id, RoomVersion(room.message_num, room.last_update_time));
+        let mut list = Self { rooms: items.into_iter().map(version).collect(), unknown: Vec::new(), date };
         for room in undecodable {
             match id(&room, ROOM_ID).and_then(|id| id.parse().ok()) {
                 // Whatever changes there may be a message.
                 Some(id) => {
                     let any = fingerprint(&room.value.to_string()).into();
                     let updated = time(&room, "last_update_time").unwrap_or(Timestamp::UNIX_EPOCH);
-                    listing.rooms.insert(RoomId(id), RoomVersion(any, updated));
+                    list.rooms.insert(RoomId(id), RoomVersion(any, updated));
                 }
                 None => {
                     let call = CallInfo::new(&LIST_ROOMS, LIST_ROOMS.safety);
                     let error = unidentified(&room, ROOM_ID).with_answer(parts.clone());
-                    listing.unknown.push(error.with_call(call, attempts));
+                    list.unknown.push(error.with_call(call, attempts));
                 }
             }
         }
-        listing
+        list
     }
 
     /// Whether a room that is not there is one that the account is not in. Everybody is at least in "My Chat".
@@ -147,8 +147,8 @@ impl RoomList {
     ///
     /// Another room's later time proves it. `Date` does only if it is of the same clock, so that it may save a look but
     /// never decides which message is old.
-    pub(super) fn is_past(&self, stamp: RoomVersion) -> bool {
-        let Some(then) = stamp.updated().and_then(|updated| updated.checked_add(LAG).ok()) else {
+    pub(super) fn is_past(&self, version: RoomVersion) -> bool {
+        let Some(then) = version.updated().and_then(|updated| updated.checked_add(LAG).ok()) else {
             return false;
         };
         [self.newest(), self.date].into_iter().flatten().any(|time| time > then)
@@ -167,8 +167,8 @@ pub(super) fn updated(message: &Message) -> Option<Timestamp> {
 }
 
 /// The window that an answer shows.
-pub(super) fn recognised_window(answer: Response<Lenient<Message>>) -> Result<Window, Error> {
-    recognised(answer, MESSAGE_ID).map(Window::of)
+pub(super) fn recognised_window(answer: Response<Lenient<Message>>) -> Result<MessageWindow, Error> {
+    recognised(answer, MESSAGE_ID).map(MessageWindow::of)
 }
 
 /// The list of rooms that an answer shows.

@@ -1,6 +1,6 @@
 //! One look at a room.
 
-use super::posted::Turn;
+use super::ledger::PostGuard;
 use crate::chatwork::operations::{GetMe, ListMessages};
 use crate::chatwork::{AccountId, Chatwork, Message, MessageId, RoomId};
 use crate::client::Client;
@@ -33,13 +33,13 @@ pub(super) enum Lookup {
 /// Since when the message can have been sent, by the clock of the service.
 struct Since {
     /// By the `Date` of the answer.
-    told: Timestamp,
+    reported: Timestamp,
     /// The earlier one of that and of the local clock: nothing before it can be the message, whichever is wrong.
-    surely: Timestamp,
+    earliest: Timestamp,
 }
 
 /// How looks are made: on the way of a call, within its time.
-pub(super) struct Look<'a> {
+pub(super) struct LookupContext<'a> {
     pub(super) client: &'a Client<Chatwork>,
     pub(super) options: &'a Options,
     /// The account that the token belongs to, if the caller has said it.
@@ -48,21 +48,21 @@ pub(super) struct Look<'a> {
     pub(super) deadline: Option<Bound>,
 }
 
-impl Look<'_> {
-    pub(super) async fn at(&self, room: RoomId, turn: &Turn<'_>) -> Lookup {
+impl LookupContext<'_> {
+    pub(super) async fn at(&self, room: RoomId, guard: &PostGuard<'_>) -> Lookup {
         // A failed look tells nothing of the message; the failure of the post remains the one to report.
-        self.try_look(room, turn).await.unwrap_or(Lookup::Unsure)
+        self.try_lookup(room, guard).await.unwrap_or(Lookup::Unsure)
     }
 
-    async fn try_look(&self, room: RoomId, turn: &Turn<'_>) -> Result<Lookup, Error> {
+    async fn try_lookup(&self, room: RoomId, guard: &PostGuard<'_>) -> Result<Lookup, Error> {
         let own = self.own_account().await?;
         let request = self.request(ListMessages::new(room)).force(true);
         let list = request.send().await?;
         let since = self.since(&list);
         let mut candidates: Vec<&Message> = list
             .iter()
-            .filter(|message| message.account.account_id == own && turn.is_own_text(&message.body))
-            .filter(|message| message.send_time >= since.surely && !turn.is_claimed(&message.message_id))
+            .filter(|message| message.account.account_id == own && guard.is_own_text(&message.body))
+            .filter(|message| message.send_time >= since.earliest && !guard.is_claimed(&message.message_id))
             .collect();
         // The order of the list is not documented. The newest is the likeliest: an earlier one is from a call that
         // failed, and was reported so.
@@ -70,11 +70,11 @@ impl Look<'_> {
         let Some(found) = candidates.last() else {
             return Ok(if reaches_back(&list, &since) { Lookup::Missing } else { Lookup::Unsure });
         };
-        if found.send_time < since.told {
+        if found.send_time < since.reported {
             return Ok(Lookup::Unsure);
         }
         let id = found.message_id.clone();
-        turn.claim(&id);
+        guard.claim(&id);
         Ok(Lookup::Found(Box::new(list.map(|_| id))))
     }
 
@@ -82,12 +82,12 @@ impl Look<'_> {
         let ago = SignedDuration::try_from(self.elapsed() + WHOLE_SECONDS).unwrap_or(SignedDuration::MAX);
         let before = |now: Timestamp| now.checked_sub(ago).unwrap_or(Timestamp::MIN);
         let local = self.client.transport().clock().wall();
-        let told = date(list.headers()).unwrap_or(local);
-        Since { told: before(told), surely: before(told.min(local)) }
+        let reported = date(list.headers()).unwrap_or(local);
+        Since { reported: before(reported), earliest: before(reported.min(local)) }
     }
 
     async fn own_account(&self) -> Result<AccountId, Error> {
-        let known = self.client.state().posted.account();
+        let known = self.client.state().ledger.account();
         match self.account.or_else(|| known.get().copied()) {
             Some(account) => Ok(account),
             None => {
@@ -125,5 +125,5 @@ fn reaches_back(list: &Response<Vec<Message>>, since: &Since) -> bool {
     // Nothing under another status than 204 may be an answer that was lost on the way, not an empty room.
     let lost = list.is_empty() && list.status() != StatusCode::NO_CONTENT;
     let shortened = list.len() >= SHOWN || hides || lost;
-    !shortened || list.iter().any(|message| message.send_time < since.surely)
+    !shortened || list.iter().any(|message| message.send_time < since.earliest)
 }

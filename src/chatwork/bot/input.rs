@@ -10,7 +10,7 @@ use std::time::Duration;
 /// One item of a bot's source. A [`watch`] and an [`Inbox`](super::Inbox) have items that become one.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum Incoming {
+pub enum Input {
     /// A message was posted.
     Message(ReceivedMessage),
     /// A message was edited.
@@ -49,9 +49,9 @@ pub enum Notice {
         /// What it was handling.
         message: ReceivedMessage,
         /// What became of it.
-        failure: Failure,
+        failure: HandlerFailure,
     },
-    /// A message that was taken was not handled by the end of the [`grace`](super::Bot::grace). A watch's checkpoint is
+    /// A message that was taken was not handled by the end of the [`shutdown_timeout`](super::Bot::shutdown_timeout). A watch's checkpoint is
     /// past it, and a [replay cache](super::Bot::replay_cache) remembers it.
     #[non_exhaustive]
     Abandoned {
@@ -73,7 +73,7 @@ pub enum Notice {
 /// What became of a handler that did not do its work.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Failure {
+pub enum HandlerFailure {
     /// It returned an error.
     #[error("the handler failed: {0}")]
     Error(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -99,7 +99,7 @@ impl From<(RoomId, Message)> for ReceivedMessage {
     }
 }
 
-impl From<watch::Event> for Incoming {
+impl From<watch::Event> for Input {
     fn from(event: watch::Event) -> Self {
         match event {
             watch::Event::Message { room, message } => Self::Message((room, message).into()),
@@ -110,7 +110,7 @@ impl From<watch::Event> for Incoming {
 }
 
 /// For sources that can fail.
-impl<T: Into<Incoming>> From<Result<T, Error>> for Incoming {
+impl<T: Into<Input>> From<Result<T, Error>> for Input {
     fn from(item: Result<T, Error>) -> Self {
         item.map_or_else(|error| Self::Notice(Notice::Source(error)), Into::into)
     }
@@ -133,7 +133,7 @@ impl From<MentionEvent> for ReceivedMessage {
 }
 
 #[cfg(feature = "webhooks")]
-impl From<webhook::Event> for Incoming {
+impl From<webhook::Event> for Input {
     fn from(event: webhook::Event) -> Self {
         match event {
             webhook::Event::MessageCreated(message) => Self::Message(message.into()),
@@ -146,7 +146,7 @@ impl From<webhook::Event> for Incoming {
 }
 
 #[cfg(feature = "webhooks")]
-impl From<webhook::Delivery> for Incoming {
+impl From<webhook::Delivery> for Input {
     fn from(delivery: webhook::Delivery) -> Self {
         delivery.event.into()
     }

@@ -12,9 +12,9 @@ use std::fmt::{self, Write as _};
 /// the texts.
 ///
 /// ```
-/// use kaiwa::chatwork::{AccountId, MessageId, RoomId, notation::Message};
+/// use kaiwa::chatwork::{AccountId, MessageId, RoomId, notation::MessageBuilder};
 ///
-/// let answer = Message::new()
+/// let answer = MessageBuilder::new()
 ///     .reply(RoomId(7), &MessageId::from("8"), AccountId(1))
 ///     .text("Aliceさん\n")
 ///     .quote(AccountId(1), None, |quote| quote.text("いつですか"))
@@ -26,12 +26,12 @@ use std::fmt::{self, Write as _};
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[must_use = "a message does nothing until it is posted"]
-pub struct Message {
+pub struct MessageBuilder {
     /// Notation in which every tag that holds others is closed, and in which no other bracket stands outside code.
     body: String,
 }
 
-impl Message {
+impl MessageBuilder {
     /// An empty message.
     pub const fn new() -> Self {
         Self { body: String::new() }
@@ -70,24 +70,28 @@ impl Message {
         self,
         account: AccountId,
         time: Option<Timestamp>,
-        content: impl FnOnce(Message) -> Message,
+        content: impl FnOnce(MessageBuilder) -> MessageBuilder,
     ) -> Self {
         // The notation has no times before 1970, and takes 0 for none.
         let quote = match time.map(Timestamp::as_second).filter(|seconds| *seconds > 0) {
             Some(seconds) => self.tag(format_args!("[qt][qtmeta aid={account} time={seconds}]")),
             None => self.tag(format_args!("[qt][qtmeta aid={account}]")),
         };
-        quote.append(&content(Message::new())).tag(format_args!("[/qt]"))
+        quote.append(&content(MessageBuilder::new())).tag(format_args!("[/qt]"))
     }
 
     /// `[info]…[/info]`, a box. With a blank title it has none, since the service shows an empty one as text.
-    pub fn info(self, title: impl AsRef<str>, content: impl FnOnce(Message) -> Message) -> Self {
+    pub fn info(
+        self,
+        title: impl AsRef<str>,
+        content: impl FnOnce(MessageBuilder) -> MessageBuilder,
+    ) -> Self {
         let title = title.as_ref();
         let mut info = self.tag(format_args!("[info]"));
         if !title.trim().is_empty() {
             info = info.tag(format_args!("[title]{}[/title]", escape(title)));
         }
-        info.append(&content(Message::new())).tag(format_args!("[/info]"))
+        info.append(&content(MessageBuilder::new())).tag(format_args!("[/info]"))
     }
 
     /// `[code]…[/code]`, which shows the text as it is. There is no way to write `[/code]` in it: there, and wherever
@@ -125,12 +129,12 @@ impl Message {
     /// Another message, with its tags: for a piece that is put together elsewhere.
     ///
     /// ```
-    /// use kaiwa::chatwork::notation::Message;
+    /// use kaiwa::chatwork::notation::MessageBuilder;
     ///
-    /// let lines = ["一", "二"].iter().fold(Message::new(), |list, line| list.text(line).text("\n"));
-    /// assert_eq!(Message::new().info("", |info| info.append(&lines)).as_str(), "[info]一\n二\n[/info]");
+    /// let lines = ["一", "二"].iter().fold(MessageBuilder::new(), |list, line| list.text(line).text("\n"));
+    /// assert_eq!(MessageBuilder::new().info("", |info| info.append(&lines)).as_str(), "[info]一\n二\n[/info]");
     /// ```
-    pub fn append(mut self, other: &Message) -> Self {
+    pub fn append(mut self, other: &MessageBuilder) -> Self {
         self.body.push_str(&other.body);
         self
     }
@@ -151,46 +155,46 @@ impl Message {
     }
 }
 
-impl fmt::Display for Message {
+impl fmt::Display for MessageBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.body)
     }
 }
 
 /// Text, made harmless.
-impl From<&str> for Message {
+impl From<&str> for MessageBuilder {
     fn from(text: &str) -> Self {
         Self::new().text(text)
     }
 }
 
 /// Text, made harmless.
-impl From<String> for Message {
+impl From<String> for MessageBuilder {
     fn from(text: String) -> Self {
         Self::new().text(text)
     }
 }
 
 /// Text, made harmless.
-impl From<Cow<'_, str>> for Message {
+impl From<Cow<'_, str>> for MessageBuilder {
     fn from(text: Cow<'_, str>) -> Self {
         Self::new().text(text)
     }
 }
 
-impl From<&Message> for Message {
-    fn from(message: &Message) -> Self {
+impl From<&MessageBuilder> for MessageBuilder {
+    fn from(message: &MessageBuilder) -> Self {
         message.clone()
     }
 }
 
-impl From<Message> for String {
-    fn from(message: Message) -> Self {
+impl From<MessageBuilder> for String {
+    fn from(message: MessageBuilder) -> Self {
         message.body
     }
 }
 
-impl AsRef<str> for Message {
+impl AsRef<str> for MessageBuilder {
     fn as_ref(&self) -> &str {
         &self.body
     }

@@ -21,25 +21,25 @@ struct Shared {
     /// The messages that a call has answered for, oldest first.
     claimed: HashMap<RoomId, VecDeque<MessageId>>,
     /// One for each text that is being posted.
-    turns: HashMap<(RoomId, String), Arc<tokio::sync::Mutex<()>>>,
+    locks: HashMap<(RoomId, String), Arc<tokio::sync::Mutex<()>>>,
 }
 
 /// The turn of one call among those that post the same text to the same room.
 #[derive(Debug)]
-pub(super) struct Turn<'a> {
-    posted: &'a PostLedger,
+pub(super) struct PostGuard<'a> {
+    ledger: &'a PostLedger,
     name: (RoomId, String),
     guard: Option<OwnedMutexGuard<()>>,
 }
 
 impl PostLedger {
-    pub(super) async fn turn(&self, room: RoomId, text: &str) -> Turn<'_> {
+    pub(super) async fn guard(&self, room: RoomId, text: &str) -> PostGuard<'_> {
         let name = (room, comparable(text));
-        let line = Arc::clone(self.lock().turns.entry(name.clone()).or_default());
+        let line = Arc::clone(self.lock().locks.entry(name.clone()).or_default());
         // Made before the wait, so that a call that is dropped while it waits tidies up as well.
-        let mut turn = Turn { posted: self, name, guard: None };
-        turn.guard = Some(line.lock_owned().await);
-        turn
+        let mut guard = PostGuard { ledger: self, name, guard: None };
+        guard.guard = Some(line.lock_owned().await);
+        guard
     }
 
     /// The account of the client, once it is known.
@@ -53,18 +53,18 @@ impl PostLedger {
     }
 }
 
-impl Turn<'_> {
+impl PostGuard<'_> {
     pub(super) fn is_own_text(&self, text: &str) -> bool {
         comparable(text) == self.name.1
     }
 
     pub(super) fn is_claimed(&self, id: &MessageId) -> bool {
-        self.posted.lock().claimed.get(&self.name.0).is_some_and(|claimed| claimed.contains(id))
+        self.ledger.lock().claimed.get(&self.name.0).is_some_and(|claimed| claimed.contains(id))
     }
 
     /// Lets no other call answer for this message.
     pub(super) fn claim(&self, id: &MessageId) {
-        let mut shared = self.posted.lock();
+        let mut shared = self.ledger.lock();
         let claimed = shared.claimed.entry(self.name.0).or_default();
         if claimed.len() == REMEMBERED {
             claimed.pop_front();
@@ -73,13 +73,13 @@ impl Turn<'_> {
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for PostGuard<'_> {
     fn drop(&mut self) {
         self.guard = None;
-        let mut shared = self.posted.lock();
+        let mut shared = self.ledger.lock();
         // Whoever waits holds the line too.
-        if shared.turns.get(&self.name).is_some_and(|line| Arc::strong_count(line) == 1) {
-            shared.turns.remove(&self.name);
+        if shared.locks.get(&self.name).is_some_and(|line| Arc::strong_count(line) == 1) {
+            shared.locks.remove(&self.name);
         }
     }
 }
@@ -98,39 +98,39 @@ mod tests {
 
     #[test]
     fn the_same_text_goes_one_after_the_other_and_leaves_nothing_behind() {
-        let posted = PostLedger::default();
-        let first = posted.turn(ROOM, "a").now_or_never().expect("nobody is before it");
-        let other = posted.turn(ROOM, "b").now_or_never().expect("another text");
-        let mut waiting = Box::pin(posted.turn(ROOM, " a\r\n"));
+        let ledger = PostLedger::default();
+        let first = ledger.guard(ROOM, "a").now_or_never().expect("nobody is before it");
+        let other = ledger.guard(ROOM, "b").now_or_never().expect("another text");
+        let mut waiting = Box::pin(ledger.guard(ROOM, " a\r\n"));
         assert!(waiting.as_mut().now_or_never().is_none());
-        let given_up = posted.turn(ROOM, "a").now_or_never();
+        let given_up = ledger.guard(ROOM, "a").now_or_never();
         assert!(given_up.is_none());
         drop((first, other));
-        let second = waiting.now_or_never().expect("it is its turn");
+        let second = waiting.now_or_never().expect("it is its guard");
         assert!(second.is_own_text("a\n") && !second.is_own_text("b"));
         drop(second);
-        assert!(posted.lock().turns.is_empty());
+        assert!(ledger.lock().locks.is_empty());
     }
 
     #[test]
     fn a_line_goes_when_the_one_who_waits_in_it_gives_up_last() {
-        let posted = PostLedger::default();
-        let first = posted.turn(ROOM, "a").now_or_never().expect("nobody is before it");
-        let mut waiting = Box::pin(posted.turn(ROOM, "a"));
+        let ledger = PostLedger::default();
+        let first = ledger.guard(ROOM, "a").now_or_never().expect("nobody is before it");
+        let mut waiting = Box::pin(ledger.guard(ROOM, "a"));
         assert!(waiting.as_mut().now_or_never().is_none());
         drop(first);
         drop(waiting);
-        assert!(posted.lock().turns.is_empty());
+        assert!(ledger.lock().locks.is_empty());
     }
 
     #[test]
     fn claims_are_kept_for_a_while() {
-        let posted = PostLedger::default();
-        let turn = posted.turn(ROOM, "a").now_or_never().expect("nobody is before it");
+        let ledger = PostLedger::default();
+        let guard = ledger.guard(ROOM, "a").now_or_never().expect("nobody is before it");
         for number in 0..=REMEMBERED as u64 {
-            turn.claim(&MessageId::from(number));
+            guard.claim(&MessageId::from(number));
         }
-        assert!(!turn.is_claimed(&MessageId::from(0)) && turn.is_claimed(&MessageId::from(1)));
-        assert_eq!(posted.lock().claimed[&ROOM].len(), REMEMBERED);
+        assert!(!guard.is_claimed(&MessageId::from(0)) && guard.is_claimed(&MessageId::from(1)));
+        assert_eq!(ledger.lock().claimed[&ROOM].len(), REMEMBERED);
     }
 }
