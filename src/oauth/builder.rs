@@ -219,7 +219,7 @@ fn parse(what: &str, url: &str) -> Result<Url, Error> {
     let url: Url =
         url.parse().map_err(|error| Error::config(format!("{what} is not an absolute URL: {error}")))?;
     if url.fragment().is_some() || !url.username().is_empty() || url.password().is_some() {
-        return Err(Error::config(format!("{what} has a fragment or a user in it")));
+        return Err(Error::config(format!("{what} has a fragment or a user")));
     }
     Ok(url)
 }
