@@ -196,7 +196,7 @@ async fn what_is_no_regular_file_is_neither_read_nor_replaced() {
     symlink("pipe", &link).expect("a link");
     symlink("round", &round).expect("a link");
     for (path, problem) in
-        [(&pipe, "not a regular file"), (&link, "not a regular file"), (&round, "round and round")]
+        [(&pipe, "not a regular file"), (&link, "not a regular file"), (&round, "back to itself")]
     {
         let store = FileTokenStore::new(path);
         let loaded = store.load().await.expect_err(problem).to_string();

@@ -1,4 +1,4 @@
-//! A file's content on its way, over as many connections as it takes.
+//! The transfer of a file's content, over as many connections as necessary.
 
 use crate::call::{CallInfo, HttpAnswer};
 use crate::chatwork::{File, FileHandle};
@@ -27,59 +27,59 @@ use url::Url;
 #[derive(Clone, Default)]
 pub(super) struct Options {
     pub(super) progress: ProgressCallback,
-    /// `None`: the client's.
+    /// `None` if the client's applies.
     pub(super) stall: Option<Option<Duration>>,
     pub(super) retry: Option<RetryPolicy>,
 }
 
-/// How many redirects are followed to a file.
+/// The most redirects that are followed.
 const MAX_REDIRECTS: usize = 5;
 
-/// How long an address is used again, of the 30 seconds that it lives.
+/// How long an address is reused. It expires after 30 seconds.
 const ADDRESS_LIFE: Duration = Duration::from_secs(25);
 
-/// A download under way.
+/// A download in progress.
 pub(super) struct Transfer {
     handle: FileHandle,
     options: Options,
-    /// What the service says of the file, without its address.
+    /// The service's description of the file, without its address.
     file: File,
-    /// The address, and when it came.
+    /// The address, and when it was received.
     url: Option<(String, Instant)>,
-    /// How much of the content has been handed out.
+    /// How many bytes of the content were yielded.
     received: u64,
-    /// How much of the answer has been handed out by an earlier one.
+    /// How many bytes of the current response were already yielded.
     skip: u64,
-    /// Where in the file the answer ends: a server may send less than the range that it was asked for.
+    /// The position in the file where the response ends: a server may send less than the requested range.
     ends: u64,
     answer: Option<Response>,
-    /// A strong validator of the content that is being put together.
+    /// A strong validator of the content.
     etag: Option<HeaderValue>,
-    /// Whether ranges are worth asking for.
+    /// Whether the server supports ranges, as far as is known.
     ranges: bool,
     contradicted: bool,
-    /// Whether progress was told of the beginning.
+    /// Whether the start was reported as progress.
     reported_start: bool,
     /// Requests to the file server.
     sent: u32,
-    /// The tries since the last byte of progress.
+    /// The attempts since the last new byte.
     retries: Retries,
-    /// When the last of them began.
+    /// When the last attempt began.
     asked: Instant,
-    /// When the caller was last handed something.
+    /// When the last chunk was yielded.
     yielded_at: Instant,
     /// Whether an address was refused since then.
     refused: bool,
 }
 
-/// Why there is nothing more for now.
+/// A failure of the transfer.
 enum TransferError {
-    /// It would end the same way.
+    /// Another attempt would fail in the same way.
     Permanent(Error),
     Transient {
         kind: ErrorKind,
         evidence: Evidence,
-        /// Whether the address was refused, which lives for 30 seconds only.
+        /// Whether the server refused the address, which expires after 30 seconds.
         expired: bool,
         connecting: Option<Box<Connecting>>,
     },
@@ -92,7 +92,7 @@ impl TransferError {
 }
 
 impl Transfer {
-    /// Asks for the description and the address.
+    /// Requests the description and the address.
     pub(super) async fn describe(handle: FileHandle, options: Options) -> Result<Self, Error> {
         let (file, url) = describe(&handle, &options).await?;
         let now = handle.settings().clock.now();
@@ -121,7 +121,7 @@ impl Transfer {
         &self.file
     }
 
-    /// A number for this file of this service, so that the remains of another one are not taken for its beginning.
+    /// A number for this file of this service, so that the partial file of another one is not continued.
     pub(super) fn identity(&self) -> u64 {
         let File { file_id, filename, filesize, upload_time, .. } = &self.file;
         let (base, room, uploaded) =
@@ -130,17 +130,17 @@ impl Transfer {
         fnv1a(FNV1A, text.bytes())
     }
 
-    /// Whether the content has contradicted what was said of it.
+    /// Whether the content has contradicted its description.
     pub(super) fn is_contradicted(&self) -> bool {
         self.contradicted
     }
 
-    /// Begins after what is there already.
+    /// Starts after the bytes that are there already.
     pub(super) fn skip_to(&mut self, length: u64) {
         self.received = length;
     }
 
-    /// Waits until the file server answers.
+    /// Waits until the file server responds.
     pub(super) async fn begin(&mut self) -> Result<(), Error> {
         loop {
             match self.open().await {
@@ -154,17 +154,17 @@ impl Transfer {
         }
     }
 
-    /// The next piece; `None` once everything has been handed out.
+    /// The next chunk; `None` once everything was yielded.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Error> {
         let total = self.file.filesize;
         if !std::mem::replace(&mut self.reported_start, true) {
             self.options.progress.report(self.received, total);
         }
-        // An empty file is asked for, too: the description alone is no proof of its being empty.
+        // An empty file is requested, too: the description does not prove that it is empty.
         if self.received == total && total > 0 {
             return Ok(None);
         }
-        // What the caller does between two pieces is no failing of the file server's.
+        // The time that the caller takes between two chunks does not count.
         self.retries.postpone(self.settings().clock.now().saturating_duration_since(self.yielded_at));
         loop {
             match self.step().await {
@@ -198,14 +198,13 @@ impl Transfer {
                 chunk.advance(skip);
                 self.skip -= skip as u64;
                 if chunk.len() as u64 > left {
-                    return Err(self
-                        .inconsistent("the file server sends more than the service says that the file has"));
+                    return Err(self.inconsistent("the file server sends more bytes than the service says"));
                 }
                 self.answer = Some(answer);
                 Ok(Some(chunk))
             }
             Ok(None) if left == 0 && self.ends == self.file.filesize => Ok(None),
-            // All of a part, and the next step asks for what follows it.
+            // The range is complete, and the next step requests the rest.
             Ok(None) if left == 0 => Ok(Some(Bytes::new())),
             Ok(None) => {
                 let early = format!("the file server ended {left} bytes early");
@@ -217,8 +216,8 @@ impl Transfer {
         }
     }
 
-    /// Asks the file server for what is missing: at the same address while it lives, since a server may send a file in
-    /// many parts.
+    /// Requests the missing part from the file server, at the same address until it expires: a server may send a file in many
+    /// parts.
     async fn open(&mut self) -> Result<Response, TransferError> {
         let now = self.settings().clock.now();
         self.asked = now;
@@ -229,7 +228,7 @@ impl Transfer {
                 let (file, url) =
                     describe(&self.handle, &self.options).await.map_err(TransferError::Permanent)?;
                 if file.filesize != self.file.filesize {
-                    return Err(self.inconsistent("the service says another length than before"));
+                    return Err(self.inconsistent("the service now says a different length"));
                 }
                 self.url = Some((url.clone(), self.settings().clock.now()));
                 url
@@ -244,13 +243,13 @@ impl Transfer {
             let location = location.to_str().unwrap_or_default();
             url = self.checked(url.join(location))?;
         }
-        Err(self.permanent(ErrorKind::Download("the file server redirects round and round".to_owned())))
+        Err(self.permanent(ErrorKind::Download("the file server redirects too often".to_owned())))
     }
 
-    /// Where a file may be fetched from: never in the clear, but on a machine that is its own service.
+    /// Checks an address: it must be `https`, unless the base URL is `http` on loopback.
     fn checked(&self, url: Result<Url, url::ParseError>) -> Result<Url, TransferError> {
         let refused = |problem: String| Err(self.permanent(ErrorKind::Download(problem)));
-        let Ok(url) = url else { return refused("the file's address is no URL".to_owned()) };
+        let Ok(url) = url else { return refused("the file's address is not a valid URL".to_owned()) };
         if let Err(error) = check_url("the file's address", &url) {
             return refused(error.kind().to_string());
         }
@@ -261,7 +260,7 @@ impl Transfer {
     }
 
     async fn ask(&mut self, url: &Url, from: u64) -> Result<Response, TransferError> {
-        // The bytes of a file that is compressed on the way could be neither counted nor gone on with.
+        // The bytes of a compressed response could not be counted, nor the download resumed.
         let request = self.settings().http.kept.get(url.clone()).header(ACCEPT_ENCODING, "identity");
         let request = match (from, &self.etag) {
             (0, _) => request,
@@ -269,7 +268,7 @@ impl Transfer {
             (_, Some(etag)) => request.header(RANGE, format!("bytes={from}-")).header(IF_RANGE, etag),
         };
         self.sent += 1;
-        tracing::debug!(operation = DOWNLOAD.id, number = self.sent, from, "asking the file server");
+        tracing::debug!(operation = DOWNLOAD.id, number = self.sent, from, "requesting from the file server");
         self.in_time(request.send()).await?.map_err(|error| {
             let connecting = Some(self.settings().http.connecting(&error, url));
             let (evidence, error) = (evidence::unanswered(&error), error.without_url());
@@ -278,7 +277,7 @@ impl Transfer {
         })
     }
 
-    /// Whether the answer is the part of the file that was asked for, or all of it.
+    /// Checks that the response is the requested part of the file, or all of it.
     fn accept(&mut self, answer: Response, from: u64) -> Result<Response, TransferError> {
         let (status, headers) = (answer.status(), answer.headers());
         let etag = headers.get(ETAG).filter(|etag| etag.as_bytes().starts_with(b"\"")).cloned();
@@ -294,7 +293,7 @@ impl Transfer {
                     (from, last + 1)
                 }
                 _ => {
-                    return Err(self.inconsistent("the file server sends another part than it was asked for"));
+                    return Err(self.inconsistent("the file server sends a different part than requested"));
                 }
             },
             StatusCode::RANGE_NOT_SATISFIABLE if from > 0 => {
@@ -305,9 +304,7 @@ impl Transfer {
         };
         let length = number(headers, CONTENT_LENGTH);
         if length.is_some_and(|length| length != ends - begins) {
-            return Err(self.inconsistent(
-                "the file server sends another length than the service says that the file has",
-            ));
+            return Err(self.inconsistent("the file server sends a different length than the service says"));
         }
         if let (Some(before), Some(now)) = (&self.etag, &etag)
             && before != now
@@ -315,11 +312,12 @@ impl Transfer {
             return Err(self.inconsistent("the file has changed while it was being downloaded"));
         }
         self.etag = etag.or(self.etag.take());
-        (self.skip, self.ends) = (self.received - begins, ends);
+        self.skip = self.received - begins;
+        self.ends = ends;
         Ok(answer)
     }
 
-    /// Waits until it can go on, if it can.
+    /// Waits for the next attempt, if there is one.
     async fn recover(&mut self, failure: TransferError) -> Result<(), Error> {
         self.answer = None;
         self.url = None;
@@ -330,7 +328,7 @@ impl Transfer {
             }
         };
         if expired && !self.refused {
-            // A new address is no repetition, as a new token is none.
+            // A new address does not count as a retry, nor does a new token.
             self.refused = true;
             return Ok(());
         }
@@ -362,7 +360,7 @@ impl Transfer {
         Ok(())
     }
 
-    /// What the future comes to, unless nothing comes for too long.
+    /// Runs the future within the stall timeout.
     async fn in_time<F: Future>(&self, future: F) -> Result<F::Output, TransferError> {
         let Settings { clock, attempt_timeout, .. } = self.settings();
         let stall = self.options.stall.unwrap_or(*attempt_timeout);
@@ -399,7 +397,7 @@ impl FileHandle {
     }
 }
 
-/// The description, and the address apart from it.
+/// The description and the address.
 async fn describe(handle: &FileHandle, options: &Options) -> Result<(File, String), Error> {
     let mut request = handle.get().create_download_url(true);
     if let Some(retry) = &options.retry {
@@ -407,21 +405,20 @@ async fn describe(handle: &FileHandle, options: &Options) -> Result<(File, Strin
     }
     let mut file = match request.send().await {
         Ok(file) => file.into_inner(),
-        // It only reads, so that nothing of it has been applied.
+        // It only reads, so nothing was applied.
         Err(error) if error.outcome() == Outcome::NotSent => return Err(error),
         Err(error) => return Err(error.with_outcome(Outcome::Rejected)),
     };
     match file.download_url.take() {
         Some(url) => Ok((file, url.expose().to_owned())),
         None => {
-            let problem =
-                ErrorKind::Download("the service gives no address to download the file from".to_owned());
+            let problem = ErrorKind::Download("the service returned no address for the download".to_owned());
             Err(Error::new(problem, Outcome::Rejected).with_call(CallInfo::new(&DOWNLOAD, Safety::Safe), 0))
         }
     }
 }
 
-/// The file server's refusal. Its headers and body stay out of it: they can hold the address.
+/// The file server's refusal, without its headers and body, which can hold the address.
 fn refusal(status: StatusCode, headers: &HeaderMap, settings: &Settings) -> TransferError {
     let wait = RateLimit::from_headers(headers, settings.clock.wall()).and_then(|limit| limit.retry_after);
     let expired = matches!(
@@ -429,14 +426,14 @@ fn refusal(status: StatusCode, headers: &HeaderMap, settings: &Settings) -> Tran
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND | StatusCode::GONE
     );
     let evidence = match status {
-        // The next request asks for the whole.
+        // The next request is for the whole file.
         StatusCode::RANGE_NOT_SATISFIABLE => Evidence::Truncated,
         _ => Evidence::Status(status, wait),
     };
     TransferError::Transient { kind: ErrorKind::Status(status), evidence, expired, connecting: None }
 }
 
-/// First and last byte, and the whole length if it is told (RFC 9110, 14.4).
+/// First and last byte, and the whole length if it is known (RFC 9110, 14.4).
 fn content_range(headers: &HeaderMap) -> Option<(u64, u64, Option<u64>)> {
     let range = headers.get(CONTENT_RANGE)?.to_str().ok()?.trim().strip_prefix("bytes ")?;
     let (range, whole) = range.split_once('/')?;

@@ -1,15 +1,15 @@
-//! What a client has posted, so that one message is not taken for another of the same text.
+//! The posts of a client, which distinguish messages with equal texts.
 
 use crate::chatwork::{AccountId, MessageId, RoomId};
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio::sync::OwnedMutexGuard;
 
-/// How many messages of each room are remembered. A look shows the newest 100, and calls that are under way together
-/// do not end in the order of their messages.
+/// How many messages of each room are remembered. A lookup returns the newest 100, and simultaneous calls do not end in the
+/// order of their messages.
 const REMEMBERED: usize = 300;
 
-/// What the reconciled posts of a client and its clones share.
+/// The state that the reconciled posts of a client and its clones share.
 #[derive(Debug, Default)]
 pub(crate) struct PostLedger {
     shared: Mutex<Shared>,
@@ -18,13 +18,13 @@ pub(crate) struct PostLedger {
 
 #[derive(Debug, Default)]
 struct Shared {
-    /// The messages that a call has answered for, oldest first.
+    /// The messages that belong to a call, oldest first.
     claimed: HashMap<RoomId, VecDeque<MessageId>>,
-    /// One for each text that is being posted.
+    /// A lock for each text that is being posted.
     locks: HashMap<(RoomId, String), Arc<tokio::sync::Mutex<()>>>,
 }
 
-/// The turn of one call among those that post the same text to the same room.
+/// The right of one call to post a text to a room; other calls with the same text wait for it.
 #[derive(Debug)]
 pub(super) struct PostGuard<'a> {
     ledger: &'a PostLedger,
@@ -36,7 +36,7 @@ impl PostLedger {
     pub(super) async fn guard(&self, room: RoomId, text: &str) -> PostGuard<'_> {
         let name = (room, comparable(text));
         let line = Arc::clone(self.lock().locks.entry(name.clone()).or_default());
-        // Made before the wait, so that a call that is dropped while it waits tidies up as well.
+        // Created before the wait, so that a call that is dropped while it waits cleans up as well.
         let mut guard = PostGuard { ledger: self, name, guard: None };
         guard.guard = Some(line.lock_owned().await);
         guard
@@ -62,7 +62,7 @@ impl PostGuard<'_> {
         self.ledger.lock().claimed.get(&self.name.0).is_some_and(|claimed| claimed.contains(id))
     }
 
-    /// Lets no other call answer for this message.
+    /// Assigns this message to this call, so that no other call counts it as its own.
     pub(super) fn claim(&self, id: &MessageId) {
         let mut shared = self.ledger.lock();
         let claimed = shared.claimed.entry(self.name.0).or_default();
@@ -77,7 +77,7 @@ impl Drop for PostGuard<'_> {
     fn drop(&mut self) {
         self.guard = None;
         let mut shared = self.ledger.lock();
-        // Whoever waits holds the line too.
+        // A waiting call holds the lock too.
         if shared.locks.get(&self.name).is_some_and(|line| Arc::strong_count(line) == 1) {
             shared.locks.remove(&self.name);
         }

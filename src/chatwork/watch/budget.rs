@@ -1,56 +1,55 @@
-//! How many calls watching may make.
+//! The number of calls that watching may make.
 
 use crate::RateLimit;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 
-/// Chatwork's limit as it is documented, for as long as no answer has told another one.
+/// Chatwork's documented limit, which applies until a response reports another one.
 const LIMIT: u64 = 300;
-/// Its window, whose length no answer tells.
+/// Its window, whose length no response reports.
 const WINDOW: Duration = Duration::from_secs(300);
-/// The longest window that calls are spread over: a longer one that an answer tells is probably none.
+/// The longest window that calls are spread over: a longer one in a response is probably an error.
 const LONGEST: Duration = Duration::from_secs(60 * 60);
 
-/// The calls that a process can make at once when it begins: the list, and some rooms.
+/// The calls that a new process can make at once: the list, and some rooms.
 const START: f64 = 5.0;
-/// No more than these were ever made without being left: a call and its repetition with another token.
+/// The most calls beyond the budget: a call and its repetition with another token.
 const MOST_OVERDRAWN: i32 = 2;
 
 /// A share of the account's calls.
 ///
-/// With `share` of a limit of `limit` calls in a window, watching makes at most `share × limit` calls in any period as
-/// long as the window: a tenth of that at once if it saved them up, and the others spread evenly. When other calls
-/// leave less, it goes no faster than would take `share × remaining` by the end of the window.
+/// With a limit of `limit` calls in a window, watching makes at most `share × limit` calls in any period as long as the
+/// window: at most a tenth of them at once, from saved calls, and the others spread evenly. If other calls use up most of the
+/// window, watching uses at most `share × remaining` of it.
 ///
-/// A process that begins does not know what the one before it has spent. So it begins with a few calls, or with what a
-/// checkpoint says that was left.
+/// A new process does not know what the previous one has spent. It begins with a few calls, or with the rest in a checkpoint.
 #[derive(Debug)]
 pub(super) struct WatchBudget {
     /// Calls that can be made at once.
     saved: f64,
     at: Option<Instant>,
-    /// What the service said last, and when we knew of it.
+    /// The limits that the service reported last, and when.
     reported: Option<(RateLimit, Instant)>,
 }
 
-/// What a process had saved up of its calls.
+/// The saved calls of a process.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct SavedUp {
-    /// In thousandths of a call; less than none where the last calls were more than were left.
+    /// In thousandths of a call; negative if the last calls exceeded the budget.
     thousandths: i32,
-    /// By the local clock, which nothing but the time between two processes is measured with.
+    /// By the local clock, which only measures the time between two processes.
     #[serde(with = "crate::wire::unix_time")]
     at: Timestamp,
 }
 
-/// What may be spent now.
+/// The calls that may be made now.
 struct Allowance {
-    /// The most that is saved up.
+    /// The most calls that can be saved.
     burst: f64,
-    /// Calls in a second.
+    /// Calls per second.
     rate: f64,
-    /// What the other calls leave of this window, and how long it lasts.
+    /// The remaining calls of this window, and how long it lasts.
     left: Option<(f64, Duration)>,
 }
 
@@ -61,15 +60,15 @@ impl Default for WatchBudget {
 }
 
 impl WatchBudget {
-    /// Goes on after another process, which may have died at any time since: what it could have earned by then counts
-    /// as spent, until a whole window has passed.
+    /// Continues the budget of an earlier process, which may have died at any later time: until a whole window has passed, the
+    /// calls that it could have earned since count as spent.
     pub(super) fn resume(&mut self, SavedUp { thousandths, at }: SavedUp, wall: Timestamp) {
         if wall.duration_since(at) < SignedDuration::try_from(WINDOW).unwrap_or(SignedDuration::MAX) {
             self.saved = self.saved.min(f64::from(thousandths.max(-MOST_OVERDRAWN * 1000)) / 1000.0);
         }
     }
 
-    /// What is saved up; `None` as long as nothing was called.
+    /// The saved calls; `None` before the first call.
     pub(super) fn saved_up(&self, now: Instant, wall: Timestamp) -> Option<SavedUp> {
         let since = now.saturating_duration_since(self.at?);
         // The cast saturates.
@@ -87,19 +86,19 @@ impl WatchBudget {
         }
     }
 
-    /// How long until a call may be made; with `reserve`, a call that can wait until there are calls to spare.
+    /// How long until a call may be made. With `reserve`, the call waits until half of the most saved calls are there.
     pub(super) fn wait(&mut self, share: f64, reserve: bool, now: Instant) -> Duration {
         let Allowance { burst, rate, left } = self.allowance(share, now);
         let passed = self.at.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
         self.at = Some(now);
         self.saved = (self.saved + passed.as_secs_f64() * rate).min(burst);
         let needed = if reserve { (burst / 2.0).max(1.0) } else { 1.0 };
-        // A little less will do: it is arithmetic on fractions.
+        // The tolerance is for rounding errors.
         let missing = needed - self.saved - 1e-6;
         let earned = Duration::try_from_secs_f64((missing / rate).max(0.0)).unwrap_or(WINDOW);
         match left {
             Some((left, ends)) if left < needed => ends,
-            // The rate is another one in the next window.
+            // The next window has another rate.
             Some((_, ends)) => earned.min(ends),
             None => earned,
         }
@@ -117,10 +116,10 @@ impl WatchBudget {
             .map_or(WINDOW, |window| window.clamp(WINDOW, LONGEST));
         let calls = share * limit as f64;
         let burst = (calls / 10.0).max(1.0);
-        // What is saved up is made on top of what is earned; both together are not to be more than the share.
+        // Saved and earned calls together must not exceed the share.
         let rate = (calls - burst).max(calls / 2.0) / window.as_secs_f64();
         let left = reported.and_then(|(reported, at)| {
-            // A reset that is further away comes from a clock that is wrong: after a window, an answer tells more.
+            // A later reset comes from a wrong clock: after a window, a response reports a new one.
             let reset = reported.reset_after?.min(window);
             let ends = reset.checked_sub(now.saturating_duration_since(*at))?;
             (!ends.is_zero()).then_some((share * reported.remaining? as f64, ends))

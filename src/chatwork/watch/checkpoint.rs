@@ -1,4 +1,4 @@
-//! Where a watch stands, in a form that can be kept.
+//! Checkpoints: the position of a watch, for saving.
 
 use super::budget::SavedUp;
 use super::room::{Position, RoomState};
@@ -6,16 +6,15 @@ use crate::chatwork::RoomId;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Where a [`Watch`](super::Watch) stands: what it has told of each room, to the message.
+/// The position of a [`Watch`](super::Watch): the events that it has yielded for each room.
 ///
-/// Opaque, and stable over versions of this crate. It holds ids and times of the newest 100 messages of each room and
-/// no text: about 7 kB of JSON for a room at the most. It also holds how many calls the client had left to make at once
-/// and when that was, so that a program that is restarted again and again keeps to its share; two checkpoints are equal
-/// without that.
+/// Opaque, and stable over versions of this crate. It holds ids and times of the newest 100 messages of each room and no
+/// text: at most about 7 kB of JSON for a room. It also holds how many calls the client could make at once and when, so a
+/// program that is restarted often stays within its share. Equality ignores that number.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(try_from = "Saved", into = "Saved")]
 pub struct WatchCheckpoint {
-    /// Where a room begins that is not among `rooms`.
+    /// The position at which other rooms than `rooms` begin.
     pub(super) absent: Position,
     pub(super) rooms: BTreeMap<RoomId, RoomState>,
     pub(super) saved_up: Option<SavedUp>,
@@ -27,7 +26,7 @@ impl PartialEq for WatchCheckpoint {
     }
 }
 
-/// As it is written. A later form gets a number of its own.
+/// The serialised form. A later form gets another version number.
 #[derive(Serialize, Deserialize)]
 struct Saved {
     version: u8,

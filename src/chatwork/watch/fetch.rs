@@ -1,4 +1,4 @@
-//! The wait and the call that the schedule asks for.
+//! The waits and calls of the schedule.
 
 use super::schedule::NextCall;
 use super::window::{MessageWindow, RoomList, recognised_list, recognised_window};
@@ -9,7 +9,7 @@ use futures::future::select;
 use std::pin::pin;
 use std::time::Duration;
 
-/// Waits until a call is due, makes it, and hands what it has brought to the schedule.
+/// Waits until a call is due, makes it, and passes its result to the schedule.
 pub(super) async fn step(client: Client) {
     let (poller, clock) = (&client.state().watches, client.transport().clock());
     loop {
@@ -32,7 +32,7 @@ pub(super) async fn step(client: Client) {
     }
 }
 
-/// Reads a room. It sends one request and never repeats it: that is for the schedule to do, which counts them.
+/// Reads a room with one request. It is never retried: the schedule does that, and counts the calls.
 async fn window(client: &Client, room: RoomId) -> (Result<MessageWindow, Error>, u32) {
     let request = client.call(ListMessages::new(room)).force(true).lenient();
     let answer = request.with_retry(RetryPolicy::none()).send().await;
