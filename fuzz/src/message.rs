@@ -83,7 +83,7 @@ fn pieces(data: &mut Unstructured<'_>, mut message: MessageBuilder, place: Place
                 message.to(account)
             }
             4 => {
-                mention(Mention::Everybody);
+                mention(Mention::All);
                 asked.tags.push(Tag::ToAll);
                 message.to_all()
             }

@@ -1,4 +1,4 @@
-//! Panics of handlers, which end no more than the handler.
+//! Panics of handlers, which end only the handler.
 
 use super::HandlerFailure;
 use crate::transport::http_client::panic_text;
@@ -9,8 +9,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// A handler's future. It can panic when it is polled, when its error is turned into ours, and when it is dropped: once
-/// it has ended, or before, when its time is over or the bot shuts down.
+/// A handler's future. It can panic when it is polled, when its error is converted, and when it is dropped: after it has
+/// ended, at its timeout, or at the bot's shutdown.
 pub(super) struct Contained<F>(pub(super) Option<Pin<Box<F>>>);
 
 impl<F, E> Future for Contained<F>
@@ -28,7 +28,7 @@ where
             Ok(Poll::Ready(result)) => result.map_err(HandlerFailure::Error),
             Err(panicked) => Err(panicked),
         };
-        // A handler is not done before what it held is let go.
+        // A handler has only ended once its state was dropped.
         Poll::Ready(result.and(self.end()))
     }
 }
@@ -42,12 +42,12 @@ impl<F> Contained<F> {
 
 impl<F> Drop for Contained<F> {
     fn drop(&mut self) {
-        // Why it is dropped is reported; the panic itself is seen by the program's panic hook.
+        // The reason for the drop is reported; the program's panic hook sees the panic itself.
         drop(self.end());
     }
 }
 
-/// What the closure comes to, unless it panics.
+/// Runs the closure, and catches its panic.
 pub(super) fn contain<T>(run: impl FnOnce() -> T) -> Result<T, HandlerFailure> {
     catch_unwind(AssertUnwindSafe(run)).map_err(|panic| {
         let text = panic_text(&*panic).unwrap_or("no message").to_owned();
@@ -56,10 +56,10 @@ pub(super) fn contain<T>(run: impl FnOnce() -> T) -> Result<T, HandlerFailure> {
     })
 }
 
-/// What a panic was raised with can panic in its turn when it is dropped.
+/// Drops the payload of a panic, which can panic itself.
 fn dispose(panic: Box<dyn Any + Send>) {
     if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
-        // Nor is the next one to be trusted.
+        // Dropping the next payload could panic again.
         mem::forget(another);
     }
 }

@@ -1,4 +1,4 @@
-//! The loop: takes messages, starts handlers, and sees them end.
+//! The loop: it takes messages, starts handlers, and collects their results.
 
 use super::contained::{Contained, contain};
 use super::inbox::InboxGate;
@@ -16,10 +16,10 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-/// How long a message is remembered, unless it has to make room before.
+/// How long a message is remembered, unless the cache needs the room.
 const REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Something that the loop waits for.
+/// An event that the loop waits for.
 enum LoopEvent {
     Ended(Arc<ReceivedMessage>, Result<(), HandlerFailure>),
     Taken(Input),
@@ -31,17 +31,17 @@ enum LoopEvent {
 }
 
 impl Bot {
-    /// Handles what `source` brings, until it ends or the bot is [shut down](Self::shutdown).
+    /// Handles the messages of `source`, until it ends or the bot is [shut down](Self::shutdown).
     ///
-    /// Handlers run within this future, so that they may borrow, and are dropped with it. They wait at the same time, but
-    /// compute one after the other: long computations belong on a thread of their own.
+    /// Handlers run within this future: they may borrow, and are dropped with it. They wait concurrently, but compute one after
+    /// the other; run long computations on another thread.
     ///
-    /// The future is `Send` if the source and the handler's futures are. A generic function that spawns it needs other bounds
-    /// than these: see [a bot with state](super#a-bot-with-state).
+    /// The future is `Send` if the source and the handler's futures are. A generic function that spawns it needs other bounds:
+    /// see [a bot with state](super#a-bot-with-state).
     ///
     /// # Errors
     ///
-    /// If the bot was not told its [account](Self::me) and `GET /me` fails: what an inbox had accepted by then is lost.
+    /// If the bot's [account](Self::me) is not set and `GET /me` fails; messages that an inbox has accepted are lost then.
     /// Later failures are [notices](Self::on_notice).
     pub async fn run<S, H, E>(mut self, source: S, handler: H) -> Result<Summary, Error>
     where
@@ -65,7 +65,7 @@ impl Bot {
                 let asking = self.client.me().into_future();
                 match select(asking, &mut shutdown).await {
                     Either::Left((me, _)) => me?.account_id,
-                    // Nothing was accepted that would have to be handled.
+                    // Nothing was accepted.
                     Either::Right(_) if self.gates.is_empty() => return Ok(summary),
                     Either::Right(((), asking)) => {
                         stopping = true;
@@ -115,7 +115,7 @@ impl Bot {
                 match &mut source {
                     Some(source) if rooms.waiting < self.queue => match source.as_mut().poll_next(task) {
                         Poll::Ready(Some(item)) => Poll::Ready(LoopEvent::Taken(item.into())),
-                        // Of a source that is more than an inbox, the rest does not end.
+                        // A source that contains more than an inbox may not end by itself.
                         Poll::Pending if !(stopping && drained(&self.gates)) => Poll::Pending,
                         Poll::Ready(None) | Poll::Pending => Poll::Ready(LoopEvent::SourceEnded),
                     },
@@ -154,7 +154,7 @@ impl Bot {
                     self.gates.iter().for_each(|gate| gate.close());
                 }
                 LoopEvent::ShutdownTimedOut => {
-                    // Dropped first, so that a handler does nothing more once its message is given up.
+                    // Dropped first, so that no handler works on an abandoned message.
                     running.clear();
                     let (begun, waiting) = rooms.into_messages();
                     let waiting = waiting.chain(admitting.take().map(|(message, _)| message));
@@ -169,12 +169,11 @@ impl Bot {
         }
     }
 
-    /// Whether the message is no repeat.
+    /// Whether the message is not a duplicate.
     fn is_new(&self, me: AccountId, message: &ReceivedMessage) -> BoxFuture<'static, bool> {
         let ReceivedMessage { room_id, message_id, update_time, body, .. } = message;
         let mut key = format!("chatwork:bot-{me}:{room_id}:{message_id}");
-        // Where edits are handled, every version of a message is one of its own. Two within a second differ in the
-        // text.
+        // If edits are handled, every version of a message is distinct. Two versions within a second differ in the text.
         if self.edits {
             let update = update_time.map_or(0, Timestamp::as_second);
             key.push_str(&format!(":{update}:{:08x}", fingerprint(body)));
@@ -184,7 +183,7 @@ impl Bot {
     }
 }
 
-/// Calls the handler, and sees it end within its time.
+/// Runs the handler within its time limit.
 async fn handle<H, E>(
     handler: &H,
     context: Context,
@@ -218,9 +217,9 @@ fn drained(gates: &[Arc<InboxGate>]) -> bool {
 /// The messages that wait or are being handled, by room.
 #[derive(Default)]
 struct Rooms {
-    /// Every room of which a message is being handled or waits.
+    /// Every room with a message that is being handled or waits.
     queues: HashMap<RoomId, RoomQueue>,
-    /// The rooms of which a message waits and none is being handled, in the order of their turns.
+    /// The rooms with waiting messages and none being handled, in the order of their turns.
     turns: VecDeque<RoomId>,
     waiting: usize,
 }
@@ -242,7 +241,7 @@ impl Rooms {
         room.waiting.push_back(message);
     }
 
-    /// The next message of a room of which none is being handled. The room then counts as one that has.
+    /// The next message of a room without one being handled; it then is being handled.
     fn next(&mut self) -> Option<Arc<ReceivedMessage>> {
         let room = self.turns.pop_front()?;
         let room = self.queues.get_mut(&room)?;
@@ -264,7 +263,7 @@ impl Rooms {
         }
     }
 
-    /// What is being handled, and what waits, of each room in its order.
+    /// The messages that are being handled, and those that wait, in the order of each room.
     fn into_messages(self) -> (impl Iterator<Item = ReceivedMessage>, impl Iterator<Item = ReceivedMessage>) {
         let (handling, waiting): (Vec<_>, Vec<_>) =
             self.queues.into_values().map(|room| (room.handling, room.waiting)).unzip();

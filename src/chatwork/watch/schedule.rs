@@ -1,23 +1,30 @@
-//! What is called next, and when.
+//! The schedule: which call is made next, and when.
 //!
-//! One room is looked at itself. Of several rooms the list is looked at, and then the rooms whose `message_num` or
-//! `last_update_time` has changed; each room also now and then without that, since it is not documented what changes them.
+//! A single room is polled. With several rooms the list is polled, and then the rooms whose `message_num` or
+//! `last_update_time` has changed. Each room is also rechecked at long intervals, since it is not documented what changes
+//! these fields.
 //!
-//! A room that the list names goes through these states. Where the list cannot be had, or for a single room, `listed`
-//! stands for "its interval has passed".
+//! The states of a room:
 //!
 //! ```text
-//!                 listed with another version          look answered
-//!   wanted ──────────────────────┐                  ┌────────────────────► quiet ──┐
-//!     │                          ▼                  │                        ▲     │ recheck is due,
-//!     │ never seen            behind ── next call ──┤            look answered│     │ or another version
-//!     └───────────────────────►  ▲                  │                        │     ▼
-//!                                │                  └─ failed ─► backing off ┴── next call
-//!                                └───── the time to wait is over ───┘
+//!   a stream names it
+//!     │          its turn              read
+//!     ▼     ┌────────────► READING ────────────► QUIET
+//!   BEHIND ─┘               ▲  │ ▲                │ │
+//!     ▲         pause over, │  │ └────────────────┘ │
+//!     │         its turn    │  │ failed    recheck  │
+//!     │                     │  ▼           due, its │
+//!     │                  BACKING OFF       turn     │
+//!     │                                             │
+//!     └─────────────────────────────────────────────┘
+//!                listed with another version
 //! ```
 //!
-//! What is called next is the first of these that is due and that the budget allows: a room that is behind, then by turns
-//! the list and what has failed, then a recheck, which leaves half of the calls that are saved up.
+//! A new version does not shorten a pause. For a single room, and while the list fails, a QUIET room is read whenever its
+//! interval has passed.
+//!
+//! The next call is the first of these that is due and that the budget allows: a room that is BEHIND; then, in turns, the list
+//! and a room that is BACKING OFF; then a recheck, which leaves half of the saved calls.
 
 use super::backoff::{Backoff, FailureScope};
 use super::budget::{SavedUp, WatchBudget};
@@ -32,79 +39,79 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// All that the streams of one client read, and when it is looked at.
+/// Everything that the streams of one client read, and when it is polled.
 #[derive(Debug, Default)]
 pub(super) struct Schedule {
     subscribers: BTreeMap<u64, Subscriber>,
     rooms: BTreeMap<RoomId, RoomSchedule>,
     list: List,
     budget: WatchBudget,
-    /// Until when the lists have told what happened, by the service's own times.
+    /// The time up to which the lists are complete, by the service's own times.
     proven: Proven,
-    /// Of all calls.
+    /// The pause of all calls.
     service: Backoff,
     last_id: u64,
 }
 
-/// A room.
+/// The schedule of a room.
 #[derive(Debug)]
 struct RoomSchedule {
-    /// How many subscribers have asked for this very room.
+    /// How many subscribers have named this room.
     named: usize,
-    /// What the list of rooms says, if the room is in it.
+    /// The room's version in the list, if it is in it.
     version: Option<RoomVersion>,
-    /// Whether a subscriber has not seen what the list tells of.
+    /// Whether a subscriber has not seen this version.
     behind: bool,
-    /// Whether a subscriber waits to see the room at all.
+    /// Whether a subscriber has not seen the room at all.
     fresh: bool,
-    /// When it was last tried, or first wanted.
+    /// When it was last polled, or first named.
     last: Instant,
     interval: Duration,
     backoff: Backoff,
-    /// What it looked like.
+    /// The digest of its last window.
     digest: Option<u64>,
 }
 
-/// The list of rooms.
+/// The schedule of the list of rooms.
 #[derive(Debug, Default)]
 struct List {
-    /// When it is due; at once if there is none.
+    /// When it is due; `None` for at once.
     next: Option<Instant>,
     interval: Duration,
-    /// Whether it has been seen since the subscribers changed.
+    /// Whether it was read since the subscribers changed.
     seen: bool,
-    /// Whether it was called since a room was last tried again.
+    /// Whether it was called since a failed room was last retried.
     called: bool,
-    /// Once it is lasting, every room is looked at by itself.
+    /// Once its failure is lasting, every room is polled instead.
     backoff: Backoff,
 }
 
-/// What to do now.
+/// The next action.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum NextCall {
-    /// Nothing for so long; or until something changes.
+    /// No call for this long; `None` until something changes.
     Wait(Option<Duration>),
     ReadList,
-    /// A look at a room, of which the list says this.
+    /// A poll of a room, with its version in the list.
     ReadRoom(RoomId, Option<RoomVersion>),
 }
 
-/// A call, and since when or from when on it is due.
+/// A call, and when it is due.
 #[derive(Clone, Copy, Debug)]
 struct Due {
     at: Instant,
     next_call: NextCall,
 }
 
-/// Of each kind of call the one that is due first.
+/// The first due call of each kind.
 #[derive(Debug, Default)]
 struct Agenda {
-    /// A look at a room that has something new.
+    /// A poll of a room with a new version.
     news: Option<Due>,
     list: Option<Due>,
-    /// Another look at a room that failed, or one that nobody but the room itself tells whether it is needed.
+    /// A retry of a room that failed, or the interval poll of a room without the list.
     retry: Option<Due>,
-    /// A look at a room that nothing is known to have happened in.
+    /// A poll of a room without a known change.
     recheck: Option<Due>,
 }
 
@@ -117,13 +124,15 @@ impl Schedule {
                 schedule.fresh = true;
             }
         }
-        (self.list.next, self.list.backoff.until, self.list.seen) = (None, None, false);
+        self.list.next = None;
+        self.list.backoff.until = None;
+        self.list.seen = false;
         self.last_id += 1;
         self.subscribers.insert(self.last_id, subscriber);
         self.last_id
     }
 
-    /// Goes on with what an earlier process had saved up of its calls.
+    /// Continues with the saved calls of an earlier process.
     pub(super) fn resume(&mut self, saved_up: SavedUp, wall: Timestamp) {
         self.budget.resume(saved_up, wall);
     }
@@ -153,13 +162,13 @@ impl Schedule {
         self.subscribers.is_empty()
     }
 
-    /// What all subscribers together want.
+    /// The combined settings of all subscribers.
     fn pace(&self) -> Option<WatchPace> {
         let pace = self.subscribers.values().map(|subscriber| subscriber.pace).reduce(WatchPace::and)?;
         Some(WatchPace { max: pace.max.max(pace.min), ..pace })
     }
 
-    /// Whether the list of rooms is read. One room is cheaper to look at than the list and the room.
+    /// Whether the list of rooms is read. For a single room, polling it is cheaper than the list and the room.
     fn lists(&self) -> bool {
         self.rooms.len() > 1 || self.subscribers.values().any(|subscriber| subscriber.all)
     }
@@ -169,8 +178,8 @@ impl Schedule {
         let Some(pace) = self.pace() else { return NextCall::Wait(None) };
         let paused = self.service.until.map_or(now, |until| until.max(now));
         let Agenda { news, list, retry, recheck } = self.agenda(&pace, now);
-        // A room that has news goes before the list, which would only bring more of them: the rooms come to an end, and
-        // the list never does. What has failed may never come to an end either, so the list and it take turns.
+        // Rooms with news come before the list, which would only add more of them: the rooms end, and the list never does.
+        // A failed room may never end either, so the list and failed rooms take turns.
         let (one, other) = if self.list.called { (retry, list) } else { (list, retry) };
         let candidates = [(news, false), (one, false), (other, false), (recheck, true)];
         let candidates = candidates.into_iter().filter_map(|(due, can_wait)| {
@@ -208,7 +217,7 @@ impl Schedule {
                 until if listed || schedule.named > 0 => {
                     (&mut agenda.recheck, until.unwrap_or(schedule.last + interval))
                 }
-                // It is only of interest because it was listed, and it no longer is.
+                // It was only polled because it was listed, and it no longer is.
                 _ => continue,
             };
             if best.is_none_or(|best| at < best.at) {
@@ -219,7 +228,7 @@ impl Schedule {
     }
 
     pub(super) fn on_list(&mut self, result: Result<RoomList, Error>, calls: u32, now: Instant) {
-        // What failed before anything was sent is not to be tried without bound either.
+        // A call that failed before anything was sent counts too, to bound its retries.
         self.budget.spend(calls.max(1));
         self.list.called = true;
         let Some(pace) = self.pace() else { return };
@@ -227,22 +236,25 @@ impl Schedule {
             Ok(list) => list,
             Err(error) => return self.on_failure(None, &error, &pace, now),
         };
-        (self.service, self.list.backoff) = Default::default();
+        self.service = Backoff::default();
+        self.list.backoff = Backoff::default();
         let known = std::mem::replace(&mut self.list.seen, true);
         let mut active = false;
         for (room, schedule) in &mut self.rooms {
             let version = list.rooms.get(room).copied();
             active |= known && version != schedule.version;
-            (schedule.version, schedule.behind) = (version, false);
+            schedule.version = version;
+            schedule.behind = false;
         }
         let proven = self.proven.on_list(&list, now);
         for subscriber in self.subscribers.values_mut() {
             for room in subscriber.on_list(&list, proven) {
                 let schedule = self.rooms.entry(room).or_insert_with(|| RoomSchedule::new(now));
-                (schedule.version, schedule.behind) = (list.rooms.get(&room).copied(), true);
+                schedule.version = list.rooms.get(&room).copied();
+                schedule.behind = true;
             }
             if subscriber.all {
-                // Rooms with nothing to read yet are to be rechecked too.
+                // Rooms without news are rechecked too.
                 for (room, version) in &list.rooms {
                     self.rooms.entry(*room).or_insert_with(|| RoomSchedule::new(now)).version =
                         Some(*version);
@@ -267,7 +279,7 @@ impl Schedule {
         match result {
             Ok(window) => {
                 if std::mem::take(&mut self.service).has_failed() {
-                    // The list is perhaps back too, which saves looking at every room.
+                    // The list may work again too, which saves polling every room.
                     self.list.backoff.until = None;
                 }
                 let window = Arc::new(window);
@@ -277,10 +289,12 @@ impl Schedule {
                 let Some(schedule) = self.rooms.get_mut(&room) else { return };
                 let digest = Some(window.digest());
                 let active = schedule.digest != digest;
-                (schedule.digest, schedule.interval) =
-                    (digest, pace.next_interval(schedule.interval, active));
-                (schedule.last, schedule.backoff) = (now, Backoff::default());
-                (schedule.fresh, schedule.behind) = (false, false);
+                schedule.digest = digest;
+                schedule.interval = pace.next_interval(schedule.interval, active);
+                schedule.last = now;
+                schedule.backoff = Backoff::default();
+                schedule.fresh = false;
+                schedule.behind = false;
             }
             Err(error) => self.on_failure(Some(room), &error, &pace, now),
         }
@@ -300,7 +314,7 @@ impl Schedule {
         };
         match FailureScope::of(error, pace) {
             FailureScope::Service(least) => {
-                // What fails again although another call went well in between is not to hold the others up.
+                // A target that fails again although another call succeeded in between must not delay the others.
                 if self.service.has_failed() || !here.has_failed() {
                     self.service.back_off(least, pace, now);
                 }
@@ -308,7 +322,7 @@ impl Schedule {
             }
             FailureScope::Target(wait) => {
                 here.refuse(wait, now);
-                // The service answers, as far as the others are concerned.
+                // The service responds, so the other calls are not affected.
                 self.service = Backoff::default();
             }
         }
@@ -331,7 +345,7 @@ impl RoomSchedule {
 }
 
 impl WatchPace {
-    /// As short as allowed while something happens, and half as long again each time that nothing did.
+    /// The shortest interval while something happens, and half as long again each time that nothing did.
     fn next_interval(&self, interval: Duration, active: bool) -> Duration {
         if active { self.min } else { (interval.saturating_mul(3) / 2).clamp(self.min, self.max) }
     }

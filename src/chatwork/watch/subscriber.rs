@@ -169,7 +169,8 @@ impl Subscriber {
             if let Some(since) = version.next_second().filter(|_| subscription.from_now) {
                 // Only a poll distinguishes messages before and after the list within one second.
                 let seen = list.is_past(version).then_some(version);
-                (subscription.from_now, subscription.seen) = (false, seen);
+                subscription.from_now = false;
+                subscription.seen = seen;
                 self.mailbox.push(Item::Begin(room, Position::Since(since), seen));
             }
             if subscription.seen != Some(version) {
@@ -219,7 +220,9 @@ impl Subscriber {
         version: Option<RoomVersion>,
     ) {
         if let Some(subscription) = self.rooms.get_mut(&room) {
-            (subscription.seen, subscription.from_now, subscription.awaited) = (version, false, false);
+            subscription.seen = version;
+            subscription.from_now = false;
+            subscription.awaited = false;
             self.mailbox.push(Item::Window(room, Arc::clone(window), version));
         }
     }
