@@ -8,6 +8,7 @@ use crate::transport::Transport;
 use crate::transport::auth::{Credential, check_url};
 use crate::transport::http_client::HttpSettings;
 use crate::transport::pace::Pace;
+use crate::transport::redact::{Redactor, may_be_secret};
 use crate::transport::retry::{RetryBudget, RetryPolicy};
 use crate::transport::settings::Settings;
 use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
@@ -254,6 +255,9 @@ impl<S: Service> ClientBuilder<S> {
             return Err(Error::config(problem));
         }
         let headers = default_headers(self.headers, credential.as_ref())?;
+        let secrets = headers.iter().filter(|(name, _)| may_be_secret(name)).map(|(_, value)| value);
+        let fixed = credential.as_ref().and_then(Credential::header_value);
+        let redactor = Redactor::of_headers(fixed.into_iter().chain(secrets));
         let base = parse_base_url("the base URL", &self.base_url)?;
         let http = HttpSettings {
             user_agent: self.user_agent,
@@ -271,6 +275,7 @@ impl<S: Service> ClientBuilder<S> {
             base,
             credential,
             headers,
+            redactor,
             clock: self.clock,
             retry: self.retry,
             retry_budget: self.retry_budget,

@@ -19,7 +19,7 @@ mod tests;
 
 use date::http_date;
 use jiff::{SignedDuration, Timestamp};
-use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
+use reqwest::header::{AsHeaderName, DATE, HeaderMap, RETRY_AFTER};
 use std::time::Duration;
 
 /// No window is longer: a time beyond it is garbage.
@@ -67,19 +67,60 @@ pub struct Units {
     pub reset: Option<Timestamp>,
 }
 
+/// The dialects that an answer speaks: each costs several look-ups, and most answers speak one.
+#[derive(Default)]
+struct Dialects {
+    chatwork: bool,
+    ietf: bool,
+    tascha: bool,
+    retry_after: bool,
+}
+
+impl Dialects {
+    fn of(headers: &HeaderMap) -> Self {
+        let mut found = Self::default();
+        for name in headers.keys() {
+            match name.as_str().as_bytes() {
+                [b'x', b'-', b'r', b'a', ..] => found.chatwork = true,
+                [b'r', b'a', ..] => found.ietf = true,
+                [b't', b'a', ..] => found.tascha = true,
+                [b'r', b'e', b't', ..] => found.retry_after = true,
+                _ => {}
+            }
+        }
+        found
+    }
+
+    fn any(&self) -> bool {
+        self.chatwork || self.ietf || self.tascha || self.retry_after
+    }
+}
+
 impl RateLimit {
     /// Reads an answer's headers. `now` is the local wall-clock time at which they arrived, used where the answer has
     /// no `Date`. `None` if they say nothing of limits.
     pub fn from_headers(headers: &HeaderMap, now: Timestamp) -> Option<Self> {
+        let dialects = Dialects::of(headers);
+        if !dialects.any() {
+            return None;
+        }
         let now = date_near(headers, now).unwrap_or(now);
         let mut limit = Self::default();
-        limit.read_chatwork(headers, now);
-        limit.read_ietf(headers, now);
-        limit.units = Units::from_headers(headers);
-        limit.scope = text(headers, "tascha-ratelimit-scope").map(str::to_owned);
-        // Of several the longest: each is a wait that somebody on the way asks for.
-        let waits = texts(headers, RETRY_AFTER.as_str()).flat_map(|value| retry_after(value, now));
-        limit.retry_after = waits.filter(|wait| *wait <= DAY).max();
+        if dialects.chatwork {
+            limit.read_chatwork(headers, now);
+        }
+        if dialects.ietf {
+            limit.read_ietf(headers, now);
+        }
+        if dialects.tascha {
+            limit.units = Units::from_headers(headers);
+            limit.scope = text(headers, "tascha-ratelimit-scope").map(str::to_owned);
+        }
+        if dialects.retry_after {
+            // Of several the longest: each is a wait that a server on the way asks for.
+            let waits = texts(headers, RETRY_AFTER).flat_map(|value| retry_after(value, now));
+            limit.retry_after = waits.filter(|wait| *wait <= DAY).max();
+        }
         (limit != Self::default()).then_some(limit)
     }
 
@@ -170,11 +211,11 @@ impl Units {
 }
 
 /// The values of a header, from the first line of it to the last.
-fn texts<'a>(headers: &'a HeaderMap, name: &str) -> impl Iterator<Item = &'a str> {
+fn texts<'a>(headers: &'a HeaderMap, name: impl AsHeaderName) -> impl Iterator<Item = &'a str> {
     headers.get_all(name).into_iter().filter_map(|value| Some(value.to_str().ok()?.trim()))
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+fn text<'a>(headers: &'a HeaderMap, name: impl AsHeaderName) -> Option<&'a str> {
     texts(headers, name).next()
 }
 
@@ -212,7 +253,7 @@ pub(crate) fn date(headers: &HeaderMap) -> Option<Timestamp> {
 }
 
 fn date_near(headers: &HeaderMap, now: Timestamp) -> Option<Timestamp> {
-    text(headers, DATE.as_str()).and_then(|value| http_date(value, now))
+    text(headers, DATE).and_then(|value| http_date(value, now))
 }
 
 /// `Retry-After`: seconds, or a date. Lines of it that were joined on the way are several.
@@ -226,7 +267,13 @@ fn retry_after(value: &str, now: Timestamp) -> Vec<Duration> {
 /// Seconds, whole or with a fraction of any length: digits, and if there is a dot, digits after it. What is finer
 /// than the clock is rounded up, so that no wait is too short.
 fn seconds(value: &str) -> Option<Duration> {
-    let (whole, fraction) = value.split_once('.').unwrap_or((value, "0"));
+    let Some((whole, fraction)) = value.split_once('.') else {
+        return value
+            .bytes()
+            .all(|byte| byte.is_ascii_digit())
+            .then(|| value.parse().ok())?
+            .map(Duration::from_secs);
+    };
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     if !digits(whole) || !digits(fraction) {
         return None;

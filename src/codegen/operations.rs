@@ -538,10 +538,10 @@ fn paged(spec: &Spec, operation: &Operation, name: &proc_macro2::Ident, item: &s
     let required =
         |field: &str| schema["required"].as_array().is_some_and(|all| all.iter().any(|name| name == field));
     let key = if required("id") {
-        quote!(Some(item.id.to_string()))
+        quote!(Some(item.id.as_str()))
     } else {
         // A membership is named by its member.
-        quote!(item.user_id.as_ref().map(ToString::to_string))
+        quote!(item.user_id.as_ref().map(|id| id.as_str()))
     };
     Some(quote! {
         impl crate::Paged for #name {

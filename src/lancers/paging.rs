@@ -124,7 +124,7 @@ impl Paged for ListUsers {
     }
 
     fn position(&self, user: &Self::Item) -> ItemPosition {
-        ItemPosition::new(Some(user.name.clone()), Some(PageStart::Name(user.name.clone())))
+        ItemPosition::new(Some(&user.name), Some(PageStart::Name(user.name.clone())))
     }
 
     fn seek(&mut self, place: &PageStart, doublings: u32, _: &Zone) -> Result<PageRequest, InvalidInput> {

@@ -14,9 +14,52 @@ const MONTHS: [&str; 12] =
 
 /// `now` says which century the two digits of an RFC 850 year are of.
 pub(super) fn http_date(value: &str, now: Timestamp) -> Option<Timestamp> {
-    // The first form is also an RFC 2822 date.
-    let fixed = jiff::fmt::rfc2822::DateTimeParser::new().relaxed_weekday(true).parse_timestamp(value);
-    fixed.ok().or_else(|| rfc850(value, now)).or_else(|| asctime(value))
+    // The first form is also an RFC 2822 date, which allows for more than that.
+    let relaxed = || {
+        let parser = jiff::fmt::rfc2822::DateTimeParser::new().relaxed_weekday(true);
+        parser.parse_timestamp(value).ok()
+    };
+    fixed(value).or_else(relaxed).or_else(|| rfc850(value, now)).or_else(|| asctime(value))
+}
+
+/// The form that nearly every answer has, at its fixed places.
+fn fixed(value: &str) -> Option<Timestamp> {
+    let &[
+        _,
+        _,
+        _,
+        b',',
+        b' ',
+        d,
+        e,
+        b' ',
+        m,
+        o,
+        n,
+        b' ',
+        y,
+        e2,
+        a,
+        r,
+        b' ',
+        ref time @ ..,
+        b' ',
+        b'G',
+        b'M',
+        b'T',
+    ] = value.as_bytes()
+    else {
+        return None;
+    };
+    let &[h, h2, b':', mi, mi2, b':', s, s2] = time else { return None };
+    let two = |tens: u8, ones: u8| {
+        (tens.is_ascii_digit() && ones.is_ascii_digit()).then(|| ((tens - b'0') * 10 + (ones - b'0')) as i8)
+    };
+    let month = MONTHS.iter().position(|name| name.as_bytes() == [m, o, n])? + 1;
+    let year = i16::from(two(y, e2)?) * 100 + i16::from(two(a, r)?);
+    let (hour, minute, second) = (two(h, h2)?, two(mi, mi2)?, two(s, s2)?);
+    let date = DateTime::new(year, i8::try_from(month).ok()?, two(d, e)?, hour, minute, second, 0);
+    timestamp(date.ok()?)
 }
 
 fn rfc850(value: &str, now: Timestamp) -> Option<Timestamp> {

@@ -151,7 +151,7 @@ impl Progress {
                 before: from.before.clone(),
                 passed: from.passed,
                 count: from.count,
-                recent: from.recent.iter().map(|key| key.as_str().into()).collect(),
+                recent: from.recent.iter().map(|key| Key::new(key)).collect(),
             },
             None => {
                 let (place, recent) = (PageStart::Start, VecDeque::new());
@@ -210,7 +210,6 @@ impl Progress {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
 
     fn digest_of(url: &str) -> String {
         digest_of_list(&url.parse().expect("a URL"))
@@ -240,7 +239,7 @@ mod tests {
         assert_eq!(progress.checkpoint().place, PageStart::Start);
         let cursor = |text: &str| PageStart::Cursor(text.to_owned());
         let page = PageAt { place: cursor("b"), before: Some(cursor("a")), window: 2, barren: false };
-        progress.item(&page, Some(Arc::from("1")), None);
+        progress.item(&page, Some(Key::new("1")), None);
         let checkpoint = progress.checkpoint();
         assert_eq!((checkpoint.place, checkpoint.before), (cursor("b"), Some(cursor("a"))));
         let empty = PageAt { place: cursor("c"), before: Some(cursor("b")), window: 2, barren: false };
@@ -249,8 +248,8 @@ mod tests {
         progress.empty_page(&PageAt { barren: true, ..empty });
         let checkpoint = progress.checkpoint();
         assert_eq!((checkpoint.place, checkpoint.passed), (cursor("c"), true));
-        progress.item(&page, Some(Arc::from("2")), None);
-        progress.item(&page, Some(Arc::from("3")), Some(PageStart::Id(3)));
+        progress.item(&page, Some(Key::new("2")), None);
+        progress.item(&page, Some(Key::new("3")), Some(PageStart::Id(3)));
         let checkpoint = progress.checkpoint();
         assert_eq!((checkpoint.place.clone(), checkpoint.before.clone()), (PageStart::Id(3), None));
         assert_eq!((checkpoint.count(), checkpoint.last()), (3, Some("3")));

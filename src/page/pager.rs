@@ -4,7 +4,7 @@ use super::backoff::Failures;
 use super::checkpoint::{Checkpoint, Identity, PageAt};
 use super::cursors::Cursors;
 use super::list::{List, Paged};
-use super::place::{ItemPosition, Key, PageRequest, PageStart, PagingMode, Window};
+use super::place::{ItemPosition, Key, KeySet, PageRequest, PageStart, PagingMode, Window};
 use super::search::{Found, Search};
 use crate::error::{Error, ErrorKind, Outcome};
 use crate::input::InvalidInput;
@@ -135,7 +135,7 @@ impl<E: Paged> Pager<E> {
         pager.place = checkpoint.place.clone();
         pager.before = checkpoint.before.clone();
         pager.count = checkpoint.count;
-        let keys = checkpoint.recent.iter().map(|key| Arc::from(key.as_str()));
+        let keys = checkpoint.recent.iter().map(|key| Key::new(key));
         pager.seen = Window::new(keys, pager.request.endpoint.mode().slack());
         pager.resuming = !checkpoint.passed;
         // On smaller pages than before, each can have a single one of the items that are known.
@@ -195,13 +195,13 @@ impl<E: Paged> Pager<E> {
         let Came { response, rows, cursor, asked } = came;
 
         let begun = self.resuming && !mode.enters_anywhere();
-        let mut keys = HashSet::new();
+        let mut keys = KeySet::default();
         let fresh: Vec<bool> = rows
             .iter()
             .enumerate()
             .map(|(row, (position, _))| {
                 let Some(key) = &position.key else { return true };
-                keys.insert(Arc::clone(key)) && row >= in_front && !self.seen.contains(key)
+                keys.insert(key.clone()) && row >= in_front && !self.seen.contains(key)
             })
             .collect();
         let count = match mode {

@@ -7,10 +7,65 @@ use crate::wire;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{HashSet, VecDeque};
-use std::sync::Arc;
+use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher, RandomState};
+use std::ops::Deref;
+use std::sync::{Arc, LazyLock};
 
-/// What distinguishes an item from the others of its list.
-pub(crate) type Key = Arc<str>;
+/// What distinguishes an item from the others of its list. It is hashed once, and compared several times.
+#[derive(Clone, Debug)]
+pub(crate) struct Key {
+    text: Arc<str>,
+    hash: u64,
+}
+
+impl Key {
+    pub(crate) fn new(text: &str) -> Self {
+        static STATE: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+        Self { hash: STATE.hash_one(text), text: text.into() }
+    }
+}
+
+impl Deref for Key {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.text
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.hash == other.hash && self.text == other.text
+    }
+}
+
+impl Eq for Key {}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
+
+/// Hands on the hash that a key has already.
+#[derive(Default)]
+pub(crate) struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = bytes.iter().fold(self.0, |hash, byte| hash.rotate_left(8) ^ u64::from(*byte));
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+}
+
+pub(crate) type KeySet = HashSet<Key, BuildHasherDefault<Hashed>>;
 
 /// How a list goes on from one page to the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,8 +132,8 @@ pub struct ItemPosition {
 }
 
 impl ItemPosition {
-    pub(crate) fn new(key: Option<String>, after: Option<PageStart>) -> Self {
-        Self { key: key.map(Arc::from), after, group: None }
+    pub(crate) fn new(key: Option<impl AsRef<str>>, after: Option<PageStart>) -> Self {
+        Self { key: key.map(|key| Key::new(key.as_ref())), after, group: None }
     }
 
     pub(crate) fn in_group(mut self, group: Option<u64>) -> Self {
@@ -96,7 +151,7 @@ impl ItemPosition {
     /// One without an id is known by what it is: were it always new, the page that it is on would never be the last.
     pub(crate) fn of_raw(mode: PagingMode, item: &Value) -> Self {
         let mut position = Self::read_raw(mode, item);
-        position.key.get_or_insert_with(|| format!("#{}", digest([item.to_string().as_str()])).into());
+        position.key.get_or_insert_with(|| Key::new(&format!("#{}", digest([item.to_string().as_str()]))));
         position
     }
 
@@ -174,7 +229,7 @@ impl PageStart {
 pub(crate) struct Window {
     resumed: Vec<Key>,
     order: VecDeque<Key>,
-    known: HashSet<Key>,
+    known: KeySet,
     size: usize,
     slack: usize,
 }
@@ -190,7 +245,7 @@ impl Window {
         self.resumed.iter().chain(&self.order).position(|known| **known == *key)
     }
 
-    pub(crate) fn contains(&self, key: &str) -> bool {
+    pub(crate) fn contains(&self, key: &Key) -> bool {
         self.known.contains(key)
     }
 
@@ -220,8 +275,8 @@ impl Window {
     }
 
     pub(crate) fn insert(&mut self, key: &Key) {
-        if self.known.insert(Arc::clone(key)) {
-            self.order.push_back(Arc::clone(key));
+        if self.known.insert(key.clone()) {
+            self.order.push_back(key.clone());
         }
         while self.order.len() > self.size
             && let Some(oldest) = self.order.pop_front()
@@ -250,16 +305,24 @@ mod tests {
     fn a_window_forgets_the_oldest_and_remembers_two_pages() {
         let mut window = Window::new([], 64);
         window.fit(100);
-        let keys: Vec<Key> = (0..1000).map(|number: u32| Arc::from(number.to_string())).collect();
+        let keys: Vec<Key> = (0..1000).map(|number: u32| Key::new(&number.to_string())).collect();
         keys.iter().for_each(|key| window.insert(key));
-        assert!(!window.contains("735") && window.contains("736") && window.contains("999"));
+        assert!(
+            !window.contains(&Key::new("735"))
+                && window.contains(&Key::new("736"))
+                && window.contains(&Key::new("999"))
+        );
         assert!(window.adjacent("800", "801") && !window.adjacent("801", "800"));
         assert!(window.precedes("800", "900") && !window.precedes("900", "800"));
         assert!(!window.precedes("7", "900"), "it is forgotten");
         assert_eq!(window.len(), 264);
         let mut resumed = Window::new(keys[..100].iter().cloned(), 64);
         keys[100..].iter().for_each(|key| resumed.insert(key));
-        assert!(resumed.contains("0") && resumed.contains("99") && !resumed.contains("100"));
+        assert!(
+            resumed.contains(&Key::new("0"))
+                && resumed.contains(&Key::new("99"))
+                && !resumed.contains(&Key::new("100"))
+        );
         assert!(resumed.precedes("99", "999"));
     }
 

@@ -1,11 +1,11 @@
 //! One attempt: a request out, its answer in, and what both say.
 
 use super::answer::{Decode, Incomplete, Success, Unusable};
-use super::auth::{BearerToken, Credential};
+use super::auth::BearerToken;
 use super::body::{Body, ReadFailure};
 use super::evidence;
 use super::pace::{Exhausted, Permit};
-use super::redact::{Redactor, may_be_secret};
+use super::redact::Redactor;
 use super::settings::Settings;
 use super::timer::{Bound, Timer};
 use super::verdict::{Evidence, Verdict, judge};
@@ -17,6 +17,7 @@ use crate::operation::Safety;
 use crate::profile::Limit;
 use crate::wire;
 use reqwest::{Response, StatusCode};
+use std::borrow::Cow;
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -206,13 +207,11 @@ impl Attempt<'_> {
         Failure::new(kind, evidence, self.info.safety)
     }
 
-    fn redactor(&self) -> Redactor {
-        let Settings { credential, headers, .. } = self.settings;
-        let fixed = || credential.as_ref().and_then(Credential::header_value);
-        let defaults = headers.iter().filter(|(name, _)| may_be_secret(name)).map(|(_, value)| value);
-        Redactor::of_headers(
-            self.token.map(BearerToken::header_value).or_else(fixed).into_iter().chain(defaults),
-        )
+    fn redactor(&self) -> Cow<'_, Redactor> {
+        match self.token {
+            None => Cow::Borrowed(&self.settings.redactor),
+            Some(token) => Cow::Owned(self.settings.redactor.with_header(token.header_value())),
+        }
     }
 }
 

@@ -31,7 +31,16 @@ pub(crate) fn may_be_secret(name: &HeaderName) -> bool {
     WORDS.iter().any(|word| name.as_str().contains(word))
 }
 
+fn forms(value: &HeaderValue) -> impl Iterator<Item = &str> {
+    let value = std::str::from_utf8(value.as_bytes()).unwrap_or_default();
+    let bare = value.split_once(' ').map_or(value, |(_, bare)| bare);
+    let cookies = value.split(';').map(str::trim);
+    let contents = cookies.clone().filter_map(|cookie| Some(cookie.split_once('=')?.1));
+    [value, bare].into_iter().chain(cookies).chain(contents)
+}
+
 /// The forms in which a secret can come back.
+#[derive(Clone)]
 pub(crate) struct Redactor {
     /// In lower case, the longest first.
     secrets: Vec<String>,
@@ -40,14 +49,13 @@ pub(crate) struct Redactor {
 impl Redactor {
     /// For secrets as they stand in headers: with a prefix, without it, and each cookie of several.
     pub(crate) fn of_headers<'a>(values: impl IntoIterator<Item = &'a HeaderValue>) -> Self {
-        Self::new(values.into_iter().filter_map(|value| std::str::from_utf8(value.as_bytes()).ok()).flat_map(
-            |value| {
-                let bare = value.split_once(' ').map_or(value, |(_, bare)| bare);
-                let cookies = value.split(';').map(str::trim);
-                let contents = cookies.clone().filter_map(|cookie| Some(cookie.split_once('=')?.1));
-                [value, bare].into_iter().chain(cookies).chain(contents)
-            },
-        ))
+        Self::new(values.into_iter().flat_map(forms))
+    }
+
+    /// The same with one secret more.
+    pub(crate) fn with_header(&self, value: &HeaderValue) -> Self {
+        let more = Self::of_headers([value]);
+        Self::sorted(self.secrets.iter().cloned().chain(more.secrets).collect())
     }
 
     pub(crate) fn new<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
@@ -56,9 +64,13 @@ impl Redactor {
             let encoded = utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string();
             all.extend([secret.to_ascii_lowercase(), encoded.to_ascii_lowercase()]);
         }
-        all.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-        all.dedup();
-        Self { secrets: all }
+        Self::sorted(all)
+    }
+
+    fn sorted(mut secrets: Vec<String>) -> Self {
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        secrets.dedup();
+        Self { secrets }
     }
 
     /// The text without the secret. Unseen characters could stand between its parts, and go before it is looked for.

@@ -3,6 +3,7 @@
 use super::auth::Credential;
 use super::http_client::HttpClients;
 use super::pace::Pace;
+use super::redact::Redactor;
 use super::retry::{RetryBudget, RetryPolicy};
 use crate::clock::Clock;
 use crate::input::InvalidInput;
@@ -22,6 +23,8 @@ pub(crate) struct Settings {
     pub(crate) credential: Option<Credential>,
     /// Of every request; those of a call go before them.
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    /// Knows all of these that are secret, and do not change.
+    pub(crate) redactor: Redactor,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) retry: RetryPolicy,
     pub(crate) retry_budget: RetryBudget,
