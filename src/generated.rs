@@ -2,7 +2,7 @@
 //! `generate`, and otherwise as it lies in `src/generated`, which holds the same text.
 
 #[cfg(feature = "chatwork")]
-#[allow(clippy::all, clippy::pedantic)]
+#[allow(clippy::all, clippy::pedantic, clippy::unwrap_used)]
 pub(crate) mod chatwork {
     #[cfg(feature = "generate")]
     include!(concat!(env!("OUT_DIR"), "/chatwork.rs"));
@@ -10,7 +10,7 @@ pub(crate) mod chatwork {
     include!("generated/chatwork.rs");
 }
 #[cfg(feature = "lancers")]
-#[allow(clippy::all, clippy::pedantic)]
+#[allow(clippy::all, clippy::pedantic, clippy::unwrap_used)]
 pub(crate) mod lancers {
     #[cfg(feature = "generate")]
     include!(concat!(env!("OUT_DIR"), "/lancers.rs"));
@@ -18,7 +18,7 @@ pub(crate) mod lancers {
     include!("generated/lancers.rs");
 }
 #[cfg(feature = "tascha")]
-#[allow(clippy::all, clippy::pedantic)]
+#[allow(clippy::all, clippy::pedantic, clippy::unwrap_used)]
 pub(crate) mod tascha {
     #[cfg(feature = "generate")]
     include!(concat!(env!("OUT_DIR"), "/tascha.rs"));

@@ -267,7 +267,7 @@ impl Call<'_> {
         let end = self.deadline.map(|deadline| deadline.end);
         let permit = self.transport.pacer.permit(operation, room, clock, end).await?;
         for file in &files {
-            self.within(file.look()).await??;
+            self.within(file.verify_unchanged()).await??;
         }
         // The token is asked for after the wait, in which an older one could have expired.
         let token = match credential {
