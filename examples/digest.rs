@@ -15,7 +15,7 @@
 use comfy_table::{Table, presets};
 use futures::{StreamExt, stream};
 use jiff::tz::{self, TimeZone};
-use kaiwa::chatwork::notation::{self, Message};
+use kaiwa::chatwork::notation::{self, MessageBuilder};
 use kaiwa::chatwork::{Client, LimitType, Room, RoomId, Task, TaskStatus};
 use kaiwa::sandbox::Sandbox;
 use kaiwa::sandbox::chatwork::{self as played, Seed};
@@ -172,7 +172,7 @@ impl Digest {
     }
 
     /// The digest in Chatwork's notation, cut where a message ends. What people wrote cannot become a tag in it.
-    fn message(&self) -> Message {
+    fn message(&self) -> MessageBuilder {
         let title = self.summary();
         let mut lines = Vec::new();
         for (title, rows) in self.tables() {
@@ -180,7 +180,7 @@ impl Digest {
             lines.extend(rows.iter().map(|row| row.join(" / ")));
         }
         lines.extend(self.warnings.iter().map(|warning| format!("※ {warning}")));
-        let build = |lines: &[String]| Message::new().info(&title, |info| info.text(lines.join("\n")));
+        let build = |lines: &[String]| MessageBuilder::new().info(&title, |info| info.text(lines.join("\n")));
         // What is around the lines, and the one that says how many are missing.
         let mut length = build(&[]).as_str().chars().count() + 50;
         let fits = |line: &&String| {

@@ -75,7 +75,7 @@ async fn serve(
 ) -> Result<Summary, AnyError> {
     // Before the server listens: what it accepts while the bot cannot start would be lost.
     let me = client.me().await?.account_id;
-    let mut bot = Bot::new(client).me(me).grace(Duration::from_secs(30)).on_notice(tell);
+    let mut bot = Bot::new(client).me(me).shutdown_timeout(Duration::from_secs(30)).on_notice(tell);
     let (inbox, deliveries) = bot.inbox(256);
     let router = Router::new().route("/", post(hook)).with_state(App { verifier, inbox });
     let stop = stop.shared();

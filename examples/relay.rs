@@ -94,7 +94,7 @@ struct Ends {
 /// How far the relay has come.
 #[derive(Serialize, Deserialize)]
 struct State {
-    chatwork: watch::Checkpoint,
+    chatwork: watch::WatchCheckpoint,
     tascha: Checkpoint,
     /// What is being sent. The checkpoints are behind it.
     outgoing: Option<Outgoing>,
@@ -195,7 +195,7 @@ impl Relay<'_> {
                     }
                     let author = self.name(message.author_id.as_ref());
                     let mark = format!("(TAS-CHA {})", message.id);
-                    let body = notation::Message::new()
+                    let body = notation::MessageBuilder::new()
                         .info(format!("{author} {mark}"), |info| info.text(&message.body))
                         .to_string();
                     self.send(Outgoing::ToChatwork { mark, body, since: Timestamp::now() }).await?;

@@ -49,7 +49,7 @@ pub struct ClientBuilder<S: Service> {
     fresh_connections: bool,
     clock: Arc<dyn Clock>,
     key_generator: Arc<dyn Fn() -> String + Send + Sync>,
-    /// What the service's own settings make.
+    /// The state from the service's own settings.
     pub(crate) state: S::State,
 }
 
@@ -76,7 +76,7 @@ impl<S: Service> ClientBuilder<S> {
         }
     }
 
-    /// A builder with the credential, and the base URL if there is one, from the service's environment variables.
+    /// A builder with the credential and, if set, the base URL from the service's environment variables.
     pub(crate) fn from_env(
         credential: impl FnOnce(&SecretString) -> Result<Credential, Error>,
     ) -> Result<Self, Error> {
@@ -100,7 +100,7 @@ impl<S: Service> ClientBuilder<S> {
                 format!("the environment variable {name} is not set; set it to your {service} credential");
             return Err(Error::config(problem));
         };
-        // It is the variable that has to be corrected.
+        // The error names the variable, which is to be corrected.
         let credential = credential(&secret.into()).map_err(|error| {
             Error::config(format!("in the environment variable {name}, {}", error.kind()))
         })?;
@@ -121,30 +121,30 @@ impl<S: Service> ClientBuilder<S> {
         self
     }
 
-    /// Where the service is: `https`, or plain `http` on loopback. A path in it comes before every operation's path.
+    /// The service's address: `https`, or plain `http` on loopback. Its path is prefixed to every operation's path.
     pub fn base_url(mut self, url: impl Into<String>) -> Self {
         self.base_url = url.into();
         self
     }
 
-    /// The time for a whole call, with all its waits and attempts. `None` lets it take as long as it needs.
+    /// The time for a whole call, with all its waits and attempts. `None` sets no limit.
     pub fn timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.timeout = timeout.into();
         self
     }
 
-    /// The time for one attempt, from connecting to the end of the answer. `None` sets no bound.
+    /// The time for one attempt, from connecting to the end of the response. `None` sets no limit.
     ///
-    /// When it ends before an answer came, nobody knows whether the request was received, so that connecting is
-    /// given less: see [`connect_timeout`](Self::connect_timeout). A call that is given less time than a connection, and
-    /// has a body that no connection has asked for when it ends, is known not to have been sent.
+    /// If it ends before a response came, it is unknown whether the request was received. Connecting therefore has a shorter
+    /// limit: see [`connect_timeout`](Self::connect_timeout). A call with less time than a connection takes counts as not
+    /// sent if its body was not read when it ends.
     pub fn attempt_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.attempt_timeout = timeout.into();
         self
     }
 
-    /// The time for a connection to come up; at most nine tenths of the attempt's and of the call's time, so that a connection that
-    /// never comes up is known as one.
+    /// The time to open a connection; at most nine tenths of the attempt's and of the call's time, so that a failed
+    /// connection is distinguished from a missing response.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
@@ -156,13 +156,13 @@ impl<S: Service> ClientBuilder<S> {
         self
     }
 
-    /// What all calls may spend on retries together. A budget given to several clients is spent by all of them.
+    /// The retries that all calls may make together. Several clients can share a budget.
     pub fn retry_budget(mut self, budget: RetryBudget) -> Self {
         self.retry_budget = budget;
         self
     }
 
-    /// Which limits the client keeps to of itself, by waiting before it sends.
+    /// The limits that the client keeps by waiting before it sends.
     pub fn pace(mut self, pace: Pace) -> Self {
         self.pace = pace;
         self
@@ -170,8 +170,8 @@ impl<S: Service> ClientBuilder<S> {
 
     /// The HTTP client's settings: proxies, certificates, pools.
     ///
-    /// A builder and not a client, because the redirect policy has to be ours: reqwest takes only the headers that it
-    /// knows off a request that is redirected to another origin, and `x-chatworktoken` is not one of them.
+    /// It takes a builder and not a client, because this crate sets the redirect policy: if a request is redirected to
+    /// another origin, reqwest removes only the headers that it knows, and `x-chatworktoken` is not one of them.
     pub fn http_client(mut self, http: reqwest::ClientBuilder) -> Self {
         self.http = Some(http);
         self
@@ -183,58 +183,57 @@ impl<S: Service> ClientBuilder<S> {
         self
     }
 
-    /// A header of every request, such as one that a gateway on the way wants. A later one of the same name replaces it, and
-    /// so does [`with_header`](crate::Request::with_header) for its call. The value is never shown.
+    /// A header of every request, such as one that a gateway requires. A later header of the same name replaces it, and
+    /// [`with_header`](crate::Request::with_header) replaces it for one call. The value is never shown.
     ///
-    /// [`build`](Self::build) fails if name or value is not one that HTTP allows, or if the header is one that each request
-    /// has of its own: those of the message's framing, `Content-Type`, `X-Request-Id`, `Idempotency-Key`, and that of the
-    /// credential.
+    /// [`build`](Self::build) fails if HTTP does not allow the name or the value, or if each request sets the header itself:
+    /// the headers of the message's framing, `Content-Type`, `X-Request-Id`, `Idempotency-Key`, and the credential's.
     pub fn header(mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
         let (name, value) = (name.as_ref(), value.as_ref());
-        // A name that is none may be the value, in the wrong place.
+        // An invalid name may be the value, passed in the wrong position.
         let shown = if HeaderName::from_bytes(name.as_bytes()).is_ok() { name } else { "…" };
         self.headers.push(header(name, value).map_err(|problem| format!("`header({shown}, …)` {problem}")));
         self
     }
 
-    /// The credential in any header, instead of the one that the service is known to read it from.
+    /// The credential in any header, instead of the service's usual one.
     pub fn credential_header(self, name: impl AsRef<str>, value: impl Into<SecretString>) -> Self {
         self.with_credential(Credential::header(name.as_ref(), "", &value.into()))
     }
 
-    /// How large an answer may be, in bytes; a larger one is an error.
+    /// The largest response, in bytes; a larger one is an error.
     pub fn max_body(mut self, bytes: usize) -> Self {
         self.max_body = bytes;
         self
     }
 
-    /// How long a connection that nothing is sent over is kept. It is to be shorter than what servers and load balancers
-    /// allow, 60 s and more: a request over a connection that is just being closed has an unknown outcome.
+    /// How long an idle connection is kept. It should be shorter than what servers and load balancers allow, 60 s and more:
+    /// a request over a connection that is just being closed has an unknown outcome.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.idle_timeout = timeout;
         self
     }
 
-    /// Sends each request that writes over a connection of its own. Off by default.
+    /// Sends each write over a new connection. Off by default.
     ///
-    /// HTTP/1.1 has no numbers by which answers belong to requests: on a connection that is kept, an answer too many of
-    /// a broken proxy or server is taken for the answer to the next request. In a test with stray answers, up to 400 µs
-    /// late, 14 to 30 % of the posts over kept connections came to an untrue end, and none of 2,000 over fresh ones. Over HTTP/2
-    /// this cannot happen. It costs a connection and a TLS handshake for each write; with an
-    /// [`http_client`](Self::http_client) of your own, for each read as well.
+    /// HTTP/1.1 has no ids that match responses to requests: on a kept connection, an extra response of a broken proxy or
+    /// server counts as the response to the next request. In a test with extra responses, up to 400 µs late, 14 to 30 % of
+    /// the posts over kept connections had a wrong result, and none of 2,000 over new ones. With HTTP/2 this cannot happen. It
+    /// costs a connection and a TLS handshake for each write; with your own [`http_client`](Self::http_client), for each read
+    /// as well.
     pub fn fresh_connections(mut self, fresh: bool) -> Self {
         self.fresh_connections = fresh;
         self
     }
 
-    /// Where time is read and waited for; a [`VirtualClock`](crate::VirtualClock) in tests.
+    /// The clock for times and waits; a [`VirtualClock`](crate::VirtualClock) in tests.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
         self
     }
 
-    /// Makes the idempotency keys of calls that are not given one. It has to return 1 to 255 visible ASCII
-    /// characters, never the same twice: the default is a random UUID.
+    /// Makes the idempotency keys of calls without one. It must return 1 to 255 visible ASCII characters, never the same
+    /// twice. The default is a random UUID.
     pub fn idempotency_keys(mut self, generator: impl Fn() -> String + Send + Sync + 'static) -> Self {
         self.key_generator = Arc::new(generator);
         self
@@ -244,13 +243,13 @@ impl<S: Service> ClientBuilder<S> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if there is no credential where the service needs one, if it
-    /// cannot stand in a header, if the base URL is not `https` (or `http` on loopback), or if TLS cannot be set up.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if a necessary credential is missing or has characters that a header
+    /// cannot hold, if the base URL is not `https` (or `http` on loopback), or if TLS cannot be set up.
     pub fn build(self) -> Result<S::Client, Error> {
         let credential = self.credential.transpose()?;
         if credential.is_none() && !S::PROFILE.credential_optional {
             let problem = format!(
-                "no credential was given; set one on the builder, or {} and use `from_env`",
+                "there is no credential; set one on the builder, or set {} and use `from_env`",
                 S::PROFILE.variable
             );
             return Err(Error::config(problem));
@@ -291,7 +290,7 @@ impl<S: Service> ClientBuilder<S> {
     }
 }
 
-/// The headers of every request: none that a request has of its own.
+/// The headers of every request, without those that each request sets itself.
 fn default_headers(
     headers: Vec<Result<(HeaderName, HeaderValue), String>>,
     credential: Option<&Credential>,
@@ -300,7 +299,7 @@ fn default_headers(
         let problem = if credential.is_some_and(|credential| *credential.header_name() == name) {
             "names the credential's header; set the credential by its own method, or by `credential_header`"
         } else if name == CONTENT_TYPE {
-            "names the type of the body, which each request has of its own; use `with_header`"
+            "names the type of the body, which each request sets itself; use `with_header`"
         } else {
             value.set_sensitive(true);
             return Ok((name, value));
@@ -310,12 +309,12 @@ fn default_headers(
     headers.into_iter().map(|header| header.and_then(own).map_err(Error::config)).collect()
 }
 
-/// Where requests may go: never in the clear, but to this machine itself.
+/// The base URL, which must be encrypted or on this machine.
 fn parse_base_url(what: &str, url: &str) -> Result<Url, Error> {
     // The text stays out of the error: it can hold a password.
     if !url.contains("://") {
         return Err(Error::config(format!(
-            "{what} does not begin with `https://`, or with `http://` on loopback"
+            "{what} does not begin with `https://` (or `http://` on loopback)"
         )));
     }
     let url: Url = url.parse().map_err(|error| {
@@ -325,7 +324,7 @@ fn parse_base_url(what: &str, url: &str) -> Result<Url, Error> {
     let has_user = !url.username().is_empty() || url.password().is_some();
     if url.query().is_some() || url.fragment().is_some() || has_user {
         return Err(Error::config(format!(
-            "{what} has a query, a fragment or a user in it; give scheme, host and path"
+            "{what} has a query, a fragment or a user; write only scheme, host and path"
         )));
     }
     Ok(url)
@@ -340,7 +339,7 @@ impl<S: Service> fmt::Debug for ClientBuilder<S> {
     }
 }
 
-/// A base URL that has not been checked yet, without what may be a secret in it.
+/// A base URL that was not checked yet, without possible secrets.
 fn shown(url: &str) -> String {
     match Url::parse(url) {
         Ok(url) if url.has_host() => format!("{}{}", url.origin().ascii_serialization(), url.path()),

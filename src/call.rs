@@ -1,4 +1,4 @@
-//! What is known of a call and of its answer, whether it came to a response or to an error.
+//! The description of a call and of its response, for a [`Response`](crate::Response) or an [`Error`](crate::Error).
 
 use crate::error::Connecting;
 use crate::limits::RateLimit;
@@ -9,7 +9,7 @@ use reqwest::header::HeaderMap;
 use serde_json::Value;
 use std::time::Duration;
 
-/// What was called.
+/// The call.
 #[derive(Clone, Debug)]
 pub(crate) struct CallInfo {
     pub(crate) operation: &'static Operation,
@@ -26,10 +26,10 @@ impl CallInfo {
     }
 }
 
-/// What came as the answer, or why none came.
+/// The response, or why none came.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct HttpAnswer {
-    /// `None` if no answer came.
+    /// `None` if no response came.
     pub(crate) status: Option<StatusCode>,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
@@ -37,7 +37,7 @@ pub(crate) struct HttpAnswer {
     pub(crate) rate_limit: Option<RateLimit>,
     /// How long the service asks to wait.
     pub(crate) wait: Option<Duration>,
-    /// The way that a request without an answer took.
+    /// The connection of a request without a response.
     pub(crate) connecting: Option<Box<Connecting>>,
 }
 
@@ -48,7 +48,7 @@ impl HttpAnswer {
     }
 }
 
-/// The service's own words in an error body.
+/// The content of a service's error body.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct ServiceError {
     pub(crate) code: Option<String>,
@@ -57,7 +57,7 @@ pub(crate) struct ServiceError {
     pub(crate) details: Option<Value>,
 }
 
-/// A text, or a number that stands where text is documented.
+/// A text, or a number where a text is documented.
 pub(crate) fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),

@@ -12,7 +12,7 @@ pub trait Service: sealed::Sealed + 'static {
     /// The service's client.
     type Client: From<Client<Self>>;
 
-    /// What the clones of a client share besides the connections and limits.
+    /// The state that the clones of a client share, in addition to connections and limits.
     #[doc(hidden)]
     type State: Default + Send + Sync + 'static;
 
@@ -24,7 +24,7 @@ pub(crate) mod sealed {
     pub trait Sealed: Sized {}
 }
 
-/// What the clients of all services have in common. Each of them dereferences to it.
+/// The common part of all services' clients. Each of them dereferences to it.
 ///
 /// Clones share connections, limits and credential.
 pub struct Client<S: Service>(Arc<Inner<S>>);
@@ -39,12 +39,12 @@ impl<S: Service> Client<S> {
         Self(Arc::new(Inner { transport, state }))
     }
 
-    /// What the service last said of its limits; `None` if it has said nothing.
+    /// The limits that the service last reported; `None` if it has reported none.
     pub fn rate_limit(&self) -> Option<RateLimit> {
         self.0.transport.limits().borrow().clone()
     }
 
-    /// Follows what the service says of its limits.
+    /// Follows the limits that the service reports.
     pub fn watch_rate_limit(&self) -> watch::Receiver<Option<RateLimit>> {
         self.0.transport.limits().subscribe()
     }

@@ -1,4 +1,4 @@
-//! Time, as everything in the crate sees it.
+//! Clocks: the time that everything in the crate uses.
 //!
 //! ```
 //! use kaiwa::{Clock, VirtualClock};
@@ -20,18 +20,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-/// Where a client reads the time and waits.
+/// The clock that a client reads and waits on.
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
-    /// Monotonic time: deadlines, waits and windows are measured with it.
+    /// Monotonic time, for deadlines, waits and windows.
     fn now(&self) -> Instant;
 
-    /// Wall-clock time: what `Retry-After` dates and token expiries are compared with.
+    /// Wall-clock time, for `Retry-After` dates and token expiries.
     fn wall(&self) -> Timestamp;
 
     /// Ends once `duration` has passed.
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
 
-    /// The same for what happens elsewhere meanwhile: [`VirtualClock::drive`] does not move the clock for it.
+    /// As [`sleep`](Self::sleep), for events outside the driven future: [`VirtualClock::drive`] does not move the clock for
+    /// them.
     #[doc(hidden)]
     fn sleep_elsewhere(&self, duration: Duration) -> BoxFuture<'static, ()> {
         self.sleep(duration)
@@ -56,7 +57,7 @@ impl<C: Clock + ?Sized> Clock for Arc<C> {
     }
 }
 
-/// The system's time, waited for with tokio's timer.
+/// The system's time, with tokio's timer.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
@@ -74,38 +75,37 @@ impl Clock for SystemClock {
     }
 }
 
-/// No clock is asked for a time that is further off: a wait that is longer has no end.
+/// The longest wait that a clock measures; a longer one never ends.
 const AGE: Duration = Duration::from_secs(1000 * 366 * 24 * 60 * 60);
 
-/// Where a virtual clock stops, which is far beyond the years that a wall clock has.
+/// The time at which a virtual clock stops, far beyond the years of a wall clock.
 const END: Duration = Duration::from_secs(1 << 50);
 
-/// When `wait` is over, or as far off as the clock can count to: the wait can be one that a service, a store or a user
-/// has named.
+/// The end of `wait`, or the latest time of the clock: a wait from a service, a store or a user can be of any length.
 pub(crate) fn later(now: Instant, wait: Duration) -> Instant {
     now.checked_add(wait).or_else(|| now.checked_add(AGE)).unwrap_or(now)
 }
 
-/// A clock that stands still until it is told to move, for tests of a program's waits.
+/// A clock that moves only when it is advanced, for tests of a program's waits.
 ///
-/// It can be moved by 1,000 years at a time, and a wait that is longer than that has no end.
+/// It can be moved by 1,000 years at a time, and a longer wait never ends.
 ///
-/// Clones share the same time. tokio's own paused clock jumps ahead while a socket is being waited for; this one
-/// moves only by [`advance`](Self::advance), or under [`drive`](Self::drive).
+/// Clones share the same time. tokio's own paused clock jumps ahead while the program waits for a socket; this one moves
+/// only by [`advance`](Self::advance), or under [`drive`](Self::drive).
 #[derive(Clone)]
 pub struct VirtualClock {
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<VirtualTime>>,
     origin: Instant,
     epoch: Timestamp,
 }
 
 #[derive(Default)]
-struct State {
+struct VirtualTime {
     elapsed: Duration,
     next_id: u64,
-    /// The waits under way, by when they end.
+    /// The current waits, by when they end.
     sleepers: BTreeMap<(Duration, u64), Waker>,
-    /// Those elsewhere, which are no reason to move on.
+    /// The waits for which `drive` does not move the clock.
     elsewhere: BTreeMap<(Duration, u64), Waker>,
     driver: Option<Waker>,
 }
@@ -126,24 +126,24 @@ impl VirtualClock {
         self.lock().elapsed
     }
 
-    /// How many waits are under way.
+    /// How many waits have not ended.
     pub fn sleepers(&self) -> usize {
         self.lock().sleepers.len()
     }
 
-    /// How long until the first of the waits under way ends.
+    /// How long until the next wait ends.
     pub fn next_wake(&self) -> Option<Duration> {
         let state = self.lock();
         let (deadline, _) = state.sleepers.keys().next()?;
         Some(deadline.saturating_sub(state.elapsed))
     }
 
-    /// Moves the clock, by 1,000 years at the most, and ends every wait that this passes.
+    /// Moves the clock, by at most 1,000 years, and ends every wait that is over then.
     pub fn advance(&self, duration: Duration) {
         let mut state = self.lock();
         state.elapsed = state.elapsed.saturating_add(duration.min(AGE)).min(END);
         let elapsed = state.elapsed;
-        let State { sleepers, elsewhere, .. } = &mut *state;
+        let VirtualTime { sleepers, elsewhere, .. } = &mut *state;
         let due = [sleepers, elsewhere].map(|waits| {
             let rest = waits.split_off(&(elapsed, u64::MAX));
             std::mem::replace(waits, rest)
@@ -154,9 +154,9 @@ impl VirtualClock {
 
     /// Runs `future`, moving the clock to the end of the next wait whenever the future has to wait.
     ///
-    /// It does not know what for: a timeout ends while a socket is still being waited for. Clients driven like this are
-    /// built without any (`timeout(None)`, `attempt_timeout(None)`), as those of a sandbox with such a clock are. On a
-    /// runtime of several threads the clock can pass the next wait before the task of the last one has run.
+    /// It does not know why the future waits: a timeout also ends while the future waits for a socket. Build such clients
+    /// without timeouts (`timeout(None)`, `attempt_timeout(None)`), as a sandbox with such a clock does. On a multi-threaded
+    /// runtime the clock can pass the next wait before the task of the last one has run.
     pub async fn drive<F: IntoFuture>(&self, future: F) -> F::Output {
         let mut future = std::pin::pin!(future.into_future());
         std::future::poll_fn(|context| {
@@ -185,7 +185,7 @@ impl VirtualClock {
         Box::pin(Sleep { clock: self.clone(), key, elsewhere })
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, VirtualTime> {
         // Nothing panics while the lock is held, and the state is valid between any two statements.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,15 +1,15 @@
-//! Guides: a whole job each, from the first line to what can go wrong. Their programs are compiled with the tests, and
-//! run where there is a sandbox to run them against.
+//! Guides: each covers one task, from the first line to what can go wrong. Their programs are compiled with the tests, and
+//! run against the sandbox where possible.
 //!
 //! * [`getting_started`]: a project, a credential, the first call
 //! * [`errors`]: what a failure means for the message
-//! * [`limits`]: what is repeated, and how fast calls go
+//! * [`limits`]: what is retried, and how fast calls go
 //! * [`paging`]: lists, streams and checkpoints
-//! * [`webhooks`]: being told of messages, and bots
-//! * [`notation`]: Chatwork's messages, written and read
-//! * [`testing`]: a bot without an account, and with everything going wrong
-//! * [`services`]: what each service allows, and what of it is inferred
-//! * [`internals`]: how the crate is built, for those who change it
+//! * [`webhooks`]: receiving messages, and bots
+//! * [`notation`]: writing and reading Chatwork's messages
+//! * [`testing`]: testing a bot without an account, and with every kind of fault
+//! * [`services`]: what each service allows, and what is inferred
+//! * [`internals`]: how the crate is built, for contributors
 
 #[cfg(all(feature = "chatwork", feature = "tascha", feature = "lancers"))]
 #[doc = include_str!("guide/getting_started.md")]
@@ -31,7 +31,7 @@ pub mod paging {}
 #[doc = include_str!("guide/webhooks.md")]
 pub mod webhooks {}
 
-/// Being told of messages, and bots.
+/// Receiving messages, and bots.
 ///
 /// This page comes with the feature `webhooks`: `cargo add kaiwa --features webhooks`, then `cargo doc --open`. Bots
 /// that watch need no feature; their documentation is that of the module `chatwork::bot`.
@@ -46,7 +46,7 @@ pub mod notation {}
 #[doc = include_str!("guide/testing.md")]
 pub mod testing {}
 
-/// A bot without an account, and with everything going wrong.
+/// Testing a bot without an account, and with every kind of fault.
 ///
 /// This page comes with the feature `sandbox`: `cargo add kaiwa --features sandbox`, then `cargo doc --open`.
 #[cfg(not(feature = "sandbox"))]

@@ -91,7 +91,7 @@ pub(crate) fn unix_time(parameter: &'static str, time: &jiff::Timestamp) -> Chec
     Ok(())
 }
 
-/// A change that changes something: without one the service counts the call, and the version, all the same.
+/// At least one change: without any, the service would still count the call and raise the version.
 pub(crate) fn any_change(names: &[&str], set: &[bool]) -> Checked {
     if set.contains(&true) {
         return Ok(());
@@ -108,8 +108,8 @@ pub(crate) fn digits(parameter: &'static str, text: &str) -> Checked {
     Err(InvalidInput::new(parameter, "is not a number of 1 to 19 digits"))
 }
 
-/// An id in a path: anything that could lead to another endpoint is refused, not encoded, since no id has it. `siblings`
-/// are the words that stand in its place in other paths.
+/// An id in a path. Anything that could lead to another endpoint is refused and not encoded, since no id has it. `siblings`
+/// are the words in the same position of other paths.
 pub(crate) fn id(parameter: &'static str, id: &str, siblings: &[&str]) -> Checked {
     segment(parameter, id, siblings)?;
     match id.chars().find(|c| matches!(c, '%' | '?' | '#')) {
@@ -118,8 +118,8 @@ pub(crate) fn id(parameter: &'static str, id: &str, siblings: &[&str]) -> Checke
     }
 }
 
-/// A path segment of free text. It is encoded as it is, but what servers and proxies fold into another path is refused,
-/// and so is what they would after decoding it, once or more often.
+/// A path segment of free text. It is percent-encoded. Text that a server or proxy could turn into another path, also after
+/// decoding it once or more, is refused.
 pub(crate) fn segment(parameter: &'static str, text: &str, siblings: &[&str]) -> Checked {
     let refused = |problem: String| Err(InvalidInput::new(parameter, problem));
     if text.is_empty() {

@@ -1,4 +1,4 @@
-//! Typed async clients for the chat services that Japanese companies talk on: **Chatwork API v2**, the
+//! Typed async clients for the chat services that Japanese companies use: **Chatwork API v2**, the
 //! **TAS-CHA Public API v1** and the **Lancers message API v2**.
 //!
 //! `kaiwa` (会話) is for bots that must not post twice, must not leak a token, and must not die because a service added
@@ -19,9 +19,9 @@
 //!
 //! # How calls are made
 //!
-//! A [`Client`](chatwork::Client) is cheap to clone. A handle such as `client.room(id)` holds an id and sends nothing; a
+//! A [`Client`](chatwork::Client) is cheap to clone. A handle such as `client.room(id)` holds an id and sends nothing. A
 //! method on it makes a [`Request`], and nothing is sent until that is awaited. Required parameters are arguments,
-//! optional ones are setters named as in the API, and options of the call start with `with_`. The answer is a
+//! optional ones are setters named as in the API, and options of the call start with `with_`. The result is a
 //! [`Response`] that dereferences to the value.
 //!
 #![cfg_attr(feature = "tascha", doc = "```no_run")]
@@ -41,71 +41,83 @@
 //! # }
 //! ```
 //!
-//! Lists that come in pages are streams of items or of pages, which fetch ahead, survive failures, and hand out a
-//! [`Checkpoint`] to go on from another day: [`guide::paging`]. The other [guides](guide) begin at
-//! [the beginning](guide::getting_started).
+//! Lists that come in pages are streams of items or of pages. They fetch ahead, survive failures, and have a
+//! [`Checkpoint`] from which another process resumes: [`guide::paging`]. The first of the [guides](guide) is
+//! [`guide::getting_started`].
 //!
 //! # What a failure means
 //!
 //! Every failure is an [`Error`], and [`Error::outcome`] says what became of the message: [`Outcome::NotSent`] and
 //! [`Outcome::Rejected`] mean that it can be sent again, [`Outcome::Applied`] that it must not be, and
-//! [`Outcome::Unknown`] that somebody has to look. The transport goes by the same rule:
+//! [`Outcome::Unknown`] that a check is needed first. The transport follows the same rules:
 //!
 #![doc = include_str!("transport/verdict.md")]
 //!
-//! "Again" is bounded by the [`RetryPolicy`], the [`RetryBudget`] and the call's deadline; a body that is a stream is not
-//! sent again once anything of it was read. Which operation is of which [`Safety`] is written in the specifications, and in
-//! the documentation of each operation: Chatwork's and Lancers' posts are unsafe, TAS-CHA's writes are keyed. When an
-//! earlier attempt may have been applied, a later refusal does not take that back: the outcome stays `Unknown`.
+//! Retries are bounded by the [`RetryPolicy`], the [`RetryBudget`] and the call's deadline. A body that is a stream is not
+//! sent again once any of it was read. The documentation of each operation names its [`Safety`]: Chatwork's and Lancers'
+//! posts are unsafe, TAS-CHA's writes are keyed. If an earlier attempt may have been applied, a later refusal does not
+//! change that: the outcome stays `Unknown`.
 //!
 //! # Bots
 //!
-//! [`chatwork::bot`] hands new messages to a function of yours, each once, from a [watch](chatwork::watch) that asks or
-//! from webhooks: [`guide::webhooks`]. [`chatwork::notation`] writes mentions, quotes
-//! and boxes, so that a user's text in them stays text, and reads them: [`guide::notation`].
+//! [`chatwork::bot`] passes each new message to your function once, from a [watch](chatwork::watch) that polls or from
+//! webhooks: [`guide::webhooks`]. [`chatwork::notation`] writes mentions, quotes and boxes, in which a user's text stays
+//! text, and reads them: [`guide::notation`].
 //!
 //! # Files
 //!
-//! An [`Upload`] is made of bytes, of a file by its path, of a reader or of a stream. Chatwork's files come back with
-//! [`download`](chatwork::FileHandle::download), which goes on where its connection broke, as a stream or to a file.
-//! Both tell their [`Progress`], and memory stays flat for any size.
+//! An [`Upload`] is made of bytes, of a file by its path, of a reader or of a stream.
+//! [`download`](chatwork::FileHandle::download) reads Chatwork's files, as a stream or to a file, and resumes where its
+//! connection broke. Both report their [`Progress`], and use little memory for any size.
 //!
 //! # Limits
 //!
-//! [`Pace`] keeps a client to what the services allow, by waiting before it sends: the account's window as the headers
-//! tell it, 10 posts in 10 seconds for each Chatwork room, TAS-CHA's monthly units. What a service says of its limits
-//! is on every response and error as a [`RateLimit`].
+//! [`Pace`] keeps a client within what the services allow, by waiting before it sends: the account's window as the headers
+//! report it, 10 posts in 10 seconds for each Chatwork room, TAS-CHA's monthly units. Every response and error has the
+//! limits that the service reported, as a [`RateLimit`].
 //!
 //! # Features
 //!
 //! | feature | default | what it adds |
 //! |---|---|---|
-//! | `chatwork`, `tascha`, `lancers` | yes | a client each; one that is left out is not generated |
+//! | `chatwork`, `tascha`, `lancers` | yes | a client each; without the feature, its code is neither generated nor compiled; at least one is needed |
 //! | `rustls` | yes | TLS by rustls with its default cryptography |
 //! | `native-tls` | | TLS by the operating system |
 //! | `rustls-no-provider` | | TLS by rustls with the cryptography that the program installs |
 //! | `oauth` | | `kaiwa::oauth`: OAuth2, with tokens that are renewed while a client lives |
 //! | `webhooks` | | `chatwork::webhook` and `tascha::webhook`: verified, typed events, each once |
-//! | `axum` | | an axum extractor of them |
+//! | `axum` | | an axum extractor for these events |
 //! | `sandbox` | | `kaiwa::sandbox`: the three services in memory, for tests |
+//! | `generate` | yes | the services' code is made from their specifications during the build, instead of before it |
+//!
+//! The code that `generate` makes lies in the crate as well, and is the same. Without the feature a build needs neither
+//! progenitor nor its crates: `kaiwa = { version = "0.1", default-features = false, features = ["chatwork", "rustls"] }`.
 //!
 //! # How certain it is
 //!
-//! Nothing here was tried against the live services. Chatwork is documented by its vendor; TAS-CHA's paths are inferred
-//! but for one; Lancers is built from an engineers' blog post of 2019 and is experimental.
-//! [`Operation::inferred`] says of each operation what is not certain, and `client.request(method, path)` is the
-//! way round a path that is wrong.
+//! Nothing here was tried against the live services. Chatwork is documented by its vendor. TAS-CHA's paths are inferred,
+//! except one. Lancers is built from an engineers' blog post of 2019 and is experimental.
+//! [`Operation::inferred`] says what is uncertain about an operation, and `client.request(method, path)` replaces a path
+//! that is wrong.
 
 // A library neither prints nor ends the program, and errors never panic.
 #![deny(clippy::exit, clippy::print_stderr, clippy::print_stdout)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used))]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
-// A service that is left out leaves parts of the shared ground unused.
+// Pages of the shared ground name services as examples; docs.rs builds them with all services.
 #![cfg_attr(
     not(all(feature = "chatwork", feature = "tascha", feature = "lancers")),
-    allow(dead_code, unused_imports, unused_macros, rustdoc::broken_intra_doc_links)
+    allow(rustdoc::broken_intra_doc_links)
 )]
+
+#[cfg(not(any(feature = "chatwork", feature = "tascha", feature = "lancers")))]
+compile_error!(
+    "kaiwa without a service has nothing in it: enable at least one of the features `chatwork`, `tascha` and `lancers`"
+);
+
+// Of the crates behind `futures`, the one that reqwest needs as well: without its parts for I/O and channels.
+extern crate futures_util as futures;
 
 /// The programs of the READMEs compile; their test is run by `tests/readme.rs`.
 #[cfg(doctest)]
@@ -113,45 +125,40 @@
 #[doc = include_str!("../README.ja.md")]
 struct Readmes;
 
-#[cfg(feature = "__service")]
 mod builder;
-#[cfg(feature = "__service")]
 mod call;
-#[cfg(feature = "__service")]
 mod client;
-#[cfg(feature = "__service")]
 mod clock;
-#[cfg(feature = "__service")]
 mod digest;
-#[cfg(feature = "__service")]
 mod error;
-#[cfg(feature = "__service")]
 mod generated;
-#[cfg(feature = "__service")]
+// Each service uses a part of it.
+#[cfg_attr(
+    not(all(feature = "chatwork", feature = "tascha", feature = "lancers")),
+    allow(dead_code, unused_imports, unused_macros)
+)]
 mod input;
-#[cfg(feature = "__service")]
 mod limits;
-#[cfg(feature = "__service")]
 mod operation;
-#[cfg(feature = "__service")]
+// Each service uses a part of it.
+#[cfg_attr(
+    not(all(feature = "chatwork", feature = "tascha", feature = "lancers")),
+    allow(dead_code, unused_imports, unused_macros)
+)]
 mod page;
-#[cfg(feature = "__service")]
 mod profile;
-#[cfg(feature = "__service")]
 mod progress;
-#[cfg(feature = "__service")]
 mod proxy;
-#[cfg(feature = "__service")]
 mod raw;
-#[cfg(feature = "__service")]
 mod request;
-#[cfg(feature = "__service")]
 mod response;
-#[cfg(feature = "__service")]
 mod transport;
-#[cfg(feature = "__service")]
 mod upload;
-#[cfg(feature = "__service")]
+// Each service uses a part of it.
+#[cfg_attr(
+    not(all(feature = "chatwork", feature = "tascha", feature = "lancers")),
+    allow(dead_code, unused_imports, unused_macros)
+)]
 mod wire;
 
 #[cfg(feature = "chatwork")]
@@ -159,16 +166,14 @@ pub mod chatwork;
 pub mod guide;
 #[cfg(feature = "lancers")]
 pub mod lancers;
-#[cfg(all(feature = "oauth", feature = "__service"))]
+#[cfg(feature = "oauth")]
 pub mod oauth;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 #[cfg(feature = "tascha")]
 pub mod tascha;
-#[cfg(feature = "__service")]
 pub mod webhook;
 
-#[cfg(feature = "__service")]
 pub use crate::{
     builder::ClientBuilder,
     client::{Client, Service},
@@ -190,8 +195,6 @@ pub use crate::{
     wire::{Nullable, Secret},
 };
 /// Times and time zones, as parameters and answers have them.
-#[cfg(feature = "__service")]
 pub use jiff;
 /// The methods of HTTP, for requests to paths of your own.
-#[cfg(feature = "__service")]
 pub use reqwest::Method;

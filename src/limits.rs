@@ -248,6 +248,7 @@ fn member<'a>(list: &'a str, name: &str) -> Option<&'a str> {
 }
 
 /// What time it was for the service when it answered.
+#[cfg(feature = "chatwork")]
 pub(crate) fn date(headers: &HeaderMap) -> Option<Timestamp> {
     date_near(headers, Timestamp::now())
 }

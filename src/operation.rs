@@ -1,18 +1,18 @@
-//! What a specification says of an operation.
+//! The description of an operation, from its specification.
 
 use reqwest::Method;
 use std::fmt;
 
-/// Whether a request may be sent again when nobody knows what became of it.
+/// Whether a request may be sent again when its effect is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Safety {
     /// It only reads.
     Safe,
-    /// Doing it twice is doing it once.
+    /// Doing it twice has the same effect as once.
     Idempotent,
     /// It carries an idempotency key, under which the service does it once.
     Keyed,
-    /// Doing it twice is doing it twice: it is not sent again once it may have been applied.
+    /// Doing it twice has a second effect: it is not sent again once it may have been applied.
     Unsafe,
 }
 
@@ -25,8 +25,8 @@ impl Safety {
 
 /// An operation as its specification describes it.
 ///
-/// Every service module has the `table` of its own; a request names its entry by
-/// [`Endpoint::operation`](crate::Endpoint::operation).
+/// Every service module has a `table` of its operations. [`Endpoint::operation`](crate::Endpoint::operation) is a request's
+/// entry in it.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Operation {
@@ -38,47 +38,47 @@ pub struct Operation {
     pub path: &'static str,
     /// Whether it may be sent again.
     pub safety: Safety,
-    /// Whether an empty answer stands for an empty list.
+    /// Whether an empty response means an empty list.
     pub empty_list: bool,
     /// Whether it counts against the limit of posts per room.
     pub room_limit: bool,
-    /// Whether it takes a `version`, and refuses to change what somebody else has changed since.
+    /// Whether it takes a `version`, and refuses a change if the object has changed since.
     pub versioned: bool,
-    /// Its cost in TAS-CHA's API units; 0 where there are none.
+    /// Its cost in TAS-CHA's API units; 0 for the other services.
     pub units: u32,
     /// The OAuth scopes, any of which suffices.
     pub scopes: &'static [&'static str],
     /// How the list is paged, if it is.
     pub page: Option<&'static str>,
-    /// Why it is not certain that the service has the operation like this; `None` where it is documented.
+    /// Why it is uncertain whether the service has the operation in this form; `None` if it is documented.
     pub inferred: Option<&'static str>,
-    /// What a successful answer holds.
+    /// What a successful response holds.
     pub answer: AnswerShape,
 }
 
-/// What a successful answer of an operation holds, as its specification says.
+/// What a successful response of an operation holds, according to its specification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AnswerShape {
     /// Nothing that a caller needs.
     Nothing,
-    /// An object. An answer without any of the required fields does not come from the operation.
+    /// An object. A response without any of the required fields does not come from the operation.
     Object {
         /// The fields that the specification requires of the object.
         required: &'static [&'static str],
     },
     /// An array.
     List,
-    /// Any JSON: requests to paths of your own.
+    /// Any JSON, for requests to your own paths.
     Any,
 }
 
-/// The request for a file's content, which is no operation of the service: the address is told in its answer.
+/// The request for a file's content. It is not an operation of the service, which only provides the address.
 pub(crate) static DOWNLOAD: Operation =
     Operation::unspecified("download_file", Method::GET, "(the file's address)", Safety::Safe);
 
 impl Operation {
-    /// One that no specification has.
+    /// An operation that no specification has.
     pub(crate) const fn unspecified(
         id: &'static str,
         method: Method,

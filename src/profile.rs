@@ -1,10 +1,10 @@
-//! What the core knows of a service: data, and readers of its error bodies.
+//! What the core knows about a service: data, and readers of its error bodies.
 
 use crate::call::ServiceError;
 use serde_json::Value;
 use std::time::Duration;
 
-/// In what a service differs from the others, as far as calls are concerned.
+/// How the calls of a service differ from those of the others.
 pub struct Profile {
     pub(crate) name: &'static str,
     pub(crate) base_url: &'static str,
@@ -14,24 +14,25 @@ pub struct Profile {
     pub(crate) base_url_variable: &'static str,
     /// Whether a client without a credential makes sense.
     pub(crate) credential_optional: bool,
-    /// Whether the service takes over request ids.
+    /// Whether the service adopts request ids.
     pub(crate) request_ids: bool,
-    /// Whether the service takes forms: a write without parameters has their content type, too.
+    /// Whether the service takes forms: a write without parameters then has their content type, too.
     pub(crate) forms: bool,
-    /// What an error body says, field by field: one that is not as expected spoils no other.
+    /// Reads an error body field by field: an unexpected field does not spoil the others.
     pub(crate) error_body: fn(&Value) -> ServiceError,
-    /// Whether a body has all that makes an error of the service: it can come with the status of a success. The flag says
-    /// whether the body has a field that the operation's answer is known by.
+    /// Whether a body is an error of the service, which can come with a success status. The flag says whether the body has a
+    /// field that identifies the operation's response.
     pub(crate) is_error: fn(&Value, bool) -> bool,
     /// The limit that a 429 is about.
     pub(crate) limit_of: fn(&ServiceError) -> Limit,
 }
 
-/// A limit that a service refuses requests for.
+/// A limit whose excess a service refuses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Limit {
     /// The account's; the headers say when it ends.
     Account,
-    /// A room's, which ends after this time if the answer names none.
+    /// A room's; it ends after this time if the response names none.
+    #[cfg_attr(not(feature = "chatwork"), allow(dead_code))]
     Room(Duration),
 }

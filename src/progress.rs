@@ -1,4 +1,4 @@
-//! How far a file has come.
+//! How much of a file was transferred.
 
 use std::sync::Arc;
 
@@ -12,18 +12,18 @@ pub struct Progress {
     pub total: u64,
 }
 
-/// Whoever is told of it.
+/// The caller's function that gets the progress, if there is one.
 #[derive(Clone, Default)]
-pub(crate) struct Watcher(Option<Arc<dyn Fn(Progress) + Send + Sync>>);
+pub(crate) struct ProgressCallback(Option<Arc<dyn Fn(Progress) + Send + Sync>>);
 
-impl Watcher {
-    pub(crate) fn new(tell: impl Fn(Progress) + Send + Sync + 'static) -> Self {
-        Self(Some(Arc::new(tell)))
+impl ProgressCallback {
+    pub(crate) fn new(report: impl Fn(Progress) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(report)))
     }
 
-    pub(crate) fn tell(&self, bytes: u64, total: u64) {
-        if let Some(tell) = &self.0 {
-            tell(Progress { bytes, total });
+    pub(crate) fn report(&self, bytes: u64, total: u64) {
+        if let Some(report) = &self.0 {
+            report(Progress { bytes, total });
         }
     }
 }

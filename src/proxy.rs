@@ -1,13 +1,12 @@
-//! A proxy on the way to a service.
+//! A proxy between the program and a service.
 
 use std::fmt;
 
 /// A proxy that the environment or the system names, without its user name and password.
 ///
-/// A client without an [`http_client`](crate::ClientBuilder::http_client) of its own goes through it to every `https`
-/// address: by `HTTPS_PROXY`, or else by `ALL_PROXY` (or either in small letters), but for the hosts in `NO_PROXY`. On
-/// macOS and Windows the system's settings count where no variable is set. Plain `http`, which is for loopback only,
-/// goes through no proxy.
+/// A client without a custom [`http_client`](crate::ClientBuilder::http_client) uses it for every `https` address: from
+/// `HTTPS_PROXY`, or else from `ALL_PROXY` (or either in lower case), except for the hosts in `NO_PROXY`. On macOS and
+/// Windows the system's settings apply if no variable is set. Plain `http`, which is for loopback only, uses no proxy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proxy {
     pub(crate) scheme: String,
@@ -17,7 +16,7 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// How the proxy is talked to: `http`, `https`, `socks5` and so on.
+    /// The protocol of the proxy: `http`, `https`, `socks5` and so on.
     pub fn scheme(&self) -> &str {
         &self.scheme
     }
@@ -27,7 +26,7 @@ impl Proxy {
         &self.address
     }
 
-    /// The environment variable that names it; `None` if the system's settings do.
+    /// The environment variable that sets it; `None` if the system's settings do.
     pub fn variable(&self) -> Option<&'static str> {
         self.variable
     }

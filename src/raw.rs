@@ -1,4 +1,4 @@
-//! Requests to paths of the caller's own.
+//! Requests to any path.
 
 use crate::client::{Client, Service};
 use crate::input::InvalidInput;
@@ -21,14 +21,14 @@ impl<S: Service> Client<S> {
     }
 }
 
-/// A request to any path: the way round one that the service has changed.
+/// A request to any path, for a path that the service has changed or that this crate does not know.
 ///
-/// It has the client's credential, the account's window and the retries; the limit of posts per room and TAS-CHA's
-/// units are not counted for it. A `GET` is taken to be safe and everything else not to be
-/// repeatable, unless [`safety`](Request::safety) says otherwise. The answer is any JSON, or `Null` for an empty
-/// body; [`Response::json`](crate::Response::json) decodes it further.
+/// It uses the client's credential, the account's window and the retries. It does not count against the limit of posts per
+/// room and TAS-CHA's units. A `GET` counts as safe and every other method as not repeatable, unless
+/// [`safety`](Request::safety) says otherwise. The response is any JSON, or `Null` for an empty body;
+/// [`Response::json`](crate::Response::json) decodes it further.
 ///
-/// A file goes the way of the typed uploads, without their largest size:
+/// Files are sent as typed uploads are, without a maximum size:
 ///
 /// ```no_run
 /// # async fn example(chatwork: &kaiwa::chatwork::Client) -> Result<(), kaiwa::Error> {
@@ -161,13 +161,13 @@ impl<S: Service> Request<Raw<S>> {
     /// Adds a file to the form body, which is `multipart/form-data` then, the fields of [`form`](Self::form) included;
     /// parts are sent in the order in which they were added. It replaces a JSON body.
     ///
-    /// How large a file may be is for the service to say. Whether the request can be sent again depends on what the
-    /// [`Upload`] is made of; [`safety`](Self::safety) says whether it may.
+    /// The size of the file is not checked. Whether the request can be sent again depends on the source of the [`Upload`];
+    /// [`safety`](Self::safety) says whether it may be.
     pub fn file(self, name: impl Into<String>, file: Upload) -> Self {
         self.field(name.into(), Field::File(file)).multipart()
     }
 
-    /// Sends the form as `multipart/form-data`, although there is no [`file`](Self::file) in it.
+    /// Sends the form as `multipart/form-data`, even without a [`file`](Self::file).
     pub fn multipart(mut self) -> Self {
         self.endpoint.body.json = None;
         self.endpoint.body.multipart = true;
@@ -180,7 +180,7 @@ impl<S: Service> Request<Raw<S>> {
         self
     }
 
-    /// Sets a JSON body. One that does not serialise fails the call before anything is sent.
+    /// Sets a JSON body. If it does not serialise, the call fails before anything is sent.
     pub fn json_body(mut self, body: &impl Serialize) -> Self {
         let bytes = serde_json::to_vec(body).map(Into::into).map_err(|error| error.to_string());
         self.endpoint.body = RawBody { json: Some(bytes), ..RawBody::default() };

@@ -1,4 +1,4 @@
-//! A call before it is sent.
+//! Requests: calls before they are sent.
 
 use crate::call::CallInfo;
 use crate::client::{Client, Service};
@@ -19,19 +19,18 @@ use std::time::Duration;
 
 /// What can be requested: an operation of a service, with its parameters.
 ///
-/// Implemented by the types in each service's `operations`, and by [`Raw`](crate::Raw). It is sealed: the transport and the
-/// specifications grow together.
+/// Implemented by the types in each service's `operations`, and by [`Raw`](crate::Raw). It is sealed.
 pub trait Endpoint: fmt::Debug + Send + Sync + Sized + 'static {
     /// The service that has the operation.
     type Service: Service;
 
-    /// What the service answers with.
+    /// The value of the response.
     type Output: Send + 'static;
 
-    /// What the specification says of the operation.
+    /// The operation's entry in the specification.
     fn operation(&self) -> &'static Operation;
 
-    /// Whether this very request may be sent again, which can depend on its parameters.
+    /// Whether this request may be sent again, which can depend on its parameters.
     fn safety(&self) -> Safety {
         self.operation().safety
     }
@@ -47,7 +46,7 @@ pub trait Endpoint: fmt::Debug + Send + Sync + Sized + 'static {
     #[doc(hidden)]
     fn encode(&self, to: &Encoder<'_>) -> Result<Payload, InvalidInput>;
 
-    /// The body with what only the client can read made plain: wall-clock times of its zone.
+    /// The body with times in the client's zone made unambiguous.
     #[doc(hidden)]
     fn localize<'a>(&self, body: &'a [u8], state: &State<Self>) -> Cow<'a, [u8]> {
         let _ = state;
@@ -68,12 +67,12 @@ pub(crate) type State<E> = <<E as Endpoint>::Service as Service>::State;
 
 /// A call that is not sent until it is awaited.
 ///
-/// It is `IntoFuture`, so that `.await` sends it. `tokio::spawn`, `block_on`, `join_all` and other functions that take a
-/// `Future` want [`send`](Self::send). Give it less time by [`with_timeout`](Self::with_timeout): a
-/// `tokio::time::timeout` around it drops the call, and what became of the message is lost with it.
+/// It is `IntoFuture`, so `.await` sends it. For `tokio::spawn`, `block_on`, `join_all` and other functions that take a
+/// `Future`, use [`send`](Self::send). Limit its time with [`with_timeout`](Self::with_timeout): a `tokio::time::timeout`
+/// drops the call, and its outcome is lost.
 ///
 /// Setters named as in the API set its optional parameters; those that start with `with_` are options of the call.
-#[must_use = "nothing is sent until the request is awaited, or its `send` is"]
+#[must_use = "nothing is sent until the request or its `send` is awaited"]
 pub struct Request<E: Endpoint> {
     pub(crate) endpoint: E,
     pub(crate) client: Client<E::Service>,
@@ -97,30 +96,30 @@ impl<E: Endpoint> Request<E> {
         self
     }
 
-    /// How this call is retried instead of as the client does.
+    /// The retry policy of this call, instead of the client's.
     pub fn with_retry(mut self, retry: RetryPolicy) -> Self {
         self.options.retry = Some(retry);
         self
     }
 
-    /// The idempotency key of this call, 1 to 255 visible ASCII characters: a request that is sent again under it
-    /// later, even by another process, is done once. Only TAS-CHA's writes carry one; for any other operation the
-    /// call is refused, since the key would promise what the service does not keep.
+    /// The idempotency key of this call, 1 to 255 visible ASCII characters. If the request is sent again under the key, even
+    /// by another process, it is done once. Only TAS-CHA's writes carry a key. Any other call with a key is refused, since
+    /// the service would ignore it.
     pub fn with_idempotency_key(mut self, key: impl Into<String>) -> Self {
         self.options.idempotency_key = Some(key.into());
         self
     }
 
-    /// The request id of this call, which TAS-CHA takes over. 1 to 255 visible ASCII characters.
+    /// The request id of this call, which TAS-CHA adopts. 1 to 255 visible ASCII characters.
     pub fn with_request_id(mut self, id: impl Into<String>) -> Self {
         self.options.request_id = Some(id.into());
         self
     }
 
-    /// A header of this call. It replaces any header of the same name but the credential's.
+    /// A header of this call. It replaces any header of the same name except the credential's.
     ///
-    /// The call fails before anything is sent if name or value is not one that HTTP allows, or if the header is one that
-    /// the transport needs to set itself: those of the message's framing, `X-Request-Id` and `Idempotency-Key`.
+    /// The call fails before anything is sent if HTTP does not allow the name or the value, or if the transport sets the
+    /// header itself: the headers of the message's framing, `X-Request-Id` and `Idempotency-Key`.
     pub fn with_header(mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
         match header(name.as_ref(), value.as_ref()) {
             Ok(pair) => self.options.headers.push(pair),
@@ -152,7 +151,7 @@ impl<E: Endpoint> Request<E> {
         &self.endpoint
     }
 
-    /// Sends it, and decodes the answer. The same as awaiting the request, with a future of its own type.
+    /// Sends the request, and decodes the response. It does the same as awaiting the request, and returns a future.
     ///
     /// # Errors
     ///

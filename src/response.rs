@@ -1,4 +1,4 @@
-//! The answer to a call: the value, and what came with it.
+//! The response to a call: the value, and what came with it.
 
 use crate::call::{CallInfo, HttpAnswer};
 use crate::error::{Error, ErrorKind, Outcome};
@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
-/// A value that a service answered with. It dereferences to the value, and iterates over a list's items.
+/// The response of a service. It dereferences to its value, and iterates over a list's items.
 pub struct Response<T> {
     value: T,
     answer: HttpAnswer,
@@ -23,7 +23,7 @@ impl<T> Response<T> {
         Self { value, answer, call, attempts }
     }
 
-    /// Adds what this answer said to an error that it led to.
+    /// Adds this response to an error that it has caused.
     #[cfg(feature = "chatwork")]
     pub(crate) fn explain(self, error: Error) -> Error {
         error.with_answer(self.answer).with_call(self.call, self.attempts)
@@ -35,7 +35,7 @@ impl<T> Response<T> {
         self
     }
 
-    /// The value alone.
+    /// The value.
     pub fn into_inner(self) -> T {
         self.value
     }
@@ -50,37 +50,37 @@ impl<T> Response<T> {
         &self.answer.headers
     }
 
-    /// The id of the request, to be quoted in questions to the service's support: the service's, or else the one that was
-    /// sent. Chatwork and Lancers give none.
+    /// The id of the request, for questions to the service's support: the service's, or else the one that was sent. Chatwork
+    /// and Lancers have none.
     pub fn request_id(&self) -> Option<&str> {
         self.answer.request_id().or(self.call.request_id.as_deref())
     }
 
-    /// What the service said of its limits; `None` if it said nothing.
+    /// The limits that the service reported; `None` if it reported none.
     pub fn rate_limit(&self) -> Option<&RateLimit> {
         self.answer.rate_limit.as_ref()
     }
 
-    /// How many times the request was sent until this answer came.
+    /// How many times the request was sent until this response came.
     pub fn attempts(&self) -> u32 {
         self.attempts
     }
 
-    /// The idempotency key that the request carried, if it carries one.
+    /// The idempotency key of the request, if it had one.
     pub fn idempotency_key(&self) -> Option<&str> {
         self.call.idempotency_key.as_deref()
     }
 
-    /// The body as it came.
+    /// The raw body.
     pub fn body(&self) -> &Bytes {
         &self.answer.body
     }
 
-    /// Decodes the body in another shape, such as one with fields that this version does not know.
+    /// Decodes the body as another type, such as one with fields that this version does not know.
     ///
     /// # Errors
     ///
-    /// With the JSON path of what does not fit. The request itself has succeeded.
+    /// With the JSON path of the value that does not fit. The request itself has succeeded.
     pub fn json<U: DeserializeOwned>(&self) -> Result<U, Error> {
         crate::wire::decode(&self.answer.body).map_err(|failure| {
             let kind = ErrorKind::Decode { path: failure.path, problem: failure.problem };
@@ -90,7 +90,7 @@ impl<T> Response<T> {
         })
     }
 
-    /// The same answer with another value.
+    /// The same response with another value.
     pub fn map<U>(self, convert: impl FnOnce(T) -> U) -> Response<U> {
         let Self { value, answer, call, attempts } = self;
         Response { value: convert(value), answer, call, attempts }

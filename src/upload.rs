@@ -2,7 +2,7 @@
 
 use crate::error::{Error, ErrorKind, Outcome};
 use crate::input::InvalidInput;
-use crate::progress::{Progress, Watcher};
+use crate::progress::{Progress, ProgressCallback};
 use bytes::Bytes;
 use futures::future;
 use futures::stream::{self, BoxStream};
@@ -16,19 +16,19 @@ use std::{fmt, io};
 use tokio::io::AsyncRead;
 use tokio_util::io::ReaderStream;
 
-/// How much of a file is read and handed to the connection at once, in bytes.
-const PIECE: usize = 64 << 10;
+/// How much of a file is read and passed to the connection at once, in bytes.
+const CHUNK: usize = 64 << 10;
 
 /// A file to upload: its name, its content and its type, which is guessed from the name unless it is set.
 ///
 /// | made of | in memory | sent again |
 /// |---|---|---|
 /// | [`bytes`](Self::bytes) | all of it | whenever the call may be |
-/// | [`path`](Self::path) | a piece at a time | whenever the call may be: it is opened anew for each attempt |
-/// | [`reader`](Self::reader), [`stream`](Self::stream) | a piece at a time | as long as nothing of it was read |
+/// | [`path`](Self::path) | one chunk | whenever the call may be: it is opened anew for each attempt |
+/// | [`reader`](Self::reader), [`stream`](Self::stream) | one chunk | as long as nothing of it was read |
 ///
-/// An attempt has to be through within its [`attempt_timeout`](crate::Request::with_attempt_timeout), which is 30 s unless
-/// it is set: give a large file more.
+/// An attempt must end within its [`attempt_timeout`](crate::Request::with_attempt_timeout), 30 s by default. Set a longer
+/// one for a large file.
 ///
 /// ```
 /// use kaiwa::Upload;
@@ -42,19 +42,19 @@ pub struct Upload {
     content_type: Option<String>,
     length: u64,
     content: Content,
-    progress: Watcher,
+    progress: ProgressCallback,
 }
 
 #[derive(Clone)]
 enum Content {
     Bytes(Bytes),
     Path(Arc<Path>),
-    /// What can be read once. Clones share it, and the first attempt that reads of it takes it.
-    Once(Arc<Mutex<Option<Pieces>>>),
+    /// Content that can be read once. Clones share it, and the first attempt that reads it takes it.
+    Once(Arc<Mutex<Option<Chunks>>>),
 }
 
 type Problem = Box<dyn StdError + Send + Sync>;
-type Pieces = BoxStream<'static, Result<Bytes, Problem>>;
+type Chunks = BoxStream<'static, Result<Bytes, Problem>>;
 
 impl Upload {
     /// A file in memory. A call with it can be retried.
@@ -63,12 +63,12 @@ impl Upload {
         Self::new(name.into(), content.len() as u64, Content::Bytes(content))
     }
 
-    /// The file at `path`, under the last part of that. A call with it can be retried: each attempt opens the file anew,
-    /// and fails if its length has changed by then.
+    /// The file at `path`, named by the last part of `path`. A call with it can be retried: each attempt opens the file
+    /// anew, and fails if its length has changed by then.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::File`] if there is no such file, if it is a directory or a device, or if it may not be looked at.
+    /// [`ErrorKind::File`] if there is no such file, if it is a directory or a device, or if its metadata cannot be read.
     pub async fn path(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path: Arc<Path> = path.as_ref().into();
         let found = tokio::fs::metadata(&path).await.and_then(|found| match found.is_file() {
@@ -80,14 +80,14 @@ impl Upload {
         Ok(Self::new(name, length, Content::Path(path)))
     }
 
-    /// What `content` reads, `length` bytes, a piece at a time. A call with it is not retried once anything was read; a
-    /// reader of another length than `length` fails the call.
+    /// A file that is read from `content`, `length` bytes long. Memory holds one chunk at a time. A call with it is not
+    /// retried once anything was read. If the reader has another length than `length`, the call fails.
     pub fn reader(name: impl Into<String>, length: u64, content: impl AsyncRead + Send + 'static) -> Self {
-        Self::stream(name, length, ReaderStream::with_capacity(content, PIECE))
+        Self::stream(name, length, ReaderStream::with_capacity(content, CHUNK))
     }
 
-    /// A file that is read while it is sent, `length` bytes long; memory holds a piece at a time. A call with it is not
-    /// retried once anything was read. A stream of another length than `length` fails the call.
+    /// A file that is read from a stream, `length` bytes long. Memory holds one chunk at a time. A call with it is not
+    /// retried once anything was read. If the stream has another length than `length`, the call fails.
     pub fn stream<S, E>(name: impl Into<String>, length: u64, content: S) -> Self
     where
         S: Stream<Item = Result<Bytes, E>> + Send + 'static,
@@ -98,29 +98,28 @@ impl Upload {
     }
 
     fn new(name: String, length: u64, content: Content) -> Self {
-        Self { name, content_type: None, length, content, progress: Watcher::default() }
+        Self { name, content_type: None, length, content, progress: ProgressCallback::default() }
     }
 
-    /// The name under which the service keeps it, instead of the one that it was made with.
+    /// The file's name at the service, instead of the one that it was created with.
     pub fn file_name(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
         self
     }
 
-    /// The media type, such as `image/png` or `text/plain; charset=utf-8`, instead of the one that the name's extension
-    /// stands for.
+    /// The media type, such as `image/png` or `text/plain; charset=utf-8`, instead of the one guessed from the name.
     pub fn content_type(mut self, media_type: impl Into<String>) -> Self {
         self.content_type = Some(media_type.into());
         self
     }
 
-    /// Tells how much of the file has been handed to the connection: 0 when an attempt begins with it, then after each
-    /// piece of at most 64 KiB (those of a [`stream`](Self::stream) are as large as they come). What the system has
-    /// buffered counts as sent, so that the last piece is told before the service has it all.
+    /// Calls `report` with the number of bytes that were passed to the connection: 0 when an attempt begins, then after
+    /// each chunk of at most 64 KiB (the chunks of a [`stream`](Self::stream) keep their size). Bytes in the system's buffer
+    /// count as sent, so the last report comes before the service has the whole file.
     ///
-    /// It is called on the task that sends, and must not block. A call that is retried tells 0 again.
-    pub fn on_progress(mut self, tell: impl Fn(Progress) + Send + Sync + 'static) -> Self {
-        self.progress = Watcher::new(tell);
+    /// `report` is called on the task that sends, and must not block. Each retry reports 0 again.
+    pub fn on_progress(mut self, report: impl Fn(Progress) + Send + Sync + 'static) -> Self {
+        self.progress = ProgressCallback::new(report);
         self
     }
 
@@ -129,8 +128,8 @@ impl Upload {
         &self.name
     }
 
-    /// The media type that is sent: as it was set, or else as the name's extension stands for. `None`, and none is sent,
-    /// if that is of no known type. The charset of a text is nobody's guess, so that none is told unless it is set.
+    /// The media type that is sent: as it was set, or else as guessed from the name's extension. `None` if the extension is
+    /// unknown; then no type is sent. The charset of a text is not guessed.
     pub fn media_type(&self) -> Option<&str> {
         let guess = || mime_guess::from_path(&self.name).first_raw();
         self.content_type.as_deref().or_else(guess)
@@ -146,7 +145,7 @@ impl Upload {
         self.length == 0
     }
 
-    /// Whether it could be sent from its beginning now.
+    /// Whether it can be sent from its beginning.
     pub(crate) fn is_replayable(&self) -> bool {
         match &self.content {
             Content::Bytes(_) | Content::Path(_) => true,
@@ -165,7 +164,7 @@ impl Upload {
             Some(max) if self.length > max => {
                 Err(InvalidInput::new(parameter, format!("is {} bytes long; at most {max}", self.length)))
             }
-            // With what stands around the file, the length of the whole body is still a number.
+            // The length of the whole body, with the multipart framing, must not overflow.
             _ if self.length > LONGEST => {
                 Err(InvalidInput::new(parameter, format!("is {} bytes long; at most {LONGEST}", self.length)))
             }
@@ -173,8 +172,8 @@ impl Upload {
         }
     }
 
-    /// Whether the file is there and as long as it was, while it is known that nothing has been sent.
-    pub(crate) async fn look(&self) -> Result<(), Error> {
+    /// Fails if the file is gone or its length has changed. It is called while nothing has been sent.
+    pub(crate) async fn verify_unchanged(&self) -> Result<(), Error> {
         let Content::Path(path) = &self.content else { return Ok(()) };
         let now = tokio::fs::metadata(path).await.map_err(|error| unreadable(path, error))?.len();
         if now == self.length {
@@ -187,39 +186,39 @@ impl Upload {
     /// The multipart part.
     pub(crate) fn part(&self, parameter: &'static str) -> Result<Part, InvalidInput> {
         if !self.is_replayable() {
-            return Err(InvalidInput::new(parameter, SPENT));
+            return Err(InvalidInput::new(parameter, CONSUMED));
         }
-        let body = Body::wrap_stream(exactly(self.length, self.pieces(), self.progress.clone()));
+        let body = Body::wrap_stream(exactly(self.length, self.chunks(), self.progress.clone()));
         let part = Part::stream_with_length(body, self.length).file_name(self.name.clone());
         match self.media_type() {
             Some(media_type) => part.mime_str(media_type).map_err(|_| {
-                InvalidInput::new(parameter, format!("has the media type {media_type:?}, which is none"))
+                InvalidInput::new(parameter, format!("has {media_type:?}, which is not a valid media type"))
             }),
             None => Ok(part),
         }
     }
 
-    /// The content. Nothing is opened, read or taken before the first piece is asked for: a call that ends earlier
-    /// leaves everything as it was.
-    fn pieces(&self) -> Pieces {
+    /// The content. Nothing is opened, read or taken before the first chunk is polled: a call that ends earlier changes
+    /// nothing.
+    fn chunks(&self) -> Chunks {
         match &self.content {
             Content::Bytes(bytes) => {
                 let rest = bytes.clone();
                 stream::unfold(rest, |mut rest| async move {
-                    let piece = rest.split_to(rest.len().min(PIECE));
-                    (!piece.is_empty()).then_some((Ok(piece), rest))
+                    let chunk = rest.split_to(rest.len().min(CHUNK));
+                    (!chunk.is_empty()).then_some((Ok(chunk), rest))
                 })
                 .boxed()
             }
             Content::Path(path) => tokio::fs::File::open(Arc::clone(path))
-                .map_ok(|file| ReaderStream::with_capacity(file, PIECE))
+                .map_ok(|file| ReaderStream::with_capacity(file, CHUNK))
                 .try_flatten_stream()
                 .map_err(Into::into)
                 .boxed(),
             Content::Once(content) => {
                 let content = Arc::clone(content);
                 future::lazy(move |_| {
-                    content.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or(SPENT.into())
+                    content.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or(CONSUMED.into())
                 })
                 .try_flatten_stream()
                 .boxed()
@@ -228,42 +227,42 @@ impl Upload {
     }
 }
 
-/// No body is longer, to any server.
+/// The longest body that any server accepts.
 const LONGEST: u64 = i64::MAX as u64 / 2;
 
-const SPENT: &str = "is a stream that has been sent already";
+const CONSUMED: &str = "is a stream that was already sent";
 
 fn unreadable(path: &Path, source: io::Error) -> Error {
     Error::new(ErrorKind::File { doing: "upload", path: path.to_owned(), source }, Outcome::NotSent)
 }
 
-/// Fails content that is longer or shorter than was said: its length is in the request's head already.
+/// Fails content that is longer or shorter than declared: the request's headers already hold its length.
 fn exactly(
     length: u64,
-    content: Pieces,
-    progress: Watcher,
+    content: Chunks,
+    progress: ProgressCallback,
 ) -> impl Stream<Item = Result<Bytes, Problem>> + Send {
     let begin = {
         let progress = progress.clone();
-        future::lazy(move |_| progress.tell(0, length))
+        future::lazy(move |_| progress.report(0, length))
     };
-    let pieces =
+    let chunks =
         stream::try_unfold((content, length, progress), move |(mut content, left, progress)| async move {
-            // Without this, the text of a reader's error would pass for one of the connection's.
-            let piece = content.try_next().await.map_err(|error| format!("the upload's content: {error}"))?;
-            match piece {
+            // Without this prefix, the text of a reader's error would look like one of the connection's.
+            let chunk = content.try_next().await.map_err(|error| format!("the upload's content: {error}"))?;
+            match chunk {
                 None if left == 0 => Ok(None),
                 None => Err(format!("the upload's content ended {left} bytes early").into()),
-                Some(piece) => match left.checked_sub(piece.len() as u64) {
+                Some(chunk) => match left.checked_sub(chunk.len() as u64) {
                     Some(left) => {
-                        progress.tell(length - left, length);
-                        Ok(Some((piece, (content, left, progress))))
+                        progress.report(length - left, length);
+                        Ok(Some((chunk, (content, left, progress))))
                     }
-                    None => Err("the upload's content is longer than was said".into()),
+                    None => Err("the upload's content is longer than declared".into()),
                 },
             }
         });
-    begin.map(|()| pieces).flatten_stream()
+    begin.map(|()| chunks).flatten_stream()
 }
 
 impl fmt::Debug for Upload {

@@ -1,4 +1,4 @@
-//! What webhooks of all services and bots share: telling a repeat from what is new.
+//! Replay caches, which distinguish new events from repeated ones, for the webhooks of all services and for bots.
 //!
 //! ```
 //! use kaiwa::webhook::{MemoryReplayCache, ReplayCache};
@@ -21,52 +21,52 @@ use std::time::{Duration, Instant};
 
 /// Remembers which events have been received.
 ///
-/// [`MemoryReplayCache`] does for one process. Several processes behind one address need a store that they share, such
-/// as Redis, where `SET key 1 NX PX ttl` is `first_seen`, `EXISTS key` is `is_known`, and `DEL key` is `forget`. Keys
-/// begin with the name of their service, so that one cache serves them all.
+/// [`MemoryReplayCache`] serves one process. Several processes behind one address need a shared store, such as Redis, where
+/// `SET key 1 NX PX ttl` is `first_seen`, `EXISTS key` is `is_known`, and `DEL key` is `forget`. Keys begin with the name of
+/// their service, so one cache serves all services.
 ///
-/// A store that cannot be reached has to be decided for: taking an event for new may let it be handled twice, taking it
-/// for known may lose it.
+/// If the store cannot be reached, the implementation must choose: an event that counts as new may be handled twice, and one
+/// that counts as known may be lost.
 pub trait ReplayCache: fmt::Debug + Send + Sync + 'static {
-    /// Remembers `key` for `ttl`. The answer is whether it was not remembered before.
+    /// Remembers `key` for `ttl`. Returns whether it was new.
     ///
-    /// Asking and remembering must be one step: of two calls at the same time with one key, one is answered `true`.
+    /// This must be atomic: of two simultaneous calls with one key, exactly one returns `true`.
     fn first_seen<'a>(&'a self, key: &'a str, ttl: Duration) -> BoxFuture<'a, bool>;
 
     /// Whether `key` is remembered, without remembering it.
     fn is_known<'a>(&'a self, key: &'a str) -> BoxFuture<'a, bool>;
 
-    /// Forgets `key`, so that the event is new when it comes again: for an event that could not be handled.
+    /// Forgets `key`. An event that could not be handled is then new when it comes again.
     fn forget<'a>(&'a self, key: &'a str) -> BoxFuture<'a, ()>;
 }
 
 /// A [`ReplayCache`] in memory, bounded in entries and time.
 ///
-/// Once it is full, the entry that has the least time left makes room; an event whose entry did is taken for new. It
-/// should therefore hold as many entries as events come within the time that they are remembered: one that is shared by
-/// services or bots that remember for different times, those of all of them.
+/// If it is full, the entry with the least time left is removed, and its event would count as new. The capacity should
+/// therefore cover all events within the time that they are remembered; for a shared cache, those of all its services and
+/// bots.
 pub struct MemoryReplayCache {
-    state: Mutex<State>,
+    state: Mutex<CacheState>,
     capacity: usize,
     clock: Arc<dyn Clock>,
 }
 
 #[derive(Default)]
-struct State {
-    seen: HashMap<Arc<str>, Place>,
-    /// The same keys, from the one whose time is over first. Services remember for different times, so that this is
-    /// not the order in which they came.
-    order: BTreeMap<Place, Arc<str>>,
+struct CacheState {
+    seen: HashMap<Arc<str>, ExpiryKey>,
+    /// The same keys, by the end of their time. Services remember events for different times, so this is not the order in
+    /// which they came.
+    order: BTreeMap<ExpiryKey, Arc<str>>,
     next: u64,
 }
 
-/// Until when a key is remembered, and its number, which tells two of one time apart.
-type Place = (Until, u64);
+/// Until when a key is remembered, and its number, which distinguishes two of one time.
+type ExpiryKey = (Until, u64);
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Until {
     Time(Instant),
-    /// Until it makes room.
+    /// Until room is needed.
     Ever,
 }
 
@@ -81,12 +81,12 @@ impl MemoryReplayCache {
         Self { state: Mutex::default(), capacity: capacity.max(1), clock }
     }
 
-    /// How many keys are remembered, with some that no longer need be.
+    /// How many keys are remembered, including some whose time is over.
     pub fn len(&self) -> usize {
         self.lock().seen.len()
     }
 
-    /// Whether none is.
+    /// Whether no key is remembered.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -106,20 +106,20 @@ impl MemoryReplayCache {
         true
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing panics while the lock is held, and at worst a key is remembered for too short.
+    fn lock(&self) -> MutexGuard<'_, CacheState> {
+        // Nothing panics while the lock is held, and at worst a key is forgotten too early.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl CacheState {
     fn remove_over(&mut self, now: Instant) {
         while self.order.first_key_value().is_some_and(|((until, _), _)| *until <= Until::Time(now)) {
             self.make_room();
         }
     }
 
-    /// Removes the entry that has the least time left, if there is any.
+    /// Removes the entry with the least time left, if there is one.
     fn make_room(&mut self) -> bool {
         let first = self.order.pop_first();
         first.is_some_and(|(_, key)| self.seen.remove(&key).is_some())

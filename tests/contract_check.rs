@@ -207,7 +207,7 @@ async fn a_service_that_cannot_be_reached_is_no_success() {
     let report = report(&Client::Tascha(client)).await;
     let text = report.to_string();
     assert!(text.contains("0 of 10 GETs checked") && text.contains("NOTHING WAS CHECKED"), "{text}");
-    assert_eq!(text.matches("no connection came up").count(), 3, "{text}");
+    assert_eq!(text.matches("could not connect").count(), 3, "{text}");
     assert_eq!(text.matches("not tried, as no answer came before").count(), 7, "{text}");
 }
 

@@ -129,7 +129,7 @@ impl Answer {
 fn unanswered(error: &Error) -> String {
     let why = match () {
         () if error.is_timeout() => "no answer in time",
-        () if error.is_connect() => "no connection came up",
+        () if error.is_connect() => "could not connect",
         () => "no complete answer came",
     };
     why.to_owned()

@@ -161,7 +161,7 @@ async fn a_credential_that_is_refused_or_not_one() {
         assert_line(&text, "connection", "--", &["not tried"]);
     }
     let (text, _) = doctor("", &[TOKEN, ("CHATWORK_BASE_URL", "https://user:canary@host/")]).await;
-    assert_line(&text, "base URL", "!!", &["CHATWORK_BASE_URL", "a user in it"]);
+    assert_line(&text, "base URL", "!!", &["CHATWORK_BASE_URL", "or a user"]);
     let bad = [("CHATWORK_API_TOKEN", ""), ("CHATWORK_BASE_URL", "https://user:canary@host/v2?canary")];
     assert_line(&doctor("", &bad).await.0, "base URL", "ok", &["https://host/v2"]);
 }
@@ -253,7 +253,7 @@ async fn a_proxy_that_does_not_let_it_through() {
         &text,
         "connection",
         "!!",
-        &["no connection to the proxy 127.0.0.1:1", "Start the proxy, or correct or remove https_proxy"],
+        &["could not connect to the proxy 127.0.0.1:1", "Start the proxy, or correct or remove https_proxy"],
     );
     for (answer, todo) in [
         ("HTTP/1.1 403 Forbidden\r\n\r\n", "Ask those who run the proxy to allow"),

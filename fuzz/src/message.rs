@@ -1,6 +1,6 @@
 use arbitrary::Unstructured;
 use jiff::Timestamp;
-use kaiwa::chatwork::notation::{Kind, Mention, Message, parse};
+use kaiwa::chatwork::notation::{Kind, Mention, MessageBuilder, parse};
 use kaiwa::chatwork::{AccountId, MessageId, RoomId};
 
 /// The builder's closures are nested as deeply as the boxes are.
@@ -10,7 +10,7 @@ const MAX_DEPTH: u8 = 32;
 pub fn message(data: &[u8]) {
     let mut asked_for = Asked::default();
     let top = Place { depth: 0, quoted: false };
-    let message = pieces(&mut Unstructured::new(data), Message::new(), top, &mut asked_for);
+    let message = pieces(&mut Unstructured::new(data), MessageBuilder::new(), top, &mut asked_for);
     let document = parse(message.as_str());
     assert_eq!(document.to_string(), message.as_str());
     assert!(document.mentions().eq(asked_for.mentions), "{message}");
@@ -64,7 +64,7 @@ struct Place {
 }
 
 /// Adds pieces until the data ends them, or runs out.
-fn pieces(data: &mut Unstructured<'_>, mut message: Message, place: Place, asked: &mut Asked) -> Message {
+fn pieces(data: &mut Unstructured<'_>, mut message: MessageBuilder, place: Place, asked: &mut Asked) -> MessageBuilder {
     while let Ok((choice, number, text)) = data.arbitrary::<(u8, u64, &str)>() {
         let account = AccountId(number);
         let before = message.clone();
@@ -83,7 +83,7 @@ fn pieces(data: &mut Unstructured<'_>, mut message: Message, place: Place, asked
                 message.to(account)
             }
             4 => {
-                mention(Mention::Everybody);
+                mention(Mention::All);
                 asked.tags.push(Tag::ToAll);
                 message.to_all()
             }

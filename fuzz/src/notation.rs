@@ -1,5 +1,5 @@
 use kaiwa::chatwork::AccountId;
-use kaiwa::chatwork::notation::{Kind, Mention, Message, Step, escape, parse};
+use kaiwa::chatwork::notation::{Kind, Mention, MessageBuilder, Step, escape, parse};
 
 /// Reading: every text is read, nothing is lost, and every part is where it says.
 pub fn notation(data: &[u8]) {
@@ -54,7 +54,7 @@ fn harmless(text: &str) {
     assert_eq!(escaped.replace(['［', '］'], ""), text.replace(['[', ']', '［', '］'], ""));
 
     let message =
-        Message::new().text(text).code(text).text(text).info(text, |info| info.text(text).code(text));
+        MessageBuilder::new().text(text).code(text).text(text).info(text, |info| info.text(text).code(text));
     let document = parse(message.as_str());
     assert_eq!(document.mentions().next(), None);
     for node in document.descendants() {

@@ -105,7 +105,7 @@ impl Service for Chatwork {
 #[derive(Default)]
 pub struct Shared {
     pub(super) watches: Poller,
-    pub(super) posted: PostLedger,
+    pub(super) ledger: PostLedger,
 }
 
 /// The limit of posts in a room differs by its text alone, and names no time.

@@ -12,22 +12,22 @@
 //! # Ok::<_, kaiwa::Error>(())
 //! ```
 //!
-//! What happens after the login is told in [`oauth`](crate::oauth).
+//! [`oauth`](crate::oauth) describes what happens after the login.
 //!
 //! # Lifetimes
 //!
-//! Chatwork's documentation says 15 minutes for an access token and 14 days for a refresh token, and that both may
-//! change; what counts here is what its answers say. With [`Scope::OfflineAccess`], which only confidential clients can
-//! have, a refresh token does not expire until it is revoked. The code of a login is valid for one minute.
+//! According to Chatwork's documentation an access token is valid for 15 minutes and a refresh token for 14 days, and both
+//! may change; this crate uses the lifetimes in the responses. With [`Scope::OfflineAccess`], which only confidential clients
+//! can have, a refresh token is valid until it is revoked. The code of a login is valid for one minute.
 //!
 //! # When the consent page shows an error
 //!
-//! It then does not send the browser back; the page shows a number:
+//! The page then shows a number and does not redirect the browser:
 //!
 //! | number | what is wrong |
 //! |---|---|
 //! | 3001 | the account's owner has declined |
-//! | 5001, 5002 | no scope was asked for, or one that Chatwork does not know |
+//! | 5001, 5002 | no scope was requested, or one that Chatwork does not know |
 //! | 11000 | the client id is missing |
 //! | 13000 | no redirect URL was given, though several are registered |
 //! | 14000, 15000 | the redirect URL is malformed, or not registered for this client |
@@ -45,7 +45,7 @@ pub const AUTH_URL: &str = "https://www.chatwork.com/packages/oauth2/login.php";
 /// The token endpoint.
 pub const TOKEN_URL: &str = "https://oauth.chatwork.com/token";
 
-/// A confidential client: a server that can keep a secret. Its redirect URL has to be `https`.
+/// A confidential client: a server that can keep a secret. Its redirect URL must be `https`.
 pub fn confidential(client_id: impl Into<String>, client_secret: impl Into<SecretString>) -> Builder {
     public(client_id).client_secret(client_secret)
 }

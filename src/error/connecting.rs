@@ -1,10 +1,10 @@
-//! Why no connection came up: where on the way it failed, and what to do there.
+//! Why no connection could be opened: where it failed, and what to do.
 
 use super::text::causes;
 use crate::proxy::Proxy;
 use std::fmt;
 
-/// What is known of the way that a request without an answer took.
+/// What is known of the connection of a request without a response.
 #[derive(Clone, Debug)]
 pub(crate) struct Connecting {
     proxy: Option<Through>,
@@ -12,24 +12,24 @@ pub(crate) struct Connecting {
     hint: Option<&'static str>,
 }
 
-/// A proxy on the way.
+/// The proxy of the connection.
 #[derive(Clone, Debug)]
 enum Through {
     Known(Proxy),
-    /// The client was built by the caller, who may have chosen another one than the environment names, or none.
+    /// The caller built the HTTP client, perhaps without a proxy or with another one than the environment names.
     Own(Option<Proxy>),
 }
 
-/// Where the way ended. Only a connection through a proxy has the stages before `Beyond`.
+/// Where the connection failed. Only a connection through a proxy has the stages before `Beyond`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Stage {
-    /// The proxy is not there.
+    /// The proxy cannot be reached.
     Unreachable,
-    /// It wants to know who asks.
+    /// The proxy requires a user name and a password.
     Unauthorized,
-    /// It answered that it does not open a tunnel, or is no proxy.
+    /// The proxy refused to open a tunnel, or is not a proxy.
     Refused,
-    /// It hung up.
+    /// The proxy closed the connection.
     HungUp,
     /// The HTTP client was built without SOCKS.
     Socks,
@@ -38,8 +38,8 @@ enum Stage {
 }
 
 impl Stage {
-    /// By the texts of an error and its causes, whose types cannot be named. `is_socks`: whether the proxy is to be
-    /// asked by SOCKS, and not by `CONNECT`.
+    /// From the texts of an error and its causes, whose types are private. `is_socks`: whether the proxy speaks SOCKS
+    /// and not `CONNECT`.
     fn of(texts: &[String], is_socks: bool) -> Self {
         let after = |prefix: &str| texts.iter().find_map(|text| text.strip_prefix(prefix));
         if texts.iter().any(|text| text.contains("unsupported scheme socks")) {
@@ -73,48 +73,48 @@ impl Connecting {
         Self { proxy, stage, hint: hint(&texts) }
     }
 
-    /// What is known where the time ended before there was an error.
+    /// What is known if the time ended before there was an error.
     pub(crate) fn timed_out(proxy: Option<Proxy>, is_own: bool) -> Option<Self> {
         let proxy = proxy?;
         let proxy = if is_own { Through::Own(Some(proxy)) } else { Through::Known(proxy) };
         Some(Self { proxy: Some(proxy), stage: Stage::Beyond, hint: None })
     }
 
-    /// What happened, where `kind` says so without the proxy, and `to` is where the request was to go, as in ` to host`.
+    /// What happened. `kind` says so without the proxy, and `to` is the request's destination, as in ` to host`.
     pub(crate) fn problem(&self, kind: &dyn fmt::Display, to: Option<&str>) -> String {
         let Some(proxy) = &self.proxy else { return kind.to_string() };
         let to = to.unwrap_or_default();
         match (self.stage, proxy, to) {
             (Stage::Unreachable, ..) => {
-                format!("no connection to {proxy} came up, through which the request{to} goes")
+                format!("could not connect to {proxy} for the request{to}")
             }
             (Stage::Unauthorized, ..) => match proxy {
                 Through::Known(known) if known.has_user() => {
-                    format!(
-                        "{proxy} does not accept the user name and password that it was given (status 407)"
-                    )
+                    format!("{proxy} does not accept the user name and password (status 407)")
                 }
-                _ => format!("{proxy} wants a user name and a password (status 407)"),
+                _ => format!("{proxy} requires a user name and a password (status 407)"),
             },
             (Stage::Refused, ..) => {
-                format!("{proxy} did not connect the request{to}: it answered with no success")
+                format!("{proxy} refused to connect the request{to}")
             }
-            (Stage::HungUp, ..) => format!("{proxy} broke off before it connected the request{to}"),
+            (Stage::HungUp, ..) => {
+                format!("{proxy} closed the connection before it connected the request{to}")
+            }
             (Stage::Socks, ..) => {
-                format!("{proxy} is a SOCKS proxy, which the HTTP client was built without")
+                format!("{proxy} is a SOCKS proxy, and the HTTP client was built without SOCKS")
             }
-            // Whether the caller's own client goes through it is not known.
+            // It is not known whether the caller's own client uses it.
             (Stage::Beyond, Through::Own(_), _) => kind.to_string(),
-            (Stage::Beyond, Through::Known(_), _) => format!("{kind}, by way of {proxy}"),
+            (Stage::Beyond, Through::Known(_), _) => format!("{kind}, through {proxy}"),
         }
     }
 
-    /// Whether the innermost cause says no more than the problem does.
+    /// Whether the innermost cause adds nothing to the problem.
     pub(crate) fn is_explained(&self) -> bool {
         matches!(self.stage, Stage::Unauthorized | Stage::Refused | Stage::Socks)
     }
 
-    /// All of it, as the end of a sentence, for an error of which this is a part.
+    /// Problem, cause and advice as the end of a sentence, for an error that contains this one.
     #[cfg(feature = "oauth")]
     pub(crate) fn explain(&self, cause: &str) -> String {
         let problem = self.problem(&cause, None);
@@ -125,37 +125,34 @@ impl Connecting {
         format!("{problem}{cause}. {}", self.advice(None)).trim_end_matches(['.', ' ']).to_owned()
     }
 
-    /// What to do: sentences that each end in a blank, or nothing.
+    /// What to do: sentences that each end in a space, or nothing.
     pub(crate) fn advice(&self, to: Option<&str>) -> String {
         let Some(proxy) = &self.proxy else { return self.hint.map(sentence).unwrap_or_default() };
         let setting = proxy.setting();
         let to = to.and_then(|to| to.strip_prefix(" to ")).unwrap_or("the service's host and port 443");
         let what = match self.stage {
             Stage::Unreachable => self.hint.map(str::to_owned).unwrap_or_else(|| {
-                format!(
-                    "Start the proxy or correct {setting}; hosts in NO_PROXY are connected to without it."
-                )
+                format!("Start the proxy or correct {setting}; hosts in NO_PROXY are reached without it.")
             }),
             Stage::Unauthorized => format!(
-                "Give them in {setting}, as in `http://user:password@host:port`, with special characters percent-encoded."
+                "Set them in {setting}, as in `http://user:password@host:port`, with special characters percent-encoded."
             ),
             Stage::Refused => format!(
-                "Its status is not known: 403 says that it does not allow {to}, so have it allowed there; 502, 503 and \
-                 504 say that it cannot reach it; any other can be that of a server that is no proxy, so check {setting}."
+                "Its status is not known. 403 says that it does not allow {to}: allow it there. 502, 503 and 504 say that it \
+                 cannot reach it. Any other status may come from a server that is not a proxy: check {setting}."
             ),
             Stage::HungUp => format!("Check that {setting} names a proxy that allows {to}."),
             Stage::Socks => format!(
-                "Add `reqwest` with its feature `socks` to the dependencies of the program, or name an `http` proxy in \
-                 {setting}."
+                "Add `reqwest` with its feature `socks` to the program's dependencies, or set an `http` proxy in {setting}."
             ),
             Stage::Beyond => {
-                let doubt = match proxy {
+                let note = match proxy {
                     Through::Own(Some(proxy)) => sentence(&format!(
                         "Unless the client's own `http_client` says otherwise, it goes through {proxy}."
                     )),
                     _ => String::new(),
                 };
-                return self.hint.map(sentence).unwrap_or_default() + &doubt;
+                return self.hint.map(sentence).unwrap_or_default() + &note;
             }
         };
         sentence(&what)
@@ -187,14 +184,14 @@ impl fmt::Display for Through {
     }
 }
 
-/// What a failed handshake asks for.
+/// What to do after a failed handshake.
 fn hint(texts: &[String]) -> Option<&'static str> {
     let texts: Vec<String> = texts.iter().map(|text| text.to_ascii_lowercase()).collect();
     let said = |words: &[&str]| {
         texts.iter().any(|text| text.contains("certificate") && words.iter().any(|word| text.contains(word)))
     };
     if said(&["expired", "not valid yet", "not yet valid"]) {
-        Some("Check the clock of this machine: the certificate is not valid at the time that it shows.")
+        Some("Check the clock of this machine: the certificate is not valid at its time.")
     } else if said(&[
         "unknownissuer",
         "unknown issuer",
@@ -204,8 +201,8 @@ fn hint(texts: &[String]) -> Option<&'static str> {
         "not trusted",
     ]) {
         Some(
-            "The certificate's authority is not trusted here: install the package `ca-certificates`; where a proxy or \
-             firewall reads TLS, add its authority's certificate to the system's, or to the file that SSL_CERT_FILE names.",
+            "This machine does not trust the certificate's authority: install the package `ca-certificates`. If a proxy or \
+             firewall decrypts TLS, add its certificate to the system's, or to the file that SSL_CERT_FILE names.",
         )
     } else {
         None

@@ -1,4 +1,4 @@
-//! What errors say.
+//! The texts of errors.
 
 use super::kind::to;
 use super::text::{Innermost, OneLine, Rounded, shortened};
@@ -18,14 +18,14 @@ impl Error {
         let status = self.status().map(|status| status.as_u16());
         match (&*self.0.kind, self.0.outcome, status) {
             (ErrorKind::Config(_), ..) => "Nothing was sent.",
-            (ErrorKind::Token(_), Outcome::NotSent, _) => "Nothing was sent for want of a token.",
+            (ErrorKind::Token(_), Outcome::NotSent, _) => "Nothing was sent without a token.",
             (ErrorKind::Token(_), Outcome::Rejected, _) => "It was not done.",
-            (ErrorKind::Token(_), ..) => "Begin another login if it stays so.",
+            (ErrorKind::Token(_), ..) => "If this persists, log in again.",
             (ErrorKind::Timeout(_), Outcome::NotSent, _) => {
-                "Nothing was sent: the time was over before there was a connection or an access token."
+                "Nothing was sent: the time ended before there was a connection or an access token."
             }
             (ErrorKind::WaitTooLong { .. }, Outcome::NotSent, _) => {
-                "Nothing was sent; come back later, or give the call a longer timeout."
+                "Nothing was sent; try again later, or give the call a longer timeout."
             }
             (ErrorKind::UnitsExhausted { .. }, Outcome::NotSent, _) => {
                 "Nothing was sent; wait for the next month, or switch this check off with `Pace::units`."
@@ -35,38 +35,36 @@ impl Error {
                 "Nothing was sent; make the file readable and call again."
             }
             (ErrorKind::File { .. }, ..) => {
-                "Make the file or its folder usable and call again; what was downloaded before is kept."
+                "Make the file or its folder usable and call again; the part that was downloaded is kept."
             }
             (ErrorKind::BodyTooLarge { .. }, ..) if self.is_download() => {
-                "Allow for more, or stream it, or download it to a file."
+                "Raise the limit, or stream it, or download it to a file."
             }
-            _ if self.is_download() => "A download changes nothing, and can be begun again.",
+            _ if self.is_download() => "A download changes nothing and can be started again.",
             (ErrorKind::RepeatedCursor, ..) => {
-                "The list was left there, so that it is not gone through for ever; begin it again later."
+                "The stream has ended, since the list would repeat forever; begin the list again later."
             }
             (ErrorKind::GaveUp { .. }, ..) => {
                 "The stream has ended; once the cause is gone, its checkpoint resumes it."
             }
             (ErrorKind::EmptyPages { .. }, ..) => {
-                "The stream has ended, in case the list has no end; its checkpoint goes on after these pages."
+                "The stream has ended, since the list may have no end; its checkpoint continues after these pages."
             }
             (ErrorKind::PlaceLost, ..) => {
-                "Where to go on cannot be known, and nothing was yielded so that nothing is missed: begin the list again, without the checkpoint."
+                "The stream has ended, since it cannot find its place; begin the list again, without the checkpoint."
             }
             (_, Outcome::Rejected, Some(400)) => "It was not done; correct what the service names.",
             (_, Outcome::Rejected, Some(401)) => "It was not done; check the credential.",
             (_, Outcome::Rejected, Some(403)) => {
-                "It was not done; the credential lacks the right or the scope for it, or has no part in the room."
+                "It was not done; the credential lacks the permission or the scope for it, or is not a member of the room."
             }
-            (_, Outcome::Rejected, Some(404)) => {
-                "It was not done; check the ids, and whether the path is right."
-            }
+            (_, Outcome::Rejected, Some(404)) => "It was not done; check the ids and the path.",
             (_, Outcome::Rejected, Some(409)) => match self.conflict() {
                 Some(Conflict::IdempotencyKey) => {
-                    "It was not done; the key belongs to another request, so use another one for this."
+                    "It was not done; the key belongs to another request, so use another key."
                 }
                 Some(Conflict::Version) => {
-                    "It was not done. Since no operation reads the present version, look at the task in the list; if the change is still wanted, send it without `version`: the answer has the new one."
+                    "It was not done. Check the task in the list, since no operation reads the current version; if the change is still wanted, send it without `version`: the answer has the new version."
                 }
                 _ => "It was not done.",
             },
@@ -75,28 +73,28 @@ impl Error {
             }
             (_, Outcome::Rejected, Some(429)) => "It was not done; it can be sent again after the wait.",
             (_, Outcome::Unknown, Some(300..=399)) => {
-                "Redirects are not followed, so that no credential leaves; it may have been done: look, and set the base URL to the new place, which the header `location` has."
+                "Redirects are not followed, to protect the credential. It may have been done: look before sending it again, and set the base URL to the address in the header `location`."
             }
             (_, Outcome::Rejected, Some(300..=399)) => {
-                "Redirects are not followed, so that no credential leaves; it was not done; set the base URL to the new place, which the header `location` has."
+                "Redirects are not followed, to protect the credential. It was not done; set the base URL to the address in the header `location`."
             }
             (ErrorKind::Status(_), Outcome::Rejected, _) if self.reads_only() => "The service refused it.",
             (ErrorKind::Foreign { .. }, ..) if self.reads_only() => {
                 "It only reads, so it can be repeated; check the base URL, the proxy settings and the credential."
             }
             (ErrorKind::BodyTooLarge { .. }, ..) if self.reads_only() => {
-                "Raise the client's `max_body`, or ask for less."
+                "Raise the client's `max_body`, or request less."
             }
             (ErrorKind::Decode { .. }, ..) if self.reads_only() => {
-                "The service has changed, or was not known well: `Error::body` has the answer."
+                "The service has changed, or the specification is wrong: `Error::body` has the answer."
             }
             (_, Outcome::NotSent, _) if self.reads_only() => "Nothing was sent, so it can be repeated.",
             _ if self.reads_only() => "It only reads, so it can be repeated.",
             (_, Outcome::NotSent, _) => "Nothing was sent, so it can be sent again.",
             (_, Outcome::Rejected, _) => "It was not done.",
-            (_, Outcome::Applied, _) => "It was done, only the answer is not usable: do not send it again.",
+            (_, Outcome::Applied, _) => "It was done; only the answer is unusable: do not send it again.",
             (ErrorKind::Status(_), Outcome::Unknown, Some(409)) => {
-                "A request under the same idempotency key may still be under way: send it again later under the same key."
+                "A request under the same idempotency key may still be in flight: send it again later under the same key."
             }
             (_, Outcome::Unknown, _) if self.idempotency_key().is_some() => {
                 "It may have been done: send it again only with the same idempotency key."
@@ -139,8 +137,8 @@ impl fmt::Display for Error {
         }
         if let Some(wait) = self.0.answer.wait {
             let said = |limit: &RateLimit| [limit.retry_after, limit.reset_after].contains(&Some(wait));
-            let told = self.rate_limit().is_some_and(said);
-            write!(f, "; {} {}", if told { "the service asks to wait" } else { "wait" }, Rounded(wait))?;
+            let asked = self.rate_limit().is_some_and(said);
+            write!(f, "; {} {}", if asked { "the service asks to wait" } else { "wait" }, Rounded(wait))?;
         }
         let connecting = connecting.map(|connecting| connecting.advice(to)).unwrap_or_default();
         write!(f, ". {connecting}{}", self.advice())?;
@@ -158,13 +156,13 @@ impl fmt::Display for Error {
     }
 }
 
-/// How much is shown of the service's texts, of its code, and of a request id, in characters. A request id that was sent
-/// has up to 255.
+/// The longest that is shown of the service's texts, of its code, and of a request id, in characters. A request id that was
+/// sent has up to 255.
 const MAX_TEXT: usize = 500;
 const MAX_WORD: usize = 100;
 const MAX_ID: usize = 255;
 
-/// The service's texts, all of them together no longer than what is shown.
+/// The service's texts, joined and shortened.
 fn said(messages: &[String]) -> String {
     let (mut shown, mut left) = (String::new(), MAX_TEXT);
     for message in messages {
@@ -173,7 +171,7 @@ fn said(messages: &[String]) -> String {
             break;
         }
         shown.push_str(if shown.is_empty() { "" } else { "; " });
-        // The sentence goes on, whatever the service ends its texts with.
+        // The sentence continues after the service's text.
         let text = shortened(message.trim_end_matches(['.', '。']), left);
         left = left.saturating_sub(text.chars().count());
         shown.push_str(&text);

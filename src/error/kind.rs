@@ -12,12 +12,11 @@ use std::time::Duration;
 ///
 /// # Troubleshooting
 ///
-/// `Connect` again and again: look at the base URL, and at whether a TLS feature is enabled. The error's text names the
-/// proxy on the way, if there is one, and the variable that sets it; [`Proxy::from_env`](crate::Proxy::from_env) does
-/// so beforehand. `Foreign`: something between the program and the service answered in its place, such as a proxy
-/// or a login page. `Decode`: the service has changed or the specification's inference was wrong; the path in the
-/// error says where, [`Error::body`](crate::Error::body) has the whole answer, and [`Response::json`](crate::Response::json) or
-/// `client.request(…)` reads it in a shape of your own.
+/// Repeated `Connect`: check the base URL, and whether a TLS feature is enabled. If there is a proxy, the error's text names
+/// it and the variable that sets it; [`Proxy::from_env`](crate::Proxy::from_env) does so in advance. `Foreign`: something
+/// between the program and the service responded instead, such as a proxy or a login page. `Decode`: the service has
+/// changed, or the specification is wrong. The path in the error says where, [`Error::body`](crate::Error::body) has the
+/// whole response, and [`Response::json`](crate::Response::json) or `client.request(…)` reads it as a type of your own.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -27,20 +26,20 @@ pub enum ErrorKind {
     /// A parameter is out of its bounds.
     #[error("{0}")]
     InvalidInput(InvalidInput),
-    /// No connection came up: DNS, refused, TLS, or connecting took too long. The text of the [`Error`](crate::Error)
-    /// says so of the proxy, where it is the proxy's.
-    #[error("no connection{} came up", to(.0))]
+    /// No connection could be opened: DNS, refused, TLS, or connecting took too long. If it failed at the proxy, the text of
+    /// the [`Error`](crate::Error) says so.
+    #[error("could not connect{}", to(.0))]
     Connect(#[source] reqwest::Error),
-    /// The connection failed while the request was being sent or its answer awaited.
+    /// The connection failed while the request was sent or the response was awaited.
     #[error("the connection failed before an answer came")]
     Send(#[source] reqwest::Error),
-    /// No complete answer in the time allowed.
+    /// There was no complete response within the time limit.
     #[error("{}", timed_out(*.0))]
     Timeout(Duration),
-    /// The time for the whole call would have ended before the wait that was needed.
-    #[error("the call would have had to wait {}, but only {:?} of its time is left", Rounded(*needed), Duration::new(left.as_secs(), left.subsec_millis() * 1_000_000))]
+    /// The necessary wait would have outlasted the call's time.
+    #[error("the call would have to wait {}, but only {:?} of its time is left", Rounded(*needed), Duration::new(left.as_secs(), left.subsec_millis() * 1_000_000))]
     WaitTooLong {
-        /// How long it would have taken.
+        /// How long the wait would have been.
         needed: Duration,
         /// How much of the call's time was left.
         left: Duration,
@@ -55,25 +54,25 @@ pub enum ErrorKind {
         /// When the next month's allowance begins.
         reset: Option<Timestamp>,
     },
-    /// There is no token to send, or no other one in place of an expired one.
+    /// There is no token to send, or an expired token could not be renewed.
     #[error("no access token: {0}")]
     Token(String),
-    /// The answer ended early, or its connection failed.
+    /// The response ended early, or its connection failed.
     #[error("the answer was cut short")]
     Body(#[source] reqwest::Error),
-    /// The answer is larger than the client reads.
+    /// The response is larger than the limit.
     #[error("the answer is larger than {limit} bytes")]
     BodyTooLarge {
-        /// The bound, which the builder's `max_body` sets, or which a download was given.
+        /// The limit: the builder's `max_body`, or the argument of a download.
         limit: usize,
     },
-    /// The service answered with a status other than success.
+    /// The service responded with a status other than success.
     #[error("{0}")]
     Status(StatusCode),
     /// A file of this machine, to upload or to download to, cannot be used.
     #[error("cannot {doing} `{}`", OneLine(&path.to_string_lossy()))]
     File {
-        /// What was to be done with it, as a verb.
+        /// The failed action, as a verb.
         doing: &'static str,
         /// The file.
         path: PathBuf,
@@ -81,17 +80,17 @@ pub enum ErrorKind {
         #[source]
         source: io::Error,
     },
-    /// What a file server sends is not the file that the service described.
+    /// The file server sent something else than the file that the service described.
     #[error("{0}")]
     Download(String),
-    /// The service named a page as the next one that it had named before: the list would go round in a circle.
-    #[error("the service named a page as the next one that it had named before")]
+    /// The service named the same next page twice: the list would repeat forever.
+    #[error("the service named the same next page twice")]
     RepeatedCursor,
-    /// A success came that is not the operation's answer: HTML or other text, an error of the service with the status of
-    /// a success, JSON without any field that the answer is known by, or nothing where an answer is required.
+    /// A success is not the operation's response: HTML or other text, an error of the service with a success status, JSON
+    /// without any field that identifies the response, or an empty body where one is required.
     #[error("the answer is {found}")]
     Foreign {
-        /// What came in its place.
+        /// What came instead.
         found: String,
     },
     /// A stream of a list failed too often in a row, and has ended. Each of the failures was yielded before.
@@ -100,16 +99,16 @@ pub enum ErrorKind {
         /// How many there were.
         failures: u32,
     },
-    /// The service went on from page to page without anything new, and the stream has ended.
+    /// Many pages in a row had nothing new, and the stream has ended.
     #[error("{pages} pages in a row had nothing new")]
     EmptyPages {
         /// How many there were.
         pages: usize,
     },
-    /// None of the items that a stream or its checkpoint remembers is in the list any more, and the stream has ended.
-    #[error("none of the items yielded last is in the list any more")]
+    /// The list no longer has any of the items that the stream or its checkpoint remembers, and the stream has ended.
+    #[error("the list no longer has any of the items that were yielded last")]
     PlaceLost,
-    /// The answer is not of the shape that was expected.
+    /// The response does not have the expected shape.
     #[error("the answer does not decode{}: {problem}", at(path))]
     Decode {
         /// The JSON path of the place, such as `[3].account.name`; empty for the whole body.
@@ -129,7 +128,7 @@ fn at(path: &str) -> String {
 
 fn timed_out(bound: Duration) -> String {
     if bound.is_zero() {
-        "the call was given no time".to_owned()
+        "the call's timeout is zero".to_owned()
     } else {
         format!("no complete answer within {bound:?}")
     }

@@ -1,4 +1,4 @@
-//! What went wrong, what it means for the message that was being posted, and what to do.
+//! Errors: what happened, what it means for the message, and what to do.
 //!
 //! ```
 //! # async fn example(room: kaiwa::chatwork::RoomHandle) -> Result<(), kaiwa::Error> {
@@ -7,8 +7,8 @@
 //! if let Err(error) = room.post("ビルドが通りました").await {
 //!     match error.outcome() {
 //!         Outcome::NotSent | Outcome::Rejected => println!("not posted, so it can be posted again: {error}"),
-//!         Outcome::Applied => println!("posted, only the answer was lost: {error}"),
-//!         Outcome::Unknown => println!("perhaps posted, so look before posting again: {error}"),
+//!         Outcome::Applied => println!("posted, only the response was lost: {error}"),
+//!         Outcome::Unknown => println!("perhaps posted, so check before posting again: {error}"),
 //!     }
 //! }
 //! # Ok(())
@@ -38,10 +38,10 @@ use std::time::Duration;
 
 /// The failure of a call.
 ///
-/// Its `Display` says what happened, what became of the request, and what to do; it never holds a header, a token or
-/// the body. [`body`](Self::body) has the service's whole answer, up to the client's cap.
+/// Its `Display` says what happened, what became of the request, and what to do. It never holds a header, a token or the
+/// body. [`body`](Self::body) has the service's whole response, up to the client's limit.
 ///
-/// It is one pointer, and clones share what it points to.
+/// It is one pointer, and clones share its content.
 #[derive(Clone)]
 pub struct Error(Arc<Repr>);
 
@@ -54,12 +54,12 @@ struct Repr {
     tries: Tries,
 }
 
-/// How often something was tried.
+/// How many attempts were made.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Tries {
-    /// Requests that may have left.
+    /// Requests that may have been sent.
     pub(crate) attempts: u32,
-    /// Tries to connect that failed, and how long they took with the waits in between.
+    /// Failed attempts to connect, and how long they took with the waits in between.
     pub(crate) connections: u32,
     pub(crate) connecting: Duration,
 }
@@ -77,12 +77,12 @@ impl Error {
     }
 
     fn repr(&mut self) -> &mut Repr {
-        // A source of tokens may keep a clone of what it fails with; what this call adds is not for that one.
+        // A token source may keep a clone of its error; the data of this call must not change that clone.
         Arc::make_mut(&mut self.0)
     }
 
-    /// What a [`TokenSource`](crate::TokenSource) of your own fails with when it has no token. The text is shown, so keep
-    /// secrets out of it.
+    /// The error of your own [`TokenSource`](crate::TokenSource) when it has no token. The text is shown, so keep secrets
+    /// out of it.
     pub fn token(problem: impl Into<String>) -> Self {
         Self::new(ErrorKind::Token(problem.into()), Outcome::NotSent)
     }
@@ -124,17 +124,17 @@ impl Error {
         &self.0.kind
     }
 
-    /// The status of the answer, if one came. It is kept also when the answer's body could not be read or decoded.
+    /// The status of the response, if one came, even if its body could not be read or decoded.
     pub fn status(&self) -> Option<StatusCode> {
         self.0.answer.status
     }
 
-    /// The service's machine-readable code: TAS-CHA's `code`, Lancers' `type`, OAuth's `error`. Chatwork has none.
+    /// The service's machine-readable code: TAS-CHA's `code`, Lancers' `type`, OAuth's `error`. Chatwork has no codes.
     pub fn code(&self) -> Option<&str> {
         self.0.answer.service_error.code.as_deref()
     }
 
-    /// The service's texts, for people; empty where the body was of no known shape.
+    /// The service's texts, for people; empty if the body has an unknown shape.
     pub fn messages(&self) -> &[String] {
         &self.0.answer.service_error.messages
     }
@@ -144,22 +144,21 @@ impl Error {
         self.0.answer.service_error.details.as_ref()
     }
 
-    /// The request id: from the answer's header or body, or else the one that was sent.
+    /// The request id: from the response's header or body, or else the one that was sent.
     pub fn request_id(&self) -> Option<&str> {
         let Repr { answer, call, .. } = &*self.0;
         answer.request_id().or(call.as_ref()?.request_id.as_deref())
     }
 
-    /// What the service said of its limits with this answer.
+    /// The limits that the service reported with this response.
     pub fn rate_limit(&self) -> Option<&RateLimit> {
         self.0.answer.rate_limit.as_ref()
     }
 
-    /// How long the service asks to wait before it is tried again: from `Retry-After`, or with a 429 from the reset of
-    /// the window that is exhausted.
+    /// How long to wait before trying again: from `Retry-After`, or with a 429 from the reset of the exhausted window.
     ///
-    /// A wait for a permit that would have been too long counts as well, and so do the 10 seconds of Chatwork's limit
-    /// of posts in a room, whose 429 names no time.
+    /// It is also the wait for a permit that would have been too long, and 10 seconds for Chatwork's limit of posts in a
+    /// room, whose 429 names no time.
     pub fn retry_after(&self) -> Option<Duration> {
         match *self.0.kind {
             ErrorKind::WaitTooLong { needed, .. } => Some(needed),
@@ -167,13 +166,13 @@ impl Error {
         }
     }
 
-    /// How many times the request was sent, or may have been. Tries that found no connection do not count:
+    /// How many times the request was sent, or may have been. Failed attempts to connect do not count:
     /// [`connections`](Self::connections) has those.
     pub fn attempts(&self) -> u32 {
         self.0.tries.attempts
     }
 
-    /// How many tries to connect failed.
+    /// How many attempts to connect failed.
     pub fn connections(&self) -> u32 {
         self.0.tries.connections
     }
@@ -217,13 +216,13 @@ impl Error {
         }
     }
 
-    /// The idempotency key of the call. To try again later without doing it twice, send the same request
-    /// `with_idempotency_key` of this.
+    /// The idempotency key of the call. To try again later without doing it twice, send the same request with
+    /// `with_idempotency_key` and this key.
     pub fn idempotency_key(&self) -> Option<&str> {
         self.0.call.as_ref()?.idempotency_key.as_deref()
     }
 
-    /// The operation that was called; `None` where the failure came before there was one.
+    /// The operation that was called; `None` if the failure came before there was one.
     pub fn operation(&self) -> Option<&'static Operation> {
         self.0.call.as_ref().map(|call| call.operation)
     }
@@ -232,12 +231,12 @@ impl Error {
         self.0.call.as_ref().is_some_and(|call| call.safety == Safety::Safe)
     }
 
-    /// The headers of the answer.
+    /// The headers of the response.
     pub fn headers(&self) -> &HeaderMap {
         &self.0.answer.headers
     }
 
-    /// The body of the answer, up to the client's cap. It may hold what people wrote, so it is not in `Display`.
+    /// The body of the response, up to the client's limit. It may hold what people wrote, so it is not in `Display`.
     pub fn body(&self) -> &[u8] {
         &self.0.answer.body
     }
@@ -253,7 +252,7 @@ impl Error {
         }
     }
 
-    /// Whether no connection came up.
+    /// Whether no connection could be opened.
     pub fn is_connect(&self) -> bool {
         matches!(*self.0.kind, ErrorKind::Connect(_))
     }
@@ -264,10 +263,10 @@ impl Error {
             || matches!(*self.0.kind, ErrorKind::WaitTooLong { .. } | ErrorKind::UnitsExhausted { .. })
     }
 
-    /// What a 409 was about; `None` for any other failure.
+    /// The cause of a 409; `None` for any other failure.
     ///
-    /// TAS-CHA documents a reused idempotency key and a stale task `version` as causes, but not their codes: the words
-    /// that the code is searched for are inferred.
+    /// TAS-CHA documents a reused idempotency key and a stale task `version` as causes, but not their codes. The words that
+    /// are searched for in the code are inferred.
     pub fn conflict(&self) -> Option<Conflict> {
         (self.status() == Some(StatusCode::CONFLICT)).then(|| Conflict::of(self.code()))
     }
@@ -277,7 +276,7 @@ impl Error {
         matches!(*self.0.kind, ErrorKind::InvalidInput(_))
     }
 
-    /// Whether a success came whose answer was not of the expected shape, or not the operation's at all.
+    /// Whether a success did not have the expected shape, or was not the operation's response.
     pub fn is_decode(&self) -> bool {
         matches!(*self.0.kind, ErrorKind::Decode { .. } | ErrorKind::Foreign { .. })
     }

@@ -1,41 +1,40 @@
 //! What a failure means for the request.
 
-/// What is known of a request's effect after a failure.
+/// What is known about a request's effect after a failure.
 ///
-/// It alone answers whether the same message can be posted again without being there twice.
+/// It says whether the same message can be posted again without appearing twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// No byte of the request reached the service. It can be sent again.
     NotSent,
-    /// The service answered that it did not do it. It can be sent again once the cause is gone.
+    /// The service said that it did not do it. It can be sent again once the cause is gone.
     Rejected,
-    /// Nobody knows: it may have been done. Look before sending it again.
+    /// It is unknown whether it was done. Check before sending it again.
     Unknown,
-    /// The service answered that it did it, but the rest of the answer was lost or could not be read. Do not send it
-    /// again.
+    /// The service said that it did it, but the rest of the response was lost or could not be read. Do not send it again.
     Applied,
 }
 
-/// What a 409 was about, as far as the answer allows to tell.
+/// The cause of a 409, as far as the response allows to distinguish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Conflict {
     /// The idempotency key was used before for another request. Nothing of this request was done.
     IdempotencyKey,
-    /// An earlier request under the same idempotency key is still being worked on, and may succeed. Send it again later
-    /// under the same key.
+    /// An earlier request under the same idempotency key is still in flight, and may succeed. Send it again later under the
+    /// same key.
     InProgress,
-    /// Somebody else has changed what was to be changed. No operation of TAS-CHA reads the present `version`: the list of
-    /// tasks shows what is there now, and a change that is sent without `version` is made to that; its answer has the new
-    /// version. [`Error::details`](crate::Error::details) may name the present one too, which is not documented.
+    /// The object was changed by another client. No operation of TAS-CHA reads the current `version`: the list of tasks shows
+    /// the current task, and a change without `version` applies to it. The response to that has the new version.
+    /// [`Error::details`](crate::Error::details) may name the current version too, which is not documented.
     Version,
-    /// The answer does not say; [`Error::messages`](crate::Error::messages) may. Under an idempotency key it is treated as
-    /// [`InProgress`](Self::InProgress): a request that was killed and sent again meets just that.
+    /// The code does not say; [`Error::messages`](crate::Error::messages) may. Under an idempotency key it is treated as
+    /// [`InProgress`](Self::InProgress): a program that was killed during a request and sends it again can get this 409.
     Unknown,
 }
 
 impl Conflict {
-    /// What the service's code says. TAS-CHA documents the causes and not their codes, so that words are searched for;
-    /// a code is taken for the reuse of a key only where it says so.
+    /// From the service's code. TAS-CHA documents the causes and not their codes, so this searches for words. Only an explicit
+    /// code counts as the reuse of a key.
     pub(crate) fn of(code: Option<&str>) -> Self {
         let code: String = code.unwrap_or_default().chars().filter(char::is_ascii_alphanumeric).collect();
         let code = code.to_ascii_lowercase().replace("conversion", "");
@@ -56,14 +55,16 @@ impl Conflict {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Resend {
-    /// Yes, as it is, at once or after [`Error::retry_after`](crate::Error::retry_after): it was not done, or doing it twice is doing it once. That it
-    /// is harmless does not say that it helps: a host that does not exist stays away.
+    /// Yes, as it is, at once or after [`Error::retry_after`](crate::Error::retry_after): it was not done, or doing it twice
+    /// has the same effect as once. This says that sending again is harmless, not that it helps: a host that does not exist
+    /// stays unreachable.
     Yes,
-    /// Yes, but only with [`Error::idempotency_key`](crate::Error::idempotency_key) given to `with_idempotency_key`: it may have been done.
+    /// Yes, but only by passing [`Error::idempotency_key`](crate::Error::idempotency_key) to `with_idempotency_key`: it may
+    /// have been done.
     SameKey,
-    /// Only after a look whether it was done. For Chatwork, read `room.messages().force(true)` and search for the text. To
-    /// have the client look, give the first post `with_reconcile`: after a failure it would post before it looks.
+    /// Only after checking that it was not done. For Chatwork, read `room.messages().force(true)` and search for the text. To
+    /// let the client check, set `with_reconcile` on the first post; after a failure it would post before it checks.
     LookFirst,
-    /// No: it was done, or it would end the same way.
+    /// No: it was done, or it would fail again.
     No,
 }

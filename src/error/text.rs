@@ -1,4 +1,4 @@
-//! How values are written in an error.
+//! How errors format values.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -6,7 +6,7 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
-/// The text, or its beginning and a sign that there is more.
+/// The text, shortened with an ellipsis if it is too long.
 pub(super) fn shortened(text: &str, most: usize) -> Cow<'_, str> {
     match text.char_indices().nth(most) {
         Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
@@ -14,7 +14,7 @@ pub(super) fn shortened(text: &str, most: usize) -> Cow<'_, str> {
     }
 }
 
-/// A time that somebody has to wait, without digits that nobody can use.
+/// A wait, rounded up to useful digits.
 pub(super) struct Rounded(pub(super) Duration);
 
 impl fmt::Display for Rounded {
@@ -25,7 +25,7 @@ impl fmt::Display for Rounded {
     }
 }
 
-/// What a service wrote, fit for a log: no line breaks, no escape sequences of terminals.
+/// A service's text for a log: without line breaks and escape sequences of terminals.
 pub(super) struct OneLine<'a>(pub(super) &'a str);
 
 impl fmt::Display for OneLine<'_> {
@@ -37,7 +37,8 @@ impl fmt::Display for OneLine<'_> {
     }
 }
 
-/// The last cause of a chain: reqwest's own text names the URL, whose query can hold what people wrote.
+/// The last cause of a chain. The text of reqwest's own error is not used: it has the URL, whose query can hold what people
+/// wrote.
 pub(crate) struct Innermost<'a>(pub(crate) &'a (dyn Error + 'static));
 
 impl fmt::Display for Innermost<'_> {
@@ -50,7 +51,7 @@ impl fmt::Display for Innermost<'_> {
     }
 }
 
-/// An error and what led to it. An I/O error does not name the error inside it as its source.
+/// An error and its causes. An I/O error does not return the error inside it as its source.
 pub(crate) fn causes<'a>(
     error: &'a (dyn Error + 'static),
 ) -> impl Iterator<Item = &'a (dyn Error + 'static)> {

@@ -1,4 +1,30 @@
-//! What a login has given, and the one refresh that everybody waits for.
+//! The tokens of one login, and the single refresh that all calls wait for.
+//!
+//! What a call gets depends on the access token, on the pause after a failed refresh, and on a refresh in flight:
+//!
+//! ```text
+//!                    due (refresh_ahead), expired, or refused (401)
+//!   FRESH ─────────────────────────────────────────────────────────► STALE
+//!   calls get the token at once                                        │ the next call starts
+//!     ▲                                                                │ the refresh
+//!     │ installed: the store had newer tokens,                         ▼
+//!     │ or the endpoint issued some                                REFRESHING ◄───────────┐
+//!     └─────────────────────────────────────────────────────────── all calls wait; those  │
+//!                                                                   with a usable token   │ the next call
+//!                                                                   for 1 s at most       │ after the pause
+//!                                                                      │ failed           │
+//!                                                                      ▼                  │
+//!                                                                   PAUSED ───────────────┘
+//!                                                                   10 s; 30 s if refused; as long as the
+//!                                                                   endpoint asks, 5 min at most
+//! ```
+//!
+//! A usable token is one that is neither expired nor refused. If a refresh fails or is slow, a call with a usable token gets
+//! that token. While PAUSED, so does every later call with a usable token. A call without one gets the failure if that is
+//! final or came with a `Retry-After`; after any other failure it starts a refresh within the pause.
+//!
+//! [`Authorization::refresh`] joins or starts a refresh in every state; calls in FRESH do not wait for it. A 401 within 10 s
+//! after a refused token was replaced is reported and starts no refresh.
 
 use super::client::OAuth;
 use super::exchange::Grant;
@@ -9,21 +35,20 @@ use crate::error::Error;
 use crate::transport::auth::{BearerToken, TokenSource};
 use crate::transport::timer::{Bound, within};
 use futures::FutureExt;
-use futures::channel::oneshot;
 use futures::future::{BoxFuture, Shared};
 use jiff::Timestamp;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::OwnedMutexGuard;
+use tokio::sync::{OwnedMutexGuard, oneshot};
 use tracing::Instrument;
 
 impl OAuth {
-    /// The authorization whose tokens are in the store; `None` if there are none, so that a login is needed.
+    /// The authorization whose tokens are in the store; `None` if the store is empty and a login is needed.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Token`](crate::ErrorKind::Token) if the store cannot be read, or does not answer within 10 seconds.
+    /// [`ErrorKind::Token`](crate::ErrorKind::Token) if the store cannot be read, or does not respond within 10 seconds.
     pub async fn restore(&self) -> Result<Option<Authorization>, Error> {
         let loaded = store::load(&*self.store, &*self.provider.clock).await;
         let tokens = loaded.map_err(|error| {
@@ -33,64 +58,63 @@ impl OAuth {
         tokens.map(|tokens| Authorization::new(self.clone(), tokens, true)).transpose()
     }
 
-    /// An authorization with tokens that came by another way. They are in the store after the first refresh, or after
-    /// [`Authorization::save`].
+    /// An authorization with tokens from elsewhere. They are saved with the first refresh, or by [`Authorization::save`].
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the access token cannot stand in a header.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the access token has characters that a header cannot hold.
     pub fn authorization(&self, tokens: TokenSet) -> Result<Authorization, Error> {
         Authorization::new(self.clone(), tokens, false)
     }
 }
 
-/// How long after a refresh that was refused none is sent.
+/// How long no refresh is sent after the service has refused one.
 const REFUSED_PAUSE: Duration = Duration::from_secs(30);
 
-/// How long after a refresh that failed for another reason the old access token is used without trying again; and how
-/// long a new access token has to be left alone before a 401 is taken to be about it and not about the service.
+/// How long the old access token is used without another refresh, after a refresh that failed for another reason. Also for
+/// how long after a refused token was replaced another 401 counts as a fault of the service and starts no refresh.
 const SHORT_PAUSE: Duration = Duration::from_secs(10);
 
-/// How long calls that have a good access token wait for a refresh from its beginning, by real time: a program may end
-/// right after its call, and would cut off what has made its refresh token useless.
+/// How long calls with a usable access token wait for a refresh, from its beginning and in real time. A program that ends
+/// right after its call would cut off a refresh that has already invalidated its refresh token.
 const HEAD_START: Duration = Duration::from_secs(1);
 
-/// The longest pause that a `Retry-After` makes.
+/// The longest pause, whatever `Retry-After` asks for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
-/// A person's authorization: hands out access tokens, and renews them.
+/// A person's authorization: it provides access tokens, and renews them.
 ///
-/// Give it to [`token_source`](crate::ClientBuilder::token_source) of one client or of many. Clones share the tokens.
+/// Pass it to [`token_source`](crate::ClientBuilder::token_source) of one or more clients. Clones share the tokens.
 #[derive(Clone)]
-pub struct Authorization(Arc<Shelf>);
+pub struct Authorization(Arc<Inner>);
 
-struct Shelf {
+struct Inner {
     oauth: OAuth,
-    state: Mutex<State>,
-    /// Held while the store is written, so that the last tokens to be there are the newest.
+    state: Mutex<TokenState>,
+    /// Held while the store is written, so that the last save is of the newest tokens.
     writing: Arc<tokio::sync::Mutex<()>>,
 }
 
-struct State {
+struct TokenState {
     tokens: Arc<TokenSet>,
     bearer: BearerToken,
     /// Whether the store has these tokens.
     is_saved: bool,
     /// Whether the service has refused the access token.
     is_refused: bool,
-    /// The refresh that is under way.
-    flight: Option<Flight>,
-    /// What the last refresh failed with, if it did.
+    /// The refresh in flight.
+    refreshing: Option<Refresh>,
+    /// The pause after the last refresh, if that failed.
     pause: Option<Pause>,
     /// When a refused access token was last replaced.
     replaced_at: Option<Instant>,
 }
 
-/// One refresh, for every call that waits for it.
+/// A refresh in flight, shared by every call that waits for it.
 #[derive(Clone)]
-struct Flight {
+struct Refresh {
     result: Shared<BoxFuture<'static, Result<BearerToken, Failure>>>,
-    /// Until when a call waits that could do without.
+    /// Until when a call with a usable token waits.
     head_start: tokio::time::Instant,
 }
 
@@ -100,23 +124,23 @@ struct Pause {
 }
 
 /// How a call gets its token.
-enum Way {
+enum TokenPath {
     Ready(Result<BearerToken, Failure>),
-    Wait(Flight, Option<oneshot::Sender<Result<BearerToken, Failure>>>),
+    Wait(Refresh, Option<oneshot::Sender<Result<BearerToken, Failure>>>),
 }
 
 impl Authorization {
     pub(super) fn new(oauth: OAuth, tokens: TokenSet, is_saved: bool) -> Result<Self, Error> {
-        let state = State {
+        let state = TokenState {
             bearer: bearer(&tokens)?,
             tokens: Arc::new(tokens),
             is_saved,
             is_refused: false,
-            flight: None,
+            refreshing: None,
             pause: None,
             replaced_at: None,
         };
-        Ok(Self(Arc::new(Shelf { oauth, state: Mutex::new(state), writing: Arc::default() })))
+        Ok(Self(Arc::new(Inner { oauth, state: Mutex::new(state), writing: Arc::default() })))
     }
 
     /// The tokens as they are now.
@@ -124,21 +148,21 @@ impl Authorization {
         TokenSet::clone(&self.0.lock().tokens)
     }
 
-    /// Renews the access token now, whether it is due or not. If a refresh is under way, waits for that one.
+    /// Renews the access token now, whether it is due or not. If a refresh is in flight, waits for that one.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Token`](crate::ErrorKind::Token). The tokens stay as they were. [`Error::code`] has what the token
-    /// endpoint said, such as `invalid_grant`, and [`Error::outcome`] what became of the request to it.
+    /// [`ErrorKind::Token`](crate::ErrorKind::Token). The tokens stay as they were. [`Error::code`] has the token
+    /// endpoint's code, such as `invalid_grant`, and [`Error::outcome`] says what became of the request to it.
     pub async fn refresh(&self) -> Result<(), Error> {
-        let way = self.0.lock().join();
-        self.0.follow(way).await.map(drop).map_err(Failure::into_error)
+        let path = self.0.lock().join();
+        self.0.resolve(path).await.map(drop).map_err(Failure::into_error)
     }
 
-    /// Whether only a login helps: the authorization was revoked or has ended, or there is no refresh token to renew an
-    /// access token with that is of no more use. It is known after the first refresh that failed for it.
+    /// Whether only a new login helps: the authorization was revoked or has ended, or the access token is not usable and
+    /// there is no refresh token. This is known after the first refresh that failed for this reason.
     ///
-    /// Once another login has put its tokens into the same store, this authorization goes on with those.
+    /// After a new login has saved its tokens in the same store, this authorization uses those.
     pub fn needs_login(&self) -> bool {
         let state = self.0.lock();
         let has_refresh_token = state.tokens.refresh_token.is_some();
@@ -148,9 +172,9 @@ impl Authorization {
 
     /// Whether the store has the tokens that are in use.
     ///
-    /// Tokens that cannot be saved are used all the same, since the service may have made those in the store useless. A
-    /// program that ends before they are saved may need a login then: a warning is traced, and they are saved with the
-    /// next refresh, or by [`save`](Self::save).
+    /// Tokens that cannot be saved are still used, since the service may have invalidated those in the store. A warning is
+    /// traced, because a program that ends before they are saved may need a new login. They are saved with the next refresh,
+    /// or by [`save`](Self::save).
     pub fn is_saved(&self) -> bool {
         self.0.lock().is_saved
     }
@@ -159,81 +183,81 @@ impl Authorization {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Token`](crate::ErrorKind::Token) with the store's reason, or after 10 seconds; the save is not
-    /// cancelled then. The tokens can be used nevertheless.
+    /// [`ErrorKind::Token`](crate::ErrorKind::Token) with the store's reason, or after 10 seconds; then the save still
+    /// continues. In both cases the tokens remain in use.
     pub async fn save(&self) -> Result<(), Error> {
-        self.0.keep(None).await.map(drop).map_err(Failure::not_sent)
+        self.0.save(None).await.map(drop).map_err(Failure::not_sent)
     }
 }
 
 impl TokenSource for Authorization {
     fn token(&self) -> BoxFuture<'_, Result<BearerToken, Error>> {
         Box::pin(async move {
-            let way = self.0.lock().way(&self.0);
-            let token = self.0.follow_if_needed(way).await;
+            let path = self.0.lock().token_path(&self.0);
+            let token = self.0.resolve_if_needed(path).await;
             token.or_else(|failure| self.0.usable().ok_or_else(|| failure.not_sent()))
         })
     }
 
     fn renew<'a>(&'a self, refused: &'a BearerToken) -> BoxFuture<'a, Result<BearerToken, Error>> {
         Box::pin(async move {
-            let way = self.0.lock().way_after(refused, &self.0);
-            self.0.follow_if_needed(way).await.map_err(Failure::not_sent)
+            let path = self.0.lock().token_path_after(refused, &self.0);
+            self.0.resolve_if_needed(path).await.map_err(Failure::not_sent)
         })
     }
 }
 
-impl State {
+impl TokenState {
     fn is_usable(&self, now: Timestamp) -> bool {
         !self.is_refused && !self.tokens.is_expired(now)
     }
 
-    fn way(&mut self, shelf: &Shelf) -> Way {
-        let provider = &shelf.oauth.provider;
+    fn token_path(&mut self, inner: &Inner) -> TokenPath {
+        let provider = &inner.oauth.provider;
         let wall = provider.clock.wall();
         let usable = self.is_usable(wall);
         if usable && !self.tokens.is_due(wall, provider.refresh_ahead) {
-            return Way::Ready(Ok(self.bearer.clone()));
+            return TokenPath::Ready(Ok(self.bearer.clone()));
         }
         match self.pause.as_ref().filter(|pause| provider.clock.now() < pause.until) {
-            Some(_) if usable => Way::Ready(Ok(self.bearer.clone())),
-            Some(pause) if pause.failure.is_to_be_heeded() => Way::Ready(Err(pause.failure.clone())),
+            Some(_) if usable => TokenPath::Ready(Ok(self.bearer.clone())),
+            Some(pause) if pause.failure.blocks_retry() => TokenPath::Ready(Err(pause.failure.clone())),
             _ => self.join(),
         }
     }
 
-    fn way_after(&mut self, refused: &BearerToken, shelf: &Shelf) -> Way {
+    fn token_path_after(&mut self, refused: &BearerToken, inner: &Inner) -> TokenPath {
         if self.bearer != *refused {
-            // Somebody was faster.
-            return self.way(shelf);
+            // Another call has replaced it.
+            return self.token_path(inner);
         }
-        let now = shelf.oauth.provider.clock.now();
+        let now = inner.oauth.provider.clock.now();
         if self.replaced_at.is_some_and(|then| now < then + SHORT_PAUSE) {
-            return Way::Ready(Err(Failure::local(
+            return TokenPath::Ready(Err(Failure::local(
                 "the service refuses an access token that was issued in place of a refused one just now",
             )));
         }
         self.is_refused = true;
-        self.way(shelf)
+        self.token_path(inner)
     }
 
-    /// The refresh under way, or a new one with what is to be told its result.
-    fn join(&mut self) -> Way {
-        // One that ended without a result was cut off with its runtime, and is no more under way.
-        if let Some(flight) = self.flight.as_ref().filter(|flight| flight.result.peek().is_none()) {
-            return Way::Wait(flight.clone(), None);
+    /// The refresh in flight, or a new one with the sender of its result.
+    fn join(&mut self) -> TokenPath {
+        // A refresh without a sender was cut off with its runtime, and is no longer in flight.
+        if let Some(refresh) = self.refreshing.as_ref().filter(|refresh| refresh.result.peek().is_none()) {
+            return TokenPath::Wait(refresh.clone(), None);
         }
         let (sender, receiver) = oneshot::channel();
         let cut_off = || Err(Failure::local("the refresh was ended with its runtime"));
         let result = receiver.map(move |result| result.unwrap_or_else(|_| cut_off())).boxed().shared();
-        let flight = Flight { result, head_start: tokio::time::Instant::now() + HEAD_START };
-        self.flight = Some(flight.clone());
-        Way::Wait(flight, Some(sender))
+        let refresh = Refresh { result, head_start: tokio::time::Instant::now() + HEAD_START };
+        self.refreshing = Some(refresh.clone());
+        TokenPath::Wait(refresh, Some(sender))
     }
 }
 
-impl Shelf {
-    fn lock(&self) -> MutexGuard<'_, State> {
+impl Inner {
+    fn lock(&self) -> MutexGuard<'_, TokenState> {
         // Nothing panics while the lock is held, and the state is valid between any two statements.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -248,58 +272,58 @@ impl Shelf {
         state.is_usable(self.wall()).then(|| state.bearer.clone())
     }
 
-    async fn follow(self: &Arc<Self>, way: Way) -> Result<BearerToken, Failure> {
-        match self.set_out(way) {
-            Ok(flight) => flight.result.await,
+    async fn resolve(self: &Arc<Self>, path: TokenPath) -> Result<BearerToken, Failure> {
+        match self.start(path) {
+            Ok(refresh) => refresh.result.await,
             Err(result) => result,
         }
     }
 
-    /// The same, but not for long while there is a good access token.
-    async fn follow_if_needed(self: &Arc<Self>, way: Way) -> Result<BearerToken, Failure> {
-        let flight = match self.set_out(way) {
-            Ok(flight) => flight,
+    /// As [`resolve`](Self::resolve), but while there is a usable access token it waits for a second at most.
+    async fn resolve_if_needed(self: &Arc<Self>, path: TokenPath) -> Result<BearerToken, Failure> {
+        let refresh = match self.start(path) {
+            Ok(refresh) => refresh,
             Err(result) => return result,
         };
         // Without a runtime there are no timers, and the refresh has ended already.
         if self.usable().is_some() && tokio::runtime::Handle::try_current().is_ok() {
-            let in_time = tokio::time::timeout_at(flight.head_start, flight.result.clone()).await;
+            let in_time = tokio::time::timeout_at(refresh.head_start, refresh.result.clone()).await;
             if let Ok(result) = in_time {
                 return result;
             }
             if let Some(bearer) = self.usable() {
-                tracing::debug!("the refresh takes its time; going on with the old access token");
+                tracing::debug!("the refresh is slow; using the old access token meanwhile");
                 return Ok(bearer);
             }
         }
-        flight.result.await
+        refresh.result.await
     }
 
-    /// Sees that the refresh is under way that a call is to wait for, if it has to.
-    fn set_out(self: &Arc<Self>, way: Way) -> Result<Flight, Result<BearerToken, Failure>> {
-        let (flight, start) = match way {
-            Way::Ready(result) => return Err(result),
-            Way::Wait(flight, start) => (flight, start),
+    /// Starts the refresh that a call waits for, unless it is in flight or not needed.
+    fn start(self: &Arc<Self>, path: TokenPath) -> Result<Refresh, Result<BearerToken, Failure>> {
+        let (refresh, start) = match path {
+            TokenPath::Ready(result) => return Err(result),
+            TokenPath::Wait(refresh, start) => (refresh, start),
         };
         // Not under the lock: a runtime that is shutting down drops the task on the spot.
         if let (Some(sender), Ok(runtime)) = (start, tokio::runtime::Handle::try_current()) {
-            let shelf = Arc::clone(self);
+            let inner = Arc::clone(self);
             let task = async move {
-                let result = shelf.refresh().await;
-                shelf.land(&result);
-                // No call may be waiting any more, which is why this is a task of its own.
+                let result = inner.refresh().await;
+                inner.finish(&result);
+                // All calls may have been cancelled; the refresh must end nevertheless.
                 let _ = sender.send(result);
             };
             runtime.spawn(task.in_current_span());
         }
-        Ok(flight)
+        Ok(refresh)
     }
 
-    /// The end of a refresh: whoever comes from now on does not join it.
-    fn land(&self, result: &Result<BearerToken, Failure>) {
+    /// Ends a refresh: later calls do not join it.
+    fn finish(&self, result: &Result<BearerToken, Failure>) {
         let now = self.oauth.provider.clock.now();
         let mut state = self.lock();
-        state.flight = None;
+        state.refreshing = None;
         state.pause = result.as_ref().err().map(|failure| {
             let pause = if failure.is_final { REFUSED_PAUSE } else { SHORT_PAUSE };
             let until = now + failure.wait.unwrap_or(pause).min(LONGEST_PAUSE);
@@ -318,30 +342,30 @@ impl Shelf {
             (Arc::clone(&state.tokens), state.is_saved)
         };
         let provider = &self.oauth.provider;
-        // Where the store has not got our tokens, it has older ones.
+        // If our tokens are not saved, those in the store are older.
         let found = if is_saved { self.newer(&current).await } else { None };
         if let Some(found) = &found
             && !found.is_due(self.wall(), provider.refresh_ahead)
         {
-            return self.adopt(found.clone(), true);
+            return self.install(found.clone(), true);
         }
         let base = found.as_ref().unwrap_or(&current);
         let Some(refresh_token) = base.refresh_token.as_ref().or(current.refresh_token.as_ref()) else {
             return Err(Failure::login(
-                "there is no refresh token to renew the access token with; authorize again",
+                "there is no refresh token to renew the access token with; log in again",
             ));
         };
         tracing::debug!("renewing the access token");
         match provider.request(Grant::Refresh { refresh_token, previous: base }).await {
             Ok(tokens) => {
-                // Until they are adopted, so that no other save puts the old ones in their place.
-                let writing = self.keep(Some(tokens.clone())).await;
-                self.adopt(tokens, writing.is_ok())
+                // The guard is held until they are installed, so no other save overwrites them with the old ones.
+                let writing = self.save(Some(tokens.clone())).await;
+                self.install(tokens, writing.is_ok())
             }
             Err(failure) if failure.needs_login && is_saved => {
-                // Another process may have used the refresh token in the same moment.
+                // Another process may have used the refresh token at the same moment.
                 match self.newer(base).await.filter(|found| !found.is_expired(self.wall())) {
-                    Some(found) => self.adopt(found, true),
+                    Some(found) => self.install(found, true),
                     None => Err(failure),
                 }
             }
@@ -349,39 +373,39 @@ impl Shelf {
         }
     }
 
-    /// What the store has, if it is not what we have.
+    /// The stored tokens, if they differ from ours.
     async fn newer(&self, ours: &TokenSet) -> Option<TokenSet> {
         match store::load(&*self.oauth.store, &*self.oauth.provider.clock).await {
             Ok(found) => found.filter(|found| !found.is_same_access_token(ours) && bearer(found).is_ok()),
             Err(error) => {
                 let error = self.show(&error, ours);
-                tracing::warn!(%error, "the stored tokens cannot be read; going on with those in memory");
+                tracing::warn!(%error, "the stored tokens cannot be read; using those in memory");
                 None
             }
         }
     }
 
-    /// Saves these tokens, or else those in use unless the store has them. No other save begins before what is handed
-    /// out is dropped.
+    /// Saves the new tokens; without any, those in use if they are not saved. No other save begins before the returned guard
+    /// is dropped.
     ///
-    /// It is a task of its own, which goes on when it is waited for no longer: a save cannot be cancelled, and must not
+    /// The save is a separate task, which continues if the caller stops waiting: a save cannot be cancelled, and must not
     /// end after a later one.
-    async fn keep(self: &Arc<Self>, new: Option<TokenSet>) -> Result<OwnedMutexGuard<()>, Failure> {
-        let shelf = Arc::clone(self);
+    async fn save(self: &Arc<Self>, new: Option<TokenSet>) -> Result<OwnedMutexGuard<()>, Failure> {
+        let inner = Arc::clone(self);
         let task = async move {
-            let writing = Arc::clone(&shelf.writing).lock_owned().await;
+            let writing = Arc::clone(&inner.writing).lock_owned().await;
             let tokens = match new {
                 Some(tokens) => Arc::new(tokens),
                 None => {
-                    let state = shelf.lock();
+                    let state = inner.lock();
                     if state.is_saved {
                         return Ok(writing);
                     }
                     Arc::clone(&state.tokens)
                 }
             };
-            shelf.write(&tokens).await?;
-            let mut state = shelf.lock();
+            inner.write(&tokens).await?;
+            let mut state = inner.lock();
             if state.tokens.is_same_access_token(&tokens) {
                 state.is_saved = true;
             }
@@ -393,14 +417,14 @@ impl Shelf {
         match within(clock, bound, tokio::spawn(task.in_current_span())).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => {
-                Err(Failure::local("saving was ended with its runtime, or by a panic of the store"))
+                Err(Failure::local("the save was ended with its runtime, or by a panic of the store"))
             }
             Err(time) => {
                 tracing::warn!(
-                    "the store is slow; a login will be needed if the program ends before it has the tokens"
+                    "the store is slow; a login will be needed if the program ends before the tokens are saved"
                 );
                 Err(Failure::local(format!(
-                    "the tokens cannot be saved: the store did not end within {time:?}; it is not cancelled"
+                    "the tokens are not saved: the store did not finish within {time:?}; the save continues"
                 )))
             }
         }
@@ -414,7 +438,7 @@ impl Shelf {
         })
     }
 
-    /// A store's text without the tokens that it may hold against our wish, old or new.
+    /// A store's error text without any old or new token that it may hold.
     fn show(&self, error: &StoreError, tokens: &TokenSet) -> String {
         let current = Arc::clone(&self.lock().tokens);
         let secrets = [tokens, &current].into_iter();
@@ -422,9 +446,8 @@ impl Shelf {
         clean(&error.to_string(), secrets.chain(&self.oauth.provider.credentials))
     }
 
-    fn adopt(&self, tokens: TokenSet, is_saved: bool) -> Result<BearerToken, Failure> {
-        let bearer =
-            bearer(&tokens).map_err(|_| Failure::local("the access token cannot stand in a header"))?;
+    fn install(&self, tokens: TokenSet, is_saved: bool) -> Result<BearerToken, Failure> {
+        let bearer = bearer(&tokens).map_err(|_| Failure::local("a header cannot hold the access token"))?;
         let now = self.oauth.provider.clock.now();
         let mut state = self.lock();
         if state.is_refused {

@@ -16,8 +16,7 @@ use std::time::Duration;
 use url::Url;
 
 impl OAuth {
-    /// Begins an OAuth2 client with settings of its own. For Chatwork see
-    /// [`chatwork::oauth`](crate::chatwork::oauth).
+    /// A builder for an OAuth2 client. For Chatwork see [`chatwork::oauth`](crate::chatwork::oauth).
     pub fn builder(client_id: impl Into<String>) -> Builder {
         Builder::new(client_id.into())
     }
@@ -70,8 +69,8 @@ impl Builder {
         }
     }
 
-    /// The secret of a confidential client. It is sent as HTTP Basic (RFC 6749, section 2.3.1). A public client has
-    /// none, and sends its id in the form. Either uses PKCE.
+    /// The secret of a confidential client. It is sent as HTTP Basic (RFC 6749, section 2.3.1). A public client has no
+    /// secret and sends its id in the form. Both use PKCE.
     pub fn client_secret(mut self, secret: impl Into<SecretString>) -> Self {
         self.client_secret = Some(secret.into());
         self
@@ -89,45 +88,45 @@ impl Builder {
         self
     }
 
-    /// Where the service sends the browser after the login: exactly as it is registered there. It may be left out
-    /// where a single one is registered.
+    /// The URL that the browser is redirected to after the login, exactly as it is registered. It may be omitted if only one
+    /// is registered.
     pub fn redirect_url(mut self, url: impl Into<String>) -> Self {
         self.redirect_url = Some(url.into());
         self
     }
 
-    /// What to ask for, such as [`chatwork::oauth::Scope`](crate::chatwork::oauth::Scope)s.
+    /// The scopes to request, such as [`chatwork::oauth::Scope`](crate::chatwork::oauth::Scope)s.
     pub fn scopes(mut self, scopes: impl IntoIterator<Item = impl fmt::Display>) -> Self {
         self.scopes = scopes.into_iter().map(|scope| scope.to_string()).collect();
         self
     }
 
-    /// What the tokens are to be used at (RFC 8707), sent with every request.
+    /// The resource that the tokens are for (RFC 8707), sent with every request.
     pub fn resource(mut self, resource: impl Into<String>) -> Self {
         self.resource = Some(resource.into());
         self
     }
 
-    /// Where the tokens are kept.
+    /// The store for the tokens.
     pub fn store(mut self, store: impl TokenStore) -> Self {
         self.store = Arc::new(store);
         self
     }
 
-    /// How long before its expiry an access token is renewed; half its lifetime at most.
+    /// How long before its expiry an access token is renewed; at most half its lifetime.
     pub fn refresh_ahead(mut self, margin: Duration) -> Self {
         self.refresh_ahead = margin;
         self
     }
 
-    /// The time for a request to the token endpoint, with its answer. `None` sets no bound.
+    /// The time for a request to the token endpoint and its response. `None` sets no limit.
     pub fn timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.timeout = timeout.into();
         self
     }
 
-    /// The time for a connection to come up; at most nine tenths of the request's time, so that a connection that
-    /// never comes up is known as one.
+    /// The time to open a connection; at most nine tenths of the request's time, so that a failed connection is
+    /// distinguished from a missing response.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
@@ -145,7 +144,7 @@ impl Builder {
         self
     }
 
-    /// Where time is read and waited for; a [`VirtualClock`](crate::VirtualClock) in tests.
+    /// The clock for times and waits; a [`VirtualClock`](crate::VirtualClock) in tests.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
         self
@@ -163,10 +162,14 @@ impl Builder {
             return Err(Error::config("the OAuth2 client id is empty"));
         }
         if self.client_secret.as_ref().is_some_and(|secret| empty(secret.expose_secret())) {
-            return Err(Error::config("the OAuth2 client secret is empty; a public client is given none"));
+            return Err(Error::config(
+                "the OAuth2 client secret is empty; for a public client, do not set one",
+            ));
         }
         if self.scopes.iter().any(|scope| scope.is_empty() || scope.contains(char::is_whitespace)) {
-            return Err(Error::config("an OAuth2 scope is empty or holds a space; give each by itself"));
+            return Err(Error::config(
+                "an OAuth2 scope is empty or holds a space; pass each scope separately",
+            ));
         }
         let secret = self.client_secret.as_ref();
         let credentials = secret.map(|secret| credentials(&self.client_id, secret)).unwrap_or_default();
@@ -181,8 +184,9 @@ impl Builder {
         }
         if let Some(url) = self.redirect_url {
             parse("the redirect URL", &url)?;
-            // As it was given, not as the parser writes it: services compare it byte by byte.
-            let url = RedirectUrl::new(url).map_err(|_| Error::config("the redirect URL is not one"))?;
+            // As the caller wrote it, not as the parser does: services compare it byte by byte.
+            let url =
+                RedirectUrl::new(url).map_err(|_| Error::config("the redirect URL is not a valid URL"))?;
             flow = flow.set_redirect_uri(url);
         }
         if let Some(resource) = &self.resource {
@@ -215,7 +219,7 @@ fn parse(what: &str, url: &str) -> Result<Url, Error> {
     let url: Url =
         url.parse().map_err(|error| Error::config(format!("{what} is not an absolute URL: {error}")))?;
     if url.fragment().is_some() || !url.username().is_empty() || url.password().is_some() {
-        return Err(Error::config(format!("{what} has a fragment or a user in it")));
+        return Err(Error::config(format!("{what} has a fragment or a user")));
     }
     Ok(url)
 }

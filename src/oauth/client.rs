@@ -5,7 +5,7 @@ use super::store::TokenStore;
 use std::fmt;
 use std::sync::Arc;
 
-/// An OAuth2 client of a service: who the program is, and where logins go. Clones share everything.
+/// An OAuth2 client of a service: the program's credentials and the service's endpoints. Clones share everything.
 #[derive(Clone)]
 pub struct OAuth {
     pub(super) provider: Arc<Provider>,

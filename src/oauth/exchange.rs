@@ -1,4 +1,4 @@
-//! The token endpoint: what is sent to it, by the `oauth2` crate, and what its answers mean.
+//! Requests to the token endpoint, by the `oauth2` crate, and the meaning of its responses.
 
 use super::failure::{Failure, clean};
 use super::granted::{Granted, MAX_BODY, expiry, fields};
@@ -26,10 +26,10 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// How often a refused HTTP/2 stream is opened again.
+/// How often a refused HTTP/2 stream is retried.
 const MAX_REFUSALS: u32 = 3;
 
-/// The `oauth2` crate's client, with an answer type that takes what services send.
+/// The `oauth2` crate's client, with a response type that accepts what services send.
 pub(super) type Flow = oauth2::Client<
     BasicErrorResponse,
     Granted,
@@ -43,11 +43,11 @@ pub(super) type Flow = oauth2::Client<
     EndpointSet,
 >;
 
-/// The authorization server, as a builder has put it together.
+/// The authorization server, as set up by the builder.
 pub(super) struct Provider {
     pub(super) flow: Flow,
     pub(super) is_confidential: bool,
-    /// What the client proves itself with, in every form: none of it is shown.
+    /// The client's credentials in every form, for redaction.
     pub(super) credentials: Vec<SecretString>,
     pub(super) scopes: Vec<String>,
     pub(super) resource: Option<String>,
@@ -57,14 +57,14 @@ pub(super) struct Provider {
     pub(super) refresh_ahead: Duration,
 }
 
-/// What tokens are asked for with.
+/// The grant for a token request.
 pub(super) enum Grant<'a> {
     Code { code: &'a SecretString, verifier: &'a SecretString },
     Refresh { refresh_token: &'a SecretString, previous: &'a TokenSet },
 }
 
 impl Provider {
-    /// Asks the token endpoint once.
+    /// Sends one request to the token endpoint.
     pub(super) async fn request(&self, grant: Grant<'_>) -> Result<TokenSet, Failure> {
         let http = Http { provider: self, seen: Mutex::default() };
         let result = match grant {
@@ -91,7 +91,8 @@ impl Provider {
         self.tokens(granted, &grant)
     }
 
-    /// What an answer without tokens means. Of the `oauth2` crate's own errors no text is used: they hold whole bodies.
+    /// The failure for a response without tokens. The texts of the `oauth2` crate's errors are not used: they hold whole
+    /// bodies.
     fn failure(
         &self,
         error: RequestTokenError<Failure, BasicErrorResponse>,
@@ -121,7 +122,7 @@ impl Provider {
     fn tokens(&self, granted: Granted, grant: &Grant<'_>) -> Result<TokenSet, Failure> {
         if granted.access_token.secret().is_empty() {
             return Err(match granted.error {
-                // A refusal in the clothes of a success.
+                // An error with a success status.
                 Some(code) => {
                     let mut failure = Failure::refused(StatusCode::OK, None, Some(self.clean(&code, grant)));
                     failure.messages.extend(granted.error_description.map(|text| self.clean(&text, grant)));
@@ -130,7 +131,7 @@ impl Provider {
                 None => Failure::undecoded(None, "the token endpoint's answer has no `access_token`"),
             });
         }
-        // Another type would have a name: a number, or nothing, says that the field is not kept.
+        // Only these names mean another type; a number or nothing means that the service does not fill the field.
         let is_other =
             |kind: &str| ["mac", "dpop", "pop"].iter().any(|other| kind.eq_ignore_ascii_case(other));
         if granted.token_type.is_some_and(|kind| is_other(kind.trim())) {
@@ -139,11 +140,11 @@ impl Provider {
                 "the token endpoint issued a token that is not a bearer token",
             ));
         }
-        // Before it is saved: what is in the store is taken to be good.
+        // Checked before it is saved: stored tokens count as valid.
         if BearerToken::new(&granted.access_token.secret().as_str().into()).is_err() {
             return Err(Failure::undecoded(
                 None,
-                "the token endpoint issued a token that cannot stand in a header",
+                "the token endpoint issued a token that a header cannot hold",
             ));
         }
         let now = self.clock.wall();
@@ -164,7 +165,7 @@ impl Provider {
         })
     }
 
-    /// A text of the service's as it can be shown: of a bounded length, and without the secrets that were sent to it.
+    /// The service's text, shortened and without the secrets that were sent.
     fn clean(&self, text: &str, grant: &Grant<'_>) -> String {
         let sent = match grant {
             Grant::Code { code, verifier } => [*code, *verifier],
@@ -187,7 +188,7 @@ impl fmt::Debug for Provider {
     }
 }
 
-/// One request's way out, as the `oauth2` crate wants it; that hands on neither the status nor the headers of an answer.
+/// The HTTP client for one request of the `oauth2` crate. It keeps the status and the wait, which the crate drops.
 struct Http<'a> {
     provider: &'a Provider,
     seen: Mutex<Seen>,
@@ -210,12 +211,12 @@ impl<'a> AsyncHttpClient<'a> for Http<'_> {
 }
 
 impl Http<'_> {
-    /// Sends the request once, but for streams that an HTTP/2 server says it did not process: a refresh token that may
-    /// have been used is not sent again.
+    /// Sends the request once: a refresh token that may have been used is not sent again. Only an HTTP/2 stream that the
+    /// server refused is retried.
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, Failure> {
         let mut refusals = 0;
         loop {
-            let unsent = || Failure::local("the request to the token endpoint cannot be written");
+            let unsent = || Failure::local("the request to the token endpoint cannot be encoded");
             let mut request = reqwest::Request::try_from(request.clone()).map_err(|_| unsent())?;
             if let Some(credential) = request.headers_mut().get_mut(AUTHORIZATION) {
                 credential.set_sensitive(true);
@@ -260,15 +261,15 @@ impl Http<'_> {
             })
         })?;
         let body = body.into_bytes();
-        // No headers: the `oauth2` crate would judge the answer by its media type, and quote it in an error.
-        // Nor the body as it came: it would read all of it or nothing.
+        // Without headers: the `oauth2` crate would check the media type, and quote it in an error.
+        // With only the known fields: the crate would otherwise reject the whole body for one bad field.
         let mut answer = HttpResponse::new(fields(&body).to_string().into_bytes());
         *answer.status_mut() = if status.is_success() { StatusCode::OK } else { status };
         Ok(answer)
     }
 }
 
-/// What an answer said outside its body.
+/// The status and the wait of a response.
 #[derive(Default)]
 struct Seen {
     status: Option<StatusCode>,

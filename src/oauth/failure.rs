@@ -11,7 +11,7 @@ use std::fmt;
 use std::time::Duration;
 use url::form_urlencoded;
 
-/// Why there are no tokens: an error that everybody who waits for them can have a copy of.
+/// Why there are no tokens: an error that can be cloned for every waiting call.
 #[derive(Clone, Debug)]
 pub(super) struct Failure {
     problem: String,
@@ -20,7 +20,7 @@ pub(super) struct Failure {
     outcome: Outcome,
     status: Option<StatusCode>,
     pub(super) wait: Option<Duration>,
-    /// Whether asking the same again would be answered the same.
+    /// Whether the same request would fail again.
     pub(super) is_final: bool,
     /// Whether only a login helps.
     pub(super) needs_login: bool,
@@ -58,7 +58,7 @@ impl Failure {
         let needs_login =
             code.as_deref().is_some_and(|code| code.trim().eq_ignore_ascii_case("invalid_grant"));
         let problem = match needs_login {
-            true => "the code or refresh token is not valid any more; authorize again",
+            true => "the code or refresh token is no longer valid; log in again",
             false if status.is_server_error() => "the token endpoint failed; try again later",
             false if code.as_deref() == Some("invalid_client") => {
                 "the token endpoint does not know the client id, or refuses the secret"
@@ -87,12 +87,12 @@ impl Failure {
         }
     }
 
-    /// Whether asking again so soon is of no use to anybody, not even to a caller without any token.
-    pub(super) fn is_to_be_heeded(&self) -> bool {
+    /// Whether no refresh is tried within the pause, even for a call without a usable token.
+    pub(super) fn blocks_retry(&self) -> bool {
         self.is_final || self.wait.is_some()
     }
 
-    /// The error of a token request that somebody made on purpose.
+    /// The error of an explicit token request.
     pub(super) fn into_error(self) -> Error {
         let service_error =
             ServiceError { code: self.code, messages: self.messages, ..ServiceError::default() };
@@ -101,8 +101,8 @@ impl Failure {
         Error::new(ErrorKind::Token(self.problem), self.outcome).with_answer(answer)
     }
 
-    /// The error of an API call that could not be sent for want of a token. The status is that of another request, so
-    /// the call's error does not have it: a 404 there does not say that a message is gone.
+    /// The error of an API call that could not be sent without a token. The status belongs to the token request, so the
+    /// call's error does not have it: a 404 of the token endpoint does not mean that a message is gone.
     pub(super) fn not_sent(self) -> Error {
         let problem = match self.status {
             Some(status) => format!("{} (status {})", self.problem, status.as_u16()),
@@ -124,7 +124,7 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// The text without these secrets, without characters that are not seen, and not endless.
+/// The text without these secrets and without invisible characters, shortened.
 pub(super) fn clean<'a>(text: &str, secrets: impl IntoIterator<Item = &'a SecretString>) -> String {
     // First: they could stand between the parts of a secret.
     let seen: String = text.chars().filter(|character| !is_unseen(*character)).collect();
@@ -132,9 +132,8 @@ pub(super) fn clean<'a>(text: &str, secrets: impl IntoIterator<Item = &'a Secret
     redactor.text(&seen).chars().take(500).collect()
 }
 
-/// What a client proves itself with, in each form in which it is sent or can be repeated: HTTP Basic of the id and the
-/// secret as they are and as form values (RFC 6749, section 2.3.1), in both alphabets and without the padding, which not
-/// everything keeps.
+/// The client's credentials in each form in which they are sent or can be echoed: HTTP Basic of the id and the secret as
+/// they are and as form values (RFC 6749, section 2.3.1), in both alphabets and without padding, which some servers drop.
 pub(super) fn credentials(id: &str, secret: &SecretString) -> Vec<SecretString> {
     let form = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
     let plain = secret.expose_secret();

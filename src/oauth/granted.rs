@@ -1,4 +1,4 @@
-//! The token endpoint's answer, as services send it.
+//! The token endpoint's response, as services send it.
 
 use crate::call::text;
 use crate::wire::{self, Budget};
@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use std::fmt;
 use std::time::Duration;
 
-/// How large an answer of the token endpoint may be: a few times the largest tokens seen.
+/// The largest response of the token endpoint that is read: a few times the largest tokens seen.
 pub(super) const MAX_BODY: usize = 256 << 10;
 
 /// Above this an `expires_in` is a time, not a duration: thirty years from now, or 2001 in seconds since the epoch.
@@ -19,9 +19,9 @@ const ABSOLUTE: f64 = 1e9;
 /// Above this it is a time in milliseconds: 1973, or in seconds the year 5138.
 const MILLISECONDS: f64 = 1e11;
 
-/// A token endpoint's answer. Everything may be missing or null, since services do send it so.
+/// A token endpoint's response. Every field may be missing or null, since some services send it so.
 ///
-/// It is read from what [`fields`] has made of the answer, in which each of these has its type or is not there.
+/// It is read from the result of [`fields`], in which each field has its type or is absent.
 #[derive(Deserialize)]
 pub(super) struct Granted {
     #[serde(default = "none")]
@@ -39,19 +39,19 @@ fn none() -> AccessToken {
     AccessToken::new(String::new())
 }
 
-/// The answer with the fields that are of use, each of them read on its own: a token is not thrown away for the sake of
-/// another field. What is of no use where it stands is left out.
+/// The known fields of the response, each read separately: a token is not dropped because another field is invalid. Invalid
+/// fields are omitted.
 pub(super) fn fields(body: &[u8]) -> Value {
     const NAMES: [&str; 7] =
         ["access_token", "refresh_token", "token_type", "error", "error_description", "expires_in", "scope"];
-    // Nothing that could hold a token was sent, which is another matter than an answer without one.
+    // A response that is not an object is reported as such, and not as one without a token.
     if !wire::without_mark(body).starts_with(b"{") {
         return Value::Null;
     }
     let mut read = Map::new();
     for (name, json) in NAMES.into_iter().zip(wire::members(body, NAMES)) {
         let Some(json) = json else { continue };
-        // Half a token is none: it would be saved in the place of a good one.
+        // A truncated token must not be saved instead of a good one.
         if json.starts_with(b"\"") && !is_closed(json) {
             continue;
         }
@@ -62,7 +62,7 @@ pub(super) fn fields(body: &[u8]) -> Value {
             ("expires_in", _) => None,
             ("scope", value) => scopes(&value),
             ("error", Value::Object(error)) => {
-                // As the error of an API call, whose envelope may be nested.
+                // The envelope of an error may be nested.
                 if let Some(text) = error.get("message").and_then(text) {
                     read.insert("error_description".to_owned(), text.into());
                 }
@@ -79,7 +79,7 @@ pub(super) fn fields(body: &[u8]) -> Value {
     Value::Object(read)
 }
 
-/// Whether a text came to its quotation mark: one with an odd number of backslashes before it is a part of the text.
+/// Whether a string has its closing quotation mark. A mark after an odd number of backslashes is part of the string.
 fn is_closed(json: &[u8]) -> bool {
     let Some(inner) = json.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")) else {
         return false;
@@ -98,8 +98,8 @@ fn scopes(value: &Value) -> Option<Value> {
     (!scopes.is_empty() || value.is_string()).then(|| Value::from(scopes))
 }
 
-/// When a token expires that was issued `now`. A lifetime that has already ended cannot be meant, whatever clock is
-/// wrong: then nothing is known, and the token is used until it is refused.
+/// When a token expires that was issued `now`. An expiry in the past is invalid, whichever clock is wrong: then the expiry
+/// is unknown, and the token is used until it is refused.
 pub(super) fn expiry(expires_in: f64, now: Timestamp) -> Option<Timestamp> {
     if !expires_in.is_finite() || expires_in < 1.0 {
         return None;
@@ -138,7 +138,7 @@ impl TokenResponse for Granted {
     }
 }
 
-/// Asked for by `oauth2::TokenResponse` and never called: a token is written by `TokenSet::to_json` alone.
+/// `oauth2::TokenResponse` requires this. It is never called: only `TokenSet::to_json` writes tokens.
 impl Serialize for Granted {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_unit()

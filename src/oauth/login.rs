@@ -11,18 +11,18 @@ use std::fmt;
 use url::{Url, form_urlencoded};
 
 impl OAuth {
-    /// Begins a login. Nothing is sent: the person has to open [`Login::url`].
+    /// Starts a login. Nothing is sent: the person opens [`Login::url`].
     pub fn login(&self) -> Login {
         Login::new(self.clone())
     }
 
-    /// A login that was begun earlier, from its [`state`](Login::state) and [`verifier`](Login::verifier): what a web
-    /// application has kept in the session between the two requests.
+    /// A login that was started earlier, from its [`state`](Login::state) and [`verifier`](Login::verifier). A web
+    /// application keeps these in the session between the two requests.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Token`](crate::ErrorKind::Token) if the state is empty, or the verifier not 43 to 128 characters
-    /// that a verifier can have.
+    /// [`ErrorKind::Token`](crate::ErrorKind::Token) if the state is empty, or if the verifier does not have 43 to 128
+    /// valid characters.
     pub fn resume_login(
         &self,
         state: impl Into<SecretString>,
@@ -32,11 +32,11 @@ impl OAuth {
     }
 }
 
-/// A login under way.
+/// A login in progress.
 ///
-/// A program that waits for the redirect itself keeps it until then. A web application keeps
-/// [`state`](Self::state) and [`verifier`](Self::verifier) in the session of the browser, on the server's side, and
-/// goes on with [`OAuth::resume_login`] when the browser comes back:
+/// A program that waits for the redirect itself keeps this value until then. A web application keeps
+/// [`state`](Self::state) and [`verifier`](Self::verifier) in the server-side session of the browser, and continues with
+/// [`OAuth::resume_login`] when the browser returns:
 ///
 /// ```no_run
 /// # async fn example(oauth: kaiwa::oauth::OAuth, session: &mut std::collections::HashMap<&str, String>, query: &str) -> Result<(), kaiwa::Error> {
@@ -75,7 +75,7 @@ impl Login {
         let is_unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
         if !(43..=128).contains(&length) || !verifier.expose_secret().bytes().all(is_unreserved) {
             return Err(refused(
-                "the PKCE verifier is not one: 43 to 128 letters, digits, `-`, `.`, `_` or `~`",
+                "the PKCE verifier is not valid: it must have 43 to 128 letters, digits, `-`, `.`, `_` or `~`",
             ));
         }
         if state.expose_secret().is_empty() {
@@ -89,17 +89,17 @@ impl Login {
         Self { oauth, url, state, verifier }
     }
 
-    /// What the person has to open in a browser. It holds the state, so it is for that person only.
+    /// The URL that the person opens in a browser. It holds the state, so it is for that person only.
     pub fn url(&self) -> &Url {
         &self.url
     }
 
-    /// What the redirect has to bring back, so that nobody else's login is taken for this one.
+    /// The value that the redirect must return. It distinguishes this login from another person's.
     pub fn state(&self) -> &SecretString {
         &self.state
     }
 
-    /// The PKCE verifier: it proves to the token endpoint that who exchanges the code is who began the login.
+    /// The PKCE verifier: it proves to the token endpoint that the code is exchanged by the program that started the login.
     pub fn verifier(&self) -> &SecretString {
         &self.verifier
     }
@@ -107,24 +107,25 @@ impl Login {
     /// Exchanges the code of the redirect for tokens, and saves them.
     ///
     /// Tokens that cannot be saved are not lost: the authorization works, and [`Authorization::save`] tries again or
-    /// says why not.
+    /// returns the reason.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Token`](crate::ErrorKind::Token). If the state is not that of this login, nothing is sent, and
     /// this login can still be finished. If the token endpoint refuses, [`Error::code`] has its `error`, such as
-    /// `invalid_grant` for a code that is used or too old (Chatwork's is valid for a minute). If the outcome is
-    /// unknown, the code may be used up: begin another login.
+    /// `invalid_grant` for a code that was used or has expired (Chatwork's is valid for a minute). If the outcome is
+    /// unknown, the code may be used up: start another login.
     pub async fn finish(&self, code: impl Into<SecretString>, state: &str) -> Result<Authorization, Error> {
         self.check_state(state)?;
         self.exchange(code.into()).await
     }
 
-    /// The same from the URL that the service has sent the browser to, or its path and query, or its query alone.
+    /// As [`finish`](Self::finish), from the URL that the browser was redirected to, or its path and query, or only its
+    /// query.
     ///
     /// # Errors
     ///
-    /// As of [`finish`](Self::finish). If the person has declined, [`Error::code`] is `access_denied`.
+    /// As for [`finish`](Self::finish). If the person has declined, [`Error::code`] is `access_denied`.
     pub async fn finish_redirect(&self, redirect: &str) -> Result<Authorization, Error> {
         let query = match redirect.split_once('?') {
             Some((_, query)) => query,
@@ -156,11 +157,11 @@ impl Login {
     }
 
     fn check_state(&self, state: &str) -> Result<(), Error> {
-        // The `oauth2` crate compares digests, so that the time it takes says nothing of where they differ.
+        // The `oauth2` crate compares digests, so the time it takes does not reveal where they differ.
         let (ours, theirs) = (self.state.expose_secret().to_owned(), state.to_owned());
         if CsrfToken::new(ours) != CsrfToken::new(theirs) {
             return Err(refused(
-                "the redirect does not belong to this login: its `state` is another one, or missing",
+                "the redirect does not belong to this login: its `state` differs or is missing",
             ));
         }
         Ok(())
@@ -172,11 +173,11 @@ impl Login {
         }
         let oauth = self.oauth.clone();
         let verifier = self.verifier.clone();
-        // A task of its own: the code is used up when the answer comes, whether somebody still waits for it or not.
+        // A separate task: the exchange uses up the code, so it must end even if the caller stops waiting.
         let task = async move {
             let tokens = oauth.provider.request(Grant::Code { code: &code, verifier: &verifier }).await;
             let authorization = Authorization::new(oauth, tokens.map_err(Failure::into_error)?, false)?;
-            // A failure is in the events, and `Authorization::save` has it.
+            // A failure is traced, and `Authorization::save` returns it.
             let _ = authorization.save().await;
             Ok(authorization)
         };

@@ -1,7 +1,7 @@
-//! OAuth2: a person logs in once, and a client's access tokens are renewed from then on.
+//! OAuth2: a person logs in once, and from then on the client's access tokens are renewed.
 //!
 //! The Authorization Code grant with PKCE (RFC 6749, RFC 7636), for confidential and public clients. The endpoints of
-//! Chatwork are in [`chatwork::oauth`](crate::chatwork::oauth); those of TAS-CHA are yours to give to
+//! Chatwork are in [`chatwork::oauth`](crate::chatwork::oauth). For TAS-CHA, pass the endpoints to
 //! [`tascha::oauth`](crate::tascha::oauth).
 //!
 //! ```no_run
@@ -20,7 +20,7 @@
 //!     None => {
 //!         let login = oauth.login();
 //!         println!("open {}", login.url());
-//!         // …and the service sends the browser to the redirect URL, with a code and the state:
+//!         // The service then sends the browser to the redirect URL, with a code and the state:
 //!         login.finish_redirect(callback).await?
 //!     }
 //! };
@@ -30,28 +30,28 @@
 //! # }
 //! ```
 //!
-//! # What is kept, and when it is renewed
+//! # When tokens are renewed and saved
 //!
 //! - The access token is renewed [a minute before it expires](Builder::refresh_ahead), and when the service refuses it
-//!   with a 401. However many calls need it at that moment, one refresh is made, and all of them get its result or its
-//!   error. It runs as a task of its own: no call that is cancelled ends it for the others.
-//! - A call that comes in the minute before the expiry gives the refresh a second, so that a program which ends right
-//!   after its call does not cut it off. A refresh that takes longer runs on, and the calls go on with the old access
-//!   token meanwhile; if it fails, they do so until that expires.
-//! - A store that does not answer within 10 seconds counts as one that failed.
-//! - The refresh token of an answer replaces the one before; if the answer has none, the old one is kept. It is saved
-//!   before the new access token is sent anywhere. No failure takes away the refresh token that is there.
-//! - A refresh that the service refuses with `invalid_grant` can only be cured by a login:
-//!   [`Authorization::needs_login`] says so, and the errors of the calls do. After a refusal no refresh is sent for 30
-//!   seconds, so that a bot whose authorization was revoked does not hammer the service.
-//! - Tokens that [cannot be saved](Authorization::save) are used all the same.
+//!   with a 401. If many calls need it at that moment, one refresh is made, and all of them get its result or its error. The
+//!   refresh is a separate task: cancelling a call does not end it for the others.
+//! - In the minute before the expiry, a call waits up to a second for the refresh. Otherwise a program that ends right after
+//!   its call would cut the refresh off. If the refresh takes longer, it continues in the background, and the calls use the
+//!   old access token. If it fails, they use the old access token until that expires.
+//! - If a store does not respond within 10 seconds, it counts as failed.
+//! - The refresh token of a response replaces the previous one; if the response has none, the previous one is kept. It is
+//!   saved before the new access token is sent anywhere. A failure never removes the refresh token.
+//! - If the service refuses a refresh with `invalid_grant`, only a new login helps. [`Authorization::needs_login`] and the
+//!   errors of the calls say so. After a refusal no refresh is sent for 30 seconds, to protect the service from a bot whose
+//!   authorization was revoked.
+//! - Tokens are used even if they [cannot be saved](Authorization::save).
 //!
 //! # One store for each person
 //!
-//! A [`TokenStore`] holds one person's tokens. A program that acts for several gives each its own with
-//! [`OAuth::with_store`]. Before a refresh the store is read, so that tokens which another process or a later login has
-//! saved there are taken over. Two processes that refresh at the very same time can still get in each other's way where
-//! refresh tokens rotate: give each its own login.
+//! A [`TokenStore`] holds one person's tokens. A program that acts for several people gives each their own store with
+//! [`OAuth::with_store`]. The store is read before each refresh, so tokens that another process or a later login has saved
+//! there are used. If refresh tokens rotate, two processes that refresh at the same time can still invalidate each other's
+//! tokens: give each process its own login.
 
 mod authorization;
 mod builder;

@@ -1,4 +1,4 @@
-//! Where tokens outlive the process.
+//! Stores for tokens that outlive the process.
 
 use super::tokens::TokenSet;
 use crate::clock::Clock;
@@ -13,13 +13,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// How long a store is waited for.
+/// The longest wait for a store.
 pub(super) const STORE_TIME: Duration = Duration::from_secs(10);
 
-/// How many links a path may lead over, as on common systems.
+/// How many symbolic links are followed, as on common systems.
 const MAX_LINKS: usize = 40;
 
-/// How old an unfinished file has to be before it counts as left behind, where no lock says whether it is written.
+/// The age after which an unfinished file counts as abandoned, if the system has no locks.
 const LEFT_BEHIND: Duration = Duration::from_secs(3600);
 
 /// Why a store failed. Its text is shown in errors and events, so it must not hold a token.
@@ -51,17 +51,16 @@ pub trait TokenStore: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// If it cannot be known. A refresh goes on with the tokens in memory then, as it does after 10 seconds without an
-    /// answer.
+    /// If the store cannot be read. A refresh then uses the tokens in memory, as it does after 10 seconds without a result.
     fn load(&self) -> BoxFuture<'_, Result<Option<TokenSet>, StoreError>>;
 
-    /// Keeps the tokens in place of those before. When it ends, they have to be where a crash does not take them: the
-    /// service may have made the refresh token before useless.
+    /// Replaces the saved tokens. When it ends, the tokens must survive a crash: the service may have invalidated the
+    /// previous refresh token.
     ///
     /// # Errors
     ///
-    /// If they could not be kept; see [`Authorization::save`](super::Authorization::save). After 10 seconds nothing waits
-    /// for it any longer; it is not cancelled, and the next save begins once it has ended.
+    /// If the tokens could not be saved; see [`Authorization::save`](super::Authorization::save). After 10 seconds the
+    /// caller stops waiting. The save is not cancelled, and the next one begins after it has ended.
     fn save<'a>(&'a self, tokens: &'a TokenSet) -> BoxFuture<'a, Result<(), StoreError>>;
 }
 
@@ -70,7 +69,7 @@ pub trait TokenStore: fmt::Debug + Send + Sync + 'static {
 pub struct MemoryTokenStore(Arc<Mutex<Option<TokenSet>>>);
 
 impl MemoryTokenStore {
-    /// An empty one.
+    /// An empty store.
     pub fn new() -> Self {
         Self::default()
     }
@@ -90,17 +89,17 @@ impl TokenStore for MemoryTokenStore {
 
 /// Keeps tokens in a file that, on Unix, only its owner can read (mode 0600).
 ///
-/// The tokens are written to a file beside it, brought to the disk and then given the name, so that whatever happens
-/// the file holds either the old tokens or the new ones. What a process that was killed meanwhile has left beside it, as
-/// `<name>.<32 hexadecimal digits>.tmp`, is removed when the store is next read or written. A symbolic link stays one, and
-/// what it leads to is replaced; what is no regular file is refused. The tokens are not encrypted.
+/// The tokens are written to a temporary file beside it, synced to the disk and then renamed, so the file always holds
+/// either the old tokens or the new ones. If a process is killed meanwhile, its temporary file
+/// (`<name>.<32 hexadecimal digits>.tmp`) is removed when the store is next read or written. If the path is a symbolic link,
+/// the file that it points to is replaced. Anything but a regular file is refused. The tokens are not encrypted.
 #[derive(Clone)]
 pub struct FileTokenStore {
     path: Arc<Path>,
 }
 
 impl FileTokenStore {
-    /// A store in the file of this name. Its folder has to exist; the file is made by the first save.
+    /// A store in the file at this path. Its folder must exist; the first save creates the file.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into().into() }
     }
@@ -133,7 +132,7 @@ impl TokenStore for FileTokenStore {
         let json = tokens.to_json();
         Box::pin(self.blocking("writing", move |path| {
             let place = resolve(path)?;
-            // First, since it can be what fills the disk.
+            // Removed first, since these files may fill the disk.
             remove_left_behind(path, &place);
             Ok(replace(&place, json.expose_secret().as_bytes())?)
         }))
@@ -146,14 +145,14 @@ impl fmt::Debug for FileTokenStore {
     }
 }
 
-/// What the store has, unless it takes too long.
+/// The stored tokens, unless the store takes too long.
 pub(super) async fn load(store: &dyn TokenStore, clock: &dyn Clock) -> Result<Option<TokenSet>, StoreError> {
     let bound = Bound::after(clock.now(), Some(STORE_TIME));
-    let too_slow = |time| Err(format!("the store did not answer within {time:?}").into());
+    let too_slow = |time| Err(format!("the store did not respond within {time:?}").into());
     within(clock, bound, store.load()).await.unwrap_or_else(too_slow)
 }
 
-/// Where the file is, or will be, that the links lead to.
+/// The path of the file after following symbolic links, whether the file exists or not.
 fn resolve(path: &Path) -> io::Result<PathBuf> {
     let mut place = path.to_owned();
     for _ in 0..MAX_LINKS {
@@ -163,13 +162,13 @@ fn resolve(path: &Path) -> io::Result<PathBuf> {
                 place = folder(&place).join(target);
             }
             Ok(found) if found.is_file() => return Ok(place),
-            // The reading of a pipe may never end, and a device would become a file.
+            // Reading a pipe may never end, and saving would replace a device with a file.
             Ok(_) => return Err(io::Error::other("it is not a regular file")),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(place),
             Err(error) => return Err(error),
         }
     }
-    Err(io::Error::other("it is a link that leads round and round"))
+    Err(io::Error::other("it is a symbolic link that leads back to itself"))
 }
 
 fn folder(path: &Path) -> &Path {
@@ -185,23 +184,23 @@ fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let written = file.write_all(content).and_then(|()| file.sync_all());
     let result = written.and_then(|()| std::fs::rename(&beside, path));
     if result.is_err() {
-        // What there is of the new tokens must not stay behind, and the first failure is the one to show.
+        // No part of the new tokens may remain, and the first failure is the one to report.
         let _ = std::fs::remove_file(&beside);
     }
     drop(file);
     result?;
-    // Only this makes the new name last through a power cut. Not every file system can do it for a folder.
+    // Without this a power cut can undo the rename. Not every file system can sync a folder.
     #[cfg(unix)]
     let _ = File::open(folder(path)).and_then(|folder| folder.sync_all());
     Ok(())
 }
 
-/// A new file, locked as long as it is written: by its lock others see that it was not left behind.
+/// A new file, locked while it is written: the lock shows other processes that it is in use.
 fn create_beside(path: &Path) -> io::Result<(File, PathBuf)> {
     let name = file_name(path)?;
     loop {
         let mut beside = name.to_owned();
-        // A name that nothing else has: two processes may share the store.
+        // A unique name: two processes may share the store.
         beside.push(format!(".{}.tmp", uuid::Uuid::new_v4().simple()));
         let beside = path.with_file_name(beside);
         let mut options = OpenOptions::new();
@@ -216,18 +215,18 @@ fn create_beside(path: &Path) -> io::Result<(File, PathBuf)> {
             }
             _ => {}
         }
-        // Before it was locked it may have been removed as one that was left behind.
+        // Another process may have removed it as abandoned before it was locked.
         if is_at(&file, &beside) {
             return Ok((file, beside));
         }
     }
 }
 
-/// Removes the files of saves that were killed, as far as that is possible: no store fails for it.
+/// Removes the temporary files of killed saves. Failures are ignored.
 fn remove_left_behind(path: &Path, place: &Path) {
     remove_unfinished(place);
     if path != place {
-        // Beside the link, where an earlier version wrote.
+        // An earlier version wrote beside the link.
         remove_unfinished(path);
     }
 }
@@ -254,7 +253,7 @@ fn remove_unlocked(path: &Path) -> io::Result<()> {
     let is_left_behind = match file.try_lock() {
         Ok(()) => true,
         Err(TryLockError::WouldBlock) => false,
-        // No lock says anything there.
+        // The system has no locks.
         Err(TryLockError::Error(_)) => {
             file.metadata()?.modified()?.elapsed().is_ok_and(|age| age > LEFT_BEHIND)
         }
@@ -262,7 +261,7 @@ fn remove_unlocked(path: &Path) -> io::Result<()> {
     if is_left_behind && is_at(&file, path) { std::fs::remove_file(path) } else { Ok(()) }
 }
 
-/// Whether the path names this file, and not by a link.
+/// Whether the path is this file itself and not a link to it.
 fn is_at(file: &File, path: &Path) -> bool {
     let Ok(found) = std::fs::symlink_metadata(path) else { return false };
     #[cfg(unix)]

@@ -1,4 +1,4 @@
-//! What a login gives.
+//! The tokens of a login.
 
 use crate::error::Error;
 use jiff::{SignedDuration, Timestamp};
@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
 
-/// The tokens of one person, with what is known of them. It never shows the tokens.
+/// The tokens of one person, with their expiry and scopes. `Debug` never shows the tokens.
 ///
-/// It has no `Serialize`, so that none is written to where secrets do not belong by accident: a store writes
+/// It does not implement `Serialize`, which prevents writing a token somewhere by accident: a store writes
 /// [`to_json`](Self::to_json) and reads [`from_json`](Self::from_json).
 ///
 /// ```
@@ -26,15 +26,15 @@ use std::time::Duration;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct TokenSet {
-    /// What calls are sent with.
+    /// The token that calls are sent with.
     pub access_token: SecretString,
-    /// What other access tokens are had with. A service may give none, or another one with each refresh.
+    /// The token that renews the access token. A service may issue none, or another one with each refresh.
     pub refresh_token: Option<SecretString>,
-    /// When the access token expires; `None` if the service did not say, and then it is used until it is refused.
+    /// When the access token expires. `None` if the service did not say; then it is used until it is refused.
     pub expires_at: Option<Timestamp>,
     /// When the access token was issued, by this machine's clock.
     pub issued_at: Option<Timestamp>,
-    /// What the access token may do: what was granted, or what was asked for if the service did not say.
+    /// The scopes that were granted, or those requested if the service did not say.
     pub scopes: Vec<String>,
 }
 
@@ -53,7 +53,7 @@ struct Stored<'a> {
 }
 
 impl TokenSet {
-    /// An access token of which nothing else is known.
+    /// An access token without any other data.
     pub fn new(access_token: impl Into<SecretString>) -> Self {
         Self {
             access_token: access_token.into(),
@@ -77,7 +77,7 @@ impl TokenSet {
     }
 
     /// The tokens as one JSON object, for a store: `access_token`, `refresh_token`, `expires_at` and `issued_at` (RFC
-    /// 3339), `scopes`. Keep it where nobody else reads.
+    /// 3339), `scopes`. Keep it where only this program can read it.
     pub fn to_json(&self) -> SecretString {
         let stored = Stored {
             access_token: self.access_token.expose_secret().into(),
@@ -93,13 +93,13 @@ impl TokenSet {
     ///
     /// # Errors
     ///
-    /// If it is not that. The error does not repeat what was read.
+    /// If it is not such an object. The error does not repeat the input.
     pub fn from_json(json: &str) -> Result<Self, Error> {
         Self::parse(json).map_err(Error::config)
     }
 
     pub(super) fn parse(json: &str) -> Result<Self, String> {
-        // Serde's own text would quote what it stumbled on.
+        // Serde's own text would quote the input.
         let stored: Stored<'_> = serde_json::from_str(json).map_err(|error| {
             let (line, column) = (error.line(), error.column());
             format!("not a JSON object with an `access_token` (line {line}, column {column})")
@@ -117,7 +117,7 @@ impl TokenSet {
         self.expires_at.is_some_and(|expires_at| expires_at <= now)
     }
 
-    /// Whether the time has come to have another one: `ahead` of the expiry, but not in the first half of the lifetime.
+    /// Whether the access token is to be renewed: `ahead` of the expiry, but not in the first half of its lifetime.
     pub(super) fn is_due(&self, now: Timestamp, ahead: Duration) -> bool {
         let Some(expires_at) = self.expires_at else { return false };
         let ahead = SignedDuration::try_from(ahead).unwrap_or(SignedDuration::MAX);

@@ -10,8 +10,8 @@
 //! ```
 //!
 //! TAS-CHA registers OAuth2 clients on request only and does not publish where its endpoints are, how clients
-//! authenticate, or what the answers hold: take those from what the registration says. What happens after the login is
-//! told in [`oauth`](crate::oauth).
+//! authenticate, or what the responses hold: take these from your registration. [`oauth`](crate::oauth) describes what
+//! happens after the login.
 
 use crate::oauth::{Builder, OAuth};
 
@@ -22,8 +22,7 @@ pub const RESOURCE: &str = super::BASE_URL;
 /// A client of the authorization server at these URLs; for a confidential one add
 /// [`client_secret`](Builder::client_secret).
 ///
-/// TAS-CHA takes a refresh token for stolen that is used twice, so that its [store](Builder::store) belongs to one
-/// process.
+/// TAS-CHA treats a refresh token that is used twice as stolen: use each [store](Builder::store) in one process only.
 pub fn client(
     client_id: impl Into<String>,
     auth_url: impl Into<String>,

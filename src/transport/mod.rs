@@ -17,7 +17,7 @@ pub(crate) mod trace;
 pub(crate) mod verdict;
 mod withdraw;
 
-pub use payload::{Capture, Encoder, Payload};
+pub use payload::{Encoder, Payload};
 
 use crate::call::CallInfo;
 use crate::clock::Clock;
@@ -58,6 +58,7 @@ impl Transport {
         Self { settings, limits: watch::Sender::new(None), pacer }
     }
 
+    #[cfg(feature = "chatwork")]
     pub(crate) fn settings(&self) -> &Settings {
         &self.settings
     }
@@ -266,7 +267,7 @@ impl Call<'_> {
         let end = self.deadline.map(|deadline| deadline.end);
         let permit = self.transport.pacer.permit(operation, room, clock, end).await?;
         for file in &files {
-            self.within(file.look()).await??;
+            self.within(file.verify_unchanged()).await??;
         }
         // The token is asked for after the wait, in which an older one could have expired.
         let token = match credential {

@@ -1,4 +1,4 @@
-//! Which proxy a request goes through. The rules are those of the HTTP client, which names none in its errors.
+//! Which proxy a request goes through. The rules are those of the HTTP client, whose errors do not name the proxy.
 
 use crate::error::Error;
 use crate::proxy::Proxy;
@@ -7,17 +7,17 @@ use hyper_util::client::proxy::matcher::Matcher;
 use std::env::VarError;
 use url::Url;
 
-/// For `https`, which is all that goes through a proxy. Of each pair the first one that is set counts.
+/// The variables for `https`; plain `http` uses no proxy. Of each pair the first one that is set counts.
 const HTTPS: [&str; 2] = ["HTTPS_PROXY", "https_proxy"];
 const ALL: [&str; 2] = ["ALL_PROXY", "all_proxy"];
 const NO: [&str; 2] = ["NO_PROXY", "no_proxy"];
 
 impl Proxy {
-    /// The proxy that a client which is built now goes through to this base URL; `None` if it connects directly.
+    /// The proxy of a client that is built now for this base URL; `None` if it connects directly.
     ///
     /// # Errors
     ///
-    /// If the URL cannot be a base URL, or if the variable that counts for it does not name a proxy.
+    /// If the URL cannot be a base URL, or if the variable that applies to it does not hold a proxy's URL.
     pub fn from_env(base_url: &str) -> Result<Option<Self>, Error> {
         let what = "the base URL";
         let url = Url::parse(base_url)
@@ -32,19 +32,19 @@ impl Proxy {
 /// The proxies that were set when a client was built, which is when the HTTP client reads them.
 #[derive(Debug)]
 pub(crate) struct Proxies {
-    /// What the variables say, the first one that applies.
+    /// The proxies of the variables; the first one that applies counts.
     named: Vec<(&'static str, Matcher)>,
-    /// All that the HTTP client goes by.
+    /// The rules of the HTTP client.
     system: Option<Matcher>,
     invalid: Option<Invalid>,
 }
 
-/// A variable that counts and does not name a proxy. The HTTP client would pass it over, and connect directly.
+/// A variable that applies and does not hold a proxy's URL. The HTTP client would ignore it and connect directly.
 #[derive(Debug)]
 struct Invalid {
     variable: &'static str,
     problem: &'static str,
-    /// Intercepts what the variable is for.
+    /// Matches the URLs that the variable applies to.
     applies: Matcher,
 }
 
@@ -56,7 +56,7 @@ impl Proxies {
 
     fn of_variables(read: impl Fn(&str) -> Result<String, VarError>) -> Self {
         let mut proxies = Self { named: Vec::new(), system: None, invalid: None };
-        // The HTTP client knows no proxies under CGI, where a header of the request can set `HTTP_PROXY`.
+        // The HTTP client uses no proxies under CGI, where a header of the request can set `HTTP_PROXY`.
         if !matches!(read("REQUEST_METHOD"), Err(VarError::NotPresent)) {
             return proxies;
         }
@@ -74,7 +74,7 @@ impl Proxies {
             };
             match (problem, value) {
                 (None, Ok(value)) => proxies.named.push((variable, matcher(&value))),
-                // One that comes after a good one counts for nothing.
+                // A later variable than a valid one does not matter.
                 (Some(problem), _) if proxies.named.is_empty() && proxies.invalid.is_none() => {
                     proxies.invalid = Some(Invalid { variable, problem, applies: matcher("http://any") });
                 }
@@ -84,7 +84,7 @@ impl Proxies {
         proxies
     }
 
-    /// The proxy on the way to a URL.
+    /// The proxy for a URL.
     pub(crate) fn of(&self, url: &Url) -> Option<Proxy> {
         if url.scheme() != "https" {
             return None;
@@ -108,7 +108,7 @@ impl Proxies {
         Some(Proxy { scheme, address: format!("{host}:{port}"), variable, has_user })
     }
 
-    /// That the variable which counts for a URL names a proxy.
+    /// Fails if the variable that applies to a URL does not hold a proxy's URL.
     pub(crate) fn check(&self, url: &Url) -> Result<(), Error> {
         let Some(Invalid { variable, problem, applies }) = &self.invalid else { return Ok(()) };
         let applies = url.as_str().parse().is_ok_and(|uri| applies.intercept(&uri).is_some());
@@ -117,13 +117,13 @@ impl Proxies {
         }
         // The value stays out of the error: it can hold a password.
         Err(Error::config(format!(
-            "the environment variable {variable} {problem}, so that it names no proxy. Write it as `http://host:port` \
+            "the environment variable {variable} {problem}, so it is not a valid proxy. Write it as `http://host:port` \
              or `http://user:password@host:port`, with special characters of the password percent-encoded, or remove it"
         )))
     }
 }
 
-/// What keeps a variable from naming a proxy.
+/// Why a value is not a proxy's URL.
 fn problem(value: &str) -> Option<&'static str> {
     if value.contains(|character: char| character.is_whitespace() || character.is_control()) {
         return Some("has a space or a line break in it");
@@ -265,7 +265,7 @@ mod tests {
     fn a_request_that_was_not_answered_in_time_says_which_way_it_went() {
         let (kind, proxy) = ("no complete answer within 1s", proxies(&[("ALL_PROXY", "a:1")]).of(&url(API)));
         let way = Connecting::timed_out(proxy.clone(), false).expect("there is a proxy");
-        let text = format!("{kind}, by way of the proxy a:1 (from the environment variable ALL_PROXY)");
+        let text = format!("{kind}, through the proxy a:1 (from the environment variable ALL_PROXY)");
         assert_eq!((way.problem(&kind, None), way.advice(None)), (text, String::new()));
         // Whether the caller's own client goes that way is not known.
         let own = Connecting::timed_out(proxy, true).expect("there is a proxy");

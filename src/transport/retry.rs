@@ -150,6 +150,7 @@ impl Retries {
     }
 
     /// Leaves a time out of account in which nothing was tried.
+    #[cfg(feature = "chatwork")]
     pub(crate) fn postpone(&mut self, time: Duration) {
         self.began = self.began.checked_add(time).unwrap_or(self.began);
     }

@@ -124,7 +124,7 @@ async fn a_dead_proxy_is_named_with_its_variable() {
                 &text,
                 &[
                     &format!(
-                        "no connection to the proxy {address} (from the environment variable {variable})"
+                        "could not connect to the proxy {address} (from the environment variable {variable})"
                     ),
                     to,
                     "refused",
@@ -132,14 +132,14 @@ async fn a_dead_proxy_is_named_with_its_variable() {
                     "Nothing was sent",
                 ],
             );
-            assert!(!text.contains("canary") && !text.contains("no connection to service"), "{text}");
+            assert!(!text.contains("canary") && !text.contains("could not connect to service"), "{text}");
         }
     }
     // Loopback is reached through it, too, and a name of a proxy that does not exist is the proxy's.
     let text = said("post", "https://127.0.0.1:1/v2", &[("HTTPS_PROXY", &port.url())]).await;
-    assert_says(&text, &[&format!("no connection to the proxy {address}"), "to 127.0.0.1:1"]);
+    assert_says(&text, &[&format!("could not connect to the proxy {address}"), "to 127.0.0.1:1"]);
     let text = said("post", SERVICE, &[("HTTPS_PROXY", "proxy.invalid:3128")]).await;
-    assert_says(&text, &["no connection to the proxy proxy.invalid:3128 (from"]);
+    assert_says(&text, &["could not connect to the proxy proxy.invalid:3128 (from"]);
 }
 
 #[tokio::test]
@@ -174,16 +174,22 @@ async fn a_proxy_that_refuses_says_what_to_do() {
     for (answer, says) in [
         (
             "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n",
-            &["wants a user name and a password", user][..],
+            &["requires a user name and a password", user][..],
         ),
         (
             "HTTP/1.1 403 Forbidden\r\n\r\n",
-            &["did not connect the request to service.example:443", "403 says"],
+            &["refused to connect the request to service.example:443", "403 says"],
         ),
         ("HTTP/1.1 502 Bad Gateway\r\n\r\n", &["502, 503 and 504 say that it cannot reach it"]),
-        ("HTTP/1.1 405 Method Not Allowed\r\n\r\n", &["a server that is no proxy, so check HTTPS_PROXY"]),
-        ("<html>no proxy</html>\r\n\r\n", &["a server that is no proxy, so check HTTPS_PROXY"]),
-        ("", &["broke off before it connected", "Check that HTTPS_PROXY names a proxy that allows"]),
+        ("HTTP/1.1 405 Method Not Allowed\r\n\r\n", &["a server that is not a proxy: check HTTPS_PROXY"]),
+        ("<html>no proxy</html>\r\n\r\n", &["a server that is not a proxy: check HTTPS_PROXY"]),
+        (
+            "",
+            &[
+                "closed the connection before it connected",
+                "Check that HTTPS_PROXY names a proxy that allows",
+            ],
+        ),
     ] {
         let server = Server::play([Step::Raw(answer.to_owned())]).await;
         let name = format!("the proxy {} (from the environment", server.url.replace("http://", ""));
@@ -196,7 +202,7 @@ async fn a_proxy_that_refuses_says_what_to_do() {
     let server = Server::play([Step::Raw("HTTP/1.1 407 x\r\n\r\n".to_owned())]).await;
     let proxy = with_user(&server.url.replace("http://", ""));
     let text = said("post", SERVICE, &[("ALL_PROXY", &proxy)]).await;
-    assert_says(&text, &["does not accept the user name and password", "Give them in ALL_PROXY", user]);
+    assert_says(&text, &["does not accept the user name and password", "Set them in ALL_PROXY", user]);
     assert!(!text.contains("canary"), "{text}");
 }
 
@@ -224,17 +230,17 @@ async fn tunnel(to: SocketAddr) -> String {
 async fn what_fails_behind_a_proxy_names_the_service_and_the_proxy() {
     let server = tls::Server::play([Handshake::Complete], SENT).await;
     let proxy = tunnel(server.address).await;
-    let way = format!("by way of the proxy {} (from", proxy.replace("http://", ""));
+    let way = format!("through the proxy {} (from", proxy.replace("http://", ""));
     let variables = [("HTTPS_PROXY", proxy.as_str())];
     assert_eq!(said("post", SERVICE, &variables).await, "posted");
 
     let text = said("post", "https://other.example/v2", &variables).await;
-    assert_says(&text, &["no connection to other.example:443 came up", &way, "certificate"]);
+    assert_says(&text, &["could not connect to other.example:443", &way, "certificate"]);
 
     let silent = tls::Server::play([Handshake::Silence], SENT).await;
     let silent = tunnel(silent.address).await;
     let text = said("slow", SERVICE, &[("HTTPS_PROXY", &silent)]).await;
-    assert_says(&text, &["no connection to service.example:443 came up", "by way of the proxy", "timed out"]);
+    assert_says(&text, &["could not connect to service.example:443", "through the proxy", "timed out"]);
 }
 
 #[tokio::test]
@@ -244,7 +250,7 @@ async fn a_certificate_that_is_not_trusted_says_why_and_what_to_do() {
     assert_says(&text, &["Check the clock of this machine"]);
     let unknown = tls::Server::play([Handshake::Complete], SENT).await;
     let text = said("post", &unknown.url, &[("SSL_CERT_FILE", STRANGER)]).await;
-    assert_says(&text, &["`ca-certificates`", "add its authority's certificate to the system's"]);
+    assert_says(&text, &["`ca-certificates`", "add its certificate to the system's"]);
     assert!(!text.contains("the proxy "), "{text}");
 }
 
@@ -297,9 +303,9 @@ async fn the_proxy_of_a_clients_own_http_client_is_called_that() {
         reqwest::Client::builder().tls_certs_only([]).proxy(proxy)
     };
     let text = post(through(&Port::shut().url())).await;
-    assert_says(&text, &["no connection to the proxy", own, "refused"]);
+    assert_says(&text, &["could not connect to the proxy", own, "refused"]);
     for (answer, says) in
-        [("HTTP/1.1 407 x\r\n\r\n", "wants a user name"), ("HTTP/1.1 403 x\r\n\r\n", "403 says")]
+        [("HTTP/1.1 407 x\r\n\r\n", "requires a user name"), ("HTTP/1.1 403 x\r\n\r\n", "403 says")]
     {
         let server = Server::play([Step::Raw(answer.to_owned())]).await;
         assert_says(&post(through(&server.url)).await, &["the proxy", own, says]);
@@ -310,7 +316,7 @@ async fn the_proxy_of_a_clients_own_http_client_is_called_that() {
     let text = said("own", SERVICE, &[("HTTPS_PROXY", &dead)]).await;
     assert_says(
         &text,
-        &["no connection to the proxy that the client's own `http_client` names, or else", "HTTPS_PROXY"],
+        &["could not connect to the proxy that the client's own `http_client` names, or else", "HTTPS_PROXY"],
     );
 }
 
@@ -323,7 +329,7 @@ async fn a_download_names_the_proxy_on_the_way_to_the_file_server() {
     let text = said("download", &service.url, &[("HTTPS_PROXY", &dead), ("NO_PROXY", "127.0.0.1")]).await;
     assert_says(
         &text,
-        &[&format!("no connection to the proxy {}", dead.replace("http://", "")), "HTTPS_PROXY"],
+        &[&format!("could not connect to the proxy {}", dead.replace("http://", "")), "HTTPS_PROXY"],
     );
     assert!(!text.contains("canary"), "{text}");
 }

@@ -3,7 +3,7 @@
 use crate::world::{ME, World, bot};
 use futures::stream;
 use kaiwa::chatwork::bot::{Bot, Context};
-use kaiwa::chatwork::notation::Message;
+use kaiwa::chatwork::notation::MessageBuilder;
 use kaiwa::chatwork::webhook::Event;
 use kaiwa::chatwork::{AccountId, Arrival, Reconcile};
 use kaiwa::sandbox::{Fault, Script, Service};
@@ -24,7 +24,7 @@ async fn texts_are_harmless_and_messages_keep_their_tags() {
     let handler = async |context: Context| {
         context.reply("[toall]").await?;
         context.reply(format!("{} [To:3]", context.plain_text())).await?;
-        let tagged = Message::new().text("[a]").code("b[0]");
+        let tagged = MessageBuilder::new().text("[a]").code("b[0]");
         context.reply(&tagged).await?;
         context.reply(tagged).await?;
         context.mention(context.plain_text()).await.map(drop)

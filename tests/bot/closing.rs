@@ -48,8 +48,10 @@ async fn a_shutdown_is_seen_while_the_queue_is_full() {
     let (bot, clock) = bot();
     let (stop, stopped) = oneshot::channel::<()>();
     let source = stream::iter((0..10).map(|id| created(10, id)));
-    let bot =
-        bot.queue(2).shutdown(async { stopped.await.unwrap_or_default() }).grace(Duration::from_secs(5));
+    let bot = bot
+        .queue(2)
+        .shutdown(async { stopped.await.unwrap_or_default() })
+        .shutdown_timeout(Duration::from_secs(5));
     let (bot, told) = notices(bot);
     let script = async {
         let begun = desk.begun().await;
@@ -81,7 +83,7 @@ async fn the_grace_begins_with_the_end_of_the_source() {
             Ok::<_, kaiwa::Error>(())
         }
     };
-    let run = bot.grace(Duration::from_secs(5)).run(source, handler);
+    let run = bot.shutdown_timeout(Duration::from_secs(5)).run(source, handler);
     let summary = clock.drive(run).await.expect("it runs");
     assert_eq!((summary.handled, summary.abandoned), (2, 2));
     assert_eq!(clock.elapsed(), Duration::from_secs(5));
@@ -176,7 +178,7 @@ async fn what_was_accepted_is_handled_if_the_shutdown_comes_while_it_asks_who_it
         assert_eq!(closed.push(created(10, 2)), Err(PushError::Closed));
         Ok::<_, kaiwa::Error>(())
     };
-    let bot = bot.shutdown(async {}).grace(Duration::from_secs(5));
+    let bot = bot.shutdown(async {}).shutdown_timeout(Duration::from_secs(5));
     let summary = bot.run(deliveries, handler).await.expect("it runs");
     assert_eq!((summary.handled, summary.failed), (1, 0));
 }
@@ -195,7 +197,7 @@ async fn a_shutdown_does_not_wait_for_ever_for_who_it_is() {
     assert_eq!(run.await.expect("it ends"), Default::default());
     assert_eq!(clock.elapsed(), Duration::ZERO);
 
-    let mut bot = Bot::new(client).shutdown(async {}).grace(Duration::from_secs(5));
+    let mut bot = Bot::new(client).shutdown(async {}).shutdown_timeout(Duration::from_secs(5));
     let (inbox, deliveries) = bot.inbox(8);
     inbox.push(created(10, 1)).expect("there is room");
     let script = async {

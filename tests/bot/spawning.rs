@@ -6,7 +6,7 @@
 use crate::world::{bot, created};
 use futures::stream::{self, Stream};
 use kaiwa::Error;
-use kaiwa::chatwork::bot::{Bot, Context, Incoming, Summary};
+use kaiwa::chatwork::bot::{Bot, Context, Input, Summary};
 use std::error::Error as StdError;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -44,7 +44,7 @@ fn messages() -> impl Stream<Item = kaiwa::chatwork::webhook::Event> + Send + 's
 /// The future is a type of its own here, and can be said to be `Send`.
 fn start<S, H, F, E>(bot: Bot, source: S, handler: H) -> JoinHandle<Result<Summary, Error>>
 where
-    S: Stream<Item: Into<Incoming>> + Send + 'static,
+    S: Stream<Item: Into<Input>> + Send + 'static,
     H: Fn(Context) -> F + Send + Sync + 'static,
     F: Future<Output = Result<(), E>> + Send + 'static,
     E: Into<Failure> + Send + 'static,
@@ -70,7 +70,7 @@ async fn a_generic_function_spawns_a_handler_that_returns_a_future() {
 /// Any `AsyncFn`; what is spawned is the future of this function, where its types are known.
 async fn serve<S, H, E>(bot: Bot, source: S, handler: H) -> Result<Summary, Error>
 where
-    S: Stream<Item: Into<Incoming>>,
+    S: Stream<Item: Into<Input>>,
     H: AsyncFn(Context) -> Result<(), E>,
     E: Into<Failure>,
 {
@@ -89,7 +89,7 @@ async fn the_future_of_a_generic_function_is_spawned_by_its_caller() {
 /// Any `AsyncFn`, on this thread: the future need not be `Send`, and the state neither.
 fn start_local<S, H, E>(bot: Bot, source: S, handler: H) -> JoinHandle<Result<Summary, Error>>
 where
-    S: Stream<Item: Into<Incoming>> + 'static,
+    S: Stream<Item: Into<Input>> + 'static,
     H: AsyncFn(Context) -> Result<(), E> + 'static,
     E: Into<Failure> + 'static,
 {

@@ -148,7 +148,7 @@ async fn a_panic_before_there_is_a_future_may_hold_anything() {
 async fn handlers_that_panic_when_the_shutdown_drops_them_do_not_end_it() {
     let (bot, clock) = bot();
     let (bot, told) = notices(bot);
-    let bot = bot.timeout(None).grace(Duration::from_secs(5));
+    let bot = bot.timeout(None).shutdown_timeout(Duration::from_secs(5));
     let source = stream::iter([created(10, 1), created(11, 2), created(11, 3)]);
     let run = bot.run(source, async |_| {
         let _bomb = Bomb("dropped");
@@ -188,7 +188,8 @@ async fn an_error_that_panics_when_it_is_logged_or_dropped_does_not_end_the_bot(
 async fn any_number_is_taken() {
     for (number, time) in [(0, Duration::ZERO), (usize::MAX, Duration::MAX)] {
         let (bot, clock) = bot();
-        let mut bot = bot.concurrency(number).queue(number).grace(Duration::MAX).timeout(Duration::MAX);
+        let mut bot =
+            bot.concurrency(number).queue(number).shutdown_timeout(Duration::MAX).timeout(Duration::MAX);
         let (inbox, deliveries) = bot.inbox(number);
         inbox.push(created(10, 1)).expect("there is room for one");
         let bot = bot.shutdown(clock.sleep(time.min(Duration::from_secs(1))));
@@ -197,7 +198,7 @@ async fn any_number_is_taken() {
         assert_eq!(summary.handled, 1);
     }
     let (bot, clock) = bot();
-    let bot = bot.grace(Duration::ZERO).timeout(Duration::ZERO);
+    let bot = bot.shutdown_timeout(Duration::ZERO).timeout(Duration::ZERO);
     let run = bot.run(stream::iter([created(10, 1)]), async |_| pending::<Result<(), kaiwa::Error>>().await);
     let summary = clock.drive(run).await.expect("it runs");
     assert_eq!(summary.failed + summary.abandoned, 1);

@@ -3,7 +3,7 @@
 use crate::world::{ME, World, created, id, notices};
 use futures::stream::{self, StreamExt};
 use kaiwa::chatwork::RoomId;
-use kaiwa::chatwork::bot::{Bot, Context, Incoming};
+use kaiwa::chatwork::bot::{Bot, Context, Input};
 use kaiwa::sandbox::{Fault, Script, Service};
 use kaiwa::webhook::MemoryReplayCache;
 use std::cell::RefCell;
@@ -80,7 +80,7 @@ async fn what_is_abandoned_is_handed_out_and_the_checkpoint_is_past_it() {
         std::future::pending::<Result<(), kaiwa::Error>>().await
     };
     let bot = bot.shutdown(async { stopped.await.unwrap_or_default() }).timeout(None);
-    let run = bot.grace(Duration::from_secs(5)).run(&mut watch, handler);
+    let run = bot.shutdown_timeout(Duration::from_secs(5)).run(&mut watch, handler);
     let summary = world.clock.drive(run).await.expect("it runs");
     // It may or may not have taken the second before it saw the shutdown.
     let told = told.lock().expect("no panic").clone();
@@ -115,7 +115,7 @@ async fn what_a_webhook_and_a_watch_bring_is_handled_once() {
     let watch = world.client.watch([RoomId(10)]).from_window().stream();
     let (stopped, handler) = answering();
     let handler = |context| handler(context);
-    let source = stream::select(deliveries, watch.map(Incoming::from));
+    let source = stream::select(deliveries, watch.map(Input::from));
     let summary = world.clock.drive(bot.shutdown(stopped).run(source, handler)).await.expect("it runs");
     assert_eq!((summary.handled, summary.repeated, summary.failed), (2, 1, 0));
     assert_eq!(world.bodies(10).iter().filter(|body| body.starts_with("[rp aid=2")).count(), 1);

@@ -79,6 +79,6 @@ async fn a_refused_connection_sends_nothing() {
         assert_eq!(error.connections(), 1, "{error}");
         assert!(error.is_connect() && !error.is_timeout() && error.attempts() == 0, "{error}");
         let shown = format!("{error} {error:?}");
-        assert!(shown.contains("no connection to 127.0.0.1:") && !shown.contains("secret"), "{shown}");
+        assert!(shown.contains("could not connect to 127.0.0.1:") && !shown.contains("secret"), "{shown}");
     }
 }

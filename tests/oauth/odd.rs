@@ -64,7 +64,7 @@ async fn a_grant_that_is_over_needs_a_login_however_it_is_worded() {
     ] {
         let error = login(body(400, answer)).await.expect_err(answer);
         assert_eq!((error.code(), error.outcome()), (Some("invalid_grant"), Outcome::Rejected), "{answer}");
-        assert!(error.to_string().contains("authorize again"), "{error}");
+        assert!(error.to_string().contains("log in again"), "{error}");
 
         let world = World::new().await;
         world.token_endpoint([issued("a", Some("r")), body(400, answer)]).await;

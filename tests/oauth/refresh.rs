@@ -89,7 +89,7 @@ async fn a_thousand_calls_share_one_error() {
             (error.outcome(), error.code(), error.status()),
             (Outcome::NotSent, Some("invalid_grant"), None)
         );
-        assert!(error.to_string().contains("authorize again"), "{error}");
+        assert!(error.to_string().contains("log in again"), "{error}");
         assert_eq!(error.messages(), ["so it is"]);
     }
     assert!(authorization.needs_login());
@@ -267,7 +267,7 @@ async fn without_a_refresh_token_an_expired_token_needs_a_login() {
     assert!(authorization.needs_login(), "a refresh has been tried");
     world.advance(1);
     let error = client.my_status().await.expect_err("expired");
-    assert!(error.to_string().contains("authorize again"), "{error}");
+    assert!(error.to_string().contains("log in again"), "{error}");
     assert_eq!(error.outcome(), Outcome::NotSent);
     assert!(world.requests("/token").await.is_empty());
 }

@@ -196,7 +196,7 @@ async fn what_is_no_regular_file_is_neither_read_nor_replaced() {
     symlink("pipe", &link).expect("a link");
     symlink("round", &round).expect("a link");
     for (path, problem) in
-        [(&pipe, "not a regular file"), (&link, "not a regular file"), (&round, "round and round")]
+        [(&pipe, "not a regular file"), (&link, "not a regular file"), (&round, "back to itself")]
     {
         let store = FileTokenStore::new(path);
         let loaded = store.load().await.expect_err(problem).to_string();
@@ -312,7 +312,7 @@ async fn a_store_that_does_not_answer_fails_after_a_while() {
     let _gate = store.close();
     let oauth = world.builder().store(store).build().expect("good settings");
     let error = world.clock.drive(oauth.restore()).await.expect_err("it hangs");
-    assert!(error.to_string().contains("the store did not answer within 10s"), "{error}");
+    assert!(error.to_string().contains("the store did not respond within 10s"), "{error}");
     let authorization = oauth.authorization(TokenSet::new("a")).expect("good");
     let error = world.clock.drive(authorization.save()).await.expect_err("it hangs");
     assert!(error.to_string().contains("the store did not end within 10s"), "{error}");

@@ -7,7 +7,7 @@ async fn a_post_whose_answer_is_lost_is_there_once() -> Result<(), Box<dyn std::
     let sandbox = Sandbox::start().await?;
     let client = sandbox.client();
 
-    // Chatwork takes the post, and the connection is reset in place of the answer.
+    // Chatwork accepts the post, and the connection is reset instead of a response.
     let lost = Script::on("post_message").then(Fault::reset().after());
     sandbox.faults().script(Service::Chatwork, lost);
     let before = sandbox.chatwork().room(100).messages().len();

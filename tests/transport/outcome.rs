@@ -60,7 +60,7 @@ async fn no_connection_is_not_sent() {
     let names = reqwest::Client::builder().dns_resolver(Arc::new(Names(Some("no such host"))));
     let unknown = failure_with("https://chat.example", names).await;
     assert_eq!((unknown.outcome(), unknown.is_connect()), (Outcome::NotSent, true), "{unknown}");
-    assert!(unknown.to_string().contains("no connection to chat.example:443 came up: "), "{unknown}");
+    assert!(unknown.to_string().contains("could not connect to chat.example:443: "), "{unknown}");
     let source = std::error::Error::source(&unknown).expect("there is one").to_string();
     assert!(source.contains("https://chat.example/") && !source.contains("/rooms"), "{source}");
 

@@ -2,7 +2,7 @@
 
 use crate::world::{ROOM, World, room, secs, seed, short};
 use kaiwa::chatwork::RoomId;
-use kaiwa::chatwork::watch::Checkpoint;
+use kaiwa::chatwork::watch::WatchCheckpoint;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -39,12 +39,12 @@ async fn a_kept_checkpoint_may_have_any_number() {
     world.post("new");
     let mut resumed = 0;
     for document in with_extremes(&document).into_iter().chain(with_extremes(&since)) {
-        let Ok(checkpoint) = serde_json::from_value::<Checkpoint>(document.clone()) else { continue };
-        let mut watch = world.client.watch(rooms).share(1.0).from_checkpoint(checkpoint).stream();
+        let Ok(checkpoint) = serde_json::from_value::<WatchCheckpoint>(document.clone()) else { continue };
+        let mut watch = world.client.watch(rooms).budget_share(1.0).from_checkpoint(checkpoint).stream();
         let told = world.read(&mut watch, secs(30)).await;
         assert!(told.iter().all(Result::is_ok), "{document}: {:?}", short(&told));
         let kept = serde_json::to_value(watch.checkpoint()).expect("it serialises");
-        serde_json::from_value::<Checkpoint>(kept).expect("what comes of it can be kept as well");
+        serde_json::from_value::<WatchCheckpoint>(kept).expect("what comes of it can be kept as well");
         resumed += 1;
     }
     assert!(resumed > 20, "{resumed}");
@@ -56,7 +56,7 @@ async fn intervals_and_shares_may_be_of_any_size() {
     let shares = [f64::NAN, f64::NEG_INFINITY, 0.0, f64::INFINITY];
     for (time, share) in times.into_iter().flat_map(|time| shares.map(|share| (time, share))) {
         let world = World::new(seed(2)).await;
-        let builder = world.client.watch([ROOM, RoomId(11)]).from_window().share(share);
+        let builder = world.client.watch([ROOM, RoomId(11)]).from_window().budget_share(share);
         let builder = builder.min_interval(time).max_interval(time).recheck_interval(time);
         let mut watch = builder.stream();
         world.post("new");

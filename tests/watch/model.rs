@@ -4,7 +4,7 @@
 
 use crate::service::{Message, Model, Rates, Server, lock};
 use futures::{StreamExt, stream};
-use kaiwa::chatwork::watch::{Builder, Checkpoint, Event, Watch};
+use kaiwa::chatwork::watch::{Builder, Event, Watch, WatchCheckpoint};
 use kaiwa::chatwork::{Client, RoomId};
 use kaiwa::{Pace, VirtualClock};
 use std::collections::{BTreeMap, HashMap};
@@ -83,7 +83,11 @@ impl Plan {
             None => client.watch_all(),
         };
         let recheck = Duration::from_secs(90);
-        builder.share(self.share).min_interval(self.min).max_interval(recheck).recheck_interval(recheck)
+        builder
+            .budget_share(self.share)
+            .min_interval(self.min)
+            .max_interval(recheck)
+            .recheck_interval(recheck)
     }
 }
 
@@ -192,7 +196,7 @@ impl Reader {
         };
         let known = |room: u64| json["rooms"].get(room.to_string()).is_some();
         lock(&self.model).begin_again(not_begun, known);
-        let kept: Checkpoint = serde_json::from_str(&self.kept).expect("it deserialises");
+        let kept: WatchCheckpoint = serde_json::from_str(&self.kept).expect("it deserialises");
         self.watch = self.plan.builder(&client).from_checkpoint(kept).stream();
         self.client = client;
     }

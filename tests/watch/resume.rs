@@ -2,15 +2,15 @@
 
 use crate::lossless::Told;
 use crate::world::{Item, ROOM, World, client, room, secs, seed, short};
-use kaiwa::chatwork::watch::{Checkpoint, Watch};
+use kaiwa::chatwork::watch::{Watch, WatchCheckpoint};
 use kaiwa::chatwork::{AccountId, RoomId};
 use kaiwa::sandbox::chatwork::Room;
 use kaiwa::sandbox::{Fault, Script, Service};
 
 /// Through JSON, as over a restart.
-fn kept(watch: &Watch) -> Checkpoint {
+fn kept(watch: &Watch) -> WatchCheckpoint {
     let json = serde_json::to_string(&watch.checkpoint()).expect("it serialises");
-    let kept: Checkpoint = serde_json::from_str(&json).expect("it deserialises");
+    let kept: WatchCheckpoint = serde_json::from_str(&json).expect("it deserialises");
     assert_eq!(kept, watch.checkpoint());
     assert!(json.len() < 6200 * 3, "{} bytes", json.len());
     kept
@@ -22,7 +22,7 @@ async fn killed_after_every_single_event_it_tells_each_once() {
     let world =
         World::new(seed(0).room(room(10).messages(70)).room(room(11).messages(3)).room(room(12))).await;
     let (mut told, mut kills) = (Told::default(), 0);
-    let mut watch = world.client.watch(rooms).share(1.0).from_window().stream();
+    let mut watch = world.client.watch(rooms).budget_share(1.0).from_window().stream();
     for number in 0.. {
         if number < 120 && number % 3 == 0 {
             let room = world.room(rooms[number / 3 % 3]);
@@ -34,7 +34,7 @@ async fn killed_after_every_single_event_it_tells_each_once() {
         told.take([Ok(item.expect("no failure"))]);
         let checkpoint = kept(&watch);
         drop(watch);
-        watch = world.client.watch(rooms).share(1.0).from_checkpoint(checkpoint).stream();
+        watch = world.client.watch(rooms).budget_share(1.0).from_checkpoint(checkpoint).stream();
         kills += 1;
     }
     println!("{kills} kills");
@@ -98,7 +98,7 @@ async fn many_rooms_that_did_not_change_cost_one_call() {
     assert_eq!((world.calls("list_rooms"), world.calls("list_messages")), (1, 1));
 }
 
-fn kept_any(watch: &Watch) -> Checkpoint {
+fn kept_any(watch: &Watch) -> WatchCheckpoint {
     serde_json::from_value(serde_json::to_value(watch.checkpoint()).expect("it serialises"))
         .expect("and back")
 }
@@ -121,9 +121,9 @@ async fn a_room_that_came_while_it_was_away_is_told_from_its_beginning() {
 
 #[test]
 fn a_checkpoint_of_another_form_is_refused() {
-    let error = serde_json::from_str::<Checkpoint>(r#"{"version":2,"absent":"now","rooms":{}}"#);
+    let error = serde_json::from_str::<WatchCheckpoint>(r#"{"version":2,"absent":"now","rooms":{}}"#);
     assert!(error.expect_err("version 2").to_string().contains("version 2"));
-    serde_json::from_str::<Checkpoint>(r#"{"version":1,"absent":"now","rooms":{}}"#).expect("version 1");
+    serde_json::from_str::<WatchCheckpoint>(r#"{"version":1,"absent":"now","rooms":{}}"#).expect("version 1");
 }
 
 #[tokio::test]

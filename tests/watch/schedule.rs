@@ -48,7 +48,7 @@ async fn it_keeps_to_its_share_of_the_budget() {
     {
         let world = World::new(seed(rooms).rate_limit(limit, secs(300))).await;
         let second = Duration::from_secs(1);
-        let builder = world.client.watch((0..rooms).map(|number| RoomId(10 + number))).share(share);
+        let builder = world.client.watch((0..rooms).map(|number| RoomId(10 + number))).budget_share(share);
         let mut watch = builder.min_interval(second).max_interval(second).recheck_interval(secs(10)).stream();
         let mut read = world.read(&mut watch, secs(60)).await.len();
         for number in 0..450 {
@@ -102,7 +102,7 @@ async fn of_many_rooms_only_those_are_looked_at_where_something_happens() {
 async fn a_change_that_the_list_does_not_tell_of_is_found_by_the_recheck() {
     let world = World::new(seed(3)).await;
     let fast = Duration::from_millis(100);
-    let builder = world.client.watch([ROOM, RoomId(11), RoomId(12)]).share(1.0);
+    let builder = world.client.watch([ROOM, RoomId(11), RoomId(12)]).budget_share(1.0);
     let mut watch = builder.min_interval(fast).max_interval(secs(20)).from_window().stream();
     let id = world.post("one");
     assert_eq!(short(&world.read(&mut watch, Duration::from_millis(300)).await), ["+one"]);

@@ -1,14 +1,14 @@
-//! What a handler is given.
+//! The argument of a handler.
 
 use super::ReceivedMessage;
 use crate::Request;
-use crate::chatwork::notation::{Kind, Mention, Message, Step, parse};
+use crate::chatwork::notation::{Kind, Mention, MessageBuilder, Step, parse};
 use crate::chatwork::operations::PostMessage;
 use crate::chatwork::{AccountId, Client, RoomHandle};
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// A message to be handled, and the means to answer it.
+/// A message to handle, with the methods to reply to it.
 #[derive(Clone, Debug)]
 pub struct Context {
     pub(super) client: Client,
@@ -32,57 +32,56 @@ impl Context {
         self.me
     }
 
-    /// The room that the message is in.
+    /// The room of the message.
     pub fn room(&self) -> RoomHandle {
         self.client.room(self.message.room_id)
     }
 
-    /// A post that answers the message, and notifies its author: `[rp …]`, and the text on the next line.
+    /// A post that replies to the message, and notifies its author: `[rp …]`, and the text on the next line.
     ///
-    /// Text is made harmless, so that what a user typed can be sent back; a [`notation::Message`](Message) keeps its
-    /// tags. It is an ordinary request, sent when it is awaited:
+    /// Text is escaped, so a user's text can be sent back; a [`notation::MessageBuilder`](MessageBuilder) keeps its tags. This
+    /// is an ordinary request, sent when it is awaited:
     ///
     /// ```no_run
     /// # async fn handler(context: kaiwa::chatwork::bot::Context) -> Result<(), kaiwa::Error> {
     /// use kaiwa::chatwork::Reconcile;
-    /// use kaiwa::chatwork::notation::Message;
+    /// use kaiwa::chatwork::notation::MessageBuilder;
     ///
     /// context.reply(context.plain_text()).await?;
-    /// context.reply(Message::new().code("cargo test")).self_unread(true).await?;
+    /// context.reply(MessageBuilder::new().code("cargo test")).self_unread(true).await?;
     /// context.reply("受け付けました").with_reconcile(Reconcile::new().account(context.me())).await?;
     /// # Ok(())
     /// # }
     /// ```
-    pub fn reply(&self, text: impl Into<Message>) -> Request<PostMessage> {
+    pub fn reply(&self, text: impl Into<MessageBuilder>) -> Request<PostMessage> {
         let ReceivedMessage { room_id, message_id, account_id, .. } = &*self.message;
-        let answer = Message::new().reply(*room_id, message_id, *account_id);
+        let answer = MessageBuilder::new().reply(*room_id, message_id, *account_id);
         self.room().post(answer.text("\n").append(&text.into()))
     }
 
-    /// A post that notifies the author without answering this message: `[To:…]`, and the text on the next line.
-    /// Otherwise as [`reply`](Self::reply).
-    pub fn mention(&self, text: impl Into<Message>) -> Request<PostMessage> {
-        let to = Message::new().to(self.message.account_id);
+    /// A post that notifies the author without replying to this message: `[To:…]`, and the text on the next line. Otherwise as
+    /// [`reply`](Self::reply).
+    pub fn mention(&self, text: impl Into<MessageBuilder>) -> Request<PostMessage> {
+        let to = MessageBuilder::new().to(self.message.account_id);
         self.room().post(to.text("\n").append(&text.into()))
     }
 
-    /// Whether the message names the bot, or answers it. `[toall]` names nobody.
+    /// Whether the message addresses the bot, or replies to it. `[toall]` does not count.
     pub fn mentions_me(&self) -> bool {
         parse(&self.message.body).mentions().any(|mention| mention == Mention::Account(self.me))
     }
 
-    /// What the message says, [without its markup](crate::chatwork::notation::Document::plain_text). It holds what the
-    /// author quotes, and the names that stand after `[To:…]` and `[rp …]`: not what to look for commands in, for which
-    /// there is [`own_text`](Self::own_text).
+    /// The text of the message, [without its markup](crate::chatwork::notation::Document::plain_text). It includes quotes, and
+    /// the names after `[To:…]` and `[rp …]`. For commands, use [`own_text`](Self::own_text).
     pub fn plain_text(&self) -> Cow<'_, str> {
         parse(&self.message.body).plain_text()
     }
 
-    /// What the author says, for commands: [`plain_text`](Self::plain_text) without what is quoted, without the names
-    /// that the service's page writes after `[To:…]` and `[rp …]`, and without white space around it.
+    /// The author's own text, for commands: [`plain_text`](Self::plain_text) without quotes, without the names that the
+    /// service's page writes after `[To:…]` and `[rp …]`, and without surrounding white space.
     ///
-    /// Such a name is known by its end: `さん`, and the end of the line or another tag. One without it stays, and a
-    /// greeting that ends so goes.
+    /// Such a name is recognised by its end: `さん`, followed by the end of the line or another tag. A name without it is kept,
+    /// and a greeting that ends with it is removed.
     ///
     /// ```no_run
     /// # async fn handler(context: kaiwa::chatwork::bot::Context) -> Result<(), kaiwa::Error> {
@@ -118,7 +117,7 @@ fn own_text(body: &str) -> String {
         };
         own.push_str(&body[end..left_out.start]);
         end = left_out.end;
-        // What is before and after stays apart, so that no words or tags are put together from them.
+        // The parts before and after stay separate, so they do not form new words or tags.
         if !own.is_empty() && !own.ends_with('\n') {
             own.push('\n');
         }
@@ -130,7 +129,7 @@ fn own_text(body: &str) -> String {
     parse(&own).plain_text().trim().to_owned()
 }
 
-/// How long the name is that stands after an address, in bytes; 0 if there is none.
+/// The length of the name after an address, in bytes; 0 without one.
 fn name(text: &str) -> usize {
     let name = text.split(['\n', '[']).next().unwrap_or_default();
     if name.trim_end().ends_with("さん") { name.len() } else { 0 }

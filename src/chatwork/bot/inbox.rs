@@ -1,6 +1,6 @@
 //! From an HTTP server's handlers to the bot.
 
-use super::Incoming;
+use super::Input;
 use futures::Stream;
 use futures::task::AtomicWaker;
 use std::fmt;
@@ -11,40 +11,40 @@ use std::task::{Context, Poll};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Semaphore, mpsc};
 
-/// Where an HTTP server puts what webhooks bring, for a bot to take; from [`Bot::inbox`](super::Bot::inbox). Clones
-/// are the same inbox.
+/// The queue between an HTTP server with webhooks and a bot; from [`Bot::inbox`](super::Bot::inbox). Clones are the same
+/// inbox.
 ///
-/// It is closed by [`close`](Self::close), by the bot's shutdown, and when all clones or the [`Deliveries`] are
-/// dropped. What it accepted before is still handled, unless [`Bot::run`](super::Bot::run) fails, is dropped, or comes to
-/// the end of its [`grace`](super::Bot::grace). `run` fails only before the first message, when it cannot ask for the
-/// bot's account: a server should listen once the bot [was told](super::Bot::me) that.
+/// It is closed by [`close`](Self::close), by the bot's shutdown, and when all clones or the [`Deliveries`] are dropped. The
+/// accepted events are still handled, unless [`Bot::run`](super::Bot::run) fails, is dropped, or reaches its
+/// [`shutdown_timeout`](super::Bot::shutdown_timeout). `run` fails only before the first message, if it cannot fetch the bot's
+/// account: [set it](super::Bot::me) before the server listens.
 #[derive(Clone)]
 pub struct Inbox {
-    queue: mpsc::Sender<Incoming>,
-    gate: Arc<Gate>,
+    queue: mpsc::Sender<Input>,
+    gate: Arc<InboxGate>,
 }
 
-/// What was put into an [`Inbox`], as a bot's source. It ends when the inbox is closed and empty.
+/// The events of an [`Inbox`], as a bot's source. It ends when the inbox is closed and empty.
 #[must_use = "nothing is handled unless a bot takes it"]
 pub struct Deliveries {
-    queue: mpsc::Receiver<Incoming>,
-    gate: Arc<Gate>,
+    queue: mpsc::Receiver<Input>,
+    gate: Arc<InboxGate>,
 }
 
-/// Whether an inbox is open: for both of its ends, and for the bot.
+/// The state of an inbox, shared by both of its ends and the bot.
 #[derive(Default)]
-pub(super) struct Gate {
+pub(super) struct InboxGate {
     closed: AtomicBool,
     drained: AtomicBool,
     deliveries: AtomicWaker,
 }
 
-/// Why an [`Inbox`] did not take something. It is for a log: the webhook is answered with 200 all the same, since
-/// Chatwork does not send it again whatever the answer is, and switches it off after many errors.
+/// Why an [`Inbox`] did not accept an event. Log it, and still respond to the webhook with 200: Chatwork does not send an event
+/// again, and switches a webhook off after many errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PushError {
-    /// The bot does not keep up, and the inbox is full.
+    /// The inbox is full, because the bot is too slow.
     #[error("the bot's inbox is full")]
     Full,
     /// The bot is shutting down, or has ended.
@@ -54,17 +54,17 @@ pub enum PushError {
 
 pub(super) fn inbox(capacity: usize) -> (Inbox, Deliveries) {
     let (sender, receiver) = mpsc::channel(capacity.clamp(1, Semaphore::MAX_PERMITS));
-    let gate = Arc::<Gate>::default();
+    let gate = Arc::<InboxGate>::default();
     (Inbox { queue: sender, gate: Arc::clone(&gate) }, Deliveries { queue: receiver, gate })
 }
 
 impl Inbox {
-    /// Puts in an event of a webhook that was verified. It never waits, so that the webhook can be answered at once.
+    /// Adds an event of a verified webhook. It never waits, so the server can respond at once.
     ///
     /// # Errors
     ///
     /// If it is full or closed.
-    pub fn push(&self, event: impl Into<Incoming>) -> Result<(), PushError> {
+    pub fn push(&self, event: impl Into<Input>) -> Result<(), PushError> {
         if self.gate.closed.load(Ordering::Acquire) {
             return Err(PushError::Closed);
         }
@@ -74,37 +74,37 @@ impl Inbox {
         })
     }
 
-    /// Takes nothing more. The bot handles what is in it, and then its source ends.
+    /// Closes the inbox. The bot handles the accepted events, and then its source ends.
     pub fn close(&self) {
         self.gate.close();
     }
 }
 
-impl Gate {
+impl InboxGate {
     pub(super) fn close(&self) {
         self.closed.store(true, Ordering::Release);
         self.deliveries.wake();
     }
 
-    /// Whether nothing will come out any more.
+    /// Whether no more events will come out.
     pub(super) fn is_drained(&self) -> bool {
         self.drained.load(Ordering::Acquire)
     }
 }
 
 impl Deliveries {
-    pub(super) fn gate(&self) -> Arc<Gate> {
+    pub(super) fn gate(&self) -> Arc<InboxGate> {
         Arc::clone(&self.gate)
     }
 }
 
 impl Stream for Deliveries {
-    type Item = Incoming;
+    type Item = Input;
 
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Incoming>> {
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Input>> {
         self.gate.deliveries.register(context.waker());
         if self.gate.closed.load(Ordering::Acquire) {
-            // A push that was past its check fails from here on, so that nothing is accepted and then lost.
+            // A concurrent push that has passed its check fails from here on, so no accepted event is lost.
             self.queue.close();
         }
         let item = self.queue.poll_recv(context);

@@ -1,4 +1,4 @@
-//! Bots: every message to a function, once, and in the order of its room.
+//! Bots: each message is passed to a function once, in the order of its room.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -23,10 +23,10 @@
 //!
 //! # Where messages come from
 //!
-//! From any stream of what becomes an [`Incoming`]. A [`watch`](super::watch) needs no address, goes on from a
-//! checkpoint with what was posted while the bot was down, and says what it could not see; but it is seconds behind
-//! and makes calls all the time. Webhooks come at once and cost no calls, but each is sent only once: what the server
-//! misses is lost. They go through an [`Inbox`], so that the server answers before any work:
+//! From any stream whose items convert into [`Input`]. A [`watch`](super::watch) needs no public address, resumes from a
+//! checkpoint with the messages that were posted while the bot was down, and reports gaps. But it is some seconds late, and
+//! makes calls all the time. Webhooks come at once and cost no calls. But each is sent only once: an event that the server
+//! misses is lost. Webhooks go through an [`Inbox`], so that the server responds before any work:
 //!
 #![cfg_attr(feature = "axum", doc = "```no_run")]
 #![cfg_attr(not(feature = "axum"), doc = "```ignore")]
@@ -51,7 +51,7 @@
 //!     if let Err(error) = app.inbox.push(event) {
 //!         eprintln!("a message is lost: {error}");
 //!     }
-//! } // 200 in any case: it is not sent again, and errors have the webhook switched off
+//! } // always 200: the event is not sent again, and after errors the service switches the webhook off
 //!
 //! # async fn example(
 //! #     chatwork: kaiwa::chatwork::Client, verifier: Verifier, listener: tokio::net::TcpListener,
@@ -67,8 +67,8 @@
 //!
 //! # A bot with state
 //!
-//! The handler is any `AsyncFn(Context)`, so that an async closure may capture what it needs: by reference where the bot
-//! is awaited in place, or with `async move` and an `Arc` where it is spawned.
+//! The handler is any `AsyncFn(Context)`. An async closure may capture what it needs: by reference if the bot is awaited in
+//! place, or with `async move` and an `Arc` if it is spawned.
 //!
 //! ```no_run
 //! # async fn example(chatwork: kaiwa::chatwork::Client) -> Result<(), Box<dyn std::error::Error>> {
@@ -97,13 +97,12 @@
 //! # }
 //! ```
 //!
-//! A function that takes any handler and spawns the bot itself is another matter: stable Rust cannot say that the future
-//! of an `AsyncFn` is `Send`, as `tokio::spawn` requires, so that `H: AsyncFn(Context) -> Result<(), E>` does not compile
-//! there. `Fn(Context) -> F` does, where the future is a type that can be named, and the caller's closure clones its state
-//! into an `async move` block:
+//! A generic function that takes any handler and spawns the bot needs other bounds. `tokio::spawn` requires a `Send` future,
+//! and stable Rust cannot express that for `H: AsyncFn(Context) -> Result<(), E>`. Use `Fn(Context) -> F`, which names the
+//! future's type. The caller's closure then clones its state into an `async move` block:
 //!
 //! ```
-//! use kaiwa::chatwork::bot::{Bot, Context, Incoming, Summary};
+//! use kaiwa::chatwork::bot::{Bot, Context, Input, Summary};
 //! use kaiwa::chatwork::{self, AccountId};
 //! use std::error::Error;
 //! use std::sync::Arc;
@@ -112,12 +111,12 @@
 //!
 //! fn start<S, H, F, E>(bot: Bot, source: S, handler: H) -> JoinHandle<Result<Summary, kaiwa::Error>>
 //! where
-//!     S: futures::Stream<Item: Into<Incoming>> + Send + 'static,
+//!     S: futures::Stream<Item: Into<Input>> + Send + 'static,
 //!     H: Fn(Context) -> F + Send + Sync + 'static,
 //!     F: Future<Output = Result<(), E>> + Send + 'static,
 //!     E: Into<Box<dyn Error + Send + Sync>> + Send + 'static,
 //! {
-//!     // `handler` alone would be no `AsyncFn`: a closure is one, and a type parameter is not.
+//!     // The closure is an `AsyncFn`; the type parameter alone is not.
 //!     tokio::spawn(bot.run(source, move |context: Context| handler(context)))
 //! }
 //!
@@ -139,63 +138,61 @@
 //! # }
 //! ```
 //!
-//! Or the function keeps `AsyncFn` and does not spawn: it is an `async fn` that awaits [`Bot::run`], and its caller spawns
-//! it, where all types are known. On one thread, `tokio::task::spawn_local` takes any handler.
+//! Alternatively, write an `async fn` with an `AsyncFn` that awaits [`Bot::run`], and let its caller spawn it, where all types
+//! are known. On one thread, `tokio::task::spawn_local` takes any handler.
 //!
 //! # What is handled
 //!
-//! Messages that are new to the bot, and edits only with [`edits`](Bot::edits). Its own messages are passed over, by
-//! their author. So are repeats, by room and id: a message that two webhooks bring, or a webhook and a watch, is
-//! handled once, as long as it is remembered (24 hours, and 10,000 messages unless there is [another
-//! store](Bot::replay_cache)). It is remembered before it is handled, so that no message is handled twice, and one
-//! whose handler failed is not handled again.
+//! The bot handles new messages, and edits only with [`edits`](Bot::edits). It skips its own messages, by their author, and
+//! duplicates, by room and id: a message from two webhooks, or from a webhook and a watch, is handled once. It remembers
+//! messages for 24 hours, and at most 10,000 unless there is [another cache](Bot::replay_cache). A message is remembered before
+//! it is handled, so no message is handled twice, and a message whose handler failed is not handled again.
 //!
-//! A bot that obeys commands looks for them in [`own_text`](Context::own_text), which has none that are quoted.
+//! A bot with commands should read them from [`own_text`](Context::own_text), which contains no quotes.
 //!
 //! # Order
 //!
-//! Of each room one message is handled at a time, in the order in which they came. Up to
-//! [`concurrency`](Bot::concurrency) rooms are handled at once, and of more they take turns. While
-//! [`queue`](Bot::queue) messages wait, the source is not read: a watch then looks less often, and an inbox fills up.
-//! One busy room can bring this about for all: a larger queue puts it off, and so that none does for ever, a handler is
-//! dropped after a [`timeout`](Bot::timeout).
+//! In each room one message is handled at a time, in the order of arrival. Up to [`concurrency`](Bot::concurrency) rooms are
+//! handled at once; further rooms take turns. While [`queue`](Bot::queue) messages wait, the source is not read: a watch then
+//! polls less often, and an inbox fills up. One busy room can cause this for all rooms; a larger queue delays it. A handler is
+//! dropped after a [`timeout`](Bot::timeout), so it cannot block a room forever.
 //!
 //! # Failures
 //!
-//! A handler that returns an error, panics or takes too long is reported to [`on_notice`](Bot::on_notice), and the next
-//! message is handled. So is a failure of the source, which a watch recovers from by itself. (With `panic = "abort"`
-//! a panic ends the program.)
+//! If a handler returns an error, panics or takes too long, [`on_notice`](Bot::on_notice) gets a report, and the next message
+//! is handled. It also gets the failures of the source; a watch recovers from them by itself. (With `panic = "abort"` a panic
+//! ends the program.)
 //!
 //! # Shutting down
 //!
-//! When the [`shutdown`](Bot::shutdown) future ends, or the source does, nothing more is taken; what was taken is
-//! handled, within [`grace`](Bot::grace) if there is one. An inbox is closed first, and what it had accepted is
-//! handled too. The [`Summary`] says how it went.
+//! When the [`shutdown`](Bot::shutdown) future or the source ends, the bot takes no more messages. It handles the messages that
+//! it has taken, within the [`shutdown_timeout`](Bot::shutdown_timeout) if there is one. An inbox is closed first, and its
+//! accepted messages are handled too. The [`Summary`] has the result.
 //!
-//! A bot that is to go on where it was keeps its watch, and runs with `&mut watch`: once the bot has ended,
-//! [`Watch::checkpoint`](super::watch::Watch::checkpoint) says where to begin, after everything that was taken. A
-//! message whose handler [failed](Notice::Failed), and one that was [abandoned](Notice::Abandoned) at the end of the
-//! grace, lie before it and do not come again: the notices hand them out, to be kept for later. If the program may also
-//! be killed, read the watch without a bot, and save the checkpoint after each event, as `examples/relay.rs` does.
+//! To resume later, keep the watch and run the bot with `&mut watch`. After the bot has ended,
+//! [`Watch::checkpoint`](super::watch::Watch::checkpoint) is the position after all messages that were taken. Messages whose
+//! handler [failed](Notice::Failed), and those that were [abandoned](Notice::Abandoned) at the end of the shutdown timeout, lie
+//! before it and do not come again; the notices contain them. If the program may also be killed, read the watch without a
+//! bot, and save the checkpoint after each event, as `examples/relay.rs` does.
 
 mod contained;
 mod context;
 mod inbox;
-mod incoming;
+mod input;
 mod run;
 
 pub use context::Context;
 pub use inbox::{Deliveries, Inbox, PushError};
-pub use incoming::{Failure, Incoming, Notice, ReceivedMessage};
+pub use input::{HandlerFailure, Input, Notice, ReceivedMessage};
 
 use super::{AccountId, Client};
 use crate::webhook::{MemoryReplayCache, ReplayCache};
 use contained::contain;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use inbox::Gate;
+use inbox::InboxGate;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// How many messages are remembered unless there is another [`replay_cache`](Bot::replay_cache).
@@ -204,7 +201,7 @@ const REMEMBERED: usize = 10_000;
 /// How long a handler may take unless [`timeout`](Bot::timeout) says otherwise.
 const TIMEOUT: Duration = Duration::from_secs(300);
 
-/// Hands messages to a function; see the [module](self).
+/// Passes messages to a function; see the [module](self).
 #[must_use = "a bot does nothing until it is run"]
 pub struct Bot {
     client: Client,
@@ -213,19 +210,20 @@ pub struct Bot {
     queue: usize,
     edits: bool,
     timeout: Option<Duration>,
-    grace: Option<Duration>,
+    shutdown_timeout: Option<Duration>,
     replay_cache: Arc<dyn ReplayCache>,
-    shutdown: BoxFuture<'static, ()>,
+    /// In a lock, since the bot is shared by what waits and a future cannot be.
+    shutdown: Mutex<BoxFuture<'static, ()>>,
     on_notice: Box<dyn Fn(Notice) + Send + Sync>,
-    gates: Vec<Arc<Gate>>,
+    gates: Vec<Arc<InboxGate>>,
 }
 
 impl Bot {
-    /// A bot that answers with this client, and waits on its clock.
+    /// A bot that uses this client and its clock.
     pub fn new(client: Client) -> Self {
         let settings = client.transport().settings();
         let replay_cache = Arc::new(MemoryReplayCache::with_clock(REMEMBERED, Arc::clone(&settings.clock)));
-        // On a clock that jumps, as a client without a timeout often has in tests, handlers would end at once.
+        // In tests, a client without a timeout often has a virtual clock, on which handlers would time out at once.
         let timeout = settings.timeout.and(Some(TIMEOUT));
         Self {
             client,
@@ -234,57 +232,57 @@ impl Bot {
             queue: 256,
             edits: false,
             timeout,
-            grace: None,
+            shutdown_timeout: None,
             replay_cache,
-            shutdown: futures::future::pending().boxed(),
-            // A handler's error can panic when it is written out, or dropped.
+            shutdown: Mutex::new(futures::future::pending().boxed()),
+            // A handler's error can panic when it is formatted or dropped.
             on_notice: Box::new(|notice| drop(contain(|| trace(notice)))),
             gates: Vec::new(),
         }
     }
 
-    /// The bot's own account. Without it the bot asks `GET /me` when it starts, and cannot run if that fails.
+    /// The bot's own account. Without it the bot calls `GET /me` when it starts, and cannot run if that fails.
     pub fn me(mut self, account: AccountId) -> Self {
         self.me = Some(account);
         self
     }
 
-    /// How many rooms are handled at once, at least one; 8 by default.
+    /// How many rooms are handled at once, at least one. Default: 8.
     pub fn concurrency(mut self, rooms: usize) -> Self {
         self.concurrency = rooms.max(1);
         self
     }
 
-    /// How many messages wait, at least one, before the source is no longer read; 256 by default.
+    /// How many messages may wait, at least one; then the source is not read. Default: 256.
     pub fn queue(mut self, messages: usize) -> Self {
         self.queue = messages.max(1);
         self
     }
 
-    /// Whether edits are handled as well, each once. [`update_time`](ReceivedMessage::update_time) tells them apart.
+    /// Whether edits are handled as well, each once. [`update_time`](ReceivedMessage::update_time) distinguishes them.
     /// Default: no.
     pub fn edits(mut self, edits: bool) -> Self {
         self.edits = edits;
         self
     }
 
-    /// How long a handler may take before it is dropped, `None` for as long as it likes. 5 minutes by default; no
-    /// limit if the client has no timeout.
+    /// How long a handler may take before it is dropped; `None` for no limit. Default: 5 minutes; no limit if the client has
+    /// no timeout.
     pub fn timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.timeout = timeout.into();
         self
     }
 
-    /// How long a shutdown may take. What is not handled by then is abandoned: running handlers are dropped, and their
-    /// messages and those that wait are [told](Notice::Abandoned). What an inbox holds and the bot has not taken is lost.
-    /// Without it the bot handles all of them.
-    pub fn grace(mut self, grace: Duration) -> Self {
-        self.grace = Some(grace);
+    /// How long a shutdown may take. Messages that are not handled by then are abandoned: running handlers are dropped, and
+    /// their messages and the waiting ones are [reported](Notice::Abandoned). Messages in an inbox that the bot has not taken
+    /// are lost. Default: the bot handles all of them.
+    pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
+        self.shutdown_timeout = Some(timeout);
         self
     }
 
-    /// Remembers messages there: in a store that processes share, so that each message is handled by one of them, or
-    /// in a [`MemoryReplayCache`] of another size.
+    /// The cache that remembers messages: one that several processes share, so that one of them handles each message, or a
+    /// [`MemoryReplayCache`] of another size.
     pub fn replay_cache(mut self, cache: Arc<dyn ReplayCache>) -> Self {
         self.replay_cache = cache;
         self
@@ -292,22 +290,22 @@ impl Bot {
 
     /// Shuts the bot down when this ends: Ctrl-C, a channel, a timer.
     pub fn shutdown(mut self, when: impl Future<Output = ()> + Send + 'static) -> Self {
-        self.shutdown = when.boxed();
+        self.shutdown = Mutex::new(when.boxed());
         self
     }
 
-    /// Is told of whatever is not for the handler. By default it is logged, as warnings of `tracing`. Those hold no texts
-    /// or ids of messages, unless the handler's own error or panic does, which are logged as they are. It must not block,
-    /// and a panic in it ends the bot.
-    pub fn on_notice(mut self, tell: impl Fn(Notice) + Send + Sync + 'static) -> Self {
-        self.on_notice = Box::new(tell);
+    /// Calls `report` with everything that is not for the handler. By default it is logged as warnings of `tracing`. These
+    /// hold no texts or ids of messages, unless the handler's own error or panic does. `report` must not block, and a panic in
+    /// it ends the bot.
+    pub fn on_notice(mut self, report: impl Fn(Notice) + Send + Sync + 'static) -> Self {
+        self.on_notice = Box::new(report);
         self
     }
 
-    /// An inbox for webhooks that holds so many events, at least one, and the source that takes them out.
+    /// An inbox for webhooks that holds `capacity` events, at least one, and the source that takes them out.
     ///
-    /// It takes up what comes at once: more than the server gets within the time that the bot needs to take its
-    /// messages, which is none until [`queue`](Self::queue) of them wait.
+    /// It buffers bursts. The bot takes events at once until [`queue`](Self::queue) messages wait; from then on the inbox must
+    /// hold the events that arrive meanwhile.
     pub fn inbox(&mut self, capacity: usize) -> (Inbox, Deliveries) {
         let (inbox, deliveries) = inbox::inbox(capacity);
         self.gates.push(deliveries.gate());
@@ -315,7 +313,7 @@ impl Bot {
     }
 }
 
-/// What a bot has done.
+/// The result of a bot's run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Summary {
@@ -323,11 +321,11 @@ pub struct Summary {
     pub handled: u64,
     /// Messages whose handler failed, panicked or took too long.
     pub failed: u64,
-    /// Its own messages, passed over.
+    /// The bot's own messages, which were skipped.
     pub own: u64,
-    /// Repeats, passed over.
+    /// Duplicates, which were skipped.
     pub repeated: u64,
-    /// Messages that were taken and not handled by the end of the [`grace`](Bot::grace).
+    /// Messages that were taken and not handled by the end of the [`shutdown_timeout`](Bot::shutdown_timeout).
     pub abandoned: u64,
 }
 
@@ -335,7 +333,7 @@ fn trace(notice: Notice) {
     match notice {
         Notice::Failed { failure, .. } => tracing::warn!(error = %failure, "a message was not handled"),
         Notice::Abandoned { begun, .. } => tracing::warn!(begun, "a message was abandoned in the shutdown"),
-        Notice::Source(error) => tracing::warn!(%error, "the bot's source failed and goes on"),
+        Notice::Source(error) => tracing::warn!(%error, "the bot's source failed and continues"),
         Notice::Watch(super::watch::Event::Gap { .. }) => {
             tracing::warn!("messages may be missing before the next one");
         }
@@ -364,7 +362,7 @@ impl fmt::Debug for Bot {
             .field("queue", &self.queue)
             .field("edits", &self.edits)
             .field("timeout", &self.timeout)
-            .field("grace", &self.grace)
+            .field("shutdown_timeout", &self.shutdown_timeout)
             .field("replay_cache", &self.replay_cache)
             .finish_non_exhaustive()
     }

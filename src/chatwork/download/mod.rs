@@ -6,7 +6,7 @@ mod transfer;
 
 use super::{File, FileHandle};
 use crate::error::{Error, ErrorKind, Outcome};
-use crate::progress::{Progress, Watcher};
+use crate::progress::{Progress, ProgressCallback};
 use crate::transport::retry::RetryPolicy;
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
@@ -21,32 +21,30 @@ use std::time::Duration;
 use transfer::{Options, Transfer};
 
 impl FileHandle {
-    /// The file's content. Nothing is sent until it is [streamed](Download::stream), [written to a
+    /// Downloads the file. Nothing is sent until the content is [streamed](Download::stream), [written to a
     /// file](Download::to_file) or [read into memory](Download::bytes).
     pub fn download(&self) -> Download {
         Download { file: self.clone(), options: Options::default() }
     }
 }
 
-/// A download that has not begun.
+/// A download that has not started.
 ///
-/// Chatwork hands out an address that serves the file to whoever has it, for 30 seconds. It is asked for anew whenever
-/// it is needed, stays out of errors and logs, and is sent no token; only default headers that the program itself has
-/// put on its [`http_client`](crate::ClientBuilder::http_client) go there too. It has to be `https`, or `http` if the
-/// client's base URL is. Since there is no credential to be carried away, up to 5 redirects are followed, to `https`
-/// just the same.
+/// Chatwork provides an address that serves the file without a credential, for 30 seconds. The client requests a new address
+/// whenever one is needed, and keeps it out of errors and logs. It sends no token there, only the default headers that the
+/// program has set on its own [`http_client`](crate::ClientBuilder::http_client). The address must be `https`, or `http` if
+/// the client's base URL is. Since no credential can leak, up to 5 redirects are followed, with the same rule.
 ///
-/// When the connection breaks, and when nothing comes for the [stall timeout](Self::with_stall_timeout), the download
-/// goes on where it was, by a `Range` request to a new address: as often in a row without a byte of progress as the
-/// [`RetryPolicy`] has attempts, and within the client's [`RetryBudget`](crate::RetryBudget). A server that knows no
-/// ranges is read again from the beginning, and what is there already is passed over. There is no timeout for the
-/// whole, whose size nobody knows.
+/// If the connection breaks, or if nothing comes for the [stall timeout](Self::with_stall_timeout), the download resumes where
+/// it was, with a `Range` request to a new address. It does so within the attempts of the [`RetryPolicy`], which count anew
+/// after each new byte, and within the client's [`RetryBudget`](crate::RetryBudget). If a server does not support ranges, the
+/// file is read from the beginning, and the known part is skipped. There is no overall timeout.
 ///
-/// A download has to come to as many bytes as Chatwork says in [`File::filesize`], or it fails: that this is exact is
-/// inferred. A part that is shorter than the range that was asked for is taken, and what follows it is asked for.
+/// A download must have as many bytes as [`File::filesize`] says, or it fails; that this number is exact is inferred. If a
+/// response is shorter than the requested range, the rest is requested next.
 ///
-/// Memory holds what the connection has buffered, whatever the size. A download changes nothing in the service:
-/// the [`outcome`](Error::outcome) of its failures is `NotSent` or `Rejected`, and it can be begun again.
+/// Memory holds only what the connection has buffered, for any size. A download changes nothing in the service: the
+/// [`outcome`](Error::outcome) of its failures is `NotSent` or `Rejected`, and it can be started again.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -73,31 +71,30 @@ pub struct Download {
 }
 
 impl Download {
-    /// Tells how much of the file is there: at first what an earlier download left behind, then after each piece. It
-    /// never goes back. It is called on the task that downloads, and must not block.
-    pub fn on_progress(mut self, tell: impl Fn(Progress) + Send + Sync + 'static) -> Self {
-        self.options.progress = Watcher::new(tell);
+    /// Calls `report` with the number of bytes that are there: first those of an earlier download, then after each chunk. It
+    /// never decreases. `report` is called on the task that downloads, and must not block.
+    pub fn on_progress(mut self, report: impl Fn(Progress) + Send + Sync + 'static) -> Self {
+        self.options.progress = ProgressCallback::new(report);
         self
     }
 
-    /// How long nothing may come before the connection counts as lost, instead of the client's `attempt_timeout`. `None`
-    /// waits for ever.
+    /// How long the connection may be silent before it counts as lost, instead of the client's `attempt_timeout`. `None` sets
+    /// no limit.
     pub fn with_stall_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.options.stall = Some(timeout.into());
         self
     }
 
-    /// How often and how fast the download goes on after failures, instead of as the client's calls do.
+    /// The retry policy of the download, instead of the client's.
     ///
-    /// A [`time_limit`](RetryPolicy::time_limit) counts from the last byte that was new, without the time that the
-    /// program takes between two pieces of a [`stream`](Self::stream). Reading again what is there already, from a
-    /// server that knows no ranges, brings nothing new.
+    /// A [`time_limit`](RetryPolicy::time_limit) counts from the last new byte, without the time that the program takes
+    /// between two chunks of a [`stream`](Self::stream). Bytes that are read again, from a server without ranges, are not new.
     pub fn with_retry(mut self, retry: RetryPolicy) -> Self {
         self.options.retry = Some(retry);
         self
     }
 
-    /// The content as it comes. The file server has answered when this ends.
+    /// The content as a stream. This waits until the file server responds.
     ///
     /// ```no_run
     /// # async fn example(file: kaiwa::chatwork::FileHandle) -> Result<(), kaiwa::Error> {
@@ -105,8 +102,8 @@ impl Download {
     ///
     /// let mut content = file.download().stream().await?;
     /// println!("{}: {} bytes", content.file().filename, content.len());
-    /// while let Some(piece) = content.try_next().await? {
-    ///     println!("{} bytes more", piece.len());
+    /// while let Some(chunk) = content.try_next().await? {
+    ///     println!("{} bytes more", chunk.len());
     /// }
     /// # Ok(())
     /// # }
@@ -114,30 +111,32 @@ impl Download {
     ///
     /// # Errors
     ///
-    /// If the file cannot be described, or its content cannot be had.
+    /// If the service does not describe the file, or if its content cannot be fetched.
     pub async fn stream(self) -> Result<FileStream, Error> {
         let mut transfer = Transfer::describe(self.file, self.options).await?;
         transfer.begin().await?;
         let file = transfer.file().clone();
-        let pieces = stream::try_unfold(transfer, |mut transfer| async move {
-            Ok(transfer.next().await?.map(|piece| (piece, transfer)))
+        let chunks = stream::try_unfold(transfer, |mut transfer| async move {
+            Ok(transfer.next().await?.map(|chunk| (chunk, transfer)))
         });
-        Ok(FileStream { file, pieces: pieces.boxed() })
+        Ok(FileStream { file, chunks: chunks.boxed() })
     }
 
-    /// Writes the content to the file at `path`, and hands out what Chatwork says of it.
+    /// Writes the content to the file at `path`, and returns Chatwork's description of it.
     ///
-    /// It is written beside it first, to `<name>.<file id>-<hash>.part`, and given its name once it is complete, of the
-    /// length that Chatwork says, and on the disk: at `path` there is always the whole file, or what was there before.
-    /// A file whose download fails, or is dropped, stays as it is under the other name, and the next download to the
-    /// same `path` goes on with it, in another process too: under one id a file's content never changes. Only the same
-    /// user's own regular file counts, which has no other name and which no other user can write; beside anything else of
-    /// that name, which is left alone, and in a folder where every user can replace everything, the download begins anew
-    /// under a name that cannot be foretold, and leaves nothing behind. A file that was complete already, but for its
-    /// name, is no proof: it is fetched again once the file server has answered. On Unix only its owner can read the file
-    /// until it has its name. What is at
-    /// `path` is replaced and not written over: the new file has its mode, but not its owner. A symbolic link stays one,
-    /// and what it leads to is replaced; what is no regular file is refused.
+    /// The content is first written to a partial file, `<name>.<file id>-<hash>.part` in the same folder. Once it has the
+    /// length that Chatwork says, it is synced to the disk and renamed. `path` therefore always has the whole file, or what
+    /// was there before.
+    ///
+    /// If a download fails or is dropped, its partial file stays, and the next download to the same `path` continues it, also
+    /// in another process: the content of a file id never changes. This requires a regular file of the same user, without
+    /// another name, which no other user can write. Otherwise that file is left alone, and the download starts anew in a
+    /// partial file with a random name, which is removed on failure. The same holds in a folder where every user can replace
+    /// all files. If the partial file is already complete, it is fetched again once the file server has responded, since its
+    /// content is not proven.
+    ///
+    /// On Unix only the owner can read the partial file. A file at `path` is replaced: the new file has its mode, but not its
+    /// owner. If `path` is a symbolic link, the file that it points to is replaced. Anything but a regular file is refused.
     ///
     /// ```no_run
     /// # async fn example(file: kaiwa::chatwork::FileHandle) -> Result<(), kaiwa::Error> {
@@ -147,18 +146,18 @@ impl Download {
     /// # }
     /// ```
     ///
-    /// Do not make `path` of [`File::filename`] unchecked: whoever uploads a file chooses that.
+    /// Do not use [`File::filename`] in `path` unchecked: the uploader chooses it.
     ///
     /// # Errors
     ///
-    /// As [`stream`](Self::stream); [`ErrorKind::File`] if a file cannot be written, or if another download of the same
-    /// file to the same path is under way, here or in another process, and goes on for about a second more.
+    /// As for [`stream`](Self::stream); [`ErrorKind::File`] if a file cannot be written, or if another download of the same
+    /// file to the same path runs, in this or another process, and does not end within about a second.
     pub async fn to_file(self, path: impl AsRef<Path>) -> Result<File, Error> {
         let mut transfer = Transfer::describe(self.file, self.options).await?;
         let mut partial = Partial::open(path.as_ref(), transfer.identity(), transfer.file()).await?;
         if partial.is_complete() {
             if let Err(error) = transfer.begin().await {
-                partial.abandon(!transfer.is_doubtful()).await;
+                partial.abandon(!transfer.is_contradicted()).await;
                 return Err(error);
             }
             partial.clear().await?;
@@ -166,11 +165,11 @@ impl Download {
         transfer.skip_to(partial.length());
         loop {
             match transfer.next().await {
-                Ok(Some(piece)) => partial.write(&piece).await?,
+                Ok(Some(chunk)) => partial.write(&chunk).await?,
                 Ok(None) => break,
                 Err(error) => {
-                    // What contradicts itself must not be the beginning of the next download.
-                    partial.abandon(!transfer.is_doubtful()).await;
+                    // The next download must not continue inconsistent content.
+                    partial.abandon(!transfer.is_contradicted()).await;
                     return Err(error);
                 }
             }
@@ -179,11 +178,11 @@ impl Download {
         Ok(transfer.file().clone())
     }
 
-    /// The content in memory, if it has no more than `max` bytes.
+    /// The content in memory, if it has at most `max` bytes.
     ///
     /// # Errors
     ///
-    /// As [`stream`](Self::stream); [`ErrorKind::BodyTooLarge`] if the file is larger, before any of it is fetched.
+    /// As for [`stream`](Self::stream); [`ErrorKind::BodyTooLarge`] if the file is larger, before any of it is fetched.
     pub async fn bytes(self, max: usize) -> Result<Bytes, Error> {
         let mut transfer = Transfer::describe(self.file, self.options).await?;
         let length = usize::try_from(transfer.file().filesize).ok().filter(|length| *length <= max);
@@ -191,8 +190,8 @@ impl Download {
             return Err(transfer.failed(ErrorKind::BodyTooLarge { limit: max }, Outcome::NotSent));
         };
         let mut content = BytesMut::with_capacity(length.min(16 << 20));
-        while let Some(piece) = transfer.next().await? {
-            content.extend_from_slice(&piece);
+        while let Some(chunk) = transfer.next().await? {
+            content.extend_from_slice(&chunk);
         }
         Ok(content.freeze())
     }
@@ -204,15 +203,15 @@ impl fmt::Debug for Download {
     }
 }
 
-/// The content of a file, piece by piece, as [`Download::stream`] fetches it. It ends after a failure.
+/// The content of a file as a stream of chunks, from [`Download::stream`]. It ends after a failure.
 #[must_use = "streams do nothing unless polled"]
 pub struct FileStream {
     file: File,
-    pieces: BoxStream<'static, Result<Bytes, Error>>,
+    chunks: BoxStream<'static, Result<Bytes, Error>>,
 }
 
 impl FileStream {
-    /// What Chatwork says of the file, without its address.
+    /// Chatwork's description of the file, without its address.
     pub fn file(&self) -> &File {
         &self.file
     }
@@ -232,7 +231,7 @@ impl Stream for FileStream {
     type Item = Result<Bytes, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.pieces.try_poll_next_unpin(context)
+        self.chunks.try_poll_next_unpin(context)
     }
 }
 

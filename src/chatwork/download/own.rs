@@ -1,11 +1,11 @@
-//! Which of the files that are there already can be taken for this program's own: others can foretell their names.
+//! Which existing files are this program's own: other users can predict their names.
 
 use same_file::Handle;
 use std::fs::{File, OpenOptions, Permissions};
 use std::io;
 use std::path::Path;
 
-/// What the files are that this process makes in a folder.
+/// The owner and mode of the files that this process creates in a folder.
 #[derive(Clone, Copy)]
 pub(super) struct Own {
     #[cfg(unix)]
@@ -15,8 +15,8 @@ pub(super) struct Own {
 }
 
 impl Own {
-    /// Learned from an empty file of this name, which is removed at once: the process's user and its umask can be
-    /// learned by no other safe call, and a network file system may map the user to another one.
+    /// Read from an empty file of this name, which is removed at once: no other safe call returns the process's user and its
+    /// umask, and a network file system may map the user to another one.
     #[cfg(unix)]
     pub(super) fn learn(probe: &Path) -> io::Result<Self> {
         use std::os::unix::fs::MetadataExt;
@@ -31,7 +31,7 @@ impl Own {
         Ok(Self {})
     }
 
-    /// Those of a file that this process makes, as far as the system has them.
+    /// The permissions of a file that this process creates, if the system has them.
     pub(super) fn permissions(self) -> Option<Permissions> {
         #[cfg(unix)]
         return Some(std::os::unix::fs::PermissionsExt::from_mode(self.mode));
@@ -39,10 +39,10 @@ impl Own {
         None
     }
 
-    /// Opens the file if it is a regular one without another name, of this user, and only this user can write it.
-    /// Nothing is changed by looking.
+    /// Opens the file if it is a regular one without another name, of this user, and only this user can write it. This
+    /// changes nothing.
     pub(super) fn open(self, path: &Path) -> io::Result<Option<File>> {
-        // Before it is opened: the opening of a pipe or a device can block, or do something.
+        // Checked before opening: opening a pipe or a device can block, or have an effect.
         if !std::fs::symlink_metadata(path)?.is_file() {
             return Ok(None);
         }
@@ -63,7 +63,7 @@ impl Own {
     }
 }
 
-/// Makes a file where there is nothing, not even a link. Only its owner can look into it.
+/// Creates a file where there is nothing, not even a link. Only its owner can read it.
 pub(super) fn create(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create_new(true);
@@ -72,7 +72,7 @@ pub(super) fn create(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// Whether the path names this very file, and not by a link.
+/// Whether the path is this file itself and not a link to it.
 pub(super) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     let absent =
         |error: io::Error| if error.kind() == io::ErrorKind::NotFound { Ok(false) } else { Err(error) };
@@ -87,7 +87,7 @@ pub(super) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     }
 }
 
-/// Whether every user can put any file into the folder, and this program's own files under other names.
+/// Whether every user can create files in the folder, and rename this program's own files.
 pub(super) fn is_open_to_all(folder: &Path) -> bool {
     #[cfg(unix)]
     {

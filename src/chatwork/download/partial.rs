@@ -1,4 +1,4 @@
-//! A file that is written under another name until it is complete.
+//! Partial files: a file is written under another name until it is complete.
 
 use super::own::{Own, create, is_at, is_open_to_all};
 use crate::call::CallInfo;
@@ -11,30 +11,30 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 
-/// The longest part of the target's name that is taken over, in bytes: common file systems take 255 in all.
+/// The longest part of the target's name that is used, in bytes: common file systems allow 255 in all.
 const MAX_NAME: usize = 190;
 
-/// How often the file is looked for that others complete, or take away, at the same time.
-const MAX_LOOKS: usize = 16;
+/// How often opening is tried while other downloads complete or remove the file.
+const MAX_ATTEMPTS: usize = 16;
 
-/// The file beside its target, locked as long as this lives.
+/// The partial file, locked as long as this value lives.
 pub(super) struct Partial {
     file: tokio::fs::File,
     path: PathBuf,
     target: PathBuf,
     length: u64,
     total: u64,
-    /// Those of the file that it replaces, or of a new one.
+    /// The permissions of the file that it replaces, or of a new file.
     permissions: Option<Permissions>,
-    /// Whether the next download finds it. Another one goes with this.
+    /// Whether the next download finds it. Otherwise it is removed with this value.
     is_lasting: bool,
 }
 
-/// The names that a file can have on its way.
+/// The possible names of a partial file.
 struct Names {
-    /// What the next download finds. `None` where others could put a file of this program's under it.
+    /// The name that the next download finds. `None` where other users could rename files of this program to it.
     lasting: Option<PathBuf>,
-    /// What cannot be foretold, for a download that does not find its own file under the other name.
+    /// A random name, for a download without an own file under the other name.
     once: PathBuf,
 }
 
@@ -42,32 +42,32 @@ struct Names {
 struct Opened {
     file: File,
     path: PathBuf,
-    /// How much of it is of use.
+    /// How many bytes of it can be used.
     length: u64,
     is_lasting: bool,
 }
 
 impl Partial {
-    /// Opens what an earlier download has left, or begins.
+    /// Opens the partial file of an earlier download, or creates one.
     pub(super) async fn open(target: &Path, identity: u64, description: &Description) -> Result<Self, Error> {
         let mut target = target.to_owned();
         let replaced = match tokio::fs::metadata(&target).await {
             Ok(found) if found.is_dir() => {
                 return Err(failed("write", &target, io::ErrorKind::IsADirectory.into()));
             }
-            // A device or a pipe would become a file.
+            // A device or a pipe would be replaced with a file.
             Ok(found) if !found.is_file() => {
                 return Err(failed("write", &target, io::Error::other("it is not a regular file")));
             }
             Ok(found) => {
-                // A link stays one, and what it leads to is replaced.
+                // The file that a link points to is replaced.
                 target = tokio::fs::canonicalize(&target)
                     .await
                     .map_err(|error| failed("write", &target, error))?;
                 Some(found.permissions())
             }
             Err(_) if tokio::fs::symlink_metadata(&target).await.is_ok() => {
-                let problem = "it is a link that leads nowhere, or where nothing may be looked at";
+                let problem = "it is a link that leads nowhere, or to a place that cannot be read";
                 return Err(failed("write", &target, io::Error::other(problem)));
             }
             Err(_) => None,
@@ -105,12 +105,12 @@ impl Partial {
         self.length
     }
 
-    /// Whether nothing is missing. What there is was not looked at.
+    /// Whether no byte is missing. The content is not checked.
     pub(super) fn is_complete(&self) -> bool {
         self.length == self.total && self.total > 0
     }
 
-    /// Begins anew.
+    /// Empties the file.
     pub(super) async fn clear(&mut self) -> Result<(), Error> {
         let cleared = async {
             self.file.set_len(0).await?;
@@ -121,20 +121,20 @@ impl Partial {
         Ok(())
     }
 
-    pub(super) async fn write(&mut self, piece: &[u8]) -> Result<(), Error> {
-        self.file.write_all(piece).await.map_err(|error| failed("write", &self.path, error))
+    pub(super) async fn write(&mut self, chunk: &[u8]) -> Result<(), Error> {
+        self.file.write_all(chunk).await.map_err(|error| failed("write", &self.path, error))
     }
 
-    /// Ends without the rest. If it fails, what made it necessary is the failure to tell.
+    /// Ends before the file is complete. Its own failures are ignored: the caller has one to report.
     pub(super) async fn abandon(mut self, keep: bool) {
-        // What is still being written counts when the next download looks how much there is.
+        // The next download reads the length of the file.
         let _ = self.file.flush().await;
         if !keep && self.is_in_place().await.unwrap_or(false) {
             let _ = tokio::fs::remove_file(&self.path).await;
         }
     }
 
-    /// Whether the file still has its name, which others may be able to give to another one.
+    /// Whether the path still is this file: other users may have replaced it.
     async fn is_in_place(&self) -> io::Result<bool> {
         let (file, path) = (self.file.try_clone().await?.into_std().await, self.path.clone());
         tokio::task::spawn_blocking(move || is_at(&file, &path)).await.map_err(io::Error::other)?
@@ -148,7 +148,7 @@ impl Partial {
             match self.file.metadata().await?.len() {
                 length if length == self.total => {}
                 length => {
-                    let problem = format!("it has {length} bytes in place of {}", self.total);
+                    let problem = format!("it has {length} bytes instead of {}", self.total);
                     return Err(io::Error::other(problem));
                 }
             }
@@ -160,10 +160,10 @@ impl Partial {
         synced.await.map_err(|error| failed("write", &self.path, error))?;
         let renamed = tokio::fs::rename(&self.path, &self.target).await;
         renamed.map_err(|error| failed("replace", &self.target, error))?;
-        // Nothing of this program's is left under the other name.
+        // There is no partial file any more.
         self.is_lasting = true;
         if let Some(permissions) = self.permissions.take() {
-            // Last, since a part that cannot be written could not be gone on with.
+            // Set last: a partial file that cannot be written could not be continued.
             let _ = self.file.set_permissions(permissions).await;
         }
         #[cfg(unix)]
@@ -175,7 +175,7 @@ impl Partial {
 impl Drop for Partial {
     fn drop(&mut self) {
         if !self.is_lasting {
-            // No download would ever find it again.
+            // No later download would find it.
             let _ = std::fs::remove_file(&self.path);
         }
     }
@@ -185,7 +185,7 @@ fn folder(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Without it a new name can be lost in a power cut. Not every file system can do it, and the content is safe anyway.
+/// Without it a power cut can undo the rename. Not every file system can sync a folder, and the content is safe anyway.
 #[cfg(unix)]
 async fn sync_parent(target: &Path) {
     if let Ok(directory) = tokio::fs::File::open(folder(target)).await {
@@ -193,8 +193,8 @@ async fn sync_parent(target: &Path) {
     }
 }
 
-/// Tries for about a second. The last write of a download that was dropped cannot be called off, and keeps the lock
-/// until it is done: by real time, whatever the client's clock is.
+/// Tries for about a second of real time. The last write of a dropped download cannot be cancelled, and keeps the lock until
+/// it is done.
 async fn patiently<T, F: Future<Output = io::Result<T>>>(mut open: impl FnMut() -> F) -> io::Result<T> {
     for _ in 0..20 {
         match open().await {
@@ -206,10 +206,10 @@ async fn patiently<T, F: Future<Output = io::Result<T>>>(mut open: impl FnMut() 
     open().await
 }
 
-/// The file of an earlier download if it is this program's own, or else a new one.
+/// The file of an earlier download if it is this program's own, or else a new file.
 fn open(names: &Names, own: Own, total: u64) -> io::Result<Opened> {
-    let looks = names.lasting.iter().flat_map(|path| std::iter::repeat_n(path, MAX_LOOKS));
-    for path in looks {
+    let attempts = names.lasting.iter().flat_map(|path| std::iter::repeat_n(path, MAX_ATTEMPTS));
+    for path in attempts {
         let mut file = match create(path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match own.open(path) {

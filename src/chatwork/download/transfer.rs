@@ -1,4 +1,4 @@
-//! A file's content on its way, over as many connections as it takes.
+//! The transfer of a file's content, over as many connections as necessary.
 
 use crate::call::{CallInfo, HttpAnswer};
 use crate::chatwork::{File, FileHandle};
@@ -7,7 +7,7 @@ use crate::error::Connecting;
 use crate::error::{Error, ErrorKind, Outcome};
 use crate::limits::RateLimit;
 use crate::operation::{DOWNLOAD, Safety};
-use crate::progress::Watcher;
+use crate::progress::ProgressCallback;
 use crate::transport::auth::check_url;
 use crate::transport::retry::{Retries, RetryPolicy, RetryScope};
 use crate::transport::settings::Settings;
@@ -26,73 +26,73 @@ use url::Url;
 /// The options of a download.
 #[derive(Clone, Default)]
 pub(super) struct Options {
-    pub(super) progress: Watcher,
-    /// `None`: the client's.
+    pub(super) progress: ProgressCallback,
+    /// `None` if the client's applies.
     pub(super) stall: Option<Option<Duration>>,
     pub(super) retry: Option<RetryPolicy>,
 }
 
-/// How many redirects are followed to a file.
+/// The most redirects that are followed.
 const MAX_REDIRECTS: usize = 5;
 
-/// How long an address is used again, of the 30 seconds that it lives.
+/// How long an address is reused. It expires after 30 seconds.
 const ADDRESS_LIFE: Duration = Duration::from_secs(25);
 
-/// A download under way.
+/// A download in progress.
 pub(super) struct Transfer {
     handle: FileHandle,
     options: Options,
-    /// What the service says of the file, without its address.
+    /// The service's description of the file, without its address.
     file: File,
-    /// The address, and when it came.
+    /// The address, and when it was received.
     url: Option<(String, Instant)>,
-    /// How much of the content has been handed out.
+    /// How many bytes of the content were yielded.
     received: u64,
-    /// How much of the answer has been handed out by an earlier one.
+    /// How many bytes of the current response were already yielded.
     skip: u64,
-    /// Where in the file the answer ends: a server may send less than the range that it was asked for.
+    /// The position in the file where the response ends: a server may send less than the requested range.
     ends: u64,
     answer: Option<Response>,
-    /// A strong validator of the content that is being put together.
+    /// A strong validator of the content.
     etag: Option<HeaderValue>,
-    /// Whether ranges are worth asking for.
+    /// Whether the server supports ranges, as far as is known.
     ranges: bool,
-    doubtful: bool,
-    /// Whether progress was told of the beginning.
-    told: bool,
+    contradicted: bool,
+    /// Whether the start was reported as progress.
+    reported_start: bool,
     /// Requests to the file server.
     sent: u32,
-    /// The tries since the last byte of progress.
+    /// The attempts since the last new byte.
     retries: Retries,
-    /// When the last of them began.
+    /// When the last attempt began.
     asked: Instant,
-    /// When the caller was last handed something.
-    left: Instant,
+    /// When the last chunk was yielded.
+    yielded_at: Instant,
     /// Whether an address was refused since then.
     refused: bool,
 }
 
-/// Why there is nothing more for now.
-enum Setback {
-    /// It would end the same way.
-    Final(Error),
-    Passing {
+/// A failure of the transfer.
+enum TransferError {
+    /// Another attempt would fail in the same way.
+    Permanent(Error),
+    Transient {
         kind: ErrorKind,
         evidence: Evidence,
-        /// Whether the address was refused, which lives for 30 seconds only.
+        /// Whether the server refused the address, which expires after 30 seconds.
         expired: bool,
         connecting: Option<Box<Connecting>>,
     },
 }
 
-impl Setback {
-    fn passing(kind: ErrorKind, evidence: Evidence) -> Self {
-        Self::Passing { kind, evidence, expired: false, connecting: None }
+impl TransferError {
+    fn transient(kind: ErrorKind, evidence: Evidence) -> Self {
+        Self::Transient { kind, evidence, expired: false, connecting: None }
     }
 }
 
 impl Transfer {
-    /// Asks for the description and the address.
+    /// Requests the description and the address.
     pub(super) async fn describe(handle: FileHandle, options: Options) -> Result<Self, Error> {
         let (file, url) = describe(&handle, &options).await?;
         let now = handle.settings().clock.now();
@@ -107,12 +107,12 @@ impl Transfer {
             answer: None,
             etag: None,
             ranges: true,
-            doubtful: false,
-            told: false,
+            contradicted: false,
+            reported_start: false,
             sent: 0,
             retries: Retries::begin(now),
             asked: now,
-            left: now,
+            yielded_at: now,
             refused: false,
         })
     }
@@ -121,7 +121,7 @@ impl Transfer {
         &self.file
     }
 
-    /// A number for this file of this service, so that the remains of another one are not taken for its beginning.
+    /// A number for this file of this service, so that the partial file of another one is not continued.
     pub(super) fn identity(&self) -> u64 {
         let File { file_id, filename, filesize, upload_time, .. } = &self.file;
         let (base, room, uploaded) =
@@ -130,104 +130,105 @@ impl Transfer {
         fnv1a(FNV1A, text.bytes())
     }
 
-    /// Whether the content has contradicted what was said of it.
-    pub(super) fn is_doubtful(&self) -> bool {
-        self.doubtful
+    /// Whether the content has contradicted its description.
+    pub(super) fn is_contradicted(&self) -> bool {
+        self.contradicted
     }
 
-    /// Begins after what is there already.
+    /// Starts after the bytes that are there already.
     pub(super) fn skip_to(&mut self, length: u64) {
         self.received = length;
     }
 
-    /// Waits until the file server answers.
+    /// Waits until the file server responds.
     pub(super) async fn begin(&mut self) -> Result<(), Error> {
         loop {
             match self.open().await {
                 Ok(answer) => {
                     self.answer = Some(answer);
-                    self.left = self.settings().clock.now();
+                    self.yielded_at = self.settings().clock.now();
                     return Ok(());
                 }
-                Err(setback) => self.recover(setback).await?,
+                Err(failure) => self.recover(failure).await?,
             }
         }
     }
 
-    /// The next piece; `None` once everything has been handed out.
+    /// The next chunk; `None` once everything was yielded.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Error> {
         let total = self.file.filesize;
-        if !std::mem::replace(&mut self.told, true) {
-            self.options.progress.tell(self.received, total);
+        if !std::mem::replace(&mut self.reported_start, true) {
+            self.options.progress.report(self.received, total);
         }
-        // An empty file is asked for, too: the description alone is no proof of its being empty.
+        // An empty file is requested, too: the description does not prove that it is empty.
         if self.received == total && total > 0 {
             return Ok(None);
         }
-        // What the caller does between two pieces is no failing of the file server's.
-        self.retries.postpone(self.settings().clock.now().saturating_duration_since(self.left));
+        // The time that the caller takes between two chunks does not count.
+        self.retries.postpone(self.settings().clock.now().saturating_duration_since(self.yielded_at));
         loop {
             match self.step().await {
-                Ok(Some(piece)) if piece.is_empty() => {}
-                Ok(Some(piece)) => {
-                    self.received += piece.len() as u64;
+                Ok(Some(chunk)) if chunk.is_empty() => {}
+                Ok(Some(chunk)) => {
+                    self.received += chunk.len() as u64;
                     self.refused = false;
-                    self.left = self.settings().clock.now();
-                    self.retries = Retries::begin(self.left);
-                    self.options.progress.tell(self.received, total);
+                    self.yielded_at = self.settings().clock.now();
+                    self.retries = Retries::begin(self.yielded_at);
+                    self.options.progress.report(self.received, total);
                     if self.received == total {
                         self.settings().retry_budget.succeeded();
                     }
-                    return Ok(Some(piece));
+                    return Ok(Some(chunk));
                 }
                 Ok(None) => return Ok(None),
-                Err(setback) => self.recover(setback).await?,
+                Err(failure) => self.recover(failure).await?,
             }
         }
     }
 
-    async fn step(&mut self) -> Result<Option<Bytes>, Setback> {
+    async fn step(&mut self) -> Result<Option<Bytes>, TransferError> {
         let mut answer = match self.answer.take() {
             Some(answer) => answer,
             None => self.open().await?,
         };
         let left = self.ends - self.received;
         match self.in_time(answer.chunk()).await? {
-            Ok(Some(mut piece)) => {
-                let skip = piece.len().min(usize::try_from(self.skip).unwrap_or(usize::MAX));
-                piece.advance(skip);
+            Ok(Some(mut chunk)) => {
+                let skip = chunk.len().min(usize::try_from(self.skip).unwrap_or(usize::MAX));
+                chunk.advance(skip);
                 self.skip -= skip as u64;
-                if piece.len() as u64 > left {
-                    return Err(
-                        self.doubt("the file server sends more than the service says that the file has")
-                    );
+                if chunk.len() as u64 > left {
+                    return Err(self.inconsistent("the file server sends more bytes than the service says"));
                 }
                 self.answer = Some(answer);
-                Ok(Some(piece))
+                Ok(Some(chunk))
             }
             Ok(None) if left == 0 && self.ends == self.file.filesize => Ok(None),
-            // All of a part, and the next step asks for what follows it.
+            // The range is complete, and the next step requests the rest.
             Ok(None) if left == 0 => Ok(Some(Bytes::new())),
             Ok(None) => {
                 let early = format!("the file server ended {left} bytes early");
-                Err(Setback::passing(ErrorKind::Download(early), Evidence::Truncated))
+                Err(TransferError::transient(ErrorKind::Download(early), Evidence::Truncated))
             }
-            Err(error) => Err(Setback::passing(ErrorKind::Body(error.without_url()), Evidence::Truncated)),
+            Err(error) => {
+                Err(TransferError::transient(ErrorKind::Body(error.without_url()), Evidence::Truncated))
+            }
         }
     }
 
-    /// Asks the file server for what is missing: at the same address while it lives, since a server may send a file in
-    /// many parts.
-    async fn open(&mut self) -> Result<Response, Setback> {
+    /// Requests the missing part from the file server, at the same address until it expires: a server may send a file in many
+    /// parts.
+    async fn open(&mut self) -> Result<Response, TransferError> {
         let now = self.settings().clock.now();
         self.asked = now;
         let lives = |asked: Instant| now.saturating_duration_since(asked) < ADDRESS_LIFE;
         let url = match &self.url {
             Some((url, asked)) if lives(*asked) => url.clone(),
             _ => {
-                let (file, url) = describe(&self.handle, &self.options).await.map_err(Setback::Final)?;
+                let (file, url) =
+                    describe(&self.handle, &self.options).await.map_err(TransferError::Permanent)?;
                 if file.filesize != self.file.filesize {
-                    return Err(self.doubt("the service says another length than before"));
+                    return Err(self.inconsistent("the service now says a different length"));
                 }
                 self.url = Some((url.clone(), self.settings().clock.now()));
                 url
@@ -242,13 +243,13 @@ impl Transfer {
             let location = location.to_str().unwrap_or_default();
             url = self.checked(url.join(location))?;
         }
-        Err(self.final_(ErrorKind::Download("the file server redirects round and round".to_owned())))
+        Err(self.permanent(ErrorKind::Download("the file server redirects too often".to_owned())))
     }
 
-    /// Where a file may be fetched from: never in the clear, but on a machine that is its own service.
-    fn checked(&self, url: Result<Url, url::ParseError>) -> Result<Url, Setback> {
-        let refused = |problem: String| Err(self.final_(ErrorKind::Download(problem)));
-        let Ok(url) = url else { return refused("the file's address is no URL".to_owned()) };
+    /// Checks an address: it must be `https`, unless the base URL is `http` on loopback.
+    fn checked(&self, url: Result<Url, url::ParseError>) -> Result<Url, TransferError> {
+        let refused = |problem: String| Err(self.permanent(ErrorKind::Download(problem)));
+        let Ok(url) = url else { return refused("the file's address is not a valid URL".to_owned()) };
         if let Err(error) = check_url("the file's address", &url) {
             return refused(error.kind().to_string());
         }
@@ -258,8 +259,8 @@ impl Transfer {
         Ok(url)
     }
 
-    async fn ask(&mut self, url: &Url, from: u64) -> Result<Response, Setback> {
-        // The bytes of a file that is compressed on the way could be neither counted nor gone on with.
+    async fn ask(&mut self, url: &Url, from: u64) -> Result<Response, TransferError> {
+        // The bytes of a compressed response could not be counted, nor the download resumed.
         let request = self.settings().http.kept.get(url.clone()).header(ACCEPT_ENCODING, "identity");
         let request = match (from, &self.etag) {
             (0, _) => request,
@@ -267,17 +268,17 @@ impl Transfer {
             (_, Some(etag)) => request.header(RANGE, format!("bytes={from}-")).header(IF_RANGE, etag),
         };
         self.sent += 1;
-        tracing::debug!(operation = DOWNLOAD.id, number = self.sent, from, "asking the file server");
+        tracing::debug!(operation = DOWNLOAD.id, number = self.sent, from, "requesting from the file server");
         self.in_time(request.send()).await?.map_err(|error| {
             let connecting = Some(self.settings().http.connecting(&error, url));
             let (evidence, error) = (evidence::unanswered(&error), error.without_url());
             let kind = if error.is_connect() { ErrorKind::Connect } else { ErrorKind::Send };
-            Setback::Passing { kind: kind(error), evidence, expired: false, connecting }
+            TransferError::Transient { kind: kind(error), evidence, expired: false, connecting }
         })
     }
 
-    /// Whether the answer is the part of the file that was asked for, or all of it.
-    fn accept(&mut self, answer: Response, from: u64) -> Result<Response, Setback> {
+    /// Checks that the response is the requested part of the file, or all of it.
+    fn accept(&mut self, answer: Response, from: u64) -> Result<Response, TransferError> {
         let (status, headers) = (answer.status(), answer.headers());
         let etag = headers.get(ETAG).filter(|etag| etag.as_bytes().starts_with(b"\"")).cloned();
         let total = self.file.filesize;
@@ -291,7 +292,9 @@ impl Transfer {
                 {
                     (from, last + 1)
                 }
-                _ => return Err(self.doubt("the file server sends another part than it was asked for")),
+                _ => {
+                    return Err(self.inconsistent("the file server sends a different part than requested"));
+                }
             },
             StatusCode::RANGE_NOT_SATISFIABLE if from > 0 => {
                 self.ranges = false;
@@ -301,30 +304,31 @@ impl Transfer {
         };
         let length = number(headers, CONTENT_LENGTH);
         if length.is_some_and(|length| length != ends - begins) {
-            return Err(
-                self.doubt("the file server sends another length than the service says that the file has")
-            );
+            return Err(self.inconsistent("the file server sends a different length than the service says"));
         }
         if let (Some(before), Some(now)) = (&self.etag, &etag)
             && before != now
         {
-            return Err(self.doubt("the file has changed while it was being downloaded"));
+            return Err(self.inconsistent("the file has changed while it was being downloaded"));
         }
         self.etag = etag.or(self.etag.take());
-        (self.skip, self.ends) = (self.received - begins, ends);
+        self.skip = self.received - begins;
+        self.ends = ends;
         Ok(answer)
     }
 
-    /// Waits until it can go on, if it can.
-    async fn recover(&mut self, setback: Setback) -> Result<(), Error> {
+    /// Waits for the next attempt, if there is one.
+    async fn recover(&mut self, failure: TransferError) -> Result<(), Error> {
         self.answer = None;
         self.url = None;
-        let (kind, evidence, expired, connecting) = match setback {
-            Setback::Final(error) => return Err(error),
-            Setback::Passing { kind, evidence, expired, connecting } => (kind, evidence, expired, connecting),
+        let (kind, evidence, expired, connecting) = match failure {
+            TransferError::Permanent(error) => return Err(error),
+            TransferError::Transient { kind, evidence, expired, connecting } => {
+                (kind, evidence, expired, connecting)
+            }
         };
         if expired && !self.refused {
-            // A new address is no repetition, as a new token is none.
+            // A new address does not count as a retry, nor does a new token.
             self.refused = true;
             return Ok(());
         }
@@ -356,22 +360,22 @@ impl Transfer {
         Ok(())
     }
 
-    /// What the future comes to, unless nothing comes for too long.
-    async fn in_time<F: Future>(&self, future: F) -> Result<F::Output, Setback> {
+    /// Runs the future within the stall timeout.
+    async fn in_time<F: Future>(&self, future: F) -> Result<F::Output, TransferError> {
         let Settings { clock, attempt_timeout, .. } = self.settings();
         let stall = self.options.stall.unwrap_or(*attempt_timeout);
         let bound = Bound::after(clock.now(), stall);
-        let timed_out = |stall| Setback::passing(ErrorKind::Timeout(stall), Evidence::Unanswered);
+        let timed_out = |stall| TransferError::transient(ErrorKind::Timeout(stall), Evidence::Unanswered);
         within(&**clock, bound, future).await.map_err(timed_out)
     }
 
-    fn doubt(&mut self, problem: &str) -> Setback {
-        self.doubtful = true;
-        self.final_(ErrorKind::Download(problem.to_owned()))
+    fn inconsistent(&mut self, problem: &str) -> TransferError {
+        self.contradicted = true;
+        self.permanent(ErrorKind::Download(problem.to_owned()))
     }
 
-    fn final_(&self, kind: ErrorKind) -> Setback {
-        Setback::Final(self.failed(kind, Outcome::Rejected))
+    fn permanent(&self, kind: ErrorKind) -> TransferError {
+        TransferError::Permanent(self.failed(kind, Outcome::Rejected))
     }
 
     pub(super) fn failed(&self, kind: ErrorKind, outcome: Outcome) -> Error {
@@ -393,7 +397,7 @@ impl FileHandle {
     }
 }
 
-/// The description, and the address apart from it.
+/// The description and the address.
 async fn describe(handle: &FileHandle, options: &Options) -> Result<(File, String), Error> {
     let mut request = handle.get().create_download_url(true);
     if let Some(retry) = &options.retry {
@@ -401,36 +405,35 @@ async fn describe(handle: &FileHandle, options: &Options) -> Result<(File, Strin
     }
     let mut file = match request.send().await {
         Ok(file) => file.into_inner(),
-        // It only reads, so that nothing of it has been applied.
+        // It only reads, so nothing was applied.
         Err(error) if error.outcome() == Outcome::NotSent => return Err(error),
         Err(error) => return Err(error.with_outcome(Outcome::Rejected)),
     };
     match file.download_url.take() {
         Some(url) => Ok((file, url.expose().to_owned())),
         None => {
-            let problem =
-                ErrorKind::Download("the service gives no address to download the file from".to_owned());
+            let problem = ErrorKind::Download("the service returned no address for the download".to_owned());
             Err(Error::new(problem, Outcome::Rejected).with_call(CallInfo::new(&DOWNLOAD, Safety::Safe), 0))
         }
     }
 }
 
-/// The file server's refusal. Its headers and body stay out of it: they can hold the address.
-fn refusal(status: StatusCode, headers: &HeaderMap, settings: &Settings) -> Setback {
+/// The file server's refusal, without its headers and body, which can hold the address.
+fn refusal(status: StatusCode, headers: &HeaderMap, settings: &Settings) -> TransferError {
     let wait = RateLimit::from_headers(headers, settings.clock.wall()).and_then(|limit| limit.retry_after);
     let expired = matches!(
         status,
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND | StatusCode::GONE
     );
     let evidence = match status {
-        // The next request asks for the whole.
+        // The next request is for the whole file.
         StatusCode::RANGE_NOT_SATISFIABLE => Evidence::Truncated,
         _ => Evidence::Status(status, wait),
     };
-    Setback::Passing { kind: ErrorKind::Status(status), evidence, expired, connecting: None }
+    TransferError::Transient { kind: ErrorKind::Status(status), evidence, expired, connecting: None }
 }
 
-/// First and last byte, and the whole length if it is told (RFC 9110, 14.4).
+/// First and last byte, and the whole length if it is known (RFC 9110, 14.4).
 fn content_range(headers: &HeaderMap) -> Option<(u64, u64, Option<u64>)> {
     let range = headers.get(CONTENT_RANGE)?.to_str().ok()?.trim().strip_prefix("bytes ")?;
     let (range, whole) = range.split_once('/')?;

@@ -1,4 +1,4 @@
-//! What a node of a message is.
+//! The kinds of nodes in a message.
 
 use crate::chatwork::{AccountId, FileId, MessageId, RoomId};
 use jiff::Timestamp;
@@ -10,11 +10,11 @@ use jiff::Timestamp;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Kind<'a> {
-    /// Text, and everything that looks like a tag and is none. Two text nodes are never next to each other.
+    /// Text, including everything that only looks like a tag. Two text nodes are never next to each other.
     Text(&'a str),
     /// `[To:1]`, which notifies the account.
     To(AccountId),
-    /// `[toall]`, which notifies everybody in the room.
+    /// `[toall]`, which notifies all members of the room.
     ToAll,
     /// `[rp aid=1 to=2-3]` or `[返信 aid=1 to=2-3]`, which notifies the account.
     Reply(Reply<'a>),
@@ -58,11 +58,11 @@ impl Kind<'_> {
     }
 }
 
-/// What a message answers.
+/// The message that a message replies to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Reply<'a> {
-    /// Whose message is answered.
+    /// The author of that message.
     pub account: AccountId,
     /// The room of that message.
     pub room: RoomId,
@@ -71,27 +71,27 @@ pub struct Reply<'a> {
 }
 
 impl Reply<'_> {
-    /// The id of the message that is answered.
+    /// The id of that message.
     pub fn message_id(&self) -> MessageId {
         MessageId(self.message.to_owned())
     }
 }
 
-/// Who said what is quoted, and when.
+/// The author and the time of a quote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct QuoteMeta {
-    /// Whose words are quoted.
+    /// The author of the quoted message.
     pub account: AccountId,
-    /// When they were sent.
+    /// When it was sent.
     pub time: Option<Timestamp>,
 }
 
-/// A task that the service tells of.
+/// A task in a message of the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Task<'a> {
-    /// To whom it is given.
+    /// The assignees.
     pub accounts: AccountIds<'a>,
     /// Its state as it is written, `open` or `done`.
     pub status: Option<&'a str>,

@@ -2,10 +2,10 @@
 //!
 //! ```
 //! use kaiwa::chatwork::AccountId;
-//! use kaiwa::chatwork::notation::{Kind, Message, parse};
+//! use kaiwa::chatwork::notation::{Kind, MessageBuilder, parse};
 //!
-//! // Writing. The text may come from anybody: it cannot become a tag.
-//! let message = Message::new()
+//! // Writing. Untrusted text cannot become a tag.
+//! let message = MessageBuilder::new()
 //!     .to(AccountId(123))
 //!     .text(" Bob さん\n")
 //!     .info("結果", |info| info.text("[toall] は効きません").hr().code("let a = b[0];"));
@@ -24,33 +24,31 @@
 //!
 //! # Reading
 //!
-//! [`parse`] takes every text and never fails. It is lossless: what it returns displays as the text it was given, byte
-//! for byte. What is not a tag, or is one that is not written as the service writes it, such as `[To:abc]`, is text;
-//! so is a tag that is not closed, and what it would have held stays where it is. A closing tag closes the innermost
-//! tag of its name, and leaves tags that were opened inside it unclosed.
+//! [`parse`] accepts every text and never fails. It is lossless: the document displays as the original text, byte for byte. A
+//! tag in a form that the service does not write, such as `[To:abc]`, is text. So is a tag that is not closed; its content
+//! stays where it is. A closing tag closes the innermost tag of its name, and tags that were opened inside it stay unclosed.
 //!
-//! Time and memory are linear in the length of the message, whatever it holds, and a message without tags allocates
-//! nothing. Tags may be nested as deeply as the message is long; nothing here recurses, and
-//! [`walk`](Document::walk) visits a whole tree without recursion. A function of yours that calls itself for
-//! [children](Node::children) should bound its own depth.
+//! Time and memory are linear in the length of any message, and a message without tags allocates nothing. Tags may be nested to
+//! any depth: the parser does not recurse, and [`walk`](Document::walk) visits a whole tree without recursion. If your own
+//! function recurses over [children](Node::children), it should bound its depth.
 //!
 //! # Writing
 //!
-//! The service has no escape for `[` and `]`. [`Message`] therefore writes them in text as `［` and `］`, their
-//! full-width forms, and does so [everywhere](escape), not only where a tag would result: the list of tags is not
-//! published in full, and a tag could otherwise be put together from the end of one text and the start of the next.
-//! Text in [`code`](Message::code) keeps its brackets, as nothing in there is a tag, except that a `[/code` in it loses
-//! the bracket. That is inferred, since the service does not document `[code]`: for text from anybody,
-//! [`text`](Message::text) is the cautious way.
+//! The service has no escape for `[` and `]`. [`MessageBuilder`] therefore writes them in text as `［` and `］`, their
+//! full-width forms. It does so [everywhere](escape), not only where a tag would result: the list of tags is not published in
+//! full, and the end of one text and the start of the next could form a tag. Text in [`code`](MessageBuilder::code) keeps its
+//! brackets, as nothing in there is a tag; only the bracket of a `[/code` in it is replaced. This is inferred, since the service
+//! does not document `[code]`: for untrusted text, [`text`](MessageBuilder::text) is the cautious choice.
 //!
 //! # Sources
 //!
-//! The tags of the service's notation page, and those seen in real messages: the latter (`toall`, `code`, `deleted`,
-//! `task`, `preview`, `download`, `dtext`), and how malformed tags are taken, are inferred. `[deleted]` counts only as the whole message. Emoticons such as `(sweat)` are plain text.
+//! The tags of the service's notation page, and tags seen in real messages. The latter (`toall`, `code`, `deleted`, `task`,
+//! `preview`, `download`, `dtext`), and the reading of malformed tags, are inferred. `[deleted]` counts only as the whole
+//! message. Emoticons such as `(sweat)` are plain text.
 
+mod builder;
 mod head;
 mod kind;
-mod message;
 mod node;
 mod parser;
 mod plain;
@@ -59,7 +57,7 @@ mod properties;
 #[cfg(test)]
 mod tests;
 
+pub use builder::{MessageBuilder, escape};
 pub use kind::{AccountIds, Download, Kind, Preview, QuoteMeta, Reply, Task, UnknownTag};
-pub use message::{Message, escape};
 pub use node::{Document, Node, Nodes, Step, Walk, parse};
 pub use plain::{Mention, Mentions};

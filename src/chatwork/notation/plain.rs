@@ -1,20 +1,20 @@
-//! What a message says, and to whom.
+//! The plain text of a message, and its mentions.
 
 use super::{Document, Kind, Node, Step, Walk};
 use crate::chatwork::AccountId;
 use std::borrow::Cow;
 
-/// Somebody whom a message notifies.
+/// A mention, which notifies one account or all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Mention {
     /// One account, by `[To:…]` or by a reply.
     Account(AccountId),
-    /// Everybody in the room, by `[toall]`.
-    Everybody,
+    /// All members of the room, by `[toall]`.
+    All,
 }
 
-/// Whom a message notifies, from [`Document::mentions`].
+/// The mentions in a message, from [`Document::mentions`].
 #[derive(Clone, Debug)]
 pub struct Mentions<'d, 'a>(Walk<'d, 'a>);
 
@@ -27,7 +27,7 @@ impl Iterator for Mentions<'_, '_> {
             match node.kind() {
                 Kind::To(account) => return Some(Mention::Account(account)),
                 Kind::Reply(reply) => return Some(Mention::Account(reply.account)),
-                Kind::ToAll => return Some(Mention::Everybody),
+                Kind::ToAll => return Some(Mention::All),
                 Kind::Quote(_) => self.0.skip_children(),
                 _ => {}
             }
@@ -36,33 +36,33 @@ impl Iterator for Mentions<'_, '_> {
 }
 
 impl<'a> Document<'a> {
-    /// Whom the message notifies, in the order it is written; an account that is named twice comes twice.
+    /// The mentions in the message, in order; an account that is mentioned twice comes twice.
     ///
-    /// What is quoted notifies nobody, as in the service since 2020-11-09, and neither does what is code.
+    /// Tags in quotes and in code do not notify. For quotes the service says so since 2020-11-09.
     ///
     /// ```
     /// use kaiwa::chatwork::{AccountId, notation::{Mention, parse}};
     ///
     /// let document = parse("[To:1] [qt][qtmeta aid=2][To:3] a[/qt] [toall]");
-    /// assert!(document.mentions().eq([Mention::Account(AccountId(1)), Mention::Everybody]));
+    /// assert!(document.mentions().eq([Mention::Account(AccountId(1)), Mention::All]));
     /// ```
     pub fn mentions(&self) -> Mentions<'_, 'a> {
         Mentions(self.walk())
     }
 
-    /// Whether the message notifies the account, by its number or with everybody.
+    /// Whether the message notifies the account, by its number or by `[toall]`.
     pub fn notifies(&self, account: AccountId) -> bool {
         self.mentions().any(|mention| match mention {
             Mention::Account(named) => named == account,
-            Mention::Everybody => true,
+            Mention::All => true,
         })
     }
 
-    /// What the message says, without its markup.
+    /// The text of the message, without its markup.
     ///
-    /// Addresses, icons, names that only the service knows, previews and the service's own words are left out; the
-    /// text of code, links and files is kept; boxes, titles, quotes, code, tasks and rules stand on lines of their
-    /// own. Unknown tags are kept as they are, since the service shows them so. Borrowed if the message is plain.
+    /// Mentions, icons, names that only the service knows, previews and the service's own words are omitted. The text of code,
+    /// links and files is kept. Boxes, titles, quotes, code, tasks and rules are on separate lines. Unknown tags are kept, since
+    /// the service shows them. The result is borrowed if the message has no tags.
     ///
     /// ```
     /// use kaiwa::chatwork::notation::parse;
@@ -81,7 +81,7 @@ impl<'a> Document<'a> {
 }
 
 impl Node<'_, '_> {
-    /// What this part says, without its markup, as [`Document::plain_text`] has it.
+    /// The text of this part without its markup, as in [`Document::plain_text`].
     pub fn plain_text(&self) -> String {
         plain_text(self.walk())
     }
@@ -109,9 +109,9 @@ fn is_block(kind: Kind<'_>) -> bool {
 #[derive(Default)]
 struct PlainText {
     out: String,
-    /// Whether what comes next has to begin a line.
+    /// Whether the next text must begin a line.
     at_line_start: bool,
-    /// Whether an address was left out last: the space that sets the name off from it goes with it.
+    /// Whether a mention was omitted last: the space after it is omitted too.
     after_address: bool,
 }
 
@@ -151,7 +151,7 @@ impl PlainText {
             return;
         }
         if std::mem::take(&mut self.at_line_start) {
-            // A line break that is written there anyway is not doubled.
+            // An existing line break is not doubled.
             let broken = self.out.is_empty() || self.out.ends_with('\n');
             match text.strip_prefix('\n') {
                 Some(rest) if broken => text = rest,

@@ -56,7 +56,7 @@ fn piece() -> impl Strategy<Value = Piece> {
     })
 }
 
-fn build(message: Message, pieces: &[Piece]) -> Message {
+fn build(message: MessageBuilder, pieces: &[Piece]) -> MessageBuilder {
     pieces.iter().fold(message, |message, piece| match piece {
         Piece::Text(text) => message.text(text),
         Piece::To(account) => message.to(AccountId(*account)),
@@ -204,7 +204,7 @@ proptest! {
 
     #[test]
     fn a_built_message_has_the_tags_that_were_asked_for(pieces in vec(piece(), 0..8)) {
-        let message = build(Message::new(), &pieces);
+        let message = build(MessageBuilder::new(), &pieces);
         let mut asked_for = Outline::default();
         asked_for.asked_for(&pieces);
         asked_for.end_text();
@@ -213,7 +213,7 @@ proptest! {
 
     #[test]
     fn what_users_write_notifies_nobody(texts in vec(hostile_text(), 0..6)) {
-        let message = texts.iter().fold(Message::new(), |message, text| {
+        let message = texts.iter().fold(MessageBuilder::new(), |message, text| {
             message.text(text).code(text).info(text, |info| info.text(text))
         });
         prop_assert_eq!(parse(message.as_str()).mentions().count(), 0);
@@ -221,7 +221,7 @@ proptest! {
 
     #[test]
     fn code_is_kept_but_for_what_would_end_it(code in hostile_text()) {
-        let message = Message::new().code(&code);
+        let message = MessageBuilder::new().code(&code);
         let document = parse(message.as_str());
         let Some(Kind::Code(kept)) = document.nodes().next().map(|node| node.kind()) else {
             return Err(TestCaseError::fail(message.to_string()));

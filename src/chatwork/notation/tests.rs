@@ -247,7 +247,7 @@ fn plain_text_reads_like_the_message() {
 
 #[test]
 fn the_builder_writes_what_the_service_reads() {
-    let message = Message::new()
+    let message = MessageBuilder::new()
         .to_all()
         .picon(AccountId(1))
         .picon_name(AccountId(2))
@@ -261,10 +261,10 @@ fn the_builder_writes_what_the_service_reads() {
          [code]［/code]［/CODE][/cod[/code]",
     );
     assert_eq!(String::from(message.clone()), message.to_string());
-    let smuggled = Message::new().reply(RoomId(1), &MessageId("2 aid=9".to_owned()), AccountId(3));
+    let smuggled = MessageBuilder::new().reply(RoomId(1), &MessageId("2 aid=9".to_owned()), AccountId(3));
     assert_eq!(smuggled.as_str(), "[To:3]");
-    assert!(Message::new().is_empty());
-    assert_eq!(Message::new().text("[toall] [").text("hr]").as_str(), "［toall］ ［hr］");
+    assert!(MessageBuilder::new().is_empty());
+    assert_eq!(MessageBuilder::new().text("[toall] [").text("hr]").as_str(), "［toall］ ［hr］");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Where a watch stands, in a form that can be kept.
+//! Checkpoints: the position of a watch, for saving.
 
 use super::budget::SavedUp;
 use super::room::{Position, RoomState};
@@ -6,28 +6,27 @@ use crate::chatwork::RoomId;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Where a [`Watch`](super::Watch) stands: what it has told of each room, to the message.
+/// The position of a [`Watch`](super::Watch): the events that it has yielded for each room.
 ///
-/// Opaque, and stable over versions of this crate. It holds ids and times of the newest 100 messages of each room and
-/// no text: about 7 kB of JSON for a room at the most. It also holds how many calls the client had left to make at once
-/// and when that was, so that a program that is restarted again and again keeps to its share; two checkpoints are equal
-/// without that.
+/// Opaque, and stable over versions of this crate. It holds ids and times of the newest 100 messages of each room and no
+/// text: at most about 7 kB of JSON for a room. It also holds how many calls the client could make at once and when, so a
+/// program that is restarted often stays within its share. Equality ignores that number.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(try_from = "Saved", into = "Saved")]
-pub struct Checkpoint {
-    /// Where a room begins that is not among `rooms`.
+pub struct WatchCheckpoint {
+    /// The position at which other rooms than `rooms` begin.
     pub(super) absent: Position,
     pub(super) rooms: BTreeMap<RoomId, RoomState>,
     pub(super) saved_up: Option<SavedUp>,
 }
 
-impl PartialEq for Checkpoint {
+impl PartialEq for WatchCheckpoint {
     fn eq(&self, other: &Self) -> bool {
         (&self.absent, &self.rooms) == (&other.absent, &other.rooms)
     }
 }
 
-/// As it is written. A later form gets a number of its own.
+/// The serialised form. A later form gets another version number.
 #[derive(Serialize, Deserialize)]
 struct Saved {
     version: u8,
@@ -39,13 +38,13 @@ struct Saved {
 
 const VERSION: u8 = 1;
 
-impl From<Checkpoint> for Saved {
-    fn from(Checkpoint { absent, rooms, saved_up }: Checkpoint) -> Self {
+impl From<WatchCheckpoint> for Saved {
+    fn from(WatchCheckpoint { absent, rooms, saved_up }: WatchCheckpoint) -> Self {
         Self { version: VERSION, absent, rooms, saved_up }
     }
 }
 
-impl TryFrom<Saved> for Checkpoint {
+impl TryFrom<Saved> for WatchCheckpoint {
     type Error = String;
 
     fn try_from(Saved { version, absent, rooms, saved_up }: Saved) -> Result<Self, String> {

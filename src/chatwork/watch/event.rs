@@ -1,13 +1,13 @@
-//! What a watch tells.
+//! The events of a watch.
 
 use crate::UndecodableItem;
 use crate::chatwork::{Message, MessageId, RoomId};
 
-/// Something that happened in a room, or that was found out about it.
+/// An event in a room, or a finding about the room.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Event {
-    /// A message that was not there before. If it was edited before it was first seen, this is the edited text.
+    /// A new message. If it was edited before it was first seen, this is the edited text.
     #[non_exhaustive]
     Message {
         /// Where it was posted.
@@ -15,7 +15,7 @@ pub enum Event {
         /// The message.
         message: Message,
     },
-    /// A message has another text now. Of several edits between two looks only the last one is seen.
+    /// A message has a new text. Of several edits between two polls only the last one is seen.
     #[non_exhaustive]
     Edited {
         /// Where it was posted.
@@ -23,49 +23,49 @@ pub enum Event {
         /// The message as it is now.
         message: Message,
     },
-    /// A message was deleted. If that was before it was first seen, this is all that is ever told of it.
+    /// A message was deleted. If it was deleted before it was first seen, this is its only event.
     #[non_exhaustive]
     Deleted {
         /// Where it was posted.
         room: RoomId,
-        /// What is left of it: author and times, and `[deleted]` for a text.
+        /// The rest of it: author and times, with the text `[deleted]`.
         message: Message,
     },
-    /// Messages may be missing here: the newest 100, which is all that the service shows, do not reach back to what
-    /// was known. Nobody can read what lies between.
+    /// Messages may be missing here: the service returns only the newest 100, and these do not reach back to the known
+    /// messages. The messages in between cannot be read.
     #[non_exhaustive]
     Gap {
         /// Where.
         room: RoomId,
-        /// The newest message that was known; `None` if none was.
+        /// The newest known message before the gap; `None` if there was none.
         after: Option<MessageId>,
-        /// The oldest message that there is now. It is the next that is told.
+        /// The first message after the gap, which is the next event.
         before: MessageId,
     },
-    /// A message does not decode: the service writes it in a way that this version does not know. It is told once,
-    /// after the other messages of the same look, and whether it is new, edited or deleted is not known. If it decodes
-    /// later, it is told as any other.
+    /// A message does not decode: the service writes it in a form that this version does not know. It is yielded once, after
+    /// the other messages of the same poll. It is not known whether it is new, edited or deleted. If it decodes later, it is
+    /// yielded as any other message.
     #[non_exhaustive]
     Undecodable {
         /// Where it was posted.
         room: RoomId,
-        /// The message as it came, and what is wrong with it.
+        /// The raw message, and why it does not decode.
         item: UndecodableItem,
     },
-    /// The service began to hide messages, or to hide more or less than it did, as it does on the free plan.
+    /// The service began to hide messages, as on the free plan, or hides more or fewer than before.
     #[non_exhaustive]
     Limited {
         /// Where.
         room: RoomId,
         /// How much is hidden from now on.
         hidden: Hidden,
-        /// The service's own words about it, for people.
+        /// The service's text about it, for people.
         summary: Option<String>,
     },
 }
 
 impl Event {
-    /// The room that it is about.
+    /// The room of the event.
     pub fn room(&self) -> RoomId {
         match self {
             Self::Message { room, .. }

@@ -1,18 +1,18 @@
-//! What is kept of a failure for those who have not come for it yet.
+//! Failures, shortened for streams that are not polled.
 
 use crate::Error;
 use crate::call::{HttpAnswer, ServiceError};
 use bytes::Bytes;
 use reqwest::header::{HeaderMap, HeaderValue};
 
-/// Of the answer's body, of its headers, and of each text in it.
+/// The most bytes of the response's body, of its headers and of each text in it, and the most texts.
 const BODY: usize = 16 * 1024;
 const HEADERS: usize = 8 * 1024;
 const TEXT: usize = 1024;
 const TEXTS: usize = 4;
 
-/// The same failure with no more of the answer than this, in memory of its own: a stream that is not polled keeps it,
-/// and a slice of an answer keeps the whole.
+/// The same failure with at most this much of the response, copied: a stream that is not polled keeps it, and a slice of a
+/// response would keep the whole response in memory.
 pub(super) fn bounded(error: &Error) -> Error {
     let Some(status) = error.status() else { return error.clone() };
     let mut headers = HeaderMap::new();
@@ -47,7 +47,7 @@ fn beginning(text: &str) -> String {
     text[..end.unwrap_or_default()].to_owned()
 }
 
-/// How much of an answer a failure keeps.
+/// The size of the response that a failure keeps.
 pub(super) fn answer_bytes(error: &Error) -> usize {
     let headers = error.headers().iter().map(|(name, value)| name.as_str().len() + value.len());
     let texts = error.messages().iter().map(String::len);

@@ -1,7 +1,7 @@
-//! The wait and the call that the schedule asks for.
+//! The waits and calls of the schedule.
 
 use super::schedule::NextCall;
-use super::window::{RoomList, Window, recognised_list, recognised_window};
+use super::window::{MessageWindow, RoomList, recognised_list, recognised_window};
 use crate::chatwork::operations::{ListMessages, ListRooms};
 use crate::chatwork::{Client, RoomId};
 use crate::{Error, Response, RetryPolicy};
@@ -9,7 +9,7 @@ use futures::future::select;
 use std::pin::pin;
 use std::time::Duration;
 
-/// Waits until a call is due, makes it, and hands what it has brought to the schedule.
+/// Waits until a call is due, makes it, and passes its result to the schedule.
 pub(super) async fn step(client: Client) {
     let (poller, clock) = (&client.state().watches, client.transport().clock());
     loop {
@@ -20,20 +20,20 @@ pub(super) async fn step(client: Client) {
                 let nap = clock.sleep(wait.max(Duration::from_millis(1)));
                 select(pin!(poller.changed()), nap).await;
             }
-            NextCall::List => {
+            NextCall::ReadList => {
                 let (list, calls) = list(&client).await;
-                return poller.update(|schedule| schedule.listed(list, calls, clock.now()));
+                return poller.update(|schedule| schedule.on_list(list, calls, clock.now()));
             }
-            NextCall::Look(room, version) => {
+            NextCall::ReadRoom(room, version) => {
                 let (window, calls) = window(&client, room).await;
-                return poller.update(|schedule| schedule.looked(room, version, window, calls, clock.now()));
+                return poller.update(|schedule| schedule.on_room(room, version, window, calls, clock.now()));
             }
         }
     }
 }
 
-/// Reads a room. It sends one request and never repeats it: that is for the schedule to do, which counts them.
-async fn window(client: &Client, room: RoomId) -> (Result<Window, Error>, u32) {
+/// Reads a room with one request. It is never retried: the schedule does that, and counts the calls.
+async fn window(client: &Client, room: RoomId) -> (Result<MessageWindow, Error>, u32) {
     let request = client.call(ListMessages::new(room)).force(true).lenient();
     let answer = request.with_retry(RetryPolicy::none()).send().await;
     let attempts = attempts(&answer);

@@ -1,7 +1,7 @@
-//! One schedule for all streams of a client, without a task of its own.
+//! One schedule for all streams of a client, without a task.
 //!
-//! The next call is one future that all streams share: whichever of them is polled moves it on for all. A stream that
-//! nobody polls holds nobody up, and with the last stream the call goes too.
+//! The next call is one future that all streams share: polling any of them drives it for all. A stream that is not polled
+//! does not delay the others, and dropping the last stream drops the call.
 
 use super::budget::SavedUp;
 use super::schedule::{NextCall, Schedule};
@@ -19,18 +19,18 @@ use tokio::sync::Notify;
 /// A wait and the call after it.
 pub(super) type Step = Shared<BoxFuture<'static, ()>>;
 
-/// Where the streams of one client meet.
+/// The shared schedule of the streams of one client.
 #[derive(Default)]
 pub(crate) struct Poller {
-    state: Mutex<State>,
-    /// The subscribers are others than when the wait began.
+    state: Mutex<PollerState>,
+    /// Notified when a subscriber is added or removed.
     changed: Notify,
 }
 
 #[derive(Default)]
-struct State {
+struct PollerState {
     schedule: Schedule,
-    /// It holds the client, which holds this poller, and is there only while there are subscribers.
+    /// It holds the client, which holds this poller. It exists only while there are subscribers.
     step: Option<Step>,
 }
 
@@ -51,7 +51,7 @@ impl Poller {
         id
     }
 
-    /// What a later process is to know of the calls that were made.
+    /// The saved calls, for a later process.
     pub(super) fn saved_up(&self, clock: &dyn Clock) -> Option<SavedUp> {
         self.lock().schedule.saved_up(clock.now(), clock.wall())
     }
@@ -61,13 +61,13 @@ impl Poller {
         state.schedule.remove(id);
         let ended = if state.schedule.is_empty() { state.step.take() } else { None };
         drop(state);
-        // It is dropped without the lock, because it may end a call that is under way.
+        // Dropped without the lock, because it may end a call in flight.
         drop(ended);
         self.changed.notify_one();
     }
 
-    /// What a subscriber is to read next, or what it has to wait for until there is something. Decided under one lock, so
-    /// that nothing comes in between the two.
+    /// The next item of a subscriber, or the step to wait for. Both are decided under one lock, so no item is missed in
+    /// between.
     pub(super) fn next(&self, id: u64, step: impl FnOnce() -> BoxFuture<'static, ()>) -> Next {
         let mut state = self.lock();
         if let Some(item) = state.schedule.subscriber(id).and_then(|subscriber| subscriber.mailbox.pop()) {
@@ -83,22 +83,22 @@ impl Poller {
         }
     }
 
-    /// What is to be called next.
+    /// The next call.
     pub(super) fn next_call(&self, limit: Option<&RateLimit>, now: Instant) -> NextCall {
         self.lock().schedule.next_call(limit, now)
     }
 
-    /// Takes over what a call has brought.
+    /// Stores the result of a call.
     pub(super) fn update(&self, update: impl FnOnce(&mut Schedule)) {
         update(&mut self.lock().schedule);
     }
 
-    /// Ends once the subscribers are others.
+    /// Ends when a subscriber is added or removed.
     pub(super) fn changed(&self) -> impl Future<Output = ()> + '_ {
         self.changed.notified()
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, PollerState> {
         // Nothing panics while the lock is held, and the state is valid between any two statements.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

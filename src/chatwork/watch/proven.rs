@@ -1,27 +1,27 @@
-//! Until when the lists have told what happened, as the times of rooms and messages prove it.
+//! The time up to which the lists are known to be complete, proven by the times of rooms and messages.
 //!
-//! `Date` may come from another clock than those times, and so may the local one. So neither is compared with them:
-//! a list that names a time is later than that time, and from one list to the next no less passes than both other
-//! clocks count. Without a `Date` nothing is known to pass but what the rooms themselves tell.
+//! `Date` and the local clock may differ from the clock of those times, so neither is compared with them. A list is later than
+//! every time in it, and from one list to the next at least the smaller of the two other clocks' differences passes. Without a
+//! `Date` only the times of the rooms count.
 
 use super::window::{LAG, RoomList};
 use jiff::{SignedDuration, Timestamp};
 use std::time::{Duration, Instant};
 
-/// The latest time of the rooms' clock that a list is certainly not earlier than.
+/// The latest time of the rooms' clock that has certainly passed.
 #[derive(Debug, Default)]
 pub(super) struct Proven(Option<Known>);
 
 #[derive(Clone, Copy, Debug)]
 struct Known {
     time: Timestamp,
-    /// When the list that proves it came, by the two other clocks.
+    /// When that list was received, by the two other clocks.
     at: Instant,
     date: Option<Timestamp>,
 }
 
 impl Known {
-    /// What has certainly passed until a list that comes now with this date.
+    /// The time that has certainly passed until a list received now with this date.
     fn until(&self, date: Option<Timestamp>, now: Instant) -> Duration {
         let (Some(then), Some(date)) = (self.date, date) else { return Duration::ZERO };
         let counted = date.duration_since(then).max(SignedDuration::ZERO).unsigned_abs();
@@ -30,13 +30,13 @@ impl Known {
 }
 
 impl Proven {
-    /// What happened before this time is in the list, which may have been read some seconds before it was sent.
-    pub(super) fn listed(&mut self, listing: &RoomList, now: Instant) -> Option<Timestamp> {
-        let date = listing.date;
+    /// The time before which the list is complete. The service may have read its data some seconds before it sent the list.
+    pub(super) fn on_list(&mut self, list: &RoomList, now: Instant) -> Option<Timestamp> {
+        let date = list.date;
         let passed = self.0.and_then(|known| known.time.checked_add(known.until(date, now)).ok());
-        if let Some(time) = passed.max(listing.newest()) {
+        if let Some(time) = passed.max(list.newest()) {
             self.0 = Some(match self.0 {
-                // It goes on counting from the last list that had a date.
+                // The differences continue from the last list with a date.
                 Some(known) if date.is_none() && time == known.time => known,
                 _ => Known { time, at: now, date },
             });
@@ -62,10 +62,10 @@ mod tests {
         let (mut proven, start) = (Proven::default(), Instant::now());
         let mut last = None;
         for (newest, date, local) in lists {
-            let stamp = newest.map(|newest| (RoomId(1), RoomVersion(1, second(newest))));
-            let (rooms, date) = (stamp.into_iter().collect(), date.map(second));
-            let listing = RoomList { rooms, date, ..RoomList::default() };
-            last = proven.listed(&listing, start + Duration::from_secs(local));
+            let version = newest.map(|newest| (RoomId(1), RoomVersion(1, second(newest))));
+            let (rooms, date) = (version.into_iter().collect(), date.map(second));
+            let list = RoomList { rooms, date, ..RoomList::default() };
+            last = proven.on_list(&list, start + Duration::from_secs(local));
         }
         last.map(|time| time.as_second() - START + 5)
     }

@@ -1,14 +1,16 @@
-//! What is known of one room, and what a look at its newest messages adds to that.
+//! The known messages of one room, and the changes that a poll of its newest messages shows.
 
 use super::event::{Event, Hidden};
-use super::window::{CAP, RoomVersion, Window, fingerprint, identity, time, timeless_identity, updated};
+use super::window::{
+    CAP, MessageWindow, RoomVersion, fingerprint, identity, time, timeless_identity, updated,
+};
 use crate::UndecodableItem;
 use crate::chatwork::{Message, MessageId, RoomId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 
-/// What stands in place of the text of a message that was deleted.
+/// The text of a deleted message.
 const DELETED: &str = "[deleted]";
 
 /// One subscriber's knowledge of one room.
@@ -16,51 +18,52 @@ const DELETED: &str = "[deleted]";
 pub(super) struct RoomState {
     pub(super) position: Position,
     hidden: Hidden,
-    /// The last 100 messages that did not decode, or had no time, and were told.
+    /// The last 100 yielded messages that did not decode, or had no time.
     #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
     undecodable: VecDeque<u32>,
-    /// What the list of rooms said before the look that all of this comes from.
-    pub(super) stamp: Option<RoomVersion>,
+    /// The room's version in the list before the last poll.
+    pub(super) version: Option<RoomVersion>,
     /// Whether it comes from a checkpoint and has not been compared with the room since.
     #[serde(skip)]
     resumed: bool,
 }
 
-/// How far a subscriber has come.
+/// The position of a subscriber in a room.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Position {
-    /// What the first look finds is old.
+    /// The messages of the first poll are old.
     Now,
-    /// What the first look finds is new.
+    /// The messages of the first poll are new.
     Window,
-    /// What happened at this second or later is new.
+    /// Events at this second or later are new.
     Since(#[serde(with = "crate::wire::unix_time")] Timestamp),
     At(Seen),
 }
 
-/// The place of a message in its room.
+/// The position of a message in its room.
 type Key = (Timestamp, MessageId);
 
-/// The messages that were told.
+/// The messages that were yielded.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(from = "SavedSeen", into = "SavedSeen")]
 pub(super) struct Seen {
-    /// What is older than this and not known is no news: it was told long ago, or left out on purpose. It only rises.
+    /// A message that is older than this and not known is not new: it was yielded long ago, or skipped on purpose. The floor
+    /// only rises.
     floor: Option<Key>,
     /// The newest 100.
     known: BTreeMap<Key, Entry>,
 }
 
-/// The version of a message that was told.
+/// The version of a message that was yielded.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Entry {
     updated: Option<Timestamp>,
-    /// Tells apart two edits within one second, between which we looked.
+    /// Distinguishes two edits within one second, with a poll in between.
     text: u32,
 }
 
-/// One thing to tell, and what is known once it is told.
+/// An event, and what is known once it was yielded.
 #[derive(Debug)]
 pub(super) struct Change {
     pub(super) event: Event,
@@ -70,7 +73,7 @@ pub(super) struct Change {
 #[derive(Debug)]
 enum Learned {
     Version(Key, Entry),
-    /// What lies before this is lost.
+    /// Messages before this one may be lost.
     Lost(Key),
     Hidden(Hidden),
     /// A message that does not decode, or has no time.
@@ -79,25 +82,32 @@ enum Learned {
 
 impl RoomState {
     pub(super) fn new(position: Position) -> Self {
-        Self { position, hidden: Hidden::Nothing, undecodable: VecDeque::new(), stamp: None, resumed: false }
+        Self {
+            position,
+            hidden: Hidden::Nothing,
+            undecodable: VecDeque::new(),
+            version: None,
+            resumed: false,
+        }
     }
 
-    /// As a later stream gets it from a checkpoint.
+    /// Marks it as loaded from a checkpoint.
     pub(super) fn resume(&mut self) {
         self.resumed = true;
     }
 
-    /// As it is kept in a checkpoint.
+    /// The form for a checkpoint.
     pub(super) fn saved(&self) -> Self {
         Self { resumed: false, ..self.clone() }
     }
 
-    /// What is to be told after a look at the room, of which the list had said this before, oldest first. Each change is
-    /// to be [learned](Self::learn) when it is told and not before, so that a checkpoint names exactly what was told.
-    pub(super) fn look(
+    /// The changes that a poll of the room shows, oldest first. `listed` is the room's version in the list before the poll.
+    /// Each change must be [learned](Self::learn) when it is yielded and not before, so that a checkpoint has exactly the
+    /// yielded events.
+    pub(super) fn changes(
         &mut self,
         room: RoomId,
-        window: &Window,
+        window: &MessageWindow,
         listed: Option<RoomVersion>,
     ) -> VecDeque<Change> {
         let mut changes = VecDeque::new();
@@ -107,36 +117,40 @@ impl RoomState {
             changes.push_back(Change { event, learned: Learned::Hidden(hidden) });
         }
         self.begin(window, listed);
-        let Position::At(mark) = &mut self.position else { return changes };
-        let told = |message: &&UndecodableItem| self.undecodable.contains(&identity(message));
-        let told_timeless = |message: &&Message| self.undecodable.contains(&timeless_identity(message));
-        // What does not decode has no place among the others, but with an id of its own it was there before.
-        let overlaps =
-            window.undecodable.iter().filter(told).any(|message| message.value.get("message_id").is_some())
-                || window.timeless.iter().any(|message| told_timeless(&message) || mark.knows(message));
+        let Position::At(seen) = &mut self.position else { return changes };
+        let reported = |message: &&UndecodableItem| self.undecodable.contains(&identity(message));
+        let is_reported_timeless =
+            |message: &&Message| self.undecodable.contains(&timeless_identity(message));
+        // An item that does not decode has no position, but if its id is known, it was there before.
+        let overlaps = window
+            .undecodable
+            .iter()
+            .filter(reported)
+            .any(|message| message.value.get("message_id").is_some())
+            || window.timeless.iter().any(|message| is_reported_timeless(&message) || seen.knows(message));
         if let Some(oldest) = window.messages.first().map(key).filter(|_| !overlaps) {
-            let latest = mark.latest();
+            let latest = seen.latest();
             let severed = match latest {
                 Some(latest) => oldest > *latest,
                 None => window.is_full(),
             };
-            // A room that hides its older messages shows less than 100, and what was known may just have been hidden.
-            // Nothing can have been hidden unseen between two looks, but it can between two runs.
+            // If the service hides older messages, there are less than 100, and the known messages may just be hidden.
+            // Between two polls of one run a change in hiding is noticed, but not between two runs.
             if severed && (window.is_full() || window.hidden == Hidden::Nothing || self.resumed) {
                 let (after, before) = (latest.map(|(_, id)| id.clone()), oldest.1.clone());
                 let event = Event::Gap { room, after, before };
                 changes.push_back(Change { event, learned: Learned::Lost(oldest) });
             }
         }
-        // Those that have a time now were told before they had one.
-        for message in window.messages.iter().filter(told_timeless) {
-            if !mark.known.contains_key(&key(message)) {
-                mark.insert(key(message), Entry::of(message));
+        // Messages that were yielded without a time may have one now.
+        for message in window.messages.iter().filter(is_reported_timeless) {
+            if !seen.known.contains_key(&key(message)) {
+                seen.insert(key(message), Entry::of(message));
             }
         }
-        changes.extend(window.messages.iter().filter_map(|message| mark.compare(room, message)));
+        changes.extend(window.messages.iter().filter_map(|message| seen.compare(room, message)));
         let timeless =
-            window.timeless.iter().filter(|message| !told_timeless(message) && !mark.knows(message));
+            window.timeless.iter().filter(|message| !is_reported_timeless(message) && !seen.knows(message));
         changes.extend(timeless.map(|message| {
             let (entry, message) = (Entry::of(message), message.clone());
             let learned = Learned::UndecodableItem(timeless_identity(&message));
@@ -145,9 +159,11 @@ impl RoomState {
                 if deleted { Event::Deleted { room, message } } else { Event::Message { room, message } };
             Change { event, learned }
         }));
-        changes.extend(window.undecodable.iter().filter(|message| !told(message)).map(|message| Change {
-            event: Event::Undecodable { room, item: message.clone() },
-            learned: Learned::UndecodableItem(identity(message)),
+        changes.extend(window.undecodable.iter().filter(|message| !reported(message)).map(|message| {
+            Change {
+                event: Event::Undecodable { room, item: message.clone() },
+                learned: Learned::UndecodableItem(identity(message)),
+            }
         }));
         self.resumed = false;
         changes
@@ -157,12 +173,12 @@ impl RoomState {
         match (change.learned, &mut self.position) {
             (Learned::Hidden(hidden), _) => self.hidden = hidden,
             (Learned::UndecodableItem(identity), _) => self.reject(identity),
-            (Learned::Version(key, entry), Position::At(mark)) => mark.insert(key, entry),
-            (Learned::Lost(before), Position::At(mark)) => {
-                mark.known = mark.known.split_off(&before);
-                mark.rise(before);
+            (Learned::Version(key, entry), Position::At(seen)) => seen.insert(key, entry),
+            (Learned::Lost(before), Position::At(seen)) => {
+                seen.known = seen.known.split_off(&before);
+                seen.rise(before);
             }
-            // A look has always made it a mark before it finds messages.
+            // `begin` has set the position to `At` before there are messages.
             (Learned::Version(..) | Learned::Lost(_), _) => {}
         }
         change.event
@@ -175,36 +191,36 @@ impl RoomState {
         }
     }
 
-    /// Makes the position a mark, with everything in it that is old at the first look that shows anything.
-    fn begin(&mut self, window: &Window, listed: Option<RoomVersion>) {
+    /// Sets the position to `At` at the first poll that shows anything, with all messages that are old by then.
+    fn begin(&mut self, window: &MessageWindow, listed: Option<RoomVersion>) {
         if window.hidden == Hidden::All {
-            // Once any of them come to light, only their time tells the old ones. Without one to compare it with, all
-            // that come to light are new, and more than the window shows are a gap.
+            // When messages become visible, only their time distinguishes the old ones. Without a time to compare with, all
+            // of them are new, with a gap if there may be more than the window shows.
             self.position = match std::mem::replace(&mut self.position, Position::Now) {
-                Position::Now => Position::since(listed.and_then(|stamp| stamp.next_second())),
+                Position::Now => Position::since(listed.and_then(|version| version.next_second())),
                 Position::Window => Position::since(None),
                 other => other,
             };
             return;
         }
-        let mut mark = Seen::default();
+        let mut seen = Seen::default();
         let new_from = match self.position {
             Position::At(_) => return,
             Position::Now => Some(Timestamp::MAX),
             Position::Since(time) => Some(time),
             Position::Window => {
-                // From its oldest message, however many there were before that.
-                mark.floor = window.messages.first().map(key);
+                // Messages before its oldest one do not count.
+                seen.floor = window.messages.first().map(key);
                 None
             }
         };
         for message in &window.messages {
             if new_from.is_some_and(|new_from| message.send_time < new_from) {
                 let edited_since = updated(message) >= new_from;
-                mark.insert(key(message), if edited_since { Entry::OUTDATED } else { Entry::of(message) });
+                seen.insert(key(message), if edited_since { Entry::OUTDATED } else { Entry::of(message) });
             }
         }
-        // When it was posted may be what does not decode, and then it counts as new.
+        // The time of posting may be what does not decode; then the message counts as new.
         if new_from == Some(Timestamp::MAX) {
             window.timeless.iter().for_each(|message| self.reject(timeless_identity(message)));
         }
@@ -215,28 +231,28 @@ impl RoomState {
                 self.reject(identity(message));
             }
         }
-        if let Some(oldest) = mark.known.keys().next().cloned() {
-            mark.rise(oldest);
+        if let Some(oldest) = seen.known.keys().next().cloned() {
+            seen.rise(oldest);
         }
-        self.position = Position::At(mark);
+        self.position = Position::At(seen);
     }
 }
 
 impl Position {
-    /// What happened at this time or later is new, or everything if there is none. Unlike [`Window`](Self::Window), it
-    /// has a gap in front if there may have been more than the window shows.
+    /// Events at this time or later are new; without a time, all events. Unlike [`Window`](Self::Window), it begins with a gap
+    /// if there may have been more messages than the window shows.
     pub(super) fn since(time: Option<Timestamp>) -> Self {
         Self::Since(time.unwrap_or(Timestamp::UNIX_EPOCH))
     }
 }
 
 impl Seen {
-    /// The newest message that was told, or given up.
+    /// The newest message that was yielded or skipped.
     fn latest(&self) -> Option<&Key> {
         self.known.keys().next_back().max(self.floor.as_ref())
     }
 
-    /// Whether a message was told that has no time now.
+    /// Whether a message without a time was yielded before.
     fn knows(&self, message: &Message) -> bool {
         self.known.keys().any(|(_, id)| *id == message.message_id)
     }
@@ -261,7 +277,7 @@ impl Seen {
         let event = match self.known.get(&key) {
             Some(known) if !known.is_followed_by(&entry) => return None,
             None if below_floor => {
-                // It has come to light again, and from now on its edits are news.
+                // It has become visible again, and from now on its edits are new.
                 if self.known.len() < CAP {
                     self.known.insert(key, entry);
                 }
@@ -276,7 +292,7 @@ impl Seen {
 }
 
 impl Entry {
-    /// A version that every real one follows.
+    /// A version that is older than every real one.
     const OUTDATED: Self = Self { updated: None, text: 0 };
 
     fn of(message: &Message) -> Self {
@@ -288,11 +304,11 @@ impl Entry {
         self.text == MARK
     }
 
-    /// Whether a version is a later one than this.
+    /// Whether another version is later than this one.
     ///
-    /// Not one that is older: the service may answer from a copy that lags behind. And not one with another text but
-    /// without an `update_time`, as a file's message may be when its preview is made, unless it was deleted: nobody
-    /// documents that this sets `update_time`.
+    /// An older version is not: the service may respond from a copy that lags behind. Nor is a version with another text but
+    /// without an `update_time`, such as a file's message when its preview is created. A deletion always is later, since it is
+    /// not documented whether it sets `update_time`.
     fn is_followed_by(&self, other: &Self) -> bool {
         if other.updated != self.updated {
             return other.updated > self.updated && !(self.is_deleted() && other.is_deleted());
@@ -306,7 +322,7 @@ fn key(message: &Message) -> Key {
     (message.send_time, message.message_id.clone())
 }
 
-/// A mark as it is written: id, `send_time`, `update_time` (0 for none) and fingerprint of each message.
+/// The serialised form of [`Seen`]: id, `send_time`, `update_time` (0 for none) and fingerprint of each message.
 #[derive(Serialize, Deserialize)]
 struct SavedSeen {
     floor: Option<(MessageId, i64)>,
@@ -314,9 +330,9 @@ struct SavedSeen {
 }
 
 impl From<Seen> for SavedSeen {
-    fn from(mark: Seen) -> Self {
-        let floor = mark.floor.map(|(time, id)| (id, time.as_second()));
-        let known = mark.known.into_iter().map(|((time, id), entry)| {
+    fn from(seen: Seen) -> Self {
+        let floor = seen.floor.map(|(time, id)| (id, time.as_second()));
+        let known = seen.known.into_iter().map(|((time, id), entry)| {
             (id, time.as_second(), entry.updated.map_or(0, Timestamp::as_second), entry.text)
         });
         Self { floor, known: known.collect() }
@@ -325,16 +341,16 @@ impl From<Seen> for SavedSeen {
 
 impl From<SavedSeen> for Seen {
     fn from(saved: SavedSeen) -> Self {
-        // What is no time was not written by us; the earliest one does no harm.
+        // An invalid time was not written by this crate; the earliest time does no harm.
         let time = |seconds| Timestamp::from_second(seconds).unwrap_or(Timestamp::MIN);
-        let mut mark = Self::default();
+        let mut seen = Self::default();
         for (id, sent, updated, text) in saved.known {
             let updated = (updated != 0).then(|| time(updated));
-            mark.insert((time(sent), id), Entry { updated, text });
+            seen.insert((time(sent), id), Entry { updated, text });
         }
         if let Some((id, sent)) = saved.floor {
-            mark.rise((time(sent), id));
+            seen.rise((time(sent), id));
         }
-        mark
+        seen
     }
 }

@@ -1,30 +1,37 @@
-//! What is called next, and when.
+//! The schedule: which call is made next, and when.
 //!
-//! One room is looked at itself. Of several rooms the list is looked at, and then the rooms whose `message_num` or
-//! `last_update_time` has changed; each room also now and then without that, since it is not documented what changes them.
+//! A single room is polled. With several rooms the list is polled, and then the rooms whose `message_num` or
+//! `last_update_time` has changed. Each room is also rechecked at long intervals, since it is not documented what changes
+//! these fields.
 //!
-//! A room that the list names goes through these states. Where the list cannot be had, or for a single room, `listed`
-//! stands for "its interval has passed".
+//! The states of a room:
 //!
 //! ```text
-//!                 listed with another version          look answered
-//!   wanted ──────────────────────┐                  ┌────────────────────► quiet ──┐
-//!     │                          ▼                  │                        ▲     │ recheck is due,
-//!     │ never seen            behind ── next call ──┤            look answered│     │ or another version
-//!     └───────────────────────►  ▲                  │                        │     ▼
-//!                                │                  └─ failed ─► backing off ┴── next call
-//!                                └───── the time to wait is over ───┘
+//!   a stream names it
+//!     │          its turn              read
+//!     ▼     ┌────────────► READING ────────────► QUIET
+//!   BEHIND ─┘               ▲  │ ▲                │ │
+//!     ▲         pause over, │  │ └────────────────┘ │
+//!     │         its turn    │  │ failed    recheck  │
+//!     │                     │  ▼           due, its │
+//!     │                  BACKING OFF       turn     │
+//!     │                                             │
+//!     └─────────────────────────────────────────────┘
+//!                listed with another version
 //! ```
 //!
-//! What is called next is the first of these that is due and that the budget allows: a room that is behind, then by turns
-//! the list and what has failed, then a recheck, which leaves half of the calls that are saved up.
+//! A new version does not shorten a pause. For a single room, and while the list fails, a QUIET room is read whenever its
+//! interval has passed.
+//!
+//! The next call is the first of these that is due and that the budget allows: a room that is BEHIND; then, in turns, the list
+//! and a room that is BACKING OFF; then a recheck, which leaves half of the saved calls.
 
 use super::backoff::{Backoff, FailureScope};
-use super::budget::{Budget, SavedUp};
+use super::budget::{SavedUp, WatchBudget};
 use super::failure::bounded;
 use super::proven::Proven;
-use super::subscriber::{Pace, Subscriber};
-use super::window::{RoomList, RoomVersion, Window};
+use super::subscriber::{Subscriber, WatchPace};
+use super::window::{MessageWindow, RoomList, RoomVersion};
 use crate::chatwork::RoomId;
 use crate::{Error, RateLimit};
 use jiff::Timestamp;
@@ -32,79 +39,79 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// All that the streams of one client read, and when it is looked at.
+/// Everything that the streams of one client read, and when it is polled.
 #[derive(Debug, Default)]
 pub(super) struct Schedule {
     subscribers: BTreeMap<u64, Subscriber>,
     rooms: BTreeMap<RoomId, RoomSchedule>,
     list: List,
-    budget: Budget,
-    /// Until when the lists have told what happened, by the service's own times.
+    budget: WatchBudget,
+    /// The time up to which the lists are complete, by the service's own times.
     proven: Proven,
-    /// Of all calls.
+    /// The pause of all calls.
     service: Backoff,
     last_id: u64,
 }
 
-/// A room.
+/// The schedule of a room.
 #[derive(Debug)]
 struct RoomSchedule {
-    /// How many subscribers have asked for this very room.
+    /// How many subscribers have named this room.
     named: usize,
-    /// What the list of rooms says, if the room is in it.
-    told: Option<RoomVersion>,
-    /// Whether a subscriber has not seen what the list tells of.
+    /// The room's version in the list, if it is in it.
+    version: Option<RoomVersion>,
+    /// Whether a subscriber has not seen this version.
     behind: bool,
-    /// Whether a subscriber waits to see the room at all.
+    /// Whether a subscriber has not seen the room at all.
     fresh: bool,
-    /// When it was last tried, or first wanted.
+    /// When it was last polled, or first named.
     last: Instant,
     interval: Duration,
     backoff: Backoff,
-    /// What it looked like.
+    /// The digest of its last window.
     digest: Option<u64>,
 }
 
-/// The list of rooms.
+/// The schedule of the list of rooms.
 #[derive(Debug, Default)]
 struct List {
-    /// When it is due; at once if there is none.
+    /// When it is due; `None` for at once.
     next: Option<Instant>,
     interval: Duration,
-    /// Whether it has been seen since the subscribers changed.
+    /// Whether it was read since the subscribers changed.
     seen: bool,
-    /// Whether it was called since a room was last tried again.
+    /// Whether it was called since a failed room was last retried.
     called: bool,
-    /// Once it is lasting, every room is looked at by itself.
+    /// Once its failure is lasting, every room is polled instead.
     backoff: Backoff,
 }
 
-/// What to do now.
+/// The next action.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum NextCall {
-    /// Nothing for so long; or until something changes.
+    /// No call for this long; `None` until something changes.
     Wait(Option<Duration>),
-    List,
-    /// A look at a room, of which the list says this.
-    Look(RoomId, Option<RoomVersion>),
+    ReadList,
+    /// A poll of a room, with its version in the list.
+    ReadRoom(RoomId, Option<RoomVersion>),
 }
 
-/// A call, and since when or from when on it is due.
+/// A call, and when it is due.
 #[derive(Clone, Copy, Debug)]
 struct Due {
     at: Instant,
     next_call: NextCall,
 }
 
-/// Of each kind of call the one that is due first.
+/// The first due call of each kind.
 #[derive(Debug, Default)]
 struct Agenda {
-    /// A look at a room that has something new.
+    /// A poll of a room with a new version.
     news: Option<Due>,
     list: Option<Due>,
-    /// Another look at a room that failed, or one that nobody but the room itself tells whether it is needed.
+    /// A retry of a room that failed, or the interval poll of a room without the list.
     retry: Option<Due>,
-    /// A look at a room that nothing is known to have happened in.
+    /// A poll of a room without a known change.
     recheck: Option<Due>,
 }
 
@@ -117,13 +124,15 @@ impl Schedule {
                 schedule.fresh = true;
             }
         }
-        (self.list.next, self.list.backoff.until, self.list.seen) = (None, None, false);
+        self.list.next = None;
+        self.list.backoff.until = None;
+        self.list.seen = false;
         self.last_id += 1;
         self.subscribers.insert(self.last_id, subscriber);
         self.last_id
     }
 
-    /// Goes on with what an earlier process had saved up of its calls.
+    /// Continues with the saved calls of an earlier process.
     pub(super) fn resume(&mut self, saved_up: SavedUp, wall: Timestamp) {
         self.budget.resume(saved_up, wall);
     }
@@ -153,29 +162,29 @@ impl Schedule {
         self.subscribers.is_empty()
     }
 
-    /// What all subscribers together want.
-    fn pace(&self) -> Option<Pace> {
-        let pace = self.subscribers.values().map(|subscriber| subscriber.pace).reduce(Pace::and)?;
-        Some(Pace { max: pace.max.max(pace.min), ..pace })
+    /// The combined settings of all subscribers.
+    fn pace(&self) -> Option<WatchPace> {
+        let pace = self.subscribers.values().map(|subscriber| subscriber.pace).reduce(WatchPace::and)?;
+        Some(WatchPace { max: pace.max.max(pace.min), ..pace })
     }
 
-    /// Whether the list of rooms is read. One room is cheaper to look at than the list and the room.
+    /// Whether the list of rooms is read. For a single room, polling it is cheaper than the list and the room.
     fn lists(&self) -> bool {
         self.rooms.len() > 1 || self.subscribers.values().any(|subscriber| subscriber.all)
     }
 
-    pub(super) fn next_call(&mut self, told: Option<&RateLimit>, now: Instant) -> NextCall {
-        self.budget.learn(told, now);
+    pub(super) fn next_call(&mut self, limit: Option<&RateLimit>, now: Instant) -> NextCall {
+        self.budget.learn(limit, now);
         let Some(pace) = self.pace() else { return NextCall::Wait(None) };
         let paused = self.service.until.map_or(now, |until| until.max(now));
         let Agenda { news, list, retry, recheck } = self.agenda(&pace, now);
-        // A room that has news goes before the list, which would only bring more of them: the rooms come to an end, and
-        // the list never does. What has failed may never come to an end either, so the list and it take turns.
+        // Rooms with news come before the list, which would only add more of them: the rooms end, and the list never does.
+        // A failed room may never end either, so the list and failed rooms take turns.
         let (one, other) = if self.list.called { (retry, list) } else { (list, retry) };
         let candidates = [(news, false), (one, false), (other, false), (recheck, true)];
         let candidates = candidates.into_iter().filter_map(|(due, can_wait)| {
             let Due { at, next_call } = due?;
-            let affordable = self.budget.wait(pace.share, can_wait, now);
+            let affordable = self.budget.wait(pace.budget_share, can_wait, now);
             Some((at.max(paused).saturating_duration_since(now).max(affordable), next_call))
         });
         match candidates.min_by_key(|(wait, _)| *wait) {
@@ -187,19 +196,19 @@ impl Schedule {
         }
     }
 
-    fn agenda(&self, pace: &Pace, now: Instant) -> Agenda {
+    fn agenda(&self, pace: &WatchPace, now: Instant) -> Agenda {
         let lists = self.lists();
         let direct = !lists || self.list.backoff.is_lasting();
         let mut agenda = Agenda::default();
         if lists {
             let at = self.list.backoff.until.or(self.list.next).unwrap_or(now);
-            agenda.list = Some(Due { at, next_call: NextCall::List });
+            agenda.list = Some(Due { at, next_call: NextCall::ReadList });
         }
         if !direct && !self.list.seen {
             return agenda;
         }
         for (&room, schedule) in &self.rooms {
-            let listed = schedule.told.is_some();
+            let listed = schedule.version.is_some();
             let urgent = schedule.behind || schedule.fresh && (direct || !listed);
             let interval = if direct { schedule.interval.clamp(pace.min, pace.max) } else { pace.recheck };
             let (best, at) = match schedule.backoff.until {
@@ -208,56 +217,60 @@ impl Schedule {
                 until if listed || schedule.named > 0 => {
                     (&mut agenda.recheck, until.unwrap_or(schedule.last + interval))
                 }
-                // It is only of interest because it was listed, and it no longer is.
+                // It was only polled because it was listed, and it no longer is.
                 _ => continue,
             };
             if best.is_none_or(|best| at < best.at) {
-                *best = Some(Due { at, next_call: NextCall::Look(room, schedule.told) });
+                *best = Some(Due { at, next_call: NextCall::ReadRoom(room, schedule.version) });
             }
         }
         agenda
     }
 
-    pub(super) fn listed(&mut self, result: Result<RoomList, Error>, calls: u32, now: Instant) {
-        // What failed before anything was sent is not to be tried without bound either.
+    pub(super) fn on_list(&mut self, result: Result<RoomList, Error>, calls: u32, now: Instant) {
+        // A call that failed before anything was sent counts too, to bound its retries.
         self.budget.spend(calls.max(1));
         self.list.called = true;
         let Some(pace) = self.pace() else { return };
-        let listing = match result {
-            Ok(listing) => listing,
-            Err(error) => return self.failed(None, &error, &pace, now),
+        let list = match result {
+            Ok(list) => list,
+            Err(error) => return self.on_failure(None, &error, &pace, now),
         };
-        (self.service, self.list.backoff) = Default::default();
+        self.service = Backoff::default();
+        self.list.backoff = Backoff::default();
         let known = std::mem::replace(&mut self.list.seen, true);
         let mut active = false;
         for (room, schedule) in &mut self.rooms {
-            let told = listing.rooms.get(room).copied();
-            active |= known && told != schedule.told;
-            (schedule.told, schedule.behind) = (told, false);
+            let version = list.rooms.get(room).copied();
+            active |= known && version != schedule.version;
+            schedule.version = version;
+            schedule.behind = false;
         }
-        let proven = self.proven.listed(&listing, now);
+        let proven = self.proven.on_list(&list, now);
         for subscriber in self.subscribers.values_mut() {
-            for room in subscriber.listed(&listing, proven) {
+            for room in subscriber.on_list(&list, proven) {
                 let schedule = self.rooms.entry(room).or_insert_with(|| RoomSchedule::new(now));
-                (schedule.told, schedule.behind) = (listing.rooms.get(&room).copied(), true);
+                schedule.version = list.rooms.get(&room).copied();
+                schedule.behind = true;
             }
             if subscriber.all {
-                // Rooms with nothing to read yet are to be rechecked too.
-                for (room, stamp) in &listing.rooms {
-                    self.rooms.entry(*room).or_insert_with(|| RoomSchedule::new(now)).told = Some(*stamp);
+                // Rooms without news are rechecked too.
+                for (room, version) in &list.rooms {
+                    self.rooms.entry(*room).or_insert_with(|| RoomSchedule::new(now)).version =
+                        Some(*version);
                 }
             }
         }
-        self.rooms.retain(|_, schedule| schedule.named > 0 || schedule.told.is_some());
+        self.rooms.retain(|_, schedule| schedule.named > 0 || schedule.version.is_some());
         self.list.interval = pace.next_interval(self.list.interval, active || !known);
         self.list.next = Some(now + self.list.interval);
     }
 
-    pub(super) fn looked(
+    pub(super) fn on_room(
         &mut self,
         room: RoomId,
-        stamp: Option<RoomVersion>,
-        result: Result<Window, Error>,
+        version: Option<RoomVersion>,
+        result: Result<MessageWindow, Error>,
         calls: u32,
         now: Instant,
     ) {
@@ -266,26 +279,30 @@ impl Schedule {
         match result {
             Ok(window) => {
                 if std::mem::take(&mut self.service).has_failed() {
-                    // The list is perhaps back too, which saves looking at every room.
+                    // The list may work again too, which saves polling every room.
                     self.list.backoff.until = None;
                 }
                 let window = Arc::new(window);
-                self.subscribers.values_mut().for_each(|subscriber| subscriber.shown(room, &window, stamp));
+                self.subscribers
+                    .values_mut()
+                    .for_each(|subscriber| subscriber.on_window(room, &window, version));
                 let Some(schedule) = self.rooms.get_mut(&room) else { return };
                 let digest = Some(window.digest());
                 let active = schedule.digest != digest;
-                (schedule.digest, schedule.interval) =
-                    (digest, pace.next_interval(schedule.interval, active));
-                (schedule.last, schedule.backoff) = (now, Backoff::default());
-                (schedule.fresh, schedule.behind) = (false, false);
+                schedule.digest = digest;
+                schedule.interval = pace.next_interval(schedule.interval, active);
+                schedule.last = now;
+                schedule.backoff = Backoff::default();
+                schedule.fresh = false;
+                schedule.behind = false;
             }
-            Err(error) => self.failed(Some(room), &error, &pace, now),
+            Err(error) => self.on_failure(Some(room), &error, &pace, now),
         }
     }
 
-    fn failed(&mut self, room: Option<RoomId>, error: &Error, pace: &Pace, now: Instant) {
+    fn on_failure(&mut self, room: Option<RoomId>, error: &Error, pace: &WatchPace, now: Instant) {
         let kept = bounded(error);
-        self.subscribers.values_mut().for_each(|subscriber| subscriber.failed(room, &kept));
+        self.subscribers.values_mut().for_each(|subscriber| subscriber.on_failure(room, &kept));
         let mut ended = Backoff::default();
         let here = match room.map(|room| self.rooms.get_mut(&room)) {
             None => &mut self.list.backoff,
@@ -297,7 +314,7 @@ impl Schedule {
         };
         match FailureScope::of(error, pace) {
             FailureScope::Service(least) => {
-                // What fails again although another call went well in between is not to hold the others up.
+                // A target that fails again although another call succeeded in between must not delay the others.
                 if self.service.has_failed() || !here.has_failed() {
                     self.service.back_off(least, pace, now);
                 }
@@ -305,7 +322,7 @@ impl Schedule {
             }
             FailureScope::Target(wait) => {
                 here.refuse(wait, now);
-                // The service answers, as far as the others are concerned.
+                // The service responds, so the other calls are not affected.
                 self.service = Backoff::default();
             }
         }
@@ -316,7 +333,7 @@ impl RoomSchedule {
     fn new(now: Instant) -> Self {
         Self {
             named: 0,
-            told: None,
+            version: None,
             behind: false,
             fresh: false,
             last: now,
@@ -327,8 +344,8 @@ impl RoomSchedule {
     }
 }
 
-impl Pace {
-    /// As short as allowed while something happens, and half as long again each time that nothing did.
+impl WatchPace {
+    /// The shortest interval while something happens, and half as long again each time that nothing did.
     fn next_interval(&self, interval: Duration, active: bool) -> Duration {
         if active { self.min } else { (interval.saturating_mul(3) / 2).clamp(self.min, self.max) }
     }

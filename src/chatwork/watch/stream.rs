@@ -1,6 +1,6 @@
 //! The stream.
 
-use super::checkpoint::Checkpoint;
+use super::checkpoint::WatchCheckpoint;
 use super::event::Event;
 use super::fetch;
 use super::poller::{Next, Step};
@@ -15,14 +15,14 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-/// A stream of what happens in rooms; see the [module](super).
+/// A stream of the events in rooms; see the [module](super).
 ///
 /// It never ends by itself. Dropping it stops the polling.
 #[must_use = "a stream does nothing until it is polled"]
 pub struct Watch {
     pub(super) client: Client,
     pub(super) id: u64,
-    /// Where a room begins that has no state yet.
+    /// The position at which new rooms begin.
     pub(super) absent: Position,
     pub(super) rooms: BTreeMap<RoomId, RoomState>,
     pub(super) pending: PendingChanges,
@@ -30,26 +30,26 @@ pub struct Watch {
     pub(super) failed_room: Option<RoomId>,
 }
 
-/// What one look at one room has brought, and is being told.
+/// The changes of one poll of one room that were not yielded yet.
 #[derive(Default)]
 pub(super) struct PendingChanges {
     room: Option<RoomId>,
     changes: VecDeque<Change>,
-    stamp: Option<RoomVersion>,
+    version: Option<RoomVersion>,
 }
 
 impl Watch {
-    /// Where the stream stands: after everything that it has yielded, and before everything else.
+    /// The position of the stream, after everything that it has yielded.
     ///
-    /// It is to be taken and kept once what was yielded is dealt with. From it,
-    /// [`Builder::from_checkpoint`](super::Builder::from_checkpoint) goes on.
-    pub fn checkpoint(&self) -> Checkpoint {
+    /// Take and save it after the yielded event is handled. [`Builder::from_checkpoint`](super::Builder::from_checkpoint)
+    /// resumes from it.
+    pub fn checkpoint(&self) -> WatchCheckpoint {
         let rooms = self.rooms.iter().map(|(room, state)| (*room, state.saved())).collect();
         let saved_up = self.client.state().watches.saved_up(&**self.client.transport().clock());
-        Checkpoint { absent: self.absent.clone(), rooms, saved_up }
+        WatchCheckpoint { absent: self.absent.clone(), rooms, saved_up }
     }
 
-    /// The room that the error was about that was yielded last; `None` if it was about the list of rooms.
+    /// The room of the error that was yielded last; `None` if the list of rooms failed.
     pub fn failed_room(&self) -> Option<RoomId> {
         self.failed_room
     }
@@ -57,9 +57,9 @@ impl Watch {
     fn next_change(&mut self) -> Option<Event> {
         let state = self.rooms.get_mut(&self.pending.room?)?;
         let event = self.pending.changes.pop_front().map(|change| state.learn(change));
-        // Until all of it is told, the room has to be looked at again after a restart.
+        // Until all changes are yielded, the room must be polled again after a restart.
         if self.pending.changes.is_empty() {
-            state.stamp = self.pending.stamp;
+            state.version = self.pending.version;
             self.pending.room = None;
         }
         event
@@ -67,19 +67,22 @@ impl Watch {
 
     fn take(&mut self, item: Item) -> Option<Error> {
         match item {
-            Item::Begin(room, position, stamp) => {
+            Item::Begin(room, position, version) => {
                 let mut state = RoomState::new(position);
-                state.stamp = stamp;
+                state.version = version;
                 self.rooms.insert(room, state);
             }
             Item::End(room) => drop(self.rooms.remove(&room)),
             Item::Listed(at) => self.absent = Position::Since(at),
-            Item::Window(room, window, stamp) => {
+            Item::Window(room, window, version) => {
                 let absent = &self.absent;
                 let state = self.rooms.entry(room).or_insert_with(|| RoomState::new(absent.clone()));
-                state.stamp = None;
-                self.pending =
-                    PendingChanges { room: Some(room), changes: state.look(room, &window, stamp), stamp };
+                state.version = None;
+                self.pending = PendingChanges {
+                    room: Some(room),
+                    changes: state.changes(room, &window, version),
+                    version,
+                };
             }
             Item::Failed(room, error) => {
                 self.failed_room = room;

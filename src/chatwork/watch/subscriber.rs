@@ -1,8 +1,8 @@
-//! Those who read what the schedule brings in.
+//! Subscribers: the streams that read the results of the schedule.
 
 use super::failure::{answer_bytes, bounded};
 use super::room::Position;
-use super::window::{RoomList, RoomVersion, Window};
+use super::window::{MessageWindow, RoomList, RoomVersion};
 use crate::Error;
 use crate::chatwork::RoomId;
 use jiff::Timestamp;
@@ -10,49 +10,48 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The failures that are kept for a subscriber that does not come for them: so many, and no more of them than have
-/// together so many bytes of answers.
+/// The most failures that are kept for a subscriber that is not polled, and the most bytes of their responses.
 const FAILURES: usize = 32;
 const FAILED_BYTES: usize = 64 * 1024;
 
-/// A room that so many lists in a row do not name is left, and not just forgotten by one answer.
+/// After this number of lists in a row without the room, the account has left it: one list may be incomplete.
 const GONE: u8 = 3;
 
-/// How often a subscriber wants to be served, and at what cost.
+/// The intervals and the budget of a subscriber.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Pace {
-    /// From one look to the next while something happens.
+pub(super) struct WatchPace {
+    /// Between polls while something happens.
     pub(super) min: Duration,
-    /// The same while nothing does.
+    /// The longest between polls while nothing happens.
     pub(super) max: Duration,
-    /// From one look at a room to the next when the list of rooms says that nothing happened there.
+    /// Between polls of a room without changes in the list of rooms.
     pub(super) recheck: Duration,
     /// The share of the account's calls.
-    pub(super) share: f64,
+    pub(super) budget_share: f64,
 }
 
-impl Pace {
-    /// What serves both.
+impl WatchPace {
+    /// The shortest intervals and the largest share of both.
     pub(super) fn and(self, other: Self) -> Self {
         Self {
             min: self.min.min(other.min),
             max: self.max.min(other.max),
             recheck: self.recheck.min(other.recheck),
-            share: self.share.max(other.share),
+            budget_share: self.budget_share.max(other.budget_share),
         }
     }
 }
 
-/// One stream, as the schedule sees it.
+/// The schedule's view of one stream.
 #[derive(Debug)]
 pub(super) struct Subscriber {
-    pub(super) pace: Pace,
-    /// Whether it reads every room that the account is in.
+    pub(super) pace: WatchPace,
+    /// Whether it reads every room of the account.
     pub(super) all: bool,
     pub(super) rooms: BTreeMap<RoomId, Subscription>,
-    /// Where rooms begin that are not among `rooms` yet, if it reads all of them.
+    /// The position at which new rooms begin, if it reads all rooms.
     pub(super) absent: Position,
-    /// How many rooms of the list did not tell their ids when it was last seen, if it reads all of them.
+    /// How many entries of the last list had no id, if it reads all rooms.
     pub(super) unknown: usize,
     pub(super) mailbox: Mailbox,
 }
@@ -60,38 +59,38 @@ pub(super) struct Subscriber {
 /// A room that a subscriber reads.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Subscription {
-    /// What the list of rooms said before the subscriber was last shown the room.
+    /// The room's version in the list before its last window for the subscriber.
     pub(super) seen: Option<RoomVersion>,
-    /// Whether all that is there now is old to the subscriber.
+    /// Whether all current messages are old to the subscriber.
     pub(super) from_now: bool,
-    /// Whether lists have not named it since then, so that it begins when the account comes into it.
+    /// Whether no list has named it since then; it begins when the account joins it.
     pub(super) awaited: bool,
     /// How many lists in a row did not name it.
     pub(super) missing: u8,
 }
 
-/// What waits to be read.
+/// The items that a subscriber has not read.
 ///
-/// It is bounded: of two windows of a room only the later one is kept, as if nobody had looked in between. It keeps its
-/// place, or else a subscriber that comes seldom would find the same room in front each time.
+/// It is bounded: of two windows of a room only the later one is kept, in the position of the earlier one. Otherwise a
+/// subscriber that is polled rarely would always get the same room first.
 #[derive(Debug, Default)]
 pub(super) struct Mailbox(VecDeque<Item>);
 
 #[derive(Clone, Debug)]
 pub(super) enum Item {
-    /// Where a room begins that the subscriber has seen nothing of yet.
+    /// The position at which a new room begins.
     Begin(RoomId, Position, Option<RoomVersion>),
     /// The room is no longer there.
     End(RoomId),
-    /// Rooms that were not listed until now begin here.
+    /// The position at which rooms that are not in the list begin.
     Listed(Timestamp),
-    Window(RoomId, Arc<Window>, Option<RoomVersion>),
+    Window(RoomId, Arc<MessageWindow>, Option<RoomVersion>),
     /// A failure with a room, or with the list of rooms.
     Failed(Option<RoomId>, Error),
 }
 
 impl Item {
-    /// The room of whose state it is a part.
+    /// The room whose state it changes.
     fn room(&self) -> Option<RoomId> {
         match self {
             Self::Window(room, ..) | Self::Begin(room, ..) | Self::End(room) => Some(*room),
@@ -125,7 +124,7 @@ impl Mailbox {
                 }
             }
             Item::Begin(..) => {
-                // Of two beginnings with nothing between them only the later one counts.
+                // Of two beginnings in a row only the later one counts.
                 if let Some(last) = last.filter(|last| matches!(self.0[*last], Item::Begin(..))) {
                     self.0.remove(last);
                 }
@@ -143,7 +142,7 @@ impl Mailbox {
         self.0.push_back(item);
     }
 
-    /// Whether the subscriber has not come for what was seen in a room.
+    /// Whether the subscriber has an unread window of the room.
     fn has_window(&self, room: RoomId) -> bool {
         self.0.iter().any(|item| matches!(item, Item::Window(other, ..) if *other == room))
     }
@@ -154,11 +153,11 @@ impl Mailbox {
 }
 
 impl Subscriber {
-    /// Takes over what the list of rooms says, and answers in which of the listed rooms it has something to read. What
-    /// happened before `proven`, a time of the rooms' own clock, is in the list.
-    pub(super) fn listed(&mut self, listing: &RoomList, proven: Option<Timestamp>) -> Vec<RoomId> {
+    /// Stores a list of rooms, and returns the rooms whose version the subscriber has not seen. The list is complete up to
+    /// `proven`, a time of the rooms' clock.
+    pub(super) fn on_list(&mut self, list: &RoomList, proven: Option<Timestamp>) -> Vec<RoomId> {
         let mut behind = Vec::new();
-        for (&room, &stamp) in &listing.rooms {
+        for (&room, &version) in &list.rooms {
             if self.all && !self.rooms.contains_key(&room) {
                 let from_now = self.absent == Position::Now;
                 self.rooms.insert(room, Subscription { seen: None, from_now, awaited: false, missing: 0 });
@@ -166,23 +165,24 @@ impl Subscriber {
             }
             let Some(subscription) = self.rooms.get_mut(&room) else { continue };
             subscription.awaited = false;
-            // A room that does not say when something last happened there begins with the first look.
-            if let Some(since) = stamp.next_second().filter(|_| subscription.from_now) {
-                // Only a look tells apart what was posted before and after the list in one second.
-                let seen = listing.is_past(stamp).then_some(stamp);
-                (subscription.from_now, subscription.seen) = (false, seen);
+            // A room without a time in the list begins with its first poll.
+            if let Some(since) = version.next_second().filter(|_| subscription.from_now) {
+                // Only a poll distinguishes messages before and after the list within one second.
+                let seen = list.is_past(version).then_some(version);
+                subscription.from_now = false;
+                subscription.seen = seen;
                 self.mailbox.push(Item::Begin(room, Position::Since(since), seen));
             }
-            if subscription.seen != Some(stamp) {
+            if subscription.seen != Some(version) {
                 behind.push(room);
             }
         }
-        // A list without rooms is not taken at its word, and in one without any time everything later is new.
-        if !listing.rooms.is_empty() {
+        // A list without rooms is ignored. In a list without times everything later is new.
+        if !list.rooms.is_empty() {
             let proven = proven.unwrap_or(Timestamp::UNIX_EPOCH);
-            // What is old in a room that the account comes into later is not decided by the first look.
+            // In a room that the account joins later, the first poll does not decide what is old.
             for (room, subscription) in
-                self.rooms.iter_mut().filter(|(room, _)| !listing.rooms.contains_key(room))
+                self.rooms.iter_mut().filter(|(room, _)| !list.rooms.contains_key(room))
             {
                 subscription.awaited |= std::mem::take(&mut subscription.from_now);
                 if subscription.awaited {
@@ -195,11 +195,11 @@ impl Subscriber {
             }
         }
         if self.all {
-            if listing.is_whole() {
+            if list.is_whole() {
                 self.rooms.retain(|room, subscription| {
-                    let listed = listing.rooms.contains_key(room);
+                    let listed = list.rooms.contains_key(room);
                     subscription.missing = if listed { 0 } else { subscription.missing.saturating_add(1) };
-                    // What a subscriber is still to be told is not forgotten, and nothing piles up where it never comes.
+                    // An unread window is not dropped, and nothing accumulates for a subscriber that is not polled.
                     let gone = subscription.missing >= GONE && !self.mailbox.has_window(*room);
                     if gone {
                         self.mailbox.push(Item::End(*room));
@@ -207,20 +207,27 @@ impl Subscriber {
                     !gone
                 });
             }
-            listing.unknown.iter().skip(self.unknown).for_each(|error| self.failed(None, &bounded(error)));
-            self.unknown = listing.unknown.len();
+            list.unknown.iter().skip(self.unknown).for_each(|error| self.on_failure(None, &bounded(error)));
+            self.unknown = list.unknown.len();
         }
         behind
     }
 
-    pub(super) fn shown(&mut self, room: RoomId, window: &Arc<Window>, stamp: Option<RoomVersion>) {
+    pub(super) fn on_window(
+        &mut self,
+        room: RoomId,
+        window: &Arc<MessageWindow>,
+        version: Option<RoomVersion>,
+    ) {
         if let Some(subscription) = self.rooms.get_mut(&room) {
-            (subscription.seen, subscription.from_now, subscription.awaited) = (stamp, false, false);
-            self.mailbox.push(Item::Window(room, Arc::clone(window), stamp));
+            subscription.seen = version;
+            subscription.from_now = false;
+            subscription.awaited = false;
+            self.mailbox.push(Item::Window(room, Arc::clone(window), version));
         }
     }
 
-    pub(super) fn failed(&mut self, room: Option<RoomId>, error: &Error) {
+    pub(super) fn on_failure(&mut self, room: Option<RoomId>, error: &Error) {
         if room.is_none_or(|room| self.rooms.contains_key(&room)) {
             self.mailbox.push(Item::Failed(room, error.clone()));
         }
@@ -234,7 +241,7 @@ mod tests {
     #[test]
     fn a_reader_who_comes_seldom_is_shown_each_busy_room() {
         let (mut mailbox, mut shown) = (Mailbox::default(), BTreeMap::<RoomId, u32>::new());
-        let window = || Arc::new(Window::default());
+        let window = || Arc::new(MessageWindow::default());
         for _ in 0..90 {
             (1..=3).for_each(|room| mailbox.push(Item::Window(RoomId(room), window(), None)));
             let Some(Item::Window(room, ..)) = mailbox.pop() else { panic!("there is a window") };
@@ -246,24 +253,29 @@ mod tests {
 
     #[test]
     fn what_waits_for_a_reader_who_never_comes_is_bounded() {
-        let pace = Pace { min: Duration::ZERO, max: Duration::ZERO, recheck: Duration::ZERO, share: 0.5 };
+        let pace = WatchPace {
+            min: Duration::ZERO,
+            max: Duration::ZERO,
+            recheck: Duration::ZERO,
+            budget_share: 0.5,
+        };
         let (rooms, absent) = (BTreeMap::new(), Position::Window);
         let mut subscriber =
             Subscriber { pace, all: true, rooms, absent, unknown: 0, mailbox: Mailbox::default() };
-        let listing = |rooms: &[u64]| {
-            let stamp = |room: &u64| (RoomId(*room), RoomVersion(1, Timestamp::constant(1_767_193_200, 0)));
-            RoomList { rooms: rooms.iter().map(stamp).collect(), ..RoomList::default() }
+        let list = |rooms: &[u64]| {
+            let version = |room: &u64| (RoomId(*room), RoomVersion(1, Timestamp::constant(1_767_193_200, 0)));
+            RoomList { rooms: rooms.iter().map(version).collect(), ..RoomList::default() }
         };
-        let window = Arc::new(Window::default());
+        let window = Arc::new(MessageWindow::default());
         for round in 0..1000 {
             // Two rooms come and go, and only one of them is ever looked at.
             let rooms: &[u64] = if round % 8 < 4 { &[1, 2, 3] } else { &[1] };
-            subscriber.listed(&listing(rooms), Some(Timestamp::constant(1_767_193_200, 0)));
+            subscriber.on_list(&list(rooms), Some(Timestamp::constant(1_767_193_200, 0)));
             if round % 8 == 2 {
-                subscriber.shown(RoomId(3), &window, None);
+                subscriber.on_window(RoomId(3), &window, None);
             }
             let error = crate::Error::token("none");
-            subscriber.failed(None, &error);
+            subscriber.on_failure(None, &error);
         }
         let waiting =
             |room| subscriber.mailbox.0.iter().filter(|item| item.room() == Some(RoomId(room))).count();
@@ -274,7 +286,7 @@ mod tests {
     #[test]
     fn a_room_that_comes_back_is_shown_after_its_new_beginning() {
         let mut mailbox = Mailbox::default();
-        let shown = || Item::Window(RoomId(1), Arc::new(Window::default()), None);
+        let shown = || Item::Window(RoomId(1), Arc::new(MessageWindow::default()), None);
         let items =
             [shown(), Item::End(RoomId(1)), Item::Begin(RoomId(1), Position::Now, None), shown(), shown()];
         items.into_iter().for_each(|item| mailbox.push(item));

@@ -2,7 +2,7 @@
 
 use super::event::{Event, Hidden};
 use super::room::{Position, RoomState};
-use super::window::{CAP, RoomVersion, Window};
+use super::window::{CAP, MessageWindow, RoomVersion};
 use crate::chatwork::{Message, RoomId};
 
 const ROOM: RoomId = RoomId(1);
@@ -16,29 +16,29 @@ fn message(id: u64, edited: u64, text: &str) -> Message {
     serde_json::from_value(message).expect("a message")
 }
 
-fn window(messages: Vec<Message>) -> Window {
-    Window { messages, ..Window::default() }
+fn window(messages: Vec<Message>) -> MessageWindow {
+    MessageWindow { messages, ..MessageWindow::default() }
 }
 
-fn numbered(ids: impl IntoIterator<Item = u64>) -> Window {
+fn numbered(ids: impl IntoIterator<Item = u64>) -> MessageWindow {
     window(ids.into_iter().map(|id| message(id, 0, "text")).collect())
 }
 
 /// A window with these messages and those that do not decode.
-fn strange(decode: impl IntoIterator<Item = u64>, do_not: impl IntoIterator<Item = u64>) -> Window {
+fn strange(decode: impl IntoIterator<Item = u64>, do_not: impl IntoIterator<Item = u64>) -> MessageWindow {
     let rows: Vec<_> = do_not.into_iter().map(|id| serde_json::json!({ "message_id": id })).collect();
     let list: crate::Lenient<Message> = serde_json::from_value(rows.into()).expect("a list");
-    Window { undecodable: list.undecodable, ..numbered(decode) }
+    MessageWindow { undecodable: list.undecodable, ..numbered(decode) }
 }
 
 /// A look, all of it told.
-fn look(state: &mut RoomState, window: &Window) -> Vec<String> {
+fn look(state: &mut RoomState, window: &MessageWindow) -> Vec<String> {
     look_after(state, window, None)
 }
 
 /// The same after a list that said this of the room.
-fn look_after(state: &mut RoomState, window: &Window, listed: Option<RoomVersion>) -> Vec<String> {
-    let changes = state.look(ROOM, window, listed);
+fn look_after(state: &mut RoomState, window: &MessageWindow, listed: Option<RoomVersion>) -> Vec<String> {
+    let changes = state.changes(ROOM, window, listed);
     let short = |event: Event| match event {
         Event::Message { message, .. } => format!("+{}", message.message_id),
         Event::Edited { message, .. } => format!("~{}", message.message_id),
@@ -96,15 +96,15 @@ fn a_message_that_comes_late_is_told_and_one_that_comes_to_light_is_not() {
 
 #[test]
 fn a_room_whose_messages_have_all_been_replaced_may_lack_some() {
-    let told = look(&mut known([1, 2]), &numbered([7]));
-    assert!(told.len() == 2 && told[0].starts_with("Gap") && told[1] == "+7", "{told:?}");
+    let reported = look(&mut known([1, 2]), &numbered([7]));
+    assert!(reported.len() == 2 && reported[0].starts_with("Gap") && reported[1] == "+7", "{reported:?}");
 }
 
 #[test]
 fn what_comes_to_light_in_a_room_that_hid_everything_is_as_old_as_it_is() {
-    let hides = |hidden, window: Window| Window { hidden, ..window };
+    let hides = |hidden, window: MessageWindow| MessageWindow { hidden, ..window };
     let listed = Some(RoomVersion(1, jiff::Timestamp::constant(999, 0)));
-    for (begins, listed, told) in [
+    for (begins, listed, reported) in [
         (Position::Now, listed, &["+1000", "+1001"][..]),
         (Position::Now, None, &["+998", "+999", "+1000", "+1001"]),
         (Position::Since(jiff::Timestamp::constant(999, 0)), listed, &["+999", "+1000", "+1001"]),
@@ -112,26 +112,26 @@ fn what_comes_to_light_in_a_room_that_hid_everything_is_as_old_as_it_is() {
     ] {
         let mut state = RoomState::new(begins);
         for _ in 0..2 {
-            look_after(&mut state, &hides(Hidden::All, Window::default()), listed);
+            look_after(&mut state, &hides(Hidden::All, MessageWindow::default()), listed);
         }
         state = serde_json::from_value(serde_json::to_value(state.saved()).expect("it serialises"))
             .expect("and back");
         let mut shown = look(&mut state, &hides(Hidden::Some, numbered(998..=1001)));
         assert!(shown.remove(0).starts_with("Limited"));
-        assert_eq!(shown, told);
+        assert_eq!(shown, reported);
         assert_eq!(look(&mut state, &hides(Hidden::Some, numbered(998..=1002))), ["+1002"]);
     }
     // It is not what was left out here that is missing.
     let mut state = RoomState::new(Position::Now);
-    look_after(&mut state, &hides(Hidden::All, Window::default()), listed);
+    look_after(&mut state, &hides(Hidden::All, MessageWindow::default()), listed);
     assert_eq!(look(&mut state, &hides(Hidden::Some, numbered(900..=999))).len(), 1);
     assert_eq!(look(&mut state, &hides(Hidden::Some, numbered(901..=1000))), ["+1000"]);
     // Without a time there may have been more than the window shows, wherever it began.
     for begins in [Position::Now, Position::Window] {
         let mut state = RoomState::new(begins);
-        look(&mut state, &hides(Hidden::All, Window::default()));
-        let told = look(&mut state, &hides(Hidden::Some, numbered(901..=1000)));
-        assert!(told.len() == 102 && told[1].starts_with("Gap"), "{told:?}");
+        look(&mut state, &hides(Hidden::All, MessageWindow::default()));
+        let reported = look(&mut state, &hides(Hidden::Some, numbered(901..=1000)));
+        assert!(reported.len() == 102 && reported[1].starts_with("Gap"), "{reported:?}");
     }
 }
 
@@ -139,12 +139,15 @@ fn what_comes_to_light_in_a_room_that_hid_everything_is_as_old_as_it_is() {
 fn a_message_that_does_not_decode_counts_for_what_the_window_reaches_back_to() {
     // 100 are shown, so that there may be more.
     let mut state = RoomState::new(Position::At(Default::default()));
-    let told = look(&mut state, &strange(1001..=1099, [1100]));
-    assert!(told.len() == 101 && told[0].starts_with("Gap") && told[100] == "?1100", "{told:?}");
+    let reported = look(&mut state, &strange(1001..=1099, [1100]));
+    assert!(
+        reported.len() == 101 && reported[0].starts_with("Gap") && reported[100] == "?1100",
+        "{reported:?}"
+    );
     // It is all that is left of what was known.
     assert_eq!(look(&mut state, &strange(1101..=1199, [1100])).len(), 99);
-    let told = look(&mut state, &strange(1300..=1398, [1299]));
-    assert!(told.len() == 101 && told[0].starts_with("Gap"), "{told:?}");
+    let reported = look(&mut state, &strange(1300..=1398, [1299]));
+    assert!(reported.len() == 101 && reported[0].starts_with("Gap"), "{reported:?}");
 }
 
 #[test]
@@ -153,7 +156,7 @@ fn what_is_kept_of_a_room_is_bounded() {
     for first in 0..2000 {
         let edited = (first..first + 100).map(|id| 1_700_000_000 + id);
         let messages = edited.map(|id| message(id, id + u64::from(id % 2 == 0), "x")).collect();
-        look(&mut state, &Window { messages, ..strange([], first..first + 100) });
+        look(&mut state, &MessageWindow { messages, ..strange([], first..first + 100) });
     }
     let json = serde_json::to_value(&state).expect("it serialises");
     assert_eq!(json["undecodable"].as_array().map(Vec::len), Some(CAP));
@@ -165,9 +168,9 @@ fn what_is_kept_of_a_room_is_bounded() {
 }
 
 /// A window in which these have no time that could be one.
-fn timeless(decode: impl IntoIterator<Item = u64>, ids: impl IntoIterator<Item = u64>) -> Window {
+fn timeless(decode: impl IntoIterator<Item = u64>, ids: impl IntoIterator<Item = u64>) -> MessageWindow {
     let without = |id| Message { send_time: jiff::Timestamp::MAX, ..message(id, 0, "text") };
-    Window { timeless: ids.into_iter().map(without).collect(), ..numbered(decode) }
+    MessageWindow { timeless: ids.into_iter().map(without).collect(), ..numbered(decode) }
 }
 
 #[test]
@@ -185,8 +188,8 @@ fn a_message_without_a_time_is_told_once_and_hides_no_other() {
     assert_eq!(look(&mut state, &edited), ["~7"]);
     // It is the only one left of what was known, and then it is gone too.
     assert_eq!(look(&mut state, &timeless(1001..=1098, [5, 9])).len(), 99);
-    let told = look(&mut state, &timeless(1200..=1299, []));
-    assert!(told.len() == 101 && told[0].starts_with("Gap"), "{told:?}");
+    let reported = look(&mut state, &timeless(1200..=1299, []));
+    assert!(reported.len() == 101 && reported[0].starts_with("Gap"), "{reported:?}");
     // An edit at a time that is none does not hide the next one.
     let never = Message { update_time: Some(jiff::Timestamp::MAX), ..message(1300, 0, "edited") };
     let mut state = known([1300]);

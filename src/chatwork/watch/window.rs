@@ -1,4 +1,4 @@
-//! What the service shows of a room, and of the rooms.
+//! The service's responses: the newest messages of a room, and the list of rooms.
 
 use super::event::Hidden;
 use crate::call::{CallInfo, HttpAnswer};
@@ -12,13 +12,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
-/// The most that the service shows of a room.
+/// The most messages that the service returns of a room.
 pub(super) const CAP: usize = 100;
 
-/// How long before its answer the service may have read its data, and then some.
+/// How long before its response the service may have read its data, with a margin.
 pub(super) const LAG: Duration = Duration::from_secs(5);
 
-/// The year 2100: no time of a message or a room is as late as this.
+/// The year 2100: later times of messages or rooms are invalid.
 const NEVER: Timestamp = Timestamp::constant(4_102_444_800, 0);
 
 const MESSAGE_ID: &str = "message_id";
@@ -26,18 +26,17 @@ const ROOM_ID: &str = "room_id";
 
 /// The newest messages of a room, oldest first.
 #[derive(Debug, Default)]
-pub(super) struct Window {
+pub(super) struct MessageWindow {
     pub(super) messages: Vec<Message>,
-    /// What stands among them without a time that could be one. It has no place among the others.
+    /// Messages without a valid time, which have no position among the others.
     pub(super) timeless: Vec<Message>,
-    /// What stands among them and does not decode.
+    /// Messages that do not decode.
     pub(super) undecodable: Vec<UndecodableItem>,
     pub(super) hidden: Hidden,
     pub(super) summary: Option<String>,
 }
 
-/// What the list of rooms says of a room that changes when something happens in it: `message_num` and
-/// `last_update_time`.
+/// The fields in the list of rooms that change when something happens in a room: `message_num` and `last_update_time`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct RoomVersion(pub(super) u64, #[serde(with = "crate::wire::unix_time")] pub(super) Timestamp);
 
@@ -45,13 +44,13 @@ pub(super) struct RoomVersion(pub(super) u64, #[serde(with = "crate::wire::unix_
 #[derive(Debug, Default)]
 pub(super) struct RoomList {
     pub(super) rooms: BTreeMap<RoomId, RoomVersion>,
-    /// A failure for each room that is not among these, since it does not even tell its id.
+    /// A failure for each entry without a readable id.
     pub(super) unknown: Vec<Error>,
-    /// What `Date` says. It may come from another clock than the times of rooms and messages.
+    /// The header `Date`. It may come from another clock than the times of rooms and messages.
     pub(super) date: Option<Timestamp>,
 }
 
-impl Window {
+impl MessageWindow {
     fn of(answer: Response<Lenient<Message>>) -> Self {
         let header = |name| answer.headers().get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
         let limited = header("chatwork-message-limitation").is_some_and(|value| value.trim() == "true");
@@ -76,7 +75,7 @@ impl Window {
         self.messages.len() + self.timeless.len() + self.undecodable.len() >= CAP
     }
 
-    /// Differs when anything has happened.
+    /// A digest that changes when anything happens.
     pub(super) fn digest(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         for message in self.messages.iter().chain(&self.timeless) {
@@ -88,13 +87,12 @@ impl Window {
 }
 
 impl RoomVersion {
-    /// When something last happened in the room, if that is a time.
+    /// When something last happened in the room, if the time is valid.
     fn updated(&self) -> Option<Timestamp> {
         Some(self.1).filter(|time| is_sane(*time))
     }
 
-    /// What happens in the room at this second or later is news after this. It is a time of the same clock as those of
-    /// the messages.
+    /// The first second that is certainly after this version, by the clock of the messages.
     pub(super) fn next_second(&self) -> Option<Timestamp> {
         self.updated()?.checked_add(Duration::from_secs(1)).ok()
     }
@@ -112,27 +110,27 @@ impl RoomList {
         };
         let attempts = answer.attempts();
         let Lenient { items, undecodable, .. } = answer.into_inner();
-        let stamp = |room: Room| (room.room_id, RoomVersion(room.message_num, room.last_update_time));
-        let mut listing = Self { rooms: items.into_iter().map(stamp).collect(), unknown: Vec::new(), date };
+        let version = |room: Room| (room.room_id, RoomVersion(room.message_num, room.last_update_time));
+        let mut list = Self { rooms: items.into_iter().map(version).collect(), unknown: Vec::new(), date };
         for room in undecodable {
             match id(&room, ROOM_ID).and_then(|id| id.parse().ok()) {
-                // Whatever changes there may be a message.
+                // Any change of the entry may be a message.
                 Some(id) => {
                     let any = fingerprint(&room.value.to_string()).into();
                     let updated = time(&room, "last_update_time").unwrap_or(Timestamp::UNIX_EPOCH);
-                    listing.rooms.insert(RoomId(id), RoomVersion(any, updated));
+                    list.rooms.insert(RoomId(id), RoomVersion(any, updated));
                 }
                 None => {
                     let call = CallInfo::new(&LIST_ROOMS, LIST_ROOMS.safety);
                     let error = unidentified(&room, ROOM_ID).with_answer(parts.clone());
-                    listing.unknown.push(error.with_call(call, attempts));
+                    list.unknown.push(error.with_call(call, attempts));
                 }
             }
         }
-        listing
+        list
     }
 
-    /// Whether a room that is not there is one that the account is not in. Everybody is at least in "My Chat".
+    /// Whether the list is complete, so that the account is in no other room. Every account has at least "My Chat".
     pub(super) fn is_whole(&self) -> bool {
         self.unknown.is_empty() && !self.rooms.is_empty()
     }
@@ -142,41 +140,39 @@ impl RoomList {
         self.rooms.values().filter_map(RoomVersion::updated).max()
     }
 
-    /// Whether the second in which something last happened in a room is over, as far as that can be known without a
-    /// look at it.
+    /// Whether the second in which something last happened in a room is over, as far as the list shows.
     ///
-    /// Another room's later time proves it. `Date` does only if it is of the same clock, so that it may save a look but
-    /// never decides which message is old.
-    pub(super) fn is_past(&self, stamp: RoomVersion) -> bool {
-        let Some(then) = stamp.updated().and_then(|updated| updated.checked_add(LAG).ok()) else {
+    /// Another room's later time proves it. `Date` proves it only if it is of the same clock: it may save a poll, but never
+    /// decides which message is old.
+    pub(super) fn is_past(&self, version: RoomVersion) -> bool {
+        let Some(then) = version.updated().and_then(|updated| updated.checked_add(LAG).ok()) else {
             return false;
         };
         [self.newest(), self.date].into_iter().flatten().any(|time| time > then)
     }
 }
 
-/// Whether a time can be one at which something was posted. What is not is what stands for none, or for one that was
-/// out of bounds.
+/// Whether a time is valid. An invalid one means no time, or one out of bounds.
 fn is_sane(time: Timestamp) -> bool {
     Timestamp::UNIX_EPOCH < time && time < NEVER
 }
 
-/// When a message was last edited, if that is a time.
+/// When a message was last edited, if the time is valid.
 pub(super) fn updated(message: &Message) -> Option<Timestamp> {
     message.update_time.filter(|time| is_sane(*time))
 }
 
-/// The window that an answer shows.
-pub(super) fn recognised_window(answer: Response<Lenient<Message>>) -> Result<Window, Error> {
-    recognised(answer, MESSAGE_ID).map(Window::of)
+/// The window in a response.
+pub(super) fn recognised_window(answer: Response<Lenient<Message>>) -> Result<MessageWindow, Error> {
+    recognised(answer, MESSAGE_ID).map(MessageWindow::of)
 }
 
-/// The list of rooms that an answer shows.
+/// The list of rooms in a response.
 pub(super) fn recognised_list(answer: Response<Lenient<Room>>) -> Result<RoomList, Error> {
     recognised(answer, ROOM_ID).map(RoomList::of)
 }
 
-/// An answer of which not one item shows as much as its id is spoilt as a whole.
+/// Fails if not one item of a response has a readable id.
 fn recognised<T>(answer: Response<Lenient<T>>, name: &str) -> Result<Response<Lenient<T>>, Error> {
     match answer.undecodable.first() {
         Some(first)
@@ -189,34 +185,34 @@ fn recognised<T>(answer: Response<Lenient<T>>, name: &str) -> Result<Response<Le
     }
 }
 
-/// Tells apart messages that do not decode: by their ids, or by all that they are.
+/// Identifies a message that does not decode: by its id, or else by its whole content.
 pub(super) fn identity(message: &UndecodableItem) -> u32 {
     fingerprint(&id(message, MESSAGE_ID).unwrap_or_else(|| message.value.to_string()))
 }
 
-/// Tells apart messages without a time, which were told all the same.
+/// Identifies a message without a time.
 pub(super) fn timeless_identity(message: &Message) -> u32 {
     fingerprint(&format!("{} without a time", message.message_id))
 }
 
-/// A time of an item that does not decode, if that is not why.
+/// A time of an item that does not decode, if the time itself is readable.
 pub(super) fn time(item: &UndecodableItem, name: &str) -> Option<Timestamp> {
     Timestamp::from_second(id(item, name)?.parse().ok()?).ok().filter(|time| is_sane(*time))
 }
 
-/// What is to be had of an id, or another number, of an item.
+/// An id, or another number, of an item, if it is readable.
 fn id(item: &UndecodableItem, name: &str) -> Option<String> {
     item.value.get(name).and_then(crate::call::text)
 }
 
-/// A failure for an item without an id. What stands in the item is not quoted: people may have written it.
+/// A failure for an item without an id. The item's content is not quoted: people may have written it.
 fn unidentified(item: &UndecodableItem, name: &str) -> Error {
     let path = format!("[{}]", item.index);
-    let problem = format!("the item does not decode, and has no `{name}` that would tell which one it is");
+    let problem = format!("the item does not decode, and has no `{name}` to identify it");
     Error::new(ErrorKind::Decode { path, problem }, Outcome::Applied)
 }
 
-/// FNV-1a, which is short, and the same in every version: it is kept in checkpoints.
+/// FNV-1a, which is short, and the same in every version: checkpoints hold it.
 pub(crate) const fn fingerprint(text: &str) -> u32 {
     let bytes = text.as_bytes();
     let (mut hash, mut index) = (0x811c_9dc5_u32, 0);

@@ -1,10 +1,10 @@
-//! The account's window, as the answers tell it.
+//! The account's window, as responses report it.
 //!
-//! | what is known | what a call does |
+//! | known | a call |
 //! |---|---|
-//! | nothing: no answer has come yet | goes, if none went within the last second |
-//! | something is left, less what is under way | goes |
-//! | nothing is left | waits for the end of the window, but 5 minutes at the most; then one goes and the others wait for its answer |
+//! | nothing: there was no response yet | is sent, if none was sent within the last second |
+//! | calls remain, less those in flight | is sent |
+//! | no calls remain | waits for the end of the window, but at most 5 minutes; then one is sent and the others wait for its response |
 //! | a call was refused | waits as long as the service asks for, within the same bound |
 
 use super::gate::{CLOSED, FIRST_ANSWER, Gate};
@@ -18,19 +18,19 @@ use std::time::{Duration, Instant};
 pub(super) struct Account {
     limit: Option<u64>,
     remaining: Option<u64>,
-    /// The window that the answers tell of, by the service's clock.
+    /// The reported window, by the service's clock.
     window: Option<Window>,
-    /// When it ends by ours, until it has ended.
+    /// Its end by the local clock, until it has ended.
     reset: Option<Instant>,
     length: Length,
     gate: Gate,
-    /// Since when nothing has been left, by the last answer that said so.
+    /// Since when no calls remain, by the last response that said so.
     empty_since: Option<Instant>,
-    /// Permits whose answers are still out. The service may have counted them or not, so that what is left is what the
-    /// lowest answer said less all of these: never too much, and exact once they are in.
+    /// Permits without a response yet. The service may have counted them or not. The remainder is the lowest reported one
+    /// less all of these: never too high, and exact once all responses are there.
     in_flight: u64,
     answered: bool,
-    /// When the last call left before any answer had come.
+    /// When the last call was sent before the first response.
     probed: Option<Instant>,
 }
 
@@ -46,7 +46,7 @@ impl Account {
                     Some(reset) if reset <= bound => return Err(reset - now),
                     _ if bound <= now => self.gate.set_due(),
                     Some(_) => return Err(bound - now),
-                    // When the window ends, an answer will tell.
+                    // A response will report the end of the window.
                     None if self.in_flight > 0 => return Err(FIRST_ANSWER),
                     None => {}
                 }
@@ -61,8 +61,9 @@ impl Account {
             _ => {}
         }
         if self.gate.pass(now) && !self.ended_early() {
-            // What is known was wrong, or is over: the answer to this call is news, whatever window it tells of.
-            (self.window, self.reset) = (None, None);
+            // The known window was wrong or is over: the response to this call counts, whichever window it reports.
+            self.window = None;
+            self.reset = None;
         }
         self.in_flight += 1;
         self.watch_the_rest(now);
@@ -79,7 +80,7 @@ impl Account {
                     self.gate.answered();
                     self.learn(&limit, now);
                 }
-                // The request was counted by the service, but no answer says what is left.
+                // The service has counted the request, but no response reports the remainder.
                 None => {
                     self.gate.unanswered();
                     self.remaining = self.remaining.map(|remaining| remaining.saturating_sub(1));
@@ -119,7 +120,7 @@ impl Account {
         self.empty_since = (self.left() == Some(0)).then(|| self.empty_since.unwrap_or(now));
     }
 
-    /// Whether the window has ended before the time that was told, and the next one has not been seen.
+    /// Whether the window has ended before the reported time, and the next one was not reported yet.
     fn ended_early(&self) -> bool {
         self.reset.is_none() && self.length.is_early()
     }
@@ -128,7 +129,7 @@ impl Account {
         if self.reset.is_some_and(|reset| reset <= now) {
             self.remaining = self.limit;
             self.reset = None;
-            // How large the next window is, only an answer can tell then.
+            // Without a limit, only a response can report the size of the next window.
             self.answered &= self.limit.is_some();
             self.watch_the_rest(now);
             if self.length.is_early() {
@@ -137,30 +138,30 @@ impl Account {
         }
     }
 
-    /// Learns from an answer that arrived at `at`.
+    /// Learns from a response that arrived at `at`.
     fn learn(&mut self, limit: &RateLimit, at: Instant) {
         self.limit = limit.limit.or(self.limit);
         self.length.policy = limit.window.or(self.length.policy);
         let Some(remaining) = limit.remaining else { return };
         match (Window::of(limit), &self.window) {
-            (Some(told), Some(known)) if self.length.same(&told, known) => {
-                // Once the window has passed, late answers of it say nothing about the next.
+            (Some(reported), Some(known)) if self.length.same(&reported, known) => {
+                // After the end of the window, its late responses say nothing about the next.
                 if self.reset.is_some() {
                     self.lower(remaining, at);
                 }
             }
-            (Some(told), Some(known)) if told.is_before(known) => {}
-            (Some(told), known) => {
+            (Some(reported), Some(known)) if reported.is_before(known) => {}
+            (Some(reported), known) => {
                 if let Some(known) = known {
-                    self.length.learn(known, &told);
+                    self.length.learn(known, &reported);
                 }
-                let after = self.length.end(told.after, at);
+                let after = self.length.end(reported.after, at);
                 self.reset = Some(later(at, after.min(MAX_WINDOW)));
-                self.window = Some(told);
-                // Those that are out count as unsettled, whichever window they were sent in.
+                self.window = Some(reported);
+                // Calls in flight count as unsettled, whichever window they were sent in.
                 self.set(remaining, at);
             }
-            // When it ends is unknown, so that only the newest word counts.
+            // The end is unknown, so only the newest response counts.
             (None, None) => self.set(remaining, at),
             (None, Some(_)) => self.lower(remaining, at),
         }

@@ -14,11 +14,11 @@
 use crate::clock::later;
 use std::time::{Duration, Instant};
 
-/// How long the first calls of a client wait for the very first answer, which tells the account's limits.
+/// How long the first calls of a client wait for the first response, which reports the account's limits.
 pub(super) const FIRST_ANSWER: Duration = Duration::from_secs(1);
 
-/// How long a budget is closed at the most, whatever the service says. After it one call finds out, and the others wait
-/// for its answer: what asked for a longer wait may be wrong, or be over.
+/// The longest time for which a budget is closed. Then one call is sent as a test, and the others wait for its response: a
+/// request to wait longer may be wrong, or be over.
 pub(crate) const CLOSED: Duration = Duration::from_secs(5 * 60);
 
 #[derive(Debug, Default)]
@@ -30,9 +30,9 @@ pub(super) enum Gate {
         /// Whether the service asked for more.
         cut: bool,
     },
-    /// The next call finds out.
+    /// The next call is the test.
     Due,
-    /// A call is under way to find out.
+    /// The test is in flight.
     Asking { since: Instant },
 }
 
@@ -45,7 +45,7 @@ impl Gate {
         }
     }
 
-    /// How long until a call may pass, if it may not now.
+    /// `Err` with the wait if no call may pass now.
     pub(super) fn check(&mut self, now: Instant) -> Result<(), Duration> {
         match *self {
             Self::Closed { until, .. } if until > now => return Err(until - now),
@@ -62,7 +62,7 @@ impl Gate {
         Ok(())
     }
 
-    /// A call passes. Whether it is the one that finds out.
+    /// A call passes. Returns whether it is the test.
     pub(super) fn pass(&mut self, now: Instant) -> bool {
         let due = self.is_due();
         if due {
@@ -71,12 +71,12 @@ impl Gate {
         due
     }
 
-    /// The next call is to find out.
+    /// Makes the next call the test.
     pub(super) fn set_due(&mut self) {
         *self = Self::Due;
     }
 
-    /// The same for an open one.
+    /// Makes the next call the test, if the gate is open.
     pub(super) fn try_out(&mut self) {
         if matches!(self, Self::Open) {
             *self = Self::Due;
@@ -87,14 +87,14 @@ impl Gate {
         matches!(self, Self::Due)
     }
 
-    /// An answer has come.
+    /// A response has come.
     pub(super) fn answered(&mut self) {
         if matches!(self, Self::Due | Self::Asking { .. }) {
             *self = Self::Open;
         }
     }
 
-    /// A call has ended without one. It may have been the one that was to find out.
+    /// A call has ended without a response. It may have been the test.
     pub(super) fn unanswered(&mut self) {
         if matches!(self, Self::Asking { .. }) {
             *self = Self::Due;

@@ -19,7 +19,7 @@ pub(super) struct Memory {
 struct Budgets {
     account: Account,
     rooms: HashMap<u64, Room>,
-    /// The size at which the rooms are next searched for ones that need no remembering.
+    /// The number of rooms at which forgettable ones are next removed.
     sweep_at: usize,
 }
 
@@ -86,7 +86,7 @@ impl BudgetStore for Memory {
 
 #[cfg(test)]
 impl Memory {
-    /// How many permits are out, of the account and of all rooms, and how many rooms are remembered.
+    /// How many permits of the account and of all rooms are in flight, and how many rooms are remembered.
     pub(super) fn standing(&self) -> (u64, u32, usize) {
         let budgets = self.lock();
         (budgets.account.in_flight(), budgets.rooms.values().map(Room::in_flight).sum(), budgets.rooms.len())

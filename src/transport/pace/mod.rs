@@ -1,8 +1,24 @@
-//! Budgets that calls take permits from before they are sent, so that a limit is kept instead of run into.
+//! Budgets: each call takes a permit before it is sent, so that the client stays within the limits.
 //!
-//! Three of them: the account's window, learned from the answers' headers; the posts in each room, known in advance;
-//! and TAS-CHA's monthly units. Waiting is first come, first served, and ends with the call's deadline. A permit that
-//! is dropped before the request was sent goes back.
+//! There are three: TAS-CHA's monthly units; the posts in each room, known in advance; and the account's window, learned from
+//! the responses' headers. Waiting calls are served in order, until their deadline.
+//!
+//! The states of a call:
+//!
+//! ```text
+//!             enough             a free post            a free call                    mark_sent
+//!   UNITS ───────────► ROOM ───────────────► ACCOUNT ──────────────► PERMIT ◄─────────────────────────► IN FLIGHT
+//!     │                 │ the deadline is     │ the same              │ dropped     mark_unsent           │
+//!     │ too few         │ before its turn     │                       ▼                                   │
+//!     ▼                 ▼                     ▼                    all go back                            │
+//!   UnitsExhausted    WaitTooLong: what was taken goes back                                               │
+//!                                                                                                         │
+//!     on_headers: units and account are settled with the reported limits; the post counts for a window ◄──┤
+//!     exhausted: the room's or the account's gate closes for the wait (see gate.rs)                    ◄──┤
+//!     dropped without a response: everything counts as used                                            ◄──┘
+//! ```
+//!
+//! An operation without units or without a room limit skips that step, and so does a [`Pace`] that switches it off.
 
 mod account;
 mod gate;
@@ -34,7 +50,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
-/// Which limits a client keeps to of itself.
+/// The limits that a client keeps by waiting before it sends.
 ///
 /// ```
 /// use kaiwa::Pace;
@@ -45,7 +61,7 @@ use tokio::sync::Notify;
 /// # let _ = (careful, reckless);
 /// ```
 #[derive(Clone, Debug)]
-#[must_use = "it does nothing until a client's builder is given it"]
+#[must_use = "it does nothing until it is passed to a client's builder"]
 pub struct Pace {
     account: bool,
     units: bool,
@@ -54,36 +70,36 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// Keeps to all of them: the account's window, 10 posts in 10 seconds for each room, and the monthly units.
+    /// Keeps all limits: the account's window, 10 posts in 10 seconds for each room, and the monthly units.
     pub fn new() -> Self {
         Self { account: true, units: true, room: Some((10, Duration::from_secs(10))), store: None }
     }
 
-    /// Keeps to none: every call is sent at once, and it is for the service to refuse it.
+    /// Keeps no limit: every call is sent at once, and the service may refuse it.
     pub fn off() -> Self {
         Self { account: false, units: false, room: None, store: None }
     }
 
-    /// Whether to wait for the account's next window when the service says that this one is used up.
+    /// Whether to wait for the account's next window when the current one is used up.
     pub fn account(mut self, keep: bool) -> Self {
         self.account = keep;
         self
     }
 
-    /// Whether to refuse a call that costs more of TAS-CHA's monthly units than are left.
+    /// Whether to refuse a call that costs more than the remaining monthly units of TAS-CHA.
     pub fn units(mut self, keep: bool) -> Self {
         self.units = keep;
         self
     }
 
-    /// How many posts a room takes in how long.
+    /// The limit of a room: `posts` in `window`.
     pub fn room_limit(mut self, posts: u32, window: Duration) -> Self {
         self.room = Some((posts.max(1), window.min(MAX_WINDOW)));
         self
     }
 
-    /// Keeps the budgets elsewhere than in this process' memory, so that several processes share them. The store then
-    /// decides on the limits of rooms.
+    /// Keeps the budgets in a store that several processes share, instead of in memory. The store then decides on the limits
+    /// of rooms.
     pub fn store(mut self, store: Arc<dyn BudgetStore>) -> Self {
         self.store = Some(store);
         self
@@ -96,7 +112,7 @@ impl Default for Pace {
     }
 }
 
-/// Keeps a client to its budgets.
+/// The budgets of a client.
 pub(crate) struct Pacer {
     pace: Pace,
     store: Arc<dyn BudgetStore>,
@@ -105,7 +121,7 @@ pub(crate) struct Pacer {
     units: Mutex<MonthlyUnits>,
 }
 
-/// Those who wait for one budget, in the order in which they came.
+/// The calls that wait for one budget, in order.
 #[derive(Default)]
 struct Queue {
     turn: tokio::sync::Mutex<()>,
@@ -113,8 +129,8 @@ struct Queue {
     changed: Notify,
 }
 
-/// TAS-CHA's units as the last answers told them. What is left is the lowest of them less what is out, as for the
-/// account's window.
+/// TAS-CHA's units as the last responses reported them. The remainder is the lowest reported one less the units in flight, as
+/// for the account's window.
 #[derive(Default)]
 struct MonthlyUnits {
     known: Option<KnownUnits>,
@@ -125,18 +141,18 @@ struct MonthlyUnits {
 struct KnownUnits {
     remaining: u64,
     reset: Option<Timestamp>,
-    told: Instant,
+    reported_at: Instant,
 }
 
-/// How long what is known of the units is believed when it refuses calls: they may have been bought since, and if
-/// nothing is sent no answer can say so.
+/// How long a reported remainder may refuse calls: units may have been bought since, and while nothing is sent, no response
+/// can say so.
 const UNITS_BELIEVED: Duration = Duration::from_secs(10 * 60);
 
 impl MonthlyUnits {
     fn take(&mut self, cost: u64, clock: &dyn Clock) -> Result<(), Error> {
         if let Some(known) = self.known {
             let passed = known.reset.is_some_and(|reset| reset <= clock.wall());
-            let old = clock.now().saturating_duration_since(known.told) >= UNITS_BELIEVED;
+            let old = clock.now().saturating_duration_since(known.reported_at) >= UNITS_BELIEVED;
             if passed || old {
                 self.known = None;
             }
@@ -152,15 +168,18 @@ impl MonthlyUnits {
         Ok(())
     }
 
-    /// What became of units that were taken: whether the request was sent, and what the answer said.
+    /// Settles units that were taken: whether the request was sent, and what the response reported.
     fn settle(&mut self, cost: u64, sent: bool, units: Option<&Units>, now: Instant) {
         self.in_flight = self.in_flight.saturating_sub(cost);
-        let told = units.and_then(|units| Some((units.remaining?, units.reset)));
-        match (told, &mut self.known) {
+        let reported = units.and_then(|units| Some((units.remaining?, units.reset)));
+        match (reported, &mut self.known) {
             (Some((remaining, reset)), Some(known)) if known.reset == reset => {
-                (known.remaining, known.told) = (known.remaining.min(remaining), now);
+                known.remaining = known.remaining.min(remaining);
+                known.reported_at = now;
             }
-            (Some((remaining, reset)), known) => *known = Some(KnownUnits { remaining, reset, told: now }),
+            (Some((remaining, reset)), known) => {
+                *known = Some(KnownUnits { remaining, reset, reported_at: now })
+            }
             (None, Some(known)) if sent => known.remaining = known.remaining.saturating_sub(cost),
             (None, _) => {}
         }
@@ -191,9 +210,9 @@ impl Pacer {
             sent: false,
         };
         if let (Some(room), Some(_)) = (room, self.pace.room) {
-            let line = Arc::clone(self.lock_rooms().entry(room).or_default());
-            let line = RoomLine { pacer: self, room, line: Some(line) };
-            self.wait(line.get(), Budget::Room(room), clock, deadline).await?;
+            let queue = Arc::clone(self.lock_rooms().entry(room).or_default());
+            let queue = QueuePlace { pacer: self, room, queue: Some(queue) };
+            self.wait(queue.get(), Budget::Room(room), clock, deadline).await?;
             permit.room = Some(room);
         }
         if self.pace.account {
@@ -205,13 +224,13 @@ impl Pacer {
 
     async fn wait(
         &self,
-        line: &Queue,
+        queue: &Queue,
         budget: Budget,
         clock: &Arc<dyn Clock>,
         deadline: Option<Instant>,
     ) -> Result<(), Error> {
-        let ahead = line.waiting.fetch_add(1, Ordering::Relaxed);
-        let _leave = WaitingGuard(&line.waiting);
+        let ahead = queue.waiting.fetch_add(1, Ordering::Relaxed);
+        let _leave = WaitingGuard(&queue.waiting);
         let began = clock.now();
         let too_long = |needed: Duration| {
             let left = deadline.map_or(Duration::MAX, |end| end.saturating_duration_since(began));
@@ -222,10 +241,10 @@ impl Pacer {
             let waited = now.saturating_duration_since(began);
             too_long(waited.saturating_add(self.store.estimate(budget, ahead, now)))
         };
-        // Whoever is in front waits for the budget itself, and the others for their turn.
-        let _turn = timer::before(&**clock, deadline, line.turn.lock()).await.ok_or_else(out_of_time)?;
+        // The first call waits for the budget, and the others for their turn.
+        let _turn = timer::before(&**clock, deadline, queue.turn.lock()).await.ok_or_else(out_of_time)?;
         loop {
-            let changed = line.changed.notified();
+            let changed = queue.changed.notified();
             let now = clock.now();
             // A store can be slow, or hang.
             let taken = timer::before(&**clock, deadline, self.store.take(budget, now))
@@ -234,7 +253,7 @@ impl Pacer {
             let Err(wait) = taken else { return Ok(()) };
             let now = clock.now();
             let left = deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(now));
-            // A short wait is a guess, which a permit that comes back can prove wrong; a long one is known.
+            // A short wait is an estimate, which a returned permit can shorten; a long one is certain.
             if wait > left && (wait > FIRST_ANSWER || left.is_zero()) {
                 return Err(too_long(now.saturating_duration_since(began).saturating_add(wait)));
             }
@@ -244,7 +263,7 @@ impl Pacer {
         }
     }
 
-    /// Takes a call's units, if they are kept to, and hands out how many those were.
+    /// Takes a call's units, unless switched off, and returns how many were taken.
     fn take_units(&self, cost: u64, clock: &dyn Clock) -> Result<u64, Error> {
         if !self.pace.units || cost == 0 {
             return Ok(0);
@@ -265,32 +284,32 @@ impl Pacer {
         match budget {
             Budget::Account => self.account.changed.notify_one(),
             Budget::Room(room) => {
-                if let Some(line) = self.lock_rooms().get(&room) {
-                    line.changed.notify_one();
+                if let Some(queue) = self.lock_rooms().get(&room) {
+                    queue.changed.notify_one();
                 }
             }
         }
     }
 }
 
-/// A place in a room's line, which is not kept once nobody stands in it.
-struct RoomLine<'a> {
+/// A place in a room's queue. The last one removes the queue.
+struct QueuePlace<'a> {
     pacer: &'a Pacer,
     room: u64,
-    line: Option<Arc<Queue>>,
+    queue: Option<Arc<Queue>>,
 }
 
-impl RoomLine<'_> {
+impl QueuePlace<'_> {
     fn get(&self) -> &Queue {
-        self.line.as_ref().expect("the line is taken by drop alone")
+        self.queue.as_ref().expect("the queue is taken by drop alone")
     }
 }
 
-impl Drop for RoomLine<'_> {
+impl Drop for QueuePlace<'_> {
     fn drop(&mut self) {
         let mut rooms = self.pacer.lock_rooms();
-        self.line = None;
-        if rooms.get(&self.room).is_some_and(|line| Arc::strong_count(line) == 1) {
+        self.queue = None;
+        if rooms.get(&self.room).is_some_and(|queue| Arc::strong_count(queue) == 1) {
             rooms.remove(&self.room);
         }
     }
@@ -316,18 +335,18 @@ pub(crate) struct Permit {
 }
 
 impl Permit {
-    /// From here on the request may reach the service, so that the permit counts as used whatever happens.
+    /// From here on the request may reach the service, so the permit counts as used.
     pub(crate) fn mark_sent(&mut self) {
         self.sent = true;
     }
 
-    /// The request never left.
+    /// The request was not sent after all.
     pub(crate) fn mark_unsent(&mut self) {
         self.sent = false;
     }
 
-    /// The head of an answer has arrived, with what it says of limits. The account has counted the request by now; the
-    /// others need not wait for the body to know.
+    /// The headers of a response have arrived, with the reported limits. The service has counted the request, so the other
+    /// calls need not wait for the body.
     pub(crate) fn on_headers(&mut self, limit: Option<&RateLimit>) {
         let now = self.clock.now();
         let units = limit.and_then(|limit| limit.units.as_ref());
@@ -356,7 +375,7 @@ impl Permit {
     }
 }
 
-/// Which limit a 429 was about, and for how long.
+/// The limit of a 429, and for how long.
 #[derive(Clone, Copy)]
 pub(crate) enum Exhausted {
     Account(Duration),

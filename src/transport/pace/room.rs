@@ -6,10 +6,9 @@ use crate::clock::later;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// Those under way, and the times at which the finished ones stop to count.
+/// The posts in flight, and the times at which the finished ones stop counting.
 ///
-/// A post counts from when it is allowed until a whole window after its answer came: the service counts it at some
-/// moment in between.
+/// A post counts from its permit until a whole window after its response: the service counts it at some moment in between.
 #[derive(Debug, Default)]
 pub(super) struct Room {
     in_flight: u32,
@@ -37,7 +36,7 @@ impl Room {
             self.in_flight += 1;
             return Ok(());
         }
-        // With all of them under way the time is unknown: one may come back unsent at any moment.
+        // If all of them are in flight the time is unknown: a permit may be returned at any moment.
         Err(self.free_at.front().map_or(FIRST_ANSWER, |at| *at - now))
     }
 

@@ -195,7 +195,7 @@ pub async fn bots(walk: &mut Walk) {
     let mut events = watched.room(RoomId(1)).watch().from_window().stream();
     let event = clock.drive(events.next()).await.expect("an event").expect("it is good");
     walk.debug(&event);
-    walk.debug(&bot::Incoming::from(event));
+    walk.debug(&bot::Input::from(event));
     let body = json!({ "webhook_setting_id": "1", "webhook_event_type": "message_created",
         "webhook_event_time": 1_767_193_200, "webhook_event": { "message_id": "1", "room_id": 1, "account_id": 2,
         "body": "x", "send_time": 1_767_193_200, "update_time": 0 } });

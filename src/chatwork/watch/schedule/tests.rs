@@ -15,7 +15,7 @@ fn subscriber(rooms: &[u64], all: bool) -> Subscriber {
         (RoomId(*room), Subscription { seen: None, from_now: false, awaited: false, missing: 0 })
     };
     let rooms = rooms.iter().map(subscription).collect();
-    let pace = Pace { min, max, recheck, share: 0.5 };
+    let pace = WatchPace { min, max, recheck, budget_share: 0.5 };
     Subscriber { pace, all, rooms, absent: Position::Window, unknown: 0, mailbox: Mailbox::default() }
 }
 
@@ -41,12 +41,12 @@ fn no_token() -> ErrorKind {
 
 /// The list of these rooms, which tells of something new in each of them each time.
 fn busy(rooms: impl IntoIterator<Item = u64>, number: u64) -> RoomList {
-    let stamp = |room| (RoomId(room), RoomVersion(number, jiff::Timestamp::UNIX_EPOCH));
-    RoomList { rooms: rooms.into_iter().map(stamp).collect(), ..RoomList::default() }
+    let version = |room| (RoomId(room), RoomVersion(number, jiff::Timestamp::UNIX_EPOCH));
+    RoomList { rooms: rooms.into_iter().map(version).collect(), ..RoomList::default() }
 }
 
-fn empty() -> Window {
-    Window::default()
+fn empty() -> MessageWindow {
+    MessageWindow::default()
 }
 
 /// Calls for so long, and counts the calls of each kind: the list counts as room 0.
@@ -55,20 +55,20 @@ fn run(
     now: &mut Instant,
     time: Duration,
     list: impl Fn(u64) -> Result<RoomList, Error>,
-    look: impl Fn(RoomId) -> Result<Window, Error>,
+    look: impl Fn(RoomId) -> Result<MessageWindow, Error>,
 ) -> BTreeMap<u64, u64> {
     let (end, mut calls) = (*now + time, BTreeMap::<u64, u64>::new());
     while *now < end {
         match schedule.next_call(None, *now) {
             NextCall::Wait(wait) => *now += wait.expect("there is a subscriber"),
-            NextCall::List => {
+            NextCall::ReadList => {
                 let number = calls.entry(0).or_default();
                 *number += 1;
-                schedule.listed(list(*number), 1, *now);
+                schedule.on_list(list(*number), 1, *now);
             }
-            NextCall::Look(room, stamp) => {
+            NextCall::ReadRoom(room, version) => {
                 *calls.entry(room.0).or_default() += 1;
-                schedule.looked(room, stamp, look(room), 1, *now);
+                schedule.on_room(room, version, look(room), 1, *now);
             }
         }
     }

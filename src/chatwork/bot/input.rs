@@ -1,4 +1,4 @@
-//! What comes in.
+//! The input of a bot.
 
 use crate::Error;
 #[cfg(feature = "webhooks")]
@@ -7,10 +7,10 @@ use crate::chatwork::{AccountId, Message, MessageId, RoomId, watch};
 use jiff::Timestamp;
 use std::time::Duration;
 
-/// One item of a bot's source. A [`watch`] and an [`Inbox`](super::Inbox) have items that become one.
+/// One item of a bot's source. The items of a [`watch`] and of an [`Inbox`](super::Inbox) convert into it.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum Incoming {
+pub enum Input {
     /// A message was posted.
     Message(ReceivedMessage),
     /// A message was edited.
@@ -19,61 +19,61 @@ pub enum Incoming {
     Notice(Notice),
 }
 
-/// A message, from whatever source.
+/// A message, from a watch or a webhook.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ReceivedMessage {
-    /// The room it is in.
+    /// The room of the message.
     pub room_id: RoomId,
-    /// The message.
+    /// The message's id.
     pub message_id: MessageId,
-    /// Who posted it.
+    /// The author's account.
     pub account_id: AccountId,
-    /// The name of whoever posted it, which a watch tells and a webhook does not.
+    /// The author's name; `None` from a webhook.
     pub name: Option<String>,
     /// Its text, in [notation](crate::chatwork::notation).
     pub body: String,
     /// When it was posted.
     pub send_time: Timestamp,
-    /// When it was last edited, if it was.
+    /// When it was last edited; `None` if never.
     pub update_time: Option<Timestamp>,
 }
 
-/// What a bot tells beside messages: [`Bot::on_notice`](super::Bot::on_notice).
+/// What a bot reports to [`Bot::on_notice`](super::Bot::on_notice).
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Notice {
-    /// A handler did not do its work. Other messages are not affected, and this one is not handled again.
+    /// A handler failed. Other messages are not affected, and this one is not handled again.
     #[non_exhaustive]
     Failed {
-        /// What it was handling.
+        /// The message.
         message: ReceivedMessage,
-        /// What became of it.
-        failure: Failure,
+        /// How it failed.
+        failure: HandlerFailure,
     },
-    /// A message that was taken was not handled by the end of the [`grace`](super::Bot::grace). A watch's checkpoint is
+    /// A message that was taken was not handled by the end of the [`shutdown_timeout`](super::Bot::shutdown_timeout). A watch's checkpoint is
     /// past it, and a [replay cache](super::Bot::replay_cache) remembers it.
     #[non_exhaustive]
     Abandoned {
-        /// What was not handled.
+        /// The message.
         message: ReceivedMessage,
-        /// Whether its handler had begun, and may have done some of its work.
+        /// Whether its handler had begun, and may have done part of its work.
         begun: bool,
     },
-    /// The source failed, and goes on by itself, as a watch does.
+    /// The source failed, and continues by itself, as a watch does.
     Source(Error),
-    /// A watch told something else than a message: a gap, a deletion, that messages are hidden.
+    /// Another event of a watch than a message: a gap, a deletion, hidden messages.
     Watch(watch::Event),
-    /// A webhook brought an event that this version does not know, or one whose fields do not read. It is whole, with the
-    /// text of the message.
+    /// A webhook event that this version does not know, or whose fields cannot be read. It is complete, including the text of
+    /// the message.
     #[cfg(feature = "webhooks")]
     Webhook(OtherEvent),
 }
 
-/// What became of a handler that did not do its work.
+/// How a handler failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Failure {
+pub enum HandlerFailure {
     /// It returned an error.
     #[error("the handler failed: {0}")]
     Error(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -99,7 +99,7 @@ impl From<(RoomId, Message)> for ReceivedMessage {
     }
 }
 
-impl From<watch::Event> for Incoming {
+impl From<watch::Event> for Input {
     fn from(event: watch::Event) -> Self {
         match event {
             watch::Event::Message { room, message } => Self::Message((room, message).into()),
@@ -110,7 +110,7 @@ impl From<watch::Event> for Incoming {
 }
 
 /// For sources that can fail.
-impl<T: Into<Incoming>> From<Result<T, Error>> for Incoming {
+impl<T: Into<Input>> From<Result<T, Error>> for Input {
     fn from(item: Result<T, Error>) -> Self {
         item.map_or_else(|error| Self::Notice(Notice::Source(error)), Into::into)
     }
@@ -133,12 +133,12 @@ impl From<MentionEvent> for ReceivedMessage {
 }
 
 #[cfg(feature = "webhooks")]
-impl From<webhook::Event> for Incoming {
+impl From<webhook::Event> for Input {
     fn from(event: webhook::Event) -> Self {
         match event {
             webhook::Event::MessageCreated(message) => Self::Message(message.into()),
             webhook::Event::MessageUpdated(message) => Self::Edited(message.into()),
-            // It says that a message names the account, and not whether it has always done so.
+            // The event does not say whether the mention is new or was added by an edit.
             webhook::Event::MentionToMe(mention) => Self::Message(mention.into()),
             webhook::Event::Other(other) => Self::Notice(Notice::Webhook(other)),
         }
@@ -146,7 +146,7 @@ impl From<webhook::Event> for Incoming {
 }
 
 #[cfg(feature = "webhooks")]
-impl From<webhook::Delivery> for Incoming {
+impl From<webhook::Delivery> for Input {
     fn from(delivery: webhook::Delivery) -> Self {
         delivery.event.into()
     }

@@ -1,6 +1,6 @@
-//! One look at a room.
+//! One lookup of a message in its room.
 
-use super::posted::Turn;
+use super::ledger::PostGuard;
 use crate::chatwork::operations::{GetMe, ListMessages};
 use crate::chatwork::{AccountId, Chatwork, Message, MessageId, RoomId};
 use crate::client::Client;
@@ -14,67 +14,67 @@ use jiff::{SignedDuration, Timestamp};
 use reqwest::StatusCode;
 use std::time::{Duration, Instant};
 
-/// How many messages the service shows at most.
+/// The most messages that the service returns.
 const SHOWN: usize = 100;
 
 /// `Date` and `send_time` are whole seconds, and the call may have begun within one.
 const WHOLE_SECONDS: Duration = Duration::from_secs(2);
 
-/// What a look has shown.
+/// The result of a lookup.
 pub(super) enum Lookup {
     /// The message is there.
     Found(Box<Response<MessageId>>),
     /// It is not there.
     Missing,
-    /// It may be there or not.
+    /// The lookup was not conclusive.
     Unsure,
 }
 
-/// Since when the message can have been sent, by the clock of the service.
+/// The earliest time at which the message can have been sent, by the service's clock.
 struct Since {
-    /// By the `Date` of the answer.
-    told: Timestamp,
-    /// The earlier one of that and of the local clock: nothing before it can be the message, whichever is wrong.
-    surely: Timestamp,
+    /// By the `Date` of the response.
+    reported: Timestamp,
+    /// The earlier of that and of the local clock: a message before it is another one, whichever clock is wrong.
+    earliest: Timestamp,
 }
 
-/// How looks are made: on the way of a call, within its time.
-pub(super) struct Look<'a> {
+/// The call that lookups are made for, within its time.
+pub(super) struct LookupContext<'a> {
     pub(super) client: &'a Client<Chatwork>,
     pub(super) options: &'a Options,
-    /// The account that the token belongs to, if the caller has said it.
+    /// The account of the token, if the caller has set it.
     pub(super) account: Option<AccountId>,
     pub(super) began: Instant,
     pub(super) deadline: Option<Bound>,
 }
 
-impl Look<'_> {
-    pub(super) async fn at(&self, room: RoomId, turn: &Turn<'_>) -> Lookup {
-        // A failed look tells nothing of the message; the failure of the post remains the one to report.
-        self.try_look(room, turn).await.unwrap_or(Lookup::Unsure)
+impl LookupContext<'_> {
+    pub(super) async fn at(&self, room: RoomId, guard: &PostGuard<'_>) -> Lookup {
+        // A failed lookup is not conclusive; the error of the post is the one to report.
+        self.try_lookup(room, guard).await.unwrap_or(Lookup::Unsure)
     }
 
-    async fn try_look(&self, room: RoomId, turn: &Turn<'_>) -> Result<Lookup, Error> {
+    async fn try_lookup(&self, room: RoomId, guard: &PostGuard<'_>) -> Result<Lookup, Error> {
         let own = self.own_account().await?;
         let request = self.request(ListMessages::new(room)).force(true);
         let list = request.send().await?;
         let since = self.since(&list);
         let mut candidates: Vec<&Message> = list
             .iter()
-            .filter(|message| message.account.account_id == own && turn.is_own_text(&message.body))
-            .filter(|message| message.send_time >= since.surely && !turn.is_claimed(&message.message_id))
+            .filter(|message| message.account.account_id == own && guard.is_own_text(&message.body))
+            .filter(|message| message.send_time >= since.earliest && !guard.is_claimed(&message.message_id))
             .collect();
-        // The order of the list is not documented. The newest is the likeliest: an earlier one is from a call that
-        // failed, and was reported so.
+        // The order of the list is not documented. The newest message is the likeliest: an earlier one is from a call that
+        // failed, and was reported as failed.
         candidates.sort_by_key(|message| (message.send_time, &message.message_id));
         let Some(found) = candidates.last() else {
             return Ok(if reaches_back(&list, &since) { Lookup::Missing } else { Lookup::Unsure });
         };
-        if found.send_time < since.told {
+        if found.send_time < since.reported {
             return Ok(Lookup::Unsure);
         }
         let id = found.message_id.clone();
-        turn.claim(&id);
+        guard.claim(&id);
         Ok(Lookup::Found(Box::new(list.map(|_| id))))
     }
 
@@ -82,12 +82,12 @@ impl Look<'_> {
         let ago = SignedDuration::try_from(self.elapsed() + WHOLE_SECONDS).unwrap_or(SignedDuration::MAX);
         let before = |now: Timestamp| now.checked_sub(ago).unwrap_or(Timestamp::MIN);
         let local = self.client.transport().clock().wall();
-        let told = date(list.headers()).unwrap_or(local);
-        Since { told: before(told), surely: before(told.min(local)) }
+        let reported = date(list.headers()).unwrap_or(local);
+        Since { reported: before(reported), earliest: before(reported.min(local)) }
     }
 
     async fn own_account(&self) -> Result<AccountId, Error> {
-        let known = self.client.state().posted.account();
+        let known = self.client.state().ledger.account();
         match self.account.or_else(|| known.get().copied()) {
             Some(account) => Ok(account),
             None => {
@@ -97,7 +97,7 @@ impl Look<'_> {
         }
     }
 
-    /// A call on the way, within the time of this one and with its headers.
+    /// A request within the time of the call, with its headers.
     fn request<E: Endpoint<Service = Chatwork>>(&self, endpoint: E) -> Request<E> {
         let options = Options {
             timeout: self.left().or(self.options.timeout),
@@ -113,7 +113,7 @@ impl Look<'_> {
         self.client.transport().clock().now().saturating_duration_since(self.began)
     }
 
-    /// What is left of the call's time; `None` if it may take as long as it needs.
+    /// The remaining time of the call; `None` if there is no limit.
     pub(super) fn left(&self) -> Option<Duration> {
         self.deadline.map(|deadline| deadline.left(&**self.client.transport().clock()))
     }
@@ -122,8 +122,8 @@ impl Look<'_> {
 /// Whether the list shows everything since the call began.
 fn reaches_back(list: &Response<Vec<Message>>, since: &Since) -> bool {
     let hides = list.headers().contains_key("chatwork-message-limitation");
-    // Nothing under another status than 204 may be an answer that was lost on the way, not an empty room.
+    // An empty list with another status than 204 may be a broken response and not an empty room.
     let lost = list.is_empty() && list.status() != StatusCode::NO_CONTENT;
     let shortened = list.len() >= SHOWN || hides || lost;
-    !shortened || list.iter().any(|message| message.send_time < since.surely)
+    !shortened || list.iter().any(|message| message.send_time < since.earliest)
 }

@@ -5,16 +5,15 @@ use jiff::Timestamp;
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 
-/// A message being written.
+/// A builder for messages in notation.
 ///
-/// Every text that is given is made harmless (see [`escape`]): the message holds the tags that were asked for and no
-/// others, so that what a user typed can be passed on. Nothing is added between the pieces; line breaks are part of
-/// the texts.
+/// Every text is [escaped](escape): the message has only the tags that the methods write, so a user's text can be included.
+/// Nothing is added between the parts; line breaks belong to the texts.
 ///
 /// ```
-/// use kaiwa::chatwork::{AccountId, MessageId, RoomId, notation::Message};
+/// use kaiwa::chatwork::{AccountId, MessageId, RoomId, notation::MessageBuilder};
 ///
-/// let answer = Message::new()
+/// let answer = MessageBuilder::new()
 ///     .reply(RoomId(7), &MessageId::from("8"), AccountId(1))
 ///     .text("Aliceさん\n")
 ///     .quote(AccountId(1), None, |quote| quote.text("いつですか"))
@@ -26,12 +25,12 @@ use std::fmt::{self, Write as _};
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[must_use = "a message does nothing until it is posted"]
-pub struct Message {
+pub struct MessageBuilder {
     /// Notation in which every tag that holds others is closed, and in which no other bracket stands outside code.
     body: String,
 }
 
-impl Message {
+impl MessageBuilder {
     /// An empty message.
     pub const fn new() -> Self {
         Self { body: String::new() }
@@ -48,50 +47,54 @@ impl Message {
         self.tag(format_args!("[To:{account}]"))
     }
 
-    /// `[toall]`, which notifies everybody in the room.
+    /// `[toall]`, which notifies all members of the room.
     pub fn to_all(self) -> Self {
         self.tag(format_args!("[toall]"))
     }
 
-    /// `[rp …]`: answers `message` of `account` in `room`, and notifies the account.
+    /// `[rp …]`: replies to `message` of `account` in `room`, and notifies the account.
     ///
-    /// Message ids are numbers. With an id that is not, which the service would not take for a message, the account
-    /// is addressed with `[To:…]` instead.
+    /// Message ids are numbers. If the id is not a number, which the service would not accept, the account is addressed with
+    /// `[To:…]` instead.
     pub fn reply(self, room: RoomId, message: &MessageId, account: AccountId) -> Self {
-        // Anything else could bring attributes or a tag of its own.
+        // Any other text could contain attributes or a tag.
         if super::kind::number(&message.0).is_none() {
             return self.to(account);
         }
         self.tag(format_args!("[rp aid={account} to={room}-{message}]"))
     }
 
-    /// `[qt]…[/qt]`: what `account` said, and if it is known when. `time` is written in whole seconds.
+    /// `[qt]…[/qt]`: a quote of `account`, with its time if known. `time` is written in whole seconds.
     pub fn quote(
         self,
         account: AccountId,
         time: Option<Timestamp>,
-        content: impl FnOnce(Message) -> Message,
+        content: impl FnOnce(MessageBuilder) -> MessageBuilder,
     ) -> Self {
-        // The notation has no times before 1970, and takes 0 for none.
+        // The notation has no times before 1970, and 0 means none.
         let quote = match time.map(Timestamp::as_second).filter(|seconds| *seconds > 0) {
             Some(seconds) => self.tag(format_args!("[qt][qtmeta aid={account} time={seconds}]")),
             None => self.tag(format_args!("[qt][qtmeta aid={account}]")),
         };
-        quote.append(&content(Message::new())).tag(format_args!("[/qt]"))
+        quote.append(&content(MessageBuilder::new())).tag(format_args!("[/qt]"))
     }
 
-    /// `[info]…[/info]`, a box. With a blank title it has none, since the service shows an empty one as text.
-    pub fn info(self, title: impl AsRef<str>, content: impl FnOnce(Message) -> Message) -> Self {
+    /// `[info]…[/info]`, a box. A blank title is omitted, since the service shows an empty one as text.
+    pub fn info(
+        self,
+        title: impl AsRef<str>,
+        content: impl FnOnce(MessageBuilder) -> MessageBuilder,
+    ) -> Self {
         let title = title.as_ref();
         let mut info = self.tag(format_args!("[info]"));
         if !title.trim().is_empty() {
             info = info.tag(format_args!("[title]{}[/title]", escape(title)));
         }
-        info.append(&content(Message::new())).tag(format_args!("[/info]"))
+        info.append(&content(MessageBuilder::new())).tag(format_args!("[/info]"))
     }
 
-    /// `[code]…[/code]`, which shows the text as it is. There is no way to write `[/code]` in it: there, and wherever
-    /// else `[/code` occurs in any case, the bracket is made full-width.
+    /// `[code]…[/code]`, which shows the text as it is. It cannot contain `[/code]`: the bracket of every `[/code`, in upper or
+    /// lower case, becomes full-width.
     pub fn code(mut self, code: impl AsRef<str>) -> Self {
         const CLOSING: &str = "/code";
         self.body.push_str("[code]");
@@ -107,7 +110,7 @@ impl Message {
         self
     }
 
-    /// `[hr]`, a rule. The service's client takes a line break directly after it as part of it.
+    /// `[hr]`, a rule. In the service's client a line break directly after it belongs to it.
     pub fn hr(self) -> Self {
         self.tag(format_args!("[hr]"))
     }
@@ -122,15 +125,15 @@ impl Message {
         self.tag(format_args!("[piconname:{account}]"))
     }
 
-    /// Another message, with its tags: for a piece that is put together elsewhere.
+    /// Appends another message, with its tags.
     ///
     /// ```
-    /// use kaiwa::chatwork::notation::Message;
+    /// use kaiwa::chatwork::notation::MessageBuilder;
     ///
-    /// let lines = ["一", "二"].iter().fold(Message::new(), |list, line| list.text(line).text("\n"));
-    /// assert_eq!(Message::new().info("", |info| info.append(&lines)).as_str(), "[info]一\n二\n[/info]");
+    /// let lines = ["一", "二"].iter().fold(MessageBuilder::new(), |list, line| list.text(line).text("\n"));
+    /// assert_eq!(MessageBuilder::new().info("", |info| info.append(&lines)).as_str(), "[info]一\n二\n[/info]");
     /// ```
-    pub fn append(mut self, other: &Message) -> Self {
+    pub fn append(mut self, other: &MessageBuilder) -> Self {
         self.body.push_str(&other.body);
         self
     }
@@ -151,56 +154,56 @@ impl Message {
     }
 }
 
-impl fmt::Display for Message {
+impl fmt::Display for MessageBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.body)
     }
 }
 
-/// Text, made harmless.
-impl From<&str> for Message {
+/// Escaped text.
+impl From<&str> for MessageBuilder {
     fn from(text: &str) -> Self {
         Self::new().text(text)
     }
 }
 
-/// Text, made harmless.
-impl From<String> for Message {
+/// Escaped text.
+impl From<String> for MessageBuilder {
     fn from(text: String) -> Self {
         Self::new().text(text)
     }
 }
 
-/// Text, made harmless.
-impl From<Cow<'_, str>> for Message {
+/// Escaped text.
+impl From<Cow<'_, str>> for MessageBuilder {
     fn from(text: Cow<'_, str>) -> Self {
         Self::new().text(text)
     }
 }
 
-impl From<&Message> for Message {
-    fn from(message: &Message) -> Self {
+impl From<&MessageBuilder> for MessageBuilder {
+    fn from(message: &MessageBuilder) -> Self {
         message.clone()
     }
 }
 
-impl From<Message> for String {
-    fn from(message: Message) -> Self {
+impl From<MessageBuilder> for String {
+    fn from(message: MessageBuilder) -> Self {
         message.body
     }
 }
 
-impl AsRef<str> for Message {
+impl AsRef<str> for MessageBuilder {
     fn as_ref(&self) -> &str {
         &self.body
     }
 }
 
-/// Makes text harmless: `[` and `]` become `［` and `］`.
+/// Escapes text: `[` and `]` become `［` and `］`.
 ///
-/// The service has no escape, and this is what is customary. All brackets are replaced, since a list of known tags
-/// would miss those that are not known, and since texts are put next to each other. The result holds no bracket, so
-/// that no tag can begin in it, end in it, or cross it. A bracket in an address breaks the link; write `%5B` there.
+/// The service has no escape, and this is the customary substitute. All brackets are replaced, since a list of known tags
+/// would miss unknown ones, and since texts are put next to each other. The result holds no bracket, so no tag can begin, end
+/// or continue in it. A bracket in an address breaks the link; write `%5B` there.
 ///
 /// ```
 /// use kaiwa::chatwork::notation::escape;
