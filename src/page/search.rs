@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     fn keys(names: &str) -> Vec<Key> {
-        names.chars().map(|name| name.to_string().into()).collect()
+        names.chars().map(|name| Key::new(&name.to_string())).collect()
     }
 
     fn look(search: &mut Search, page: &str, place: u64) -> Option<usize> {

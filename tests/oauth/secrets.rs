@@ -126,7 +126,7 @@ async fn no_secret_is_shown_anywhere() {
     }
     world.advance(60);
     client.my_status().await.expect("renewed in the end");
-    write!(seen, "{client:?} {authorization:?} {:?}", stored).expect("text");
+    write!(seen, "{client:?} {authorization:?} {stored:?}").expect("text");
 
     let traced = TRACED.0.lock().expect("unpoisoned").clone();
     assert!(traced.contains("the tokens cannot be saved"), "the subscriber is at work");
