@@ -1,4 +1,4 @@
-//! Requests as endpoints encode them, before the stations see them.
+//! Encoded requests, before the transport's steps.
 
 use crate::input::{self, InvalidInput};
 use crate::upload::Upload;
@@ -8,7 +8,7 @@ use reqwest::{Method, RequestBuilder, Url};
 use std::future::Future;
 use std::sync::{Mutex, PoisonError};
 
-/// What an endpoint needs to write its request.
+/// The context in which an endpoint encodes its request.
 pub struct Encoder<'a> {
     pub(super) http: &'a reqwest::Client,
     pub(super) base: &'a Url,
@@ -25,7 +25,7 @@ impl Encoder<'_> {
         self.base_text
     }
 
-    /// A path of the caller's own, under the base URL and nowhere else.
+    /// The URL of a caller's path, which must be below the base URL.
     pub(crate) fn url(&self, path: &str) -> Result<Url, InvalidInput> {
         let refused = |problem| Err(InvalidInput::new("path", problem));
         if !path.starts_with('/') {
@@ -33,7 +33,7 @@ impl Encoder<'_> {
         }
         let segments = path.split(['?', '#']).next().unwrap_or_default();
         let leads_away = |part: &str| !part.is_empty() && input::segment("path", part, &[]).is_err();
-        // The URL parser drops tabs and line breaks, which could otherwise stand between two dots.
+        // The URL parser drops tabs and line breaks, which could hide two dots.
         if path.contains(char::is_control) {
             return refused("contains control characters");
         }
@@ -47,10 +47,10 @@ impl Encoder<'_> {
     }
 }
 
-/// A request that is ready to go, as an endpoint encoded it.
+/// A request, encoded by an endpoint.
 pub struct Payload {
     pub(super) request: reqwest::Request,
-    /// The files in it, which decide whether the endpoint can encode it once more.
+    /// Its files, which decide whether the endpoint can encode it again.
     pub(super) files: Vec<Upload>,
 }
 
@@ -80,14 +80,14 @@ impl Payload {
 
 /// Takes the request that a generated client has encoded, instead of letting it be sent.
 ///
-/// The generated client knows how requests are written; everything that happens to a request afterwards is ours, with
-/// one typed error from end to end and without a second trip through the generator's error type.
+/// The generated client encodes requests; this crate does everything afterwards, with one error type and without the
+/// generator's.
 #[derive(Default)]
 pub struct Capture(Mutex<Option<reqwest::Request>>);
 
 impl Capture {
     pub(crate) fn take(&self, request: &mut reqwest::Request) {
-        // The generated client adds the document's version for a server that it knows; this service is not one.
+        // The generated client adds a header with the document's version, which these services do not expect.
         request.headers_mut().remove("api-version");
         let taken = std::mem::replace(request, reqwest::Request::new(Method::GET, request.url().clone()));
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(taken);
@@ -97,7 +97,7 @@ impl Capture {
         call: impl Future<Output = Result<progenitor_client::ResponseValue<T>, progenitor_client::Error>>,
         capture: &Self,
     ) -> Result<Payload, InvalidInput> {
-        // The hook ends the call before the generated client awaits anything, so that one poll is all it takes.
+        // The hook ends the call before the generated client awaits anything, so one poll suffices.
         let failure = call.now_or_never().and_then(Result::err);
         let request = capture.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         match (request, failure) {
