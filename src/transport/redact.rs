@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
-/// Anything shorter is no secret, and would be found in innocent words.
+/// Anything shorter is not a secret, and would occur in ordinary words.
 const SHORTEST_SECRET: usize = 8;
 
 const REDACTED: &str = "[redacted]";
