@@ -75,7 +75,7 @@ async fn serve(
 ) -> Result<Summary, AnyError> {
     // Before the server listens: events that it accepts before the bot starts could be lost.
     let me = client.me().await?.account_id;
-    let mut bot = Bot::new(client).me(me).shutdown_timeout(Duration::from_secs(30)).on_notice(tell);
+    let mut bot = Bot::new(client).me(me).shutdown_timeout(Duration::from_secs(30)).on_notice(log);
     let (inbox, deliveries) = bot.inbox(256);
     let router = Router::new().route("/", post(hook)).with_state(App { verifier, inbox });
     let stop = stop.shared();
@@ -88,7 +88,7 @@ async fn serve(
 }
 
 /// Logs a notice, without what people wrote.
-fn tell(notice: Notice) {
+fn log(notice: Notice) {
     match notice {
         Notice::Failed { message, failure, .. } => eprintln!("message {}: {failure}", message.message_id),
         Notice::Abandoned { message, .. } => eprintln!("message {} is not answered", message.message_id),

@@ -56,13 +56,13 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
         eprintln!("{error}");
         let (output, beside) = (path.display(), export.beside.display());
         eprintln!(
-            "The same command goes on from here. If it always fails, remove {output} and {beside} to start over."
+            "The same command resumes from here. If it always fails, remove {output} and {beside} to start over."
         );
     }
     export.save()?;
     match ended {
         Ended::Failed(_) => return Ok(ExitCode::FAILURE),
-        Ended::Stopped => println!("Stopped; the same command goes on from here."),
+        Ended::Stopped => println!("Stopped; the same command resumes from here."),
         Ended::Complete => {
             fs::remove_file(&export.beside)?;
             let At { rooms, messages, skipped, .. } = export.at;
