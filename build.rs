@@ -1,17 +1,18 @@
 //! Turns each OpenAPI document in `specs/` into Rust: the operation table, the open enums, the typed
-//! operations, and, through progenitor, the request encoder and the answer types.
+//! operations, and, through progenitor, the request encoder and the answer types. Without the feature `generate` it does
+//! nothing: the crate compiles what it made before, from `src/generated`.
 
-#[cfg(feature = "__service")]
+#[cfg(feature = "generate")]
 #[path = "src/codegen/mod.rs"]
 mod codegen;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    #[cfg(feature = "__service")]
+    #[cfg(feature = "generate")]
     generate();
 }
 
-#[cfg(feature = "__service")]
+#[cfg(feature = "generate")]
 fn generate() {
     use std::{env, fs, path::PathBuf};
 
@@ -36,7 +37,7 @@ fn generate() {
 }
 
 /// Stops the build with one message, without the noise of a panic.
-#[cfg(feature = "__service")]
+#[cfg(feature = "generate")]
 fn stop(message: &str) -> ! {
     println!("cargo::error={}", message.replace('\n', " "));
     std::process::exit(1)

@@ -9,6 +9,7 @@
 //! * [`notation`]: writing and reading Chatwork's messages
 //! * [`testing`]: testing a bot without an account, and with every kind of fault
 //! * [`services`]: what each service allows, and what is inferred
+//! * [`internals`]: how the crate is built, for contributors
 
 #[cfg(all(feature = "chatwork", feature = "tascha", feature = "lancers"))]
 #[doc = include_str!("guide/getting_started.md")]
@@ -54,3 +55,6 @@ pub mod testing {}
 #[cfg(all(feature = "chatwork", feature = "tascha", feature = "lancers"))]
 #[doc = include_str!("guide/services.md")]
 pub mod services {}
+
+#[doc = include_str!("guide/internals.md")]
+pub mod internals {}

@@ -80,7 +80,7 @@
 //!
 //! | feature | default | what it adds |
 //! |---|---|---|
-//! | `chatwork`, `tascha`, `lancers` | yes | a client each; without the feature, its code is not generated |
+//! | `chatwork`, `tascha`, `lancers` | yes | a client each; without the feature, its code is neither generated nor compiled; at least one is needed |
 //! | `rustls` | yes | TLS by rustls with its default cryptography |
 //! | `native-tls` | | TLS by the operating system |
 //! | `rustls-no-provider` | | TLS by rustls with the cryptography that the program installs |
@@ -88,6 +88,10 @@
 //! | `webhooks` | | `chatwork::webhook` and `tascha::webhook`: verified, typed events, each once |
 //! | `axum` | | an axum extractor for these events |
 //! | `sandbox` | | `kaiwa::sandbox`: the three services in memory, for tests |
+//! | `generate` | yes | the services' code is made from their specifications during the build, instead of before it |
+//!
+//! The code that `generate` makes lies in the crate as well, and is the same. Without the feature a build needs neither
+//! progenitor nor its crates: `kaiwa = { version = "0.1", default-features = false, features = ["chatwork", "rustls"] }`.
 //!
 //! # How certain it is
 //!
@@ -96,13 +100,24 @@
 //! [`Operation::inferred`] says what is uncertain about an operation, and `client.request(method, path)` replaces a path
 //! that is wrong.
 
+// A library neither prints nor ends the program, and errors never panic.
+#![deny(clippy::exit, clippy::print_stderr, clippy::print_stdout)]
+#![cfg_attr(not(test), deny(clippy::unwrap_used))]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
-// A service that is left out leaves parts of the shared ground unused.
+// Pages of the shared ground name services as examples; docs.rs builds them with all services.
 #![cfg_attr(
     not(all(feature = "chatwork", feature = "tascha", feature = "lancers")),
-    allow(dead_code, unused_imports, unused_macros, rustdoc::broken_intra_doc_links)
+    allow(rustdoc::broken_intra_doc_links)
 )]
+
+#[cfg(not(any(feature = "chatwork", feature = "tascha", feature = "lancers")))]
+compile_error!(
+    "kaiwa without a service has nothing in it: enable at least one of the features `chatwork`, `tascha` and `lancers`"
+);
+
+// Of the crates behind `futures`, the one that reqwest needs as well: without its parts for I/O and channels.
+extern crate futures_util as futures;
 
 /// The programs of the READMEs compile; their test is run by `tests/readme.rs`.
 #[cfg(doctest)]
@@ -110,45 +125,40 @@
 #[doc = include_str!("../README.ja.md")]
 struct Readmes;
 
-#[cfg(feature = "__service")]
 mod builder;
-#[cfg(feature = "__service")]
 mod call;
-#[cfg(feature = "__service")]
 mod client;
-#[cfg(feature = "__service")]
 mod clock;
-#[cfg(feature = "__service")]
 mod digest;
-#[cfg(feature = "__service")]
 mod error;
-#[cfg(feature = "__service")]
 mod generated;
-#[cfg(feature = "__service")]
+// Each service uses a part of it.
+#[cfg_attr(
+    not(all(feature = "chatwork", feature = "tascha", feature = "lancers")),
+    allow(dead_code, unused_imports, unused_macros)
+)]
 mod input;
-#[cfg(feature = "__service")]
 mod limits;
-#[cfg(feature = "__service")]
 mod operation;
-#[cfg(feature = "__service")]
+// Each service uses a part of it.
+#[cfg_attr(
+    not(all(feature = "chatwork", feature = "tascha", feature = "lancers")),
+    allow(dead_code, unused_imports, unused_macros)
+)]
 mod page;
-#[cfg(feature = "__service")]
 mod profile;
-#[cfg(feature = "__service")]
 mod progress;
-#[cfg(feature = "__service")]
 mod proxy;
-#[cfg(feature = "__service")]
 mod raw;
-#[cfg(feature = "__service")]
 mod request;
-#[cfg(feature = "__service")]
 mod response;
-#[cfg(feature = "__service")]
 mod transport;
-#[cfg(feature = "__service")]
 mod upload;
-#[cfg(feature = "__service")]
+// Each service uses a part of it.
+#[cfg_attr(
+    not(all(feature = "chatwork", feature = "tascha", feature = "lancers")),
+    allow(dead_code, unused_imports, unused_macros)
+)]
 mod wire;
 
 #[cfg(feature = "chatwork")]
@@ -156,16 +166,14 @@ pub mod chatwork;
 pub mod guide;
 #[cfg(feature = "lancers")]
 pub mod lancers;
-#[cfg(all(feature = "oauth", feature = "__service"))]
+#[cfg(feature = "oauth")]
 pub mod oauth;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 #[cfg(feature = "tascha")]
 pub mod tascha;
-#[cfg(feature = "__service")]
 pub mod webhook;
 
-#[cfg(feature = "__service")]
 pub use crate::{
     builder::ClientBuilder,
     client::{Client, Service},
@@ -187,8 +195,6 @@ pub use crate::{
     wire::{Nullable, Secret},
 };
 /// Times and time zones, as parameters and answers have them.
-#[cfg(feature = "__service")]
 pub use jiff;
 /// The methods of HTTP, for requests to paths of your own.
-#[cfg(feature = "__service")]
 pub use reqwest::Method;

@@ -248,6 +248,7 @@ fn member<'a>(list: &'a str, name: &str) -> Option<&'a str> {
 }
 
 /// The service's time of the response.
+#[cfg(feature = "chatwork")]
 pub(crate) fn date(headers: &HeaderMap) -> Option<Timestamp> {
     date_near(headers, Timestamp::now())
 }

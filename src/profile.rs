@@ -33,5 +33,6 @@ pub(crate) enum Limit {
     /// The account's; the headers say when it ends.
     Account,
     /// A room's; it ends after this time if the response names none.
+    #[cfg_attr(not(feature = "chatwork"), allow(dead_code))]
     Room(Duration),
 }

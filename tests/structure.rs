@@ -4,10 +4,40 @@ use quote::ToTokens;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use syn::visit_mut::{self, VisitMut};
 
 /// What the test leaves out: the generator, which `build.rs` includes, and the sandbox.
 const ELSEWHERE: &[&str] = &["codegen", "sandbox"];
+
+/// The floors of the house, and their modules from the lowest up: a module uses only those that stand before it.
+/// `src/guide/internals.md` has the same table.
+const FLOORS: [(&str, &[&str]); 5] = [
+    (
+        "ground",
+        &[
+            "digest",
+            "clock",
+            "operation",
+            "limits",
+            "progress",
+            "proxy",
+            "input",
+            "wire",
+            "call",
+            "error",
+            "profile",
+            "upload",
+        ],
+    ),
+    ("the call", &["response", "transport", "client", "request", "raw", "builder"]),
+    ("on top of calls", &["page", "webhook", "oauth"]),
+    ("services", &["generated", "chatwork", "tascha", "lancers"]),
+    ("leaves", &["sandbox", "guide"]),
+];
+
+/// An error names the call that it is about, and an answer that did not come names the reason.
+const TOGETHER: [&str; 2] = ["call", "error"];
 
 type Names = Vec<String>;
 
@@ -27,7 +57,12 @@ struct Module {
 struct House(BTreeMap<Names, Module>);
 
 impl House {
-    fn read() -> Self {
+    fn read() -> &'static Self {
+        static HOUSE: LazyLock<House> = LazyLock::new(House::read_all);
+        &HOUSE
+    }
+
+    fn read_all() -> Self {
         let mut house = Self::default();
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
         house.read_file(&root, &root.join("lib.rs"), Vec::new());
@@ -78,15 +113,7 @@ impl House {
         if depth > 20 {
             return None;
         }
-        let (mut at, rest) = match path.first().map(String::as_str)? {
-            "crate" => (Vec::new(), &path[1..]),
-            "self" => (module.to_vec(), &path[1..]),
-            "super" => {
-                let ups = path.iter().take_while(|part| *part == "super").count();
-                (module[..module.len().checked_sub(ups)?].to_vec(), &path[ups..])
-            }
-            _ => (module.to_vec(), path),
-        };
+        let (mut at, rest) = start(module, path)?;
         let mut rest = rest.iter();
         while let Some(name) = rest.next() {
             let below = [&at[..], &[name.clone()]].concat();
@@ -109,6 +136,14 @@ impl House {
         Some(&self.0.get(&at)?.file)
     }
 
+    /// Whether a module names the top-level module `leaf`, by any path.
+    fn names(&self, module: &Names, leaf: &str) -> bool {
+        let Module { paths, imports, globs, .. } = &self.0[module];
+        let all = paths.iter().chain(imports.values().map(|(path, _)| path)).chain(globs);
+        all.filter_map(|path| start(module, path))
+            .any(|(at, rest)| at.iter().chain(rest).next().is_some_and(|first| first == leaf))
+    }
+
     /// For each file the files that it names.
     fn edges(&self) -> BTreeMap<&str, BTreeMap<&str, String>> {
         let mut edges: BTreeMap<&str, BTreeMap<&str, String>> = BTreeMap::new();
@@ -122,6 +157,24 @@ impl House {
         }
         edges
     }
+}
+
+/// The module at which a path in `module` begins, and the rest of the path.
+fn start<'a>(module: &[String], path: &'a [String]) -> Option<(Names, &'a [String])> {
+    Some(match path.first().map(String::as_str)? {
+        "crate" => (Vec::new(), &path[1..]),
+        "self" => (module.to_vec(), &path[1..]),
+        "super" => {
+            let ups = path.iter().take_while(|part| *part == "super").count();
+            (module[..module.len().checked_sub(ups)?].to_vec(), &path[ups..])
+        }
+        _ => (module.to_vec(), path),
+    })
+}
+
+/// The top-level module that a file belongs to.
+fn top(file: &str) -> &str {
+    file.split('/').next().and_then(|first| first.split('.').next()).expect("a name")
 }
 
 fn module_file(parent: &Path, name: &str) -> PathBuf {
@@ -288,4 +341,67 @@ fn no_file_depends_on_itself() {
         }
     }
     assert!(circles.is_empty(), "{}", circles.join("\n"));
+}
+
+#[test]
+fn every_module_stands_on_a_floor() {
+    let house = House::read();
+    let mut modules: BTreeSet<&str> =
+        house.0.keys().filter(|name| name.len() == 1).map(|name| name[0].as_str()).collect();
+    modules.extend(ELSEWHERE);
+    // Only `build.rs` has it.
+    modules.remove("codegen");
+    let floors: BTreeSet<&str> = FLOORS.iter().flat_map(|(_, modules)| *modules).copied().collect();
+    assert_eq!(modules, floors);
+
+    let page = include_str!("../src/guide/internals.md");
+    for (floor, modules) in FLOORS {
+        let row = page.lines().find(|line| line.starts_with(&format!("| {floor} |")));
+        let row = row.unwrap_or_else(|| panic!("internals.md has no row of the floor `{floor}`"));
+        let written: Vec<&str> =
+            row.split('|').nth(2).expect("modules").split('`').skip(1).step_by(2).collect();
+        assert_eq!(written, modules, "the floor `{floor}` in internals.md");
+    }
+}
+
+#[test]
+fn a_module_uses_only_what_stands_below_it() {
+    let house = House::read();
+    let all: Vec<&str> = FLOORS.iter().flat_map(|(_, modules)| *modules).copied().collect();
+    let services = FLOORS[3].1;
+    let place = |module: &str| all.iter().position(|other| *other == module);
+    let mut wrong = Vec::new();
+    let mut seen = 0;
+    for (from, files) in house.edges() {
+        for (to, path) in files {
+            let (above, below) = (top(from), top(to));
+            // The front page shows all of it, and defines nothing.
+            if above == below || above == "lib" {
+                continue;
+            }
+            seen += 1;
+            let together = TOGETHER.contains(&above) && TOGETHER.contains(&below);
+            let siblings = services[1..].contains(&above) && services[1..].contains(&below);
+            if place(below) >= place(above) && !together || siblings {
+                wrong.push(format!("{from} uses {to} ({path})"));
+            }
+        }
+    }
+    assert!(seen > 200, "{seen} uses were found");
+    assert!(wrong.is_empty(), "upwards, or across:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn nothing_uses_the_leaves() {
+    let house = House::read();
+    for leaf in FLOORS[4].1 {
+        let users: Vec<&str> = house
+            .0
+            .iter()
+            .filter(|(name, _)| name.first().is_some_and(|first| first != leaf))
+            .filter(|(name, _)| house.names(name, leaf))
+            .map(|(_, module)| module.file.as_str())
+            .collect();
+        assert!(users.is_empty(), "{leaf} is used by {users:?}");
+    }
 }

@@ -1,8 +1,8 @@
 //! The checks, in the order in which a call needs what they are about.
 
-use crate::report::Report;
-use crate::services::{Answered, Patient, Service, granted};
-use crate::tunnel;
+use super::report::Report;
+use super::services::{Answered, Patient, Service, granted};
+use super::tunnel;
 use kaiwa::jiff::fmt::rfc2822::DateTimeParser;
 use kaiwa::jiff::{SignedDuration, Timestamp};
 use kaiwa::{Error, ErrorKind, Proxy, RateLimit, chatwork};

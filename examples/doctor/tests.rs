@@ -35,7 +35,8 @@ const OTHERS: [&str; 17] = [
 /// What the doctor prints with these variables, and whether all is well.
 async fn doctor(argument: &str, variables: &[(&str, &str)]) -> (String, bool) {
     let mut process = Command::new(env::current_exe().expect("this test"));
-    process.args(["--exact", "tests::a_process_of_its_own", "--nocapture"]);
+    let (_, module) = module_path!().split_once("::").expect("it is in a crate");
+    process.args(["--exact", &format!("{module}::a_process_of_its_own"), "--nocapture"]);
     for name in OTHERS {
         process.env_remove(name);
     }

@@ -1,8 +1,10 @@
 //! The document as the generator needs it: read once, checked once.
 
-use super::SpecError;
+use super::{SpecError, yaml};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One service's document.
 pub struct Spec {
@@ -99,6 +101,62 @@ pub struct Bounds {
     pub max_bytes: Option<u64>,
 }
 
+/// What the document says of an operation beyond OpenAPI; `specs/README.md` has the meanings.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Extensions {
+    #[serde(default)]
+    x_safety: String,
+    x_safe_if: Option<BTreeMap<String, u64>>,
+    x_empty: Option<Empty>,
+    #[serde(default)]
+    x_needs_change: bool,
+    #[serde(default)]
+    x_room_limit: bool,
+    x_units: Option<u32>,
+    #[serde(default)]
+    x_scope: Vec<String>,
+    x_page: Option<String>,
+    #[serde(default)]
+    x_confidence: String,
+}
+
+/// What an empty answer stands for.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Empty {
+    Array,
+}
+
+/// What the document says of a value beyond OpenAPI.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Marks {
+    #[serde(rename = "x-zero")]
+    pub zero: Option<Zero>,
+    #[serde(rename = "x-list")]
+    pub list: Option<String>,
+    #[serde(rename = "x-user-text", default)]
+    pub user_text: bool,
+    #[serde(rename = "x-secret", default)]
+    pub secret: bool,
+    #[serde(rename = "x-max-bytes")]
+    pub max_bytes: Option<u64>,
+}
+
+/// What the number 0 stands for in a time.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Zero {
+    None,
+}
+
+impl Marks {
+    pub fn read(spec: &Spec, place: &str, schema: &Value) -> Result<Self, SpecError> {
+        spec.extensions(place, schema)
+    }
+}
+
 const SAFETY: [&str; 4] = ["safe", "idempotent", "keyed", "unsafe"];
 const PAGES: [&str; 6] = ["cursor", "modified", "message-id", "file-id", "name", "offset"];
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
@@ -129,7 +187,7 @@ impl Spec {
         let at = |place: &str, problem: &dyn std::fmt::Display, remedy: &str| {
             SpecError::new(file, place, problem, remedy)
         };
-        let document: Value = serde_saphyr::from_str(yaml)
+        let document = yaml::read(yaml)
             .map_err(|error| at("document", &error, "write valid YAML at the place named"))?;
         let version = text(&document, "openapi");
         if !version.starts_with("3.0.") {
@@ -216,19 +274,19 @@ impl Spec {
                 "describe it: the text becomes its documentation",
             ));
         }
-        let safety = text(operation, "x-safety");
-        if !SAFETY.contains(&safety) {
+        let said: Extensions = self.extensions(&id, operation)?;
+        let safety = said.x_safety;
+        if !SAFETY.contains(&safety.as_str()) {
             let problem = format!("x-safety is {safety:?}");
             return Err(wrong(&problem, "say safe, idempotent, keyed or unsafe: retries depend on it"));
         }
-        let page = operation["x-page"].as_str();
-        if let Some(page) = page.filter(|page| !PAGES.contains(page)) {
+        if let Some(page) = said.x_page.as_deref().filter(|page| !PAGES.contains(page)) {
             return Err(wrong(
                 &format!("x-page is {page:?}"),
                 "use one of the kinds that build.rs knows, or leave it out",
             ));
         }
-        let confidence = text(operation, "x-confidence");
+        let confidence = said.x_confidence.trim();
         let inferred = match confidence.split_once(':') {
             Some(("inferred", why)) if !why.trim().is_empty() => Some(why.trim().to_owned()),
             None if confidence == "documented" => None,
@@ -237,10 +295,6 @@ impl Spec {
                 return Err(wrong(&problem, "say `documented`, or `inferred: ` and why"));
             }
         };
-        let safe_if = operation["x-safe-if"].as_object().and_then(|only| {
-            let (name, value) = only.iter().next()?;
-            Some((name.clone(), value.as_u64()?))
-        });
         let mut parameters = Vec::new();
         for list in [shared, &operation["parameters"]] {
             for parameter in list.as_array().into_iter().flatten() {
@@ -277,19 +331,31 @@ impl Spec {
             method: method.to_uppercase(),
             path: path.to_owned(),
             doc,
-            safety: safety.to_owned(),
-            safe_if,
-            empty_list: text(operation, "x-empty") == "array",
-            room_limit: operation["x-room-limit"].as_bool().unwrap_or(false),
-            needs_change: operation["x-needs-change"].as_bool().unwrap_or(false),
-            units: operation["x-units"].as_u64().and_then(|units| u32::try_from(units).ok()),
-            scopes: strings(&operation["x-scope"]),
-            page: page.map(str::to_owned),
+            safety,
+            safe_if: said.x_safe_if.and_then(|only| only.into_iter().next()),
+            empty_list: matches!(said.x_empty, Some(Empty::Array)),
+            room_limit: said.x_room_limit,
+            needs_change: said.x_needs_change,
+            units: said.x_units,
+            scopes: said.x_scope,
+            page: said.x_page,
             inferred,
             body: self.body(&id, &operation["requestBody"])?,
             answer: self.answer(&id, &operation["responses"])?,
             parameters,
             id,
+        })
+    }
+
+    /// The members of an object that OpenAPI does not know.
+    fn extensions<T: DeserializeOwned>(&self, place: &str, object: &Value) -> Result<T, SpecError> {
+        let members = object.as_object().into_iter().flatten();
+        let own = members
+            .filter(|(name, _)| name.starts_with("x-"))
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        serde_json::from_value(Value::Object(own)).map_err(|error| {
+            self.error(place, error, "write the extension as specs/README.md has it, or leave it out")
         })
     }
 
@@ -412,6 +478,8 @@ impl Spec {
         schema: &Value,
     ) -> Result<Parameter, SpecError> {
         let inner = unwrap_all_of(schema);
+        let marks = Marks::read(self, id, schema)?;
+        let user_text = marks.user_text || Marks::read(self, id, outer)?.user_text;
         let kind = self.kind(inner).ok_or_else(|| {
             self.error(
                 id,
@@ -430,9 +498,8 @@ impl Spec {
                 "describe it: the text becomes its documentation",
             ));
         };
-        let kind =
-            if schema["x-user-text"] == true || outer["x-user-text"] == true { Kind::UserText } else { kind };
-        let secret = schema["x-secret"] == true && kind == Kind::Text && place == Place::Body;
+        let kind = if user_text { Kind::UserText } else { kind };
+        let secret = marks.secret && kind == Kind::Text && place == Place::Body;
         let kind = if secret { Kind::Secret } else { kind };
         let pattern = text(schema, "pattern");
         let code = pattern == CODE_PATTERN;
@@ -456,7 +523,7 @@ impl Spec {
                 min: number(["minLength", "minimum", "minItems"]),
                 max: number(["maxLength", "maximum", "maxItems"]),
                 code,
-                max_bytes: schema["x-max-bytes"].as_u64(),
+                max_bytes: marks.max_bytes,
             },
         })
     }
@@ -476,8 +543,8 @@ impl Spec {
             ("string", "date-time") => Some(Kind::DateTime),
             ("string", "local-date-time") => Some(Kind::LocalTime),
             ("string", "binary") => Some(Kind::Binary),
-            ("string", _) => Some(match schema["x-list"].as_str() {
-                Some(of) => Kind::IdList(of.to_owned()),
+            ("string", _) => Some(match Marks::read(self, "", schema).ok()?.list {
+                Some(of) => Kind::IdList(of),
                 None => Kind::Text,
             }),
             ("integer", "unix-time") => Some(Kind::UnixTime),

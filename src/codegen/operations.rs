@@ -27,7 +27,10 @@ pub fn emit(spec: &Spec, client: &Client) -> TokenStream {
         quote!((#name) => { #doc };)
     });
     let bounds = spec.operations.iter().filter(|operation| is_multipart(operation)).flat_map(part_bounds);
-    let service = &spec.service;
+    let table_doc = format!(
+        "What {} offers: one [`crate::Operation`] for each operation of its specification.",
+        spec.service
+    );
     let times = spec.local_times();
     let local_times = (!times.is_empty()).then(|| {
         quote! {
@@ -39,7 +42,7 @@ pub fn emit(spec: &Spec, client: &Client) -> TokenStream {
         #local_times
         pub use client::types::{#(#answers),*};
         #(#named)*
-        #[doc = concat!("What ", #service, " offers: one [`crate::Operation`] for each operation of its specification.")]
+        #[doc = #table_doc]
         pub mod table {
             #(#table)*
             /// Every operation of the service, by path.
@@ -397,12 +400,8 @@ impl<'a> Endpoint<'a> {
                 }
 
                 fn encode(&self, to: &crate::transport::Encoder<'_>) -> Result<crate::transport::Payload, crate::InvalidInput> {
-                    let client = client::Client {
-                        baseurl: to.base_url().to_owned(),
-                        client: to.http().clone(),
-                        inner: crate::transport::Capture::default(),
-                    };
-                    crate::transport::Capture::encode(client.#method(#(#passed),*), &client.inner)
+                    let client = client::Client { baseurl: to.base_url(), client: to.http() };
+                    crate::transport::Payload::encoded(client.#method(#(#passed),*))
                 }
             }
         }

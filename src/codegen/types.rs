@@ -6,14 +6,17 @@
 
 use super::SpecError;
 use super::model::{
-    Answer, Component, Kind, Media, Operation, Parameter, Place, Spec, reference, text, unwrap_all_of,
+    Answer, Component, Kind, Marks, Media, Operation, Parameter, Place, Spec, reference, text, unwrap_all_of,
 };
 use heck::{ToSnakeCase, ToUpperCamelCase};
 use proc_macro2::TokenStream;
 use quote::quote;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeSet, HashMap};
-use syn::{Attribute, Field, FnArg, ImplItem, Item, ItemMod, ItemStruct, Pat, UseTree, parse_quote};
+use syn::{
+    Attribute, Expr, Field, FnArg, ImplItem, ImplItemFn, Item, ItemImpl, ItemMod, ItemStruct, Pat, Stmt,
+    UseTree, parse_quote,
+};
 
 /// What progenitor wrote for one service.
 pub struct Client {
@@ -54,11 +57,7 @@ pub fn client(spec: &Spec) -> Result<Client, SpecError> {
         spec.error("document", error, "correct the part that the message names; it is not OpenAPI 3.0")
     })?;
     let mut settings = progenitor::GenerationSettings::new();
-    settings
-        .with_interface(progenitor::InterfaceStyle::Positional)
-        .with_hooks(progenitor::HooksMode::Expected)
-        .with_inner_type(quote!(crate::transport::Capture))
-        .with_derive("PartialEq");
+    settings.with_interface(progenitor::InterfaceStyle::Positional).with_derive("PartialEq");
     for name in spec.schemas().keys() {
         let path = match spec.component(name) {
             Component::Id { .. } | Component::Enum => format!("crate::{}::{name}", spec.service),
@@ -73,7 +72,7 @@ pub fn client(spec: &Spec) -> Result<Client, SpecError> {
     let file = syn::parse2(tokens).map_err(|error| {
         spec.error("document", error, "report this: progenitor wrote Rust that does not parse")
     })?;
-    Ok(finish(spec, file))
+    finish(spec, file)
 }
 
 /// The document reduced to what progenitor generates well: one success per operation, no bounds, no unions.
@@ -236,38 +235,133 @@ fn property_schema(schema: &Value) -> Option<Value> {
     }
 }
 
-fn finish(spec: &Spec, mut file: syn::File) -> Client {
+fn finish(spec: &Spec, mut file: syn::File) -> Result<Client, SpecError> {
     let mut arguments = HashMap::new();
     let mut answers = Vec::new();
     file.attrs.clear();
+    // The client is built, asked for its hooks and sent by nothing here: what encodes a request is all of it that stays.
+    file.items.retain(|item| match item {
+        Item::Mod(module) => module.ident != "prelude",
+        Item::Impl(item) => item.trait_.is_none(),
+        Item::Const(_) => false,
+        _ => true,
+    });
     for item in &mut file.items {
         match item {
-            // Our own encoder leaves no character that the URL parser would take for a separator.
-            Item::Use(import) => remove_import(&mut import.tree, "encode_path"),
-            Item::Mod(module) if module.ident == "types" => answers = finish_types(spec, module),
-            // The client lives for one call; it holds what is neither cloned nor shown.
-            Item::Struct(client) if client.ident == "Client" => client.attrs.clear(),
-            Item::Impl(item) if item.trait_.is_none() => {
-                for method in &item.items {
-                    if let ImplItem::Fn(method) = method {
-                        arguments.insert(method.sig.ident.to_string(), argument_names(&method.sig.inputs));
-                    }
+            Item::Use(import) => {
+                // Our own encoder leaves no character that the URL parser would take for a separator.
+                for name in [
+                    "encode_path",
+                    "ByteStream",
+                    "ClientHooks",
+                    "ClientInfo",
+                    "OperationInfo",
+                    "ResponseValue",
+                ] {
+                    remove_import(&mut import.tree, name);
                 }
             }
+            Item::Mod(module) if module.ident == "types" => answers = finish_types(spec, module)?,
+            Item::Struct(client) if client.ident == "Client" => {
+                // It lives for one call, and borrows from it.
+                *client = parse_quote! {
+                    pub struct Client<'c> {
+                        pub(crate) baseurl: &'c str,
+                        pub(crate) client: &'c reqwest::Client,
+                    }
+                };
+            }
+            Item::Impl(item) => finish_client(spec, item, &mut arguments)?,
             _ => {}
         }
     }
-    file.items.retain(|item| !matches!(item, Item::Mod(module) if module.ident == "prelude"));
+    file.items.retain(|item| !matches!(item, Item::Impl(item) if item.items.is_empty()));
     file.items.push(parse_quote! { use crate::wire::encode_path; });
-    file.items.push(parse_quote! {
-        impl ClientHooks<crate::transport::Capture> for Client {
-            async fn pre<E>(&self, request: &mut reqwest::Request, _: &OperationInfo) -> Result<(), Error<E>> {
-                self.inner.take(request);
-                Err(Error::Custom(String::new()))
-            }
+    Ok(Client { file, arguments, answers })
+}
+
+/// Makes each method of the client one that hands out the request that it has written.
+fn finish_client(
+    spec: &Spec,
+    client: &mut ItemImpl,
+    arguments: &mut HashMap<String, Vec<String>>,
+) -> Result<(), SpecError> {
+    client.self_ty = parse_quote!(Client<'_>);
+    client.items.retain(|item| matches!(item, ImplItem::Fn(method) if method.sig.asyncness.is_some()));
+    for item in &mut client.items {
+        let ImplItem::Fn(method) = item else { continue };
+        let id = method.sig.ident.to_string();
+        arguments.insert(id.clone(), argument_names(&method.sig.inputs));
+        let doc = format!("Writes the request of `{id}`.");
+        method.attrs = vec![parse_quote!(#[doc = #doc])];
+        if !keep_encoding(method) {
+            return Err(spec.error(
+                &id,
+                "the method that progenitor wrote does not build a request first",
+                "teach finish_client in src/codegen the form of this release of progenitor",
+            ));
         }
+    }
+    Ok(())
+}
+
+/// Drops what a method does once it has built the request, and the header that names the document's version, which is
+/// for a server that knows it. Returns whether the method is of the form known.
+fn keep_encoding(method: &mut ImplItemFn) -> bool {
+    let statements = &mut method.block.stmts;
+    let Some(built) =
+        statements.iter().position(|statement| binding(statement) == Some("request".to_owned()))
+    else {
+        return false;
+    };
+    statements.truncate(built + 1);
+    let Some(Stmt::Local(request)) = statements.pop() else { return false };
+    let Some(mut value) = request.init.map(|init| init.expr) else { return false };
+    let Expr::Try(build) = &mut *value else { return false };
+    let Expr::MethodCall(build) = &mut *build.expr else { return false };
+    if build.method != "build" {
+        return false;
+    }
+    if !drop_headers(&mut build.receiver) {
+        return false;
+    }
+    statements.retain(|statement| match statement {
+        Stmt::Expr(Expr::MethodCall(call), _) => !is_path(&call.receiver, "header_map"),
+        statement => binding(statement) != Some("header_map".to_owned()),
     });
-    Client { file, arguments, answers }
+    method.block.stmts.push(Stmt::Expr(parse_quote!(Ok(#value)), None));
+    method.sig.asyncness = None;
+    method.sig.output = parse_quote!(-> Result<::reqwest::Request, Error<()>>);
+    true
+}
+
+/// The name that a `let` gives.
+fn binding(statement: &Stmt) -> Option<String> {
+    match statement {
+        Stmt::Local(local) => match &local.pat {
+            Pat::Ident(pattern) => Some(pattern.ident.to_string()),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn is_path(expression: &Expr, name: &str) -> bool {
+    matches!(expression, Expr::Path(path) if path.path.is_ident(name))
+}
+
+/// Takes `.headers(header_map)` out of a chain of calls, and says whether it was there.
+fn drop_headers(chain: &mut Expr) -> bool {
+    let call = match chain {
+        Expr::MethodCall(call) => call,
+        Expr::Try(inner) => return drop_headers(&mut inner.expr),
+        _ => return false,
+    };
+    if call.method == "headers" && call.args.iter().any(|argument| is_path(argument, "header_map")) {
+        *chain = (*call.receiver).clone();
+        return true;
+    }
+    drop_headers(&mut call.receiver)
 }
 
 fn argument_names<'a>(inputs: impl IntoIterator<Item = &'a FnArg>) -> Vec<String> {
@@ -294,7 +388,7 @@ fn remove_import(tree: &mut UseTree, name: &str) {
 }
 
 /// Gives each type its documentation and each field its leniency; returns the names of the answer types.
-fn finish_types(spec: &Spec, module: &mut ItemMod) -> Vec<String> {
+fn finish_types(spec: &Spec, module: &mut ItemMod) -> Result<Vec<String>, SpecError> {
     let bodies: HashMap<String, &Operation> = spec
         .operations
         .iter()
@@ -314,19 +408,25 @@ fn finish_types(spec: &Spec, module: &mut ItemMod) -> Vec<String> {
                     .as_object()
                     .and_then(|content| content.values().next())
                     .expect("the model read it");
-                finish_struct(spec, item, &content["schema"], true);
+                finish_struct(spec, item, &content["schema"], true)?;
+                // It is written and never read.
+                let doc = format!("The body of `{}`.", operation.id);
+                item.attrs = vec![
+                    parse_quote!(#[doc = #doc]),
+                    parse_quote!(#[derive(Clone, Debug, ::serde::Serialize)]),
+                ];
             }
             None => {
                 item.attrs.push(parse_quote!(#[non_exhaustive]));
-                finish_struct(spec, item, spec.schema(&name), false);
+                finish_struct(spec, item, spec.schema(&name), false)?;
                 answers.push(name);
             }
         }
     }
-    answers
+    Ok(answers)
 }
 
-fn finish_struct(spec: &Spec, item: &mut ItemStruct, schema: &Value, request: bool) {
+fn finish_struct(spec: &Spec, item: &mut ItemStruct, schema: &Value, request: bool) -> Result<(), SpecError> {
     item.attrs.retain(|attribute| !attribute.path().is_ident("doc"));
     let doc = text(schema, "description");
     item.attrs.insert(0, parse_quote!(#[doc = #doc]));
@@ -342,8 +442,9 @@ fn finish_struct(spec: &Spec, item: &mut ItemStruct, schema: &Value, request: bo
             &wire,
             required.contains(&wire.as_str()),
             request,
-        );
+        )?;
     }
+    Ok(())
 }
 
 fn wire_name(field: &Field) -> Option<String> {
@@ -362,11 +463,19 @@ fn wire_name(field: &Field) -> Option<String> {
     name
 }
 
-fn finish_field(spec: &Spec, field: &mut Field, outer: &Value, wire: &str, required: bool, request: bool) {
+fn finish_field(
+    spec: &Spec,
+    field: &mut Field,
+    outer: &Value,
+    wire: &str,
+    required: bool,
+    request: bool,
+) -> Result<(), SpecError> {
+    let marks = Marks::read(spec, wire, outer)?;
     let schema = unwrap_all_of(outer);
     let optional = !required && (request || outer.get("default").is_none());
     let nullable = outer["nullable"] == true && outer.get("default").is_none();
-    let optional_time = optional || outer["x-zero"] == "none" || nullable;
+    let optional_time = optional || marks.zero.is_some() || nullable;
     let mut serde: Vec<TokenStream> = Vec::new();
     let format = text(schema, "format");
     // Nothing is sure of a wall-clock time, not even that it is there.
@@ -392,7 +501,7 @@ fn finish_field(spec: &Spec, field: &mut Field, outer: &Value, wire: &str, requi
             let with = if unix_option { format!("{with}::option") } else { with.to_owned() };
             serde.push(quote!(with = #with));
         }
-    } else if outer["x-secret"] == true {
+    } else if marks.secret {
         let secret: syn::Type = parse_quote!(crate::Secret);
         field.ty = if optional { parse_quote!(::std::option::Option<#secret>) } else { secret };
     } else if !request {
@@ -403,10 +512,11 @@ fn finish_field(spec: &Spec, field: &mut Field, outer: &Value, wire: &str, requi
         serde.push(quote!(rename = #wire));
     }
     if optional || (is_time && optional_time) {
-        serde.push(quote!(default, skip_serializing_if = "::std::option::Option::is_none"));
+        let default = (!request).then(|| quote!(default,));
+        serde.push(quote!(#default skip_serializing_if = "::std::option::Option::is_none"));
     } else if !required && !request && is_open_enum(spec, schema) {
         serde.push(quote!(default = "crate::wire::unknown"));
-    } else if !required {
+    } else if !required && !request {
         serde.push(quote!(default));
     }
     let doc = match text(outer, "description") {
@@ -419,6 +529,7 @@ fn finish_field(spec: &Spec, field: &mut Field, outer: &Value, wire: &str, requi
         vec![parse_quote!(#[doc = #doc]), parse_quote!(#[serde(#(#serde),*)])]
     };
     field.attrs = attributes;
+    Ok(())
 }
 
 fn is_open_enum(spec: &Spec, schema: &Value) -> bool {

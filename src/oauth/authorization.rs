@@ -35,13 +35,12 @@ use crate::error::Error;
 use crate::transport::auth::{BearerToken, TokenSource};
 use crate::transport::timer::{Bound, within};
 use futures::FutureExt;
-use futures::channel::oneshot;
 use futures::future::{BoxFuture, Shared};
 use jiff::Timestamp;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::OwnedMutexGuard;
+use tokio::sync::{OwnedMutexGuard, oneshot};
 use tracing::Instrument;
 
 impl OAuth {

@@ -17,7 +17,7 @@ pub(crate) mod trace;
 pub(crate) mod verdict;
 mod withdraw;
 
-pub use payload::{Capture, Encoder, Payload};
+pub use payload::{Encoder, Payload};
 
 use crate::call::CallInfo;
 use crate::clock::Clock;
@@ -58,6 +58,7 @@ impl Transport {
         Self { settings, limits: watch::Sender::new(None), pacer }
     }
 
+    #[cfg(feature = "chatwork")]
     pub(crate) fn settings(&self) -> &Settings {
         &self.settings
     }

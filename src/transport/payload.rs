@@ -2,11 +2,8 @@
 
 use crate::input::{self, InvalidInput};
 use crate::upload::Upload;
-use futures::FutureExt;
 use reqwest::multipart::Form;
-use reqwest::{Method, RequestBuilder, Url};
-use std::future::Future;
-use std::sync::{Mutex, PoisonError};
+use reqwest::{RequestBuilder, Url};
 
 /// The context in which an endpoint encodes its request.
 pub struct Encoder<'a> {
@@ -67,6 +64,19 @@ impl Payload {
         Self::build(request.multipart(form), files)
     }
 
+    /// The request as the generated client has written it, or why it cannot be written.
+    pub(crate) fn encoded(
+        written: Result<reqwest::Request, progenitor_client::Error>,
+    ) -> Result<Self, InvalidInput> {
+        match written {
+            Ok(request) => Ok(Self { request, files: Vec::new() }),
+            Err(progenitor_client::Error::InvalidRequest(problem)) => {
+                Err(InvalidInput::new("request", problem))
+            }
+            Err(_) => Err(InvalidInput::new("request", "cannot be written as HTTP")),
+        }
+    }
+
     pub(crate) fn url(&self) -> &Url {
         self.request.url()
     }
@@ -75,37 +85,5 @@ impl Payload {
         let request =
             request.build().map_err(|error| InvalidInput::new("request", error.without_url().to_string()))?;
         Ok(Self { request, files })
-    }
-}
-
-/// Takes the request that a generated client has encoded, instead of letting it be sent.
-///
-/// The generated client encodes requests; this crate does everything afterwards, with one error type and without the
-/// generator's.
-#[derive(Default)]
-pub struct Capture(Mutex<Option<reqwest::Request>>);
-
-impl Capture {
-    pub(crate) fn take(&self, request: &mut reqwest::Request) {
-        // The generated client adds a header with the document's version, which these services do not expect.
-        request.headers_mut().remove("api-version");
-        let taken = std::mem::replace(request, reqwest::Request::new(Method::GET, request.url().clone()));
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(taken);
-    }
-
-    pub(crate) fn encode<T>(
-        call: impl Future<Output = Result<progenitor_client::ResponseValue<T>, progenitor_client::Error>>,
-        capture: &Self,
-    ) -> Result<Payload, InvalidInput> {
-        // The hook ends the call before the generated client awaits anything, so one poll suffices.
-        let failure = call.now_or_never().and_then(Result::err);
-        let request = capture.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        match (request, failure) {
-            (Some(request), _) => Ok(Payload { request, files: Vec::new() }),
-            (None, Some(progenitor_client::Error::InvalidRequest(problem))) => {
-                Err(InvalidInput::new("request", problem))
-            }
-            (None, _) => Err(InvalidInput::new("request", "cannot be written as HTTP")),
-        }
     }
 }

@@ -151,6 +151,7 @@ impl Retries {
     }
 
     /// Excludes a time in which nothing was tried.
+    #[cfg(feature = "chatwork")]
     pub(crate) fn postpone(&mut self, time: Duration) {
         self.began = self.began.checked_add(time).unwrap_or(self.began);
     }

@@ -25,6 +25,8 @@ pub enum Step {
     StallBody(u16),
     /// Answers with these bytes, and ends the connection.
     Raw(String),
+    /// Answers with these bytes, which need not be text, and ends the connection or keeps it.
+    Bytes { bytes: Vec<u8>, close: bool },
     /// Answers, and sends these bytes, which answer nothing, a little later.
     Stray(Box<Step>, Duration, String),
 }
@@ -97,6 +99,14 @@ impl Seen {
             let (key, value) = line.split_once(": ")?;
             key.eq_ignore_ascii_case(name).then_some(value)
         })
+    }
+}
+
+#[allow(dead_code)]
+impl Seen {
+    /// Path and query.
+    pub fn target(&self) -> &str {
+        self.head.split(' ').nth(1).expect("a request line")
     }
 }
 
@@ -222,6 +232,12 @@ async fn serve(mut stream: TcpStream, script: Script) -> Option<()> {
                 stream.write_all(bytes.as_bytes()).await.ok()?;
                 return None;
             }
+            Step::Bytes { bytes, close } => {
+                stream.write_all(&bytes).await.ok()?;
+                if close {
+                    return None;
+                }
+            }
             Step::Stray(answer, late, stray) => {
                 stream.write_all(answer.bytes().as_bytes()).await.ok()?;
                 spin(late).await;
@@ -283,6 +299,7 @@ async fn read(stream: &mut TcpStream) -> Option<Seen> {
 }
 
 /// Clients of a server, without timeouts and on a virtual clock, so that every wait is one that the client decided on.
+#[allow(dead_code)] // Not every test that includes this file needs them.
 pub mod clients {
     use super::Server;
     use kaiwa::{ClientBuilder, Service, VirtualClock, chatwork, lancers, tascha};
@@ -307,8 +324,6 @@ pub mod clients {
         untimed(tascha::Client::builder().api_key("key"), server, clock)
     }
 
-    // This file is part of several tests, and not all of them need it.
-    #[allow(dead_code)]
     pub fn lancers(server: &Server, clock: &VirtualClock) -> lancers::Builder {
         untimed(lancers::Client::builder().cookie("a=b"), server, clock)
     }

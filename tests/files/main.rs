@@ -1,6 +1,8 @@
 //! Files going up and coming down: what is sent, how failures are survived, and what is on the disk afterwards.
 
 mod download;
+#[path = "../common/server.rs"]
+mod scripted;
 mod server;
 mod to_file;
 mod upload;

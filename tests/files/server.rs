@@ -1,11 +1,9 @@
 //! A Chatwork with one file, and a file server that answers as a script says.
 
+use crate::scripted::{self, Seen, Step};
 use kaiwa::VirtualClock;
 use kaiwa::chatwork::{Client, FileHandle, FileId, RoomId};
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
 
 /// What is in every address of the file.
 pub const CANARY: &str = "canary-signature";
@@ -40,6 +38,14 @@ impl Reply {
         self.length = false;
         self
     }
+
+    fn step(self) -> Step {
+        let Self { head, body, sent, length } = self;
+        let end =
+            if length { format!("content-length: {}", body.len()) } else { "connection: close".to_owned() };
+        let head = format!("{head}{end}\r\n\r\n");
+        Step::Bytes { bytes: [head.as_bytes(), &body[..sent]].concat(), close: sent < body.len() || !length }
+    }
 }
 
 /// A part of the file from `start` on.
@@ -51,17 +57,7 @@ pub fn part(bytes: &[u8], start: usize) -> Reply {
 pub struct Server {
     pub clock: VirtualClock,
     pub address: String,
-    seen: Arc<Mutex<Vec<String>>>,
-    task: tokio::task::JoinHandle<()>,
-}
-
-#[derive(Clone)]
-struct Script {
-    length: usize,
-    /// In place of the file server's own address.
-    elsewhere: Option<String>,
-    replies: Arc<Mutex<VecDeque<Reply>>>,
-    seen: Arc<Mutex<Vec<String>>>,
+    server: scripted::Server,
 }
 
 impl Server {
@@ -80,18 +76,25 @@ impl Server {
         elsewhere: Option<String>,
         replies: impl IntoIterator<Item = Reply>,
     ) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback can be bound");
-        let address = listener.local_addr().expect("it is bound").to_string();
-        let seen = Arc::default();
-        let replies = Arc::new(Mutex::new(replies.into_iter().collect()));
-        let script = Script { length, elsewhere, replies, seen: Arc::clone(&seen) };
-        let own = address.clone();
-        let task = tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, script.clone(), own.clone()));
+        let mut replies: VecDeque<Reply> = replies.into_iter().collect();
+        let mut number = 0;
+        let respond = move |request: &Seen| {
+            number += 1;
+            if !is_description(&request.head) {
+                return replies.pop_front().unwrap_or_else(|| Reply::new(404, b"")).step();
             }
-        });
-        Self { clock: VirtualClock::new(), address, seen, task }
+            let host = request.header("host").expect("HTTP/1.1 has it");
+            let own = format!("http://{host}/files/{number}?signature={CANARY}");
+            let url = elsewhere.as_ref().unwrap_or(&own);
+            let body = format!(
+                r#"{{"file_id":7,"account":{{"account_id":1}},"message_id":"1","filename":"a.bin",
+                "filesize":{length},"upload_time":1,"download_url":"{url}"}}"#
+            );
+            Reply::new(200, body.as_bytes()).step()
+        };
+        let server = scripted::Server::respond(respond).await;
+        let address = server.url.replace("http://", "");
+        Self { clock: VirtualClock::new(), address, server }
     }
 
     pub fn builder(&self) -> kaiwa::chatwork::Builder {
@@ -105,9 +108,8 @@ impl Server {
 
     /// The heads of the requests for the content.
     pub fn asked(&self) -> Vec<String> {
-        let mut seen = self.seen.lock().expect("not poisoned").clone();
-        seen.retain(|head| !head.starts_with("GET /rooms/"));
-        seen
+        let heads = self.server.seen().into_iter().map(|seen| seen.head);
+        heads.filter(|head| !is_description(head)).collect()
     }
 
     /// The ranges that were asked for.
@@ -117,15 +119,13 @@ impl Server {
 
     /// How often an address was asked for.
     pub fn described(&self) -> usize {
-        let all = self.seen.lock().expect("not poisoned").len();
-        all - self.asked().len()
+        self.server.seen().iter().filter(|seen| is_description(&seen.head)).count()
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
+/// Whether it asks what the file is, rather than for its content.
+fn is_description(head: &str) -> bool {
+    head.starts_with("GET /rooms/")
 }
 
 pub fn header(head: &str, name: &str) -> Option<String> {
@@ -133,45 +133,4 @@ pub fn header(head: &str, name: &str) -> Option<String> {
         let (key, value) = line.split_once(": ")?;
         key.eq_ignore_ascii_case(name).then(|| value.to_owned())
     })
-}
-
-async fn serve(mut stream: TcpStream, script: Script, own: String) -> Option<()> {
-    loop {
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            if stream.read_buf(&mut head).await.ok()? == 0 {
-                return None;
-            }
-        }
-        let head = String::from_utf8(head).expect("a head is text");
-        let api = head.starts_with("GET /rooms/");
-        let number = {
-            let mut seen = script.seen.lock().expect("not poisoned");
-            seen.push(head);
-            seen.len()
-        };
-        let reply = if api {
-            let own = format!("http://{own}/files/{number}?signature={CANARY}");
-            let url = script.elsewhere.clone().unwrap_or(own);
-            let body = format!(
-                r#"{{"file_id":7,"account":{{"account_id":1}},"message_id":"1","filename":"a.bin",
-                "filesize":{},"upload_time":1,"download_url":"{url}"}}"#,
-                script.length
-            );
-            Reply::new(200, body.as_bytes())
-        } else {
-            let next = script.replies.lock().expect("not poisoned").pop_front();
-            next.unwrap_or_else(|| Reply::new(404, b""))
-        };
-        let length = if reply.length {
-            format!("content-length: {}\r\n\r\n", reply.body.len())
-        } else {
-            "connection: close\r\n\r\n".to_owned()
-        };
-        stream.write_all(format!("{}{length}", reply.head).as_bytes()).await.ok()?;
-        stream.write_all(&reply.body[..reply.sent]).await.ok()?;
-        if reply.sent < reply.body.len() || !reply.length {
-            return None;
-        }
-    }
 }

@@ -1,5 +1,7 @@
 //! What is kept in memory of what is too large for it. A test binary of its own, because it counts every allocation.
 
+#![allow(unsafe_code, reason = "an allocator that counts cannot be written without it")]
+
 mod bodies;
 mod files;
 mod paging;

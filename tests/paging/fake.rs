@@ -1,11 +1,9 @@
 //! A TAS-CHA whose list of rooms does what the sandbox's cannot: lose items, gain them in front, and go in circles.
 
+use crate::server::{Server, Step};
 use kaiwa::{Pace, tascha};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::AbortHandle;
 use url::Url;
 
 /// What a cursor of the list stands for.
@@ -19,15 +17,8 @@ pub enum Cursors {
 
 /// A list of numbers, each the id of a room, in the order in which it is listed.
 pub struct Fake {
-    base: String,
+    server: Server,
     state: Arc<Mutex<State>>,
-    task: AbortHandle,
-}
-
-impl Drop for Fake {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
 }
 
 pub struct State {
@@ -45,8 +36,7 @@ impl Fake {
     pub async fn start(cursors: Cursors, items: impl IntoIterator<Item = u32>) -> Self {
         let items = items.into_iter().collect();
         let state = Arc::new(Mutex::new(State::new(cursors, items)));
-        let (base, task) = listen(Arc::clone(&state)).await;
-        Self { base: format!("{base}/v1"), state, task }
+        Self { server: listen(Arc::clone(&state)).await, state }
     }
 
     pub async fn scripted(bodies: impl IntoIterator<Item = Value>) -> Self {
@@ -58,7 +48,7 @@ impl Fake {
     pub fn client(&self) -> tascha::Client {
         tascha::Client::builder()
             .api_key("key")
-            .base_url(&self.base)
+            .base_url(format!("{}/v1", self.server.url))
             .pace(Pace::off())
             .http_client(crate::light())
             .build()
@@ -101,38 +91,14 @@ pub trait Answers: Send + 'static {
     fn answer(&mut self, url: &Url) -> Value;
 }
 
-/// Serves it on a port of its own, until the task is stopped.
-pub async fn listen(service: Arc<Mutex<impl Answers>>) -> (String, AbortHandle) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let base = format!("http://{}", listener.local_addr().expect("an address"));
-    let task = tokio::spawn(async move {
-        while let Ok((connection, _)) = listener.accept().await {
-            tokio::spawn(serve(connection, Arc::clone(&service)));
-        }
-    });
-    (base, task.abort_handle())
-}
-
-async fn serve(mut connection: TcpStream, service: Arc<Mutex<impl Answers>>) {
-    let mut head = Vec::new();
-    while let Ok(read @ 1..) = connection.read_buf(&mut head).await {
-        let _ = read;
-        if !head.ends_with(b"\r\n\r\n") {
-            continue;
-        }
-        let line = String::from_utf8_lossy(&head);
-        let target = line.split(' ').nth(1).expect("a request line");
-        let url = Url::parse(&format!("http://fake{target}")).expect("a target");
+/// Serves it on a port of its own, until the server is dropped.
+pub async fn listen(service: Arc<Mutex<impl Answers>>) -> Server {
+    Server::respond(move |request| {
+        let url = Url::parse(&format!("http://fake{}", request.target())).expect("a target");
         let body = service.lock().expect("no panic held it").answer(&url).to_string();
-        let answer = format!(
-            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        if connection.write_all(answer.as_bytes()).await.is_err() {
-            return;
-        }
-        head.clear();
-    }
+        Step::ok(&body).header("content-type", "application/json")
+    })
+    .await
 }
 
 impl State {

@@ -12,6 +12,8 @@ mod model;
 mod patience;
 mod resume;
 mod resume_lancers;
+#[path = "../common/server.rs"]
+mod server;
 
 use kaiwa::sandbox::Sandbox;
 

@@ -116,8 +116,8 @@ async fn both<E: Paged, K>(request: impl Fn() -> Request<E>, key: fn(&E::Item) -
 async fn every_list(rows: i64, limit: i64, size: Size) {
     let service = Service { rows, size, random: fastrand::Rng::with_seed(7), requests: 0 };
     let service = Arc::new(Mutex::new(service));
-    let (base, task) = listen(Arc::clone(&service)).await;
-    let client = client(&base);
+    let server = listen(Arc::clone(&service)).await;
+    let client = client(&server.url);
     let board = client.board(BoardId(1));
     let upwards: Vec<u64> = (1..=rows.unsigned_abs()).collect();
     let downwards: Vec<u64> = upwards.iter().rev().copied().collect();
@@ -143,7 +143,6 @@ async fn every_list(rows: i64, limit: i64, size: Size) {
     let users = || board.users().limit(limit);
     let there: Vec<String> = upwards.iter().map(|id| format!("user {id:04}")).collect();
     check(both(users, |user| user.name.clone()).await, &there, &which("users"));
-    task.abort();
 }
 
 #[tokio::test]
@@ -163,11 +162,10 @@ async fn a_low_maximum_costs_few_requests() {
     let requests = async |limit: i64, size: Size| {
         let random = fastrand::Rng::with_seed(7);
         let service = Arc::new(Mutex::new(Service { rows: 100, size, random, requests: 0 }));
-        let (base, task) = listen(Arc::clone(&service)).await;
+        let server = listen(Arc::clone(&service)).await;
         let found: Vec<_> =
-            client(&base).search("x").limit(limit).stream().try_collect().await.expect("boards");
+            client(&server.url).search("x").limit(limit).stream().try_collect().await.expect("boards");
         assert_eq!(found.len(), 100);
-        task.abort();
         service.lock().expect("no panic held it").requests
     };
     assert_eq!(requests(5, Size::More(0)).await, requests(100, Size::AtMost(5)).await);

@@ -191,8 +191,8 @@ async fn tascha_loses_and_repeats_nothing_across_stops_or_says_that_it_cannot() 
     for seed in 0..runs(48) {
         let upheaval = [Upheaval::Some, Upheaval::Much][seed as usize % 2];
         let list = Arc::new(Mutex::new(List::new(seed, true, false, Size::More(0))));
-        let (base, task) = listen(Arc::clone(&list)).await;
-        let client = tascha::Client::builder().api_key("key").base_url(base).pace(Pace::off());
+        let server = listen(Arc::clone(&list)).await;
+        let client = tascha::Client::builder().api_key("key").base_url(&server.url).pace(Pace::off());
         let client = client.http_client(crate::light()).build().expect("a client");
         let mut random = fastrand::Rng::with_seed(seed);
         let limit = random.i64(1..40);
@@ -205,7 +205,6 @@ async fn tascha_loses_and_repeats_nothing_across_stops_or_says_that_it_cannot() 
             |yielded| upset(&mut lock(&list), upheaval, yielded.len()),
         )
         .await;
-        task.abort();
         let list = lock(&list);
         let which = format!("seed {seed}, {limit} a page, {upheaval:?}");
         match end {
@@ -234,8 +233,8 @@ async fn a_search_loses_and_repeats_nothing_across_stops_and_between_pages() {
         let size = sizes[seed as usize % sizes.len()];
         let restless = seed % 5 == 0 && matches!(size, Size::More(0) | Size::AtMost(5));
         let list = Arc::new(Mutex::new(List::new(seed, true, restless, size)));
-        let (base, task) = listen(Arc::clone(&list)).await;
-        let client = client(&base);
+        let server = listen(Arc::clone(&list)).await;
+        let client = client(&server.url);
         let mut random = fastrand::Rng::with_seed(seed);
         let limit = random.i64(1..40);
         let length = lock(&list).next;
@@ -247,7 +246,6 @@ async fn a_search_loses_and_repeats_nothing_across_stops_and_between_pages() {
             |yielded| upset(&mut lock(&list), upheaval, yielded.len()),
         )
         .await;
-        task.abort();
         let list = lock(&list);
         let which = format!("seed {seed}, {limit} a page, {size:?}, {upheaval:?}, restless: {restless}");
         match end {
@@ -263,8 +261,8 @@ async fn sixty_removed_in_front_of_a_page_of_a_hundred_hide_nothing() {
     for (stops, removed) in [(1, 60), (1, 100), (1, 139), (3, 60)] {
         let list = Arc::new(Mutex::new(List::new(1, true, false, Size::More(0))));
         lock(&list).items = (0..1000).collect();
-        let (base, task) = listen(Arc::clone(&list)).await;
-        let client = tascha::Client::builder().api_key("key").base_url(base).pace(Pace::off());
+        let server = listen(Arc::clone(&list)).await;
+        let client = tascha::Client::builder().api_key("key").base_url(&server.url).pace(Pace::off());
         let client = client.http_client(crate::light()).build().expect("a client");
         let mut stop = 0;
         let (yielded, end) = in_parts(
@@ -282,7 +280,6 @@ async fn sixty_removed_in_front_of_a_page_of_a_hundred_hide_nothing() {
         .await;
         assert!(end.is_ok(), "{end:?}");
         assert_eq!(yielded, (0..1000).collect::<Vec<_>>(), "{removed} removed at each of {stops} stops");
-        task.abort();
     }
 }
 
@@ -371,8 +368,8 @@ impl Answers for Boards {
 async fn unread_messages_come_once_across_many_stops() {
     for seed in 0..runs(24) {
         let boards = Arc::new(Mutex::new(Boards::new(seed)));
-        let (base, task) = listen(Arc::clone(&boards)).await;
-        let client = client(&base);
+        let server = listen(Arc::clone(&boards)).await;
+        let client = client(&server.url);
         let mut random = fastrand::Rng::with_seed(seed);
         let limit = random.i64(1..12);
         let there: Vec<u64> = lock(&boards).boards.iter().flat_map(|board| board.2.clone()).collect();
@@ -390,7 +387,6 @@ async fn unread_messages_come_once_across_many_stops() {
             },
         )
         .await;
-        task.abort();
         assert!(end.is_ok(), "{end:?}");
         let mut once = HashSet::new();
         let repeated = yielded.iter().filter(|id| !once.insert(**id)).count();
@@ -417,10 +413,9 @@ async fn a_list_in_disorder_ends() {
     {
         let mut list = List::new(seed as u64, true, false, size);
         list.items = (0..30).collect();
-        let (base, task) = listen(Arc::new(Mutex::new(Disorder(list)))).await;
-        let found = client(&base).search("x").limit(10).stream().take(100_000);
+        let server = listen(Arc::new(Mutex::new(Disorder(list)))).await;
+        let found = client(&server.url).search("x").limit(10).stream().take(100_000);
         let found: Vec<_> = found.collect().await;
         assert!(found.len() < 100_000, "{size:?}");
-        task.abort();
     }
 }

@@ -10,6 +10,8 @@ mod lossless;
 mod model;
 mod resume;
 mod schedule;
+#[path = "../common/server.rs"]
+mod server;
 mod service;
 mod sharing;
 mod trouble;

@@ -3,43 +3,35 @@
 //! It has a clock of its own for all that it stores, and another one for `Date`. It posts and edits in the middle of
 //! calls, hides rooms and shows them again, fails, and spoils single items of its answers.
 
+use crate::server::{self, Seen, Step};
 use kaiwa::VirtualClock;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::AbortHandle;
-
 /// What the service shows of a room.
 const NEWEST: usize = 100;
 /// Its clock begins here.
 const EPOCH: i64 = 1_767_193_200;
 
-/// One server for all models.
+/// One server for all models: it answers `/{model}/…`.
 pub struct Server {
     pub address: String,
     models: Models,
-    task: AbortHandle,
+    _server: server::Server,
 }
 
 type Models = Arc<Mutex<HashMap<u64, Arc<Mutex<Model>>>>>;
 
 impl Server {
     pub async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let address = format!("http://{}", listener.local_addr().expect("an address"));
         let models = Models::default();
-        let task = tokio::spawn({
+        let server = server::Server::respond({
             let models = Arc::clone(&models);
-            async move {
-                while let Ok((connection, _)) = listener.accept().await {
-                    tokio::spawn(serve(connection, Arc::clone(&models)));
-                }
-            }
+            move |request| respond(&models, request)
         });
-        Self { address, models, task: task.abort_handle() }
+        let server = server.await;
+        Self { address: server.url.clone(), models, _server: server }
     }
 
     pub fn add(&self, number: u64, model: Model) -> Arc<Mutex<Model>> {
@@ -53,31 +45,13 @@ impl Server {
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-/// Answers `/{model}/…` until the connection ends.
-async fn serve(mut connection: TcpStream, models: Models) {
-    let mut head = Vec::new();
-    while let Ok(1..) = connection.read_buf(&mut head).await {
-        if !head.ends_with(b"\r\n\r\n") {
-            continue;
-        }
-        let line = String::from_utf8_lossy(&head).into_owned();
-        let mut path = line.split(' ').nth(1).expect("a request line").trim_start_matches('/').splitn(2, '/');
-        let number: u64 = path.next().and_then(|number| number.parse().ok()).expect("the number of a model");
-        let model = models.lock().expect("no panic held it").get(&number).cloned();
-        let Some(model) = model else { return };
-        let Some(answer) = lock(&model).answer(path.next().unwrap_or_default()) else { return };
-        let whole = connection.write_all(&answer.bytes).await.is_ok();
-        if !whole || answer.close {
-            return;
-        }
-        head.clear();
-    }
+/// What the model answers; without an answer, or without a model, the connection ends.
+fn respond(models: &Models, request: &Seen) -> Step {
+    let (number, target) = request.target()[1..].split_once('/').expect("a model, and a path");
+    let number = number.parse().expect("the number of a model");
+    let model = models.lock().expect("no panic held it").get(&number).cloned();
+    let answer = model.and_then(|model| lock(&model).answer(target));
+    answer.unwrap_or(Step::Bytes { bytes: Vec::new(), close: true })
 }
 
 pub fn lock(model: &Mutex<Model>) -> MutexGuard<'_, Model> {
@@ -149,11 +123,6 @@ pub struct Model {
     next_id: u64,
     pub calls: Vec<Duration>,
     pub faults: u64,
-}
-
-struct Answer {
-    bytes: Vec<u8>,
-    close: bool,
 }
 
 impl Model {
@@ -278,7 +247,7 @@ impl Model {
         }
     }
 
-    fn answer(&mut self, target: &str) -> Option<Answer> {
+    fn answer(&mut self, target: &str) -> Option<Step> {
         self.calls.push(self.clock.elapsed());
         self.between();
         let answer =
@@ -287,7 +256,7 @@ impl Model {
         answer
     }
 
-    fn fault(&mut self, target: &str) -> Option<Answer> {
+    fn fault(&mut self, target: &str) -> Option<Step> {
         self.faults += 1;
         Some(match self.random.u32(..8) {
             0 => self.reply(500, "text/html", "<h1>Internal Server Error</h1>"),
@@ -298,9 +267,12 @@ impl Model {
             5 => return None,
             // The answer is made, and lost on the way.
             6 => {
-                let mut answer = self.reply(200, "application/json", &"[".repeat(100));
-                answer.bytes.truncate(answer.bytes.len() - 50);
-                Answer { close: true, ..answer }
+                let Step::Bytes { mut bytes, .. } = self.reply(200, "application/json", &"[".repeat(100))
+                else {
+                    unreachable!("a reply is made of bytes")
+                };
+                bytes.truncate(bytes.len() - 50);
+                Step::Bytes { bytes, close: true }
             }
             _ if target.starts_with("v2/rooms/") => {
                 self.reply(404, "application/json", r#"{"errors":["?"]}"#)
@@ -309,7 +281,7 @@ impl Model {
         })
     }
 
-    fn success(&mut self, target: &str) -> Option<Answer> {
+    fn success(&mut self, target: &str) -> Option<Step> {
         let path = target.split('?').next().unwrap_or_default();
         let mut path = path.trim_start_matches("v2/rooms").trim_start_matches('/').split('/');
         match path.next().and_then(|id| id.parse().ok()) {
@@ -318,7 +290,7 @@ impl Model {
         }
     }
 
-    fn list(&mut self) -> Answer {
+    fn list(&mut self) -> Step {
         let mut rows = Vec::new();
         for (id, room) in &mut self.rooms {
             if !room.member {
@@ -358,7 +330,7 @@ impl Model {
         self.reply(200, "application/json", &body)
     }
 
-    fn look(&mut self, id: u64) -> Answer {
+    fn look(&mut self, id: u64) -> Step {
         let room = self.rooms.get_mut(&id).expect("a room of the model");
         if !room.member || room.refused {
             return self.reply(403, "application/json", r#"{"errors":["You don't have permission"]}"#);
@@ -387,14 +359,14 @@ impl Model {
         self.reply(200, "application/json", &body)
     }
 
-    fn reply(&self, status: u16, media_type: &str, body: &str) -> Answer {
+    fn reply(&self, status: u16, media_type: &str, body: &str) -> Step {
         let date = self.skew.and_then(|skew| jiff::Timestamp::from_second(self.now() + skew).ok());
         let date = date.map(|date| format!("date: {}\r\n", date.strftime("%a, %d %b %Y %H:%M:%S GMT")));
         let date = date.unwrap_or_default();
         let length =
             if status == 204 { String::new() } else { format!("content-length: {}\r\n", body.len()) };
         let head = format!("HTTP/1.1 {status} X\r\ncontent-type: {media_type}\r\n{date}{length}\r\n");
-        Answer { bytes: [head.as_bytes(), body.as_bytes()].concat(), close: false }
+        Step::Bytes { bytes: [head.as_bytes(), body.as_bytes()].concat(), close: false }
     }
 }
 

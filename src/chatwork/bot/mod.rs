@@ -192,7 +192,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use inbox::InboxGate;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// How many messages are remembered unless there is another [`replay_cache`](Bot::replay_cache).
@@ -212,7 +212,8 @@ pub struct Bot {
     timeout: Option<Duration>,
     shutdown_timeout: Option<Duration>,
     replay_cache: Arc<dyn ReplayCache>,
-    shutdown: BoxFuture<'static, ()>,
+    /// In a lock, since the bot is shared by what waits and a future cannot be.
+    shutdown: Mutex<BoxFuture<'static, ()>>,
     on_notice: Box<dyn Fn(Notice) + Send + Sync>,
     gates: Vec<Arc<InboxGate>>,
 }
@@ -233,7 +234,7 @@ impl Bot {
             timeout,
             shutdown_timeout: None,
             replay_cache,
-            shutdown: futures::future::pending().boxed(),
+            shutdown: Mutex::new(futures::future::pending().boxed()),
             // A handler's error can panic when it is formatted or dropped.
             on_notice: Box::new(|notice| drop(contain(|| trace(notice)))),
             gates: Vec::new(),
@@ -289,7 +290,7 @@ impl Bot {
 
     /// Shuts the bot down when this ends: Ctrl-C, a channel, a timer.
     pub fn shutdown(mut self, when: impl Future<Output = ()> + Send + 'static) -> Self {
-        self.shutdown = when.boxed();
+        self.shutdown = Mutex::new(when.boxed());
         self
     }
 

@@ -1,7 +1,6 @@
 //! The loop: it takes messages, starts handlers, and collects their results.
 
 use super::contained::{Contained, contain};
-use super::inbox::InboxGate;
 use super::{Bot, Context, HandlerFailure, Input, Notice, ReceivedMessage, Summary};
 use crate::Error;
 use crate::chatwork::watch::fingerprint;
@@ -12,8 +11,9 @@ use futures::{FutureExt, Stream, StreamExt};
 use jiff::Timestamp;
 use std::collections::{HashMap, VecDeque};
 use std::future::{IntoFuture, pending, poll_fn};
-use std::sync::Arc;
-use std::task::Poll;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{self, Poll};
 use std::time::Duration;
 
 /// How long a message is remembered, unless the cache needs the room.
@@ -28,6 +28,24 @@ enum LoopEvent {
     SourceEnded,
     Shutdown,
     ShutdownTimedOut,
+}
+
+/// How the loop begins.
+struct Start {
+    me: AccountId,
+    stopping: bool,
+    /// Ends the time that a shutdown leaves to the handlers.
+    time_left: Option<BoxFuture<'static, ()>>,
+}
+
+/// Where the loop stands, but for the handlers that are running.
+struct Progress<S> {
+    start: Start,
+    source: Option<Pin<Box<S>>>,
+    /// The message that the replay cache is asked about.
+    admitting: Option<(ReceivedMessage, BoxFuture<'static, bool>)>,
+    rooms: Rooms,
+    summary: Summary,
 }
 
 impl Bot {
@@ -49,124 +67,78 @@ impl Bot {
         H: AsyncFn(Context) -> Result<(), E>,
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let mut shutdown = std::mem::replace(&mut self.shutdown, futures::future::pending().boxed());
+        let shutdown = std::mem::replace(&mut self.shutdown, Mutex::new(pending().boxed()));
+        let mut shutdown = shutdown.into_inner().unwrap_or_else(PoisonError::into_inner);
         let clock = Arc::clone(self.client.transport().clock());
-        let limit = || self.timeout.map(|time| (time, clock.sleep(time)));
-        let mut source = Some(Box::pin(source));
-        let mut admitting: Option<(ReceivedMessage, BoxFuture<'static, bool>)> = None;
-        let mut running = FuturesUnordered::new();
-        let mut rooms = Rooms::default();
-        let mut summary = Summary::default();
-        let (mut stopping, mut time_left): (bool, Option<BoxFuture<'static, ()>>) = (false, None);
-
-        let me = match self.me {
-            Some(me) => me,
-            None => {
-                let asking = self.client.me().into_future();
-                match select(asking, &mut shutdown).await {
-                    Either::Left((me, _)) => me?.account_id,
-                    // Nothing was accepted.
-                    Either::Right(_) if self.gates.is_empty() => return Ok(summary),
-                    Either::Right(((), asking)) => {
-                        stopping = true;
-                        self.gates.iter().for_each(|gate| gate.close());
-                        let over = self.shutdown_timeout.map(|time| clock.sleep(time));
-                        match select(asking, over.unwrap_or_else(|| pending().boxed())).await {
-                            Either::Left((me, over)) => {
-                                time_left = self.shutdown_timeout.map(|_| over);
-                                me?.account_id
-                            }
-                            Either::Right(_) => return Ok(summary),
-                        }
-                    }
-                }
-            }
-        };
-
+        let Some(start) = self.start(&mut shutdown).await? else { return Ok(Summary::default()) };
+        let me = start.me;
+        let mut progress = Progress::new(source, start);
+        let mut handlers = FuturesUnordered::new();
         loop {
-            while running.len() < self.concurrency
-                && let Some(message) = rooms.next()
+            while handlers.len() < self.concurrency
+                && let Some(message) = progress.rooms.next()
             {
-                running.push(handle(&handler, Context { client: self.client.clone(), me, message }, limit()));
+                let context = Context { client: self.client.clone(), me, message };
+                handlers.push(handle(&handler, context, self.timeout.map(|time| (time, clock.sleep(time)))));
             }
-            if stopping && drained(&self.gates) {
-                source = None;
-            }
-            let over = source.is_none() && admitting.is_none();
-            if over && running.is_empty() && rooms.waiting == 0 {
-                return Ok(summary);
-            }
-            if (over || stopping) && time_left.is_none() {
-                time_left = self.shutdown_timeout.map(|time| clock.sleep(time));
+            if progress.is_over(&self) && handlers.is_empty() {
+                return Ok(progress.summary);
             }
             let event = poll_fn(|task| {
-                if let Poll::Ready(Some((message, result))) = running.poll_next_unpin(task) {
+                if let Poll::Ready(Some((message, result))) = handlers.poll_next_unpin(task) {
                     return Poll::Ready(LoopEvent::Ended(message, result));
                 }
-                if !stopping && shutdown.poll_unpin(task).is_ready() {
+                if !progress.start.stopping && shutdown.poll_unpin(task).is_ready() {
                     return Poll::Ready(LoopEvent::Shutdown);
                 }
-                if time_left.as_mut().is_some_and(|time| time.poll_unpin(task).is_ready()) {
-                    return Poll::Ready(LoopEvent::ShutdownTimedOut);
-                }
-                if let Some((_, is_new)) = &mut admitting {
-                    return is_new.poll_unpin(task).map(LoopEvent::Admitted);
-                }
-                match &mut source {
-                    Some(source) if rooms.waiting < self.queue => match source.as_mut().poll_next(task) {
-                        Poll::Ready(Some(item)) => Poll::Ready(LoopEvent::Taken(item.into())),
-                        // A source that contains more than an inbox may not end by itself.
-                        Poll::Pending if !(stopping && drained(&self.gates)) => Poll::Pending,
-                        Poll::Ready(None) | Poll::Pending => Poll::Ready(LoopEvent::SourceEnded),
-                    },
-                    _ => Poll::Pending,
-                }
+                progress.poll(&self, task)
             });
             match event.await {
-                LoopEvent::Ended(message, result) => {
-                    rooms.ended(message.room_id);
-                    match result {
-                        Ok(()) => summary.handled += 1,
-                        Err(failure) => {
-                            summary.failed += 1;
-                            let message = Arc::unwrap_or_clone(message);
-                            (self.on_notice)(Notice::Failed { message, failure });
-                        }
-                    }
-                }
-                LoopEvent::Taken(Input::Notice(notice)) => (self.on_notice)(notice),
-                LoopEvent::Taken(Input::Edited(_)) if !self.edits => {}
-                LoopEvent::Taken(Input::Message(message) | Input::Edited(message)) => {
-                    if message.account_id == me {
-                        summary.own += 1;
-                    } else {
-                        let is_new = self.is_new(me, &message);
-                        admitting = Some((message, is_new));
-                    }
-                }
-                LoopEvent::Admitted(is_new) => match admitting.take() {
-                    Some((message, _)) if is_new => rooms.add(message),
-                    _ => summary.repeated += 1,
-                },
-                LoopEvent::SourceEnded => source = None,
-                LoopEvent::Shutdown => {
-                    stopping = true;
-                    self.gates.iter().for_each(|gate| gate.close());
-                }
                 LoopEvent::ShutdownTimedOut => {
                     // Dropped first, so that no handler works on an abandoned message.
-                    running.clear();
-                    let (begun, waiting) = rooms.into_messages();
-                    let waiting = waiting.chain(admitting.take().map(|(message, _)| message));
-                    let begun = begun.map(|message| (message, true));
-                    for (message, begun) in begun.chain(waiting.map(|message| (message, false))) {
-                        summary.abandoned += 1;
-                        (self.on_notice)(Notice::Abandoned { message, begun });
-                    }
-                    return Ok(summary);
+                    handlers.clear();
+                    return Ok(progress.abandon(&self));
                 }
+                event => progress.apply(&self, event),
             }
         }
+    }
+
+    /// Finds out the account. `None` if the bot is shut down before it has anything to do.
+    async fn start(&self, shutdown: &mut BoxFuture<'static, ()>) -> Result<Option<Start>, Error> {
+        if let Some(me) = self.me {
+            return Ok(Some(Start { me, stopping: false, time_left: None }));
+        }
+        let asking = match select(self.client.me().into_future(), shutdown).await {
+            Either::Left((me, _)) => {
+                return Ok(Some(Start { me: me?.account_id, stopping: false, time_left: None }));
+            }
+            // Nothing was accepted that would have to be handled.
+            Either::Right(_) if self.gates.is_empty() => return Ok(None),
+            Either::Right(((), asking)) => asking,
+        };
+        self.close();
+        match select(asking, self.shutdown_timer().unwrap_or_else(|| pending().boxed())).await {
+            Either::Left((me, left)) => {
+                let time_left = self.shutdown_timeout.map(|_| left);
+                Ok(Some(Start { me: me?.account_id, stopping: true, time_left }))
+            }
+            Either::Right(_) => Ok(None),
+        }
+    }
+
+    fn shutdown_timer(&self) -> Option<BoxFuture<'static, ()>> {
+        self.shutdown_timeout.map(|time| self.client.transport().clock().sleep(time))
+    }
+
+    /// Lets the inboxes accept nothing more.
+    fn close(&self) {
+        self.gates.iter().for_each(|gate| gate.close());
+    }
+
+    /// Whether everything that the inboxes accepted has been taken.
+    fn is_drained(&self) -> bool {
+        self.gates.iter().all(|gate| gate.is_drained())
     }
 
     /// Whether the message is not a duplicate.
@@ -183,7 +155,91 @@ impl Bot {
     }
 }
 
-/// Runs the handler within its time limit.
+impl<S: Stream<Item: Into<Input>>> Progress<S> {
+    fn new(source: S, start: Start) -> Self {
+        let (rooms, summary) = Default::default();
+        Self { start, source: Some(Box::pin(source)), admitting: None, rooms, summary }
+    }
+
+    /// Whether nothing is left but the handlers that are running. From then on, or from a shutdown on, their time counts.
+    fn is_over(&mut self, bot: &Bot) -> bool {
+        if self.start.stopping && bot.is_drained() {
+            self.source = None;
+        }
+        let is_taken = self.source.is_none() && self.admitting.is_none();
+        if (is_taken || self.start.stopping) && self.start.time_left.is_none() {
+            self.start.time_left = bot.shutdown_timer();
+        }
+        is_taken && self.rooms.waiting == 0
+    }
+
+    fn poll(&mut self, bot: &Bot, task: &mut task::Context<'_>) -> Poll<LoopEvent> {
+        if self.start.time_left.as_mut().is_some_and(|time_left| time_left.poll_unpin(task).is_ready()) {
+            return Poll::Ready(LoopEvent::ShutdownTimedOut);
+        }
+        if let Some((_, is_new)) = &mut self.admitting {
+            return is_new.poll_unpin(task).map(LoopEvent::Admitted);
+        }
+        let Some(source) = self.source.as_mut().filter(|_| self.rooms.waiting < bot.queue) else {
+            return Poll::Pending;
+        };
+        match source.as_mut().poll_next(task) {
+            Poll::Ready(Some(item)) => Poll::Ready(LoopEvent::Taken(item.into())),
+            // A source that contains more than an inbox may not end by itself.
+            Poll::Pending if !(self.start.stopping && bot.is_drained()) => Poll::Pending,
+            Poll::Ready(None) | Poll::Pending => Poll::Ready(LoopEvent::SourceEnded),
+        }
+    }
+
+    fn apply(&mut self, bot: &Bot, event: LoopEvent) {
+        match event {
+            LoopEvent::Ended(message, result) => {
+                self.rooms.ended(message.room_id);
+                match result {
+                    Ok(()) => self.summary.handled += 1,
+                    Err(failure) => {
+                        self.summary.failed += 1;
+                        let message = Arc::unwrap_or_clone(message);
+                        (bot.on_notice)(Notice::Failed { message, failure });
+                    }
+                }
+            }
+            LoopEvent::Taken(Input::Notice(notice)) => (bot.on_notice)(notice),
+            LoopEvent::Taken(Input::Edited(_)) if !bot.edits => {}
+            LoopEvent::Taken(Input::Message(message) | Input::Edited(message)) => {
+                if message.account_id == self.start.me {
+                    self.summary.own += 1;
+                } else {
+                    let is_new = bot.is_new(self.start.me, &message);
+                    self.admitting = Some((message, is_new));
+                }
+            }
+            LoopEvent::Admitted(is_new) => match self.admitting.take() {
+                Some((message, _)) if is_new => self.rooms.add(message),
+                _ => self.summary.repeated += 1,
+            },
+            LoopEvent::SourceEnded => self.source = None,
+            LoopEvent::Shutdown | LoopEvent::ShutdownTimedOut => {
+                self.start.stopping = true;
+                bot.close();
+            }
+        }
+    }
+
+    /// Reports which messages are abandoned.
+    fn abandon(mut self, bot: &Bot) -> Summary {
+        let (begun, waiting) = self.rooms.into_messages();
+        let waiting = waiting.chain(self.admitting.take().map(|(message, _)| message));
+        let begun = begun.map(|message| (message, true));
+        for (message, begun) in begun.chain(waiting.map(|message| (message, false))) {
+            self.summary.abandoned += 1;
+            (bot.on_notice)(Notice::Abandoned { message, begun });
+        }
+        self.summary
+    }
+}
+
+/// Calls the handler, and sees it end within its time.
 async fn handle<H, E>(
     handler: &H,
     context: Context,
@@ -207,11 +263,6 @@ where
         },
     };
     (message, result)
-}
-
-/// Whether everything that the inboxes accepted has been taken.
-fn drained(gates: &[Arc<InboxGate>]) -> bool {
-    gates.iter().all(|gate| gate.is_drained())
 }
 
 /// The messages that wait or are being handled, by room.
