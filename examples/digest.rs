@@ -1,4 +1,4 @@
-//! A digest of a Chatwork account: what is unread and what is open, over all rooms.
+//! A digest of a Chatwork account: unread messages and open tasks over all rooms.
 //!
 //! ```text
 //! cargo run --example digest                          # tables on the terminal
@@ -6,11 +6,11 @@
 //! cargo run --example digest -- --post ROOM           # and as a message to the room of this id
 //! ```
 //!
-//! It reads counts and tasks but no messages, so nothing becomes read, and no other program with the same token misses
-//! a message. A room whose tasks cannot be read is named at the end, and does not cost you the others. Each room with
-//! tasks is a call: an account with more than 300 of them has to wait for the service's next five minutes.
+//! It reads counts and tasks but no messages, so nothing is marked as read, and no other program with the same token misses a
+//! message. If the tasks of a room cannot be read, the digest names the room at the end. Each room with tasks is a call: with
+//! more than 300 of them the program waits for the service's next five minutes.
 //!
-//! With `CHATWORK_API_TOKEN` it talks to the service. Without, the sandbox plays it in this process.
+//! With `CHATWORK_API_TOKEN` it talks to the service. Without, the sandbox plays the service in this process.
 
 use comfy_table::{Table, presets};
 use futures::{StreamExt, stream};
@@ -27,13 +27,13 @@ use std::{env, fs};
 /// Japan has had no summer time since 1951, so this needs no time zone database.
 const JAPAN: TimeZone = TimeZone::fixed(tz::offset(9));
 
-/// Calls under way at a time. The client paces them: more would only wait side by side.
+/// Calls in flight at a time. The client paces them: more calls would only wait.
 const CONCURRENT: usize = 8;
 
-/// Longer than the five minutes that a call may have to wait for its turn.
+/// Longer than the five minutes that a call may wait for its turn.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// The most that the service lists of a room.
+/// The most tasks that the service lists of a room.
 const LISTED: usize = 100;
 
 /// The longest message that the service takes, in characters.
@@ -94,9 +94,9 @@ async fn play() -> Result<Sandbox, Box<dyn std::error::Error>> {
 }
 
 struct Digest {
-    /// Mentions first, then what is unread, then my own tasks.
+    /// Rooms with mentions first, then with unread messages, then with my own tasks.
     rooms: Vec<Room>,
-    /// The open tasks of everybody, by room: the soonest first, those without a deadline last.
+    /// All open tasks, by room: the soonest first, those without a deadline last.
     tasks: Vec<(Room, Task)>,
     /// The rooms that have more tasks than the service lists, and those whose tasks could not be read.
     warnings: Vec<String>,

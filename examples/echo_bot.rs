@@ -1,21 +1,21 @@
-//! A bot that says what it is told: webhooks in, by axum, and answers out, each once.
+//! A bot that repeats what people write to it: webhooks by axum come in, and each gets one answer.
 //!
 //! ```text
 //! cargo run --example echo_bot
 //! ```
 //!
-//! The server verifies a webhook, puts it into the bot's inbox and answers at once; the bot answers those messages
-//! that name it and are no replies to it. It passes over its own messages and repeats, keeps the order within a room,
-//! and with Ctrl-C finishes what it accepted.
+//! The server verifies a webhook, puts it into the bot's inbox and responds at once. The bot answers messages that mention it,
+//! except replies to its own messages. It skips its own messages and duplicates, keeps the order within a room, and on Ctrl-C
+//! finishes the messages that it accepted.
 //!
 //! | variable | what it is |
 //! |---|---|
 //! | `CHATWORK_API_TOKEN` | the token of the bot's account |
 //! | `CHATWORK_WEBHOOK_TOKEN` | the tokens of its webhooks, separated by spaces |
-//! | `ADDRESS` | where to listen, 127.0.0.1:3000 by default; a proxy in front of it has to bring the `https` |
+//! | `ADDRESS` | where to listen, 127.0.0.1:3000 by default; a proxy in front of it must provide the `https` |
 //!
-//! Without a token the sandbox plays the service in this process: two colleagues say something, the bot answers over
-//! the same way, the conversation is shown, and the program ends.
+//! Without a token the sandbox plays the service in this process: two colleagues write messages, the bot answers, the
+//! conversation is shown, and the program ends.
 
 use axum::Router;
 use axum::extract::{FromRef, State};
@@ -73,32 +73,32 @@ async fn serve(
     listener: TcpListener,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<Summary, AnyError> {
-    // Before the server listens: what it accepts while the bot cannot start would be lost.
+    // Before the server listens: events that it accepts before the bot starts could be lost.
     let me = client.me().await?.account_id;
-    let mut bot = Bot::new(client).me(me).shutdown_timeout(Duration::from_secs(30)).on_notice(tell);
+    let mut bot = Bot::new(client).me(me).shutdown_timeout(Duration::from_secs(30)).on_notice(log);
     let (inbox, deliveries) = bot.inbox(256);
     let router = Router::new().route("/", post(hook)).with_state(App { verifier, inbox });
     let stop = stop.shared();
     let server = axum::serve(listener, router).with_graceful_shutdown(stop.clone());
     let server = tokio::spawn(server.into_future());
     let summary = bot.shutdown(stop).run(deliveries, echo).await;
-    // What it still has open is of no use to anybody.
+    // Its open connections are not needed any more.
     server.abort();
     Ok(summary?)
 }
 
-/// Into a log, where what people write does not belong.
-fn tell(notice: Notice) {
+/// Logs a notice, without what people wrote.
+fn log(notice: Notice) {
     match notice {
         Notice::Failed { message, failure, .. } => eprintln!("message {}: {failure}", message.message_id),
         Notice::Abandoned { message, .. } => eprintln!("message {} is not answered", message.message_id),
-        Notice::Webhook(other) => eprintln!("an event that does not read: {}", other.event_type),
-        // With webhooks for a source there is nothing else yet.
+        Notice::Webhook(other) => eprintln!("an event that cannot be read: {}", other.event_type),
+        // With webhooks as the source there are no other notices yet.
         _ => eprintln!("another notice"),
     }
 }
 
-/// Answers 200 in any case: the service does not send a webhook again, and switches it off after many errors.
+/// Always responds with 200: the service does not send an event again, and switches a webhook off after many errors.
 async fn hook(State(app): State<App>, Verified(event): Verified<Event>) {
     if let Err(error) = app.inbox.push(event) {
         eprintln!("a message is not answered: {error}");
@@ -107,19 +107,19 @@ async fn hook(State(app): State<App>, Verified(event): Verified<Event>) {
 
 async fn echo(context: Context) -> Result<(), kaiwa::Error> {
     if context.mentions_me() && !answers_me(&context) {
-        // What the user typed may be `[toall]`: as text it notifies nobody.
+        // A user may type `[toall]`: as escaped text it does not notify anyone.
         context.reply(context.plain_text()).await?;
     }
     Ok(())
 }
 
-/// Whether it is a reply to the bot. Two echo bots would otherwise answer each other for ever.
+/// Whether it is a reply to the bot. Otherwise two echo bots would answer each other forever.
 fn answers_me(context: &Context) -> bool {
     let document = parse(&context.message().body);
     document.nodes().any(|node| matches!(node.kind(), Kind::Reply(reply) if reply.account == context.me()))
 }
 
-/// The same against the sandbox, with colleagues who say something.
+/// Runs the bot against the sandbox, with colleagues who write messages.
 async fn play() -> Result<(), AnyError> {
     println!("CHATWORK_API_TOKEN is not set, so the service is played by the sandbox, on this machine.\n");
     let sandbox = Sandbox::start().await?;
@@ -139,16 +139,16 @@ async fn play() -> Result<(), AnyError> {
     room.post_as(2, "[To:1] おはよう");
     room.post_as(3, "だれかお昼に行きませんか");
     let said = room.post_as(3, "[To:1] [code][toall][/code]");
-    // As another bot would answer.
+    // A reply, as another bot would write it.
     room.post_as(2, &format!("[rp aid=1 to=100-{said}] わかりました"));
-    // Four messages, three mentions, and the two answers, which the bot is told of as well.
+    // Four messages, three mentions, and the two answers, which are events for the bot as well.
     let delivered = async {
         while service.deliveries().len() < 9 {
             sleep(Duration::from_millis(10)).await;
         }
     };
     timeout(Duration::from_secs(30), delivered).await.map_err(|_| "the bot does not answer")?;
-    // The receiver is gone only if the bot has failed, and then it says so itself.
+    // The receiver is gone only if the bot has failed, and then the bot's error is reported.
     let _ = stop.send(());
     let summary = running.await??;
 

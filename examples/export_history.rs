@@ -4,15 +4,15 @@
 //! cargo run --example export_history [OUTPUT]
 //! ```
 //!
-//! Stop it with Ctrl-C, or pull the plug: run again, it goes on where it was, and every message is in the file once.
-//! The checkpoint beside the output says how far the export has come and how long the output was then; whatever was
-//! written after it is cut off before it goes on.
+//! Stop it with Ctrl-C, or kill it: the next run resumes where it was, and every message is in the file once. The checkpoint
+//! beside the output has the position of the export and the length of the output at that time. The next run removes
+//! everything that was written after it.
 //!
-//! A room that cannot be read to its end, because it has been deleted or left meanwhile, has a line of the kind
-//! `skipped` with the reason, and the export goes on with the next one.
+//! If a room cannot be read to its end, because it was deleted or the account has left it, the output has a line of the kind
+//! `skipped` with the reason, and the export continues with the next room.
 //!
-//! With `TASCHA_API_KEY` it talks to the service, at the cost of a unit a page. Without, the sandbox plays it in this
-//! process, slowly enough to be stopped.
+//! With `TASCHA_API_KEY` it talks to the service, at one unit per page. Without, the sandbox plays the service in this process,
+//! slowly enough to be stopped.
 
 use futures::future::BoxFuture;
 use futures::{FutureExt, TryStreamExt};
@@ -34,7 +34,7 @@ use std::{env, io};
 /// The largest page that the service documents.
 const PAGE: i64 = 200;
 
-/// How many lines are written before the checkpoint is.
+/// How many lines are written between two checkpoints.
 const LINES_PER_CHECKPOINT: u64 = 500;
 
 #[tokio::main]
@@ -49,20 +49,20 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
         None => Client::from_env()?,
     };
     let mut export = Export::open(&path)?;
-    // If the output fails, nothing is saved: the next run cuts off what was written after the last checkpoint.
+    // If the output fails, nothing is saved: the next run removes what was written after the last checkpoint.
     let ended = export.run(&client).await?;
     export.bar.abandon();
     if let Ended::Failed(error) = &ended {
         eprintln!("{error}");
         let (output, beside) = (path.display(), export.beside.display());
         eprintln!(
-            "The same command goes on from here. If it always fails, remove {output} and {beside} to start over."
+            "The same command resumes from here. If it always fails, remove {output} and {beside} to start over."
         );
     }
     export.save()?;
     match ended {
         Ended::Failed(_) => return Ok(ExitCode::FAILURE),
-        Ended::Stopped => println!("Stopped; the same command goes on from here."),
+        Ended::Stopped => println!("Stopped; the same command resumes from here."),
         Ended::Complete => {
             fs::remove_file(&export.beside)?;
             let At { rooms, messages, skipped, .. } = export.at;
@@ -93,26 +93,26 @@ async fn play() -> io::Result<Sandbox> {
 enum Ended {
     Complete,
     Stopped,
-    /// By the service; what was exported until then is whole.
+    /// The service failed; the export is complete up to there.
     Failed(kaiwa::Error),
 }
 
-/// Whether the rest of a room will never come: it is gone, or may not be read, or its pages go in a circle, or so much of
-/// it was removed while the export was stopped that where to go on is not known.
+/// Whether the rest of a room can never be read: it is gone or forbidden, its pages repeat, or so much of it was removed while
+/// the export was stopped that its place is lost.
 fn is_lost(error: &kaiwa::Error) -> bool {
     use kaiwa::ErrorKind::{PlaceLost, RepeatedCursor};
     matches!(error.status().map(|status| status.as_u16()), Some(403 | 404))
         || matches!(error.kind(), RepeatedCursor | PlaceLost)
 }
 
-/// How far an export has come.
+/// The position of an export.
 #[derive(Default, Serialize, Deserialize)]
 struct At {
     /// The length of the output.
     bytes: u64,
     rooms: u64,
     messages: u64,
-    /// How many of the rooms could not be read to their end.
+    /// How many rooms could not be read to their end.
     skipped: u64,
     /// The room written last.
     list: Option<Checkpoint>,
@@ -130,15 +130,15 @@ struct Export {
 }
 
 impl Export {
-    /// Goes on with an export, or begins one.
+    /// Resumes an export, or begins one.
     ///
     /// | output | checkpoint | what it is |
     /// |---|---|---|
     /// | none, or empty | none | no export yet |
     /// | none, or empty | of 0 bytes | killed before its first line |
     /// | as long as the checkpoint says, or longer | some | killed, or stopped |
-    /// | shorter | some | somebody has cut it |
-    /// | some | none | a complete one |
+    /// | shorter | some | the output was truncated |
+    /// | some | none | a complete export |
     fn open(path: &Path) -> Result<Self, Box<dyn Error>> {
         let mut beside = path.as_os_str().to_owned();
         beside.push(".checkpoint");
@@ -177,7 +177,7 @@ impl Export {
 
     /// Fails if the output does.
     async fn run(&mut self, client: &Client) -> Result<Ended, Box<dyn Error>> {
-        // An item that this version cannot read is exported as it came.
+        // An item that this version cannot decode is exported unchanged.
         let list = client.rooms().limit(PAGE).lenient();
         let mut rooms = match &self.at.list {
             Some(kept) => list.stream_from(kept)?,
@@ -204,7 +204,7 @@ impl Export {
         }
     }
 
-    /// The messages of the room that is being written, after the last one.
+    /// The remaining messages of the current room.
     async fn messages(&mut self, client: &Client) -> Result<Ended, Box<dyn Error>> {
         let Some((id, kept)) = self.at.room.clone() else { return Ok(Ended::Complete) };
         self.bar.set_message(format!("{} rooms, now {id}", self.at.rooms));
@@ -231,7 +231,7 @@ impl Export {
             self.at.messages += 1;
             self.bar.set_position(self.at.messages);
             self.lines += 1;
-            // A checkpoint names some hundred items: made for every line, it would be most of the work.
+            // A checkpoint names some hundred items: one for every line would be most of the work.
             if self.lines.is_multiple_of(LINES_PER_CHECKPOINT) {
                 self.at.room = Some((id.clone(), Some(messages.checkpoint())));
                 self.save()?;
@@ -266,14 +266,14 @@ impl Export {
 }
 
 impl At {
-    /// By another name first, so that there is always a whole checkpoint.
+    /// Written under another name first, so that there is always a complete checkpoint.
     fn save(&self, path: &Path) -> io::Result<()> {
         let new = path.with_extension("new");
         let mut file = File::create(&new)?;
         file.write_all(&serde_json::to_vec(self)?)?;
         file.sync_all()?;
         fs::rename(&new, path)?;
-        // A new name is on the disk once its folder is; where a folder cannot be opened, as on Windows, the name is.
+        // The rename is on the disk once the folder is synced. Where a folder cannot be opened, as on Windows, it already is.
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         File::open(folder.unwrap_or(Path::new("."))).map_or(Ok(()), |folder| folder.sync_all())
     }

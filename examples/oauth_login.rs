@@ -1,23 +1,23 @@
-//! Logs a person in to Chatwork with OAuth2 and PKCE, keeps the tokens in a file, and asks who it is.
+//! Logs a person in to Chatwork with OAuth2 and PKCE, saves the tokens in a file, and prints the account.
 //!
 //! ```text
 //! cargo run --example oauth_login [TOKENS]     # the file of the tokens: chatwork-tokens.json
 //! ```
 //!
-//! Run it again: it takes the tokens from the file, renews them when they have expired, and asks for another login only
-//! when nothing else helps. On Unix only you can read the file. No token is printed.
+//! The next run takes the tokens from the file, renews them if they have expired, and asks for another login only if nothing
+//! else helps. On Unix only you can read the file. No token is printed.
 //!
 //! | variable | what it is |
 //! |---|---|
 //! | `CHATWORK_CLIENT_ID` | the OAuth2 client, from Chatwork's settings page |
 //! | `CHATWORK_CLIENT_SECRET` | its secret; a public client has none |
 //! | `CHATWORK_REDIRECT_URL` | one of its redirect URLs, exactly as it is registered |
-//! | `CHATWORK_LISTEN` | where this listens for the redirect: `127.0.0.1:8765` |
+//! | `CHATWORK_LISTEN` | the address of the listener for the redirect: `127.0.0.1:8765` |
 //!
-//! Chatwork takes no `http` redirect URL, not even to this machine: that of a confidential client has to be `https`,
-//! that of a public client must not start with `http`. So either let what serves your `https` address (a tunnel, a
-//! reverse proxy) pass the redirect on to the listener here; or let the browser fail to open the page, and paste the
-//! address that it shows. Be quick: the code in it is valid for a minute.
+//! Chatwork accepts no `http` redirect URL, not even to this machine. The URL of a confidential client must be `https`, and that
+//! of a public client must not start with `http`. Either let your `https` server (a tunnel or a reverse proxy) forward the
+//! redirect to the listener; or let the browser fail to open the page, and paste the address that it shows. Be quick: the code
+//! in it is valid for a minute.
 //!
 //! Without `CHATWORK_CLIENT_ID` the sandbox plays Chatwork, the person and the tunnel, in this process.
 
@@ -34,7 +34,7 @@ use std::{env, error::Error, fs, io, process, thread};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
-/// How long the person has.
+/// The time for the login.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 #[tokio::main]
@@ -44,7 +44,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut scopes = vec![Scope::UsersProfileMeRead];
     let mut builder = match env::var("CHATWORK_CLIENT_SECRET") {
         Ok(secret) => {
-            // With it the refresh token does not expire. A public client cannot have it.
+            // With this scope the refresh token does not expire. A public client cannot have it.
             scopes.push(Scope::OfflineAccess);
             chatwork::oauth::confidential(id, secret)
         }
@@ -64,7 +64,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Asks who is logged in, with the stored tokens if they are of use, and after a login if not.
+/// Prints the account, with the stored tokens if they are valid, or else after a login.
 async fn run(
     oauth: &OAuth,
     builder: impl Fn() -> chatwork::Builder,
@@ -76,7 +76,7 @@ async fn run(
         match client.me().await {
             Ok(me) => {
                 println!("Still logged in as {} (account {}).", me.name, me.account_id);
-                // A renewed refresh token that is not kept would cost the next run a login.
+                // If a renewed refresh token is not saved, the next run needs a login.
                 return Ok(stored.save().await?);
             }
             Err(_) if stored.needs_login() => println!("The stored tokens are of no more use."),
@@ -93,19 +93,19 @@ async fn run(
     Ok(())
 }
 
-/// What a login ended with.
+/// The result of a login.
 type Ended = Result<Authorization, kaiwa::Error>;
 
 /// Waits for the redirect, or for its address to be pasted.
 async fn wait(login: Login, listener: TcpListener) -> Result<Authorization, Box<dyn Error>> {
     let (ended, mut redirected) = mpsc::channel(1);
     let (stop, stopped) = oneshot::channel::<()>();
-    // Any path: which one the redirect has is known to who registered it.
+    // Any path: the registered redirect URL determines it.
     let pages = Router::new().fallback(redirect).with_state((login.clone(), ended));
     let pages = axum::serve(listener, pages).with_graceful_shutdown(async { drop(stopped.await) });
     let pages = tokio::spawn(pages.into_future());
 
-    // A thread of its own, since reading from a terminal cannot be called off.
+    // A separate thread, since reading from a terminal cannot be cancelled.
     let (line, mut pasted) = mpsc::channel(1);
     thread::spawn(move || {
         io::stdin().lines().map_while(Result::ok).try_for_each(|text| line.blocking_send(text))
@@ -120,17 +120,17 @@ async fn wait(login: Login, listener: TcpListener) -> Result<Authorization, Box<
                     break ended;
                 }
             }
-            () = &mut too_late => return Err("nobody has logged in".into()),
+            () = &mut too_late => return Err("the login has timed out".into()),
             _ = tokio::signal::ctrl_c() => return Err("stopped".into()),
         }
     };
-    // The browser is to get its page; a connection that it holds open is not to keep us.
+    // The browser gets its page, but a connection that it keeps open must not block the end.
     drop(stop);
     let _ = tokio::time::timeout(Duration::from_secs(1), pages).await;
     Ok(ended?)
 }
 
-/// Answers the browser that comes back.
+/// Responds to the redirected browser.
 async fn redirect(
     State((login, ended)): State<(Login, mpsc::Sender<Ended>)>,
     RawQuery(query): RawQuery,
@@ -142,16 +142,16 @@ async fn redirect(
         Some(Err(error)) => (Err(error), (StatusCode::BAD_REQUEST, "Not logged in; the terminal says why.")),
         None => return (StatusCode::BAD_REQUEST, "This is not the login that is waited for."),
     };
-    // If it has ended already, nobody is waiting.
+    // If it has ended already, there is no receiver.
     let _ = ended.send(result).await;
     page
 }
 
-/// The end of the login; `None` if it goes on, because this redirect is of another one.
+/// The end of the login; `None` if it continues, because this redirect belongs to another login.
 async fn finish(login: &Login, redirect: &str) -> Option<Ended> {
     match login.finish_redirect(redirect).await {
         Err(error) if error.outcome() == Outcome::NotSent => {
-            eprintln!("not taken: {error}");
+            eprintln!("ignored: {error}");
             None
         }
         ended => Some(ended),
@@ -173,7 +173,7 @@ async fn play() -> Result<(), Box<dyn Error>> {
         .clock(clock.clone())
         .build()?;
     let builder = || chatwork::Client::builder().base_url(sandbox.chatwork_url()).clock(clock.clone());
-    // A port that is free.
+    // A free port.
     let listen = TcpListener::bind("127.0.0.1:0").await?.local_addr()?.to_string();
     let mut ended = Ok(());
     for (title, later) in [("First run", 0), ("Second run", 0), ("An hour later", 3600)] {
@@ -189,12 +189,12 @@ async fn play() -> Result<(), Box<dyn Error>> {
         let names: Vec<&str> = requests[before..].iter().filter_map(|request| request.operation).collect();
         println!("Requests: {}", names.join(", "));
     }
-    // What the runs ended with matters, and not whether they had got as far as writing it.
+    // Only the results of the runs matter.
     let _ = fs::remove_file(&tokens);
     ended
 }
 
-/// The person, who agrees at once, and the tunnel, which passes the redirect on.
+/// Plays the person, who agrees at once, and the tunnel, which forwards the redirect.
 async fn browse(page: String, listen: String) -> Result<(), reqwest::Error> {
     let browser =
         reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build()?;

@@ -124,7 +124,7 @@ async fn talk_on_tascha(client: &tascha::Client, room: Option<String>) -> Result
 }
 
 async fn talk_on_lancers(client: &lancers::Client, board: Option<BoardId>) -> Result<(), Box<dyn Error>> {
-    // A stream too, although the service has no cursors: it goes on by time, and has a `limit` of 1 by itself.
+    // A stream too, although the service has no cursors: it continues by time, and its default `limit` is 1.
     let mut boards = client.boards().limit(20).stream();
     let some = boards.next_batch(100).await?;
     say("boards", format!("{}{}", some.items.len(), if some.more { ", and more" } else { "" }));

@@ -6,25 +6,25 @@
 //!
 //! | variable | what it is |
 //! |---|---|
-//! | `CHATWORK_API_TOKEN`, `CHATWORK_ROOM` | the token of an account that is for the relay alone, and a room of its |
-//! | `TASCHA_API_KEY`, `TASCHA_ROOM` | the same on the other side |
-//! | `RELAY_STATE` | the file that says how far the relay has come, `relay.json` by default |
+//! | `CHATWORK_API_TOKEN`, `CHATWORK_ROOM` | the token of an account that only the relay uses, and one of its rooms |
+//! | `TASCHA_API_KEY`, `TASCHA_ROOM` | the same for TAS-CHA |
+//! | `RELAY_STATE` | the file with the relay's state, `relay.json` by default |
 //!
-//! It begins with what is posted from now on, and goes on where it was. What the two accounts write is not relayed,
-//! or it would come back; neither are edits and deletions. Pull the plug at any moment: before a message is sent, the
-//! state file says which one, and the next run finishes that first.
-//! It takes TAS-CHA to list messages in the order in which they were posted, which is not documented: it ends with an
-//! error if what is in the room at the first start is listed the other way round.
+//! It begins with messages that are posted from now on, and resumes where it was. Messages of the two accounts are not relayed,
+//! or they would come back; neither are edits and deletions. It can be killed at any moment: before a message is sent, the
+//! state file names it, and the next run finishes it first.
+//! It expects that TAS-CHA lists messages in the order in which they were posted, which is not documented. If the messages in
+//! the room at the first start are in the opposite order, it ends with an error.
 //!
 //! * **Into TAS-CHA** each message is posted exactly once: its idempotency key is made from the Chatwork message's id,
 //!   and the service remembers it for 24 hours. If a post may have arrived and cannot be repeated within that time,
-//!   because the service or the relay is down, the relay says so, and does not post again.
-//! * **Into Chatwork**, which knows no such key, a post that was not answered is looked for in the room, by the
-//!   TAS-CHA message's id in its title. It is there twice if the service carries a post out after that look, and it
-//!   may be missing if more than 100 messages came meanwhile: then the relay says so, and does not post again.
+//!   because the service or the relay is down, the relay reports it and does not post again.
+//! * **Into Chatwork**, which has no idempotency keys, a post without a response is looked up in the room, by the TAS-CHA
+//!   message's id in its title. The message is there twice if the service executes a post after that lookup. If more than 100
+//!   messages came meanwhile, it may be missing; then the relay reports it and does not post again.
 //!
-//! Without tokens the sandbox plays both services in this process, and answers get lost, and the relay is killed
-//! twice; in the end the program says how often each message is on the other side, and fails if that is not once.
+//! Without tokens the sandbox plays both services in this process. Responses are lost, and the relay is killed twice. At the
+//! end the program prints how often each message is on the other side, and fails if any is not there exactly once.
 
 use futures::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
@@ -74,12 +74,12 @@ async fn main() -> Result<(), AnyError> {
     println!("Relaying; Ctrl-C ends it.");
     tokio::select! {
         ended = relay(ends, &path) => ended,
-        // Wherever this interrupts it, the state file knows.
+        // The state file is valid at every moment.
         _ = tokio::signal::ctrl_c() => Ok(()),
     }
 }
 
-/// The two rooms, the relay's account in each, and how often it looks.
+/// The two rooms, the relay's account in each, and how often it polls.
 #[derive(Clone)]
 struct Ends {
     chatwork: chatwork::RoomHandle,
@@ -91,16 +91,16 @@ struct Ends {
     look: Duration,
 }
 
-/// How far the relay has come.
+/// The state of the relay.
 #[derive(Serialize, Deserialize)]
 struct State {
     chatwork: watch::WatchCheckpoint,
     tascha: Checkpoint,
-    /// What is being sent. The checkpoints are behind it.
+    /// The message that is being sent. The checkpoints are after it.
     outgoing: Option<Outgoing>,
 }
 
-/// A message on its way, as it is sent, so that sent again it is the same.
+/// A message in flight, in its final form, so that a retry sends the same.
 #[derive(Clone, Serialize, Deserialize)]
 enum Outgoing {
     ToTascha { key: String, body: String, since: Timestamp },
@@ -109,7 +109,7 @@ enum Outgoing {
 
 struct Relay<'a> {
     ends: Ends,
-    /// How the members of the TAS-CHA room are called.
+    /// The names of the members of the TAS-CHA room.
     names: HashMap<UserId, String>,
     path: &'a Path,
     state: State,
@@ -119,7 +119,7 @@ async fn relay(ends: Ends, path: &Path) -> Result<(), AnyError> {
     let state = match fs::read(path) {
         Ok(saved) => serde_json::from_slice(&saved)?,
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            // What is there already is not relayed.
+            // Existing messages are not relayed.
             let mut old = ends.tascha.messages().limit(200).stream();
             let mut times: Option<(Timestamp, Timestamp)> = None;
             while let Some(message) = old.try_next().await? {
@@ -173,7 +173,7 @@ impl Relay<'_> {
                 self.send(Outgoing::ToTascha { key, body, since: Timestamp::now() }).await
             }
             Ok(Event::Gap { after, before, .. }) => {
-                eprintln!("Chatwork: what is between {after:?} and {before} was not seen");
+                eprintln!("Chatwork: messages between {after:?} and {before} may be missing");
                 Ok(())
             }
             Ok(_) => Ok(()),
@@ -202,32 +202,32 @@ impl Relay<'_> {
                 }
                 Ok(None) => return Ok(()),
                 Err(error) => {
-                    eprintln!("TAS-CHA: {error}; still looking");
+                    eprintln!("TAS-CHA: {error}; still polling");
                     return Ok(());
                 }
             }
         }
     }
 
-    /// The name of a member, or the id of whoever has come since the relay began.
+    /// The name of a member, or the id of a member who joined later.
     fn name(&self, author: Option<&UserId>) -> String {
         let Some(id) = author else { return "?".to_owned() };
         self.names.get(id).filter(|name| !name.is_empty()).cloned().unwrap_or_else(|| id.to_string())
     }
 
-    /// Writes down what is to be sent, and sends it.
+    /// Saves the message to the state file, and sends it.
     async fn send(&mut self, outgoing: Outgoing) -> Result<(), AnyError> {
         self.state.outgoing = Some(outgoing);
         self.save()?;
         self.deliver(false).await
     }
 
-    /// Sends what is written down. `in_doubt`: it may have been sent before.
+    /// Sends the saved message. `in_doubt`: it may have been sent before.
     async fn deliver(&mut self, mut in_doubt: bool) -> Result<(), AnyError> {
         while let Some(outgoing) = self.state.outgoing.clone() {
             let sent = match outgoing {
                 Outgoing::ToTascha { key, since, .. } if in_doubt && is_forgotten(since) => {
-                    eprintln!("nobody can tell whether {key} arrived; it is not posted again");
+                    eprintln!("it is unknown whether {key} arrived; it is not posted again");
                     Ok(())
                 }
                 Outgoing::ToTascha { key, body, .. } => {
@@ -241,9 +241,9 @@ impl Relay<'_> {
                 Ok(()) => {}
                 Err(error) if error.outcome() == Outcome::Applied => {}
                 Err(error) if is_final(&error) => {
-                    eprintln!("not relayed, because it is refused: {error}")
+                    eprintln!("not relayed, because the service refuses it: {error}")
                 }
-                // A token can be replaced and a service comes back; meanwhile nothing overtakes this message.
+                // A token can be replaced, and a service recovers; meanwhile no other message is sent first.
                 Err(error) => {
                     in_doubt |= error.outcome() == Outcome::Unknown;
                     eprintln!("not relayed yet: {error}");
@@ -273,7 +273,7 @@ impl Relay<'_> {
                 return Ok(());
             }
             if newest.len() >= 100 && newest.iter().all(|message| message.send_time > since - CLOCKS) {
-                eprintln!("nobody can tell whether the message {mark} arrived; it is not posted again");
+                eprintln!("it is unknown whether the message {mark} arrived; it is not posted again");
                 return Ok(());
             }
         }
@@ -281,7 +281,7 @@ impl Relay<'_> {
         self.ends.chatwork.post(body).with_reconcile(reconcile).await.map(drop)
     }
 
-    /// Under another name first, so that there is always a whole one.
+    /// Written under another name first, so that there is always a complete file.
     fn save(&self) -> io::Result<()> {
         let new = self.path.with_extension("new");
         let mut file = File::create(&new)?;
@@ -293,22 +293,22 @@ impl Relay<'_> {
 
 /// Whether the same message would be refused again.
 fn is_final(error: &kaiwa::Error) -> bool {
-    // What this attempt was refused for says nothing of one before it that may have arrived.
+    // A refusal of this attempt does not mean that an earlier one did not arrive.
     let refused = matches!(error.outcome(), Outcome::Rejected | Outcome::NotSent);
     let status = error.status().map(|status| status.as_u16());
     refused && (error.is_invalid_input() || matches!(status, Some(400 | 409 | 413 | 422)))
 }
 
-/// Whether TAS-CHA may not know the key of a post any more.
+/// Whether TAS-CHA may have forgotten the key of a post.
 fn is_forgotten(since: Timestamp) -> bool {
     Timestamp::now() > since + REMEMBERED - CLOCKS
 }
 
-/// What the two colleagues write: two messages that meet faults, and one to see that it goes on.
+/// The colleagues' messages: two with faults, and one that shows that the relay continues.
 const ON_CHATWORK: [&str; 3] = ["おはようございます", "資料を送りました", "お疲れさまでした"];
 const ON_TASCHA: [&str; 3] = ["会議は3時からです", "部屋が変わりました [toall]", "ありがとうございます"];
 
-/// The relay between two services of the sandbox, with answers that are lost and a relay that is killed.
+/// Runs the relay between two services of the sandbox, with lost responses and kills.
 async fn play() -> Result<(), AnyError> {
     println!("There are no tokens, so both services are played by the sandbox, on this machine.\n");
     let builder = Sandbox::builder().chatwork(played::Seed::default().unlimited());
@@ -323,12 +323,12 @@ async fn play() -> Result<(), AnyError> {
         watch: Duration::from_millis(50),
         look: Duration::from_millis(200),
     };
-    // Of each direction, the first message is posted and the answer lost, and so it is with the second; but then the
-    // relay is killed before it can do anything about it.
+    // In each direction, the responses to the first two messages are lost. After the second, the relay is killed before it can
+    // react.
     let lost = |operation: &str| Script::on(operation).then(Fault::reset().after());
     let faults = sandbox.faults();
     let to_tascha = lost("create_message").pass(1).then(Fault::silence().after());
-    // TAS-CHA says of the second that it is still at it. The third is lost before it is posted, and then the same.
+    // TAS-CHA says that the second is still in progress. The third is lost before it is posted.
     let to_tascha = to_tascha.then(Fault::status(409)).pass(1).then(Fault::reset()).then(Fault::status(409));
     faults.script(Service::Tascha, to_tascha);
     faults.script(Service::Chatwork, lost("post_message").then(Fault::silence().after()));
@@ -336,7 +336,7 @@ async fn play() -> Result<(), AnyError> {
     let before = sizes(&sandbox);
     let path = env::temp_dir().join(format!("kaiwa-relay-{}.json", std::process::id()));
     let played = timeout(Duration::from_secs(60), converse(&sandbox, &ends, &path)).await;
-    // The state is of rooms that are about to go.
+    // The rooms of this state are about to be deleted.
     let _ = fs::remove_file(&path);
     played.map_err(|_| "the relay does not come to an end")??;
     check(&sandbox, before)
@@ -366,7 +366,7 @@ async fn converse(sandbox: &Sandbox, ends: &Ends, path: &Path) -> Result<(), Any
     kill(running).await;
     println!("Killed while it was posting to Chatwork.");
 
-    // Whatever it would post twice is posted before these.
+    // Any duplicate post would come before these.
     let running = start();
     on_chatwork(ON_CHATWORK[2]);
     on_tascha(ON_TASCHA[2]);
@@ -392,7 +392,7 @@ async fn kill(running: tokio::task::JoinHandle<Result<(), AnyError>>) {
     }
 }
 
-/// What the relay's account posted with this text.
+/// The posts of the relay's account with this text.
 fn relayed(sandbox: &Sandbox, text: &str, into_tascha: bool) -> Vec<String> {
     let text = notation::escape(text);
     let own: Vec<String> = if into_tascha {
@@ -405,7 +405,7 @@ fn relayed(sandbox: &Sandbox, text: &str, into_tascha: bool) -> Vec<String> {
     own.into_iter().filter(|body| body.contains(&*text)).collect()
 }
 
-/// How often an operation took effect, or was answered as it was before.
+/// How often an operation took effect or was replayed.
 fn posts(sandbox: &Sandbox, service: Service, operation: &str) -> usize {
     let of = |request: &Recorded| {
         let answered = request.applied || request.replayed;
@@ -420,7 +420,7 @@ fn sizes(sandbox: &Sandbox) -> [usize; 2] {
     [sandbox.chatwork().room(100).messages().len(), tascha]
 }
 
-/// Says how often each message is on the other side.
+/// Prints how often each message is on the other side.
 fn check(sandbox: &Sandbox, before: [usize; 2]) -> Result<(), AnyError> {
     let messages =
         ON_CHATWORK.map(|text| (text, true)).into_iter().chain(ON_TASCHA.map(|text| (text, false)));

@@ -1,4 +1,4 @@
-//! Serves the three services on fixed ports, for programs in any language, and shows each request as it comes.
+//! Serves the three services on fixed ports, for programs in any language, and prints each request.
 //!
 //! ```text
 //! cargo run --example sandbox                                   # on the ports 4010, 4011 and 4012
@@ -67,7 +67,7 @@ fn ports(text: &str) -> Result<[u16; 3], Box<dyn Error>> {
             _ => Err("three ports are needed, and 65535 is the last one".into()),
         },
         [chatwork, tascha, lancers] => Ok([port(chatwork)?, port(tascha)?, port(lancers)?]),
-        _ => Err(format!("give one port, or three with commas between. {USAGE}").into()),
+        _ => Err(format!("expected one port, or three separated by commas. {USAGE}").into()),
     }
 }
 

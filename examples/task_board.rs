@@ -2,15 +2,15 @@
 //!
 //! ```text
 //! cargo run --example task_board              # my tasks
-//! cargo run --example task_board -- --all     # everybody's in my rooms: a call for each room with tasks
+//! cargo run --example task_board -- --all     # all tasks in my rooms: a call for each room with tasks
 //! ```
 //!
-//! A task that is due on a day is overdue when the day has ended in Japan, wherever this runs; one that is due at a
-//! time, when that has passed. Chatwork lists at most 100 tasks at a time, and the board says where there may be more.
+//! A task that is due on a day is overdue when the day has ended in Japan; a task that is due at a time, when that has passed.
+//! Chatwork lists at most 100 tasks at a time, and the board says where there may be more.
 //!
-//! With `CHATWORK_API_TOKEN` it talks to Chatwork, and with `TASCHA_API_KEY` to TAS-CHA, whose tasks have no assignees
-//! and are all shown, at the cost of a unit a page. With neither, the sandbox plays Chatwork in this process, where it
-//! is always the morning of Wednesday, 7 January 2026.
+//! With `CHATWORK_API_TOKEN` it talks to Chatwork, and with `TASCHA_API_KEY` to TAS-CHA. TAS-CHA's tasks have no assignees and
+//! are all shown, at one unit per page. Without both, the sandbox plays Chatwork in this process, where it is always the
+//! morning of Wednesday, 7 January 2026.
 
 use comfy_table::{Table, presets};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -27,10 +27,10 @@ use std::{env, error::Error};
 /// Japan has had no summer time since 1951, so this needs no time zone database.
 const JAPAN: TimeZone = TimeZone::fixed(tz::offset(9));
 
-/// Calls under way at a time. The client paces them: more would only wait side by side.
+/// Calls in flight at a time. The client paces them: more calls would only wait.
 const CONCURRENT: usize = 8;
 
-/// Longer than the five minutes that a call may have to wait for its turn.
+/// Longer than the five minutes that a call may wait for its turn.
 const PATIENCE: Duration = Duration::from_secs(600);
 
 /// The most tasks that Chatwork lists.
@@ -94,7 +94,7 @@ struct Due {
 }
 
 impl Due {
-    /// A Chatwork deadline, as it is meant. If it does not say how, the time is all there is.
+    /// A Chatwork deadline, by its kind. Without a kind, it is a time.
     fn new(limit_time: Option<Timestamp>, limit_type: Option<&LimitType>) -> Option<Self> {
         let limit = limit_time?.to_zoned_datetime(JAPAN);
         match limit_type {
@@ -139,7 +139,7 @@ struct Task {
 #[derive(Default)]
 struct Board {
     tasks: Vec<Task>,
-    /// What the board does not show.
+    /// Notes about tasks that the board does not show.
     notes: Vec<String>,
 }
 
@@ -160,7 +160,7 @@ impl Board {
         Ok(())
     }
 
-    /// The tasks of everybody. A room that fails is noted, and does not cost the others.
+    /// All tasks. If a room fails, it is noted, and the others are shown.
     async fn add_rooms(&mut self, client: &chatwork::Client) -> Result<(), kaiwa::Error> {
         let rooms = client.rooms().await?.into_inner().into_iter().filter(|room| room.task_num > 0);
         let mut lists = stream::iter(rooms)

@@ -4,13 +4,13 @@
 //! cargo run --example upload [FILE]
 //! ```
 //!
-//! It shows an upload that can be sent again after a failure without being in memory, its progress, and a download to a
-//! file that goes on where its connection broke. Chatwork takes files of up to 5 MiB. Without FILE, one is generated.
-//! The copy is written beside the file, as `<FILE>.downloaded`, in place of any that is there.
+//! It shows an upload that can be retried without being in memory, its progress, and a download to a file that resumes where
+//! its connection broke. Chatwork accepts files of up to 5 MiB. Without FILE, one is generated. The copy is written beside the
+//! file, as `<FILE>.downloaded`, and replaces an existing one.
 //!
-//! With `CHATWORK_API_TOKEN` it talks to the service, and posts the file to the room in `CHATWORK_ROOM`, or else to your
-//! own "My Chat", where you can delete it again. Without, the sandbox plays the service in this process: it is slow, it
-//! refuses the first upload, and it cuts the first download off in the middle.
+//! With `CHATWORK_API_TOKEN` it talks to the service, and posts the file to the room in `CHATWORK_ROOM`, or else to your own
+//! "My Chat", where you can delete it again. Without, the sandbox plays the service in this process: it is slow, refuses the
+//! first upload, and cuts the first download off in the middle.
 
 use indicatif::{ProgressBar, ProgressStyle};
 use kaiwa::chatwork::{Client, RoomId};
@@ -51,7 +51,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// A sandbox that is slow enough for the bars to be seen, and has its troubles.
+/// A sandbox with faults, slow enough to show the bars.
 async fn play() -> io::Result<Sandbox> {
     println!("CHATWORK_API_TOKEN is not set, so the service is played by the sandbox, on this machine.");
     let sandbox = Sandbox::start().await?;
@@ -102,7 +102,7 @@ fn follow(bar: &ProgressBar) -> impl Fn(Progress) + Send + Sync + 'static {
     move |progress| bar.set_position(progress.bytes)
 }
 
-/// Bytes in which no part is like another, so that one in the wrong place would be found out.
+/// Bytes without repeated parts, so that a misplaced part would be noticed.
 fn generate(path: &Path, length: usize) -> io::Result<()> {
     let numbers = iter::successors(Some(1_u32), |number| {
         Some(number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223))

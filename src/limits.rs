@@ -1,4 +1,4 @@
-//! What a service says of its limits, in every dialect that the three of them speak.
+//! The limits that a service reports, in every format of the three services.
 //!
 //! | header | meaning |
 //! |---|---|
@@ -22,30 +22,29 @@ use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{AsHeaderName, DATE, HeaderMap, RETRY_AFTER};
 use std::time::Duration;
 
-/// No window is longer: a time beyond it is garbage.
+/// The longest window: a longer time is invalid.
 pub(crate) const MAX_WINDOW: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
 /// The longest wait that a service may ask for.
 pub(crate) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The limits that an answer told of.
+/// The limits that a response reported.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct RateLimit {
     /// How many requests the window allows.
     pub limit: Option<u64>,
-    /// How many are left in it.
+    /// How many requests remain in the window.
     pub remaining: Option<u64>,
-    /// When it begins anew, by the service's clock.
+    /// When the next window begins, by the service's clock.
     pub reset: Option<Timestamp>,
-    /// How long it was until then when the answer came, with the service's own `Date` as the base, so that a wrong
-    /// local clock does no harm.
+    /// The time from the response to then, based on the service's own `Date`, so a wrong local clock does no harm.
     pub reset_after: Option<Duration>,
     /// How long the window is.
     pub window: Option<Duration>,
     /// TAS-CHA's monthly units.
     pub units: Option<Units>,
-    /// Which bucket was charged, such as `user`.
+    /// The bucket that was charged, such as `user`.
     pub scope: Option<String>,
     /// How long the service asks to wait before the next request.
     pub retry_after: Option<Duration>,
@@ -57,17 +56,17 @@ pub struct RateLimit {
 pub struct Units {
     /// The month's allowance.
     pub limit: Option<u64>,
-    /// What is left of it.
+    /// The remaining units.
     pub remaining: Option<u64>,
-    /// What has been used of it.
+    /// The used units.
     pub used: Option<u64>,
-    /// What this request cost.
+    /// The cost of this request.
     pub cost: Option<u64>,
     /// When the next month's allowance begins.
     pub reset: Option<Timestamp>,
 }
 
-/// The dialects that an answer speaks: each costs several look-ups, and most answers speak one.
+/// The formats in a response: each costs several lookups, and most responses have one.
 #[derive(Default)]
 struct Dialects {
     chatwork: bool,
@@ -97,8 +96,8 @@ impl Dialects {
 }
 
 impl RateLimit {
-    /// Reads an answer's headers. `now` is the local wall-clock time at which they arrived, used where the answer has
-    /// no `Date`. `None` if they say nothing of limits.
+    /// Reads a response's headers. `now` is the local wall-clock time at which they arrived, used if the response has no
+    /// `Date`. `None` if they report no limits.
     pub fn from_headers(headers: &HeaderMap, now: Timestamp) -> Option<Self> {
         let dialects = Dialects::of(headers);
         if !dialects.any() {
@@ -117,7 +116,7 @@ impl RateLimit {
             limit.scope = text(headers, "tascha-ratelimit-scope").map(str::to_owned);
         }
         if dialects.retry_after {
-            // Of several the longest: each is a wait that a server on the way asks for.
+            // The longest of several: each is a wait that one of the servers asks for.
             let waits = texts(headers, RETRY_AFTER).flat_map(|value| retry_after(value, now));
             limit.retry_after = waits.filter(|wait| *wait <= DAY).max();
         }
@@ -132,7 +131,7 @@ impl RateLimit {
     }
 
     fn read_ietf(&mut self, headers: &HeaderMap, now: Timestamp) {
-        // The first drafts have the policy behind the limit.
+        // The first drafts have the policy after the limit.
         let quota = text(headers, "ratelimit-limit").and_then(|value| value.split([',', ';']).next());
         self.limit = self.limit.or_else(|| quota?.trim().parse().ok());
         self.remaining = self.remaining.or_else(|| number(headers, "ratelimit-remaining"));
@@ -152,7 +151,7 @@ impl RateLimit {
             Some(name(binding)).filter(|name| !name.is_empty())
         };
 
-        // Of several policies the one of what was read above.
+        // Of several policies, the one of the item that was read above.
         let policies = self::list(headers, "ratelimit-policy");
         let named = policies.split(',').find(|policy| binding.is_some_and(|binding| name(policy) == binding));
         let quota = |policy: &&str| name(policy).parse().ok().or_else(|| count(policy, "q"));
@@ -166,11 +165,12 @@ impl RateLimit {
         let Some(reset) = reset else { return };
         let after = Duration::try_from(reset.duration_since(now)).unwrap_or_default();
         if after <= MAX_WINDOW {
-            (self.reset, self.reset_after) = (Some(reset), Some(after));
+            self.reset = Some(reset);
+            self.reset_after = Some(after);
         }
     }
 
-    /// The first header that says when the window ends is the one that counts.
+    /// The first header with the end of the window counts.
     fn set_reset_after(&mut self, wait: Option<Duration>, now: Timestamp) {
         if self.reset.is_none() {
             self.set_reset(wait.and_then(|wait| after(now, wait)), now);
@@ -179,7 +179,7 @@ impl RateLimit {
 }
 
 impl RateLimit {
-    /// Takes over what a newer answer says, and keeps what it does not speak of.
+    /// Adopts the fields of a newer response, and keeps those that it does not have.
     pub(crate) fn update(&mut self, newer: &Self) {
         fn take<T: Clone>(known: &mut Option<T>, newer: &Option<T>) {
             if newer.is_some() {
@@ -219,7 +219,7 @@ fn text<'a>(headers: &'a HeaderMap, name: impl AsHeaderName) -> Option<&'a str> 
     texts(headers, name).next()
 }
 
-/// A list, whose items may stand in several lines.
+/// A list, whose items may be in several lines.
 fn list(headers: &HeaderMap, name: &str) -> String {
     texts(headers, name).collect::<Vec<_>>().join(",")
 }
@@ -228,7 +228,7 @@ fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
     text(headers, name)?.parse().ok()
 }
 
-/// The name of an item such as `"burst";q=300;w=60`, or the number in its place.
+/// The name of an item such as `"burst";q=300;w=60`, or the number instead of it.
 fn name(item: &str) -> &str {
     item.split(';').next().unwrap_or_default().trim()
 }
@@ -247,7 +247,7 @@ fn member<'a>(list: &'a str, name: &str) -> Option<&'a str> {
     list.split(',').find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('='))
 }
 
-/// What time it was for the service when it answered.
+/// The service's time of the response.
 #[cfg(feature = "chatwork")]
 pub(crate) fn date(headers: &HeaderMap) -> Option<Timestamp> {
     date_near(headers, Timestamp::now())
@@ -257,7 +257,7 @@ fn date_near(headers: &HeaderMap, now: Timestamp) -> Option<Timestamp> {
     text(headers, DATE).and_then(|value| http_date(value, now))
 }
 
-/// `Retry-After`: seconds, or a date. Lines of it that were joined on the way are several.
+/// `Retry-After`: seconds, or a date. A joined line has several.
 fn retry_after(value: &str, now: Timestamp) -> Vec<Duration> {
     if let Some(date) = http_date(value, now) {
         return vec![Duration::try_from(date.duration_since(now)).unwrap_or_default()];
@@ -265,8 +265,8 @@ fn retry_after(value: &str, now: Timestamp) -> Vec<Duration> {
     value.split(',').filter_map(|part| seconds(part.trim())).collect()
 }
 
-/// Seconds, whole or with a fraction of any length: digits, and if there is a dot, digits after it. What is finer
-/// than the clock is rounded up, so that no wait is too short.
+/// Seconds, whole or with a fraction of any length: digits, and if there is a dot, digits after it. They are rounded up to the
+/// clock's precision, so that no wait is too short.
 fn seconds(value: &str) -> Option<Duration> {
     let Some((whole, fraction)) = value.split_once('.') else {
         return value

@@ -202,7 +202,7 @@ mod tests {
         clock.advance(MINUTE);
         assert!(cache.remember("chatwork:3", MINUTE) && cache.remember("chatwork:4", MINUTE));
         assert!(!cache.remember("tascha:1", MINUTE));
-        // Full of what is not over, and the newest is remembered all the same.
+        // The cache is full of keys whose time is not over; the newest is remembered nevertheless.
         assert!(cache.remember("chatwork:5", MINUTE / 2) && !cache.remember("chatwork:5", MINUTE));
         assert!(cache.remember("chatwork:6", MINUTE) && !cache.remember("tascha:1", MINUTE));
     }

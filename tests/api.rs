@@ -38,7 +38,7 @@ assert_impl_all!(chatwork::bot::Bot: Debug, Send);
 assert_impl_all!(chatwork::bot::Context: Clone, Debug, Send, Sync);
 assert_impl_all!(chatwork::bot::Inbox: Clone, Debug, Send, Sync);
 assert_impl_all!(chatwork::bot::Deliveries: futures::Stream, Debug, Send, Unpin);
-assert_impl_all!(chatwork::bot::Failure: std::error::Error, Send, Sync);
+assert_impl_all!(chatwork::bot::HandlerFailure: std::error::Error, Send, Sync);
 assert_impl_all!(chatwork::RoomId: Copy, Display, Eq, Hash, Ord, Send, Sync, From<u64>);
 assert_impl_all!(chatwork::MessageId: Clone, Display, Eq, Hash, Ord, From<&'static str>, From<String>, From<u64>);
 assert_impl_all!(chatwork::RoomType: Clone, Debug, Display, Eq, Hash, From<&'static str>);

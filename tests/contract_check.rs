@@ -85,7 +85,7 @@ async fn wrong_types_and_broken_answers_are_found() {
         assert!(report.contains(": object, where the specification has"), "{report}");
         assert!(report.contains("a 200 with a body that is not JSON"), "{report}");
         // Without the list there are no ids.
-        assert!(report.contains("not checked: no answer told a "), "{report}");
+        assert!(report.contains("not checked: no response has a "), "{report}");
     }
 }
 

@@ -95,7 +95,7 @@ fn what_is_wrong_is_named_with_file_operation_and_remedy() {
         for part in expected {
             assert!(message.contains(part), "{part:?} is not in: {message}");
         }
-        assert!(message.contains("To mend it: "), "{message}");
+        assert!(message.contains("Fix: "), "{message}");
     }
 }
 

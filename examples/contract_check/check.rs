@@ -253,7 +253,7 @@ impl Run<'_> {
         let mut comparison = Comparison::default();
         let prepared = operation.query(self.spec, &self.ids).and_then(|query| {
             let bindings = self.ids.bindings(&operation.ids());
-            let unknown = |name| format!("no answer told a {name}; give one as {name}=…");
+            let unknown = |name| format!("no response has a {name}; pass one as {name}=…");
             Ok((query, bindings.map_err(unknown)?))
         });
         let (query, bindings) = match prepared {
@@ -339,7 +339,7 @@ impl Run<'_> {
         })
     }
 
-    /// Tells a path that is not there from an id that is not.
+    /// Distinguishes a missing path from a missing id.
     async fn not_found(&mut self, operation: &Operation<'_>, path: &str, answer: &Answer) -> Verdict {
         if self.nowhere.is_none() {
             self.nowhere = self.client.get(NOWHERE, &[]).await.ok();

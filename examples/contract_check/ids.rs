@@ -19,7 +19,7 @@ fn sources(service: Service) -> &'static [(&'static str, &'static str, &'static 
             ("list_tasks", "task_id", "task_id"),
             ("list_files", "file_id", "file_id"),
         ],
-        // No operation tells of webhooks.
+        // No operation returns webhooks.
         Service::Tascha => &[("list_rooms", "roomId", "id")],
         Service::Lancers => &[("list_boards", "board_id", "id")],
     }

@@ -1,18 +1,18 @@
-//! Compares what a service answers with what this library takes it to answer, and changes nothing.
+//! Compares the responses of a service with the specifications of this library, and changes nothing.
 //!
 //! ```text
 //! cargo run --example contract_check [chatwork|tascha|lancers] [NAME=VALUE]...
 //! ```
 //!
-//! Much of `specs/` is inferred, and nothing of it was tried against the services. With a token this reads every `GET` of
-//! its service once and lists what is different: paths that do not exist, fields and values that are unknown, missing,
-//! or of another type. Please send the report: it is how the specifications get right. It holds paths, names of fields,
-//! types, and unknown values of enumerations, and nothing of what people wrote, no ids, no tokens. Look through it all
-//! the same before others see it.
+//! Much of `specs/` is inferred, and nothing of it was tried against the services. With a token this program reads every `GET`
+//! of its service once and lists the differences: paths that do not exist, and fields and values that are unknown, missing,
+//! or of another type. Please send us the report: it helps to correct the specifications. It holds paths, names of fields,
+//! types, and unknown enum values, but nothing that people wrote, no ids and no tokens. Check it nevertheless before you share
+//! it.
 //!
-//! Only `GET`s are sent, and Chatwork's messages are read with `force=1`, so that nothing is marked as read. Ids in paths
-//! are taken from the lists before; what no list tells can be given, such as `webhookId=…`, and so can others, such as
-//! `room_id=…`. A run is 10 to 40 calls, at TAS-CHA a unit each.
+//! Only `GET`s are sent, and Chatwork's messages are read with `force=1`, so nothing is marked as read. Ids in paths are taken
+//! from the previous lists. Ids that no list has, such as `webhookId=…`, can be passed as arguments, and so can others, such as
+//! `room_id=…`. A run makes 10 to 40 calls, at TAS-CHA a unit each.
 //!
 //! | variable | what it is |
 //! |---|---|
@@ -20,14 +20,14 @@
 //! | `TASCHA_API_KEY` | an API key, best with all scopes for reading |
 //! | `LANCERS_COOKIE` | a session |
 //!
-//! Services whose variable is set are asked for real. If none is, the sandbox plays all three, in this process.
+//! Each service whose variable is set is called. If none is set, the sandbox plays all three in this process.
 //!
-//! `CHATWORK_BASE_URL`, `TASCHA_BASE_URL` and `LANCERS_BASE_URL` send a service's requests, with its credential, elsewhere:
-//! to a staging system or a mock.
+//! `CHATWORK_BASE_URL`, `TASCHA_BASE_URL` and `LANCERS_BASE_URL` send a service's requests, with its credential, to a staging
+//! system or a mock.
 //!
-//! The exit status is 1 if something differs; 2 if a service could not be asked, so that nothing of it was checked, or
-//! nothing of it differs but some of it was not answered; and else 0. What is null, or absent in some items, where the
-//! specification allows it, is listed as optional and is no difference.
+//! The exit status is 1 if something differs; 2 if a service could not be checked, or if nothing differs but some calls got no
+//! response; otherwise 0. Fields that are null or absent in some items, where the specification allows it, are listed as
+//! optional and are not a difference.
 
 mod check;
 mod ids;
@@ -81,7 +81,7 @@ pub async fn run(
         }
     }
     if let Some(unknown) = chosen.iter().find(|name| !SERVICES.iter().any(|(service, ..)| service == name)) {
-        return Err(format!("{unknown} is none of chatwork, tascha, lancers").into());
+        return Err(format!("{unknown} is not one of chatwork, tascha, lancers").into());
     }
     let is_chosen = |name: &str| chosen.is_empty() || chosen.iter().any(|chosen| chosen == name);
     let services: Vec<_> = SERVICES.into_iter().filter(|(name, ..)| is_chosen(name)).collect();
@@ -136,7 +136,7 @@ fn played(service: Service, sandbox: &Sandbox) -> Client {
 }
 
 fn client(service: Service, secret: String, base: Option<&String>) -> Result<Client, kaiwa::Error> {
-    // Somebody is waiting for the report: what is away for a second is away.
+    // A person waits for the report: a short outage counts as one.
     let retry = RetryPolicy::new().connect_for(Duration::from_secs(1));
     Ok(match service {
         Service::Chatwork => {

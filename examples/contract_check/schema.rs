@@ -1,6 +1,6 @@
-//! The specifications, and answers compared with them: a small validator for as much of JSON Schema as `specs/` uses.
+//! The specifications, and the comparison with responses: a small validator for the part of JSON Schema that `specs/` uses.
 //!
-//! What it finds is told without the values that were found, so that it can be shown to anybody.
+//! Its findings do not contain the values, so they can be shared.
 
 use kaiwa::sandbox::Service;
 use serde_json::{Map, Value};
@@ -27,7 +27,7 @@ impl Spec {
         })
     }
 
-    /// The path templates and what stands under them.
+    /// The path templates and their operations.
     pub fn paths(&self) -> &Map<String, Value> {
         self.document["paths"].as_object().expect("a specification has paths")
     }
@@ -137,7 +137,7 @@ impl Spec {
         }
     }
 
-    /// One of them has to fit. If none does, but one is of the value's type, what is wrong with that one is told.
+    /// One of them must fit. If none fits, but one has the value's type, the differences to that one are reported.
     fn alternatives(&self, alternatives: &[Value], value: &Value, at: &str, found: &mut Comparison) {
         let tried = alternatives.iter().map(|schema| {
             let mut found = Comparison::default();
@@ -161,7 +161,7 @@ impl Spec {
 pub struct Response<'a> {
     /// Whether the status or its range is named; if not, it falls under `default`.
     pub named: bool,
-    /// The schema of the body, if there is to be one.
+    /// The schema of the body, if it has one.
     pub schema: Option<&'a Value>,
     response: &'a Value,
 }
@@ -173,7 +173,7 @@ impl Response<'_> {
     }
 }
 
-/// Where an answer differs from its schema.
+/// The differences between a response and its schema.
 #[derive(Default)]
 pub struct Comparison {
     /// What differs, where, and how often.
@@ -217,7 +217,7 @@ impl Comparison {
         }
     }
 
-    /// The same, with its places told as in this part of an answer.
+    /// The same, with the places relative to this part of a response.
     pub fn within(self, part: &str) -> Self {
         let differences = self.differences.into_iter();
         let place = |path: String| format!("{part}: {path}");
@@ -277,7 +277,7 @@ impl fmt::Display for What {
     }
 }
 
-/// The text if it looks like a name that a programmer chose; anything else may be somebody's data.
+/// The text if it looks like an identifier; any other text may be personal data.
 pub fn word(text: &str) -> String {
     let named = text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
         && text.len() <= 40
@@ -301,7 +301,7 @@ fn is_of(specified: &str, value: &Value) -> bool {
     specified == kind(value) || (specified == "number" && value.is_number())
 }
 
-/// Whether a text has the format, as far as the library goes by it.
+/// Whether a text has the format, as far as the library uses it.
 fn is_in(format: &str, value: &Value) -> bool {
     let Some(text) = value.as_str() else { return true };
     match format {

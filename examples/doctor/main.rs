@@ -1,5 +1,5 @@
-//! Checks what a program needs to reach each service, and says what to do about what is wrong: the first thing to run,
-//! and to send along, when something does not work.
+//! Checks everything that a program needs to reach each service, and says how to fix what is wrong. Run it first when something
+//! does not work, and send its output along with a report.
 //!
 //! ```text
 //! cargo run --example doctor               # each service whose credential is set
@@ -9,9 +9,9 @@
 //! | variable | what it is |
 //! |---|---|
 //! | `CHATWORK_API_TOKEN`, `TASCHA_API_KEY`, `LANCERS_COOKIE` | the credentials; it prints none of them |
-//! | `CHATWORK_BASE_URL`, `TASCHA_BASE_URL`, `LANCERS_BASE_URL` | where the services are, if not where they usually are |
-//! | `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY` | the proxy on the way, and the hosts that are reached without it |
-//! | `SSL_CERT_FILE`, `SSL_CERT_DIR` | certificates, in place of the system's |
+//! | `CHATWORK_BASE_URL`, `TASCHA_BASE_URL`, `LANCERS_BASE_URL` | other addresses of the services |
+//! | `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY` | the proxy, and the hosts that are reached without it |
+//! | `SSL_CERT_FILE`, `SSL_CERT_DIR` | certificates, instead of the system's |
 //!
 //! It only reads: a call to Chatwork, one to Lancers, and up to four to TAS-CHA, of one unit each. The exit status is 0
 //! if all is well, and 1 if something is not, or if there is nothing to check.

@@ -5,7 +5,7 @@ use reqwest::header::HeaderMap;
 use std::env;
 use std::time::Duration;
 
-/// How long a call may take: long enough for a slow proxy, short enough for somebody who waits.
+/// The time for a call: long enough for a slow proxy, short enough for a waiting person.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Where a service and its credential are set.
@@ -72,8 +72,8 @@ pub trait Patient {
 /// What can stand in a header, and in no token of the services.
 fn badly_copied(secret: &str) -> Option<(&'static str, &'static str)> {
     secret.contains([' ', '"', '\'', '<', '>']).then_some((
-        "it has a blank, a quotation mark or an angle bracket in it, as no token does",
-        "Copy the token alone, without what stands around it.",
+        "it has a space, a quotation mark or an angle bracket, as no token does",
+        "Copy only the token.",
     ))
 }
 
@@ -138,7 +138,7 @@ impl Patient for tascha::Client {
     }
 }
 
-/// The scopes that a refusal for want of one names.
+/// The granted scopes, from the refusal of a missing one.
 pub fn granted(error: &Error) -> Option<String> {
     match &error.details()?["granted"] {
         serde_json::Value::String(scopes) => Some(scopes.clone()),

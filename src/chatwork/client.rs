@@ -18,7 +18,7 @@ use std::time::Duration;
 /// The service's address.
 pub const BASE_URL: &str = "https://api.chatwork.com/v2";
 
-/// Chatwork, as what a [`ClientBuilder`] builds for.
+/// The service Chatwork, as a type parameter of [`ClientBuilder`].
 #[derive(Debug)]
 pub enum Chatwork {}
 
@@ -44,13 +44,13 @@ impl From<crate::Client<Chatwork>> for Client {
 pub type Builder = ClientBuilder<Chatwork>;
 
 impl Client {
-    /// Begins a client with settings of its own.
+    /// A builder for a client.
     pub fn builder() -> Builder {
         Builder::new()
     }
 
     /// A client with the API token in `CHATWORK_API_TOKEN` and default settings.
-    /// `CHATWORK_BASE_URL`, if it is set, is where the service is: a sandbox, a mock or a staging system.
+    /// `CHATWORK_BASE_URL`, if set, is the base URL: a sandbox, a mock or a staging system.
     ///
     /// # Errors
     ///
@@ -61,17 +61,17 @@ impl Client {
 }
 
 impl Builder {
-    /// The API token, from Chatwork's settings page. It has the whole account's rights and does not expire.
+    /// The API token, from Chatwork's settings page. It has all permissions of the account and does not expire.
     pub fn api_token(self, token: impl Into<SecretString>) -> Self {
         self.with_credential(api_token(&token.into()))
     }
 
-    /// An OAuth2 access token, as it is: when it expires, calls fail with status 401.
+    /// An OAuth2 access token. It is not renewed: when it expires, calls fail with status 401.
     pub fn bearer(self, token: impl Into<SecretString>) -> Self {
         self.with_credential(Credential::header("authorization", "Bearer ", &token.into()))
     }
 
-    /// Bearer tokens that are renewed while the client lives, as an OAuth2 authorization gives them.
+    /// Bearer tokens that are renewed while the client lives, such as those of an OAuth2 authorization.
     pub fn token_source(self, source: impl TokenSource) -> Self {
         self.with_credential(Ok(Credential::Source(Arc::new(source))))
     }
@@ -101,14 +101,14 @@ impl Service for Chatwork {
     };
 }
 
-/// What the clones of a client share.
+/// The state that the clones of a client share.
 #[derive(Default)]
 pub struct Shared {
     pub(super) watches: Poller,
     pub(super) ledger: PostLedger,
 }
 
-/// The limit of posts in a room differs by its text alone, and names no time.
+/// Only the text of a 429 distinguishes the limit of posts in a room, and it names no time.
 fn limit_of(error: &ServiceError) -> Limit {
     if error.messages.iter().any(|text| text.contains("per room")) {
         return Limit::Room(Duration::from_secs(10));

@@ -10,19 +10,19 @@ impl Client {
         self.call(ListContacts::new())
     }
 
-    /// The requests of others to become a contact, at most 100.
+    /// The incoming contact requests, at most 100.
     #[doc = returns!(ListIncomingRequests)]
     pub fn incoming_requests(&self) -> requests::ListIncomingRequests {
         self.call(ListIncomingRequests::new())
     }
 
-    /// One such request, to be accepted or declined.
+    /// One contact request, to accept or decline.
     pub fn incoming_request(&self, id: RequestId) -> IncomingRequestHandle {
         IncomingRequestHandle { client: self.clone(), id }
     }
 }
 
-/// A request of somebody to become a contact.
+/// An incoming contact request.
 #[derive(Clone, Debug)]
 pub struct IncomingRequestHandle {
     client: Client,
@@ -30,7 +30,7 @@ pub struct IncomingRequestHandle {
 }
 
 impl IncomingRequestHandle {
-    /// Accepts it; the answer is the new contact, with the room of the two.
+    /// Accepts it; the response is the new contact, with the direct room.
     #[doc = returns!(AcceptIncomingRequest)]
     pub fn accept(&self) -> requests::AcceptIncomingRequest {
         self.client.call(AcceptIncomingRequest::new(self.id))

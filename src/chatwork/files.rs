@@ -36,8 +36,8 @@ pub struct FileHandle {
 }
 
 impl FileHandle {
-    /// The file's description, and with `.create_download_url(true)` an address that serves it for 30 seconds to whoever
-    /// has it: `download_url.expose()`. [`download`](Self::download) goes there by itself.
+    /// The file's description. With `.create_download_url(true)` it includes an address that serves the file for 30 seconds
+    /// without a credential: `download_url.expose()`. [`download`](Self::download) uses it by itself.
     #[doc = returns!(GetFile)]
     pub fn get(&self) -> requests::GetFile {
         self.room.call(GetFile::new(self.room.id, self.id))
@@ -46,7 +46,7 @@ impl FileHandle {
 
 /// Uploads a file to a room: `POST /rooms/{room_id}/files`, as a multipart form.
 ///
-/// Written by hand, since the generator knows no multipart.
+/// Written by hand, since the generator does not support multipart.
 #[derive(Clone, Debug)]
 pub struct UploadFile {
     room_id: RoomId,
@@ -55,7 +55,7 @@ pub struct UploadFile {
 }
 
 impl Request<UploadFile> {
-    /// The text to post with the file, up to 65535 characters. An empty one is left out.
+    /// The text to post with the file, up to 65535 characters. An empty text is not sent.
     pub fn message(mut self, message: impl Into<String>) -> Self {
         self.endpoint.message = Some(message.into()).filter(|message| !message.is_empty());
         self

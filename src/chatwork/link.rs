@@ -10,14 +10,14 @@ impl RoomHandle {
         self.call(GetLink::new(self.id))
     }
 
-    /// Makes an invitation link. If there is one already the service answers with status 400.
+    /// Creates an invitation link. If there is one already, the service responds with status 400.
     #[doc = returns!(CreateLink)]
     pub fn create_link(&self) -> requests::CreateLink {
         self.call(CreateLink::new(self.id))
     }
 
-    /// Replaces the invitation link: what is not set on the request goes back to its default, and the code becomes a
-    /// new random one.
+    /// Replaces the invitation link: fields that are not set on the request return to their defaults, and the code to a new
+    /// random one.
     #[doc = returns!(UpdateLink)]
     pub fn update_link(&self) -> requests::UpdateLink {
         self.call(UpdateLink::new(self.id))

@@ -10,8 +10,8 @@ impl RoomHandle {
         self.call(ListMembers::new(self.id))
     }
 
-    /// Replaces the whole list of members: whoever is not named here, or by the request's setters, is removed from
-    /// the room. At least one administrator.
+    /// Replaces the whole list of members, with at least one administrator. Members who are not named here or by the request's
+    /// setters are removed from the room.
     #[doc = returns!(ReplaceMembers)]
     pub fn replace_members(&self, admins: impl IntoIterator<Item = AccountId>) -> requests::ReplaceMembers {
         self.call(ReplaceMembers::new(self.id, admins))

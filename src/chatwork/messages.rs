@@ -6,11 +6,12 @@ use super::operations::{
 use super::{MessageId, RoomHandle, requests, returns};
 
 impl RoomHandle {
-    /// The messages that this token has not fetched yet, at most 100.
+    /// The messages that this token has not fetched yet, at most 100. The order is not documented: sort by `send_time`, then
+    /// by id.
     ///
-    /// The service remembers what it has handed out: a second reader with the same token, or an answer that is lost,
-    /// loses messages. With `.force(true)` it hands out the newest 100, whatever was fetched before, and only then is
-    /// the request repeated after a failure. [`watch`](Self::watch) reads them as a stream, and says where it could not.
+    /// The service remembers which messages it has returned: a second reader with the same token, or a lost response, loses
+    /// messages. With `.force(true)` it returns the newest 100, and only then is the request retried after a failure.
+    /// [`watch`](Self::watch) reads the messages as a stream, and reports gaps.
     #[doc = returns!(ListMessages)]
     pub fn messages(&self) -> requests::ListMessages {
         self.call(ListMessages::new(self.id))
@@ -18,9 +19,9 @@ impl RoomHandle {
 
     /// Posts a message of 1 to 65535 characters, in Chatwork's notation.
     ///
-    /// The service knows no idempotency key, so that it is never sent again once it may have arrived:
-    /// [`Error::outcome`](crate::Error::outcome) says whether to post again, and
-    /// [`with_reconcile`](crate::Request::with_reconcile) looks into the room and does so.
+    /// The service has no idempotency keys, so the post is never sent again once it may have arrived.
+    /// [`Error::outcome`](crate::Error::outcome) says whether to post again.
+    /// [`with_reconcile`](crate::Request::with_reconcile) checks the room and does so.
     #[doc = returns!(PostMessage)]
     pub fn post(&self, body: impl Into<String>) -> requests::PostMessage {
         self.call(PostMessage::new(self.id, body))
@@ -28,7 +29,7 @@ impl RoomHandle {
 
     /// Marks the messages up to and including `.message_id(…)` as read; without it, all of them.
     ///
-    /// If there is nothing unread among them the service answers with status 400.
+    /// If all of them are read already, the service responds with status 400.
     #[doc = returns!(MarkRead)]
     pub fn mark_read(&self) -> requests::MarkRead {
         self.call(MarkRead::new(self.id))
@@ -60,13 +61,13 @@ impl MessageHandle {
         self.room.call(GetMessage::new(self.room.id, &self.id))
     }
 
-    /// Replaces the text of a message of my own: 1 to 65535 characters.
+    /// Replaces the text of one of the account's own messages: 1 to 65535 characters.
     #[doc = returns!(UpdateMessage)]
     pub fn update(&self, body: impl Into<String>) -> requests::UpdateMessage {
         self.room.call(UpdateMessage::new(self.room.id, &self.id, body))
     }
 
-    /// Deletes a message of my own. It stays in lists, with the text `[deleted]`.
+    /// Deletes one of the account's own messages. It stays in lists, with the text `[deleted]`.
     #[doc = returns!(DeleteMessage)]
     pub fn delete(&self) -> requests::DeleteMessage {
         self.room.call(DeleteMessage::new(self.room.id, &self.id))

@@ -12,9 +12,9 @@
 //! # }
 //! ```
 //!
-//! Limits of the service: 300 calls in 5 minutes for the account, and 10 messages and tasks in 10 seconds for each
-//! room. Lists have no pages and end at 100 items. There is no idempotency key, so that a post is never repeated once
-//! it may have arrived. What happens in rooms is told by a [`watch`].
+//! Limits of the service: 300 calls in 5 minutes for the account, and 10 messages and tasks in 10 seconds for each room.
+//! Lists have no pages and end at 100 items. There are no idempotency keys, so a post is never retried once it may have
+//! arrived. A [`watch`] reports the events in rooms.
 
 mod account;
 pub mod bot;

@@ -5,18 +5,18 @@ use super::{AccountId, Chatwork, Client, RoomAction, RoomId, requests, returns};
 use crate::{Endpoint, Request};
 
 impl Client {
-    /// A room. Nothing is sent until something is done with it.
+    /// A handle for a room. It sends nothing.
     pub fn room(&self, id: RoomId) -> RoomHandle {
         RoomHandle { client: self.clone(), id }
     }
 
-    /// The rooms I am in.
+    /// The account's rooms.
     #[doc = returns!(ListRooms)]
     pub fn rooms(&self) -> requests::ListRooms {
         self.call(ListRooms::new())
     }
 
-    /// Creates a group room with these administrators, at least one of them; I have to be among them to stay in it.
+    /// Creates a group room with these administrators, at least one. The account itself must be among the members.
     #[doc = returns!(CreateRoom)]
     pub fn create_room(
         &self,
@@ -46,19 +46,19 @@ impl RoomHandle {
         self.call(GetRoom::new(self.id))
     }
 
-    /// Changes the name, the description or the icon: whatever is set on the request.
+    /// Changes the name, the description or the icon, as set on the request.
     #[doc = returns!(UpdateRoom)]
     pub fn update(&self) -> requests::UpdateRoom {
         self.call(UpdateRoom::new(self.id))
     }
 
-    /// Leaves the room. My tasks and files in it are deleted with that, for good.
+    /// Leaves the room. The account's tasks and files in it are deleted permanently.
     #[doc = returns!(DeleteRoom)]
     pub fn leave(&self) -> requests::DeleteRoom {
         self.call(DeleteRoom::new(self.id, RoomAction::Leave))
     }
 
-    /// Deletes the room with everything that anybody put into it, for good.
+    /// Deletes the room permanently, with all its messages, tasks and files.
     #[doc = returns!(DeleteRoom)]
     pub fn delete(&self) -> requests::DeleteRoom {
         self.call(DeleteRoom::new(self.id, RoomAction::Delete))

@@ -4,13 +4,13 @@ use super::operations::{CreateTasks, GetTask, ListTasks, SetTaskStatus};
 use super::{AccountId, RoomHandle, TaskId, TaskStatus, requests, returns};
 
 impl RoomHandle {
-    /// The tasks of the room, at most 100. A task of several people is in it once for each of them.
+    /// The tasks of the room, at most 100. A task with several assignees is listed once for each of them.
     #[doc = returns!(ListTasks)]
     pub fn tasks(&self) -> requests::ListTasks {
         self.call(ListTasks::new(self.id))
     }
 
-    /// Gives a task to these people; the answer has one id for each. Like a post, it is never sent again once it may
+    /// Creates a task for these assignees; the response has one id for each. Like a post, it is never sent again once it may
     /// have arrived.
     #[doc = returns!(CreateTasks)]
     pub fn create_tasks(

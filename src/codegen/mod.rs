@@ -47,7 +47,7 @@ impl SpecError {
 impl fmt::Display for SpecError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { file, place, problem, remedy } = self;
-        write!(f, "{file}: {place}: {problem}. To mend it: {remedy}.")
+        write!(f, "{file}: {place}: {problem}. Fix: {remedy}.")
     }
 }
 

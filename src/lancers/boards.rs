@@ -1,4 +1,4 @@
-//! Boards: what others call rooms or channels.
+//! Boards, which are Lancers' rooms.
 
 use super::operations::{GetBoard, ListBoards, ListUnread, SearchBoards, UpdateBoard};
 use super::zone::Zone;
@@ -11,19 +11,19 @@ use reqwest::multipart::Form;
 use std::borrow::Cow;
 
 impl Client {
-    /// A board. Nothing is sent until something is done with it.
+    /// A handle for a board. It sends nothing.
     pub fn board(&self, id: BoardId) -> BoardHandle {
         BoardHandle { client: self.clone(), id }
     }
 
-    /// The boards, most recently modified first. Awaited without `.limit(…)`, the service answers with one.
+    /// The boards, most recently modified first. If it is awaited without `.limit(…)`, the service returns one.
     #[doc = returns!(ListBoards)]
     pub fn boards(&self) -> requests::ListBoards {
         self.call(ListBoards::new())
     }
 
-    /// The unread messages, board by board; `.limit(…)` counts boards. Awaited without it, the service answers with
-    /// those of one.
+    /// The unread messages, board by board; `.limit(…)` counts boards. If it is awaited without a limit, the service returns
+    /// those of one board.
     #[doc = returns!(ListUnread)]
     pub fn unread(&self) -> requests::ListUnread {
         self.call(ListUnread::new())
@@ -64,7 +64,7 @@ impl BoardHandle {
         self.call(GetBoard::new(self.id))
     }
 
-    /// Changes the title or the description: whatever is set on the request. The answer has what was changed.
+    /// Changes the title or the description, as set on the request. The response has the changed fields.
     #[doc = returns!(UpdateBoard)]
     pub fn update(&self) -> requests::UpdateBoard {
         self.call(UpdateBoard::new(self.id))
@@ -77,8 +77,8 @@ impl BoardHandle {
 
 /// How the parts of a multipart form are named.
 ///
-/// The blog post prints `message[‘description’]` and `message[‘files’]`, with the quotation marks of its typography;
-/// what the service takes is inferred, so it can be chosen.
+/// The blog post prints `message[‘description’]` and `message[‘files’]`, with typographic quotation marks. The names that the
+/// service accepts are inferred, so they can be chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PartNames {
@@ -101,7 +101,7 @@ impl PartNames {
 
 /// Creates a board: `POST /boards`, as a multipart form.
 ///
-/// Written by hand, since the generator knows no multipart.
+/// Written by hand, since the generator does not support multipart.
 #[derive(Clone, Debug)]
 pub struct CreateBoard {
     users: Vec<String>,
@@ -112,7 +112,7 @@ pub struct CreateBoard {
 }
 
 impl Request<CreateBoard> {
-    /// The title; without it the service makes one of the users' names.
+    /// The title; without it the service composes one from the users' names.
     pub fn title(mut self, title: impl Into<String>) -> Self {
         self.endpoint.title = Some(title.into());
         self
@@ -130,7 +130,7 @@ impl Request<CreateBoard> {
         self
     }
 
-    /// How the form's parts are named, if the default is not what the service takes.
+    /// The names of the form's parts, if the service does not accept the default.
     pub fn with_part_names(mut self, names: PartNames) -> Self {
         self.endpoint.names = names;
         self

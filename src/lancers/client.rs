@@ -15,7 +15,7 @@ use std::ops::Deref;
 /// The service's address.
 pub const BASE_URL: &str = "https://www.lancers.jp/message_api/v2";
 
-/// Lancers, as what a [`ClientBuilder`] builds for.
+/// The service Lancers, as a type parameter of [`ClientBuilder`].
 #[derive(Debug)]
 pub enum Lancers {}
 
@@ -41,13 +41,13 @@ impl From<crate::Client<Lancers>> for Client {
 pub type Builder = ClientBuilder<Lancers>;
 
 impl Client {
-    /// Begins a client with settings of its own.
+    /// A builder for a client.
     pub fn builder() -> Builder {
         Builder::new()
     }
 
     /// A client with the cookie in `LANCERS_COOKIE` and default settings.
-    /// `LANCERS_BASE_URL`, if it is set, is where the service is: a sandbox, a mock or a staging system.
+    /// `LANCERS_BASE_URL`, if set, is the base URL: a sandbox, a mock or a staging system.
     ///
     /// # Errors
     ///
@@ -58,7 +58,7 @@ impl Client {
 }
 
 impl Builder {
-    /// The value of the `Cookie` header. For a credential in another header there is
+    /// The value of the `Cookie` header. For a credential in another header, use
     /// [`credential_header`](Self::credential_header).
     pub fn cookie(self, cookie: impl Into<SecretString>) -> Self {
         self.with_credential(self::cookie(&cookie.into()))

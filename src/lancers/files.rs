@@ -4,7 +4,7 @@ use super::operations::ListFiles;
 use super::{BoardHandle, requests, returns};
 
 impl BoardHandle {
-    /// The files from `.file_id(…)` on, that file included. Awaited without `.limit(…)`, the service answers with one.
+    /// The files from `.file_id(…)` on, including that file. If it is awaited without `.limit(…)`, the service returns one.
     #[doc = returns!(ListFiles)]
     pub fn files(&self) -> requests::ListFiles {
         self.call(ListFiles::new(self.id))

@@ -11,16 +11,16 @@ use reqwest::multipart::Form;
 use std::borrow::Cow;
 
 impl BoardHandle {
-    /// The messages from `.message_id(…)` on, in either direction, that message included. Without `.limit(…)` the
-    /// service answers with one.
+    /// The messages from `.message_id(…)` on, in either direction, including that message. Without `.limit(…)` the service
+    /// returns one.
     #[doc = returns!(ListMessages)]
     pub fn messages(&self) -> requests::ListMessages {
         self.call(ListMessages::new(self.id))
     }
 
-    /// Posts a message; `.file(…)` adds files. An empty text is for files alone.
+    /// Posts a message; `.file(…)` adds files. To post only files, pass an empty text.
     ///
-    /// The service knows no idempotency key, so that it is never sent again once it may have arrived.
+    /// The service has no idempotency keys, so the post is never sent again once it may have arrived.
     #[doc = returns!(PostMessage)]
     /// Optional: [`.file(…)`](requests/type.PostMessage.html#method.file), [`.with_part_names(…)`](requests/type.PostMessage.html#method.with_part_names).
     pub fn post(&self, description: impl Into<String>) -> requests::PostMessage {
@@ -42,7 +42,7 @@ impl BoardHandle {
 
 /// Posts a message: `POST /boards/{board_id}/messages`, as a multipart form.
 ///
-/// Written by hand, since the generator knows no multipart.
+/// Written by hand, since the generator does not support multipart.
 #[derive(Clone, Debug)]
 pub struct PostMessage {
     board_id: BoardId,
@@ -58,7 +58,7 @@ impl Request<PostMessage> {
         self
     }
 
-    /// How the form's parts are named, if the default is not what the service takes.
+    /// The names of the form's parts, if the service does not accept the default.
     pub fn with_part_names(mut self, names: PartNames) -> Self {
         self.endpoint.names = names;
         self

@@ -1,7 +1,7 @@
-//! Lancers message API v2. **Experimental**: all that is known of it is an engineers' blog post of 2019.
+//! Lancers message API v2. **Experimental**: its only source is an engineers' blog post of 2019.
 //!
-//! The post names no credential, says that the real endpoints differ from it, and offers nothing to third parties.
-//! Everything can be overridden: the base URL, the credential (any header), the paths ([`client.request(…)`](crate::Client::request)).
+//! The post names no credential, says that the real endpoints differ, and offers nothing to third parties. You can override
+//! the base URL, the credential (any header) and the paths ([`client.request(…)`](crate::Client::request)).
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), kaiwa::Error> {
@@ -16,8 +16,8 @@
 //! # }
 //! ```
 //!
-//! Times have no zone on the wire; they are read as Japan's, unless [`Builder::time_zone`](crate::ClientBuilder::time_zone)
-//! says otherwise.
+//! The service sends times without a zone. They are read as Japan time, unless
+//! [`Builder::time_zone`](crate::ClientBuilder::time_zone) sets another zone.
 
 mod boards;
 mod client;

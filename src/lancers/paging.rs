@@ -1,7 +1,7 @@
-//! How the six lists go on from page to page: the service has five ways, and no cursor.
+//! The paging of the six lists: the service has five kinds, and no cursor.
 //!
-//! Each list begins where the request says, and goes on from its own rows. `limit` is always sent, since the service
-//! takes it to be 1.
+//! Each list begins where the request says, and continues from its own rows. `limit` is always sent, since the service's
+//! default is 1.
 
 use super::operations::{GetBoard, ListBoards, ListFiles, ListMessages, ListUnread, ListUsers, SearchBoards};
 use super::zone::Zone;
@@ -15,15 +15,15 @@ use jiff::Timestamp;
 /// The size of a page unless `.limit(…)` is set. No maximum is known.
 const PAGE: i64 = 100;
 
-/// Sets `limit`, at least to `least`, and says what it is.
+/// Sets `limit`, at least to `least`, and returns it.
 fn size(limit: &mut Option<i64>, doublings: u32, least: i64) -> PageRequest {
     let rows = limit.unwrap_or(PAGE).max(least).saturating_mul(1 << doublings);
     *limit = Some(rows);
     PageRequest { rows: u64::try_from(rows).ok(), offset: 0 }
 }
 
-/// An id that the page includes comes again as the first row, and so does a row before a position, so that a page of one
-/// row would bring nothing new.
+/// An inclusive id comes again as the first row, and so does a row before a position: a page of one row would have nothing
+/// new.
 const WITH_THE_EDGE: i64 = 2;
 
 fn before(place: &PageStart, modified: &mut Option<String>, zone: &Zone) -> Result<(), InvalidInput> {
@@ -53,9 +53,8 @@ impl Paged for ListBoards {
     }
 }
 
-/// `modified` is the board's time, which the rows, being messages, do not have. A message of the last board is no
-/// substitute: the board can have been changed after it, and boards between the two times would be left out. So the
-/// board is asked for.
+/// `modified` is the board's time, which the rows, being messages, do not have. The time of a message is not a substitute: the
+/// board may have changed after it, and boards between the two times would be skipped. So the board is fetched.
 impl Paged for ListUnread {
     fn mode(&self) -> PagingMode {
         PagingMode::Grouped

@@ -1,4 +1,4 @@
-//! Users of a board, who are known by their names alone.
+//! Users of a board, who are identified by their names.
 
 use super::operations::{AddUsers, ListUsers, RemoveUser};
 use super::{BoardHandle, requests, returns};

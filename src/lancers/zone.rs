@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-/// The zone of a client: Japan's, unless it is given another one.
+/// The zone of a client: Japan's, unless another one is set.
 #[derive(Default)]
 pub struct Zone(Option<TimeZone>);
 
@@ -21,7 +21,7 @@ impl Zone {
         wire::format_local_time(time, self.0.as_ref().unwrap_or(&JAPAN))
     }
 
-    /// A body with its wall-clock times made absolute, those of the members with these names; Japan's are read as they are.
+    /// The body with the wall-clock times of these members made absolute; Japan's times need no change.
     pub(crate) fn absolute_times<'a>(&self, body: &'a [u8], names: &[&str]) -> Cow<'a, [u8]> {
         match &self.0 {
             Some(zone) => wire::absolute_times(body, names, zone),

@@ -1,4 +1,4 @@
-//! Every dialect, and what is none.
+//! Every format, and invalid ones.
 
 use super::*;
 use proptest::prelude::*;

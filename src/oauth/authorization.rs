@@ -28,7 +28,7 @@
 
 use super::client::OAuth;
 use super::exchange::Grant;
-use super::failure::{Failure, clean};
+use super::failure::{TokenFailure, clean};
 use super::store::{self, STORE_TIME, StoreError};
 use super::tokens::TokenSet;
 use crate::error::Error;
@@ -53,7 +53,7 @@ impl OAuth {
         let loaded = store::load(&*self.store, &*self.provider.clock).await;
         let tokens = loaded.map_err(|error| {
             let error = clean(&error.to_string(), &self.provider.credentials);
-            Failure::local(format!("the tokens cannot be loaded: {error}")).not_sent()
+            TokenFailure::local(format!("the tokens cannot be loaded: {error}")).not_sent()
         })?;
         tokens.map(|tokens| Authorization::new(self.clone(), tokens, true)).transpose()
     }
@@ -113,20 +113,20 @@ struct TokenState {
 /// A refresh in flight, shared by every call that waits for it.
 #[derive(Clone)]
 struct Refresh {
-    result: Shared<BoxFuture<'static, Result<BearerToken, Failure>>>,
+    result: Shared<BoxFuture<'static, Result<BearerToken, TokenFailure>>>,
     /// Until when a call with a usable token waits.
     head_start: tokio::time::Instant,
 }
 
 struct Pause {
     until: Instant,
-    failure: Failure,
+    failure: TokenFailure,
 }
 
 /// How a call gets its token.
 enum TokenPath {
-    Ready(Result<BearerToken, Failure>),
-    Wait(Refresh, Option<oneshot::Sender<Result<BearerToken, Failure>>>),
+    Ready(Result<BearerToken, TokenFailure>),
+    Wait(Refresh, Option<oneshot::Sender<Result<BearerToken, TokenFailure>>>),
 }
 
 impl Authorization {
@@ -156,7 +156,7 @@ impl Authorization {
     /// endpoint's code, such as `invalid_grant`, and [`Error::outcome`] says what became of the request to it.
     pub async fn refresh(&self) -> Result<(), Error> {
         let path = self.0.lock().join();
-        self.0.resolve(path).await.map(drop).map_err(Failure::into_error)
+        self.0.resolve(path).await.map(drop).map_err(TokenFailure::into_error)
     }
 
     /// Whether only a new login helps: the authorization was revoked or has ended, or the access token is not usable and
@@ -186,7 +186,7 @@ impl Authorization {
     /// [`ErrorKind::Token`](crate::ErrorKind::Token) with the store's reason, or after 10 seconds; then the save still
     /// continues. In both cases the tokens remain in use.
     pub async fn save(&self) -> Result<(), Error> {
-        self.0.save(None).await.map(drop).map_err(Failure::not_sent)
+        self.0.save(None).await.map(drop).map_err(TokenFailure::not_sent)
     }
 }
 
@@ -202,7 +202,7 @@ impl TokenSource for Authorization {
     fn renew<'a>(&'a self, refused: &'a BearerToken) -> BoxFuture<'a, Result<BearerToken, Error>> {
         Box::pin(async move {
             let path = self.0.lock().token_path_after(refused, &self.0);
-            self.0.resolve_if_needed(path).await.map_err(Failure::not_sent)
+            self.0.resolve_if_needed(path).await.map_err(TokenFailure::not_sent)
         })
     }
 }
@@ -233,7 +233,7 @@ impl TokenState {
         }
         let now = inner.oauth.provider.clock.now();
         if self.replaced_at.is_some_and(|then| now < then + SHORT_PAUSE) {
-            return TokenPath::Ready(Err(Failure::local(
+            return TokenPath::Ready(Err(TokenFailure::local(
                 "the service refuses an access token that was issued in place of a refused one just now",
             )));
         }
@@ -248,7 +248,7 @@ impl TokenState {
             return TokenPath::Wait(refresh.clone(), None);
         }
         let (sender, receiver) = oneshot::channel();
-        let cut_off = || Err(Failure::local("the refresh was ended with its runtime"));
+        let cut_off = || Err(TokenFailure::local("the refresh was ended with its runtime"));
         let result = receiver.map(move |result| result.unwrap_or_else(|_| cut_off())).boxed().shared();
         let refresh = Refresh { result, head_start: tokio::time::Instant::now() + HEAD_START };
         self.refreshing = Some(refresh.clone());
@@ -272,7 +272,7 @@ impl Inner {
         state.is_usable(self.wall()).then(|| state.bearer.clone())
     }
 
-    async fn resolve(self: &Arc<Self>, path: TokenPath) -> Result<BearerToken, Failure> {
+    async fn resolve(self: &Arc<Self>, path: TokenPath) -> Result<BearerToken, TokenFailure> {
         match self.start(path) {
             Ok(refresh) => refresh.result.await,
             Err(result) => result,
@@ -280,7 +280,7 @@ impl Inner {
     }
 
     /// As [`resolve`](Self::resolve), but while there is a usable access token it waits for a second at most.
-    async fn resolve_if_needed(self: &Arc<Self>, path: TokenPath) -> Result<BearerToken, Failure> {
+    async fn resolve_if_needed(self: &Arc<Self>, path: TokenPath) -> Result<BearerToken, TokenFailure> {
         let refresh = match self.start(path) {
             Ok(refresh) => refresh,
             Err(result) => return result,
@@ -300,7 +300,7 @@ impl Inner {
     }
 
     /// Starts the refresh that a call waits for, unless it is in flight or not needed.
-    fn start(self: &Arc<Self>, path: TokenPath) -> Result<Refresh, Result<BearerToken, Failure>> {
+    fn start(self: &Arc<Self>, path: TokenPath) -> Result<Refresh, Result<BearerToken, TokenFailure>> {
         let (refresh, start) = match path {
             TokenPath::Ready(result) => return Err(result),
             TokenPath::Wait(refresh, start) => (refresh, start),
@@ -320,7 +320,7 @@ impl Inner {
     }
 
     /// Ends a refresh: later calls do not join it.
-    fn finish(&self, result: &Result<BearerToken, Failure>) {
+    fn finish(&self, result: &Result<BearerToken, TokenFailure>) {
         let now = self.oauth.provider.clock.now();
         let mut state = self.lock();
         state.refreshing = None;
@@ -336,7 +336,7 @@ impl Inner {
         }
     }
 
-    async fn refresh(self: &Arc<Self>) -> Result<BearerToken, Failure> {
+    async fn refresh(self: &Arc<Self>) -> Result<BearerToken, TokenFailure> {
         let (current, is_saved) = {
             let state = self.lock();
             (Arc::clone(&state.tokens), state.is_saved)
@@ -351,7 +351,7 @@ impl Inner {
         }
         let base = found.as_ref().unwrap_or(&current);
         let Some(refresh_token) = base.refresh_token.as_ref().or(current.refresh_token.as_ref()) else {
-            return Err(Failure::login(
+            return Err(TokenFailure::login(
                 "there is no refresh token to renew the access token with; log in again",
             ));
         };
@@ -390,7 +390,7 @@ impl Inner {
     ///
     /// The save is a separate task, which continues if the caller stops waiting: a save cannot be cancelled, and must not
     /// end after a later one.
-    async fn save(self: &Arc<Self>, new: Option<TokenSet>) -> Result<OwnedMutexGuard<()>, Failure> {
+    async fn save(self: &Arc<Self>, new: Option<TokenSet>) -> Result<OwnedMutexGuard<()>, TokenFailure> {
         let inner = Arc::clone(self);
         let task = async move {
             let writing = Arc::clone(&inner.writing).lock_owned().await;
@@ -417,24 +417,24 @@ impl Inner {
         match within(clock, bound, tokio::spawn(task.in_current_span())).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => {
-                Err(Failure::local("the save was ended with its runtime, or by a panic of the store"))
+                Err(TokenFailure::local("the save was ended with its runtime, or by a panic of the store"))
             }
             Err(time) => {
                 tracing::warn!(
                     "the store is slow; a login will be needed if the program ends before the tokens are saved"
                 );
-                Err(Failure::local(format!(
+                Err(TokenFailure::local(format!(
                     "the tokens are not saved: the store did not finish within {time:?}; the save continues"
                 )))
             }
         }
     }
 
-    async fn write(&self, tokens: &TokenSet) -> Result<(), Failure> {
+    async fn write(&self, tokens: &TokenSet) -> Result<(), TokenFailure> {
         self.oauth.store.save(tokens).await.map_err(|error| {
             let error = self.show(&error, tokens);
             tracing::warn!(%error, "the tokens cannot be saved; a login will be needed if the program ends now");
-            Failure::local(format!("the tokens cannot be saved: {error}"))
+            TokenFailure::local(format!("the tokens cannot be saved: {error}"))
         })
     }
 
@@ -446,8 +446,9 @@ impl Inner {
         clean(&error.to_string(), secrets.chain(&self.oauth.provider.credentials))
     }
 
-    fn install(&self, tokens: TokenSet, is_saved: bool) -> Result<BearerToken, Failure> {
-        let bearer = bearer(&tokens).map_err(|_| Failure::local("a header cannot hold the access token"))?;
+    fn install(&self, tokens: TokenSet, is_saved: bool) -> Result<BearerToken, TokenFailure> {
+        let bearer =
+            bearer(&tokens).map_err(|_| TokenFailure::local("a header cannot hold the access token"))?;
         let now = self.oauth.provider.clock.now();
         let mut state = self.lock();
         if state.is_refused {

@@ -1,6 +1,6 @@
 //! Requests to the token endpoint, by the `oauth2` crate, and the meaning of its responses.
 
-use super::failure::{Failure, clean};
+use super::failure::{TokenFailure, clean};
 use super::granted::{Granted, MAX_BODY, expiry, fields};
 use super::tokens::TokenSet;
 use crate::clock::Clock;
@@ -65,7 +65,7 @@ pub(super) enum Grant<'a> {
 
 impl Provider {
     /// Sends one request to the token endpoint.
-    pub(super) async fn request(&self, grant: Grant<'_>) -> Result<TokenSet, Failure> {
+    pub(super) async fn request(&self, grant: Grant<'_>) -> Result<TokenSet, TokenFailure> {
         let http = Http { provider: self, seen: Mutex::default() };
         let result = match grant {
             Grant::Code { code, verifier } => {
@@ -95,54 +95,55 @@ impl Provider {
     /// bodies.
     fn failure(
         &self,
-        error: RequestTokenError<Failure, BasicErrorResponse>,
+        error: RequestTokenError<TokenFailure, BasicErrorResponse>,
         seen: &Seen,
         grant: &Grant<'_>,
-    ) -> Failure {
+    ) -> TokenFailure {
         let status = seen.status.unwrap_or_default();
         match error {
             RequestTokenError::Request(failure) => failure,
             RequestTokenError::ServerResponse(said) => {
                 let description = said.error_description().map(|text| self.clean(text, grant));
                 let code = self.clean(said.error().as_ref(), grant);
-                let mut failure = Failure::refused(status, seen.wait, Some(code));
+                let mut failure = TokenFailure::refused(status, seen.wait, Some(code));
                 failure.messages.extend(description);
                 failure
             }
             RequestTokenError::Parse(..) | RequestTokenError::Other(_) if !status.is_success() => {
-                Failure::refused(status, seen.wait, None)
+                TokenFailure::refused(status, seen.wait, None)
             }
-            RequestTokenError::Parse(..) | RequestTokenError::Other(_) => Failure::undecoded(
+            RequestTokenError::Parse(..) | RequestTokenError::Other(_) => TokenFailure::undecoded(
                 seen.status,
                 "the token endpoint's answer is not a JSON object with an `access_token`",
             ),
         }
     }
 
-    fn tokens(&self, granted: Granted, grant: &Grant<'_>) -> Result<TokenSet, Failure> {
+    fn tokens(&self, granted: Granted, grant: &Grant<'_>) -> Result<TokenSet, TokenFailure> {
         if granted.access_token.secret().is_empty() {
             return Err(match granted.error {
                 // An error with a success status.
                 Some(code) => {
-                    let mut failure = Failure::refused(StatusCode::OK, None, Some(self.clean(&code, grant)));
+                    let mut failure =
+                        TokenFailure::refused(StatusCode::OK, None, Some(self.clean(&code, grant)));
                     failure.messages.extend(granted.error_description.map(|text| self.clean(&text, grant)));
                     failure
                 }
-                None => Failure::undecoded(None, "the token endpoint's answer has no `access_token`"),
+                None => TokenFailure::undecoded(None, "the token endpoint's answer has no `access_token`"),
             });
         }
         // Only these names mean another type; a number or nothing means that the service does not fill the field.
         let is_other =
             |kind: &str| ["mac", "dpop", "pop"].iter().any(|other| kind.eq_ignore_ascii_case(other));
         if granted.token_type.is_some_and(|kind| is_other(kind.trim())) {
-            return Err(Failure::undecoded(
+            return Err(TokenFailure::undecoded(
                 None,
                 "the token endpoint issued a token that is not a bearer token",
             ));
         }
         // Checked before it is saved: stored tokens count as valid.
         if BearerToken::new(&granted.access_token.secret().as_str().into()).is_err() {
-            return Err(Failure::undecoded(
+            return Err(TokenFailure::undecoded(
                 None,
                 "the token endpoint issued a token that a header cannot hold",
             ));
@@ -195,8 +196,8 @@ struct Http<'a> {
 }
 
 impl<'a> AsyncHttpClient<'a> for Http<'_> {
-    type Error = Failure;
-    type Future = BoxFuture<'a, Result<HttpResponse, Failure>>;
+    type Error = TokenFailure;
+    type Future = BoxFuture<'a, Result<HttpResponse, TokenFailure>>;
 
     fn call(&'a self, request: HttpRequest) -> Self::Future {
         Box::pin(async move {
@@ -204,7 +205,7 @@ impl<'a> AsyncHttpClient<'a> for Http<'_> {
             let deadline = Bound::after(clock.now(), *timeout);
             let answered = within(&**clock, deadline, self.send(request)).await;
             answered.unwrap_or_else(|timeout| {
-                Err(Failure::unanswered(format!("the token endpoint did not answer within {timeout:?}")))
+                Err(TokenFailure::unanswered(format!("the token endpoint did not answer within {timeout:?}")))
             })
         })
     }
@@ -213,10 +214,10 @@ impl<'a> AsyncHttpClient<'a> for Http<'_> {
 impl Http<'_> {
     /// Sends the request once: a refresh token that may have been used is not sent again. Only an HTTP/2 stream that the
     /// server refused is retried.
-    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, Failure> {
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, TokenFailure> {
         let mut refusals = 0;
         loop {
-            let unsent = || Failure::local("the request to the token endpoint cannot be encoded");
+            let unsent = || TokenFailure::local("the request to the token endpoint cannot be encoded");
             let mut request = reqwest::Request::try_from(request.clone()).map_err(|_| unsent())?;
             if let Some(credential) = request.headers_mut().get_mut(AUTHORIZATION) {
                 credential.set_sensitive(true);
@@ -233,9 +234,9 @@ impl Http<'_> {
             }
             let cause = self.cause(&error);
             return Err(if verdict.outcome == Outcome::NotSent {
-                Failure::local(format!("the token endpoint cannot be reached: {cause}"))
+                TokenFailure::local(format!("the token endpoint cannot be reached: {cause}"))
             } else {
-                Failure::unanswered(format!("the connection to the token endpoint failed: {cause}"))
+                TokenFailure::unanswered(format!("the connection to the token endpoint failed: {cause}"))
             });
         }
     }
@@ -246,14 +247,14 @@ impl Http<'_> {
         self.provider.http.connecting(error, url).explain(&Innermost(error).to_string())
     }
 
-    async fn receive(&self, mut response: reqwest::Response) -> Result<HttpResponse, Failure> {
+    async fn receive(&self, mut response: reqwest::Response) -> Result<HttpResponse, TokenFailure> {
         let status = response.status();
         let wait = RateLimit::from_headers(response.headers(), self.provider.clock.wall())
             .and_then(|limit| limit.retry_after);
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Seen { status: Some(status), wait };
         let mut body = Body::default();
         body.read(&mut response, MAX_BODY).await.map_err(|failure| {
-            Failure::unanswered(match failure {
+            TokenFailure::unanswered(match failure {
                 ReadFailure::Cut(_) => "the token endpoint's answer was cut short".to_owned(),
                 ReadFailure::TooLarge => {
                     format!("the token endpoint's answer is larger than {MAX_BODY} bytes")

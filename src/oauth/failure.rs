@@ -13,7 +13,7 @@ use url::form_urlencoded;
 
 /// Why there are no tokens: an error that can be cloned for every waiting call.
 #[derive(Clone, Debug)]
-pub(super) struct Failure {
+pub(super) struct TokenFailure {
     problem: String,
     code: Option<String>,
     pub(super) messages: Vec<String>,
@@ -26,7 +26,7 @@ pub(super) struct Failure {
     pub(super) needs_login: bool,
 }
 
-impl Failure {
+impl TokenFailure {
     /// Nothing was sent.
     pub(super) fn local(problem: impl Into<String>) -> Self {
         Self {
@@ -112,7 +112,7 @@ impl Failure {
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for TokenFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.problem)?;
         if let Some(code) = &self.code {
@@ -122,7 +122,7 @@ impl fmt::Display for Failure {
     }
 }
 
-impl std::error::Error for Failure {}
+impl std::error::Error for TokenFailure {}
 
 /// The text without these secrets and without invisible characters, shortened.
 pub(super) fn clean<'a>(text: &str, secrets: impl IntoIterator<Item = &'a SecretString>) -> String {

@@ -3,7 +3,7 @@
 use super::authorization::Authorization;
 use super::client::OAuth;
 use super::exchange::Grant;
-use super::failure::{Failure, clean};
+use super::failure::{TokenFailure, clean};
 use crate::error::Error;
 use oauth2::{CsrfToken, PkceCodeChallenge, PkceCodeVerifier, Scope};
 use secrecy::{ExposeSecret, SecretString};
@@ -148,7 +148,7 @@ impl Login {
                 || [&self.state, &self.verifier].into_iter().chain(&self.oauth.provider.credentials);
             let show = |text: SecretString| clean(text.expose_secret(), secrets());
             let description = parameter("error_description")?.map(show);
-            return Err(Failure::declined(show(code), description).into_error());
+            return Err(TokenFailure::declined(show(code), description).into_error());
         }
         match parameter("code")? {
             Some(code) => self.exchange(code).await,
@@ -176,7 +176,7 @@ impl Login {
         // A separate task: the exchange uses up the code, so it must end even if the caller stops waiting.
         let task = async move {
             let tokens = oauth.provider.request(Grant::Code { code: &code, verifier: &verifier }).await;
-            let authorization = Authorization::new(oauth, tokens.map_err(Failure::into_error)?, false)?;
+            let authorization = Authorization::new(oauth, tokens.map_err(TokenFailure::into_error)?, false)?;
             // A failure is traced, and `Authorization::save` returns it.
             let _ = authorization.save().await;
             Ok(authorization)
@@ -206,7 +206,7 @@ fn url(oauth: &OAuth, state: &SecretString, verifier: &SecretString) -> Url {
 }
 
 fn refused(problem: impl Into<String>) -> Error {
-    Failure::local(problem).into_error()
+    TokenFailure::local(problem).into_error()
 }
 
 impl fmt::Debug for Login {

@@ -1,4 +1,4 @@
-//! Lists: in pages, as streams of pages and of items, and with the items that do not decode set aside.
+//! Lists: pages, streams of pages and of items, and lenient lists, which set undecodable items aside.
 //!
 #![cfg_attr(feature = "tascha", doc = "```no_run")]
 #![cfg_attr(not(feature = "tascha"), doc = "```ignore")]
@@ -8,7 +8,7 @@
 //! let mut rooms = tascha.rooms().limit(200).stream();
 //! while let Some(room) = rooms.try_next().await? {
 //!     println!("{}", room.name);
-//!     // Names the room just yielded: to go on from here another day, keep it.
+//!     // Names the room just yielded: save it to resume from here later.
 //!     std::fs::write("rooms.json", serde_json::to_vec(&rooms.checkpoint())?)?;
 //! }
 //! # Ok(())

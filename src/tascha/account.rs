@@ -1,10 +1,10 @@
-//! Whom the credential belongs to, and what webhooks can be told of.
+//! The owner of the credential, and the event types of webhooks.
 
 use super::operations::{GetMe, ListEvents, ListOrganizations};
 use super::{Client, requests, returns};
 
 impl Client {
-    /// Who I am.
+    /// The owner of the credential.
     #[doc = returns!(GetMe)]
     pub fn me(&self) -> requests::GetMe {
         self.call(GetMe::new())

@@ -18,7 +18,7 @@ pub const BASE_URL: &str = "https://api.tas-cha.com/v1";
 /// The address of the staging environment.
 pub const STAGING_URL: &str = "https://stg-api.tas-cha.com/v1";
 
-/// TAS-CHA, as what a [`ClientBuilder`] builds for.
+/// The service TAS-CHA, as a type parameter of [`ClientBuilder`].
 #[derive(Debug)]
 pub enum Tascha {}
 
@@ -44,19 +44,19 @@ impl From<crate::Client<Tascha>> for Client {
 pub type Builder = ClientBuilder<Tascha>;
 
 impl Client {
-    /// Begins a client with settings of its own.
+    /// A builder for a client.
     pub fn builder() -> Builder {
         Builder::new()
     }
 
-    /// Begins a client of the staging environment. Whether `tcha_test_` keys are for it or for production is not
-    /// documented.
+    /// A builder for a client of the staging environment. It is not documented whether `tcha_test_` keys are for staging or
+    /// production.
     pub fn staging() -> Builder {
         Builder::new().base_url(STAGING_URL)
     }
 
     /// A client with the API key in `TASCHA_API_KEY` and default settings.
-    /// `TASCHA_BASE_URL`, if it is set, is where the service is: a sandbox, a mock or a staging system.
+    /// `TASCHA_BASE_URL`, if set, is the base URL: a sandbox, a mock or a staging system.
     ///
     /// # Errors
     ///
@@ -72,17 +72,17 @@ impl Builder {
         self.with_credential(bearer(&key.into()))
     }
 
-    /// An API key sent as `X-Api-Key`, for where something on the way uses `Authorization` itself.
+    /// An API key sent as `X-Api-Key`, for use behind a gateway that uses `Authorization` itself.
     pub fn x_api_key(self, key: impl Into<SecretString>) -> Self {
         self.with_credential(Credential::header("x-api-key", "", &key.into()))
     }
 
-    /// An OAuth access token (`tcha_at_…`), as it is: when it expires, calls fail with status 401.
+    /// An OAuth access token (`tcha_at_…`). It is not renewed: when it expires, calls fail with status 401.
     pub fn bearer(self, token: impl Into<SecretString>) -> Self {
         self.with_credential(bearer(&token.into()))
     }
 
-    /// Bearer tokens that are renewed while the client lives, as an OAuth authorization gives them.
+    /// Bearer tokens that are renewed while the client lives, such as those of an OAuth authorization.
     pub fn token_source(self, source: impl TokenSource) -> Self {
         self.with_credential(Ok(Credential::Source(Arc::new(source))))
     }
@@ -112,12 +112,12 @@ impl Service for Tascha {
     };
 }
 
-/// The envelope is nested or flat, which is not documented, so both are read.
+/// It is not documented whether the envelope is nested or flat, so both are read.
 fn error_body(body: &Value) -> ServiceError {
     let nested = &body["error"];
     let either = |name: &str| text(&nested[name]).or_else(|| text(&body[name]));
     let (code, message, bare) = (either("code"), either("message"), nested.as_str().map(str::to_owned));
-    // A bare `error` text is the code where there is a message besides, and the message where there is none.
+    // A bare `error` text is the code if there is also a message, and otherwise the message.
     let (code, message) = match (code, message, bare) {
         (None, Some(message), Some(code)) => (Some(code), Some(message)),
         (code, message, bare) => (code, message.or(bare)),

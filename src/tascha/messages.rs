@@ -10,10 +10,10 @@ impl RoomHandle {
         self.call(ListMessages::new(&self.id))
     }
 
-    /// Posts a message of 1 to 10000 characters. It carries an idempotency key, so that it is sent again after a
-    /// failure without being posted twice.
+    /// Posts a message of 1 to 10000 characters. It carries an idempotency key, so it is sent again after a failure without
+    /// being posted twice.
     ///
-    /// Only a user's credential may: an organization's API key on its own gets status 403.
+    /// This requires a user's credential: an organization's API key gets status 403.
     #[doc = returns!(CreateMessage)]
     pub fn post(&self, body: impl Into<String>) -> requests::CreateMessage {
         self.call(CreateMessage::new(&self.id, body))

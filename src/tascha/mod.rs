@@ -14,8 +14,9 @@
 //! # }
 //! ```
 //!
-//! Writes carry an idempotency key, so that they are repeated after a failure without being done twice. All paths but
-//! `GET /me` are inferred: [`table`] says of each operation why. [`client.request(…)`](crate::Client::request) is the way round one that is wrong.
+//! Writes carry an idempotency key, so they are retried after a failure without being done twice. All paths except `GET /me`
+//! are inferred: [`table`] has the reason for each operation. [`client.request(…)`](crate::Client::request) replaces a path
+//! that is wrong.
 
 mod account;
 mod client;

@@ -30,8 +30,8 @@ pub struct RecordHandle {
 }
 
 impl RecordHandle {
-    /// Changes what is set on the request. Only the creator may, and only while the record is neither locked nor
-    /// archived; otherwise the status is 403.
+    /// Changes the fields that are set on the request. Only the creator may do so, and only while the record is neither locked
+    /// nor archived; otherwise the status is 403.
     #[doc = returns!(UpdateRecord)]
     pub fn update(&self) -> requests::UpdateRecord {
         self.room.call(UpdateRecord::new(&self.room.id, &self.id))

@@ -5,12 +5,12 @@ use super::{Client, RoomId, Tascha, requests, returns};
 use crate::{Endpoint, Request};
 
 impl Client {
-    /// A room. Nothing is sent until something is done with it.
+    /// A handle for a room. It sends nothing.
     pub fn room(&self, id: impl Into<RoomId>) -> RoomHandle {
         RoomHandle { client: self.clone(), id: id.into() }
     }
 
-    /// The rooms that the credential gives access to, direct messages excepted.
+    /// The rooms that the credential gives access to, except direct messages.
     #[doc = returns!(ListRooms)]
     pub fn rooms(&self) -> requests::ListRooms {
         self.call(ListRooms::new())

@@ -4,7 +4,7 @@ use super::operations::{CreateTask, ListTasks, UpdateTask};
 use super::{RoomHandle, TaskId, requests, returns};
 
 impl RoomHandle {
-    /// The tasks. A task in a list has no `version`: only creating and updating tell it.
+    /// The tasks. A task in a list has no `version`: only the responses to a creation and a change have it.
     #[doc = returns!(ListTasks)]
     pub fn tasks(&self) -> requests::ListTasks {
         self.call(ListTasks::new(&self.id))
@@ -30,10 +30,10 @@ pub struct TaskHandle {
 }
 
 impl TaskHandle {
-    /// Changes what is set on the request and leaves the rest. `.version(…)` makes it fail with status 409 if somebody
-    /// else has changed the task since; only the answers to a creation and a change have a version to base it on. After
-    /// that 409, look at the task in the list, and send the change without a version if it is still wanted.
-    /// `.clear_due_date()` is not the same as leaving the due date out.
+    /// Changes the fields that are set on the request. With `.version(…)` it fails with status 409 if the task has changed
+    /// since; only the responses to a creation and a change have the version. After that 409, check the task in the list, and
+    /// if the change is still wanted, send it without a version. `.clear_due_date()` removes the due date; without it the due
+    /// date stays.
     #[doc = returns!(UpdateTask)]
     pub fn update(&self) -> requests::UpdateTask {
         self.room.call(UpdateTask::new(&self.room.id, &self.id))

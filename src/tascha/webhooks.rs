@@ -4,7 +4,7 @@ use super::operations::{ListWebhookDeliveries, RedeliverWebhook};
 use super::{DeliveryId, RoomHandle, WebhookId, requests, returns};
 
 impl RoomHandle {
-    /// A webhook of the room. Webhooks are registered in TAS-CHA itself; no operation does it.
+    /// A webhook of the room. Webhooks are registered in TAS-CHA's settings; there is no operation for it.
     pub fn webhook(&self, id: impl Into<WebhookId>) -> WebhookHandle {
         WebhookHandle { room: self.clone(), id: id.into() }
     }
@@ -18,14 +18,14 @@ pub struct WebhookHandle {
 }
 
 impl WebhookHandle {
-    /// What was delivered, and what became of it.
+    /// The deliveries and their results.
     #[doc = returns!(ListWebhookDeliveries)]
     pub fn deliveries(&self) -> requests::ListWebhookDeliveries {
         self.room.call(ListWebhookDeliveries::new(&self.room.id, &self.id))
     }
 
-    /// Delivers an event once more, under a new delivery id. It takes no idempotency key, so that it is never sent
-    /// again once it may have arrived.
+    /// Delivers an event once more, under a new delivery id. It has no idempotency key, so it is never sent again once it may
+    /// have arrived.
     #[doc = returns!(RedeliverWebhook)]
     pub fn redeliver(&self, delivery: impl Into<DeliveryId>) -> requests::RedeliverWebhook {
         self.room.call(RedeliverWebhook::new(&self.room.id, &self.id, delivery))

@@ -1,4 +1,4 @@
-//! Whether a success is the operation's answer, and what is known if it is not.
+//! Checks whether a success is the operation's response.
 
 use super::verdict::Evidence;
 use crate::call::ServiceError;
@@ -11,14 +11,14 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Vis
 use std::fmt;
 use std::time::Duration;
 
-/// Reads the answer of the call, and keeps it for the caller.
+/// Decodes the response of the call, and keeps the value for the caller.
 pub(crate) type Decode<'a> = &'a mut (dyn FnMut(&[u8]) -> Result<(), DecodeFailure> + Send);
 
-/// Why a success is of no use.
+/// Why a success is unusable.
 pub(super) struct Unusable {
     pub(super) kind: ErrorKind,
     pub(super) evidence: Evidence,
-    /// The service's own words, where it wrote an error into a success.
+    /// The service's error, if it sent one with a success status.
     pub(super) service_error: ServiceError,
 }
 
@@ -32,14 +32,14 @@ impl Unusable {
     }
 }
 
-/// Why a body did not come to its end.
+/// Why a body is incomplete.
 pub(super) enum Incomplete {
     Cut(reqwest::Error),
     Late(Duration),
     TooLarge(usize),
 }
 
-/// A success that has to be told from what others send in its place.
+/// A success that must be distinguished from foreign responses.
 pub(super) struct Success<'a> {
     pub(super) operation: &'a Operation,
     pub(super) headers: &'a HeaderMap,
@@ -47,7 +47,7 @@ pub(super) struct Success<'a> {
 }
 
 impl Success<'_> {
-    /// Decodes a whole body. What decodes is the answer, whatever its media type.
+    /// Decodes a whole body. If it decodes, it counts as the response, whatever its media type.
     pub(super) fn accept(&self, body: &[u8], decode: Decode<'_>) -> Result<(), Box<Unusable>> {
         let text = text(body);
         let decoded = match self.operation.answer {
@@ -61,7 +61,7 @@ impl Success<'_> {
             _ => Some(decode(body)),
         };
         let failure = match decoded {
-            // Nothing is an empty list, but not the nothing of somebody else.
+            // An empty body is an empty list, unless it is foreign.
             Some(Ok(())) if text.is_empty() && self.operation.answer == AnswerShape::List => {
                 return self.check_begin(text);
             }
@@ -74,7 +74,7 @@ impl Success<'_> {
         };
         self.check_begin(text)?;
         let Ok(outline) = wire::read::<Outline>(text) else {
-            // What is closed came whole: an error in it is one, however badly it is written.
+            // A closed body is complete: an error in it counts, however badly it is written.
             if text.ends_with(b"}") {
                 self.check_error(text, &Outline::Other)?;
             }
@@ -97,7 +97,7 @@ impl Success<'_> {
         }
     }
 
-    /// What the beginning of a body says that did not come to its end.
+    /// What the beginning of an incomplete body says.
     pub(super) fn give_up(&self, body: &[u8], why: Incomplete) -> Box<Unusable> {
         let text = text(body);
         let (kind, evidence) = match why {
@@ -131,7 +131,7 @@ impl Success<'_> {
         Err(Unusable::foreign(found))
     }
 
-    /// The media type without its parameters; one that is no media type counts as a foreign one.
+    /// The media type without its parameters; an invalid one counts as foreign.
     fn media_type(&self) -> Option<String> {
         let value = self.headers.get(CONTENT_TYPE)?.to_str().unwrap_or("?");
         let media_type = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
@@ -143,8 +143,8 @@ impl Success<'_> {
         }
     }
 
-    /// Whether what decoded is the answer, although nothing of it had to be there: a type whose fields are all optional
-    /// takes any object.
+    /// Whether a decoded value without required fields is the response: a type whose fields are all optional accepts any
+    /// object.
     fn check_decoded(&self, text: &[u8]) -> Result<(), Box<Unusable>> {
         match self.operation.answer {
             AnswerShape::Object { required } if !required.is_empty() => {
@@ -175,7 +175,7 @@ impl Success<'_> {
     }
 }
 
-/// Above this a body that decodes is no error: services write a few sentences.
+/// Above this size a body that decodes is not an error: services write a few sentences.
 const LARGEST_ERROR: usize = 64 << 10;
 
 fn without(required: &[&str]) -> Box<Unusable> {
@@ -186,7 +186,7 @@ fn find(text: &[u8], part: &[u8]) -> bool {
     text.windows(part.len()).any(|window| window == part)
 }
 
-/// Whether it is an array, other than the one that PHP writes for an object without members.
+/// Whether it is an array, except the empty one that PHP writes for an object without members.
 fn begins_list(text: &[u8]) -> bool {
     text.strip_prefix(b"[").is_some_and(|rest| rest.trim_ascii_start().first() != Some(&b']'))
 }
@@ -199,7 +199,7 @@ fn text(body: &[u8]) -> &[u8] {
     wire::without_mark(body).trim_ascii()
 }
 
-/// What services write where there is nothing to say.
+/// The bodies of services without content.
 fn is_nothing(text: &[u8]) -> bool {
     matches!(text, b"" | b"{}" | b"[]") || text.eq_ignore_ascii_case(b"OK")
 }

@@ -1,4 +1,4 @@
-//! One attempt: a request out, its answer in, and what both say.
+//! One attempt: a request, its response, and their evaluation.
 
 use super::answer::{Decode, Incomplete, Success, Unusable};
 use super::auth::BearerToken;
@@ -21,7 +21,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// What an attempt came to, if not to a success.
+/// The failure of an attempt.
 pub(super) struct Failure {
     pub(super) kind: ErrorKind,
     pub(super) verdict: Verdict,
@@ -44,15 +44,15 @@ impl Failure {
     }
 }
 
-/// What is needed to send one request and to understand its answer.
+/// The context for sending one request and reading its response.
 pub(super) struct Attempt<'a> {
     pub(super) settings: &'a Settings,
     pub(super) limits: &'a watch::Sender<Option<RateLimit>>,
     pub(super) info: &'a CallInfo,
-    /// When the attempt has to be over, and when the call has to.
+    /// The time limits of the attempt and of the call.
     pub(super) bound: Option<Bound>,
     pub(super) deadline: Option<Bound>,
-    /// The token in the request, if it is one that changes.
+    /// The request's token, if it can be renewed.
     pub(super) token: Option<&'a BearerToken>,
 }
 
@@ -70,7 +70,7 @@ impl Attempt<'_> {
             return Err(self.failed(ErrorKind::Timeout(bound.named), Evidence::OutOfTime));
         }
         permit.mark_sent();
-        // With less time than connecting is given, the time can end before there is a connection.
+        // If the limit is shorter than that for connecting, it can end before there is a connection.
         let hasty = self.bound.is_some_and(|bound| bound.left(&*settings.clock) < settings.connect_timeout);
         let writes = self.info.safety != Safety::Safe;
         let withdrawable = if hasty && writes { Withdrawable::watch(&mut request) } else { None };
@@ -104,7 +104,7 @@ impl Attempt<'_> {
                 let over = self.deadline.is_some_and(|deadline| deadline.left(&*settings.clock).is_zero());
                 let evidence = match withdrawn {
                     true if over => Evidence::OutOfTime,
-                    // Only the attempt's time was shorter than it takes to connect.
+                    // Only the attempt's time was too short to connect.
                     true => Evidence::NoConnection,
                     false => Evidence::Unanswered,
                 };
@@ -142,7 +142,7 @@ impl Attempt<'_> {
         }
     }
 
-    /// Takes over what the head of an answer says, of limits above all.
+    /// Reads the headers of a response, above all the limits.
     fn head(&self, response: &mut Response, permit: &mut Permit) -> HttpAnswer {
         let status = response.status();
         let mut headers = std::mem::take(response.headers_mut());
@@ -154,19 +154,19 @@ impl Attempt<'_> {
             let update = |known: &mut Option<RateLimit>| known.get_or_insert_default().update(limit);
             self.limits.send_modify(update);
         }
-        // Which limit a 429 is about, only its body says.
+        // Only the body of a 429 says which limit it is about.
         if status != StatusCode::TOO_MANY_REQUESTS {
             permit.on_headers(rate_limit.as_ref());
         }
         HttpAnswer { status: Some(status), headers, rate_limit, ..HttpAnswer::default() }
     }
 
-    /// No answer came at all.
+    /// There was no response.
     fn unanswered(&self, mut error: reqwest::Error) -> Failure {
         let evidence = evidence::unanswered(&error);
         let settings = self.settings;
         let connecting = settings.http.connecting(&error, error.url().unwrap_or(&settings.base));
-        // Where it was going helps; path and query can hold what people wrote.
+        // The host helps; path and query can hold what people wrote.
         if let Some(url) = error.url_mut() {
             url.set_path("");
             url.set_query(None);
@@ -176,7 +176,7 @@ impl Attempt<'_> {
         Failure { answer, ..self.failed(kind, evidence) }
     }
 
-    /// The service answered that it did not do it, or that it does not know.
+    /// The service responded that it did not do it, or that it does not know.
     fn refused(&self, status: StatusCode, mut answer: HttpAnswer) -> Failure {
         let profile = self.settings.profile;
         answer.service_error = (profile.error_body)(&wire::error_outline(&answer.body));
@@ -215,18 +215,18 @@ impl Attempt<'_> {
     }
 }
 
-/// How long a 429 makes the client wait that names no time.
+/// The wait after a 429 that names no time.
 fn unsaid_wait(limit: Limit, told: Option<&RateLimit>) -> Option<Duration> {
     if let Limit::Room(wait) = limit {
         return Some(wait);
     }
     let told = told.filter(|told| told.remaining.is_none_or(|left| left == 0))?;
-    // The reset comes in whole seconds, so that the window can be a little longer than it says.
+    // The reset is in whole seconds, so the window can be a little longer.
     let reset = told.reset_after.filter(|after| *after <= DAY);
     reset.map(|after| after.max(Duration::from_secs(1)))
 }
 
-/// The most that any attempt of a call may have done: a later, harmless failure does not take it back.
+/// The worst outcome of a call's attempts: a later, harmless failure does not change it.
 #[derive(Clone, Copy, Default)]
 pub(super) struct OutcomeSoFar(Option<Outcome>);
 

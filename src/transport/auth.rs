@@ -1,4 +1,4 @@
-//! The credential, and where it may go.
+//! Credentials, and the addresses that they may be sent to.
 
 use crate::error::Error;
 use futures::future::BoxFuture;
@@ -9,33 +9,33 @@ use std::fmt;
 use std::sync::Arc;
 use url::{Host, Url};
 
-/// What a client proves itself with. It never shows what it holds.
+/// A client's credential. `Debug` never shows it.
 #[derive(Clone)]
 pub(crate) enum Credential {
-    /// A header that stays the same.
+    /// A fixed header.
     Fixed(HeaderName, HeaderValue),
     /// A bearer token that changes.
     #[cfg_attr(not(any(feature = "chatwork", feature = "tascha")), allow(dead_code))]
     Source(Arc<dyn TokenSource>),
 }
 
-/// Where bearer tokens come from that are renewed while a client lives.
+/// A source of bearer tokens that are renewed while a client lives.
 ///
-/// The transport asks before each attempt, and tells when the service has refused a token, so that an implementation
-/// can renew it once for everybody who waits.
+/// The transport calls it before each attempt, and reports when the service has refused a token, so an implementation can
+/// renew it once for all waiting calls.
 pub trait TokenSource: fmt::Debug + Send + Sync + 'static {
     /// The token to send now.
     ///
     /// # Errors
     ///
-    /// If there is none and none can be had: the call fails with it, and nothing is sent.
+    /// If there is no token: the call fails with this error, and nothing is sent.
     fn token(&self) -> BoxFuture<'_, Result<BearerToken, Error>>;
 
-    /// The service refused this token with a 401. The answer is another one, or the reason why there is none.
+    /// Replaces a token that the service refused with a 401.
     ///
     /// # Errors
     ///
-    /// If no other token can be had; the call then fails with the service's 401, and says why.
+    /// If there is no other token; the call then fails with the service's 401 and this reason.
     fn renew<'a>(&'a self, refused: &'a BearerToken) -> BoxFuture<'a, Result<BearerToken, Error>>;
 }
 
@@ -44,11 +44,11 @@ pub trait TokenSource: fmt::Debug + Send + Sync + 'static {
 pub struct BearerToken(HeaderValue);
 
 impl BearerToken {
-    /// A token as an authorization server issued it.
+    /// A token that an authorization server issued.
     ///
     /// # Errors
     ///
-    /// If it is empty or cannot stand in a header, without repeating it.
+    /// If it is empty or has characters that a header cannot hold. The error does not repeat it.
     pub fn new(token: &SecretString) -> Result<Self, Error> {
         header_value("authorization", "Bearer ", token).map(Self)
     }
@@ -71,14 +71,14 @@ impl Credential {
     ///
     /// # Errors
     ///
-    /// If the value is empty or cannot stand in a header, without repeating it.
+    /// If the value is empty or has characters that a header cannot hold. The error does not repeat it.
     pub(crate) fn header(name: &str, prefix: &str, secret: &SecretString) -> Result<Self, Error> {
         let header = HeaderName::from_bytes(name.as_bytes())
             .map_err(|_| Error::config(format!("`{name}` is not a header name")))?;
         Ok(Self::Fixed(header, header_value(name, prefix, secret)?))
     }
 
-    /// The header that it is sent in.
+    /// The name of its header.
     pub(crate) fn header_name(&self) -> &HeaderName {
         match self {
             Self::Fixed(name, _) => name,
@@ -86,7 +86,7 @@ impl Credential {
         }
     }
 
-    /// The value of its header, if that stays the same.
+    /// The value of its header, if that is fixed.
     pub(crate) fn header_value(&self) -> Option<&HeaderValue> {
         match self {
             Self::Fixed(_, value) => Some(value),
@@ -94,12 +94,12 @@ impl Credential {
         }
     }
 
-    /// Whether it can be applied without waiting for anything.
+    /// Whether it can be applied without waiting.
     pub(crate) fn is_fixed(&self) -> bool {
         matches!(self, Self::Fixed(..))
     }
 
-    /// Puts the credential on a request; hands out the token, if it is one that can be renewed.
+    /// Puts the credential on a request; returns the token if that can be renewed.
     pub(crate) async fn apply(&self, request: &mut Request) -> Result<Option<BearerToken>, Error> {
         match self {
             Self::Fixed(name, value) => {
@@ -114,7 +114,7 @@ impl Credential {
         }
     }
 
-    /// Whether another token could be had in place of a refused one.
+    /// Whether a refused token can be replaced.
     pub(crate) async fn renew(&self, refused: &BearerToken) -> Result<bool, Error> {
         match self {
             Self::Fixed(..) => Ok(false),
@@ -128,7 +128,7 @@ fn header_value(name: &str, prefix: &str, secret: &SecretString) -> Result<Heade
     if secret.is_empty() {
         return Err(Error::config(format!("the credential for the header `{name}` is empty")));
     }
-    // No credential of these services has others, and the service would answer them with a 401 that does not say why.
+    // No credential of these services has other characters, and the service's 401 would not say why.
     if let Some(position) = secret.chars().position(|character| !matches!(character, ' '..='~')) {
         return Err(Error::config(format!(
             "the credential for the header `{name}` holds a character that is not visible ASCII, as its character {}: a line break, an invisible or a full-width character that was copied with it",
@@ -136,7 +136,7 @@ fn header_value(name: &str, prefix: &str, secret: &SecretString) -> Result<Heade
         )));
     }
     let mut value = HeaderValue::try_from(format!("{prefix}{secret}"))
-        .map_err(|_| Error::config(format!("the credential cannot stand in the header `{name}`")))?;
+        .map_err(|_| Error::config(format!("the header `{name}` cannot hold the credential")))?;
     value.set_sensitive(true);
     Ok(value)
 }
@@ -150,10 +150,10 @@ impl fmt::Debug for Credential {
     }
 }
 
-/// Refuses to send a credential in the clear, except to this machine itself.
+/// Refuses to send a credential unencrypted, except to this machine.
 pub(crate) fn check_url(what: &str, url: &Url) -> Result<(), Error> {
     let loopback = match url.host() {
-        // The client resolves `localhost` itself; a name below it is for the system's resolver, which need not know it.
+        // The client resolves `localhost` itself, but not the names below it.
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),

@@ -1,17 +1,17 @@
-//! Reading an answer's body to its end, or to a cap.
+//! Reads a response's body to its end, or to a limit.
 
 use bytes::{Bytes, BytesMut};
 use reqwest::Response;
 
-/// Room is made for so much before it has arrived.
+/// The most bytes that are allocated in advance.
 const MOST_AT_ONCE: usize = 16 << 20;
 
-/// What has arrived of a body. It stays when the reading is given up.
+/// The received part of a body, also after reading was cancelled.
 #[derive(Default)]
 pub(crate) struct Body {
-    /// Most answers arrive in one piece, which is handed on as it is.
+    /// Most responses arrive in one chunk, which is not copied.
     first: Bytes,
-    /// All of it, once there is a second piece.
+    /// Everything, once there is a second chunk.
     whole: BytesMut,
 }
 
@@ -21,7 +21,7 @@ pub(crate) enum ReadFailure {
 }
 
 impl Body {
-    /// Reads to the end, or until `cap` bytes are there and more would come.
+    /// Reads to the end, or fails when there are more than `cap` bytes.
     pub(crate) async fn read(&mut self, response: &mut Response, cap: usize) -> Result<(), ReadFailure> {
         let expected =
             response.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or_default();
@@ -31,7 +31,7 @@ impl Body {
                 self.first = chunk.slice_ref(kept);
             } else {
                 if self.whole.is_empty() {
-                    // What the header says is a claim, and the cap may be none.
+                    // The header may be wrong, and the limit may be huge.
                     let claimed = expected.min(cap).min(MOST_AT_ONCE);
                     self.whole.reserve(claimed.max(self.first.len() + kept.len()));
                     self.whole.extend_from_slice(&self.first);

@@ -1,4 +1,4 @@
-//! The HTTP clients that requests are sent with: one set-up for all that carry credentials.
+//! The HTTP clients: one configuration for all requests with credentials.
 
 use super::proxy::Proxies;
 use crate::error::{Connecting, Error, Innermost};
@@ -9,14 +9,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 use url::Url;
 
-/// What requests are sent with.
+/// The HTTP clients of a client.
 pub(crate) struct HttpClients {
     /// Keeps its connections for the next request.
     pub(crate) kept: reqwest::Client,
-    /// Keeps none.
+    /// Keeps no connections.
     fresh: Option<reqwest::Client>,
     proxies: Proxies,
-    /// Whether they were built by the caller's own builder, which can set other proxies.
+    /// Whether the caller's own builder was used, which can set other proxies.
     is_own: bool,
 }
 
@@ -25,25 +25,25 @@ impl HttpClients {
         self.fresh.as_ref().filter(|_| safety != Safety::Safe).unwrap_or(&self.kept)
     }
 
-    /// Which way a request to this URL went, and where it ended.
+    /// The connection of a failed request to this URL.
     pub(crate) fn connecting(&self, error: &reqwest::Error, url: &Url) -> Box<Connecting> {
         Box::new(Connecting::new(error, self.proxies.of(url), self.is_own))
     }
 
-    /// Which way a request to this URL went that no answer came to in time.
+    /// The connection of a request to this URL that timed out.
     pub(crate) fn timed_out(&self, url: &Url) -> Option<Box<Connecting>> {
         Connecting::timed_out(self.proxies.of(url), self.is_own).map(Box::new)
     }
 }
 
-/// What every HTTP client that carries credentials is built from.
+/// The settings of every HTTP client for requests with credentials.
 pub(crate) struct HttpSettings<'a> {
     pub(crate) user_agent: Option<String>,
     pub(crate) connect_timeout: Duration,
     pub(crate) idle_timeout: Duration,
-    /// The shortest time that a request is given: a connection is given nine tenths of it at most.
+    /// The shortest time limit of a request; connecting gets at most nine tenths of it.
     pub(crate) shortest: Option<Duration>,
-    /// Where it sends to.
+    /// The base URL.
     pub(crate) url: &'a Url,
 }
 
@@ -61,7 +61,7 @@ impl HttpSettings<'_> {
         let proxies = Proxies::of_system();
         match own {
             Some(own) => {
-                // A builder makes one client only.
+                // A builder can build only one client.
                 let own = if fresh { unpooled(own) } else { own };
                 Ok(HttpClients { kept: self.build(own)?, fresh: None, proxies, is_own: true })
             }
@@ -73,13 +73,13 @@ impl HttpSettings<'_> {
         }
     }
 
-    /// A client of no special settings.
+    /// A client with default settings.
     fn build_default(
         &self,
         adjust: impl Fn(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
     ) -> Result<reqwest::Client, Error> {
         let built = self.build(adjust(reqwest::ClientBuilder::new()));
-        // Loopback in the clear needs no certificates, which slim containers do not have.
+        // Plain http to loopback needs no certificates, which slim containers do not have.
         #[cfg(any(feature = "rustls", feature = "native-tls", feature = "rustls-no-provider"))]
         if built.is_err() && self.url.scheme() == "http" {
             return self.build(adjust(reqwest::ClientBuilder::new().tls_certs_only([])));
@@ -90,18 +90,18 @@ impl HttpSettings<'_> {
     fn build(&self, mut http: reqwest::ClientBuilder) -> Result<reqwest::Client, Error> {
         let default_agent = concat!("kaiwa/", env!("CARGO_PKG_VERSION"));
         if self.url.scheme() == "http" {
-            // Only loopback is allowed so: over a proxy the credential would leave this machine in the clear.
+            // Plain http is for loopback only: through a proxy the credential would leave this machine unencrypted.
             http = http.no_proxy();
         }
         let http = http
             .redirect(reqwest::redirect::Policy::none())
-            // Plain http is allowed to loopback, so that this name must not lead elsewhere.
+            // Plain http is allowed to loopback, so this name must not resolve to another machine.
             .resolve_to_addrs(
                 "localhost",
                 &[(Ipv4Addr::LOCALHOST, 0).into(), (Ipv6Addr::LOCALHOST, 0).into()],
             )
             .referer(false)
-            // A request that is repeated unseen would count against no budget, and could be posted twice.
+            // A hidden retry would bypass the budget, and could post twice.
             .retry(reqwest::retry::never())
             .pool_idle_timeout(self.idle_timeout)
             .connect_timeout(self.connect_timeout())
@@ -110,8 +110,8 @@ impl HttpSettings<'_> {
     }
 }
 
-/// reqwest panics where it finds no TLS provider, which only a program with the feature `rustls-no-provider` can bring
-/// about, and says "builder error" where the system has no certificates.
+/// reqwest panics without a TLS provider, which can only happen with the feature `rustls-no-provider`, and says "builder
+/// error" if the system has no certificates.
 fn set_up(build: impl FnOnce() -> reqwest::Result<reqwest::Client>) -> Result<reqwest::Client, Error> {
     let problem = match catch_unwind(AssertUnwindSafe(build)) {
         Ok(Ok(http)) => return Ok(http),
@@ -139,7 +139,7 @@ fn set_up(build: impl FnOnce() -> reqwest::Result<reqwest::Client>) -> Result<re
     Err(Error::config(format!("the HTTP client cannot be set up: {problem}")))
 }
 
-/// What a panic says.
+/// The text of a panic.
 pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> Option<&str> {
     panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str))
 }

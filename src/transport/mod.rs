@@ -1,4 +1,4 @@
-//! The one way out: the stations that every call passes, in order.
+//! The transport: the steps that every call passes, in order.
 
 pub(crate) mod answer;
 mod attempt;
@@ -42,14 +42,14 @@ use std::time::Duration;
 use timer::Bound;
 use tokio::sync::watch;
 
-/// Everything that calls need and share.
+/// The state that calls share.
 pub struct Transport {
     settings: Settings,
     limits: watch::Sender<Option<RateLimit>>,
     pacer: Arc<Pacer>,
 }
 
-/// Writes the request anew for each attempt.
+/// Encodes the request for each attempt.
 pub(crate) type Encode<'a> = dyn Fn(&Encoder<'_>) -> Result<Payload, InvalidInput> + Send + Sync + 'a;
 
 impl Transport {
@@ -67,7 +67,7 @@ impl Transport {
         &self.settings.clock
     }
 
-    /// What the service last said of its limits.
+    /// The limits that the service last reported.
     pub(crate) fn limits(&self) -> &watch::Sender<Option<RateLimit>> {
         &self.limits
     }
@@ -77,7 +77,7 @@ impl Transport {
         Encoder { http: &http.kept, base, base_text }
     }
 
-    /// Sends a request until it succeeds, or until it must not or cannot be sent again.
+    /// Sends a request until it succeeds, or until it cannot or must not be sent again.
     pub(crate) async fn call(
         &self,
         info: CallInfo,
@@ -99,7 +99,7 @@ impl Transport {
     }
 }
 
-/// A call under way.
+/// A call in progress.
 struct Call<'a> {
     transport: &'a Transport,
     info: CallInfo,
@@ -109,18 +109,18 @@ struct Call<'a> {
     so_far: OutcomeSoFar,
 }
 
-/// A request that is ready to leave.
+/// A request that is ready to be sent.
 struct Prepared {
     request: reqwest::Request,
     files: Vec<Upload>,
     permit: Permit,
-    /// The token in it, if it is one that can be renewed.
+    /// Its token, if that can be renewed.
     token: Option<BearerToken>,
 }
 
-/// What comes after a failure.
+/// The step after a failure.
 enum Step {
-    /// Once more with another token.
+    /// Another attempt with another token.
     Renewed,
     Wait(Duration),
     GiveUp,
@@ -146,7 +146,7 @@ impl Call<'_> {
         loop {
             let Prepared { request, files, permit, token } = match self.prepare(&headers, encode).await {
                 Ok(prepared) => prepared,
-                // What the service said to an earlier attempt tells more than why there is no further one.
+                // The service's response to an earlier attempt says more than why there is no further one.
                 Err(error) => return Err(self.error(last.map_or(error, Failure::into_error))),
             };
             let start = clock.now();
@@ -171,7 +171,7 @@ impl Call<'_> {
             trace::attempt_failed(self.span, number, failure.status(), &failure.kind);
             self.retries.count(failure.verdict, start, clock.now());
             self.so_far.record(failure.verdict.outcome);
-            // Asked after the attempt: a stream of which nothing was read is as good as new.
+            // Checked after the attempt: a stream of which nothing was read can still be sent.
             let replayable = files.iter().all(Upload::is_replayable);
             let token = token.filter(|_| replayable && !renewed);
             let scope = RetryScope { policy, budget: retry_budget, clock: &**clock, deadline: self.deadline };
@@ -200,7 +200,7 @@ impl Call<'_> {
             match self.within(credential.renew(&token)).await.and_then(|renewal| renewal) {
                 Ok(true) => return Step::Renewed,
                 Ok(false) => {}
-                // The status stays that of the service; only a new token would help, and this is why there is none.
+                // The status stays the service's 401; the cause says why there is no new token.
                 Err(reason) => {
                     failure.kind = ErrorKind::Token(match reason.kind() {
                         ErrorKind::Token(problem) => problem.clone(),
@@ -244,7 +244,7 @@ impl Call<'_> {
         Ok(headers)
     }
 
-    /// Encodes the request, and waits for what it needs to leave.
+    /// Encodes the request, and waits for its permit and token.
     async fn prepare(
         &self,
         headers: &[(HeaderName, HeaderValue)],
@@ -253,15 +253,15 @@ impl Call<'_> {
         let Settings { clock, credential, .. } = &self.transport.settings;
         let Payload { mut request, files } = encode(&self.transport.encoder())?;
         if is_empty(&request) && [Method::POST, Method::PUT, Method::PATCH].contains(request.method()) {
-            // RFC 9110, 8.6: some proxies refuse a request that does not say how long its empty body is.
+            // RFC 9110, 8.6: some proxies refuse a request without the length of its empty body.
             request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
-            // A request of the caller's own is sent as it was made.
+            // A raw request is sent as the caller made it.
             if self.transport.settings.profile.forms && self.info.operation.answer != AnswerShape::Any {
                 let form = HeaderValue::from_static("application/x-www-form-urlencoded");
                 request.headers_mut().entry(CONTENT_TYPE).or_insert(form);
             }
         }
-        // A coding that is not asked for could not be read.
+        // A compressed response could not be read.
         request.headers_mut().entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static("identity"));
         let CallInfo { operation, room, .. } = self.info;
         let end = self.deadline.map(|deadline| deadline.end);
@@ -269,7 +269,7 @@ impl Call<'_> {
         for file in &files {
             self.within(file.verify_unchanged()).await??;
         }
-        // The token is asked for after the wait, in which an older one could have expired.
+        // The token is fetched after the wait, in which an older one could have expired.
         let token = match credential {
             Some(credential) if credential.is_fixed() => credential.apply(&mut request).await?,
             Some(credential) => self.within(credential.apply(&mut request)).await??,
@@ -280,8 +280,8 @@ impl Call<'_> {
                 request.headers_mut().insert(name.clone(), value.clone());
             }
         }
-        // A connection that the server has closed meanwhile is seen once its task has run: on a runtime of one thread
-        // it gets no other chance between two calls.
+        // A connection that the server has closed is noticed once its task has run: on a single-threaded runtime it cannot
+        // run between two calls otherwise.
         tokio::task::yield_now().await;
         Ok(Prepared { request, files, permit, token })
     }

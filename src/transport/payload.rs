@@ -1,11 +1,11 @@
-//! Requests as endpoints encode them, before the stations see them.
+//! Encoded requests, before the transport's steps.
 
 use crate::input::{self, InvalidInput};
 use crate::upload::Upload;
 use reqwest::multipart::Form;
 use reqwest::{RequestBuilder, Url};
 
-/// What an endpoint needs to write its request.
+/// The context in which an endpoint encodes its request.
 pub struct Encoder<'a> {
     pub(super) http: &'a reqwest::Client,
     pub(super) base: &'a Url,
@@ -22,7 +22,7 @@ impl Encoder<'_> {
         self.base_text
     }
 
-    /// A path of the caller's own, under the base URL and nowhere else.
+    /// The URL of a caller's path, which must be below the base URL.
     pub(crate) fn url(&self, path: &str) -> Result<Url, InvalidInput> {
         let refused = |problem| Err(InvalidInput::new("path", problem));
         if !path.starts_with('/') {
@@ -30,7 +30,7 @@ impl Encoder<'_> {
         }
         let segments = path.split(['?', '#']).next().unwrap_or_default();
         let leads_away = |part: &str| !part.is_empty() && input::segment("path", part, &[]).is_err();
-        // The URL parser drops tabs and line breaks, which could otherwise stand between two dots.
+        // The URL parser drops tabs and line breaks, which could hide two dots.
         if path.contains(char::is_control) {
             return refused("contains control characters");
         }
@@ -44,10 +44,10 @@ impl Encoder<'_> {
     }
 }
 
-/// A request that is ready to go, as an endpoint encoded it.
+/// A request, encoded by an endpoint.
 pub struct Payload {
     pub(super) request: reqwest::Request,
-    /// The files in it, which decide whether the endpoint can encode it once more.
+    /// Its files, which decide whether the endpoint can encode it again.
     pub(super) files: Vec<Upload>,
 }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
-/// Anything shorter is no secret, and would be found in innocent words.
+/// Anything shorter is not a secret, and would occur in ordinary words.
 const SHORTEST_SECRET: usize = 8;
 
 const REDACTED: &str = "[redacted]";
@@ -24,7 +24,7 @@ pub(crate) fn is_unseen(character: char) -> bool {
     character.is_control() || UNSEEN.iter().any(|range| range.contains(&character))
 }
 
-/// Whether the value of a header of the caller's own is a secret, as far as its name tells. Others can hold plain words, and
+/// Whether the value of a caller's header is a secret, judging by its name. Other headers can hold ordinary words, and
 /// taking those out would spoil what the service says.
 pub(crate) fn may_be_secret(name: &HeaderName) -> bool {
     const WORDS: [&str; 8] = ["auth", "cookie", "credential", "key", "passw", "secret", "session", "token"];

@@ -1,7 +1,7 @@
-//! When a call is sent again.
+//! Retries.
 //!
-//! What may be repeated is decided by what is known of the last attempt and by the operation's
-//! [`Safety`](crate::Safety); how often and how fast is this policy.
+//! The evidence of the last attempt and the operation's [`Safety`](crate::Safety) decide whether a call may be retried. The
+//! policy decides how often and how fast.
 //!
 //! ```
 //! use kaiwa::RetryPolicy;
@@ -19,10 +19,10 @@ use crate::error::Tries;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How often, how fast and how long a call is sent again.
+/// How often, how fast and for how long a call is retried.
 ///
-/// The default: 4 attempts, full-jitter exponential backoff from 250 ms up to 8 s, waits that the service asks for up to
-/// 120 s, and 60 s of trying to connect. The call's timeout, 150 s by default, bounds all of it.
+/// Default: 4 attempts, full-jitter exponential backoff from 250 ms up to 8 s, waits that the service asks for up to 120 s,
+/// and 60 s of trying to connect. The call's timeout, 150 s by default, bounds everything.
 #[derive(Clone, Debug, PartialEq)]
 #[must_use = "a policy does nothing until a client or a request is given it"]
 pub struct RetryPolicy {
@@ -47,62 +47,63 @@ impl RetryPolicy {
         }
     }
 
-    /// One try, whatever happens, to connect and to send. Only a token that the service refused is renewed all the same,
-    /// and the request sent once with the new one.
+    /// No retries: one attempt to connect and to send. Only if the service refuses a token, that is renewed and the request
+    /// sent once more.
     pub fn none() -> Self {
         Self::new().attempts(1).connect_for(Duration::ZERO)
     }
 
-    /// How many times a call is sent at the most, the first included; 0 counts as 1.
+    /// The most times that a call is sent, including the first; 0 counts as 1.
     pub fn attempts(mut self, attempts: u32) -> Self {
         self.attempts = attempts.max(1);
         self
     }
 
-    /// No attempt begins later than this after the call began. Without it only the call's timeout ends it.
+    /// No attempt begins later than this after the start of the call. Default: only the call's timeout ends it.
     pub fn time_limit(mut self, time: Duration) -> Self {
         self.time = Some(time);
         self
     }
 
-    /// The bound of the first wait, which doubles with each further one, up to `cap`. Each wait is drawn evenly from
-    /// zero to its bound.
+    /// `base` is the bound of the first wait; it doubles with each further one, up to `cap`. Each wait is random, between zero
+    /// and its bound.
     pub fn backoff(mut self, base: Duration, cap: Duration) -> Self {
-        (self.base, self.cap) = (base, cap);
+        self.base = base;
+        self.cap = cap;
         self
     }
 
-    /// The longest wait that a service may ask for. Above it the call fails at once, and
-    /// [`Error::retry_after`](crate::Error::retry_after) says when to come back.
+    /// The longest wait that a service may ask for. If it asks for more, the call fails at once, and
+    /// [`Error::retry_after`](crate::Error::retry_after) says when to try again.
     pub fn max_wait(mut self, wait: Duration) -> Self {
         self.max_wait = wait;
         self
     }
 
-    /// How long a call goes on trying to connect while the service, or a proxy before it, refuses connections, resets
-    /// them, cannot be reached or does not answer: a deploy takes that long. Zero gives up after the first try.
+    /// How long a call tries to connect while the service, or a proxy before it, refuses or resets connections, cannot be
+    /// reached or does not respond. A deploy takes about that long. With zero, the call fails after the first try.
     ///
-    /// Such a try counts as no attempt and takes nothing from the [`RetryBudget`]. The waits between the tries are those
-    /// of [`backoff`](Self::backoff), none shorter than half of its bound. What does not pass by itself ends the call at
-    /// once: a certificate that is not valid, a TLS version, a refusal by the proxy, a scheme that is not supported. A
-    /// host name that does not exist is looked up once more.
+    /// Such a try does not count as an attempt and takes nothing from the [`RetryBudget`]. The waits between the tries are
+    /// those of [`backoff`](Self::backoff), but at least half of their bound. A lasting problem ends the call at once: an
+    /// invalid certificate, a TLS version, a refusal by the proxy, an unsupported scheme. A host name that does not exist is
+    /// looked up once more.
     pub fn connect_for(mut self, time: Duration) -> Self {
         self.connect_for = time;
         self
     }
 
-    /// What is left of it for a call that goes on after some attempts.
+    /// The rest of the policy after some attempts.
     #[cfg(feature = "chatwork")]
     pub(crate) fn rest(&self, attempts: u32, elapsed: Duration) -> Self {
         let left = self.attempts.saturating_sub(attempts).max(1);
         Self { attempts: left, time: self.time.map(|time| time.saturating_sub(elapsed)), ..self.clone() }
     }
 
-    /// How long to wait after this many attempts, or `None` if the service asks for too much.
+    /// The wait after this many attempts, or `None` if the service asks for too much.
     fn wait(&self, attempts: u32, asked: Option<Duration>) -> Option<Duration> {
         match asked {
             Some(asked) if asked > self.max_wait => None,
-            // All clients that were sent away come back at the same moment, but for a little spread.
+            // A small random part, since all refused clients would otherwise retry at the same moment.
             Some(asked) => Some(asked.saturating_add(Duration::from_millis(fastrand::u64(0..=100)))),
             None => Some(self.bound(attempts).mul_f64(fastrand::f64())),
         }
@@ -113,7 +114,7 @@ impl RetryPolicy {
     }
 }
 
-/// What the retries of a call are bounded by.
+/// The bounds of a call's retries.
 #[derive(Clone, Copy)]
 pub(crate) struct RetryScope<'a> {
     pub(crate) policy: &'a RetryPolicy,
@@ -122,16 +123,16 @@ pub(crate) struct RetryScope<'a> {
     pub(crate) deadline: Option<Bound>,
 }
 
-/// The tries of one call, or of a download since its last byte of progress.
+/// The attempts of one call, or of a download since its last new byte.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Retries {
     began: Instant,
-    /// Requests that may have left.
+    /// Requests that may have been sent.
     pub(crate) attempts: u32,
-    /// Tries to connect that failed, and since when there has been no connection.
+    /// Failed attempts to connect, and since when there has been no connection.
     pub(crate) connections: u32,
     unconnected: Option<Instant>,
-    /// Look-ups in a row that found no such name.
+    /// Lookups in a row that found no such name.
     lookups: u32,
     /// How long there was no connection, up to the last of these tries.
     pub(crate) connecting: Duration,
@@ -149,7 +150,7 @@ impl Retries {
         }
     }
 
-    /// Leaves a time out of account in which nothing was tried.
+    /// Excludes a time in which nothing was tried.
     #[cfg(feature = "chatwork")]
     pub(crate) fn postpone(&mut self, time: Duration) {
         self.began = self.began.checked_add(time).unwrap_or(self.began);
@@ -168,9 +169,9 @@ impl Retries {
         }
     }
 
-    /// How long to wait before the next try; `None` if there is none.
+    /// The wait before the next attempt; `None` if there is none.
     ///
-    /// The operation is one that may be repeated, and the last try has been counted.
+    /// The caller has checked that the operation may be retried, and has counted the last attempt.
     pub(crate) fn next(
         &self,
         scope: RetryScope<'_>,
@@ -215,11 +216,10 @@ impl Default for RetryPolicy {
     }
 }
 
-/// What all clones of a client may spend on retries together, so that a dead service is not hammered.
+/// The retries that all clones of a client may make together, to protect a service that is down.
 ///
-/// A retry takes one token; a success gives a part of one back, and time gives back the rest. Waits that the service
-/// itself asked for cost nothing. The default holds 20 tokens, gets half of one back with each success and one every
-/// 5 seconds.
+/// A retry takes one token; successes and time give tokens back. A retry after a wait that the service asked for costs nothing.
+/// The default holds 20 tokens, and gets back half a token with each success and one every 5 seconds.
 #[derive(Clone, Debug)]
 pub struct RetryBudget {
     shared: Option<Arc<Mutex<Bucket>>>,
@@ -235,7 +235,7 @@ struct Bucket {
 }
 
 impl RetryBudget {
-    /// A budget of `capacity` retries, full at first. Clones spend from the same one.
+    /// A budget of `capacity` retries, full at first. Clones share it.
     pub fn new(capacity: u32) -> Self {
         let capacity = f64::from(capacity);
         let shared = Some(Arc::new(Mutex::new(Bucket { tokens: capacity, at: None })));

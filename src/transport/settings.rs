@@ -1,4 +1,4 @@
-//! What a builder has put together, and what a caller has set for one call.
+//! The settings of a client, and the options of a call.
 
 use super::auth::Credential;
 use super::http_client::HttpClients;
@@ -18,10 +18,10 @@ pub(crate) struct Settings {
     pub(crate) profile: &'static Profile,
     pub(crate) http: HttpClients,
     pub(crate) base: Url,
-    /// The base URL as the generated encoder wants it: without a slash at the end.
+    /// The base URL for the generated encoder: without a slash at the end.
     pub(crate) base_text: String,
     pub(crate) credential: Option<Credential>,
-    /// Of every request; those of a call go before them.
+    /// The headers of every request; those of a call take precedence.
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     /// Knows all of these that are secret, and do not change.
     pub(crate) redactor: Redactor,
@@ -46,6 +46,6 @@ pub(crate) struct Options {
     pub(crate) request_id: Option<String>,
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     pub(crate) invalid: Option<InvalidInput>,
-    /// How many pages a stream of the request fetches before they are asked for.
+    /// How many pages a stream of the request fetches in advance.
     pub(crate) read_ahead: Option<usize>,
 }

@@ -1,4 +1,4 @@
-//! Bounds in time, and the one place that races a future against one.
+//! Time limits, and the only place that races a future against one.
 
 use crate::clock::Clock;
 use futures::future::{BoxFuture, Either, select};
@@ -7,7 +7,7 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-/// When something has to be over, and the time that it was given, by which errors name it.
+/// The end of a time limit, and its length for error messages.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Bound {
     pub(crate) end: Instant,
@@ -15,7 +15,7 @@ pub(crate) struct Bound {
 }
 
 impl Bound {
-    /// So long after `start`. A time beyond what the clock can count to is no bound.
+    /// The limit after `start`. A time beyond the clock's range is no limit.
     pub(crate) fn after(start: Instant, time: Option<Duration>) -> Option<Self> {
         time.and_then(|named| Some(Self { end: start.checked_add(named)?, named }))
     }
@@ -24,7 +24,7 @@ impl Bound {
         self.end.saturating_duration_since(clock.now())
     }
 
-    /// The one of two that ends first.
+    /// The earlier of two.
     pub(crate) fn sooner(one: Option<Self>, other: Option<Self>) -> Option<Self> {
         match (one, other) {
             (Some(one), Some(other)) => Some(if one.end <= other.end { one } else { other }),
@@ -33,7 +33,7 @@ impl Bound {
     }
 }
 
-/// A bound under way: several futures, one after the other, can be raced against the same one.
+/// A running time limit: several futures, one after the other, can be raced against it.
 pub(crate) struct Timer(Option<(BoxFuture<'static, ()>, Duration)>);
 
 impl Timer {
@@ -41,14 +41,14 @@ impl Timer {
         Self(bound.map(|bound| (clock.sleep(bound.left(clock)), bound.named)))
     }
 
-    /// What the future comes to, or the bound that it was too slow for.
+    /// Runs the future within the limit; `Err` with the length of the limit.
     pub(crate) async fn race<F: Future>(&mut self, future: F) -> Result<F::Output, Duration> {
         let Some((sleep, named)) = &mut self.0 else { return Ok(future.await) };
         race(pin!(future), sleep).await.ok_or(*named)
     }
 }
 
-/// What the future comes to, or the bound that it was too slow for.
+/// Runs the future within the limit; `Err` with the length of the limit.
 pub(crate) async fn within<F: Future>(
     clock: &dyn Clock,
     bound: Option<Bound>,
@@ -58,7 +58,7 @@ pub(crate) async fn within<F: Future>(
     before(clock, Some(end), future).await.ok_or(named)
 }
 
-/// What the future comes to before this time. No timer is set for one that is there at once.
+/// Runs the future until this time. A future that is ready at once needs no timer.
 pub(crate) async fn before<F: Future>(
     clock: &dyn Clock,
     end: Option<Instant>,

@@ -58,7 +58,7 @@ pub(super) fn failed(span: &Span, error: &Error) {
     span.record("error.type", tracing::field::display(error_type(error.kind())));
 }
 
-/// One of a closed list, so that it can be counted by; a status stands for itself.
+/// The type of an error: a status, or one of a fixed list, for metrics.
 fn error_type(kind: &ErrorKind) -> String {
     let name = match kind {
         ErrorKind::Status(status) => return status.as_u16().to_string(),

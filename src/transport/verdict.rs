@@ -1,39 +1,39 @@
-//! What became of a request, and whether it may be sent again: the one place that decides it.
+//! The decision about the outcome of a request, and about whether it may be sent again.
 //!
-//! `judge` is pure. Its table is `verdict.md`, which the front page of the documentation shows and the test below reads
-//! row by row.
+//! `judge` is pure. Its table is `verdict.md`: the front page of the documentation shows it, and the test below reads it row by
+//! row.
 
 use crate::error::{Conflict, Outcome};
 use crate::operation::Safety;
 use reqwest::StatusCode;
 use std::time::Duration;
 
-/// What an attempt came to.
+/// The result of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Evidence {
     /// Bad input, no token, no permit in time: there was nothing to send.
     Unsendable,
-    /// The time ended before anything left.
+    /// The time ended before anything was sent.
     OutOfTime,
-    /// No connection came up, for a reason that may pass.
+    /// No connection could be opened, for a reason that may be temporary.
     NoConnection,
-    /// No connection came up, since the host's name does not exist.
+    /// No connection could be opened, since the host's name does not exist.
     NoSuchHost,
-    /// No connection came up, for a reason that does not pass by itself.
+    /// No connection could be opened, for a lasting reason.
     CannotConnect,
     /// The connection closed before a byte of the request was written.
     NeverLeft,
     /// HTTP/2: the server says that it has not processed the request. One that did so after applying it breaks RFC 9113.
     Refused,
-    /// The connection failed, or the time ended, after the request may have left.
+    /// The connection failed, or the time ended, after the request may have been sent.
     Unanswered,
     /// A status other than success, and what `Retry-After` asks for.
     Status(StatusCode, Option<Duration>),
     /// A 409 to a request that carried an idempotency key.
     Conflict(Conflict),
-    /// A success that is not the operation's answer.
+    /// A success that is not the operation's response.
     Foreign,
-    /// A success whose JSON was cut short, or did not come in time.
+    /// A success whose JSON was truncated, or did not come in time.
     Truncated,
     /// A success whose JSON is larger than the client reads.
     TooLarge,
@@ -41,29 +41,29 @@ pub(crate) enum Evidence {
     Undecodable,
 }
 
-/// What follows from the evidence.
+/// The conclusion from the evidence.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Verdict {
     pub(crate) outcome: Outcome,
     pub(crate) repeat: Repeat,
-    /// Whether nothing was there to send over, so that it counts as no attempt.
+    /// Whether there was no connection, so it does not count as an attempt.
     pub(crate) is_unconnected: bool,
 }
 
-/// Which operations may be sent again, as far as time and budgets allow.
+/// The operations that may be sent again, as far as time and budgets allow.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Repeat {
-    /// All: no connection was there, which counts as no attempt.
+    /// All: there was no connection, which does not count as an attempt.
     Reconnect,
-    /// All, but one more time only.
+    /// All, but only once more.
     ReconnectOnce,
     /// All: the server did not process it, and asks for no wait.
     AtOnce,
     /// All: this attempt had no effect.
     Always,
-    /// Those that do no harm when they are done twice.
+    /// Those that are harmless when done twice.
     IfHarmless,
-    /// None: it would end the same way.
+    /// None: it would fail again.
     Never,
 }
 

@@ -1,4 +1,4 @@
-//! Whether any of a request's body was asked for: until then no connection had it, and it was not sent.
+//! Detects whether a request's body was read: until then no connection has it, and it was not sent.
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
@@ -13,11 +13,11 @@ const WAITING: u8 = 0;
 const BEGUN: u8 = 1;
 const WITHDRAWN: u8 = 2;
 
-/// A request's body that can be withdrawn as long as no connection has asked for it.
+/// A request's body that can be withdrawn as long as no connection has read it.
 pub(super) struct Withdrawable(Arc<AtomicU8>);
 
 impl Withdrawable {
-    /// Watches a request's body; `None` if it has none whose reading could tell.
+    /// Wraps a request's body; `None` if the body cannot show whether it was read.
     pub(super) fn watch(request: &mut Request) -> Option<Self> {
         let body = request.body_mut().as_mut().filter(|body| !body.is_end_stream())?;
         let state = Arc::<AtomicU8>::default();
@@ -26,9 +26,9 @@ impl Withdrawable {
         Some(Self(state))
     }
 
-    /// Makes sure that the body is not sent any more; `false` if it was asked for already.
+    /// Prevents the body from being sent; `false` if it was read already.
     ///
-    /// To look is not enough: a connection that has the request can ask for its body in the next moment.
+    /// A check alone does not suffice: a connection that has the request can read its body at the next moment.
     pub(super) fn withdraw(&self) -> bool {
         self.0.compare_exchange(WAITING, WITHDRAWN, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }

@@ -1,4 +1,4 @@
-//! Bodies of answers: one way in, for whatever they hold.
+//! Decoding of response bodies.
 
 use super::json::{path_at, without_mark};
 use super::repair::repair;
@@ -7,7 +7,7 @@ use serde::de::{self, Deserialize, DeserializeOwned, Deserializer, IntoDeseriali
 use std::fmt;
 use std::marker::PhantomData;
 
-/// Decodes an answer of any shape. An empty body is nothing, or an empty list.
+/// Decodes a response of any shape. An empty body is null, or an empty list.
 pub(crate) fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, DecodeFailure> {
     let body = without_mark(body);
     if !body.is_empty() {
@@ -19,8 +19,8 @@ pub(crate) fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, DecodeFailur
     nothing.or_else(|_| no_items()).map_err(|_| DecodeFailure::whole("the body is empty"))
 }
 
-/// Decodes an answer that is an object, which serde would also take from an array, by the order of its fields. PHP
-/// writes an empty array for an object without fields.
+/// Decodes a response that is an object. serde would also accept an array, by the order of the fields, and PHP writes an empty
+/// array for an object without fields.
 pub(crate) fn decode_object<T: DeserializeOwned>(body: &[u8]) -> Result<T, DecodeFailure> {
     let body = without_mark(body);
     match body.strip_prefix(b"[").map(<[u8]>::trim_ascii) {
@@ -31,7 +31,7 @@ pub(crate) fn decode_object<T: DeserializeOwned>(body: &[u8]) -> Result<T, Decod
     }
 }
 
-/// Reads JSON: as it stands, or else with everything [repaired](super::repair) that a strict parser stumbles over.
+/// Reads JSON: unchanged, or else [repaired](super::repair).
 pub(crate) fn read<T: DeserializeOwned>(json: &[u8]) -> Result<T, DecodeFailure> {
     let error = match serde_json::from_slice(json) {
         Ok(value) => return Ok(value),
@@ -44,7 +44,7 @@ pub(crate) fn read<T: DeserializeOwned>(json: &[u8]) -> Result<T, DecodeFailure>
     })
 }
 
-/// What serde says of a failure, without the value that it quotes: that is part of the body.
+/// serde's text about a failure, without the quoted value, which is part of the body.
 fn describe(error: &serde_json::Error) -> String {
     let text = error.to_string();
     if error.classify() != serde_json::error::Category::Data || text.starts_with("missing field") {
@@ -54,7 +54,7 @@ fn describe(error: &serde_json::Error) -> String {
     let Some((found, expected)) = text.rsplit_once(", expected ") else {
         return format!("the value does not fit {place}");
     };
-    // The words of a closed list, such as `invalid type: string`, without the value after them.
+    // Only serde's own words, such as `invalid type: string`, without the value after them.
     let found: Vec<&str> = found.split(' ').take(3).collect();
     match found[..] {
         ["invalid", what @ ("type:" | "value:" | "length"), kind] => {
@@ -65,7 +65,7 @@ fn describe(error: &serde_json::Error) -> String {
     }
 }
 
-/// Where in an answer decoding failed, and why.
+/// Where in a response decoding failed, and why.
 #[derive(Debug)]
 pub struct DecodeFailure {
     pub(crate) path: String,
@@ -84,7 +84,7 @@ impl DecodeFailure {
     }
 }
 
-/// Why a body cannot be read that is in a coding which was not asked for; none if it is in no coding.
+/// The problem of a compressed body, which was not requested; `None` if the body is not compressed.
 pub(crate) fn unread_coding(headers: &HeaderMap, body: &[u8]) -> Option<String> {
     let named = headers.get(CONTENT_ENCODING).and_then(|value| value.to_str().ok()).map(str::trim);
     let coding = match named.filter(|name| !name.is_empty() && !name.eq_ignore_ascii_case("identity")) {
@@ -98,7 +98,7 @@ pub(crate) fn unread_coding(headers: &HeaderMap, body: &[u8]) -> Option<String> 
     ))
 }
 
-/// `deserialize_with` for a field whose empty value says the same as null.
+/// `deserialize_with` for a field whose empty value means the same as null.
 pub(crate) fn null_as_default<'de, T, D>(deserializer: D) -> Result<T, D::Error>
 where
     T: Deserialize<'de> + Default,
@@ -107,12 +107,12 @@ where
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// `deserialize_with` for a boolean that may come as 0 or 1, also in a text. Null says the same as false.
+/// `deserialize_with` for a boolean that may come as 0 or 1, also in a text. Null means false.
 pub(crate) fn lenient_boolean<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
     lenient_boolean::option(deserializer).map(Option::unwrap_or_default)
 }
 
-/// The same where null says that it is not known.
+/// The same, with null for an unknown value.
 pub(crate) mod lenient_boolean {
     use super::{Deserialize, Deserializer, Visitor, de, fmt};
 
@@ -158,7 +158,7 @@ pub(crate) mod lenient_boolean {
     }
 }
 
-/// `deserialize_with` for an open enum whose null says as much as a value that is not known.
+/// `deserialize_with` for an open enum whose null means an unknown value.
 pub(crate) fn null_as_unknown<'de, T, D>(deserializer: D) -> Result<T, D::Error>
 where
     T: Deserialize<'de> + for<'a> From<&'a str>,

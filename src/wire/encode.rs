@@ -1,11 +1,11 @@
-//! How parameters are written: path segments, 0/1 booleans, lists with commas, and values that can be cleared.
+//! Encoding of parameters: path segments, 0/1 booleans, lists with commas, and values that can be cleared.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 
-/// Percent-encodes a path segment so that the URL parser sees one segment, whatever it holds.
+/// Percent-encodes a path segment, so that the URL parser sees one segment.
 ///
-/// The set is the URL standard's path set, and `\`, which the URL parser would take for `/`.
+/// The set is the URL standard's path set, and `\`, which the URL parser treats as `/`.
 pub(crate) fn encode_path(segment: &str) -> String {
     const SEGMENT: &percent_encoding::AsciiSet = &percent_encoding::CONTROLS
         .add(b' ')
@@ -56,7 +56,7 @@ pub(crate) fn comma_list(ids: impl IntoIterator<Item = impl fmt::Display>) -> St
 
 /// A value that can be set, or cleared by sending `null`.
 ///
-/// Inside an `Option` it tells "leave it as it is" (`None`) from "clear it" (`Some(Null)`).
+/// Inside an `Option` it distinguishes "keep it" (`None`) from "clear it" (`Some(Null)`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Nullable<T> {
     /// `null`: clear it.

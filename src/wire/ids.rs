@@ -1,4 +1,4 @@
-//! Ids and numbers, which the services send as numbers or as text for one and the same field.
+//! Ids and numbers, which the services send as numbers or as text in the same field.
 
 use serde::de::{self, Deserialize, Deserializer, Unexpected, Visitor};
 use std::fmt;
@@ -39,7 +39,7 @@ impl<T: Integer> Visitor<'_> for IntegerOrDigits<T> {
     }
 }
 
-/// The integer that a float is, if it is one that no other integer is written as.
+/// The integer of a float, if the conversion is exact.
 fn whole(value: f64) -> Option<i64> {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     (value.fract() == 0.0 && value.abs() < EXACT).then_some(value as i64)
@@ -70,7 +70,7 @@ pub(crate) mod lenient_integer {
         Ok(Option::deserialize(deserializer)?.map(|Lenient(value)| value))
     }
 
-    /// Null says the same as 0.
+    /// Null means 0.
     pub(crate) fn or_zero<'de, T: Integer + Default, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<T, D::Error> {
@@ -130,7 +130,7 @@ macro_rules! text_id {
         pub struct $name(pub String);
 
         impl $name {
-            /// The id as it travels.
+            /// The id as it is sent.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -200,7 +200,7 @@ macro_rules! text_id {
 }
 pub(crate) use text_id;
 
-/// Text, or a number that stands where text is documented.
+/// Text, or a number where text is documented.
 pub(crate) fn text_or_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     struct TextOrNumber;
 

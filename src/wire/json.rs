@@ -1,15 +1,15 @@
-//! JSON cut into tokens, for what a typed reader cannot do: go on after a fault, and say where it was.
+//! JSON tokens, for tasks that a typed reader cannot do: continue after a fault, and locate it.
 //!
-//! Nothing here fails, and nothing recurses: whatever a body holds, it is passed through once, from front to back.
+//! Nothing here fails or recurses: any body is read once, from front to back.
 
 use std::borrow::Cow;
 
-/// The JSON without the blanks and the byte order mark in front of it.
+/// The JSON without leading white space and byte order mark.
 pub(crate) fn without_mark(body: &[u8]) -> &[u8] {
     body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii()
 }
 
-/// What a token is.
+/// The kind of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// `[`
@@ -20,13 +20,13 @@ pub(super) enum Kind {
     End,
     Comma,
     Colon,
-    /// A string, with its quotes as far as they are there.
+    /// A string, with its opening quote and, if present, its closing quote.
     Text,
-    /// A number, `true`, `false`, `null`; or anything else that has no quotes.
+    /// A number, `true`, `false`, `null`, or any other unquoted text.
     Word,
 }
 
-/// A token, and where in the body it is.
+/// A token, and its position in the body.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Token {
     pub(super) kind: Kind,
@@ -50,7 +50,7 @@ impl<'a> Tokens<'a> {
         Self { body, at: 0 }
     }
 
-    /// Where the string ends that begins at `start`: after its closing quote, or with the body.
+    /// The end of the string that begins at `start`: after its closing quote, or at the end of the body.
     fn text_end(&self, start: usize) -> usize {
         let mut at = start + 1;
         while let Some(byte) = self.body.get(at) {
@@ -95,8 +95,8 @@ fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
 
-/// What a string token says. A half of a surrogate pair and bytes that are not UTF-8 become U+FFFD; an escape that JSON
-/// does not have is taken as it stands.
+/// The text of a string token. Half a surrogate pair and invalid UTF-8 become U+FFFD; an escape that JSON does not have is
+/// kept.
 pub(super) fn text(token: &[u8]) -> Cow<'_, str> {
     let inner = token.strip_prefix(b"\"").unwrap_or(token);
     let inner = inner.strip_suffix(b"\"").unwrap_or(inner);
@@ -122,8 +122,8 @@ pub(super) fn text(token: &[u8]) -> Cow<'_, str> {
     }
 }
 
-/// The character that an escape at the beginning of `text` stands for, and how long it is; none, and the length of the
-/// backslash, where it is no escape of JSON's.
+/// The character of the escape at the beginning of `text`, and the escape's length; for an invalid escape `None`, and the
+/// length of the backslash.
 pub(super) fn unescape(text: &[u8]) -> (Option<char>, usize) {
     let simple = match text.get(1) {
         Some(b'"') => '"',
@@ -158,14 +158,14 @@ fn unit(text: &[u8]) -> Option<u32> {
     digits.iter().try_fold(0, |number, digit| Some(number * 16 + char::from(*digit).to_digit(16)?))
 }
 
-/// How deep a path goes that is shown, and how long each of its names is.
+/// The greatest depth of a shown path, and the greatest length of each of its names.
 const MAX_DEPTH: usize = 32;
 const MAX_NAME: usize = 100;
 
-/// The JSON path of what ends before `offset`, such as `[3].account.name`; empty for the whole body.
+/// The JSON path of the value that ends before `offset`, such as `[3].account.name`; empty for the whole body.
 ///
-/// A failure of serde_json's lies there: after a value of its own kind, after the bracket that opens a container which
-/// does not fit, or after the one that closes an object which lacks a field.
+/// serde_json reports a failure there: after a wrong value, after the opening bracket of a wrong container, or after the
+/// closing bracket of an object without a required field.
 pub(super) fn path_at(body: &[u8], offset: usize) -> String {
     enum Step<'a> {
         Index(usize),
@@ -205,7 +205,7 @@ pub(super) fn path_at(body: &[u8], offset: usize) -> String {
     path
 }
 
-/// The values of these members of an object, in one pass: the last of each name, as far as the body goes.
+/// The values of these members of an object, in one pass: the last one of each name, up to the end of the body.
 pub(crate) fn members<'a, const N: usize>(body: &'a [u8], names: [&str; N]) -> [Option<&'a [u8]>; N] {
     let body = without_mark(body);
     let mut found = [None; N];
@@ -216,7 +216,7 @@ pub(crate) fn members<'a, const N: usize>(body: &'a [u8], names: [&str; N]) -> [
         }
         (*name, *start) = (None, None);
     };
-    // Whether the next text is a name.
+    // Whether the next string is a name.
     let mut before_name = false;
     for token in Tokens::new(body) {
         match token.kind {

@@ -1,9 +1,9 @@
-//! How values travel: what is read of an answer, and how a parameter is written.
+//! Decoding of responses, and encoding of parameters.
 //!
-//! Everything that comes in is read here, by one set of rules: answers, the items of lists, webhooks, error bodies and
-//! the answers of token endpoints. [`decode`](decode()) is for a shape that is known: sound JSON is parsed once, and only
-//! what does not decode is [repaired](repair) and parsed again. [`outline()`] is for a shape that cannot be relied on: it
-//! reads as far as the body goes, and no more than its budget.
+//! All input is read here, by one set of rules: responses, the items of lists, webhooks, error bodies and the responses of token
+//! endpoints. [`decode`](decode()) is for a known shape: valid JSON is parsed once, and only a body that does not decode is
+//! [repaired](repair) and parsed again. [`outline()`] is for an unreliable shape: it reads up to the end of the body, within a
+//! budget.
 
 mod decode;
 mod encode;

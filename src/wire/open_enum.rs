@@ -1,6 +1,6 @@
-//! Enums that keep a value they do not know.
+//! Open enums, which keep unknown values.
 
-/// An enum of the values known today that keeps any other as it came.
+/// An enum of the known values that keeps any other value unchanged.
 macro_rules! open_enum {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $value:literal),* $(,)? }) => {
         $(#[$doc])*
@@ -8,12 +8,12 @@ macro_rules! open_enum {
         #[non_exhaustive]
         pub enum $name {
             $($(#[$variant_doc])* $variant,)*
-            /// A value that this version does not know, as it came; it is sent as it is.
+            /// A value that this version does not know; it is kept and sent unchanged.
             Other(String),
         }
 
         impl $name {
-            /// The value as it travels.
+            /// The value as it is sent.
             pub fn as_str(&self) -> &str {
                 match self {
                     $(Self::$variant => $value,)*

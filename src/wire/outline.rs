@@ -1,17 +1,17 @@
-//! A body of a shape that cannot be relied on, read as far as it goes and as far as anybody will look.
+//! Outlines: bodies of an unreliable shape, read within a budget.
 //!
-//! An error body of 16 MB takes a gigabyte as a whole [`Value`]. What is read here has a bound.
+//! As a whole [`Value`], an error body of 16 MB takes a gigabyte. An outline has a bound.
 
 use super::json::{Kind, Tokens, members, text, without_mark};
 use serde_json::{Map, Value};
 
-/// How deep an outline goes; what is deeper is left out.
+/// The greatest depth of an outline; deeper values are omitted.
 const MAX_DEPTH: usize = 32;
 
-/// How much of a text is kept, in bytes.
+/// The longest text that is kept, in bytes.
 const MAX_TEXT: usize = 4096;
 
-/// What is kept at the most. It is used up by what is read with it.
+/// The most that is kept. Reading uses it up.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Budget {
     /// Values, and names of members.
@@ -21,14 +21,14 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
-    /// For what a service says of an error.
+    /// For an error body.
     const ERROR: Self = Self { values: 1024, text: 64 << 10 };
 
-    /// For the content of a webhook, whose body is a megabyte at the most.
+    /// For the content of a webhook, whose body is at most a megabyte.
     #[cfg(feature = "webhooks")]
     pub(crate) const EVENT: Self = Self { values: 64 << 10, text: 1 << 20 };
 
-    /// Takes `part` of it, if there is as much left.
+    /// Takes `part` of it, if that much remains.
     pub(crate) fn spend(&mut self, part: Self) -> bool {
         let left = (self.values.checked_sub(part.values), self.text.checked_sub(part.text));
         let (Some(values), Some(text)) = left else { return false };
@@ -42,7 +42,7 @@ impl Budget {
         left
     }
 
-    /// As much of the text as there is room for.
+    /// The part of the text that fits the budget.
     fn text(&mut self, text: &str, most: usize) -> String {
         let mut end = self.text.min(most).min(text.len());
         while !text.is_char_boundary(end) {
@@ -54,13 +54,13 @@ impl Budget {
     }
 }
 
-/// The value as far as it can be read and the budget goes; `Null` for what is no JSON.
+/// The value, as far as it can be read within the budget; `Null` for invalid JSON.
 pub(crate) fn outline(body: &[u8], budget: &mut Budget) -> Value {
-    /// A container that is being read, and the name of the member that comes.
+    /// A container that is being read, and the name of its next member.
     type Open = (Value, Option<String>);
 
     let mut open: Vec<Open> = Vec::new();
-    // Containers that are left out, one in another.
+    // The depth of omitted containers.
     let mut passed = 0_usize;
     for token in Tokens::new(without_mark(body)) {
         let json = token.of(without_mark(body));
@@ -101,7 +101,7 @@ pub(crate) fn outline(body: &[u8], budget: &mut Budget) -> Value {
             }
         }
     }
-    // What was cut off is read as far as it came.
+    // A truncated body is read up to its end.
     while let Some((value, _)) = open.pop() {
         if open.is_empty() {
             return value;
@@ -123,11 +123,11 @@ fn attach(open: &mut [(Value, Option<String>)], value: Value) {
     }
 }
 
-/// The names that the services' error bodies have, and those of token endpoints.
+/// The names in error bodies of services and token endpoints.
 const ERROR_NAMES: [&str; 8] =
     ["errors", "error", "error_description", "code", "message", "type", "requestId", "details"];
 
-/// What an error body says under the names that are known: each of them whatever the others hold.
+/// The known fields of an error body, each read independently of the others.
 pub(crate) fn error_outline(body: &[u8]) -> Value {
     Value::Object(known(body, |json, budget| {
         // The envelope may be nested.

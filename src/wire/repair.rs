@@ -1,37 +1,36 @@
-//! A body made fit for a strict parser, where it is clear what was meant.
+//! Repairs bodies for a strict parser, where the meaning is clear.
 //!
-//! Only a body that did not decode gets here, so that what is sound costs nothing.
+//! Only a body that did not decode gets here, so valid bodies cost nothing.
 
 use super::json::{Kind, Tokens, text, unescape};
 use crate::digest::{FNV1A, fnv1a};
 use std::ops::Range;
 
-/// How deep, and among how many members of an object, names are looked for that stand twice.
+/// The greatest depth, and the most members of an object, in which repeated names are searched for.
 const MAX_DEPTH: usize = 64;
 const MAX_MEMBERS: usize = 256;
 
 /// A body with its faults replaced.
 pub(super) struct Repaired {
     pub(super) body: Vec<u8>,
-    /// Whether a `null` was put in place of something that is no JSON at all. If that does not fit either, the fault to
-    /// speak of is the original one.
+    /// Whether a `null` has replaced a word that is not JSON. If that does not fit either, the original fault is reported.
     pub(super) guessed: bool,
 }
 
-/// Replaces what a strict parser stumbles over, and serde with it; `None` if there is nothing of the kind:
+/// Replaces what a strict parser or serde rejects; `None` if there is nothing to repair:
 ///
 /// - halves of surrogate pairs, and bytes that are not UTF-8, become U+FFFD;
 /// - control characters, and escapes that JSON does not have, are escaped;
-/// - of members of one name, the last one stays, as most parsers have it;
-/// - a word that is no JSON (`NaN`, `Infinity`) becomes `null` inside of a container;
-/// - a comma before a closing bracket goes.
+/// - of members with one name, the last one is kept, as in most parsers;
+/// - a word that is not JSON (`NaN`, `Infinity`) becomes `null` inside of a container;
+/// - a comma before a closing bracket is removed.
 pub(super) fn repair(body: &[u8]) -> Option<Repaired> {
     let mut hidden = repeated(body);
     hidden.sort_by_key(|range| range.start);
     let mut hidden = hidden.into_iter().peekable();
     let mut repaired = Repaired { body: Vec::with_capacity(body.len() + 16), guessed: false };
     let (mut depth, mut written, mut skipped_to) = (0_usize, 0, 0);
-    // A comma that is written once it is seen that something follows.
+    // A comma is written only once a value follows.
     let mut comma = false;
     for token in Tokens::new(body) {
         while let Some(range) = hidden.next_if(|range| range.start <= token.start) {
@@ -78,7 +77,7 @@ fn write_text(token: &[u8], to: &mut Vec<u8>) {
     let is_sound = !token.contains(&b'\\')
         && !token.iter().any(|byte| *byte < b' ')
         && std::str::from_utf8(token).is_ok();
-    // One without its closing quote is where the body was cut: nothing can be said of what is missing.
+    // A string without its closing quote is where the body was truncated; the rest is unknown.
     if is_sound || token.len() < 2 || !token.ends_with(b"\"") {
         return to.extend_from_slice(token);
     }
@@ -106,13 +105,13 @@ fn write_text(token: &[u8], to: &mut Vec<u8>) {
     to.push(b'"');
 }
 
-/// Members whose name comes again in their object, each with the comma after it.
+/// Members whose name is repeated later in their object, each with the comma after it.
 fn repeated(body: &[u8]) -> Vec<Range<usize>> {
     struct Member {
         name: u64,
         start: usize,
         end: usize,
-        /// Whether a later one has taken its place.
+        /// Whether a later one replaces it.
         gone: bool,
     }
     /// An object's members so far, and whether the next text is a name; nothing for an array.

@@ -1,9 +1,9 @@
-//! Texts that must not be shown.
+//! Secret texts.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// A text that lets in whoever has it, such as a signed URL or an invitation link. Its `Debug` does not show it.
+/// A text that grants access, such as a signed URL or an invitation link. `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Secret(String);

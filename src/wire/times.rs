@@ -1,10 +1,9 @@
 //! Times: RFC 3339, Unix seconds, and wall-clock times without an offset, read by one set of rules.
 //!
-//! The services do not agree with each other, nor with themselves, so that every field takes every form: a number, or
-//! its digits, is a Unix time in seconds, or from 10^12 on in milliseconds; a text is an RFC 3339 time. Null, an empty
-//! text, `0` and MySQL's `0000-00-00` say that there is no time. A time beyond what a [`Timestamp`] can hold is the last,
-//! or first, that it can. A text without an offset is a time only where the service is known to mean a zone by it, and
-//! none elsewhere. What is no time at all does not decode.
+//! The services use different forms, even within one service, so every field accepts every form. A number, or its digits, is a
+//! Unix time in seconds, or from 10^12 on in milliseconds. A text is an RFC 3339 time. Null, an empty text, `0` and MySQL's
+//! `0000-00-00` mean no time. A time beyond the range of a [`Timestamp`] becomes the last or first one. A text without an offset
+//! is a time only if the service is known to use a certain zone; otherwise it means no time. Anything else does not decode.
 
 use super::json::{Kind, Tokens, text};
 use jiff::{Timestamp, civil, tz::TimeZone};
@@ -13,7 +12,7 @@ use serde::{Deserializer, Serializer};
 use std::borrow::Cow;
 use std::fmt;
 
-/// From here on a Unix time is in milliseconds: 2001, or in seconds the year 33658.
+/// From this number on a Unix time is in milliseconds: 2001, or in seconds the year 33658.
 const MILLISECONDS: u64 = 1_000_000_000_000;
 
 /// A Unix time of whole seconds.
@@ -27,19 +26,19 @@ fn bounded(seconds: i64) -> Timestamp {
     Timestamp::from_second(seconds).unwrap_or_default()
 }
 
-/// The time that this JSON is, if it is one.
+/// The time in this JSON, if it is one.
 #[cfg(feature = "webhooks")]
 pub(crate) fn time(json: &[u8]) -> Option<Timestamp> {
     AnyTime { zone: None, strict: false }.deserialize(&mut serde_json::Deserializer::from_slice(json)).ok()?
 }
 
-/// The last or first time that there is: what a time beyond them is read as.
+/// The last or first time, for a time beyond the range.
 #[cfg(feature = "webhooks")]
 pub(crate) fn is_beyond(time: Timestamp) -> bool {
     [bounded(i64::MIN), bounded(i64::MAX)].contains(&time)
 }
 
-/// What stands where a time belongs.
+/// The value of a field for a time.
 enum Found {
     Nothing,
     Time(Timestamp),
@@ -49,7 +48,7 @@ enum Found {
 /// Reads a time in any of its forms.
 #[derive(Clone, Copy)]
 struct AnyTime<'z> {
-    /// The zone of a time without an offset, if that is known.
+    /// The zone of a time without an offset, if it is known.
     zone: Option<&'z TimeZone>,
     /// Whether what is no time at all is a failure.
     strict: bool,
@@ -58,7 +57,7 @@ struct AnyTime<'z> {
 impl AnyTime<'_> {
     fn text(self, text: &str) -> Found {
         let text = text.trim();
-        // MySQL's way of writing that there is no time.
+        // MySQL's form of no time.
         if text.is_empty() || text.starts_with("0000-00-00") {
             return Found::Nothing;
         }
@@ -68,7 +67,7 @@ impl AnyTime<'_> {
         match (absolute(text), self.zone) {
             (Some(time), _) => Found::Time(time),
             (None, Some(zone)) => wall(text, zone).map_or(Found::Unreadable, Found::Time),
-            // It cannot be placed for want of an offset.
+            // Without an offset it is not a certain time.
             (None, None) if wall(text, &TimeZone::UTC).is_some() => Found::Nothing,
             (None, None) => Found::Unreadable,
         }
@@ -77,7 +76,7 @@ impl AnyTime<'_> {
     fn number(number: f64) -> Found {
         match number {
             0.0 => Found::Nothing,
-            // Beyond the bounds of an integer a float becomes the nearest.
+            // A float beyond the range of an integer becomes the nearest one.
             number if number.is_finite() => Found::Time(unix(number.floor() as i64)),
             _ => Found::Unreadable,
         }
@@ -152,7 +151,7 @@ impl<'de> DeserializeSeed<'de> for AnyTime<'_> {
     }
 }
 
-/// An RFC 3339 time, also one that is out of bounds or more exact than nanoseconds.
+/// An RFC 3339 time, even if it is out of bounds or more precise than nanoseconds.
 fn absolute(text: &str) -> Option<Timestamp> {
     let text = shortened(text);
     if let Ok(time) = text.parse() {
@@ -173,7 +172,7 @@ fn wall(text: &str, zone: &TimeZone) -> Option<Timestamp> {
     }
 }
 
-/// The bound that a wall-clock time lies beyond, if it does.
+/// The bound that a wall-clock time exceeds, if it does.
 fn beyond(text: &str) -> Option<Timestamp> {
     let (negative, digits) = match text.strip_prefix(['-', '\u{2212}']) {
         Some(rest) => (true, rest),
@@ -181,7 +180,7 @@ fn beyond(text: &str) -> Option<Timestamp> {
     };
     let (year, rest) = digits.split_once('-')?;
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    // Written as a year that is in bounds, it is known to be a date and a time.
+    // With a valid year in its place, it is checked to be a date and a time.
     let shape = format!("2000-{rest}");
     let is_far = is_number(year) && year.trim_start_matches('0').len() >= 4;
     let is_time = shape.parse::<civil::DateTime>().is_ok();
@@ -189,7 +188,7 @@ fn beyond(text: &str) -> Option<Timestamp> {
     (is_far && is_time && is_last).then(|| bounded(if negative { i64::MIN } else { i64::MAX }))
 }
 
-/// The text with no more digits of a second's fraction than nanoseconds have.
+/// The text with at most nine digits after the second.
 fn shortened(text: &str) -> Cow<'_, str> {
     let Some(point) = text.find(['.', ',']) else { return Cow::Borrowed(text) };
     let digits = text[point + 1..].bytes().take_while(u8::is_ascii_digit).count();
@@ -199,13 +198,13 @@ fn shortened(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// `deserialize_with` for an RFC 3339 time that may be missing. One without an offset is none: which zone it is of, the
-/// service does not document.
+/// `deserialize_with` for an RFC 3339 time that may be missing. A time without an offset counts as missing, since the service
+/// does not document its zone.
 pub(crate) fn date_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
     AnyTime { zone: None, strict: true }.deserialize(deserializer)
 }
 
-/// Unix seconds. Where there is no time, it is the beginning of Unix time.
+/// Unix seconds. No time is read as the beginning of Unix time.
 pub(crate) mod unix_time {
     use super::{AnyTime, DeserializeSeed, Deserializer, Serializer, Timestamp};
 
@@ -218,7 +217,7 @@ pub(crate) mod unix_time {
         Ok(time.unwrap_or_default())
     }
 
-    /// The same where null, or 0, says that there is no time.
+    /// The same, with null or 0 for no time.
     pub(crate) mod option {
         use super::{AnyTime, DeserializeSeed, Deserializer, Serializer, Timestamp};
 
@@ -240,7 +239,7 @@ pub(crate) mod unix_time {
     }
 }
 
-/// The same where it is better to have no time than nothing at all.
+/// The same for fields where an invalid time must not fail the whole value.
 #[cfg(feature = "webhooks")]
 pub(crate) mod any_time {
     pub(crate) use super::unix_time::serialize;

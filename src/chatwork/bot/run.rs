@@ -30,19 +30,19 @@ enum LoopEvent {
     ShutdownTimedOut,
 }
 
-/// How the loop begins.
+/// The start of the loop.
 struct Start {
     me: AccountId,
     stopping: bool,
-    /// Ends the time that a shutdown leaves to the handlers.
+    /// Ends with the shutdown timeout.
     time_left: Option<BoxFuture<'static, ()>>,
 }
 
-/// Where the loop stands, but for the handlers that are running.
+/// The state of the loop, without the running handlers.
 struct Progress<S> {
     start: Start,
     source: Option<Pin<Box<S>>>,
-    /// The message that the replay cache is asked about.
+    /// The message that the replay cache is checking.
     admitting: Option<(ReceivedMessage, BoxFuture<'static, bool>)>,
     rooms: Rooms,
     summary: Summary,
@@ -104,7 +104,7 @@ impl Bot {
         }
     }
 
-    /// Finds out the account. `None` if the bot is shut down before it has anything to do.
+    /// Fetches the account if it is not set. `None` if the bot is shut down before it has anything to do.
     async fn start(&self, shutdown: &mut BoxFuture<'static, ()>) -> Result<Option<Start>, Error> {
         if let Some(me) = self.me {
             return Ok(Some(Start { me, stopping: false, time_left: None }));
@@ -113,7 +113,7 @@ impl Bot {
             Either::Left((me, _)) => {
                 return Ok(Some(Start { me: me?.account_id, stopping: false, time_left: None }));
             }
-            // Nothing was accepted that would have to be handled.
+            // Nothing was accepted.
             Either::Right(_) if self.gates.is_empty() => return Ok(None),
             Either::Right(((), asking)) => asking,
         };
@@ -131,12 +131,12 @@ impl Bot {
         self.shutdown_timeout.map(|time| self.client.transport().clock().sleep(time))
     }
 
-    /// Lets the inboxes accept nothing more.
+    /// Closes the inboxes.
     fn close(&self) {
         self.gates.iter().for_each(|gate| gate.close());
     }
 
-    /// Whether everything that the inboxes accepted has been taken.
+    /// Whether all accepted events of the inboxes were taken.
     fn is_drained(&self) -> bool {
         self.gates.iter().all(|gate| gate.is_drained())
     }
@@ -161,7 +161,7 @@ impl<S: Stream<Item: Into<Input>>> Progress<S> {
         Self { start, source: Some(Box::pin(source)), admitting: None, rooms, summary }
     }
 
-    /// Whether nothing is left but the handlers that are running. From then on, or from a shutdown on, their time counts.
+    /// Whether only running handlers remain. From then on, or from a shutdown on, the shutdown timeout runs.
     fn is_over(&mut self, bot: &Bot) -> bool {
         if self.start.stopping && bot.is_drained() {
             self.source = None;
@@ -226,7 +226,7 @@ impl<S: Stream<Item: Into<Input>>> Progress<S> {
         }
     }
 
-    /// Reports which messages are abandoned.
+    /// Reports the abandoned messages.
     fn abandon(mut self, bot: &Bot) -> Summary {
         let (begun, waiting) = self.rooms.into_messages();
         let waiting = waiting.chain(self.admitting.take().map(|(message, _)| message));
@@ -239,7 +239,7 @@ impl<S: Stream<Item: Into<Input>>> Progress<S> {
     }
 }
 
-/// Calls the handler, and sees it end within its time.
+/// Runs the handler within its time limit.
 async fn handle<H, E>(
     handler: &H,
     context: Context,

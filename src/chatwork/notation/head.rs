@@ -4,7 +4,7 @@ use super::kind::{AccountIds, Kind, Preview, QuoteMeta, Reply, Task, UnknownTag,
 use crate::chatwork::{AccountId, FileId, RoomId};
 use jiff::Timestamp;
 
-/// What the brackets hold.
+/// The content of a pair of brackets.
 pub(super) enum Head<'a> {
     /// A tag that is complete.
     Single(Kind<'a>),
@@ -14,7 +14,7 @@ pub(super) enum Head<'a> {
     Open(Container, Kind<'a>),
     /// The end of such a tag.
     Close(Container),
-    /// No tag.
+    /// Not a tag.
     Text,
 }
 
@@ -40,7 +40,7 @@ impl Container {
     pub(super) const COUNT: usize = 5;
 }
 
-/// Reads what stands between `[` and `]`. Names are case-sensitive, as they are in the service.
+/// Reads the text between `[` and `]`. Names are case-sensitive, as in the service.
 pub(super) fn read(inner: &str) -> Head<'_> {
     // Most brackets in prose end here.
     match inner.as_bytes().first() {
@@ -58,7 +58,7 @@ pub(super) fn read(inner: &str) -> Head<'_> {
     })
 }
 
-/// Reads a `qtmeta`, which means something only directly after `[qt]`.
+/// Reads a `qtmeta`, which is only valid directly after `[qt]`.
 pub(super) fn quote_meta(inner: &str) -> Option<QuoteMeta> {
     let [account, time] = attributes(inner.strip_prefix("qtmeta")?, ["aid", "time"])?;
     Some(QuoteMeta { account: AccountId(number(account?)?), time: optional_time(time)? })
@@ -103,8 +103,8 @@ fn known<'a>(name: &str, rest: &'a str) -> Option<Head<'a>> {
     })
 }
 
-/// Names whose tags are text when they are not written as they must be. `deleted` is not among them: only its
-/// place, which is not known here, makes it more than an unknown tag.
+/// Names whose malformed tags are text. `deleted` is not among them: only its position, which is not known here, makes it more
+/// than an unknown tag.
 fn is_known(name: &str) -> bool {
     matches!(
         name,
@@ -152,7 +152,7 @@ fn system_key(key: &str) -> Option<&str> {
     (!key.is_empty() && key.bytes().all(key_byte)).then_some(key)
 }
 
-/// A time in unix seconds, where 0 stands for none. The outer `None` is for what is not a time.
+/// A time in Unix seconds, with 0 for no time. The outer `None` means an invalid time.
 fn optional_time(seconds: Option<&str>) -> Option<Option<Timestamp>> {
     let Some(seconds) = seconds else { return Some(None) };
     let seconds = i64::try_from(number(seconds)?).ok()?;
@@ -160,8 +160,8 @@ fn optional_time(seconds: Option<&str>) -> Option<Option<Timestamp>> {
     Some((seconds != 0).then_some(time))
 }
 
-/// The values of `keys` in ` key=value key=value`, in any order. Other keys are passed over, so that a tag that
-/// gains an attribute stays known. `None` if an attribute has no `=`, or one of `keys` comes twice.
+/// The values of `keys` in ` key=value key=value`, in any order. Other keys are ignored, so a tag with a new attribute is still
+/// recognised. `None` if an attribute has no `=`, or one of `keys` comes twice.
 fn attributes<'a, const N: usize>(rest: &'a str, keys: [&str; N]) -> Option<[Option<&'a str>; N]> {
     let mut values = [None; N];
     for attribute in rest.strip_prefix(' ')?.split(' ').filter(|attribute| !attribute.is_empty()) {
@@ -179,7 +179,7 @@ fn is_tag_name(name: &str) -> bool {
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
 }
 
-/// `:value`, ` attribute=value …` or nothing: a bracketed remark is none of these.
+/// `:value`, ` attribute=value …` or nothing; a bracketed remark has none of these forms.
 fn is_tag_rest(rest: &str) -> bool {
     match rest.as_bytes().first() {
         None => true,

@@ -151,7 +151,7 @@ pub struct Download<'a> {
 pub struct UnknownTag<'a> {
     /// The name: ASCII letters, digits, `_` and `-`, a letter first.
     pub name: &'a str,
-    /// All that stands between the name and `]`, with the `:` or space it begins with.
+    /// Everything between the name and `]`, with the leading `:` or space.
     pub rest: &'a str,
     /// Whether it is `[/name]`.
     pub closing: bool,

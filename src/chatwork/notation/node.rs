@@ -1,11 +1,11 @@
-//! Going through a message.
+//! The nodes of a message.
 
 use super::kind::Kind;
 use super::parser::{self, Entry};
 use std::fmt;
 use std::iter::FusedIterator;
 
-/// Reads a message. See the [module](super) for what becomes of what is malformed.
+/// Reads a message. The [module](super) describes how malformed tags are read.
 ///
 /// ```
 /// use kaiwa::chatwork::notation::{Kind, parse};
@@ -19,9 +19,9 @@ pub fn parse(source: &str) -> Document<'_> {
     Document { source, entries: parser::entries(source) }
 }
 
-/// A message that was read: a list of nodes, some of which have children. It borrows the message.
+/// A parsed message: a list of nodes, some of which have children. It borrows the message.
 ///
-/// Its [`Display`](fmt::Display) is the message as it was.
+/// Its [`Display`](fmt::Display) is the original message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Document<'a> {
     source: &'a str,
@@ -30,12 +30,12 @@ pub struct Document<'a> {
 }
 
 impl<'a> Document<'a> {
-    /// The message as it was.
+    /// The original message.
     pub fn source(&self) -> &'a str {
         self.source
     }
 
-    /// The nodes that are in no other.
+    /// The top-level nodes.
     pub fn nodes(&self) -> Nodes<'_, 'a> {
         Nodes::new(self, 0, self.len())
     }
@@ -56,12 +56,12 @@ impl<'a> Document<'a> {
         })
     }
 
-    /// Goes through the whole tree, telling where each node begins and where it ends: for rendering without recursion.
+    /// Visits the whole tree, with the beginning and the end of each node: for rendering without recursion.
     pub fn walk(&self) -> Walk<'_, 'a> {
         Walk::new(self, 0, self.len())
     }
 
-    /// Whether there is nothing but text.
+    /// Whether the message is only text.
     pub fn is_plain(&self) -> bool {
         self.descendants().all(|node| matches!(node.kind(), Kind::Text(_)))
     }
@@ -71,7 +71,7 @@ impl<'a> Document<'a> {
     }
 
     fn start(&self, index: usize) -> usize {
-        // Past the last entry, and past the one text that has no entry, is the end of the message.
+        // The end of the message follows the last entry, and the single text without an entry.
         match self.entries.get(index) {
             Some(entry) => entry.start,
             None if index == 0 => 0,
@@ -87,7 +87,7 @@ impl<'a> Document<'a> {
 
 impl fmt::Display for Document<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // From the tree and not from `source`, so that the two cannot differ unnoticed.
+        // From the tree and not from `source`, so that tests notice a difference.
         for step in self.walk() {
             f.write_str(match step {
                 Step::Enter(node) => node.opening(),
@@ -100,7 +100,7 @@ impl fmt::Display for Document<'_> {
 
 /// A part of a [`Document`]. Cheap to copy.
 ///
-/// Its [`Display`](fmt::Display) is the part as it was written.
+/// Its [`Display`](fmt::Display) is the original text of the part.
 #[derive(Clone, Copy)]
 pub struct Node<'d, 'a> {
     document: &'d Document<'a>,
@@ -108,13 +108,13 @@ pub struct Node<'d, 'a> {
 }
 
 impl<'d, 'a> Node<'d, 'a> {
-    /// What it is.
+    /// The kind of the node.
     pub fn kind(&self) -> Kind<'a> {
-        // Without an entry it is the one text of a plain message. Closing tags, which have no kind, are never nodes.
+        // Without an entry it is the single text of a plain message. Closing tags, which have no kind, are never nodes.
         self.entry().and_then(|entry| entry.kind).unwrap_or(Kind::Text(self.document.source))
     }
 
-    /// What it holds, in order; nothing for the kinds that hold nothing.
+    /// The children, in order; empty for kinds without children.
     pub fn children(&self) -> Nodes<'d, 'a> {
         let (from, to) = self.inside();
         Nodes::new(self.document, from, to)
@@ -125,28 +125,28 @@ impl<'d, 'a> Node<'d, 'a> {
         self.children().next().filter(|child| child.kind() == Kind::Title)
     }
 
-    /// The node as it was written, with its tags and all that it holds.
+    /// The original text of the node, with its tags and children.
     pub fn source(&self) -> &'a str {
         self.document.slice(self.index, self.end())
     }
 
-    /// The opening tag as it was written, with the meta of a quote. For what holds no nodes, all of it.
+    /// The original opening tag, with the meta of a quote. For a node without children, its whole text.
     pub fn opening(&self) -> &'a str {
         self.document.slice(self.index, self.index + 1)
     }
 
-    /// The closing tag as it was written; empty for what holds no nodes.
+    /// The original closing tag; empty for a node without children.
     pub fn closing(&self) -> &'a str {
         let (from, to) = self.inside();
         if from == self.end() { "" } else { self.document.slice(to, self.end()) }
     }
 
-    /// Where it stands in the message, in bytes.
+    /// Its position in the message, in bytes.
     pub fn range(&self) -> std::ops::Range<usize> {
         self.document.start(self.index)..self.document.start(self.end())
     }
 
-    /// Goes through it and all that it holds, as [`Document::walk`] does.
+    /// Visits the node and its descendants, as [`Document::walk`] does.
     pub fn walk(&self) -> Walk<'d, 'a> {
         Walk::new(self.document, self.index, self.end())
     }
@@ -178,7 +178,7 @@ impl fmt::Debug for Node<'_, '_> {
     }
 }
 
-/// Nodes next to each other.
+/// Sibling nodes.
 #[derive(Clone, Debug)]
 pub struct Nodes<'d, 'a> {
     document: &'d Document<'a>,
@@ -204,16 +204,16 @@ impl<'d, 'a> Iterator for Nodes<'d, 'a> {
 
 impl FusedIterator for Nodes<'_, '_> {}
 
-/// Where a [`Walk`] is.
+/// A step of a [`Walk`].
 #[derive(Clone, Copy, Debug)]
 pub enum Step<'d, 'a> {
     /// A node begins.
     Enter(Node<'d, 'a>),
-    /// It ends. Each node that begins ends, also one that holds nothing.
+    /// A node ends. Each node that begins ends, also one without children.
     Leave(Node<'d, 'a>),
 }
 
-/// Goes through a tree in the order it is written, from [`Document::walk`].
+/// Visits a tree in the order of the text, from [`Document::walk`].
 ///
 /// ```
 /// use kaiwa::chatwork::notation::{Kind, Step, parse};
@@ -249,7 +249,7 @@ impl<'d, 'a> Walk<'d, 'a> {
         Self { document, next, end, open: Vec::new(), leaf: None }
     }
 
-    /// Goes past the children of the node that was entered last, to its end.
+    /// Skips the children of the node that was entered last.
     ///
     /// ```
     /// use kaiwa::chatwork::notation::{Kind, Step, parse};

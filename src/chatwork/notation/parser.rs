@@ -1,8 +1,8 @@
-//! From text to nodes, in one pass from left to right.
+//! The parser, in one pass from left to right.
 //!
-//! Nodes are kept in one list, in the order they are written; a tag that holds others has an entry of its own for its
-//! closing tag, and knows where that is. A tag that turns out not to be closed becomes text where it stands, and what
-//! it held becomes its siblings without being read again. Nothing recurses, however deep tags are nested.
+//! Nodes are kept in one list, in the order of the text. A tag with children has a second entry for its closing tag, and the
+//! index of that. If a tag turns out to be unclosed, it becomes text, and its children become its siblings without being read
+//! again. Nothing recurses, however deeply tags are nested.
 
 use super::head::{self, Container, Head, Literal};
 use super::kind::{Download, Kind};
@@ -12,7 +12,7 @@ use memchr::{memchr, memchr3};
 /// A node, or the closing tag of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Entry<'a> {
-    /// What the node is; `None` for a closing tag.
+    /// The kind of the node; `None` for a closing tag.
     pub(super) kind: Option<Kind<'a>>,
     /// Where it begins. It ends where the next entry begins: entries leave no gaps.
     pub(super) start: usize,
@@ -20,7 +20,7 @@ pub(super) struct Entry<'a> {
     pub(super) end: usize,
 }
 
-/// The entries of `source`, or none at all if it is nothing but text.
+/// The entries of `source`; empty if it is only text.
 pub(super) fn entries(source: &str) -> Vec<Entry<'_>> {
     let mut parser = Parser {
         source,
@@ -40,16 +40,16 @@ pub(super) fn entries(source: &str) -> Vec<Entry<'_>> {
 struct Parser<'a> {
     source: &'a str,
     entries: Vec<Entry<'a>>,
-    /// The tags that wait for their closing tags, outermost first.
+    /// The open tags, outermost first.
     open: Vec<(Container, usize)>,
-    /// How many of each kind of tag are in `open`, so that a closing tag that closes nothing costs no search.
+    /// How many of each kind of tag are in `open`, so that an unmatched closing tag costs no search.
     open_count: [usize; Container::COUNT],
-    /// From where on text has no entry yet.
+    /// The start of the text that has no entry yet.
     text_start: usize,
     code: Closer,
     url: Closer,
     download: Closer,
-    /// Whether a tag became text after its entry was made, so that texts may be next to each other.
+    /// Whether a tag with an entry became text, so that texts may be next to each other.
     reopened: bool,
 }
 
@@ -67,7 +67,7 @@ impl<'a> Parser<'a> {
             };
             position = match head::read(inner) {
                 Head::Single(kind) => {
-                    // Only a message that is nothing else was deleted.
+                    // `[deleted]` only counts as the whole message.
                     let whole = start == 0 && after == self.source.len();
                     let kind = if whole && inner == "deleted" { Kind::Deleted } else { kind };
                     self.push(Some(kind), start, after)
@@ -80,7 +80,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Adds an entry for `start..after`, and before it one for the text that is still without.
+    /// Adds an entry for `start..after`, and before it one for the preceding text.
     fn push(&mut self, kind: Option<Kind<'a>>, start: usize, after: usize) -> usize {
         self.push_text(start);
         self.entries.push(Entry { kind, start, end: self.entries.len() + 1 });
@@ -131,7 +131,7 @@ impl<'a> Parser<'a> {
         after
     }
 
-    /// A title is one directly after `[info]`, and with something in it.
+    /// A title must be directly after `[info]`, and not be empty.
     fn may_begin_title(&self, start: usize, after: usize) -> bool {
         let after_info = self.text_start == start
             && self.open.last().is_some_and(|(container, index)| {
@@ -156,12 +156,12 @@ impl<'a> Parser<'a> {
         after
     }
 
-    /// Makes text of a tag that is not closed.
+    /// Turns an unclosed tag into text.
     fn reopen(&mut self, index: usize) {
         self.reopened = true;
         let is_info = self.entries[index].kind == Some(Kind::Info);
         self.make_text(index);
-        // The title of a box that is none is none either.
+        // The title of an unclosed box becomes text too.
         if is_info
             && let Some(title) = self.entries.get(index + 1)
             && title.kind == Some(Kind::Title)
@@ -193,7 +193,7 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// Makes one of texts that follow each other.
+/// Joins adjacent texts.
 fn join_texts<'a>(source: &'a str, entries: &mut Vec<Entry<'a>>) {
     let mut kept = 0_usize;
     let mut open = Vec::new();
@@ -226,7 +226,7 @@ fn join_texts<'a>(source: &'a str, entries: &mut Vec<Entry<'a>>) {
 }
 
 enum Bracketed<'a> {
-    /// What is between the brackets, and where the closing one ends.
+    /// The text between the brackets, and the end of the closing one.
     Yes(&'a str, usize),
     /// No tag begins here, nor anywhere before this position.
     NotBefore(usize),
@@ -234,9 +234,9 @@ enum Bracketed<'a> {
     NeverAgain,
 }
 
-/// What stands between the `[` at `start` and its `]`, on one line and without another `[`.
+/// The text between the `[` at `start` and its `]`, on one line and without another `[`.
 ///
-/// Stopping at the next `[` is also what keeps parsing linear: no byte is looked at for two tags.
+/// Stopping at the next `[` also keeps parsing linear: no byte is read for two tags.
 fn bracketed(source: &str, start: usize) -> Bracketed<'_> {
     let inner = start + 1;
     let Some(length) = memchr3(b']', b'[', b'\n', &source.as_bytes()[inner..]) else {
@@ -253,8 +253,8 @@ fn find(source: &str, from: usize, byte: u8) -> Option<usize> {
     memchr(byte, &source.as_bytes()[from..]).map(|offset| from + offset)
 }
 
-/// Finds the next closing tag of a kind. What was found is remembered, as is that there is none, so that openers
-/// which are not closed do not each search the rest of the message.
+/// Finds the next closing tag of a kind. The result is cached, also if there is none, so that unclosed tags do not each search
+/// the rest of the message.
 struct Closer {
     tag: &'static str,
     next: Next,

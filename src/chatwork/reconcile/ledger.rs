@@ -99,14 +99,14 @@ mod tests {
     #[test]
     fn the_same_text_goes_one_after_the_other_and_leaves_nothing_behind() {
         let ledger = PostLedger::default();
-        let first = ledger.guard(ROOM, "a").now_or_never().expect("nobody is before it");
+        let first = ledger.guard(ROOM, "a").now_or_never().expect("no other call holds it");
         let other = ledger.guard(ROOM, "b").now_or_never().expect("another text");
         let mut waiting = Box::pin(ledger.guard(ROOM, " a\r\n"));
         assert!(waiting.as_mut().now_or_never().is_none());
         let given_up = ledger.guard(ROOM, "a").now_or_never();
         assert!(given_up.is_none());
         drop((first, other));
-        let second = waiting.now_or_never().expect("it is its guard");
+        let second = waiting.now_or_never().expect("it is its turn");
         assert!(second.is_own_text("a\n") && !second.is_own_text("b"));
         drop(second);
         assert!(ledger.lock().locks.is_empty());
@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn a_line_goes_when_the_one_who_waits_in_it_gives_up_last() {
         let ledger = PostLedger::default();
-        let first = ledger.guard(ROOM, "a").now_or_never().expect("nobody is before it");
+        let first = ledger.guard(ROOM, "a").now_or_never().expect("no other call holds it");
         let mut waiting = Box::pin(ledger.guard(ROOM, "a"));
         assert!(waiting.as_mut().now_or_never().is_none());
         drop(first);
@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn claims_are_kept_for_a_while() {
         let ledger = PostLedger::default();
-        let guard = ledger.guard(ROOM, "a").now_or_never().expect("nobody is before it");
+        let guard = ledger.guard(ROOM, "a").now_or_never().expect("no other call holds it");
         for number in 0..=REMEMBERED as u64 {
             guard.claim(&MessageId::from(number));
         }

@@ -82,7 +82,7 @@ mod tests {
         assert_eq!(proven([(Some(-1), Some(0), 0), (Some(-1), Some(3600), 10)]), Some(9));
         assert_eq!(proven([(Some(-1), Some(0), 0), (Some(-1), Some(-3600), 10)]), Some(-1));
         assert_eq!(proven([(Some(-1), Some(0), 0), (Some(-1), Some(0), 10)]), Some(-1));
-        // Without a date only the rooms tell, and a later date is not counted from an earlier list than its own.
+        // Without a date only the rooms count, and a date is not counted from an earlier list than its own.
         assert_eq!(proven([(Some(-1), None, 0), (Some(-1), None, 60), (Some(7), None, 90)]), Some(7));
         assert_eq!(proven([(Some(-1), Some(0), 0), (Some(5), None, 6), (Some(5), Some(60), 60)]), Some(5));
         assert_eq!(proven([(Some(-1), Some(0), 0), (Some(-1), None, 6), (Some(-1), Some(60), 60)]), Some(59));

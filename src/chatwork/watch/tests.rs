@@ -31,7 +31,7 @@ fn strange(decode: impl IntoIterator<Item = u64>, do_not: impl IntoIterator<Item
     MessageWindow { undecodable: list.undecodable, ..numbered(decode) }
 }
 
-/// A look, all of it told.
+/// The events of a poll, all of them yielded.
 fn look(state: &mut RoomState, window: &MessageWindow) -> Vec<String> {
     look_after(state, window, None)
 }
@@ -79,7 +79,7 @@ fn a_deletion_is_seen_with_and_without_a_time() {
         let mut state = known([1]);
         assert_eq!(look(&mut state, &window(vec![message(1, edited, "[deleted]")])), ["-1"]);
     }
-    // Another text without a time is nothing that anybody did.
+    // Another text without a time is not an edit.
     assert!(look(&mut known([1]), &window(vec![message(1, 0, "[preview]")])).is_empty());
 }
 
@@ -190,7 +190,7 @@ fn a_message_without_a_time_is_told_once_and_hides_no_other() {
     assert_eq!(look(&mut state, &timeless(1001..=1098, [5, 9])).len(), 99);
     let reported = look(&mut state, &timeless(1200..=1299, []));
     assert!(reported.len() == 101 && reported[0].starts_with("Gap"), "{reported:?}");
-    // An edit at a time that is none does not hide the next one.
+    // An edit with an invalid time does not hide the next one.
     let never = Message { update_time: Some(jiff::Timestamp::MAX), ..message(1300, 0, "edited") };
     let mut state = known([1300]);
     look(&mut state, &window(vec![never]));

@@ -8,7 +8,7 @@
 //! | a call was refused | waits as long as the service asks for, within the same bound |
 
 use super::gate::{CLOSED, FIRST_ANSWER, Gate};
-use super::length::{Length, Window};
+use super::length::{AccountWindow, Length};
 use super::store::Settlement;
 use crate::clock::later;
 use crate::limits::{MAX_WINDOW, RateLimit};
@@ -19,7 +19,7 @@ pub(super) struct Account {
     limit: Option<u64>,
     remaining: Option<u64>,
     /// The reported window, by the service's clock.
-    window: Option<Window>,
+    window: Option<AccountWindow>,
     /// Its end by the local clock, until it has ended.
     reset: Option<Instant>,
     length: Length,
@@ -143,7 +143,7 @@ impl Account {
         self.limit = limit.limit.or(self.limit);
         self.length.policy = limit.window.or(self.length.policy);
         let Some(remaining) = limit.remaining else { return };
-        match (Window::of(limit), &self.window) {
+        match (AccountWindow::of(limit), &self.window) {
             (Some(reported), Some(known)) if self.length.same(&reported, known) => {
                 // After the end of the window, its late responses say nothing about the next.
                 if self.reset.is_some() {

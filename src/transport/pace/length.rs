@@ -10,7 +10,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// A window, by the service's clock, as its first response reported it.
 #[derive(Clone, Debug)]
-pub(super) struct Window {
+pub(super) struct AccountWindow {
     ends: Timestamp,
     /// When the response was sent.
     at: Timestamp,
@@ -18,7 +18,7 @@ pub(super) struct Window {
     pub(super) after: Duration,
 }
 
-impl Window {
+impl AccountWindow {
     pub(super) fn of(limit: &RateLimit) -> Option<Self> {
         let (ends, after) = (limit.reset?, limit.reset_after?);
         let at = ends.checked_sub(SignedDuration::try_from(after).ok()?).ok()?;
@@ -52,7 +52,7 @@ pub(super) struct Length {
 impl Length {
     /// Whether both are the same window. A window is identified by its end on the service's clock, which does not depend on
     /// when a response is read, except for rounding to a second.
-    pub(super) fn same(&self, a: &Window, b: &Window) -> bool {
+    pub(super) fn same(&self, a: &AccountWindow, b: &AccountWindow) -> bool {
         let length = self.policy.or(self.learned).unwrap_or(a.after.max(b.after));
         let tolerance = (2 * SECOND).min(length / 4);
         a.ends.duration_since(b.ends).unsigned_abs() <= tolerance
@@ -62,7 +62,7 @@ impl Length {
     ///
     /// The first response of a window reports a time to its end of the length or a second more, unless the window was already
     /// open; then the next window ends later than that time after it. Lengths are round numbers.
-    pub(super) fn learn(&mut self, old: &Window, new: &Window) {
+    pub(super) fn learn(&mut self, old: &AccountWindow, new: &AccountWindow) {
         const ROUND: u64 = 5;
         let Ok(apart) = Duration::try_from(new.ends.duration_since(old.ends)) else { return };
         let after = old.after.max(new.after);

@@ -1,7 +1,7 @@
 //! Budgets in memory.
 
 use super::account::Account;
-use super::room::Room;
+use super::room::RoomBudget;
 use super::store::{Budget, BudgetStore, Settlement};
 use futures::future::{BoxFuture, FutureExt};
 use std::collections::HashMap;
@@ -18,7 +18,7 @@ pub(super) struct Memory {
 #[derive(Debug, Default)]
 struct Budgets {
     account: Account,
-    rooms: HashMap<u64, Room>,
+    rooms: HashMap<u64, RoomBudget>,
     /// The number of rooms at which forgettable ones are next removed.
     sweep_at: usize,
 }
@@ -89,6 +89,10 @@ impl Memory {
     /// How many permits of the account and of all rooms are in flight, and how many rooms are remembered.
     pub(super) fn standing(&self) -> (u64, u32, usize) {
         let budgets = self.lock();
-        (budgets.account.in_flight(), budgets.rooms.values().map(Room::in_flight).sum(), budgets.rooms.len())
+        (
+            budgets.account.in_flight(),
+            budgets.rooms.values().map(RoomBudget::in_flight).sum(),
+            budgets.rooms.len(),
+        )
     }
 }

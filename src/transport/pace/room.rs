@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 ///
 /// A post counts from its permit until a whole window after its response: the service counts it at some moment in between.
 #[derive(Debug, Default)]
-pub(super) struct Room {
+pub(super) struct RoomBudget {
     in_flight: u32,
     free_at: VecDeque<Instant>,
     gate: Gate,
 }
 
-impl Room {
+impl RoomBudget {
     fn roll(&mut self, now: Instant) {
         while self.free_at.front().is_some_and(|at| *at <= now) {
             self.free_at.pop_front();

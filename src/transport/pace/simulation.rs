@@ -1,4 +1,4 @@
-//! How much of a window is lost where the service tells its end in whole seconds.
+//! How much of a window is lost if the service reports its end in whole seconds.
 //!
 //! A window opens at 0.025 s and lasts for 10 s: it ends at 10.025 s, and is said to end at 11 s. `Date` says that it is
 //! 0 s, so that the end is 11 s away when the answer arrives at 0.05 s. The next window opens at 11.075 s, 1.05 s late.
@@ -33,7 +33,7 @@ struct Service {
     clock: VirtualClock,
     length: Duration,
     policy: bool,
-    /// Whether the end is told by the last whole second before it instead of the first one after it.
+    /// Whether the end is reported as the last whole second before it, instead of the first one after it.
     early: bool,
     state: Mutex<State>,
 }
@@ -115,7 +115,7 @@ const WITH: Duration = Duration::from_millis(50);
 
 #[test]
 fn where_the_length_is_unknown_a_second_of_each_window_is_lost() {
-    // 11 s told by answers that can be a second off might be 10 s, which is what services choose.
+    // 11 s, reported with an error of up to a second, might be 10 s, which services choose.
     let (lost, refused) = lost(Service::new(12));
     assert_eq!((lost, refused), (vec![WITHOUT; 7], 0));
 }
@@ -146,7 +146,7 @@ fn of_a_window_as_long_as_the_longest_wait_only_the_way_there_and_back_is_lost()
 
 #[test]
 fn a_length_that_was_learned_wrong_costs_one_refusal() {
-    // 11 s, told as 11 s: that would be 10 s where the end is rounded up.
+    // 11 s, reported as 11 s: that would be 10 s if the end is rounded up.
     let (lost, refused) = lost(Service { early: true, ..Service::new(11) });
     assert_eq!(refused, 1);
     assert!(lost.iter().all(|lost| *lost <= 2 * SECOND), "{lost:?}");

@@ -1,4 +1,4 @@
-//! The budgets on virtual time: never too much, nobody starves, everything that is not used comes back.
+//! The budgets on virtual time: never too many calls, no call starves, and unused permits are returned.
 
 use super::*;
 use crate::clock::VirtualClock;

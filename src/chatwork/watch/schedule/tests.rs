@@ -39,7 +39,7 @@ fn no_token() -> ErrorKind {
     ErrorKind::Token("gone".to_owned())
 }
 
-/// The list of these rooms, which tells of something new in each of them each time.
+/// The list of these rooms, with a new version of each room every time.
 fn busy(rooms: impl IntoIterator<Item = u64>, number: u64) -> RoomList {
     let version = |room| (RoomId(room), RoomVersion(number, jiff::Timestamp::UNIX_EPOCH));
     RoomList { rooms: rooms.into_iter().map(version).collect(), ..RoomList::default() }
@@ -143,7 +143,7 @@ fn while_everything_fails_little_is_called() {
     let calls =
         run(&mut schedule, &mut now, 60 * MINUTE, |_| Err(failure(silent())), |_| Err(failure(silent())));
     assert!((60..=90).contains(&calls.values().sum::<u64>()), "{calls:?}");
-    // And then the list tells at once where something has happened, without a look at every room.
+    // Then the list shows at once where something has happened, without polling every room.
     let list = |_| Ok(busy([7], 1000));
     let calls = run(&mut schedule, &mut now, 2 * MINUTE, list, |_| Ok(empty()));
     assert!(calls[&7] >= 1 && calls.values().sum::<u64>() - calls[&0] < 10, "{calls:?}");
