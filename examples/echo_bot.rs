@@ -44,7 +44,7 @@ async fn main() -> Result<(), AnyError> {
     let tokens = env::var("CHATWORK_WEBHOOK_TOKEN").map_err(|_| "CHATWORK_WEBHOOK_TOKEN is not set")?;
     let mut tokens = tokens.split_whitespace();
     let verifier = Verifier::new(tokens.next().unwrap_or_default())?;
-    let verifier = tokens.try_fold(verifier, Verifier::and_token)?;
+    let verifier = tokens.try_fold(verifier, Verifier::add_token)?;
     let address = env::var("ADDRESS").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());
     let listener = TcpListener::bind(&address).await?;
     println!("Listening on {address}; Ctrl-C ends it.");
@@ -129,7 +129,7 @@ async fn play() -> Result<(), AnyError> {
     // With a webhook of each kind, a mention in room 100 comes twice.
     let mentions = service.add_webhook(Webhook::account(1, &url));
     let room = service.add_webhook(Webhook::room(1, 100, &url));
-    let verifier = Verifier::new(&mentions.token)?.and_token(&room.token)?;
+    let verifier = Verifier::new(&mentions.token)?.add_token(&room.token)?;
     let (stop, stopped) = oneshot::channel::<()>();
     let stopped = async { stopped.await.unwrap_or_default() };
     let running = tokio::spawn(serve(sandbox.client().chatwork, verifier, listener, stopped));

@@ -1,4 +1,4 @@
-//! What webhooks of all services and bots share: telling a repeat from what is new.
+//! What the webhooks of all services and bots share: recognizing repeats.
 //!
 //! ```
 //! use kaiwa::webhook::{MemoryReplayCache, ReplayCache};
@@ -11,6 +11,12 @@
 //! assert!(!cache.first_seen("event-1", Duration::from_secs(600)).await);
 //! # }
 //! ```
+
+#[cfg(feature = "axum")]
+pub(crate) mod axum;
+
+#[cfg(feature = "axum")]
+pub use self::axum::{Rejection, Verified};
 
 use crate::{Clock, SystemClock};
 use futures::future::BoxFuture;
@@ -25,10 +31,10 @@ use std::time::{Duration, Instant};
 /// as Redis, where `SET key 1 NX PX ttl` is `first_seen`, `EXISTS key` is `is_known`, and `DEL key` is `forget`. Keys
 /// begin with the name of their service, so that one cache serves them all.
 ///
-/// A store that cannot be reached has to be decided for: taking an event for new may let it be handled twice, taking it
-/// for known may lose it.
+/// An implementation decides what to do when its store cannot be reached: taking an event for new may let it be handled
+/// twice, taking it for known may lose it.
 pub trait ReplayCache: fmt::Debug + Send + Sync + 'static {
-    /// Remembers `key` for `ttl`. The answer is whether it was not remembered before.
+    /// Remembers `key` for `ttl`. Returns whether it was not remembered before.
     ///
     /// Asking and remembering must be one step: of two calls at the same time with one key, one is answered `true`.
     fn first_seen<'a>(&'a self, key: &'a str, ttl: Duration) -> BoxFuture<'a, bool>;
@@ -86,7 +92,7 @@ impl MemoryReplayCache {
         self.lock().seen.len()
     }
 
-    /// Whether none is.
+    /// Whether no key is remembered.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

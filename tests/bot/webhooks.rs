@@ -36,7 +36,7 @@ async fn serve(world: &World, inbox: Inbox) -> Arc<Mutex<Vec<PushError>>> {
     let mentions = world.sandbox.chatwork().add_webhook(Webhook::account(1, &url));
     let room = world.sandbox.chatwork().add_webhook(Webhook::room(1, 10, &url));
     let verifier = Verifier::with_clock(&mentions.token, Arc::new(world.clock.clone())).expect("a token");
-    let verifier = verifier.and_token(&room.token).expect("a token");
+    let verifier = verifier.add_token(&room.token).expect("a token");
     let lost = Arc::<Mutex<_>>::default();
     let app = App { verifier, inbox, lost: Arc::clone(&lost) };
     let router = Router::new().route("/hook", post(hook)).with_state(app);

@@ -88,7 +88,7 @@ fn any_of_the_tokens_will_do() {
     let (verifier, _) = verifier();
     let signature = Verifier::new(OTHER_TOKEN).expect("a token").sign(b"x");
     assert_eq!(verifier.verify_signature(b"x", &signature), Err(VerifyError::BadSignature));
-    let verifier = verifier.and_token(&format!(" {OTHER_TOKEN}\n")).expect("a token");
+    let verifier = verifier.add_token(&format!(" {OTHER_TOKEN}\n")).expect("a token");
     assert_eq!(verifier.verify_signature(b"x", &signature), Ok(()));
     assert_eq!(verifier.verify_signature(b"x", &verifier.sign(b"x")), Ok(()));
 }
@@ -317,7 +317,7 @@ fn the_signature_is_in_the_header_or_the_query() {
 }
 
 #[tokio::test]
-async fn nothing_secret_is_told() {
+async fn nothing_secret_is_shown() {
     let (verifier, _) = verifier();
     let verifier = verifier.replay_cache(Arc::new(MemoryReplayCache::new(5)));
     let body = r#"{"webhook_setting_id": "hunter2"#;
