@@ -56,7 +56,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         println!("No token is set, so Chatwork is played by the sandbox, on this machine.");
         now = "2026-01-07T09:00:00+09:00".parse()?;
         let sandbox = play(VirtualClock::starting_at(now)).await?;
-        board.add_chatwork(&sandbox.client().chatwork, all).await?;
+        board.add_chatwork(&sandbox.clients().chatwork, all).await?;
     }
     board.print(&now.to_zoned_datetime(JAPAN));
     Ok(())

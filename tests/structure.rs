@@ -6,8 +6,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use syn::visit_mut::{self, VisitMut};
 
-/// What the test leaves out: the generator, which `build.rs` includes, and the sandbox.
-const ELSEWHERE: &[&str] = &["codegen", "sandbox"];
+/// What the test leaves out: the generator, which `build.rs` includes.
+const ELSEWHERE: &[&str] = &["codegen"];
+
+/// Modules that no other module uses.
+const LEAVES: &[&str] = &["sandbox", "guide"];
 
 type Names = Vec<String>;
 
@@ -288,4 +291,22 @@ fn no_file_depends_on_itself() {
         }
     }
     assert!(circles.is_empty(), "{}", circles.join("\n"));
+}
+
+#[test]
+fn nothing_depends_on_a_leaf() {
+    let house = House::read();
+    let in_leaf = |file: &str, leaf: &str| {
+        file.strip_prefix(leaf).is_some_and(|rest| rest.starts_with('/') || rest == ".rs")
+    };
+    let mut wrong = Vec::new();
+    for (from, used) in house.edges() {
+        for leaf in LEAVES.iter().filter(|leaf| !in_leaf(from, leaf)) {
+            let used = used.iter().filter(|(to, _)| in_leaf(to, leaf));
+            wrong.extend(used.map(|(to, path)| format!("{from} -> {to} ({path})")));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let reads_them = LEAVES.iter().all(|leaf| house.0.values().any(|module| in_leaf(&module.file, leaf)));
+    assert!(reads_them, "a leaf is not there any more");
 }

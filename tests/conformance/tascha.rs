@@ -1,7 +1,7 @@
 use super::all_driven;
 use futures::TryStreamExt;
 use kaiwa::sandbox::tascha::{RecordStatus, RoomView, Seed};
-use kaiwa::sandbox::{Sandbox, Service};
+use kaiwa::sandbox::{Provider, Sandbox};
 use kaiwa::tascha::{BillingContext, Client, RoomHandle, TaskStatus, table};
 use kaiwa::{Clock, Conflict, VirtualClock};
 use std::time::Duration;
@@ -16,7 +16,7 @@ struct Play {
 async fn tascha() {
     let clock = VirtualClock::new();
     let sandbox = Sandbox::builder().clock(clock.clone()).start().await.unwrap();
-    let client = sandbox.client().tascha;
+    let client = sandbox.clients().tascha;
     let play = Play { sandbox, clock, client };
     play.account().await;
     play.rooms().await;
@@ -25,7 +25,7 @@ async fn tascha() {
     play.records().await;
     play.webhooks().await;
     play.units();
-    all_driven(&play.sandbox, Service::Tascha, table::ALL, 16);
+    all_driven(&play.sandbox, Provider::Tascha, table::ALL, 16);
 }
 
 impl Play {

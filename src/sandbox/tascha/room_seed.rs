@@ -1,8 +1,8 @@
 //! A room that is there when the sandbox starts.
 
-use super::data::{RoomData, Webhook};
-use super::ids::Ids;
 use super::model::{Delivery, File, Member, Message, Record, RecordStatus, Room, Task};
+use super::room::{RoomData, Webhook};
+use crate::sandbox::ids::Ids;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
@@ -135,7 +135,7 @@ impl RoomSeed {
         let messages: Vec<Message> = times(started, self.messages.len())
             .zip(self.messages)
             .map(|(at, (author, body))| Message {
-                id: ids.next(),
+                id: ids.cuid(),
                 room_id: room_id.clone(),
                 author_id: author.unwrap_or_else(|| creator.clone()),
                 body,
@@ -148,7 +148,7 @@ impl RoomSeed {
         let tasks = times(started, self.tasks)
             .zip(1..)
             .map(|(at, number)| Task {
-                id: ids.next(),
+                id: ids.cuid(),
                 room_id: room_id.clone(),
                 board_id: board.clone(),
                 title: format!("Task {number}"),
@@ -164,7 +164,7 @@ impl RoomSeed {
         let records = times(started, self.records.len())
             .zip(self.records)
             .map(|(at, (owner, title, status))| Record {
-                id: ids.next(),
+                id: ids.cuid(),
                 room_id: room_id.clone(),
                 title,
                 content: String::new(),
@@ -178,7 +178,7 @@ impl RoomSeed {
         let files = times(started, self.files)
             .zip(1..)
             .map(|(at, number)| File {
-                id: ids.next(),
+                id: ids.cuid(),
                 room_id: room_id.clone(),
                 file_name: format!("file-{number}.txt"),
                 size: 1024 * number,
@@ -249,10 +249,10 @@ impl WebhookSeed {
         let deliveries = times(started, self.deliveries)
             .enumerate()
             .map(|(number, at)| {
-                let (event_id, delivery_id) = (ids.next(), ids.next());
+                let (event_id, delivery_id) = (ids.cuid(), ids.cuid());
                 let success = number % 2 == 0;
                 Delivery {
-                    id: ids.next(),
+                    id: ids.cuid(),
                     webhook_id: self.id.clone(),
                     event: event.to_owned(),
                     payload: json!({

@@ -11,15 +11,14 @@ use serde_json::json;
 const STATUSES: [&str; 3] = ["NOT_STARTED", "IN_PROGRESS", "COMPLETED"];
 
 pub(super) fn list(data: &mut Data, call: &Call) -> Result<Reply, Failure> {
-    let paging = data.settings.paging.clone();
     let room = data.room(call.param("roomId"), &call.key)?;
     let list = format!("tasks/{}", room.room.id);
-    Reply::ok(call.page.page(&paging, &list, &room.tasks, |_| true, Task::list_item)?)
+    Reply::ok(call.page.page(&list, &room.tasks, |_| true, Task::list_item)?)
 }
 
 pub(super) fn create(data: &mut Data, call: &Call) -> Result<Reply, Failure> {
     let created_by_id = call.key.require_user()?.to_owned();
-    let id = data.ids.next();
+    let id = data.ids.cuid();
     let room = data.room(call.param("roomId"), &call.key)?;
     let mut fields = Fields::of(&call.body)?;
     let title = fields.required_text("title", 1, 200);

@@ -1,9 +1,9 @@
 //! What is there now.
 
-use super::State;
-use super::data::RoomData;
+use super::data::State;
 use super::model::{Delivery, File, Member, Message, Record, RecordStatus, Room, Task, User};
-use super::{messages, webhooks};
+use super::room::RoomData;
+use super::{deliver, messages};
 use std::sync::Arc;
 
 /// What TAS-CHA holds now, and a hand on what a request cannot change.
@@ -37,8 +37,7 @@ impl View {
         let now = self.state.now();
         let mut data = self.state.lock();
         let payer = data.keys.iter().find(|key| key.token == token)?.payer();
-        let quota = data.settings.quota.clone();
-        Some(data.limits.units_used(&payer, now, &quota))
+        Some(data.limits.units_used(&payer, now))
     }
 
     /// How many idempotency keys are remembered.
@@ -105,7 +104,7 @@ impl RoomView {
 
     /// Posts a message as this user, who need not be a member, and returns its id; `None` if there is no such room.
     ///
-    /// The room's webhooks are told, as they are of a message that came by the API.
+    /// The room's webhooks receive it, as they receive a message that came by the API.
     ///
     /// # Panics
     ///
@@ -116,7 +115,7 @@ impl RoomView {
         let id = messages::post(&mut data, &self.id, author_id, body, now);
         let outbox = std::mem::take(&mut data.outbox);
         drop(data);
-        webhooks::deliver_all(&self.state, outbox);
+        deliver::deliver_all(&self.state, outbox);
         id
     }
 

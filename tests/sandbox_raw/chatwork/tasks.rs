@@ -1,6 +1,6 @@
 use super::*;
 use jiff::Timestamp;
-use kaiwa::chatwork::LimitType;
+use kaiwa::chatwork::{LimitType, TaskStatus};
 use kaiwa::sandbox::chatwork::{Account, Room};
 
 #[tokio::test]
@@ -51,7 +51,7 @@ async fn tasks_are_filtered_and_done() {
     assert_eq!(bot.put(&status, &[("body", "closed")]).await.status, 400);
     assert_eq!(bot.put(&status, &[("body", "done")]).await.ok()["task_id"], id);
     assert_eq!(list("?status=done").await.ok()[0]["task_id"], id);
-    assert!(sandbox.chatwork().room(100).tasks().iter().any(|task| task.done));
+    assert!(sandbox.chatwork().room(100).tasks().iter().any(|task| task.status == TaskStatus::Done));
     assert_eq!(bot.put("/rooms/100/tasks/1/status", &[("body", "done")]).await.status, 404);
     assert_eq!(bot.get("/rooms/100/tasks/1").await.status, 404);
     assert_eq!(bot.get("/my/tasks?assigned_by_account_id=3").await.status, 204);
