@@ -88,8 +88,13 @@ async fn play() -> Result<Sandbox, Box<dyn std::error::Error>> {
         .member(1)
         .message(2, "[To:1] Botさん\n請求書をお願いします")
         .message(2, "今月もお疲れさまでした")
-        .task_due(2, &[1], "請求書を\n送る", "2026-01-30T23:59:59+09:00".parse()?, LimitType::Date)
-        .task_due(1, &[2], "[info]稟議の承認[/info]", "2026-01-16T15:00:00+09:00".parse()?, LimitType::Time);
+        .task_due(2, &[1], "請求書を\n送る", ("2026-01-30T23:59:59+09:00".parse()?, LimitType::Date))
+        .task_due(
+            1,
+            &[2],
+            "[info]稟議の承認[/info]",
+            ("2026-01-16T15:00:00+09:00".parse()?, LimitType::Time),
+        );
     Ok(Sandbox::builder().chatwork(Seed::default().room(room)).start().await?)
 }
 

@@ -397,7 +397,10 @@ fn relayed(sandbox: &Sandbox, text: &str, into_tascha: bool) -> Vec<String> {
     let text = notation::escape(text);
     let own: Vec<String> = if into_tascha {
         let messages = sandbox.tascha().room(Seed::SECOND_ROOM).messages().into_iter();
-        messages.filter(|message| message.author_id == Seed::USER).map(|message| message.body).collect()
+        messages
+            .filter(|message| message.author_id == Some(Seed::USER.into()))
+            .map(|message| message.body)
+            .collect()
     } else {
         let messages = sandbox.chatwork().room(100).messages().into_iter();
         messages

@@ -10,7 +10,7 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
-    /// Where the status does not tell it.
+    /// If it does not follow from the status.
     effect: Option<Effect>,
 }
 

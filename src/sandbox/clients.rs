@@ -45,7 +45,8 @@ impl Sandbox {
         self.on_clock(lancers::Client::builder().base_url(self.lancers_url())).cookie(cookie)
     }
 
-    /// A clock of one's own does not know how long a socket takes, so that timeouts on it would end calls at random.
+    /// A clock that is not the system's does not know how long a socket takes, so that timeouts on it would end calls at
+    /// random.
     fn on_clock<S: Service>(&self, builder: ClientBuilder<S>) -> ClientBuilder<S> {
         let builder = builder.clock(Arc::clone(&self.clock));
         if self.own_clock { builder.timeout(None).attempt_timeout(None) } else { builder }

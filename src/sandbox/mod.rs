@@ -1,16 +1,16 @@
 //! The three services in memory, on loopback ports, with faults on demand.
 //!
-//! Nothing leaves the machine, no token is needed, and time stands still if it is told to. The services keep state:
-//! what is posted is listed, counted and can be read by the others. What they answer is told in
-//! [`chatwork`], [`tascha`] and [`lancers`]; what can go wrong on the way, in [`Fault`].
+//! Nothing leaves the machine, no token is needed, and time stands still on a [`VirtualClock`](crate::VirtualClock). The
+//! services keep state: what is posted is listed, counted and can be read by the other accounts. [`chatwork`], [`tascha`] and
+//! [`lancers`] describe what they answer, [`Fault`] what can go wrong on the way.
 //!
-//! A complete test of a small bot, which has to greet newcomers, and greet nobody twice:
+//! A complete test of a small bot, which has to greet each newcomer once:
 //!
 //! ```
 //! use kaiwa::VirtualClock;
 //! use kaiwa::chatwork::{Client, Reconcile, RoomId};
 //! use kaiwa::sandbox::chatwork::{Account, Room, Seed};
-//! use kaiwa::sandbox::{Fault, Sandbox, Script, Provider};
+//! use kaiwa::sandbox::{Fault, Provider, Sandbox, Script};
 //!
 //! /// The bot: greets all members of a room but itself.
 //! async fn greet(chatwork: &Client, room: RoomId) -> Result<(), kaiwa::Error> {
@@ -26,7 +26,7 @@
 //! # /*
 //! #[tokio::test]
 //! # */
-//! async fn everybody_is_greeted_once() -> Result<(), Box<dyn std::error::Error>> {
+//! async fn everyone_is_greeted_once() -> Result<(), Box<dyn std::error::Error>> {
 //!     let seed = Seed::new()
 //!         .account(Account::new(1, "Bot").token("bot-token"))
 //!         .account(Account::new(2, "Alice"))
@@ -34,7 +34,7 @@
 //!         .room(Room::group(10, "Builds").admin(1).member(2).member(3));
 //!     let clock = VirtualClock::new();
 //!     let sandbox = Sandbox::builder().clock(clock.clone()).seed(42).chatwork(seed).start().await?;
-//!     let bot = sandbox.chatwork_as("bot-token").build()?;
+//!     let bot = sandbox.chatwork_client("bot-token").build()?;
 //!
 //!     // Alice's greeting is posted, and the answer lost; a gateway is in the way of Bob's.
 //!     let script = Script::on("post_message").then(Fault::reset().after()).then(Fault::bad_gateway());
@@ -49,7 +49,7 @@
 //!     Ok(())
 //! }
 //! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), Box<dyn std::error::Error>> { everybody_is_greeted_once().await }
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> { everyone_is_greeted_once().await }
 //! ```
 //!
 //! The guide on [testing](crate::guide::testing) goes through all of it. For programs in other languages

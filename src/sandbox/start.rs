@@ -42,7 +42,7 @@ impl Sandbox {
         Self::builder().start().await
     }
 
-    /// A sandbox with a clock, a seed, data or ports of one's own.
+    /// Prepares a sandbox with another clock, seed, data or ports.
     pub fn builder() -> Builder {
         Builder::default()
     }

@@ -166,7 +166,7 @@ pub async fn tascha(front: Option<Kind>, count: usize) {
     let run = Run::start(Provider::Tascha, front, |builder| builder.tascha(seed)).await;
     let client = run.client(run.sandbox.tascha_client(tascha::Seed::TOKEN));
     let view = run.sandbox.tascha().room("chaos");
-    let tasks: Vec<String> = view.tasks().into_iter().map(|task| task.id).collect();
+    let tasks: Vec<String> = view.tasks().into_iter().map(|task| task.id.0).collect();
 
     let writes = run
         .write(count, |number| {
@@ -185,12 +185,13 @@ pub async fn tascha(front: Option<Kind>, count: usize) {
         .await;
     run.end().await;
 
-    let messages = view.messages().into_iter().map(|message| (message.body, message.id));
-    let records = view.records().into_iter().map(|record| (record.title, record.id));
+    let messages = view.messages().into_iter().map(|message| (message.body, message.id.0));
+    let records = view.records().into_iter().map(|record| (record.title, record.id.0));
     // A task was created once, and changed as often as its version says.
     let tasks = view.tasks().into_iter().flat_map(|task| {
-        let changes = if tasks.contains(&task.id) { task.version - 1 } else { task.version };
-        vec![(task.title, task.id); usize::try_from(changes).unwrap()]
+        let version = task.version.expect("it is shown");
+        let changes = if tasks.contains(&task.id.0) { version - 1 } else { version };
+        vec![(task.title, task.id.0); usize::try_from(changes).unwrap()]
     });
     let tally = run.check(&writes, &by_text(messages.chain(records).chain(tasks)));
     assert!(tally.acknowledged > count * 6 / 10, "repeating under a key gets most of them through");

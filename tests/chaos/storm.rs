@@ -65,7 +65,7 @@ async fn a_storm_of_refusals_loses_and_repeats_nothing() {
     });
     let told = told.await;
     let there = sandbox.tascha().room(tascha::Seed::ROOM).messages().into_iter().skip(before);
-    assert_eq!(told, sorted(there.map(|message| message.id).collect()));
+    assert_eq!(told, sorted(there.map(|message| message.id.0).collect()));
 
     sandbox.clear_requests();
     let board = sandbox.lancers().boards()[0].id;

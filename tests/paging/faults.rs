@@ -26,7 +26,7 @@ async fn an_error_is_yielded_once_and_the_stream_goes_on() {
     let seed = Seed::default().room(room).unlimited();
     let sandbox = Sandbox::builder().clock(clock.clone()).tascha(seed).start().await.expect("a sandbox");
     let there: Vec<String> =
-        sandbox.tascha().room("room").messages().into_iter().map(|message| message.id).collect();
+        sandbox.tascha().room("room").messages().into_iter().map(|message| message.id.0).collect();
     for fault in faults {
         for ahead in [0, 1, 4] {
             for page in 0..3 {
@@ -107,7 +107,7 @@ async fn a_failure_before_the_cap_costs_no_item() {
         let client = crate::tascha(&sandbox);
         let messages = || client.room("room").messages().limit(2).with_retry(RetryPolicy::none());
         let there: Vec<String> =
-            sandbox.tascha().room("room").messages().into_iter().map(|message| message.id).collect();
+            sandbox.tascha().room("room").messages().into_iter().map(|message| message.id.0).collect();
         let mut stream = messages().with_read_ahead(ahead).stream();
         let first = stream.try_next().await.expect("messages").expect("a message");
         assert_eq!(first.id.as_str(), there[0]);
@@ -169,7 +169,7 @@ async fn the_request_that_finds_the_next_page_can_fail_too() {
         let unread = crate::lancers(&sandbox).unread().limit(2).with_retry(RetryPolicy::none());
         let all: Vec<_> = unread.stream().collect().await;
         assert_eq!(all.iter().filter(|message| message.is_err()).count(), 1, "{operation}");
-        let mut ids: Vec<_> = all.into_iter().flatten().map(|message| message.id).collect();
+        let mut ids: Vec<_> = all.into_iter().flatten().map(|message| message.id.0).collect();
         ids.sort_unstable();
         ids.dedup();
         assert_eq!(ids.len(), 8, "{operation}");

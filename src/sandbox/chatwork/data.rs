@@ -253,7 +253,7 @@ impl Data {
     }
 }
 
-/// The members whom a message notifies, without its author.
+/// The members that a message notifies, without its author.
 fn mentioned_in(room: &RoomData, author: u64, body: &str) -> BTreeSet<u64> {
     let document = parse(body);
     let others = room.members.keys().copied().filter(|account| *account != author);

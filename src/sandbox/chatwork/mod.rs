@@ -1,6 +1,6 @@
 //! Chatwork in memory: the 32 operations of API v2, the OAuth endpoints, and webhooks out.
 //!
-//! A [`Seed`] says what is there at the start and how the service behaves, a [`View`] what is there now.
+//! A [`Seed`] holds what is there at the start and how the service behaves, a [`View`] shows what is there now.
 //!
 //! The reference leaves some things open. Where it does, the sandbox decides:
 //!
@@ -29,7 +29,7 @@
 //! * Refreshing with fewer scopes narrows the access token only (RFC 6749, 6). `expires_in` is a number; see
 //!   [`Seed::expires_in_as_text`].
 //! * A refresh token is replaced when it is used and the old one dies; see [`Seed::rotate_refresh_tokens`].
-//! * Webhooks come for one's own messages too, `mention_to_me` does not. They are sent one after the other.
+//! * Messages of the account itself cause webhooks too, but not `mention_to_me`. They are sent one after the other.
 //!   A setting is switched off when more than 100 of its webhooks in a row have failed; see [`Seed::webhook_errors`].
 
 mod account;

@@ -195,7 +195,7 @@ impl RoomData {
         }
     }
 
-    /// Replaces whom a message mentions, for those who have not read it yet.
+    /// Replaces the accounts that a message mentions; it counts for those that have not read it yet.
     pub(super) fn set_mentions(&mut self, id: u64, mentioned: BTreeSet<u64>) {
         for (account, member) in &mut self.members {
             if mentioned.contains(account) && member.unread.contains(&id) {

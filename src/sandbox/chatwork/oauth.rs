@@ -92,7 +92,7 @@ pub(super) struct OAuth {
     key: [u8; 32],
 }
 
-/// Who granted what to whom.
+/// What an account granted to a client.
 #[derive(Clone, Debug)]
 pub(super) struct Grant {
     pub(super) client: String,

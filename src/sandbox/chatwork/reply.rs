@@ -45,7 +45,7 @@ impl Refusal {
         Self::new(StatusCode::FORBIDDEN, &[error.to_owned()])
     }
 
-    /// The text that has been seen for rooms that are not one's own, and for other people's messages.
+    /// The text that has been seen for rooms and messages of others.
     pub(super) fn may_not_write() -> Self {
         Self::forbidden("You don't have permission to send/edit message.")
     }

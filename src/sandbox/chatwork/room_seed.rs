@@ -96,10 +96,9 @@ impl Room {
         by: u64,
         to: &[u64],
         body: impl Into<String>,
-        limit_time: Timestamp,
-        limit_type: LimitType,
+        limit: (Timestamp, LimitType),
     ) -> Self {
-        let limit = Some((limit_time, limit_type));
+        let limit = Some(limit);
         self.items.push(Item::Task { by, to: to.to_vec(), body: body.into(), limit });
         self
     }

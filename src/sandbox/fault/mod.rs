@@ -1,7 +1,7 @@
 //! Faults on demand: what networks, proxies and services really do to a call.
 //!
 //! A fault is played below the handlers, on the socket, so that a client meets it as it would meet the real thing.
-//! It comes before the operation takes effect or after; [`Recorded::applied`](super::Recorded::applied) tells which it was.
+//! It comes before the operation takes effect or after; [`Recorded::applied`](super::Recorded::applied) shows which it was.
 //!
 //! ```no_run
 //! # async fn example() -> std::io::Result<()> {
@@ -205,8 +205,8 @@ impl Fault {
         Self::new(Kind::WrongTypes, When::After)
     }
 
-    /// The real answer as a later version of the service might give it: with fields and enum values that nobody has
-    /// heard of. A client is expected to cope.
+    /// The real answer as a later version of the service might give it: with fields and enum values that are
+    /// not known yet. A client is expected to cope.
     pub fn unknown_values() -> Self {
         Self::new(Kind::UnknownValues, When::After)
     }
@@ -250,8 +250,8 @@ impl Fault {
 
     /// Strikes before the operation takes effect.
     ///
-    /// Without meaning for the faults that hand over the real answer, spoilt or slow, since there is none before:
-    /// they strike after it all the same. [`slow_headers`](Self::slow_headers) has its own rule.
+    /// The faults that change or delay the real answer strike after the operation in any case, since there is no answer
+    /// before. [`slow_headers`](Self::slow_headers) has its own rule.
     pub fn before(mut self) -> Self {
         self.when = When::Before;
         self
@@ -259,7 +259,7 @@ impl Fault {
 
     /// Strikes after the operation has taken effect.
     ///
-    /// Mind that a refusal (4xx) after the effect is a lie that no client can see through.
+    /// A refusal (4xx) after the effect is false, and no client can detect that.
     pub fn after(mut self) -> Self {
         self.when = When::After;
         self

@@ -124,7 +124,7 @@ fn duplicated(mut answer: Answer) -> Answer {
     answer
 }
 
-/// `Date` and the like, and limits that tell their end as a time. Those that tell how long they last stay.
+/// `Date` and the like, and limits that state their end as a time. Those that state a duration stay.
 fn shifted(mut answer: Answer, offset: SignedDuration) -> Answer {
     let printer = DateTimePrinter::new();
     for (name, value) in &mut answer.headers {

@@ -2,7 +2,7 @@
 //!
 //! The post prints the inner names of the parts in typographic quotes and shows no request, so every spelling that may
 //! be the right one is taken: brackets in PHP's way, empty or numbered, with the inner name in quotes or without, and
-//! lists by their bare name. A name that is none of these is refused, so that nothing is lost without a word.
+//! lists by their bare name. Any other name is refused, so that nothing is lost in silence.
 
 use super::data::Upload;
 use super::error::Failure;

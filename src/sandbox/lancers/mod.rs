@@ -1,6 +1,6 @@
 //! Lancers in memory: the 13 operations of the message API v2.
 //!
-//! A [`Seed`] says what is there at the start and how the service behaves, a [`View`] what is there now.
+//! A [`Seed`] holds what is there at the start and how the service behaves, a [`View`] shows what is there now.
 //!
 //! The only source on this API is a blog post, and it names no credential. The sandbox takes one header, by default
 //! `Cookie: session=sandbox`, for one account. A success is answered with 200, and every failure with 400 and

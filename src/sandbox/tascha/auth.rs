@@ -9,7 +9,7 @@ use serde_json::json;
 use std::collections::BTreeSet;
 use std::fmt;
 
-/// For whom a credential acts.
+/// What a credential acts for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Actor {
     User(String),

@@ -4,7 +4,7 @@ use super::call::{Call, Reply};
 use super::data::Data;
 use super::error::Failure;
 use super::fields::Fields;
-use super::model::Message;
+use super::model::MessageData;
 use super::room::RoomData;
 use crate::sandbox::state::Now;
 use serde_json::Value;
@@ -12,7 +12,7 @@ use serde_json::Value;
 pub(super) fn list(data: &mut Data, call: &Call) -> Result<Reply, Failure> {
     let room = data.room(call.param("roomId"), &call.key)?;
     let list = format!("messages/{}", room.room.id);
-    Reply::ok(call.page.page(&list, &room.messages, |_| true, Message::wire)?)
+    Reply::ok(call.page.page(&list, &room.messages, |_| true, MessageData::wire)?)
 }
 
 pub(super) fn create(data: &mut Data, call: &Call) -> Result<Reply, Failure> {
@@ -30,7 +30,7 @@ pub(super) fn create(data: &mut Data, call: &Call) -> Result<Reply, Failure> {
     }
     let wire = push(
         room,
-        Message { reply_to_message_id: reply_to, ..new_message(room, id, author_id, body, call.now) },
+        MessageData { reply_to_message_id: reply_to, ..new_message(room, id, author_id, body, call.now) },
     );
     data.wrote(call.param("roomId"), "message.created", &wire, call.now);
     Reply::created(wire)
@@ -46,13 +46,13 @@ pub(super) fn post(data: &mut Data, room_id: &str, author_id: &str, body: &str, 
     Some(id)
 }
 
-fn new_message(room: &RoomData, id: String, author_id: String, body: String, now: Now) -> Message {
+fn new_message(room: &RoomData, id: String, author_id: String, body: String, now: Now) -> MessageData {
     let room_id = room.room.id.clone();
     let (created_at, updated_at) = (now.wall, now.wall);
-    Message { id, room_id, author_id, body, reply_to_message_id: None, created_at, updated_at }
+    MessageData { id, room_id, author_id, body, reply_to_message_id: None, created_at, updated_at }
 }
 
-fn push(room: &mut RoomData, message: Message) -> Value {
+fn push(room: &mut RoomData, message: MessageData) -> Value {
     let wire = message.wire();
     room.messages.push(message);
     wire

@@ -1,6 +1,6 @@
 //! TAS-CHA in memory: the 16 operations of the Public API v1.
 //!
-//! A [`Seed`] says what is there at the start and how the service behaves, a [`View`] what is there now.
+//! A [`Seed`] holds what is there at the start and how the service behaves, a [`View`] shows what is there now.
 //!
 //! The reference leaves much open. Where it does, the sandbox decides, and the choice can often be changed:
 //!
@@ -43,9 +43,7 @@ mod webhooks;
 
 pub use auth::Key;
 pub use error::ErrorShape;
-pub use model::{
-    Delivery, EventType, File, Member, Message, Organization, Record, RecordStatus, Room, Task, User,
-};
+pub use model::{Delivery, EventType, Member, Organization, RecordStatus, Room, User};
 pub use page::EndOfList;
 pub use room_seed::{RoomSeed, WebhookSeed};
 pub use seed::Seed;

@@ -2,7 +2,7 @@
 
 use super::auth::{Actor, Key};
 use super::error::Failure;
-use super::model::{Delivery, File, Member, Message, Record, Room, Task};
+use super::model::{Delivery, FileData, Member, MessageData, RecordData, Room, TaskData};
 
 #[derive(Debug)]
 pub(super) struct Webhook {
@@ -18,10 +18,10 @@ pub(super) struct RoomData {
     pub(super) room: Room,
     pub(super) members: Vec<Member>,
     pub(super) boards: Vec<String>,
-    pub(super) messages: Vec<Message>,
-    pub(super) tasks: Vec<Task>,
-    pub(super) records: Vec<Record>,
-    pub(super) files: Vec<File>,
+    pub(super) messages: Vec<MessageData>,
+    pub(super) tasks: Vec<TaskData>,
+    pub(super) records: Vec<RecordData>,
+    pub(super) files: Vec<FileData>,
     pub(super) webhooks: Vec<Webhook>,
 }
 

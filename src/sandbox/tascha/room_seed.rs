@@ -1,6 +1,6 @@
 //! A room that is there when the sandbox starts.
 
-use super::model::{Delivery, File, Member, Message, Record, RecordStatus, Room, Task};
+use super::model::{Delivery, FileData, Member, MessageData, RecordData, RecordStatus, Room, TaskData};
 use super::room::{RoomData, Webhook};
 use crate::sandbox::ids::Ids;
 use jiff::{SignedDuration, Timestamp};
@@ -132,9 +132,9 @@ impl RoomSeed {
     pub(super) fn build(self, started: Timestamp, ids: &mut Ids) -> RoomData {
         let creator = self.members.first().cloned().unwrap_or_default();
         let room_id = self.id;
-        let messages: Vec<Message> = times(started, self.messages.len())
+        let messages: Vec<MessageData> = times(started, self.messages.len())
             .zip(self.messages)
-            .map(|(at, (author, body))| Message {
+            .map(|(at, (author, body))| MessageData {
                 id: ids.cuid(),
                 room_id: room_id.clone(),
                 author_id: author.unwrap_or_else(|| creator.clone()),
@@ -147,7 +147,7 @@ impl RoomSeed {
         let board = self.boards.first().cloned().unwrap_or_default();
         let tasks = times(started, self.tasks)
             .zip(1..)
-            .map(|(at, number)| Task {
+            .map(|(at, number)| TaskData {
                 id: ids.cuid(),
                 room_id: room_id.clone(),
                 board_id: board.clone(),
@@ -163,7 +163,7 @@ impl RoomSeed {
             .collect();
         let records = times(started, self.records.len())
             .zip(self.records)
-            .map(|(at, (owner, title, status))| Record {
+            .map(|(at, (owner, title, status))| RecordData {
                 id: ids.cuid(),
                 room_id: room_id.clone(),
                 title,
@@ -177,7 +177,7 @@ impl RoomSeed {
         let first_message = messages.first().map(|message| message.id.clone());
         let files = times(started, self.files)
             .zip(1..)
-            .map(|(at, number)| File {
+            .map(|(at, number)| FileData {
                 id: ids.cuid(),
                 room_id: room_id.clone(),
                 file_name: format!("file-{number}.txt"),

@@ -3,7 +3,7 @@
 use super::call::{Call, Reply};
 use super::data::Data;
 use super::error::Failure;
-use super::model::{File, Member};
+use super::model::{FileData, Member};
 use super::room::RoomData;
 
 pub(super) fn list(data: &mut Data, call: &Call) -> Result<Reply, Failure> {
@@ -25,5 +25,5 @@ pub(super) fn members(data: &mut Data, call: &Call) -> Result<Reply, Failure> {
 pub(super) fn files(data: &mut Data, call: &Call) -> Result<Reply, Failure> {
     let room = data.room(call.param("roomId"), &call.key)?;
     let list = format!("files/{}", room.room.id);
-    Reply::ok(call.page.page(&list, &room.files, |_| true, File::wire)?)
+    Reply::ok(call.page.page(&list, &room.files, |_| true, FileData::wire)?)
 }

@@ -60,7 +60,7 @@ async fn tasks_are_filtered_and_done() {
 #[tokio::test]
 async fn seeded_tasks_can_have_deadlines() {
     let at = Timestamp::from_second(1_798_675_199).unwrap();
-    let task = |room: Room, body, kind| room.task_due(2, &[1], body, at, kind);
+    let task = |room: Room, body, kind| room.task_due(2, &[1], body, (at, kind));
     let room = Room::group(100, "開発").admin(1).member(2);
     let room =
         task(task(task(room, "day", LimitType::Date), "time", LimitType::Time), "none", LimitType::None);
