@@ -1,4 +1,4 @@
-//! Webhooks of Chatwork: checking that a request is the service's, and reading it.
+//! Webhooks of Chatwork: verifying that a request comes from the service, and reading it.
 //!
 //! ```
 //! use kaiwa::chatwork::webhook::{Delivery, Event, Verifier, VerifyError, signature};
@@ -58,9 +58,9 @@ async fn hook(Verified(event): Verified<Event>) {
 //!
 //! # How to answer
 //!
-//! The service sends each event once. It takes every answer but a 200 with at most 2,048 bytes for an error, and after
-//! many errors it switches the webhook off, to be switched on by hand. Answer before long work, and answer 200 also
-//! when that work will fail. For what could not be verified, [`VerifyError::status`] is the answer.
+//! The service sends each event once. Every response other than a 200 with at most 2,048 bytes counts as an error, and after
+//! many errors the service switches the webhook off, until a person switches it on again. Respond before long work, and
+//! respond with 200 even if that work may fail. If a request could not be verified, respond with [`VerifyError::status`].
 //!
 //! # What is checked
 //!

@@ -22,7 +22,7 @@
 //! let body = Bytes::from_static(br#"{"type":"message"}"#);
 //! let delivery = verifier.verify(RawDelivery::new(headers, body.clone())).await?;
 //! assert_eq!((delivery.event_id.as_str(), &delivery.json["type"]), ("evt_1", &"message".into()));
-//! // Tried again before it is handled, it has to come once more.
+//! // A retry before the event is handled is refused, and the service sends it again.
 //! let retry = verifier.verify(RawDelivery::new(headers, body.clone())).await;
 //! assert_eq!(retry.err(), Some(VerifyError::InProgress));
 //!

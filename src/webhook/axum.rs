@@ -11,7 +11,7 @@ use std::ops::Deref;
 /// [`tascha::webhook`](crate::tascha::webhook) for what it may hold.
 ///
 /// The service's `Verifier` is taken from the router's state: the state itself may be one, or be something of which
-/// [`FromRef`](axum_core::extract::FromRef) makes one. Like every extractor that reads the body it has to be the last
+/// [`FromRef`](axum_core::extract::FromRef) makes one. Like every extractor that reads the body it must be the last
 /// argument.
 ///
 /// The handler does not run for a request that is refused; the answer then has the status of the `VerifyError` and a short

@@ -76,7 +76,7 @@ impl fmt::Debug for RawDelivery<'_> {
     }
 }
 
-/// The body as JSON, as far as it can be read; it has to begin and end as JSON does.
+/// The body as JSON, as far as it can be read; it must begin and end as JSON does.
 fn json(body: &[u8]) -> Result<Value, VerifyError> {
     let Err(error) = serde_json::from_slice::<IgnoredAny>(body) else {
         // Sound, but perhaps with half an emoji, or nested deeper than can be read.

@@ -39,7 +39,7 @@ pub enum VerifyError {
 
 impl VerifyError {
     /// The HTTP status to answer with. A repeat is answered with 200, so that the service stops sending it; an event
-    /// that is being handled with 503, since that may still fail, and the service then has to send it again.
+    /// that is being handled with 503, since that may still fail, and the service must then send it again.
     pub fn status(&self) -> u16 {
         match self {
             Self::TooLarge => 413,
