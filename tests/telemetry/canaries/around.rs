@@ -9,7 +9,7 @@ use kaiwa::chatwork::bot::{self, Bot};
 use kaiwa::chatwork::webhook::{self, Verifier};
 use kaiwa::chatwork::{AccountId, Reconcile, RoomId};
 use kaiwa::oauth::{Authorization, FileTokenStore, MemoryTokenStore, OAuth, TokenSet, TokenStore};
-use kaiwa::sandbox::{self, Fault, Sandbox, Script, Service};
+use kaiwa::sandbox::{self, Fault, Provider, Sandbox, Script};
 use kaiwa::tascha::webhook as tascha_webhook;
 use kaiwa::webhook::MemoryReplayCache;
 use kaiwa::{RetryPolicy, VirtualClock};
@@ -151,16 +151,16 @@ pub async fn webhooks(walk: &mut Walk) {
     let header = walk.plant("tascha-signature");
     let headers = [("Tascha-Webhook-Id", "evt-1"), ("x-signature", &*header), ("authorization", &*header)];
     let incoming = |body: String| {
-        tascha_webhook::Incoming::new(headers.iter().map(|(name, value)| (*name, *value)), body)
+        tascha_webhook::RawDelivery::new(headers.iter().map(|(name, value)| (*name, *value)), body)
     };
     walk.debug(&incoming(body.clone()));
-    let refuse = |_: &tascha_webhook::Incoming<'_>| Err(tascha_webhook::Unverified);
-    let receiver = tascha_webhook::Receiver::new(refuse);
-    walk.debug(&receiver);
-    walk.both(&receiver.receive(incoming(body.clone())).await.expect_err("it is refused"));
+    let refuse = |_: &tascha_webhook::RawDelivery<'_>| Err(tascha_webhook::Unverified);
+    let verifier = tascha_webhook::Verifier::new(refuse);
+    walk.debug(&verifier);
+    walk.both(&verifier.verify(incoming(body.clone())).await.expect_err("it is refused"));
     walk.both(&tascha_webhook::Unverified);
-    let receiver = tascha_webhook::Receiver::new(|_: &tascha_webhook::Incoming<'_>| Ok(()));
-    let received = receiver.receive(incoming("{\"type\":\"x\"}".to_owned())).await.expect("it is taken");
+    let verifier = tascha_webhook::Verifier::new(|_: &tascha_webhook::RawDelivery<'_>| Ok(()));
+    let received = verifier.verify(incoming("{\"type\":\"x\"}".to_owned())).await.expect("it is taken");
     walk.debug(&received);
     walk.debug(&*received);
 }
@@ -286,18 +286,18 @@ pub async fn sandboxes(walk: &mut Walk) {
     walk.debug(&(sandbox.chatwork().room(1), sandbox.tascha().room("r"), sandbox.lancers().board(1)));
     walk.debug(&sandbox.chatwork().webhooks());
     walk.debug(&sandbox.chatwork().deliveries());
-    let chatwork = sandbox.chatwork_as(&api).build().expect("a client");
+    let chatwork = sandbox.chatwork_client(&api).build().expect("a client");
     chatwork.room(RoomId(1)).post("x").await.expect("it is posted");
-    sandbox.tascha_as(&key).build().expect("a client").rooms().await.expect("rooms");
-    let _ = sandbox.lancers_as(&cookie).build().expect("a client").boards().await;
+    sandbox.tascha_client(&key).build().expect("a client").rooms().await.expect("rooms");
+    let _ = sandbox.lancers_client(&cookie).build().expect("a client").boards().await;
     let script = Script::on("post_message").then(Fault::expired_token());
     walk.debug(&script);
     walk.debug(&Fault::late(std::time::Duration::from_secs(1)));
     walk.debug(&sandbox::Chaos::new(0.5).fault(Fault::reset()));
-    sandbox.faults().script(Service::Chatwork, script);
+    sandbox.faults().script(Provider::Chatwork, script);
     walk.debug(sandbox.faults());
     walk.error(chatwork.room(RoomId(1)).post("x").await.expect_err("the token has expired"));
-    walk.debug(&sandbox.client());
+    walk.debug(&sandbox.clients());
     for request in sandbox.requests() {
         walk.debug(&request);
     }
