@@ -43,7 +43,7 @@ async fn run(pace: Pace) -> Result<(usize, usize, Duration), Box<dyn std::error:
     }
     let sandbox = Sandbox::builder().chatwork(seed).start().await?;
     let retry = RetryPolicy::new().attempts(20);
-    let client = sandbox.chatwork_as("token").pace(pace).retry(retry).build()?;
+    let client = sandbox.chatwork_client("token").pace(pace).retry(retry).build()?;
     let began = Instant::now();
     let posts = (0..TASKS).map(|task| client.room(RoomId(100 + task % (TASKS / 10))).post("x").into_future());
     let posted = join_all(posts).await.iter().filter(|post| post.is_ok()).count();

@@ -58,7 +58,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     let sandbox = if env::var_os("CHATWORK_API_TOKEN").is_none() { Some(play().await?) } else { None };
     let client = match &sandbox {
-        Some(sandbox) => sandbox.client().chatwork,
+        Some(sandbox) => sandbox.clients().chatwork,
         None => Client::from_env()?,
     };
 
@@ -88,8 +88,13 @@ async fn play() -> Result<Sandbox, Box<dyn std::error::Error>> {
         .member(1)
         .message(2, "[To:1] Botさん\n請求書をお願いします")
         .message(2, "今月もお疲れさまでした")
-        .task_due(2, &[1], "請求書を\n送る", "2026-01-30T23:59:59+09:00".parse()?, LimitType::Date)
-        .task_due(1, &[2], "[info]稟議の承認[/info]", "2026-01-16T15:00:00+09:00".parse()?, LimitType::Time);
+        .task_due(2, &[1], "請求書を\n送る", ("2026-01-30T23:59:59+09:00".parse()?, LimitType::Date))
+        .task_due(
+            1,
+            &[2],
+            "[info]稟議の承認[/info]",
+            ("2026-01-16T15:00:00+09:00".parse()?, LimitType::Time),
+        );
     Ok(Sandbox::builder().chatwork(Seed::default().room(room)).start().await?)
 }
 
@@ -247,14 +252,14 @@ fn line(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use kaiwa::sandbox::{Fault, Script, Service};
+    use kaiwa::sandbox::{Fault, Provider, Script};
 
     #[tokio::test]
     async fn a_room_that_fails_does_not_cost_the_others() -> Result<(), Box<dyn std::error::Error>> {
         let sandbox = play().await?;
         let gone = Fault::status(403);
-        sandbox.faults().script(Service::Chatwork, Script::on("list_tasks").then(gone));
-        let digest = Digest::gather(&sandbox.client().chatwork).await?;
+        sandbox.faults().script(Provider::Chatwork, Script::on("list_tasks").then(gone));
+        let digest = Digest::gather(&sandbox.clients().chatwork).await?;
         assert_eq!(digest.warnings.len(), 1);
         assert!(digest.warnings[0].contains("403"), "{:?}", digest.warnings);
         assert!(!digest.tasks.is_empty());
@@ -265,7 +270,7 @@ mod tests {
     #[tokio::test]
     async fn a_message_is_not_longer_than_the_service_takes() -> Result<(), Box<dyn std::error::Error>> {
         let sandbox = play().await?;
-        let client = sandbox.client().chatwork;
+        let client = sandbox.clients().chatwork;
         let mut digest = Digest::gather(&client).await?;
         assert!(digest.message().as_str().contains("経理|請求"));
         let some = digest.tasks.clone();

@@ -21,10 +21,10 @@ use axum::Router;
 use axum::extract::{FromRef, State};
 use axum::routing::post;
 use futures::FutureExt;
-use kaiwa::chatwork::Client;
 use kaiwa::chatwork::bot::{Bot, Context, Inbox, Notice, Summary};
 use kaiwa::chatwork::notation::{Kind, parse};
 use kaiwa::chatwork::webhook::{Event, Verified, Verifier};
+use kaiwa::chatwork::{AccountId, Client};
 use kaiwa::sandbox::Sandbox;
 use kaiwa::sandbox::chatwork::Webhook;
 use std::env;
@@ -132,7 +132,7 @@ async fn play() -> Result<(), AnyError> {
     let verifier = Verifier::new(&mentions.token)?.add_token(&room.token)?;
     let (stop, stopped) = oneshot::channel::<()>();
     let stopped = async { stopped.await.unwrap_or_default() };
-    let running = tokio::spawn(serve(sandbox.client().chatwork, verifier, listener, stopped));
+    let running = tokio::spawn(serve(sandbox.clients().chatwork, verifier, listener, stopped));
 
     let room = service.room(100);
     let before = room.messages().len();
@@ -154,13 +154,13 @@ async fn play() -> Result<(), AnyError> {
 
     let conversation = &room.messages()[before..];
     for message in conversation {
-        let name = ["Bot", "Alice", "Bob"][message.account_id as usize - 1];
+        let name = ["Bot", "Alice", "Bob"][message.account.account_id.0 as usize - 1];
         println!("{name:>5}: {}", message.body.replace('\n', "\n       "));
     }
     println!("\n{summary:?}");
     let answers: Vec<&str> = conversation
         .iter()
-        .filter(|message| message.account_id == 1)
+        .filter(|message| message.account.account_id == AccountId(1))
         .filter_map(|message| message.body.split_once('\n').map(|(_, text)| text))
         .collect();
     if answers != ["おはよう", "［toall］"] {

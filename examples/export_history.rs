@@ -18,7 +18,7 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, TryStreamExt};
 use indicatif::{ProgressBar, ProgressStyle};
 use kaiwa::sandbox::tascha::{RoomSeed, Seed};
-use kaiwa::sandbox::{Fault, Sandbox, Script, Service};
+use kaiwa::sandbox::{Fault, Provider, Sandbox, Script};
 use kaiwa::tascha::{Client, RoomId};
 use kaiwa::{Checkpoint, Items, Paged, UndecodableItem};
 use serde::{Deserialize, Serialize};
@@ -45,7 +45,7 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     }
     let sandbox = if env::var_os("TASCHA_API_KEY").is_none() { Some(play().await?) } else { None };
     let client = match &sandbox {
-        Some(sandbox) => sandbox.client().tascha,
+        Some(sandbox) => sandbox.clients().tascha,
         None => Client::from_env()?,
     };
     let mut export = Export::open(&path)?;
@@ -86,7 +86,7 @@ async fn play() -> io::Result<Sandbox> {
     let seed = rooms.fold(Seed::default().unlimited(), Seed::room);
     let sandbox = Sandbox::builder().tascha(seed).start().await?;
     let slow = Fault::slow_headers(Duration::from_millis(50));
-    sandbox.faults().script(Service::Tascha, Script::any().then(slow).forever());
+    sandbox.faults().script(Provider::Tascha, Script::any().then(slow).forever());
     Ok(sandbox)
 }
 

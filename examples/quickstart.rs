@@ -23,7 +23,7 @@ use std::error::Error;
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let sandbox = Sandbox::start().await?;
-    let played = sandbox.client();
+    let played = sandbox.clients();
     let set = |name: &str| env::var_os(name).is_some();
     if !["CHATWORK_API_TOKEN", "TASCHA_API_KEY", "LANCERS_COOKIE"].into_iter().any(set) {
         println!("No token is set, so all three services are played by the sandbox, on this machine.");

@@ -31,7 +31,7 @@ use jiff::Timestamp;
 use kaiwa::chatwork::notation::{self, parse};
 use kaiwa::chatwork::watch::{self, Event};
 use kaiwa::chatwork::{self, AccountId, Reconcile};
-use kaiwa::sandbox::{Fault, Recorded, Sandbox, Script, Service, chatwork as played, tascha::Seed};
+use kaiwa::sandbox::{Fault, Provider, Recorded, Sandbox, Script, chatwork as played, tascha::Seed};
 use kaiwa::tascha::{self, UserId};
 use kaiwa::{Checkpoint, Outcome};
 use serde::{Deserialize, Serialize};
@@ -313,7 +313,7 @@ async fn play() -> Result<(), AnyError> {
     println!("There are no tokens, so both services are played by the sandbox, on this machine.\n");
     let builder = Sandbox::builder().chatwork(played::Seed::default().unlimited());
     let sandbox = builder.tascha(Seed::default().unlimited()).start().await?;
-    let clients = sandbox.client();
+    let clients = sandbox.clients();
     let ends = Ends {
         chatwork: clients.chatwork.room(100.into()),
         account: clients.chatwork.me().await?.account_id,
@@ -330,8 +330,8 @@ async fn play() -> Result<(), AnyError> {
     let to_tascha = lost("create_message").pass(1).then(Fault::silence().after());
     // TAS-CHA says that the second is still in progress. The third is lost before it is posted.
     let to_tascha = to_tascha.then(Fault::status(409)).pass(1).then(Fault::reset()).then(Fault::status(409));
-    faults.script(Service::Tascha, to_tascha);
-    faults.script(Service::Chatwork, lost("post_message").then(Fault::silence().after()));
+    faults.script(Provider::Tascha, to_tascha);
+    faults.script(Provider::Chatwork, lost("post_message").then(Fault::silence().after()));
 
     let before = sizes(&sandbox);
     let path = env::temp_dir().join(format!("kaiwa-relay-{}.json", std::process::id()));
@@ -352,17 +352,17 @@ async fn converse(sandbox: &Sandbox, ends: &Ends, path: &Path) -> Result<(), Any
     };
 
     let running = start();
-    until(|| posted(Service::Chatwork, "list_messages") > 0).await;
+    until(|| posted(Provider::Chatwork, "list_messages") > 0).await;
     ON_CHATWORK[..2].iter().for_each(|text| drop(on_chatwork(text)));
     // The first, the first again under the same key, and the second.
-    until(|| posted(Service::Tascha, "create_message") == 3).await;
+    until(|| posted(Provider::Tascha, "create_message") == 3).await;
     kill(running).await;
     println!("Killed while it was posting to TAS-CHA.");
 
     let running = start();
-    until(|| posted(Service::Tascha, "create_message") == 4).await;
+    until(|| posted(Provider::Tascha, "create_message") == 4).await;
     ON_TASCHA[..2].iter().for_each(|text| drop(on_tascha(text)));
-    until(|| posted(Service::Chatwork, "post_message") == 2).await;
+    until(|| posted(Provider::Chatwork, "post_message") == 2).await;
     kill(running).await;
     println!("Killed while it was posting to Chatwork.");
 
@@ -397,19 +397,25 @@ fn relayed(sandbox: &Sandbox, text: &str, into_tascha: bool) -> Vec<String> {
     let text = notation::escape(text);
     let own: Vec<String> = if into_tascha {
         let messages = sandbox.tascha().room(Seed::SECOND_ROOM).messages().into_iter();
-        messages.filter(|message| message.author_id == Seed::USER).map(|message| message.body).collect()
+        messages
+            .filter(|message| message.author_id == Some(Seed::USER.into()))
+            .map(|message| message.body)
+            .collect()
     } else {
         let messages = sandbox.chatwork().room(100).messages().into_iter();
-        messages.filter(|message| message.account_id == 1).map(|message| message.body).collect()
+        messages
+            .filter(|message| message.account.account_id == AccountId(1))
+            .map(|message| message.body)
+            .collect()
     };
     own.into_iter().filter(|body| body.contains(&*text)).collect()
 }
 
 /// How often an operation took effect or was replayed.
-fn posts(sandbox: &Sandbox, service: Service, operation: &str) -> usize {
+fn posts(sandbox: &Sandbox, service: Provider, operation: &str) -> usize {
     let of = |request: &Recorded| {
         let answered = request.applied || request.replayed;
-        request.service == service && request.operation == Some(operation) && answered
+        request.provider == service && request.operation == Some(operation) && answered
     };
     sandbox.requests().iter().filter(|request| of(request)).count()
 }
@@ -442,7 +448,7 @@ fn check(sandbox: &Sandbox, before: [usize; 2]) -> Result<(), AnyError> {
     if wrong > 0 || added != [6, 6] {
         return Err(format!("{wrong} messages are not there once; {added:?} were added to the rooms").into());
     }
-    let [keyed, unkeyed] = [(Service::Tascha, "create_message"), (Service::Chatwork, "post_message")]
+    let [keyed, unkeyed] = [(Provider::Tascha, "create_message"), (Provider::Chatwork, "post_message")]
         .map(|(service, operation)| posts(sandbox, service, operation));
     let again = [keyed - ON_CHATWORK.len(), unkeyed - ON_TASCHA.len()];
     println!("\nPosts to TAS-CHA: {keyed}, of them {} again under the same key.", again[0]);
@@ -458,7 +464,7 @@ mod tests {
     #[tokio::test]
     async fn a_list_that_begins_with_the_newest_is_not_relayed_in_silence() {
         let sandbox = Sandbox::start().await.expect("a port");
-        let clients = sandbox.client();
+        let clients = sandbox.clients();
         let second = Duration::from_secs(1);
         let ends = Ends {
             chatwork: clients.chatwork.room(100.into()),
@@ -473,7 +479,7 @@ mod tests {
             |id, day| format!(r#"{{"id":"{id}","body":"a","createdAt":"2026-01-{day}T00:00:00Z"}}"#);
         let list = format!(r#"{{"data":[{},{}],"nextCursor":null}}"#, message("b", "02"), message("a", "01"));
         let list = Fault::status(200).body("application/json", list);
-        sandbox.faults().script(Service::Tascha, Script::on("list_messages").then(list));
+        sandbox.faults().script(Provider::Tascha, Script::on("list_messages").then(list));
         let path = env::temp_dir().join(format!("kaiwa-relay-order-{}.json", std::process::id()));
         let ended = timeout(Duration::from_secs(30), relay(ends, &path)).await.expect("it ends by itself");
         let error = ended.expect_err("nothing new would be seen");

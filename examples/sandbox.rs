@@ -9,7 +9,7 @@
 //!
 //! It listens on this machine only, forgets everything when it ends, and ends with Ctrl-C.
 
-use kaiwa::sandbox::{Recorded, Sandbox, Service, lancers, tascha};
+use kaiwa::sandbox::{Provider, Recorded, Sandbox, lancers, tascha};
 use std::env;
 use std::error::Error;
 use tokio::sync::broadcast::error::RecvError;
@@ -34,7 +34,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         ["--ports" | "--port", ports] | [ports] => self::ports(ports)?,
         _ => return Err(USAGE.into()),
     };
-    let services = [Service::Chatwork, Service::Tascha, Service::Lancers];
+    let services = [Provider::Chatwork, Provider::Tascha, Provider::Lancers];
     let builder = services
         .into_iter()
         .zip(ports)
@@ -46,7 +46,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
              For others: cargo run --example sandbox -- --ports 8080, or --ports 0 for any that are free"
         )
     })?;
-    let mut requests = sandbox.requests_seen();
+    let mut requests = sandbox.subscribe_requests();
     explain(&sandbox);
     loop {
         match requests.recv().await {
@@ -98,11 +98,11 @@ Requests, as they come; Ctrl-C ends it:
 }
 
 fn show(request: &Recorded) {
-    let Recorded { number, service, method, path, .. } = request;
+    let Recorded { number, provider, method, path, .. } = request;
     let status = request.status.map_or_else(|| "no answer".to_owned(), |status| status.to_string());
     let operation = request.operation.unwrap_or("unknown");
     let query = request.query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
-    println!("{number:>4} {service:?} {method} {path}{query} ({operation}): {status}");
+    println!("{number:>4} {provider:?} {method} {path}{query} ({operation}): {status}");
     let body: String = String::from_utf8_lossy(&request.body).chars().take(SHOWN).collect();
     for line in body.lines() {
         println!("     {line}");

@@ -56,7 +56,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         println!("No token is set, so Chatwork is played by the sandbox, on this machine.");
         now = "2026-01-07T09:00:00+09:00".parse()?;
         let sandbox = play(VirtualClock::starting_at(now)).await?;
-        board.add_chatwork(&sandbox.client().chatwork, all).await?;
+        board.add_chatwork(&sandbox.clients().chatwork, all).await?;
     }
     board.print(&now.to_zoned_datetime(JAPAN));
     Ok(())
@@ -67,16 +67,16 @@ async fn play(clock: VirtualClock) -> Result<Sandbox, Box<dyn Error>> {
     let sales = Room::group(100, "営業部")
         .admin(2)
         .member(1)
-        .task_due(2, &[1], "見積書を送る", "2026-01-06T23:59:59+09:00".parse()?, date.clone())
-        .task_due(2, &[1], "朝会の資料", "2026-01-07T08:30:00+09:00".parse()?, time.clone())
-        .task_due(2, &[1], "[info]稟議の承認[/info]", "2026-01-07T18:00:00+09:00".parse()?, time)
+        .task_due(2, &[1], "見積書を送る", ("2026-01-06T23:59:59+09:00".parse()?, date.clone()))
+        .task_due(2, &[1], "朝会の資料", ("2026-01-07T08:30:00+09:00".parse()?, time.clone()))
+        .task_due(2, &[1], "[info]稟議の承認[/info]", ("2026-01-07T18:00:00+09:00".parse()?, time))
         // Due on a day: the service may name any time of it.
-        .task_due(2, &[1, 2], "日報を書く", "2026-01-07T00:00:00+09:00".parse()?, date.clone());
+        .task_due(2, &[1, 2], "日報を書く", ("2026-01-07T00:00:00+09:00".parse()?, date.clone()));
     let finance = Room::group(200, "経理")
         .admin(1)
         .member(2)
-        .task_due(1, &[1], "経費の精算", "2026-01-11T23:59:59+09:00".parse()?, date.clone())
-        .task_due(2, &[1], "確定申告の準備", "2026-03-16T23:59:59+09:00".parse()?, date)
+        .task_due(1, &[1], "経費の精算", ("2026-01-11T23:59:59+09:00".parse()?, date.clone()))
+        .task_due(2, &[1], "確定申告の準備", ("2026-03-16T23:59:59+09:00".parse()?, date))
         .task(1, &[2], "棚卸しの相談");
     let seed = Seed::new()
         .account(Account::new(1, "花子").token("sandbox-chatwork-token"))

@@ -14,7 +14,7 @@
 
 use indicatif::{ProgressBar, ProgressStyle};
 use kaiwa::chatwork::{Client, RoomId};
-use kaiwa::sandbox::{Fault, Sandbox, Script, Service};
+use kaiwa::sandbox::{Fault, Provider, Sandbox, Script};
 use kaiwa::{Progress, Upload};
 use std::error::Error;
 use std::ffi::OsString;
@@ -28,7 +28,7 @@ use std::{env, iter};
 async fn main() -> Result<(), Box<dyn Error>> {
     let sandbox = if env::var_os("CHATWORK_API_TOKEN").is_none() { Some(play().await?) } else { None };
     let client = match &sandbox {
-        Some(sandbox) => sandbox.client().chatwork,
+        Some(sandbox) => sandbox.clients().chatwork,
         None => Client::from_env()?,
     };
     let room = match env::var("CHATWORK_ROOM") {
@@ -57,10 +57,10 @@ async fn play() -> io::Result<Sandbox> {
     let sandbox = Sandbox::start().await?;
     let faults = sandbox.faults();
     let busy = Fault::too_many_requests(Some(Duration::from_secs(1)));
-    faults.script(Service::Chatwork, Script::on("upload_file").then(busy));
+    faults.script(Provider::Chatwork, Script::on("upload_file").then(busy));
     let trickle = Fault::trickle(Duration::from_millis(50));
     faults.script(
-        Service::Chatwork,
+        Provider::Chatwork,
         Script::on("download_file").then(Fault::short_body()).then(trickle).forever(),
     );
     Ok(sandbox)

@@ -12,6 +12,12 @@
 //! # }
 //! ```
 
+#[cfg(feature = "axum")]
+pub(crate) mod axum;
+
+#[cfg(feature = "axum")]
+pub use self::axum::{Rejection, Verified};
+
 use crate::{Clock, SystemClock};
 use futures::future::BoxFuture;
 use std::collections::{BTreeMap, HashMap};

@@ -5,14 +5,14 @@
 mod contract_check;
 
 use contract_check::{Client, Report, check, run};
-use kaiwa::sandbox::{Fault, Sandbox, Script, Service};
+use kaiwa::sandbox::{Fault, Provider, Sandbox, Script};
 use kaiwa::{Method, RetryPolicy, tascha};
 use std::collections::BTreeMap;
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 fn clients(sandbox: &Sandbox) -> [Client; 3] {
-    let clients = sandbox.client();
+    let clients = sandbox.clients();
     [Client::Chatwork(clients.chatwork), Client::Tascha(clients.tascha), Client::Lancers(clients.lancers)]
 }
 
@@ -36,7 +36,7 @@ async fn where_all_is_as_specified_nothing_is_found() {
         assert_eq!(report.status(), 0, "{report}");
         // Nobody has put a file into Chatwork's rooms.
         let unchecked = report.to_string().matches("not checked").count();
-        assert_eq!(unchecked, usize::from(client.service() == Service::Chatwork), "{report}");
+        assert_eq!(unchecked, usize::from(client.service() == Provider::Chatwork), "{report}");
     }
     let tables = [kaiwa::chatwork::table::ALL, kaiwa::tascha::table::ALL, kaiwa::lancers::table::ALL];
     let requests = sandbox.requests();
@@ -46,7 +46,7 @@ async fn where_all_is_as_specified_nothing_is_found() {
     }
     for request in requests {
         assert_eq!(request.method, Method::GET);
-        if request.service == Service::Chatwork && request.operation == Some("list_messages") {
+        if request.provider == Provider::Chatwork && request.operation == Some("list_messages") {
             assert_eq!(request.parameter("force").as_deref(), Some("1"), "or it would move the mark");
         }
     }
@@ -92,7 +92,7 @@ async fn wrong_types_and_broken_answers_are_found() {
 #[tokio::test]
 async fn a_refused_credential_is_no_report() {
     let sandbox = Sandbox::start().await.expect("ports");
-    let client = sandbox.chatwork_as("wrong").build().expect("a client");
+    let client = sandbox.chatwork_client("wrong").build().expect("a client");
     assert!(check(&Client::Chatwork(client), BTreeMap::new()).await.is_err());
 }
 
@@ -215,17 +215,17 @@ async fn a_service_that_cannot_be_reached_is_no_success() {
 async fn a_service_that_is_down_is_no_success_either() {
     let sandbox = Sandbox::start().await.expect("ports");
     for (status, exit) in [(500, 2), (503, 2), (429, 2), (403, 1), (418, 1)] {
-        sandbox.faults().clear(Service::Lancers);
-        sandbox.faults().script(Service::Lancers, Script::any().then(Fault::status(status)).forever());
-        let client = sandbox.lancers_as(kaiwa::sandbox::lancers::Seed::CREDENTIAL);
+        sandbox.faults().clear(Provider::Lancers);
+        sandbox.faults().script(Provider::Lancers, Script::any().then(Fault::status(status)).forever());
+        let client = sandbox.lancers_client(kaiwa::sandbox::lancers::Seed::CREDENTIAL);
         let client = client.retry(RetryPolicy::none()).build().expect("a client");
         let report = report(&Client::Lancers(client)).await;
         assert_eq!(report.status(), exit, "{status}: {report}");
     }
     // Nor is one that answers but for one operation.
-    sandbox.faults().clear(Service::Lancers);
-    sandbox.faults().script(Service::Lancers, Script::on("search_boards").then(Fault::reset()).forever());
-    let client = sandbox.lancers_as(kaiwa::sandbox::lancers::Seed::CREDENTIAL);
+    sandbox.faults().clear(Provider::Lancers);
+    sandbox.faults().script(Provider::Lancers, Script::on("search_boards").then(Fault::reset()).forever());
+    let client = sandbox.lancers_client(kaiwa::sandbox::lancers::Seed::CREDENTIAL);
     let client = client.retry(RetryPolicy::none()).build().expect("a client");
     let report = report(&Client::Lancers(client)).await;
     assert_eq!(report.status(), 2, "{report}");

@@ -4,7 +4,7 @@ use futures::future::join_all;
 use jiff::SignedDuration;
 use kaiwa::chatwork::{self, AccountId, Arrival, Reconcile, RoomHandle, RoomId};
 use kaiwa::sandbox::chatwork::{Account, Room, Seed};
-use kaiwa::sandbox::{Fault, Sandbox, Script, Service};
+use kaiwa::sandbox::{Fault, Provider, Sandbox, Script};
 use kaiwa::{Outcome, Pace, RetryPolicy, VirtualClock};
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ impl Setting {
         let clock = VirtualClock::new();
         let sandbox = Sandbox::builder().clock(clock.clone()).chatwork(seed).start().await.unwrap();
         // On a clock that jumps from wait to wait, every timeout would end at once.
-        let builder = sandbox.chatwork_as(TOKEN).timeout(None).attempt_timeout(None).pace(Pace::off());
+        let builder = sandbox.chatwork_client(TOKEN).timeout(None).attempt_timeout(None).pace(Pace::off());
         let client = change(builder).build().unwrap();
         Self { sandbox, clock, client }
     }
@@ -35,7 +35,7 @@ impl Setting {
     }
 
     fn faults(&self, script: Script) {
-        self.sandbox.faults().script(Service::Chatwork, script);
+        self.sandbox.faults().script(Provider::Chatwork, script);
     }
 
     fn lose(&self, fault: Fault) {
@@ -75,7 +75,7 @@ async fn a_post_that_is_answered_costs_nothing_more() {
     assert_eq!((sent.arrival, sent.attempts()), (Arrival::Answered, 1));
     assert_eq!(setting.calls(), ["post_message"]);
     let room = setting.sandbox.chatwork().room(10);
-    assert_eq!(room.messages()[0].message_id, sent.message_id.as_str());
+    assert_eq!(room.messages()[0].message_id, sent.message_id);
     assert_eq!(room.member(1).unwrap().unread_num, 1);
 }
 
@@ -95,7 +95,7 @@ async fn a_message_whose_answer_was_lost_is_found() {
         assert_eq!((sent.arrival, sent.attempts()), (Arrival::Found, 1));
         let messages = setting.sandbox.chatwork().room(10).messages();
         assert_eq!(messages.len(), 1);
-        assert_eq!(messages[0].message_id, sent.message_id.as_str());
+        assert_eq!(messages[0].message_id, sent.message_id);
         assert_eq!(setting.calls(), ["post_message", "get_me", "list_messages"]);
         assert!(setting.clock.elapsed() >= Duration::from_secs(2));
 
@@ -183,7 +183,7 @@ async fn of_the_same_text_each_call_has_its_own_message() {
         .room(10)
         .messages()
         .into_iter()
-        .map(|message| message.message_id)
+        .map(|message| message.message_id.0)
         .collect();
     there.sort();
     assert_eq!(ids, there);
@@ -227,7 +227,7 @@ async fn a_look_that_fails_proves_nothing() {
     let error = setting.post("x", Reconcile::new()).await.unwrap_err();
     assert_eq!((error.outcome(), error.attempts(), error.status()), (Outcome::Unknown, 1, None));
 
-    setting.sandbox.faults().clear(Service::Chatwork);
+    setting.sandbox.faults().clear(Provider::Chatwork);
     setting.lose(Fault::reset());
     // An answer that a proxy emptied is not an empty room.
     setting.faults(Script::on("list_messages").then(Fault::status(200)).forever());
@@ -250,7 +250,7 @@ async fn a_wrong_clock_makes_no_second_message() {
         setting.lose(Fault::reset().after());
         let clock = VirtualClock::starting_at("2026-01-01T01:00:00+09:00".parse().unwrap());
         let client =
-            setting.sandbox.chatwork_as(TOKEN).clock(clock.clone()).timeout(None).attempt_timeout(None);
+            setting.sandbox.chatwork_client(TOKEN).clock(clock.clone()).timeout(None).attempt_timeout(None);
         let client = client.build().unwrap();
         let post = client.room(RoomId(10)).post("y").with_reconcile(Reconcile::new());
         assert_eq!(clock.drive(post).await.unwrap().arrival, Arrival::Found);

@@ -3,7 +3,7 @@
 use super::ids::{Binding, Ids};
 use super::report::{Checked, Report, Verdict};
 use super::schema::{Comparison, Spec, word};
-use kaiwa::sandbox::Service;
+use kaiwa::sandbox::Provider;
 use kaiwa::{Error, Method, Raw, Request, chatwork, lancers, tascha};
 use reqwest::header::HeaderMap;
 use serde_json::Value;
@@ -52,11 +52,11 @@ pub enum Client {
 }
 
 impl Client {
-    pub fn service(&self) -> Service {
+    pub fn service(&self) -> Provider {
         match self {
-            Self::Chatwork(_) => Service::Chatwork,
-            Self::Tascha(_) => Service::Tascha,
-            Self::Lancers(_) => Service::Lancers,
+            Self::Chatwork(_) => Provider::Chatwork,
+            Self::Tascha(_) => Provider::Tascha,
+            Self::Lancers(_) => Provider::Lancers,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Ids for paths: from the answers of lists that were read before, or from the command line.
 
-use kaiwa::sandbox::Service;
+use kaiwa::sandbox::Provider;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -11,30 +11,30 @@ const TRIED: usize = 5;
 pub type Binding = BTreeMap<String, String>;
 
 /// Which parameter stands in which list's answer, and where.
-fn sources(service: Service) -> &'static [(&'static str, &'static str, &'static str)] {
+fn sources(service: Provider) -> &'static [(&'static str, &'static str, &'static str)] {
     match service {
-        Service::Chatwork => &[
+        Provider::Chatwork => &[
             ("list_rooms", "room_id", "room_id"),
             ("list_messages", "message_id", "message_id"),
             ("list_tasks", "task_id", "task_id"),
             ("list_files", "file_id", "file_id"),
         ],
         // No operation returns webhooks.
-        Service::Tascha => &[("list_rooms", "roomId", "id")],
-        Service::Lancers => &[("list_boards", "board_id", "id")],
+        Provider::Tascha => &[("list_rooms", "roomId", "id")],
+        Provider::Lancers => &[("list_boards", "board_id", "id")],
     }
 }
 
 /// What is known so far.
 pub struct Ids {
-    service: Service,
+    service: Provider,
     given: Binding,
     /// By parameter: its ids, each with those of the path that it was found under.
     found: BTreeMap<String, Vec<Binding>>,
 }
 
 impl Ids {
-    pub fn new(service: Service, given: Binding) -> Self {
+    pub fn new(service: Provider, given: Binding) -> Self {
         Self { service, given, found: BTreeMap::new() }
     }
 

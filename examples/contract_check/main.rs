@@ -38,7 +38,7 @@ pub use check::{Client, Unauthorized, check};
 pub use report::Report;
 
 use ids::Binding;
-use kaiwa::sandbox::{Sandbox, Service, tascha as tascha_sandbox};
+use kaiwa::sandbox::{Provider, Sandbox, tascha as tascha_sandbox};
 use kaiwa::{RetryPolicy, chatwork, lancers, tascha};
 use std::env;
 use std::error::Error;
@@ -46,10 +46,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 /// A service's name, and the variables with its credential and its base URL.
-const SERVICES: [(&str, Service, &str, &str); 3] = [
-    ("chatwork", Service::Chatwork, "CHATWORK_API_TOKEN", "CHATWORK_BASE_URL"),
-    ("tascha", Service::Tascha, "TASCHA_API_KEY", "TASCHA_BASE_URL"),
-    ("lancers", Service::Lancers, "LANCERS_COOKIE", "LANCERS_BASE_URL"),
+const SERVICES: [(&str, Provider, &str, &str); 3] = [
+    ("chatwork", Provider::Chatwork, "CHATWORK_API_TOKEN", "CHATWORK_BASE_URL"),
+    ("tascha", Provider::Tascha, "TASCHA_API_KEY", "TASCHA_BASE_URL"),
+    ("lancers", Provider::Lancers, "LANCERS_COOKIE", "LANCERS_BASE_URL"),
 ];
 
 #[tokio::main]
@@ -126,28 +126,28 @@ fn place(base: &str) -> String {
         .map_or_else(|_| "another place".to_owned(), |url| url.origin().ascii_serialization())
 }
 
-fn played(service: Service, sandbox: &Sandbox) -> Client {
-    let clients = sandbox.client();
+fn played(service: Provider, sandbox: &Sandbox) -> Client {
+    let clients = sandbox.clients();
     match service {
-        Service::Chatwork => Client::Chatwork(clients.chatwork),
-        Service::Tascha => Client::Tascha(clients.tascha),
-        Service::Lancers => Client::Lancers(clients.lancers),
+        Provider::Chatwork => Client::Chatwork(clients.chatwork),
+        Provider::Tascha => Client::Tascha(clients.tascha),
+        Provider::Lancers => Client::Lancers(clients.lancers),
     }
 }
 
-fn client(service: Service, secret: String, base: Option<&String>) -> Result<Client, kaiwa::Error> {
+fn client(service: Provider, secret: String, base: Option<&String>) -> Result<Client, kaiwa::Error> {
     // A person waits for the report: a short outage counts as one.
     let retry = RetryPolicy::new().connect_for(Duration::from_secs(1));
     Ok(match service {
-        Service::Chatwork => {
+        Provider::Chatwork => {
             let builder = chatwork::Client::builder().api_token(secret).retry(retry);
             Client::Chatwork(base.into_iter().fold(builder, |builder, base| builder.base_url(base)).build()?)
         }
-        Service::Tascha => {
+        Provider::Tascha => {
             let builder = tascha::Client::builder().api_key(secret).retry(retry);
             Client::Tascha(base.into_iter().fold(builder, |builder, base| builder.base_url(base)).build()?)
         }
-        Service::Lancers => {
+        Provider::Lancers => {
             let builder = lancers::Client::builder().cookie(secret).retry(retry);
             Client::Lancers(base.into_iter().fold(builder, |builder, base| builder.base_url(base)).build()?)
         }

@@ -2,7 +2,7 @@
 //!
 //! Its findings do not contain the values, so they can be shared.
 
-use kaiwa::sandbox::Service;
+use kaiwa::sandbox::Provider;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -14,12 +14,12 @@ pub struct Spec {
 }
 
 impl Spec {
-    pub fn of(service: Service) -> &'static Self {
+    pub fn of(service: Provider) -> &'static Self {
         static SPECS: [OnceLock<Spec>; 3] = [const { OnceLock::new() }; 3];
         let yaml = match service {
-            Service::Chatwork => include_str!("../../specs/chatwork.yaml"),
-            Service::Tascha => include_str!("../../specs/tascha.yaml"),
-            Service::Lancers => include_str!("../../specs/lancers.yaml"),
+            Provider::Chatwork => include_str!("../../specs/chatwork.yaml"),
+            Provider::Tascha => include_str!("../../specs/tascha.yaml"),
+            Provider::Lancers => include_str!("../../specs/lancers.yaml"),
         };
         SPECS[service as usize].get_or_init(|| {
             let document = serde_saphyr::from_str(yaml).expect("the library was built from it");

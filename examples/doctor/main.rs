@@ -88,7 +88,7 @@ async fn of_environment() -> Vec<Report> {
 }
 
 async fn of_sandbox(sandbox: &Sandbox) -> Vec<Report> {
-    let clients = sandbox.client();
+    let clients = sandbox.clients();
     let played = Service::of_sandbox;
     vec![
         check::examine(&played("Chatwork", sandbox.chatwork_url()), Ok(clients.chatwork)).await,

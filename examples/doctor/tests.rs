@@ -197,7 +197,7 @@ async fn a_clock_that_is_wrong_and_limits_that_are_used_up() {
     ] {
         let sandbox = Sandbox::start().await.expect("a sandbox");
         let fault = Fault::wrong_clock(SignedDuration::from_secs(seconds));
-        sandbox.faults().script(sandbox::Service::Chatwork, Script::on("get_me").then(fault).forever());
+        sandbox.faults().script(sandbox::Provider::Chatwork, Script::on("get_me").then(fault).forever());
         let url = sandbox.chatwork_url();
         let variables =
             [("CHATWORK_API_TOKEN", sandbox::chatwork::Seed::TOKEN), ("CHATWORK_BASE_URL", url.as_str())];

@@ -26,9 +26,9 @@ fn export(name: &str) -> (Export, PathBuf) {
 #[tokio::test]
 async fn a_room_that_is_gone_is_skipped() {
     let sandbox = sandbox().await;
-    sandbox.faults().script(Service::Tascha, Script::on("list_messages").pass(1).then(Fault::status(404)));
+    sandbox.faults().script(Provider::Tascha, Script::on("list_messages").pass(1).then(Fault::status(404)));
     let (mut export, path) = export("gone");
-    let ended = export.run(&sandbox.client().tascha).await.expect("the file takes it");
+    let ended = export.run(&sandbox.clients().tascha).await.expect("the file takes it");
     if let Ended::Failed(error) = ended {
         panic!("{error}");
     }
@@ -48,10 +48,10 @@ async fn a_room_that_is_gone_is_skipped() {
 #[tokio::test]
 async fn it_can_be_stopped_while_it_waits_for_a_room() {
     let sandbox = sandbox().await;
-    sandbox.faults().script(Service::Tascha, Script::on("list_rooms").then(Fault::silence()).forever());
+    sandbox.faults().script(Provider::Tascha, Script::on("list_rooms").then(Fault::silence()).forever());
     let (mut export, path) = export("stopped");
     export.ctrl_c = ready(Ok(())).boxed();
-    let ended = export.run(&sandbox.client().tascha).await.expect("the file takes it");
+    let ended = export.run(&sandbox.clients().tascha).await.expect("the file takes it");
     assert!(matches!(ended, Ended::Stopped));
     fs::remove_file(&export.beside).and_then(|()| fs::remove_file(&path)).expect("they are there");
 }
@@ -60,7 +60,7 @@ async fn it_can_be_stopped_while_it_waits_for_a_room() {
 #[tokio::test]
 async fn an_export_that_was_killed_at_any_moment_goes_on() {
     let sandbox = sandbox().await;
-    let client = sandbox.client().tascha;
+    let client = sandbox.clients().tascha;
     let nothing = serde_json::to_vec(&At::default()).expect("JSON");
     let half = At { bytes: 4, ..At::default() };
     let half = serde_json::to_vec(&half).expect("JSON");

@@ -3,7 +3,7 @@ use futures::executor::block_on;
 use jiff::Timestamp;
 use kaiwa::VirtualClock;
 use kaiwa::chatwork::webhook::{Delivery, Event, MAX_BODY, Verifier, VerifyError, signature};
-use kaiwa::tascha::webhook::{ID_HEADER, Incoming, ReceiveError, Receiver, Unverified};
+use kaiwa::tascha::webhook::{ID_HEADER, RawDelivery, Unverified, Verifier as TaschaVerifier, VerifyError as TaschaError};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -60,29 +60,29 @@ fn chatwork(query: &str, body: &[u8]) {
 }
 
 fn tascha(header: &[u8], body: &[u8]) {
-    let receiver = Receiver::new(
-        |request: &Incoming<'_>| {
+    let verifier = TaschaVerifier::new(
+        |request: &RawDelivery<'_>| {
             if request.header("x-bad").is_none() { Ok(()) } else { Err(Unverified) }
         },
     );
     let body = Bytes::copy_from_slice(body);
-    let incoming = || Incoming::new([(ID_HEADER, header)], body.clone());
-    match block_on(receiver.receive(incoming())) {
+    let request = || RawDelivery::new([(ID_HEADER, header)], body.clone());
+    match block_on(verifier.verify(request())) {
         Ok(received) => {
-            assert!(header == received.id.as_bytes() && body == received.body);
-            let again = || block_on(receiver.receive(incoming())).map(|received| (*received).clone());
-            assert_eq!(again(), Err(ReceiveError::InProgress));
+            assert!(header == received.event_id.as_str().as_bytes() && body == received.body);
+            let again = || block_on(verifier.verify(request())).map(|received| (*received).clone());
+            assert_eq!(again(), Err(TaschaError::InProgress));
             let delivery = (*received).clone();
             drop(received);
             assert_eq!(again(), Ok(delivery.clone()));
-            block_on(block_on(receiver.receive(incoming())).expect("it was given back").done());
-            assert_eq!(again(), Err(ReceiveError::Repeat));
-            block_on(receiver.forget(&delivery.id));
+            block_on(block_on(verifier.verify(request())).expect("it was given back").done());
+            assert_eq!(again(), Err(TaschaError::Repeat));
+            block_on(verifier.forget(&delivery.event_id));
             assert_eq!(again(), Ok(delivery));
         }
         Err(error) => assert!((400..500).contains(&error.status()), "{error:?}"),
     }
-    let refused = Incoming::new([("X-Bad", header), (ID_HEADER, b"e1")], body.clone());
-    let refused = block_on(receiver.receive(refused));
-    assert!(matches!(refused, Err(ReceiveError::Unverified(_) | ReceiveError::TooLarge)), "{refused:?}");
+    let refused = RawDelivery::new([("X-Bad", header), (ID_HEADER, b"e1")], body.clone());
+    let refused = block_on(verifier.verify(refused));
+    assert!(matches!(refused, Err(TaschaError::Unverified(_) | TaschaError::TooLarge)), "{refused:?}");
 }

@@ -1,4 +1,4 @@
-//! Webhooks of Chatwork: checking that a request is the service's, and reading it.
+//! Webhooks of Chatwork: verifying that a request comes from the service, and reading it.
 //!
 //! ```
 //! use kaiwa::chatwork::webhook::{Delivery, Event, Verifier, VerifyError, signature};
@@ -25,18 +25,47 @@
 //! }
 //! ```
 //!
-//! With the feature `axum`, a handler takes `Verified<Event>` instead.
+//! # With axum
+//!
+//! With the feature `axum`, a handler takes a `Verified<Event>`, or a `Verified<Delivery>` for what came around the event. It
+//! runs once for each event, and not for what is refused.
+#![cfg_attr(
+    feature = "axum",
+    doc = r#"
+```
+use axum_core::extract::FromRef;
+use kaiwa::chatwork::webhook::{Event, Verified, Verifier};
+
+#[derive(Clone)]
+struct App {
+    verifier: Verifier,
+}
+
+impl FromRef<App> for Verifier {
+    fn from_ref(app: &App) -> Self {
+        app.verifier.clone()
+    }
+}
+
+// Router::new().route("/hook", post(hook)).with_state(app)
+async fn hook(Verified(event): Verified<Event>) {
+    if let Event::MentionToMe(mention) = event {
+        println!("{}", mention.body);
+    }
+} // 200, without a body
+```"#
+)]
 //!
 //! # How to answer
 //!
-//! The service sends each event once. It takes every answer but a 200 with at most 2,048 bytes for an error, and after
-//! many errors it switches the webhook off, to be switched on by hand. Answer before long work, and answer 200 also
-//! when that work will fail. For what could not be verified, [`VerifyError::status`] is the answer.
+//! The service sends each event once. Every response other than a 200 with at most 2,048 bytes counts as an error, and after
+//! many errors the service switches the webhook off, until a person switches it on again. Respond before long work, and
+//! respond with 200 even if that work may fail. If a request could not be verified, respond with [`VerifyError::status`].
 //!
 //! # What is checked
 //!
 //! The signature is HMAC-SHA256 over the body, with the token decoded from base64 as the key. It does not cover the
-//! time of the request, so that whoever saw a request could send it again: an event is therefore refused once its
+//! time of the request, so that a request that was seen could be sent again: an event is therefore refused once its
 //! `webhook_event_time` is further from now than a tolerance, and within it when it has been received before. It is
 //! remembered for an hour longer, so that setting the clock back does not let it pass again.
 //!
@@ -53,47 +82,16 @@
 mod axum;
 mod error;
 mod event;
+mod signature;
 #[cfg(test)]
 mod tests;
 mod verifier;
 
 #[cfg(feature = "axum")]
-pub use self::axum::{Rejection, Verified};
+pub use self::axum::Rejection;
+#[cfg(feature = "axum")]
+pub use crate::webhook::Verified;
 pub use error::{MAX_BODY, VerifyError};
 pub use event::{Delivery, Event, MentionEvent, MessageEvent, OtherEvent};
+pub use signature::{SIGNATURE_HEADER, SIGNATURE_PARAMETER, signature};
 pub use verifier::{DEFAULT_TOLERANCE, InvalidToken, Verifier};
-
-use std::borrow::Cow;
-
-/// The header that holds the signature.
-pub const SIGNATURE_HEADER: &str = "x-chatworkwebhooksignature";
-
-/// The query parameter that holds the same signature, percent-encoded.
-pub const SIGNATURE_PARAMETER: &str = "chatwork_webhook_signature";
-
-/// The signature of a request: the value of [`SIGNATURE_HEADER`], or else what the query (the part of the address
-/// after `?`, as it came) has for [`SIGNATURE_PARAMETER`].
-///
-/// ```
-/// use kaiwa::chatwork::webhook::signature;
-///
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// assert_eq!(signature(Some("rgvt="), None)?, "rgvt=");
-/// assert_eq!(signature(None, Some("room=1&chatwork_webhook_signature=rgvt%3d"))?, "rgvt=");
-/// # Ok(())
-/// # }
-/// ```
-///
-/// # Errors
-///
-/// [`VerifyError::MissingSignature`] if there is neither.
-pub fn signature<'a>(header: Option<&'a str>, query: Option<&'a str>) -> Result<Cow<'a, str>, VerifyError> {
-    if let Some(header) = header {
-        return Ok(Cow::Borrowed(header));
-    }
-    let parameters = query.unwrap_or_default().split('&').filter_map(|parameter| parameter.split_once('='));
-    let value = parameters.filter(|(name, _)| *name == SIGNATURE_PARAMETER).map(|(_, value)| value).next();
-    // A `+` stays one: base64 has it, and the service encodes this as a URL, not as a form.
-    let value = value.ok_or(VerifyError::MissingSignature)?;
-    percent_encoding::percent_decode_str(value).decode_utf8().map_err(|_| VerifyError::BadSignature)
-}

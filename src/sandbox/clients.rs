@@ -21,31 +21,32 @@ impl Sandbox {
     ///
     /// On a clock of your own, such as a [`VirtualClock`](crate::VirtualClock), they have no timeouts, so that
     /// [`drive`](crate::VirtualClock::drive) ends the waits of a call and nothing else.
-    pub fn client(&self) -> Clients {
+    pub fn clients(&self) -> Clients {
         const READY: &str = "the sandbox's addresses are loopback and its credentials are plain text";
         Clients {
-            chatwork: self.chatwork_as(chatwork_sandbox::Seed::TOKEN).build().expect(READY),
-            tascha: self.tascha_as(tascha_sandbox::Seed::TOKEN).build().expect(READY),
-            lancers: self.lancers_as(lancers_sandbox::Seed::CREDENTIAL).build().expect(READY),
+            chatwork: self.chatwork_client(chatwork_sandbox::Seed::TOKEN).build().expect(READY),
+            tascha: self.tascha_client(tascha_sandbox::Seed::TOKEN).build().expect(READY),
+            lancers: self.lancers_client(lancers_sandbox::Seed::CREDENTIAL).build().expect(READY),
         }
     }
 
     /// Begins a Chatwork client of the sandbox, on its clock, with this API token.
-    pub fn chatwork_as(&self, token: &str) -> chatwork::Builder {
+    pub fn chatwork_client(&self, token: &str) -> chatwork::Builder {
         self.on_clock(chatwork::Client::builder().base_url(self.chatwork_url())).api_token(token)
     }
 
     /// Begins a TAS-CHA client of the sandbox, on its clock, with this API key.
-    pub fn tascha_as(&self, key: &str) -> tascha::Builder {
+    pub fn tascha_client(&self, key: &str) -> tascha::Builder {
         self.on_clock(tascha::Client::builder().base_url(self.tascha_url())).api_key(key)
     }
 
     /// Begins a Lancers client of the sandbox, on its clock, with this cookie.
-    pub fn lancers_as(&self, cookie: &str) -> lancers::Builder {
+    pub fn lancers_client(&self, cookie: &str) -> lancers::Builder {
         self.on_clock(lancers::Client::builder().base_url(self.lancers_url())).cookie(cookie)
     }
 
-    /// A clock of one's own does not know how long a socket takes, so that timeouts on it would end calls at random.
+    /// A clock that is not the system's does not know how long a socket takes, so that timeouts on it would end calls at
+    /// random.
     fn on_clock<S: Service>(&self, builder: ClientBuilder<S>) -> ClientBuilder<S> {
         let builder = builder.clock(Arc::clone(&self.clock));
         if self.own_clock { builder.timeout(None).attempt_timeout(None) } else { builder }

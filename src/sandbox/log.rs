@@ -1,6 +1,7 @@
 //! What the sandbox received, for assertions and for watching it.
 
-use super::{Fault, Service};
+use super::fault::Fault;
+use super::provider::Provider;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -22,8 +23,8 @@ pub struct Recorded {
     pub number: usize,
     /// When the request was complete, by the sandbox's clock.
     pub at: Timestamp,
-    /// Which service it was sent to.
-    pub service: Service,
+    /// The service that it was sent to.
+    pub provider: Provider,
     /// The `operationId` of the service's specification; `None` for a path that the service does not have.
     pub operation: Option<&'static str>,
     /// The method.
@@ -45,14 +46,6 @@ pub struct Recorded {
     pub applied: bool,
     /// Whether it was answered as an earlier request under the same `Idempotency-Key`, which had taken effect.
     pub replayed: bool,
-}
-
-/// What a handler says of its answer, as an extension of it, where the status does not tell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Effect {
-    Applied,
-    Replayed,
-    None,
 }
 
 impl Recorded {
@@ -79,7 +72,7 @@ fn field(pairs: &str, name: &str) -> Option<String> {
         .map(|(_, value)| value.into_owned())
 }
 
-/// The requests so far, and those who want to be told of each.
+/// The requests so far, and who subscribes to those that come.
 #[derive(Clone, Debug)]
 pub(crate) struct Log {
     entries: Arc<Mutex<Entries>>,
@@ -97,7 +90,7 @@ struct Entries {
 
 impl Log {
     pub(crate) fn new(lancers_credential: &str) -> Self {
-        // What is no name of a header is sent by nobody.
+        // No request has a header whose name is not one.
         let lancers_credential = HeaderName::try_from(lancers_credential).ok();
         Self { entries: Arc::default(), lancers_credential, seen: broadcast::Sender::new(4096) }
     }
@@ -147,13 +140,13 @@ impl Drop for Entry {
             *entry = self.recorded.clone();
         }
         drop(entries);
-        // Nobody listening is the usual case.
+        // Without a subscriber it is lost, as it should be.
         let _ = self.log.seen.send(self.recorded.clone());
     }
 }
 
 fn mask(recorded: &mut Recorded, lancers_credential: Option<&HeaderName>) {
-    let lancers_credential = lancers_credential.filter(|_| recorded.service == Service::Lancers);
+    let lancers_credential = lancers_credential.filter(|_| recorded.provider == Provider::Lancers);
     for (name, value) in &mut recorded.headers {
         if lancers_credential == Some(name) {
             *value = HeaderValue::from_static(MASK);
@@ -168,7 +161,7 @@ fn mask(recorded: &mut Recorded, lancers_credential: Option<&HeaderName>) {
         }
     }
     // By the path, since what is meant for the endpoint and misses it is no operation, and carries the same secrets.
-    if recorded.service == Service::Chatwork && recorded.path.to_ascii_lowercase().contains("token") {
+    if recorded.provider == Provider::Chatwork && recorded.path.to_ascii_lowercase().contains("token") {
         recorded.body = mask_token_body(&recorded.headers, &recorded.body);
     }
     if let Some(query) = &mut recorded.query {
@@ -223,7 +216,7 @@ mod tests {
         Recorded {
             number: 0,
             at: Timestamp::UNIX_EPOCH,
-            service: Service::Chatwork,
+            provider: Provider::Chatwork,
             operation: Some("oauth_token"),
             method: Method::POST,
             path: "/token".to_owned(),
@@ -279,8 +272,8 @@ mod tests {
     #[test]
     fn the_header_that_lancers_takes_is_masked() {
         let log = Log::new("X-Session");
-        for (service, kept) in [(Service::Lancers, MASK), (Service::Chatwork, "abc")] {
-            let mut request = Recorded { service, ..recorded() };
+        for (provider, kept) in [(Provider::Lancers, MASK), (Provider::Chatwork, "abc")] {
+            let mut request = Recorded { provider, ..recorded() };
             request.headers.insert("x-session", HeaderValue::from_static("abc"));
             drop(log.open(request));
             assert_eq!(log.entries().pop().expect("it was kept").header("x-session"), Some(kept));

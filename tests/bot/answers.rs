@@ -6,7 +6,7 @@ use kaiwa::chatwork::bot::{Bot, Context};
 use kaiwa::chatwork::notation::MessageBuilder;
 use kaiwa::chatwork::webhook::Event;
 use kaiwa::chatwork::{AccountId, Arrival, Reconcile};
-use kaiwa::sandbox::{Fault, Script, Service};
+use kaiwa::sandbox::{Fault, Provider, Script};
 use serde_json::json;
 use std::cell::RefCell;
 use std::sync::{Arc, Mutex};
@@ -45,7 +45,10 @@ async fn texts_are_harmless_and_messages_keep_their_tags() {
 #[tokio::test]
 async fn an_answer_is_a_request_like_any_other() {
     let world = World::new().await;
-    world.sandbox.faults().script(Service::Chatwork, Script::on("post_message").then(Fault::reset().after()));
+    world
+        .sandbox
+        .faults()
+        .script(Provider::Chatwork, Script::on("post_message").then(Fault::reset().after()));
     let handler = async |context: Context| {
         let reconcile = Reconcile::new().account(context.me());
         let sent = context.reply("once").with_reconcile(reconcile).await?;

@@ -4,7 +4,7 @@ use crate::world::{ME, World, created, id, notices};
 use futures::stream::{self, StreamExt};
 use kaiwa::chatwork::RoomId;
 use kaiwa::chatwork::bot::{Bot, Context, Input};
-use kaiwa::sandbox::{Fault, Script, Service};
+use kaiwa::sandbox::{Fault, Provider, Script};
 use kaiwa::webhook::MemoryReplayCache;
 use std::cell::RefCell;
 use std::sync::{Arc, Mutex};
@@ -34,7 +34,7 @@ async fn it_outlives_failures_and_goes_on_where_it_was() {
     view(10).post_as(2, "one");
     view(11).post_as(2, "two");
     let mut watch = world.client.watch([RoomId(10), RoomId(11)]).from_window().stream();
-    world.sandbox.faults().script(Service::Chatwork, Script::on("list_messages").then(Fault::bad_gateway()));
+    world.sandbox.faults().script(Provider::Chatwork, Script::on("list_messages").then(Fault::bad_gateway()));
 
     let (bot, told) = notices(Bot::new(world.client.clone()));
     let (stopped, handler) = answering();

@@ -28,7 +28,7 @@ impl World {
             .room(Room::group(11, "Tests").admin(1).member(2));
         let clock = VirtualClock::new();
         let sandbox = Sandbox::builder().clock(clock.clone()).chatwork(seed).start().await.expect("a port");
-        let client = sandbox.chatwork_as("bot").build().expect("a client");
+        let client = sandbox.chatwork_client("bot").build().expect("a client");
         Self { clock, sandbox, client }
     }
 

@@ -24,7 +24,7 @@ use front::{Front, Kind};
 use futures::StreamExt;
 use kaiwa::chatwork::{AccountId, Arrival, Reconcile, RoomId};
 use kaiwa::sandbox::chatwork::{Account, Room};
-use kaiwa::sandbox::{Sandbox, Service, chatwork, lancers, tascha};
+use kaiwa::sandbox::{Provider, Sandbox, chatwork, lancers, tascha};
 use kaiwa::{ClientBuilder, Outcome, Pace, RetryBudget, Upload};
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -62,7 +62,7 @@ fn writes_through_fronts() -> usize {
 }
 
 struct Run {
-    service: Service,
+    service: Provider,
     sandbox: Sandbox,
     front: Option<(Kind, Front)>,
     began: Instant,
@@ -70,7 +70,7 @@ struct Run {
 
 impl Run {
     async fn start(
-        service: Service,
+        service: Provider,
         front: Option<Kind>,
         seed_data: impl FnOnce(kaiwa::sandbox::Builder) -> kaiwa::sandbox::Builder,
     ) -> Self {
@@ -80,9 +80,9 @@ impl Run {
         let front = match front {
             Some(kind) => {
                 let url = match service {
-                    Service::Chatwork => sandbox.chatwork_url(),
-                    Service::Tascha => sandbox.tascha_url(),
-                    Service::Lancers => sandbox.lancers_url(),
+                    Provider::Chatwork => sandbox.chatwork_url(),
+                    Provider::Tascha => sandbox.tascha_url(),
+                    Provider::Lancers => sandbox.lancers_url(),
                 };
                 Some((kind, Front::start(kind, url.to_string()).await))
             }
@@ -163,10 +163,10 @@ async fn tascha_applies_each_acknowledged_write_once() {
 pub async fn tascha(front: Option<Kind>, count: usize) {
     let room = tascha::RoomSeed::new("chaos", "").members([tascha::Seed::USER]).board("board");
     let seed = unlimited_tascha().room(room.tasks(WRITES / OTHERS));
-    let run = Run::start(Service::Tascha, front, |builder| builder.tascha(seed)).await;
-    let client = run.client(run.sandbox.tascha_as(tascha::Seed::TOKEN));
+    let run = Run::start(Provider::Tascha, front, |builder| builder.tascha(seed)).await;
+    let client = run.client(run.sandbox.tascha_client(tascha::Seed::TOKEN));
     let view = run.sandbox.tascha().room("chaos");
-    let tasks: Vec<String> = view.tasks().into_iter().map(|task| task.id).collect();
+    let tasks: Vec<String> = view.tasks().into_iter().map(|task| task.id.0).collect();
 
     let writes = run
         .write(count, |number| {
@@ -185,12 +185,13 @@ pub async fn tascha(front: Option<Kind>, count: usize) {
         .await;
     run.end().await;
 
-    let messages = view.messages().into_iter().map(|message| (message.body, message.id));
-    let records = view.records().into_iter().map(|record| (record.title, record.id));
+    let messages = view.messages().into_iter().map(|message| (message.body, message.id.0));
+    let records = view.records().into_iter().map(|record| (record.title, record.id.0));
     // A task was created once, and changed as often as its version says.
     let tasks = view.tasks().into_iter().flat_map(|task| {
-        let changes = if tasks.contains(&task.id) { task.version - 1 } else { task.version };
-        vec![(task.title, task.id); usize::try_from(changes).unwrap()]
+        let version = task.version.expect("it is shown");
+        let changes = if tasks.contains(&task.id.0) { version - 1 } else { version };
+        vec![(task.title, task.id.0); usize::try_from(changes).unwrap()]
     });
     let tally = run.check(&writes, &by_text(messages.chain(records).chain(tasks)));
     // How many it is depends on the machine: on one that is busy the fronts run into timeouts of their own.
@@ -205,8 +206,8 @@ async fn lancers_applies_nothing_twice() {
 pub async fn lancers(front: Option<Kind>, count: usize) {
     let seed =
         lancers::Seed::default().board(lancers::BoardSeed::new(lancers::Seed::USER, ["bob"]).title("chaos"));
-    let run = Run::start(Service::Lancers, front, |builder| builder.lancers(seed)).await;
-    let client = run.client(run.sandbox.lancers_as(lancers::Seed::CREDENTIAL));
+    let run = Run::start(Provider::Lancers, front, |builder| builder.lancers(seed)).await;
+    let client = run.client(run.sandbox.lancers_client(lancers::Seed::CREDENTIAL));
     let view = run.sandbox.lancers();
     let before = view.boards();
     let board = before.last().unwrap().id;
@@ -268,11 +269,11 @@ async fn chatwork_applies_nothing_twice() {
 }
 
 pub async fn chatwork(front: Option<Kind>, count: usize) {
-    let run = Run::start(Service::Chatwork, front, |builder| builder.chatwork(rooms())).await;
-    let client = run.client(run.sandbox.chatwork_as(BOT));
+    let run = Run::start(Provider::Chatwork, front, |builder| builder.chatwork(rooms())).await;
+    let client = run.client(run.sandbox.chatwork_client(BOT));
     let old = |room| -> Vec<String> {
         let messages = run.sandbox.chatwork().room(room).messages().into_iter();
-        messages.take(OLD_MESSAGES).map(|message| message.message_id).collect()
+        messages.take(OLD_MESSAGES).map(|message| message.message_id.0).collect()
     };
     let old: Vec<Vec<String>> = (1..=ROOMS).map(old).collect();
     // Each write that is about a message has one of its own.
@@ -319,13 +320,14 @@ pub async fn chatwork(front: Option<Kind>, count: usize) {
         (DELETE..WRITES).step_by(OTHERS).map(|number| (own(number).1, format!("w{number}"))).collect();
     for room in (1..=ROOMS).map(|id| run.sandbox.chatwork().room(id)) {
         let deleted = room.messages().into_iter().filter(|message| message.body == "[deleted]");
-        effects.extend(deleted.map(|message| (deleters[&message.message_id].clone(), message.message_id)));
+        effects
+            .extend(deleted.map(|message| (deleters[&message.message_id.0].clone(), message.message_id.0)));
         for file in room.files() {
-            assert_eq!(file.filename.as_bytes(), [&file.content[..], b".txt"].concat());
+            assert_eq!(file.filename.as_bytes(), [&room.content(file.file_id)[..], b".txt"].concat());
             effects.push((file.filename.replace(".txt", ""), file.file_id.to_string()));
         }
         let messages = room.messages().into_iter().filter(|message| message.body.starts_with('w'));
-        effects.extend(messages.map(|message| (message.body, message.message_id)));
+        effects.extend(messages.map(|message| (message.body, message.message_id.0)));
         for pair in room.tasks().chunks(2) {
             effects.push((pair[0].body.clone(), format!("{} {}", pair[0].task_id, pair[1].task_id)));
         }
@@ -338,8 +340,8 @@ const POSTS: usize = WRITES / 2;
 /// A fifth of the posts has the same text as others in the room.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn reconciled_posts_settle_what_is_open_and_post_nothing_twice() {
-    let run = Run::start(Service::Chatwork, None, |builder| builder.chatwork(rooms())).await;
-    let client = run.client(run.sandbox.chatwork_as(BOT));
+    let run = Run::start(Provider::Chatwork, None, |builder| builder.chatwork(rooms())).await;
+    let client = run.client(run.sandbox.chatwork_client(BOT));
 
     let posts = run
         .write(POSTS, |number| {
@@ -381,7 +383,7 @@ async fn reconciled_posts_settle_what_is_open_and_post_nothing_twice() {
     for room in 1..=ROOMS {
         let messages = run.sandbox.chatwork().room(room).messages();
         let messages = messages.into_iter().skip(OLD_MESSAGES);
-        let there = by_text(messages.map(|message| (message.body, message.message_id)));
+        let there = by_text(messages.map(|message| (message.body, message.message_id.0)));
         for (text, ids) in there {
             let name = (room, text);
             let mut told = acknowledged.remove(&name).unwrap_or_default();

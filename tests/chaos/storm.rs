@@ -3,7 +3,7 @@
 use super::clock::FastClock;
 use super::{AT_ONCE, BOT, OLD_MESSAGES, rooms, seed, unlimited_tascha};
 use kaiwa::chatwork::RoomId;
-use kaiwa::sandbox::{Fault, Sandbox, Script, Service, lancers, tascha};
+use kaiwa::sandbox::{Fault, Provider, Sandbox, Script, lancers, tascha};
 use kaiwa::{ClientBuilder, Error, Pace, RetryPolicy};
 use std::future::Future;
 use std::time::Duration;
@@ -18,7 +18,7 @@ fn patient<S: kaiwa::Service>(builder: ClientBuilder<S>) -> S::Client {
 }
 
 /// Writes at once into a storm of 429s.
-async fn weather<F>(service: Service, sandbox: &Sandbox, write: impl Fn(usize) -> F) -> Vec<String>
+async fn weather<F>(service: Provider, sandbox: &Sandbox, write: impl Fn(usize) -> F) -> Vec<String>
 where
     F: Future<Output = Result<String, Error>> + Send + 'static,
 {
@@ -47,31 +47,31 @@ async fn a_storm_of_refusals_loses_and_repeats_nothing() {
         ids
     };
 
-    let client = patient(sandbox.chatwork_as(BOT));
-    let told = weather(Service::Chatwork, &sandbox, |number| {
+    let client = patient(sandbox.chatwork_client(BOT));
+    let told = weather(Provider::Chatwork, &sandbox, |number| {
         let post = client.room(RoomId(1)).post(format!("w{number}"));
         async move { post.await.map(|message| message.message_id.to_string()) }
     });
     let told = told.await;
     let there = sandbox.chatwork().room(1).messages().into_iter().skip(OLD_MESSAGES);
-    assert_eq!(told, sorted(there.map(|message| message.message_id).collect()));
+    assert_eq!(told, sorted(there.map(|message| message.message_id.0).collect()));
 
     sandbox.clear_requests();
     let before = sandbox.tascha().room(tascha::Seed::ROOM).messages().len();
-    let client = patient(sandbox.tascha_as(tascha::Seed::TOKEN));
-    let told = weather(Service::Tascha, &sandbox, |number| {
+    let client = patient(sandbox.tascha_client(tascha::Seed::TOKEN));
+    let told = weather(Provider::Tascha, &sandbox, |number| {
         let post = client.room(tascha::Seed::ROOM).post(format!("w{number}"));
         async move { post.await.map(|message| message.id.to_string()) }
     });
     let told = told.await;
     let there = sandbox.tascha().room(tascha::Seed::ROOM).messages().into_iter().skip(before);
-    assert_eq!(told, sorted(there.map(|message| message.id).collect()));
+    assert_eq!(told, sorted(there.map(|message| message.id.0).collect()));
 
     sandbox.clear_requests();
     let board = sandbox.lancers().boards()[0].id;
     let before = sandbox.lancers().board(board).messages().len();
-    let client = patient(sandbox.lancers_as(lancers::Seed::CREDENTIAL));
-    let told = weather(Service::Lancers, &sandbox, |number| {
+    let client = patient(sandbox.lancers_client(lancers::Seed::CREDENTIAL));
+    let told = weather(Provider::Lancers, &sandbox, |number| {
         let board = client.board(kaiwa::lancers::BoardId(board.try_into().unwrap()));
         let post = board.post(format!("w{number}"));
         async move { post.await.map(|message| message.id.to_string()) }

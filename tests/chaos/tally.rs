@@ -1,6 +1,6 @@
 //! What became of the writes: as the client tells it, and as it was.
 
-use kaiwa::sandbox::{Recorded, Service};
+use kaiwa::sandbox::{Provider, Recorded};
 use kaiwa::{Error, Outcome};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -20,7 +20,7 @@ pub struct Write {
 /// What the client said.
 #[derive(Debug)]
 pub struct Tally {
-    service: Service,
+    service: Provider,
     pub acknowledged: usize,
     pub by_outcome: BTreeMap<&'static str, usize>,
 }
@@ -29,7 +29,7 @@ impl Tally {
     /// # Panics
     ///
     /// If the client said of any write what is not so.
-    pub fn check(service: Service, writes: &[Write], effects: &Effects) -> Self {
+    pub fn check(service: Provider, writes: &[Write], effects: &Effects) -> Self {
         let mut tally = Self { service, acknowledged: 0, by_outcome: BTreeMap::new() };
         let mut known = BTreeSet::new();
         for Write { text, result } in writes {
@@ -81,7 +81,7 @@ impl fmt::Display for Tally {
 }
 
 /// The faults that were met, by kind. Prints them, and panics unless all of them and about three in ten were.
-pub fn check_faults(service: Service, requests: &[Recorded], kinds: usize, took: Duration) {
+pub fn check_faults(service: Provider, requests: &[Recorded], kinds: usize, took: Duration) {
     let mut met: BTreeMap<&str, usize> = BTreeMap::new();
     for fault in requests.iter().filter_map(|request| request.fault.as_ref()) {
         *met.entry(fault.name()).or_default() += 1;

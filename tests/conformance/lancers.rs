@@ -1,7 +1,7 @@
 use super::all_driven;
 use kaiwa::lancers::{BoardId, Client, Direction, MessageId, PartNames, WorkType, table};
 use kaiwa::sandbox::lancers::{BoardView, Seed};
-use kaiwa::sandbox::{Sandbox, Service};
+use kaiwa::sandbox::{Provider, Sandbox};
 use kaiwa::{Upload, VirtualClock};
 use std::time::Duration;
 
@@ -15,14 +15,14 @@ struct Play {
 async fn lancers() {
     let clock = VirtualClock::new();
     let sandbox = Sandbox::builder().clock(clock.clone()).start().await.unwrap();
-    let client = sandbox.client().lancers;
+    let client = sandbox.clients().lancers;
     let play = Play { sandbox, clock, client };
     play.reading().await;
     play.boards().await;
     play.part_names().await;
     play.users().await;
     play.messages().await;
-    all_driven(&play.sandbox, Service::Lancers, table::ALL, 13);
+    all_driven(&play.sandbox, Provider::Lancers, table::ALL, 13);
 }
 
 impl Play {

@@ -5,17 +5,17 @@ mod lancers;
 mod tascha;
 
 use kaiwa::Operation;
-use kaiwa::sandbox::{Sandbox, Service};
+use kaiwa::sandbox::{Provider, Sandbox};
 
 /// Panics unless each operation of the table was sent and took effect.
-fn all_driven(sandbox: &Sandbox, service: Service, table: &[&Operation], count: usize) {
+fn all_driven(sandbox: &Sandbox, service: Provider, table: &[&Operation], count: usize) {
     assert_eq!(table.len(), count);
     let requests = sandbox.requests();
     let missing: Vec<&str> = table
         .iter()
         .filter(|operation| {
             !requests.iter().any(|request| {
-                request.service == service
+                request.provider == service
                     && request.operation == Some(operation.id)
                     && request.method == operation.method
                     && request.applied

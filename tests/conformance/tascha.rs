@@ -1,7 +1,7 @@
 use super::all_driven;
 use futures::TryStreamExt;
 use kaiwa::sandbox::tascha::{RecordStatus, RoomView, Seed};
-use kaiwa::sandbox::{Sandbox, Service};
+use kaiwa::sandbox::{Provider, Sandbox};
 use kaiwa::tascha::{BillingContext, Client, RoomHandle, TaskStatus, table};
 use kaiwa::{Clock, Conflict, VirtualClock};
 use std::time::Duration;
@@ -16,7 +16,7 @@ struct Play {
 async fn tascha() {
     let clock = VirtualClock::new();
     let sandbox = Sandbox::builder().clock(clock.clone()).start().await.unwrap();
-    let client = sandbox.client().tascha;
+    let client = sandbox.clients().tascha;
     let play = Play { sandbox, clock, client };
     play.account().await;
     play.rooms().await;
@@ -25,7 +25,7 @@ async fn tascha() {
     play.records().await;
     play.webhooks().await;
     play.units();
-    all_driven(&play.sandbox, Service::Tascha, table::ALL, 16);
+    all_driven(&play.sandbox, Provider::Tascha, table::ALL, 16);
 }
 
 impl Play {
@@ -58,26 +58,23 @@ impl Play {
         assert_eq!(names, ["Alice", "Bob"]);
         let files = self.room().files().await.unwrap();
         let stored = self.view().files();
-        assert_eq!(files.data.len(), stored.len());
-        assert_eq!((files.data[0].id.as_str(), files.data[0].size), (&stored[0].id[..], Some(1024)));
+        assert_eq!(files.data, stored);
+        assert_eq!(files.data[0].size, Some(1024));
     }
 
     async fn messages(&self) {
         let sent = self.room().post("決裁しました").with_idempotency_key("order-42").await.unwrap();
         let stored = self.view().messages().pop().unwrap();
-        assert_eq!((stored.id.as_str(), &stored.body[..]), (sent.id.as_str(), "決裁しました"));
-        assert_eq!(stored.author_id, Seed::USER);
+        assert_eq!(stored, *sent);
+        assert_eq!((&stored.body[..], stored.author_id), ("決裁しました", Some(Seed::USER.into())));
         let again = self.room().post("決裁しました").with_idempotency_key("order-42").await.unwrap();
         assert_eq!(again.id, sent.id);
         let other = self.room().post("別の").with_idempotency_key("order-42").await.unwrap_err();
         assert_eq!(other.conflict(), Some(Conflict::IdempotencyKey));
         let reply = self.room().post("了解").reply_to_message_id(&sent.id).await.unwrap();
-        let stored = self.view().messages();
-        assert_eq!(stored.last().unwrap().reply_to_message_id.as_deref(), Some(sent.id.as_str()));
-        assert_eq!(stored.len(), 5);
+        assert_eq!(self.view().reply_to(&reply.id).as_ref(), Some(&sent.id));
         let listed: Vec<_> = self.room().messages().limit(2).stream().try_collect().await.unwrap();
-        assert_eq!(listed.len(), 5);
-        assert_eq!(listed[4].id, reply.id);
+        assert_eq!((&listed, listed.len()), (&self.view().messages(), 5));
     }
 
     async fn tasks(&self) {
@@ -86,34 +83,37 @@ impl Play {
         let task = create.await.unwrap();
         let stored = || self.view().tasks().pop().unwrap();
         assert_eq!((&stored().title[..], stored().description.as_deref()), ("稟議", Some("至急")));
-        assert_eq!((stored().due_date, &stored().board_id[..]), (Some(due), Seed::BOARD));
+        assert_eq!(stored().due_date, Some(due));
+        assert_eq!(self.view().board_of(&task.id), Some(Seed::BOARD.into()));
 
         let handle = self.room().task(&task.id);
         let version = task.version.unwrap();
         let update = handle.update().status(TaskStatus::Completed).clear_due_date().version(version);
         assert_eq!(update.await.unwrap().version, Some(version + 1));
-        assert_eq!((&stored().status[..], stored().due_date), ("COMPLETED", None));
+        assert_eq!((stored().status, stored().due_date), (Some(TaskStatus::Completed), None));
         let stale = handle.update().title("古い").version(version).await.unwrap_err();
         assert_eq!(stale.conflict(), Some(Conflict::Version));
         assert_eq!(stored().title, "稟議");
 
         let listed = self.room().tasks().await.unwrap();
         let ids: Vec<&str> = listed.data.iter().map(|task| task.id.as_str()).collect();
-        assert_eq!(ids, self.view().tasks().iter().map(|task| task.id.clone()).collect::<Vec<_>>());
+        assert_eq!(ids, self.view().tasks().iter().map(|task| task.id.0.clone()).collect::<Vec<_>>());
     }
 
     async fn records(&self) {
         let record = self.room().create_record("議事録").content("本文").await.unwrap();
         let stored = || self.view().records().pop().unwrap();
-        assert_eq!((&stored().title[..], &stored().content[..]), ("議事録", "本文"));
+        assert_eq!(stored(), *record);
+        let content = || self.view().content_of(&record.id);
+        assert_eq!((&stored().title[..], &content()[..]), ("議事録", "本文"));
         let handle = self.room().record(&record.id);
         assert_eq!(handle.update().title("改").content("").await.unwrap().title, "改");
-        assert_eq!((&stored().title[..], &stored().content[..]), ("改", ""));
+        assert_eq!((&stored().title[..], &content()[..]), ("改", ""));
         self.view().set_record_status(record.id.as_str(), RecordStatus::Locked);
         assert_eq!(handle.update().title("x").await.unwrap_err().code(), Some("record_locked"));
         let listed = self.room().records().await.unwrap();
         assert_eq!(listed.data.last().unwrap().status, "locked");
-        assert_eq!(listed.data.len(), self.view().records().len());
+        assert_eq!(listed.data, self.view().records());
     }
 
     async fn webhooks(&self) {

@@ -2,7 +2,7 @@ use crate::server::{CANARY, Reply, Server, header, part};
 use crate::{Told, content, world};
 use futures::{StreamExt, TryStreamExt};
 use kaiwa::chatwork::{Download, FileStream};
-use kaiwa::sandbox::{Fault, Script, Service};
+use kaiwa::sandbox::{Fault, Provider, Script};
 use kaiwa::{Error, ErrorKind, Outcome, RetryBudget, RetryPolicy};
 use std::time::Duration;
 
@@ -72,7 +72,7 @@ async fn a_connection_that_breaks_is_gone_on_with_at_a_new_address() {
         let bytes = content(500_000);
         let (world, told) = (world(&bytes).await, Told::default());
         let script = Script::on("download_file").then(fault).times(2);
-        world.sandbox.faults().script(Service::Chatwork, script);
+        world.sandbox.faults().script(Provider::Chatwork, script);
         let download = world.file.download().on_progress(told.listen());
         let stream = world.clock.drive(download.stream()).await.expect("a stream");
         assert_eq!(world.clock.drive(all(stream)).await.expect("its content"), bytes);
@@ -101,7 +101,7 @@ async fn an_address_that_has_expired_is_asked_for_once_more() {
     let world = world(b"content").await;
     // The description takes so long that its address has expired when it comes.
     let late = Script::on("get_file").then(Fault::slow_headers(Duration::from_secs(31)).after());
-    world.sandbox.faults().script(Service::Chatwork, late);
+    world.sandbox.faults().script(Provider::Chatwork, late);
     let download = world.file.download().with_retry(RetryPolicy::none());
     assert_eq!(world.clock.drive(download.bytes(100)).await.expect("its content"), "content");
     let statuses: Vec<_> = world.requests("download_file").iter().map(|request| request.status).collect();
@@ -370,7 +370,7 @@ async fn a_file_that_cannot_be_described_is_told_as_the_call_is() {
     );
     assert!(error.to_string().starts_with("GET /rooms/{room_id}/files/{file_id}: "), "{error}");
     let down = Script::on("get_file").then(Fault::bad_gateway()).forever();
-    world.sandbox.faults().script(Service::Chatwork, down);
+    world.sandbox.faults().script(Provider::Chatwork, down);
     let error = world.clock.drive(world.file.download().bytes(100)).await.expect_err("always 502");
     assert_eq!(error.outcome(), Outcome::Rejected, "a download changes nothing: {error}");
 }
@@ -380,7 +380,7 @@ async fn a_stall_is_a_failure_and_is_survived() {
     let bytes = content(100_000);
     for (fault, received) in [(Fault::stall(), 50_000), (Fault::silence(), 0)] {
         let (world, told) = (world(&bytes).await, Told::default());
-        world.sandbox.faults().script(Service::Chatwork, Script::on("download_file").then(fault));
+        world.sandbox.faults().script(Provider::Chatwork, Script::on("download_file").then(fault));
         let download = world.file.download().with_stall_timeout(Duration::from_secs(20));
         let download = tokio::spawn(download.on_progress(told.listen()).bytes(200_000));
         // Time stands still until everything has come that will come.
@@ -407,7 +407,7 @@ async fn a_stall_is_a_failure_and_is_survived() {
 async fn a_server_that_stays_silent_is_given_up() {
     let world = world(b"content").await;
     let silent = Script::on("download_file").then(Fault::silence()).forever();
-    world.sandbox.faults().script(Service::Chatwork, silent);
+    world.sandbox.faults().script(Provider::Chatwork, silent);
     let stall = Duration::from_secs(20);
     let download = world.file.download().with_stall_timeout(stall).with_retry(RetryPolicy::none());
     let error = world.clock.drive(download.bytes(100)).await.expect_err("nothing comes");

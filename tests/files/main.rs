@@ -7,7 +7,7 @@ mod server;
 mod to_file;
 mod upload;
 
-use kaiwa::chatwork::{FileHandle, FileId, RoomHandle, RoomId};
+use kaiwa::chatwork::{FileHandle, RoomHandle, RoomId};
 use kaiwa::sandbox::chatwork::{Account, Room, Seed};
 use kaiwa::sandbox::{Recorded, Sandbox};
 use kaiwa::{Progress, VirtualClock};
@@ -31,9 +31,9 @@ async fn world(bytes: &[u8]) -> World {
     let seed = Seed::new().account(Account::new(1, "Bot").token("bot-token")).room(room).unlimited();
     let clock = VirtualClock::new();
     let sandbox = Sandbox::builder().clock(clock.clone()).chatwork(seed).start().await.expect("a port");
-    let room = sandbox.chatwork_as("bot-token").build().expect("a client").room(RoomId(1));
+    let room = sandbox.chatwork_client("bot-token").build().expect("a client").room(RoomId(1));
     let id = sandbox.chatwork().room(1).files()[0].file_id;
-    let file = room.file(FileId(id));
+    let file = room.file(id);
     World { sandbox, clock, room, file }
 }
 

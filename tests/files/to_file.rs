@@ -1,6 +1,6 @@
 use crate::server::{CANARY, Reply, Server, part};
 use crate::{Told, content, world};
-use kaiwa::sandbox::{Fault, Script, Service};
+use kaiwa::sandbox::{Fault, Provider, Script};
 use kaiwa::{ErrorKind, Outcome, RetryPolicy};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -51,7 +51,7 @@ async fn a_download_that_fails_leaves_the_target_and_is_gone_on_with() {
     let ((directory, target), world) = (directory(), world(&bytes).await);
     fs::write(&target, "what was there before").expect("it can be written");
     let script = Script::on("download_file").then(Fault::short_body());
-    world.sandbox.faults().script(Service::Chatwork, script);
+    world.sandbox.faults().script(Provider::Chatwork, script);
     let download = world.file.download().with_retry(RetryPolicy::none());
     let error = download.to_file(&target).await.expect_err("it is cut short");
     assert_eq!(error.outcome(), Outcome::Rejected, "{error}");
@@ -133,7 +133,7 @@ async fn content_that_contradicts_itself_is_not_kept() {
 async fn two_downloads_do_not_write_one_file() {
     let bytes = content(100_000);
     let ((directory, target), world, told) = (directory(), world(&bytes).await, Told::default());
-    world.sandbox.faults().script(Service::Chatwork, Script::on("download_file").then(Fault::stall()));
+    world.sandbox.faults().script(Provider::Chatwork, Script::on("download_file").then(Fault::stall()));
     let first = world.file.download().on_progress(told.listen());
     let first = tokio::spawn(first.to_file(target.clone()));
     while told.bytes().last().copied().unwrap_or_default() < 50_000 {
@@ -394,7 +394,7 @@ mod planted {
         let planted = Planted::new([]).await;
         let world = world(&content(100_000)).await;
         fs::set_permissions(planted.directory.path(), fs::Permissions::from_mode(0o777)).expect("it is ours");
-        world.sandbox.faults().script(Service::Chatwork, Script::on("download_file").then(Fault::stall()));
+        world.sandbox.faults().script(Provider::Chatwork, Script::on("download_file").then(Fault::stall()));
         let (told, target) = (Told::default(), planted.target.clone());
         let task = tokio::spawn(world.file.download().on_progress(told.listen()).to_file(target));
         while told.bytes().last().copied().unwrap_or_default() < 50_000 {

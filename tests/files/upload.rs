@@ -1,7 +1,7 @@
 use crate::{Told, content, world};
 use bytes::Bytes;
 use futures::stream;
-use kaiwa::sandbox::{Fault, Script, Service};
+use kaiwa::sandbox::{Fault, Provider, Script};
 use kaiwa::{ErrorKind, Outcome, RetryPolicy, Upload};
 use std::fs;
 use std::io::Cursor;
@@ -26,7 +26,7 @@ async fn a_file_that_is_uploaded_by_its_path_is_sent_whole_on_each_attempt() {
     let script = Script::on("upload_file")
         .then(Fault::too_many_requests(Some(Duration::from_secs(3))))
         .then(Fault::status(503).header("retry-after", "1"));
-    world.sandbox.faults().script(Service::Chatwork, script);
+    world.sandbox.faults().script(Provider::Chatwork, script);
 
     let told = Told::default();
     let upload = Upload::path(&path).await.expect("it is there").on_progress(told.listen());
@@ -37,9 +37,11 @@ async fn a_file_that_is_uploaded_by_its_path_is_sent_whole_on_each_attempt() {
     let requests = world.requests("upload_file");
     assert_eq!(requests.len(), 3);
     assert!(requests.iter().all(|request| part(&request.body) == bytes));
-    let files = world.sandbox.chatwork().room(1).files();
-    let file = files.iter().find(|file| file.file_id == sent.file_id.0).expect("it is in the room");
-    assert_eq!((&*file.filename, &*file.content_type, &*file.content), ("報告.csv", "text/csv", &*bytes));
+    let room = world.sandbox.chatwork().room(1);
+    let files = room.files();
+    let file = files.iter().find(|file| file.file_id == sent.file_id).expect("it is in the room");
+    let stored = (room.content_type(file.file_id), room.content(file.file_id));
+    assert_eq!((&*file.filename, &*stored.0, &*stored.1), ("報告.csv", "text/csv", &*bytes));
 
     // Each attempt counts from 0 to the end, in pieces.
     let bytes = told.bytes();
@@ -148,8 +150,8 @@ async fn a_file_in_a_raw_request_is_sent_again_as_a_typed_upload_is() {
     fs::write(&path, &bytes).expect("it can be written");
     let twice = || Fault::too_many_requests(Some(Duration::from_secs(3)));
     let script = Script::on("upload_file").then(twice()).times(2);
-    world.sandbox.faults().script(Service::Chatwork, script);
-    let client = world.sandbox.chatwork_as("bot-token").build().expect("a client");
+    world.sandbox.faults().script(Provider::Chatwork, script);
+    let client = world.sandbox.chatwork_client("bot-token").build().expect("a client");
     let post = |upload: Upload| {
         client
             .request(kaiwa::Method::POST, "/rooms/1/files")
@@ -171,7 +173,7 @@ async fn a_file_in_a_raw_request_is_sent_again_as_a_typed_upload_is() {
     fs::write(&path, "short").expect("it can be written");
     let changed = world.clock.drive(post(upload)).await.expect_err("another length");
     assert_eq!((changed.outcome(), changed.attempts()), (Outcome::NotSent, 0), "{changed}");
-    world.sandbox.faults().script(Service::Chatwork, Script::on("upload_file").then(twice()));
+    world.sandbox.faults().script(Provider::Chatwork, Script::on("upload_file").then(twice()));
     let stream = once("only once");
     let error = world.clock.drive(post(stream.clone())).await.expect_err("refused");
     assert_eq!((error.attempts(), error.outcome()), (1, Outcome::Rejected));
@@ -182,11 +184,11 @@ async fn a_file_in_a_raw_request_is_sent_again_as_a_typed_upload_is() {
         world
             .sandbox
             .faults()
-            .script(Service::Chatwork, Script::on("upload_file").then(Fault::reset().after()));
+            .script(Provider::Chatwork, Script::on("upload_file").then(Fault::reset().after()));
         let before = world.requests("upload_file").len();
         let result = world.clock.drive(post(Upload::bytes("b.txt", "B")).safety(safety)).await;
         assert_eq!(result.is_ok(), attempts == 2);
-        world.sandbox.faults().clear(Service::Chatwork);
+        world.sandbox.faults().clear(Provider::Chatwork);
         assert_eq!(world.requests("upload_file").len() - before, attempts);
     }
 }
@@ -204,11 +206,11 @@ async fn a_stream_that_no_call_has_read_is_as_good_as_new() {
     assert!(invalid.is_invalid_input());
 
     // While nobody listens, the transport itself tries it again and again.
-    faults.refuse(Service::Chatwork, true).await.expect("the port is shut");
+    faults.refuse(Provider::Chatwork, true).await.expect("the port is shut");
     let refused = world.clock.drive(world.room.upload(upload.clone())).await.expect_err("nobody listens");
     assert_eq!((refused.outcome(), refused.attempts()), (Outcome::NotSent, 0));
     assert!(refused.connections() > 4, "{refused}");
-    faults.refuse(Service::Chatwork, false).await.expect("the port is open");
+    faults.refuse(Provider::Chatwork, false).await.expect("the port is open");
 
     world.room.upload(upload.clone()).await.expect("it is posted");
     assert_eq!(part(&world.requests("upload_file")[0].body), b"only once");
@@ -220,7 +222,7 @@ async fn a_stream_that_no_call_has_read_is_as_good_as_new() {
 async fn a_stream_that_was_read_is_not_sent_again() {
     let world = world(b"x").await;
     let script = Script::on("upload_file").then(Fault::too_many_requests(Some(Duration::from_secs(1))));
-    world.sandbox.faults().script(Service::Chatwork, script);
+    world.sandbox.faults().script(Provider::Chatwork, script);
     let call = world.room.upload(once("only once")).with_retry(RetryPolicy::new().attempts(10));
     let error = world.clock.drive(call).await.expect_err("it was refused");
     assert_eq!((error.attempts(), error.outcome()), (1, Outcome::Rejected));

@@ -3,7 +3,7 @@
 use crate::fake::{Cursors, Fake};
 use futures::{StreamExt, TryStreamExt};
 use kaiwa::sandbox::tascha::{RoomSeed, Seed};
-use kaiwa::sandbox::{Fault, Sandbox, Script, Service};
+use kaiwa::sandbox::{Fault, Provider, Sandbox, Script};
 use kaiwa::{ErrorKind, VirtualClock};
 use std::time::Duration;
 
@@ -23,8 +23,8 @@ async fn the_next_page_comes_while_the_caller_works_on_this_one() {
         let clock = VirtualClock::new();
         let sandbox = sandbox(&clock).await;
         let slow = Fault::slow_headers(Duration::from_secs(2));
-        sandbox.faults().script(Service::Tascha, Script::any().then(slow).forever());
-        let client = sandbox.tascha_as(Seed::TOKEN).timeout(None).attempt_timeout(None);
+        sandbox.faults().script(Provider::Tascha, Script::any().then(slow).forever());
+        let client = sandbox.tascha_client(Seed::TOKEN).timeout(None).attempt_timeout(None);
         let client = client.http_client(crate::light()).build().expect("a client");
         let mut pages = client.room("room").messages().limit(1).with_read_ahead(ahead).pages();
         let served = async || {
@@ -71,7 +71,7 @@ async fn no_more_pages_are_fetched_than_were_allowed() {
 async fn a_page_under_way_is_given_up_with_the_stream() {
     let clock = VirtualClock::new();
     let sandbox = sandbox(&clock).await;
-    sandbox.faults().script(Service::Tascha, Script::any().pass(1).then(Fault::silence()).forever());
+    sandbox.faults().script(Provider::Tascha, Script::any().pass(1).then(Fault::silence()).forever());
     let request = crate::tascha(&sandbox).room("room").messages().limit(1);
     // A call that is under way waits for its timeout, which tells that it is.
     let mut messages = request.with_timeout(Duration::from_secs(30)).stream();
@@ -89,7 +89,7 @@ fn a_runtime_that_stops_is_an_error_and_not_the_end() {
     let (here, elsewhere) = (runtime(), runtime());
     let clock = VirtualClock::new();
     let sandbox = here.block_on(sandbox(&clock));
-    sandbox.faults().script(Service::Tascha, Script::any().pass(1).then(Fault::silence()).forever());
+    sandbox.faults().script(Provider::Tascha, Script::any().pass(1).then(Fault::silence()).forever());
     let mut messages = crate::tascha(&sandbox).room("room").messages().limit(1).stream();
     elsewhere.block_on(async { messages.next().await.expect("a message").expect("a message") });
     elsewhere.shutdown_background();

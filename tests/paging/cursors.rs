@@ -18,7 +18,7 @@ async fn every_size_of_page_of_every_length_of_list_brings_each_item_once() {
         for length in 0..=7_usize {
             let id = format!("room{length}");
             let there: Vec<String> =
-                sandbox.tascha().room(&id).messages().into_iter().map(|message| message.id).collect();
+                sandbox.tascha().room(&id).messages().into_iter().map(|message| message.id.0).collect();
             for limit in 1..=8_usize {
                 for ahead in [0, 1, 3] {
                     sandbox.clear_requests();

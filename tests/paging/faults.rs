@@ -2,7 +2,7 @@
 
 use futures::{StreamExt, TryStreamExt};
 use kaiwa::sandbox::tascha::{RoomSeed, Seed};
-use kaiwa::sandbox::{Fault, Sandbox, Script, Service, lancers};
+use kaiwa::sandbox::{Fault, Provider, Sandbox, Script, lancers};
 use kaiwa::{Outcome, RetryPolicy, VirtualClock};
 
 async fn sandbox(messages: usize) -> Sandbox {
@@ -26,13 +26,13 @@ async fn an_error_is_yielded_once_and_the_stream_goes_on() {
     let seed = Seed::default().room(room).unlimited();
     let sandbox = Sandbox::builder().clock(clock.clone()).tascha(seed).start().await.expect("a sandbox");
     let there: Vec<String> =
-        sandbox.tascha().room("room").messages().into_iter().map(|message| message.id).collect();
+        sandbox.tascha().room("room").messages().into_iter().map(|message| message.id.0).collect();
     for fault in faults {
         for ahead in [0, 1, 4] {
             for page in 0..3 {
-                sandbox.faults().clear(Service::Tascha);
+                sandbox.faults().clear(Provider::Tascha);
                 let script = Script::on("list_messages").pass(page).then(fault.clone()).times(2);
-                sandbox.faults().script(Service::Tascha, script);
+                sandbox.faults().script(Provider::Tascha, script);
                 let client = crate::tascha(&sandbox);
                 let request = client.room("room").messages().limit(3).with_retry(RetryPolicy::none());
                 let mut messages = request.with_read_ahead(ahead).stream();
@@ -57,7 +57,7 @@ async fn an_error_is_yielded_once_and_the_stream_goes_on() {
 async fn a_failure_is_retried_before_it_is_yielded() {
     let sandbox = sandbox(9).await;
     let script = Script::on("list_messages").pass(1).then(Fault::bad_gateway()).times(2);
-    sandbox.faults().script(Service::Tascha, script);
+    sandbox.faults().script(Provider::Tascha, script);
     let retry =
         RetryPolicy::new().backoff(std::time::Duration::from_millis(1), std::time::Duration::from_millis(2));
     let messages = crate::tascha(&sandbox).room("room").messages().limit(3).with_retry(retry);
@@ -68,7 +68,7 @@ async fn a_failure_is_retried_before_it_is_yielded() {
 #[tokio::test]
 async fn a_checkpoint_after_an_error_goes_on_as_well_as_the_stream() {
     let sandbox = sandbox(6).await;
-    sandbox.faults().script(Service::Tascha, Script::on("list_messages").pass(1).then(Fault::status(500)));
+    sandbox.faults().script(Provider::Tascha, Script::on("list_messages").pass(1).then(Fault::status(500)));
     let client = crate::tascha(&sandbox);
     let messages = || client.room("room").messages().limit(2).with_retry(RetryPolicy::none());
     let mut stream = messages().stream();
@@ -88,7 +88,7 @@ async fn a_checkpoint_after_an_error_goes_on_as_well_as_the_stream() {
 #[tokio::test]
 async fn a_failure_after_the_cap_is_kept_for_the_next_poll() {
     let sandbox = sandbox(4).await;
-    sandbox.faults().script(Service::Tascha, Script::on("list_messages").pass(1).then(Fault::status(500)));
+    sandbox.faults().script(Provider::Tascha, Script::on("list_messages").pass(1).then(Fault::status(500)));
     let messages = crate::tascha(&sandbox).room("room").messages().limit(2).with_retry(RetryPolicy::none());
     let mut messages = messages.stream();
     let some = messages.next_batch(2).await.expect("messages");
@@ -103,11 +103,11 @@ async fn a_failure_before_the_cap_costs_no_item() {
     for ahead in [0, 1] {
         let sandbox = sandbox(7).await;
         let script = Script::on("list_messages").pass(2).then(Fault::status(500)).times(2);
-        sandbox.faults().script(Service::Tascha, script);
+        sandbox.faults().script(Provider::Tascha, script);
         let client = crate::tascha(&sandbox);
         let messages = || client.room("room").messages().limit(2).with_retry(RetryPolicy::none());
         let there: Vec<String> =
-            sandbox.tascha().room("room").messages().into_iter().map(|message| message.id).collect();
+            sandbox.tascha().room("room").messages().into_iter().map(|message| message.id.0).collect();
         let mut stream = messages().with_read_ahead(ahead).stream();
         let first = stream.try_next().await.expect("messages").expect("a message");
         assert_eq!(first.id.as_str(), there[0]);
@@ -141,8 +141,8 @@ async fn a_collection_that_is_given_up_costs_no_item() {
     let sandbox = Sandbox::builder().clock(clock.clone()).tascha(seed).start().await.expect("a sandbox");
     for ahead in [0, 1] {
         let slow = Fault::slow_headers(std::time::Duration::from_secs(5));
-        sandbox.faults().script(Service::Tascha, Script::on("list_messages").pass(2).then(slow));
-        let client = sandbox.tascha_as(Seed::TOKEN).timeout(None).attempt_timeout(None);
+        sandbox.faults().script(Provider::Tascha, Script::on("list_messages").pass(2).then(slow));
+        let client = sandbox.tascha_client(Seed::TOKEN).timeout(None).attempt_timeout(None);
         let client = client.http_client(crate::light()).build().expect("a client");
         let mut messages = client.room("room").messages().limit(2).with_read_ahead(ahead).stream();
         tokio::select! {
@@ -165,11 +165,11 @@ async fn the_request_that_finds_the_next_page_can_fail_too() {
     let sandbox = Sandbox::builder().lancers(seed).start().await.expect("a sandbox");
     for operation in ["list_unread", "get_board"] {
         let script = Script::on(operation).pass(1).then(Fault::status(500));
-        sandbox.faults().script(Service::Lancers, script);
+        sandbox.faults().script(Provider::Lancers, script);
         let unread = crate::lancers(&sandbox).unread().limit(2).with_retry(RetryPolicy::none());
         let all: Vec<_> = unread.stream().collect().await;
         assert_eq!(all.iter().filter(|message| message.is_err()).count(), 1, "{operation}");
-        let mut ids: Vec<_> = all.into_iter().flatten().map(|message| message.id).collect();
+        let mut ids: Vec<_> = all.into_iter().flatten().map(|message| message.id.0).collect();
         ids.sort_unstable();
         ids.dedup();
         assert_eq!(ids.len(), 8, "{operation}");

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use kaiwa::ErrorKind;
 use kaiwa::lancers::{BoardId, Client, Direction, FileId, MessageId};
 use kaiwa::sandbox::lancers::{BoardSeed, Seed};
-use kaiwa::sandbox::{Fault, Sandbox, Script, Service};
+use kaiwa::sandbox::{Fault, Provider, Sandbox, Script};
 use serde_json::{Value, json};
 
 /// Wednesday noon in Japan, or so many seconds before.
@@ -97,7 +97,7 @@ async fn an_unread_board_that_changes_right_then_hides_no_other() {
     let boards = boards_in_order(&client).await;
     let now = json!({ "id": boards[1], "modified": "2027-01-01 00:00:00" }).to_string();
     let script = Script::on("get_board").then(Fault::status(200).body("application/json", now));
-    sandbox.faults().script(Service::Lancers, script);
+    sandbox.faults().script(Provider::Lancers, script);
     let unread: Vec<_> = client.unread().limit(2).stream().try_collect().await.expect("messages");
     let mut met: Vec<BoardId> = unread.iter().map(|message| message.board_id).collect();
     met.dedup();
@@ -111,7 +111,7 @@ async fn an_unread_board_that_changes_right_then_repeats_no_other() {
     let boards = boards_in_order(&client).await;
     let now = json!({ "id": boards[100], "modified": "2027-01-01 00:00:00" }).to_string();
     let script = Script::on("get_board").pass(100).then(Fault::status(200).body("application/json", now));
-    sandbox.faults().script(Service::Lancers, script);
+    sandbox.faults().script(Provider::Lancers, script);
     let unread: Vec<_> = client.unread().limit(1).stream().try_collect().await.expect("messages");
     let mut met: Vec<BoardId> = unread.iter().map(|message| message.board_id).collect();
     met.dedup();
@@ -237,7 +237,7 @@ async fn a_last_board_without_a_time_does_not_keep_the_list_from_going_on() {
         .then(page(json!([board(8, &second(8)), board(7, &second(7)), untimed])))
         .then(page(json!([board(7, &second(7)), untimed])))
         .times(2);
-    sandbox.faults().script(Service::Lancers, script);
+    sandbox.faults().script(Provider::Lancers, script);
     let boards: Vec<_> = client.boards().limit(3).stream().try_collect().await.expect("boards");
     assert_eq!(boards.iter().map(|board| board.id.0).collect::<Vec<_>>(), [9, 8, 1, 7]);
     let asked: Vec<_> =
@@ -255,7 +255,7 @@ async fn a_long_circle_ends() {
         let page =
             |step: u64| Fault::status(200).body("application/json", json!([row(1 + step % 100)]).to_string());
         let script = (0..250).fold(Script::on(operation), |script, step| script.then(page(step)));
-        sandbox.faults().script(Service::Lancers, script);
+        sandbox.faults().script(Provider::Lancers, script);
     };
     circle("list_users", |number| json!({ "name": format!("user {number}") }));
     let users: Vec<_> = client.board(id).users().limit(1).stream().collect().await;
@@ -277,7 +277,7 @@ async fn every_loop_ends() {
     let id = BoardId(sandbox.lancers().boards()[0].id as u64);
     let same = |operation: &str, body: Value| {
         let answer = Fault::status(200).body("application/json", body.to_string());
-        sandbox.faults().script(Service::Lancers, Script::on(operation).then(answer).forever());
+        sandbox.faults().script(Provider::Lancers, Script::on(operation).then(answer).forever());
     };
     let time = "2026-01-01 00:00:00";
     let message = json!({ "id": 5, "board_id": id, "description": "" });
@@ -315,7 +315,7 @@ async fn a_second_with_more_boards_than_the_service_gives_is_stepped_past() {
     let (tie, older) = ("2026-01-01 00:00:05", "2026-01-01 00:00:01");
     let full = page(&[board(9, tie), board(8, tie)]);
     let script = Script::on("list_boards").then(full.clone()).then(full).then(page(&[board(1, older)]));
-    sandbox.faults().script(Service::Lancers, script.then(page(&[board(1, older)])));
+    sandbox.faults().script(Provider::Lancers, script.then(page(&[board(1, older)])));
     let boards: Vec<_> = client.boards().limit(50).stream().try_collect().await.expect("boards");
     assert_eq!(boards.iter().map(|board| board.id.0).collect::<Vec<_>>(), [9, 8, 1]);
     let asked: Vec<_> =

@@ -4,20 +4,20 @@ use crate::fake::{Cursors, Fake, room};
 use futures::{StreamExt, TryStreamExt};
 use kaiwa::chatwork::RoomId;
 use kaiwa::lancers::{BoardId, Direction};
-use kaiwa::sandbox::{Fault, Sandbox, Script, Service};
+use kaiwa::sandbox::{Fault, Provider, Sandbox, Script};
 use kaiwa::{Lenient, chatwork, tascha};
 use serde_json::json;
 
 #[tokio::test]
 async fn a_plain_list_keeps_what_decodes() {
     let sandbox = Sandbox::start().await.expect("a sandbox");
-    let whole = sandbox.client().chatwork.rooms().await.expect("rooms");
+    let whole = sandbox.clients().chatwork.rooms().await.expect("rooms");
     let mut spoilt: Vec<serde_json::Value> = whole.json().expect("it is JSON");
     spoilt[1]["unread_num"] = json!("many");
     let body = json!(spoilt).to_string();
     let script = || Script::on("list_rooms").then(Fault::status(200).body("application/json", body.clone()));
-    sandbox.faults().script(Service::Chatwork, script().times(3));
-    let rooms = || sandbox.client().chatwork.rooms();
+    sandbox.faults().script(Provider::Chatwork, script().times(3));
+    let rooms = || sandbox.clients().chatwork.rooms();
     let error = rooms().await.expect_err("one does not decode");
     assert!(error.is_decode() && error.to_string().contains("[1].unread_num"), "{error}");
 
@@ -30,7 +30,7 @@ async fn a_plain_list_keeps_what_decodes() {
     assert_eq!((kept.attempts(), kept.body().len()), (1, body.len()), "it is a response with all that came");
 
     // What has been answered already can be read again in this way.
-    let raw = sandbox.client().chatwork.request(reqwest::Method::GET, "/rooms").await.expect("JSON");
+    let raw = sandbox.clients().chatwork.request(reqwest::Method::GET, "/rooms").await.expect("JSON");
     let again: Lenient<chatwork::Room> = raw.json().expect("a list");
     assert_eq!((again.items, again.undecodable), (kept.items.clone(), kept.undecodable.clone()));
 }
@@ -38,7 +38,7 @@ async fn a_plain_list_keeps_what_decodes() {
 #[tokio::test]
 async fn nothing_else_about_a_request_changes() {
     let sandbox = Sandbox::start().await.expect("a sandbox");
-    let client = sandbox.client().chatwork;
+    let client = sandbox.clients().chatwork;
     let room = client.rooms().await.expect("rooms")[0].room_id;
     sandbox.clear_requests();
     let nothing = client.room(room).tasks().lenient().with_header("x-test", "kept").await;
@@ -82,10 +82,10 @@ async fn an_item_without_an_id_is_told_once_and_the_list_ends() {
     let page = |rows: serde_json::Value| Fault::status(200).body("application/json", rows.to_string());
     let message = json!({ "id": 5, "board_id": 1, "description": "" });
     let script = Script::on("list_messages").then(page(json!([message, null]))).forever();
-    sandbox.faults().script(Service::Lancers, script);
+    sandbox.faults().script(Provider::Lancers, script);
     let board = json!({ "id": 1, "title": "", "modified": "2026-01-01 00:00:00" });
     let script = Script::on("search_boards").then(page(json!([board, null]))).then(page(json!([null])));
-    sandbox.faults().script(Service::Lancers, script.forever());
+    sandbox.faults().script(Provider::Lancers, script.forever());
 
     let messages = || client.board(BoardId(1)).messages().limit(2);
     for direction in [Direction::Next, Direction::Prev] {
@@ -125,7 +125,7 @@ async fn an_edge_that_does_not_decode_is_an_edge_all_the_same() {
     let second = json!([board(8, 8, json!(["not a text"])), board(7, 7, json!("c"))]).to_string();
     let json = |body: &str| Fault::status(200).body("application/json", body.to_owned());
     let script = Script::on("list_boards").then(json(&first)).then(json(&second)).then(json("[]"));
-    sandbox.faults().script(Service::Lancers, script);
+    sandbox.faults().script(Provider::Lancers, script);
     let boards = crate::lancers(&sandbox).boards().limit(2).lenient().stream();
     let boards: Vec<_> = boards.try_collect().await.expect("boards");
     let met: Vec<String> = boards

@@ -24,7 +24,7 @@ fn light() -> reqwest::ClientBuilder {
 
 fn tascha(sandbox: &Sandbox) -> kaiwa::tascha::Client {
     let token = kaiwa::sandbox::tascha::Seed::TOKEN;
-    sandbox.tascha_as(token).http_client(light()).build().expect("a client")
+    sandbox.tascha_client(token).http_client(light()).build().expect("a client")
 }
 
 /// Waits until something has come about, for as long as it takes: what takes long on a busy machine is no failure. The
@@ -42,5 +42,5 @@ async fn until(what: &str, reached: impl Fn() -> bool) {
 
 fn lancers(sandbox: &Sandbox) -> kaiwa::lancers::Client {
     let credential = kaiwa::sandbox::lancers::Seed::CREDENTIAL;
-    sandbox.lancers_as(credential).http_client(light()).build().expect("a client")
+    sandbox.lancers_client(credential).http_client(light()).build().expect("a client")
 }

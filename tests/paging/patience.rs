@@ -2,7 +2,7 @@
 
 use crate::fake::{Cursors, Fake, number, room};
 use futures::{StreamExt, TryStreamExt};
-use kaiwa::sandbox::{Fault, Sandbox, Script, Service, lancers, tascha};
+use kaiwa::sandbox::{Fault, Provider, Sandbox, Script, lancers, tascha};
 use kaiwa::{Error, ErrorKind, RetryPolicy, VirtualClock};
 use serde_json::json;
 use std::future::ready;
@@ -37,7 +37,7 @@ async fn a_page_that_never_decodes_is_asked_for_eight_times_with_backoff() {
         let sandbox = sandbox(&clock).await;
         let client = crate::tascha(&sandbox);
         let script = Script::on("list_messages").pass(1).then(broken()).forever();
-        sandbox.faults().script(Service::Tascha, script);
+        sandbox.faults().script(Provider::Tascha, script);
         let request =
             || client.room("room").messages().limit(3).with_retry(RetryPolicy::none()).with_read_ahead(ahead);
 
@@ -55,7 +55,7 @@ async fn a_page_that_never_decodes_is_asked_for_eight_times_with_backoff() {
         assert!(clock.drive(messages.next()).await.is_none(), "it has ended");
 
         // The checkpoint resumes.
-        sandbox.faults().clear(Service::Tascha);
+        sandbox.faults().clear(Provider::Tascha);
         let rest = request().stream_from(&messages.checkpoint()).expect("the same list");
         assert_eq!(clock.drive(rest.try_collect::<Vec<_>>()).await.expect("messages").len(), 6);
     }
@@ -67,7 +67,7 @@ async fn pages_and_lenient_lists_and_every_kind_of_failure_give_up_as_well() {
     for fault in failures {
         let clock = VirtualClock::new();
         let sandbox = sandbox(&clock).await;
-        for service in [Service::Tascha, Service::Lancers] {
+        for service in [Provider::Tascha, Provider::Lancers] {
             sandbox.faults().script(service, Script::any().then(fault.clone()).forever());
         }
         let never = RetryPolicy::none();
@@ -92,7 +92,7 @@ async fn pages_and_lenient_lists_and_every_kind_of_failure_give_up_as_well() {
 async fn the_request_that_finds_the_next_page_counts() {
     let clock = VirtualClock::new();
     let sandbox = sandbox(&clock).await;
-    sandbox.faults().script(Service::Lancers, Script::on("get_board").then(Fault::status(500)).forever());
+    sandbox.faults().script(Provider::Lancers, Script::on("get_board").then(Fault::status(500)).forever());
     let unread = crate::lancers(&sandbox).unread().limit(1).with_retry(RetryPolicy::none());
     let met: Vec<_> = clock.drive(unread.stream().collect::<Vec<_>>()).await;
     assert_eq!(met.len(), 9);
@@ -106,7 +106,7 @@ async fn a_success_in_between_begins_the_count_anew() {
     // Seven failures before each of the pages.
     let seven = |script: Script| (0..7).fold(script, |script, _| script.then(Fault::status(500)));
     let script = seven(seven(seven(Script::on("list_messages")).pass(1)).pass(1));
-    sandbox.faults().script(Service::Tascha, script);
+    sandbox.faults().script(Provider::Tascha, script);
     let messages = crate::tascha(&sandbox).room("room").messages().limit(3).with_retry(RetryPolicy::none());
     let met: Vec<_> = clock.drive(messages.stream().collect::<Vec<_>>()).await;
     let (items, errors): (Vec<_>, Vec<_>) = met.into_iter().partition(Result::is_ok);
@@ -118,7 +118,7 @@ async fn the_wait_that_the_service_asks_for_is_kept() {
     let clock = VirtualClock::new();
     let sandbox = sandbox(&clock).await;
     let busy = Fault::status(503).header("retry-after", "90");
-    sandbox.faults().script(Service::Tascha, Script::on("list_messages").then(busy));
+    sandbox.faults().script(Provider::Tascha, Script::on("list_messages").then(busy));
     let messages = crate::tascha(&sandbox).room("room").messages().with_retry(RetryPolicy::none());
     let mut messages = messages.stream();
     let error = clock.drive(messages.next()).await.expect("not the end").expect_err("it is busy");

@@ -208,7 +208,7 @@ async fn pages_hand_out_checkpoints_of_their_last_item() {
 #[tokio::test]
 async fn a_checkpoint_of_another_list_is_refused() {
     let sandbox = Sandbox::start().await.expect("a sandbox");
-    let clients = sandbox.client();
+    let clients = sandbox.clients();
     let (tascha, lancers) = (clients.tascha, clients.lancers);
     let mut messages = tascha.room("ckroomgeneral").messages().stream();
     messages.try_next().await.expect("a message");
@@ -252,7 +252,7 @@ async fn a_checkpoint_of_a_stream_that_began_elsewhere_is_refused() {
     let room = |number| RoomSeed::new(format!("room{number:02}"), "").members([Seed::USER]);
     let seed = (0..10).map(room).fold(Seed::default(), Seed::room); // two rooms are there already
     let sandbox = Sandbox::builder().tascha(seed).start().await.expect("it starts");
-    let tascha = sandbox.client().tascha;
+    let tascha = sandbox.clients().tascha;
     let first = tascha.rooms().limit(4).await.expect("a page");
     let cursor = first.next_cursor.clone().expect("there is another page");
 

@@ -63,8 +63,11 @@ async fn the_next_item_is_the_first_one() {
 
 /// Bob takes alice off a board: for her list it is removed.
 async fn take_off(sandbox: &Sandbox, board: BoardId) {
-    let bob =
-        sandbox.lancers_as(Seed::COLLEAGUE_CREDENTIAL).http_client(crate::light()).build().expect("a client");
+    let bob = sandbox
+        .lancers_client(Seed::COLLEAGUE_CREDENTIAL)
+        .http_client(crate::light())
+        .build()
+        .expect("a client");
     bob.board(board).remove_user("alice").await.expect("she was on it");
 }
 

@@ -6,7 +6,7 @@ use futures::poll;
 use jiff::SignedDuration;
 use kaiwa::VirtualClock;
 use kaiwa::sandbox::chatwork::Seed;
-use kaiwa::sandbox::{Chaos, Fault, Sandbox, Script, Service};
+use kaiwa::sandbox::{Chaos, Fault, Provider, Sandbox, Script};
 use serde_json::Value;
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -32,7 +32,7 @@ fn post(sandbox: &Sandbox) -> String {
 /// What comes back for a post that meets the fault, and whether the post was applied.
 async fn meet(sandbox: &Sandbox, fault: Fault) -> (Raw, bool) {
     let before = sandbox.chatwork().room(100).messages().len();
-    sandbox.faults().script(Service::Chatwork, Script::on("post_message").then(fault));
+    sandbox.faults().script(Provider::Chatwork, Script::on("post_message").then(fault));
     let raw = exchange(&sandbox.chatwork_url(), &post(sandbox)).await;
     let applied = sandbox.chatwork().room(100).messages().len() > before;
     assert_eq!(sandbox.requests().last().unwrap().applied, applied);
@@ -105,7 +105,7 @@ async fn some_answers_never_end() {
     let (sandbox, _) = start().await;
     for fault in [Fault::stall(), Fault::silence(), Fault::endless()] {
         let name = fault.name();
-        sandbox.faults().script(Service::Chatwork, Script::any().then(fault));
+        sandbox.faults().script(Provider::Chatwork, Script::any().then(fault));
         let mut stream = connect(&sandbox.chatwork_url()).await.unwrap();
         stream.write_all(post(&sandbox).as_bytes()).await.unwrap();
         let mut received = 0;
@@ -134,7 +134,7 @@ async fn some_answers_never_end() {
 #[tokio::test]
 async fn waits_are_on_the_sandboxs_clock() {
     let (sandbox, clock) = start().await;
-    sandbox.faults().script(Service::Chatwork, Script::any().then(Fault::slow_headers(60 * SECOND)));
+    sandbox.faults().script(Provider::Chatwork, Script::any().then(Fault::slow_headers(60 * SECOND)));
     let (url, request) = (sandbox.chatwork_url(), post(&sandbox));
     let mut call = Box::pin(exchange(&url, &request));
     while clock.sleepers() == 0 {
@@ -145,17 +145,17 @@ async fn waits_are_on_the_sandboxs_clock() {
     clock.advance(60 * SECOND);
     assert!(call.await.text().starts_with("HTTP/1.1 200 "));
 
-    sandbox.faults().script(Service::Chatwork, Script::any().then(Fault::trickle(SECOND)));
+    sandbox.faults().script(Provider::Chatwork, Script::any().then(Fault::trickle(SECOND)));
     let before = clock.elapsed();
     let raw = clock.drive(exchange(&url, &request)).await;
-    spec::check(Service::Chatwork, "POST", "/v2/rooms/100/messages", 200, &raw.body());
+    spec::check(Provider::Chatwork, "POST", "/v2/rooms/100/messages", 200, &raw.body());
     assert!(clock.elapsed() - before >= 10 * SECOND);
 }
 
 #[tokio::test]
 async fn a_client_that_leaves_a_slow_server_is_not_served() {
     let (sandbox, clock) = start().await;
-    sandbox.faults().script(Service::Chatwork, Script::any().then(Fault::slow_headers(SECOND).before()));
+    sandbox.faults().script(Provider::Chatwork, Script::any().then(Fault::slow_headers(SECOND).before()));
     let mut stream = connect(&sandbox.chatwork_url()).await.unwrap();
     stream.write_all(post(&sandbox).as_bytes()).await.unwrap();
     while clock.sleepers() == 0 {
@@ -196,11 +196,11 @@ async fn a_service_goes_down_and_comes_back_on_its_port() {
     let (sandbox, clock) = start().await;
     let url = sandbox.chatwork_url();
     let mut idle = connect(&url).await.unwrap();
-    sandbox.faults().refuse(Service::Chatwork, true).await.unwrap();
+    sandbox.faults().refuse(Provider::Chatwork, true).await.unwrap();
     assert_eq!(connect(&url).await.unwrap_err().kind(), ErrorKind::ConnectionRefused);
     assert!(read(&mut idle).await.bytes.is_empty());
     assert!(connect(&sandbox.tascha_url()).await.is_ok());
-    sandbox.faults().refuse(Service::Chatwork, false).await.unwrap();
+    sandbox.faults().refuse(Provider::Chatwork, false).await.unwrap();
     assert!(exchange(&url, &post(&sandbox)).await.text().starts_with("HTTP/1.1 200 "));
 
     let (raw, applied) = meet(&sandbox, Fault::refuse(10 * SECOND)).await;
@@ -216,7 +216,7 @@ async fn a_service_goes_down_and_comes_back_on_its_port() {
 #[tokio::test]
 async fn connections_are_kept_over_faults_that_are_plain_answers() {
     let (sandbox, _) = start().await;
-    sandbox.faults().script(Service::Chatwork, Script::any().then(Fault::bad_gateway()).times(2));
+    sandbox.faults().script(Provider::Chatwork, Script::any().then(Fault::bad_gateway()).times(2));
     let mut stream = connect(&sandbox.chatwork_url()).await.unwrap();
     let request = post(&sandbox).replace("connection: close\r\n", "");
     let mut buffer = vec![0; 4096];
@@ -238,13 +238,13 @@ async fn every_service_meets_faults_and_chance_follows_the_seed() {
             Sandbox::builder().seed(seed).chatwork(Seed::default().unlimited()).start().await.unwrap();
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         let mut run = Vec::new();
-        for service in [Service::Chatwork, Service::Tascha, Service::Lancers] {
+        for service in [Provider::Chatwork, Provider::Tascha, Provider::Lancers] {
             let chaos = Chaos::new(0.5).fault(Fault::too_many_requests(None)).fault(Fault::bad_gateway());
             sandbox.faults().chaos(service, chaos);
             let url = match service {
-                Service::Chatwork => format!("{}/me", sandbox.chatwork_url()),
-                Service::Tascha => format!("{}/me", sandbox.tascha_url()),
-                Service::Lancers => format!("{}/boards", sandbox.lancers_url()),
+                Provider::Chatwork => format!("{}/me", sandbox.chatwork_url()),
+                Provider::Tascha => format!("{}/me", sandbox.tascha_url()),
+                Provider::Lancers => format!("{}/boards", sandbox.lancers_url()),
             };
             for _ in 0..30 {
                 run.push(http.get(&url).send().await.unwrap().status().as_u16());
@@ -261,7 +261,7 @@ async fn every_service_meets_faults_and_chance_follows_the_seed() {
 #[tokio::test]
 async fn what_was_received_is_told() {
     let (sandbox, _) = start().await;
-    let mut seen = sandbox.requests_seen();
+    let mut seen = sandbox.subscribe_requests();
     exchange(&sandbox.chatwork_url(), &post(&sandbox)).await;
     let request = seen.recv().await.unwrap();
     assert_eq!((request.operation, request.status), (Some("post_message"), Some(200)));
@@ -286,13 +286,13 @@ async fn a_dropped_sandbox_is_gone() {
 async fn a_port_can_be_chosen() {
     let (first, _) = start().await;
     let port: u16 = authority(&first.lancers_url()).split(':').nth(1).unwrap().parse().unwrap();
-    let taken = Sandbox::builder().port(Service::Chatwork, port).start().await;
+    let taken = Sandbox::builder().port(Provider::Chatwork, port).start().await;
     assert_eq!(taken.unwrap_err().kind(), ErrorKind::AddrInUse);
     drop(first);
-    let mut again = Sandbox::builder().port(Service::Chatwork, port).start().await;
+    let mut again = Sandbox::builder().port(Provider::Chatwork, port).start().await;
     while again.is_err() {
         tokio::task::yield_now().await;
-        again = Sandbox::builder().port(Service::Chatwork, port).start().await;
+        again = Sandbox::builder().port(Provider::Chatwork, port).start().await;
     }
     assert_eq!(again.unwrap().chatwork_url(), format!("http://127.0.0.1:{port}/v2"));
 }
@@ -354,7 +354,7 @@ async fn post_once(http: &reqwest::Client, url: &str, body: String) -> Option<(u
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_log_is_right_about_what_was_applied() {
     let sandbox = Sandbox::builder().seed(5).chatwork(Seed::default().unlimited()).start().await.unwrap();
-    sandbox.faults().chaos(Service::Chatwork, everything());
+    sandbox.faults().chaos(Provider::Chatwork, everything());
     let builder = reqwest::Client::builder().no_proxy().timeout(Duration::from_millis(300));
     let http = builder.build().unwrap();
     let url = format!("{}/rooms/100/messages", sandbox.chatwork_url());
@@ -408,7 +408,7 @@ async fn settle(mut done: impl FnMut() -> bool) {
     }
 }
 
-fn late(sandbox: &Sandbox, service: Service, operation: &str, seconds: u32) {
+fn late(sandbox: &Sandbox, service: Provider, operation: &str, seconds: u32) {
     let script = Script::on(operation).then(Fault::late(SECOND * seconds));
     sandbox.faults().script(service, script);
 }
@@ -417,9 +417,9 @@ fn late(sandbox: &Sandbox, service: Service, operation: &str, seconds: u32) {
 async fn a_late_effect_comes_after_the_loss_of_the_connection() {
     let (sandbox, clock) = start().await;
     let room = sandbox.chatwork().room(100);
-    let mut seen = sandbox.requests_seen();
+    let mut seen = sandbox.subscribe_requests();
     let before = room.messages().len();
-    late(&sandbox, Service::Chatwork, "post_message", 30);
+    late(&sandbox, Provider::Chatwork, "post_message", 30);
     let raw = exchange(&sandbox.chatwork_url(), &post(&sandbox)).await;
     assert!(raw.was_reset() && raw.text().is_empty(), "{}", raw.text());
     let entry = sandbox.requests().pop().unwrap();
@@ -445,12 +445,12 @@ async fn a_late_effect_comes_after_the_loss_of_the_connection() {
 #[tokio::test]
 async fn a_late_effect_needs_no_clock_of_ones_own() {
     let sandbox = Sandbox::start().await.unwrap();
-    let mut seen = sandbox.requests_seen();
+    let mut seen = sandbox.subscribe_requests();
     let room = sandbox.chatwork().room(100);
     let before = room.messages().len();
     let script = Script::on("post_message").then(Fault::late(Duration::from_millis(50)));
-    sandbox.faults().script(Service::Chatwork, script);
-    let error = sandbox.client().chatwork.room(kaiwa::chatwork::RoomId(100)).post("x").await.unwrap_err();
+    sandbox.faults().script(Provider::Chatwork, script);
+    let error = sandbox.clients().chatwork.room(kaiwa::chatwork::RoomId(100)).post("x").await.unwrap_err();
     assert_eq!(error.outcome(), kaiwa::Outcome::Unknown);
     assert!(seen.recv().await.unwrap().applied);
     assert_eq!(room.messages().len(), before + 1);
@@ -462,14 +462,14 @@ async fn a_late_effect_needs_no_client() {
     let (sandbox, clock) = start().await;
     let room = sandbox.chatwork().room(100);
     let before = room.messages().len();
-    late(&sandbox, Service::Chatwork, "post_message", 60);
+    late(&sandbox, Provider::Chatwork, "post_message", 60);
     let mut stream = connect(&sandbox.chatwork_url()).await.unwrap();
     stream.write_all(post(&sandbox).as_bytes()).await.unwrap();
     drop(stream);
     while sandbox.requests().is_empty() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    sandbox.faults().refuse(Service::Chatwork, true).await.unwrap();
+    sandbox.faults().refuse(Provider::Chatwork, true).await.unwrap();
     clock.advance(60 * SECOND);
     settle(|| room.messages().len() > before).await;
     assert_eq!(room.messages().len(), before + 1);
@@ -481,7 +481,7 @@ async fn a_late_effect_does_not_outlive_the_sandbox() {
     let (sandbox, clock) = start().await;
     let room = sandbox.chatwork().room(100);
     let before = room.messages().len();
-    late(&sandbox, Service::Chatwork, "post_message", 10);
+    late(&sandbox, Provider::Chatwork, "post_message", 10);
     exchange(&sandbox.chatwork_url(), &post(&sandbox)).await;
     settle(|| false).await;
     drop(sandbox);
@@ -495,10 +495,10 @@ async fn a_late_effect_does_not_outlive_the_sandbox() {
 async fn a_repeat_before_a_late_effect_is_done_first() {
     use kaiwa::sandbox::tascha::Seed as Tascha;
     let (sandbox, clock) = start().await;
-    let (tascha, chatwork) = (sandbox.client().tascha, sandbox.client().chatwork);
+    let (tascha, chatwork) = (sandbox.clients().tascha, sandbox.clients().chatwork);
     let room = sandbox.tascha().room(Tascha::ROOM);
     let before = room.messages().len();
-    late(&sandbox, Service::Tascha, "create_message", 3600);
+    late(&sandbox, Provider::Tascha, "create_message", 3600);
     // The client repeats it by itself, long before the first one arrives.
     let sent =
         clock.drive(tascha.room(Tascha::ROOM).post("x").with_idempotency_key("order-42")).await.unwrap();
@@ -512,7 +512,7 @@ async fn a_repeat_before_a_late_effect_is_done_first() {
 
     let room = sandbox.chatwork().room(100);
     let before = room.messages().len();
-    late(&sandbox, Service::Chatwork, "post_message", 5);
+    late(&sandbox, Provider::Chatwork, "post_message", 5);
     let post = || chatwork.room(kaiwa::chatwork::RoomId(100)).post("twice");
     post().await.unwrap_err();
     post().await.unwrap();
@@ -525,10 +525,10 @@ async fn a_repeat_before_a_late_effect_is_done_first() {
 #[tokio::test]
 async fn a_late_effect_can_be_refused_in_the_end() {
     let (sandbox, clock) = start().await;
-    let chatwork = sandbox.client().chatwork;
+    let chatwork = sandbox.clients().chatwork;
     let room = chatwork.room(kaiwa::chatwork::RoomId(100));
     let id = room.post("x").await.unwrap().message_id.clone();
-    late(&sandbox, Service::Chatwork, "update_message", 20);
+    late(&sandbox, Provider::Chatwork, "update_message", 20);
     let update = room.message(&id).update("y").with_retry(kaiwa::RetryPolicy::none());
     update.await.unwrap_err();
     room.message(&id).delete().await.unwrap();
@@ -546,8 +546,8 @@ async fn a_look_before_a_late_effect_finds_nothing_and_one_after_it_finds_it() {
     for (delay, messages, arrival) in [(5, 2, Arrival::PostedAgain), (30, 1, Arrival::Found)] {
         let (sandbox, clock) = start().await;
         let before = sandbox.chatwork().room(100).messages().len();
-        late(&sandbox, Service::Chatwork, "post_message", 20);
-        let room = sandbox.client().chatwork.room(RoomId(100));
+        late(&sandbox, Provider::Chatwork, "post_message", 20);
+        let room = sandbox.clients().chatwork.room(RoomId(100));
         let look = Reconcile::new().delay(SECOND * delay);
         let sent = clock.drive(room.post("x").with_reconcile(look)).await;
         let arrived = sent.as_ref().map(|sent| sent.arrival).ok();

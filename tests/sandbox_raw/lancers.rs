@@ -4,7 +4,7 @@ use super::spec::{Checked, SendTo};
 use jiff::Timestamp;
 use kaiwa::VirtualClock;
 use kaiwa::sandbox::lancers::{BoardSeed, Seed};
-use kaiwa::sandbox::{Sandbox, Service};
+use kaiwa::sandbox::{Provider, Sandbox};
 use reqwest::multipart::{Form, Part};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
@@ -33,23 +33,23 @@ impl Api {
     }
 
     async fn get(&self, path: &str) -> Value {
-        let response = self.call(Method::GET, path).send_to(Service::Lancers).await.unwrap();
+        let response = self.call(Method::GET, path).send_to(Provider::Lancers).await.unwrap();
         assert_eq!(response.status(), 200, "{path}");
         assert_eq!(response.headers()["content-type"], "application/json");
         response.json()
     }
 
     async fn put(&self, path: &str, body: Value) -> Checked {
-        self.call(Method::PUT, path).json(&body).send_to(Service::Lancers).await.unwrap()
+        self.call(Method::PUT, path).json(&body).send_to(Provider::Lancers).await.unwrap()
     }
 
     async fn post(&self, path: &str, form: Form) -> Checked {
-        self.call(Method::POST, path).multipart(form).send_to(Service::Lancers).await.unwrap()
+        self.call(Method::POST, path).multipart(form).send_to(Provider::Lancers).await.unwrap()
     }
 
     /// The request is refused in the one way there is.
     async fn refuses(&self, request: RequestBuilder) {
-        let response = request.send_to(Service::Lancers).await.unwrap();
+        let response = request.send_to(Provider::Lancers).await.unwrap();
         assert_eq!(response.status(), 400);
         let body: Value = response.json();
         assert_eq!(body["type"], "bad_request");
@@ -241,7 +241,7 @@ async fn a_body_that_is_not_read_marks_nothing_as_read() {
     alice.refuses(read().json(&json!([1]))).await;
     assert_eq!((unread(), before), (before, 2));
     let empty = read().header("Content-Type", "application/x-www-form-urlencoded").body("");
-    assert_eq!(json(empty.send_to(Service::Lancers).await.unwrap()).await["unread_count"], 0);
+    assert_eq!(json(empty.send_to(Provider::Lancers).await.unwrap()).await["unread_count"], 0);
 }
 
 #[tokio::test]
@@ -287,7 +287,7 @@ async fn users_are_listed_added_and_removed() {
         rows.as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap().to_owned()).collect()
     };
     let add = |users: Value| api.call(Method::POST, &path).json(&json!({ "users": users }));
-    let added = json(add(json!(["carol", "佐藤 花子"])).send_to(Service::Lancers).await.unwrap()).await;
+    let added = json(add(json!(["carol", "佐藤 花子"])).send_to(Provider::Lancers).await.unwrap()).await;
     assert_eq!(added, json!([{"name": "carol"}, {"name": "佐藤 花子"}]));
     assert_eq!(names(api.get(&path).await), ["alice", "bob", "carol", "佐藤 花子"]);
     assert_eq!(names(api.get(&format!("{path}?limit=1")).await), ["alice"]);
@@ -296,12 +296,12 @@ async fn users_are_listed_added_and_removed() {
         api.refuses(add(users)).await;
     }
     let hanako = format!("{path}/%E4%BD%90%E8%97%A4%20%E8%8A%B1%E5%AD%90");
-    let removed = json(api.call(Method::DELETE, &hanako).send_to(Service::Lancers).await.unwrap()).await;
+    let removed = json(api.call(Method::DELETE, &hanako).send_to(Provider::Lancers).await.unwrap()).await;
     assert_eq!(removed, json!({"name": "佐藤 花子"}));
     api.refuses(api.call(Method::DELETE, &hanako)).await;
 
     let bob = Api::new(&sandbox, "Cookie", Seed::COLLEAGUE_CREDENTIAL);
-    json(api.call(Method::DELETE, &format!("{path}/bob")).send_to(Service::Lancers).await.unwrap()).await;
+    json(api.call(Method::DELETE, &format!("{path}/bob")).send_to(Provider::Lancers).await.unwrap()).await;
     bob.refuses(bob.call(Method::GET, &path)).await;
 }
 
@@ -357,7 +357,7 @@ async fn messages_are_posted_listed_and_read() {
     let listed = bob.get(&format!("{path}?message_id={}", sent["id"])).await;
     assert_eq!(listed[0]["read_users"], json!(["bob"]));
     let all =
-        json(bob.call(Method::PUT, &format!("{path}/read")).send_to(Service::Lancers).await.unwrap()).await;
+        json(bob.call(Method::PUT, &format!("{path}/read")).send_to(Provider::Lancers).await.unwrap()).await;
     assert_eq!(all["unread_count"], 0);
     let back = json(bob.put(&format!("{path}/read"), json!({"message_id": sent["id"]})).await).await;
     assert_eq!(back["unread_count"], 0, "read stays read");

@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use kaiwa::VirtualClock;
 use kaiwa::sandbox::chatwork::Seed;
-use kaiwa::sandbox::{Fault, Sandbox, Script, Service, tascha};
+use kaiwa::sandbox::{Fault, Provider, Sandbox, Script, tascha};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ const SECOND: Duration = Duration::from_secs(1);
 /// Status, headers and body of an answer to `operation` that met the fault.
 async fn refuse(
     sandbox: &Sandbox,
-    service: Service,
+    service: Provider,
     operation: &str,
     request: reqwest::RequestBuilder,
     fault: Fault,
@@ -37,51 +37,52 @@ async fn a_service_refuses_in_its_own_words() {
     let tascha_me = || me(sandbox.tascha_url()).bearer_auth(tascha::Seed::TOKEN);
     let limited = || Fault::too_many_requests(Some(hour));
 
-    let played = refuse(&sandbox, Service::Chatwork, "get_me", chatwork_me(), limited()).await;
+    let played = refuse(&sandbox, Provider::Chatwork, "get_me", chatwork_me(), limited()).await;
     assert_eq!((played.0, &played.1["retry-after"]), (429, &"3600".parse().unwrap()));
     assert_eq!(&played.1["x-ratelimit-remaining"], "0");
     let soon = Fault::too_many_requests(Some(90 * SECOND));
-    let played = refuse(&sandbox, Service::Chatwork, "get_me", chatwork_me(), soon.clone()).await;
+    let played = refuse(&sandbox, Provider::Chatwork, "get_me", chatwork_me(), soon.clone()).await;
     assert_eq!(played.1["x-ratelimit-reset"], (1_767_193_200_u64 + 90).to_string());
-    let played = refuse(&sandbox, Service::Tascha, "get_me", tascha_me(), soon).await;
+    let played = refuse(&sandbox, Provider::Tascha, "get_me", tascha_me(), soon).await;
     assert_eq!(played.1["ratelimit-reset"], "90");
-    let played = refuse(&sandbox, Service::Tascha, "get_me", tascha_me(), limited()).await;
+    let played = refuse(&sandbox, Provider::Tascha, "get_me", tascha_me(), limited()).await;
     assert_eq!((played.0, &played.1["ratelimit-remaining"]), (429, &"0".parse().unwrap()));
     // Nothing of it was counted.
     for _ in 0..2 {
         assert_eq!(chatwork_me().send().await.unwrap().status(), 200);
         assert_eq!(tascha_me().send().await.unwrap().status(), 200);
     }
-    let played = refuse(&sandbox, Service::Tascha, "get_me", tascha_me(), limited()).await;
-    let real = refuse(&sandbox, Service::Tascha, "get_me", tascha_me(), Fault::slow_headers(Duration::ZERO));
+    let played = refuse(&sandbox, Provider::Tascha, "get_me", tascha_me(), limited()).await;
+    let real = refuse(&sandbox, Provider::Tascha, "get_me", tascha_me(), Fault::slow_headers(Duration::ZERO));
     assert_eq!(played, real.await);
     assert_eq!(
         (&played.2["requestId"], &played.1["x-request-id"]),
         (&"req_mine".into(), &"req_mine".parse().unwrap())
     );
-    let played = refuse(&sandbox, Service::Chatwork, "get_me", chatwork_me(), Fault::too_many_requests(None));
+    let played =
+        refuse(&sandbox, Provider::Chatwork, "get_me", chatwork_me(), Fault::too_many_requests(None));
     let played = played.await;
     let real =
-        refuse(&sandbox, Service::Chatwork, "get_me", chatwork_me(), Fault::slow_headers(Duration::ZERO));
+        refuse(&sandbox, Provider::Chatwork, "get_me", chatwork_me(), Fault::slow_headers(Duration::ZERO));
     assert_eq!(played, real.await);
 
-    let expired = refuse(&sandbox, Service::Tascha, "get_me", tascha_me(), Fault::expired_token()).await;
+    let expired = refuse(&sandbox, Provider::Tascha, "get_me", tascha_me(), Fault::expired_token()).await;
     assert_eq!((expired.0, &expired.2["code"]), (401, &"unauthorized".into()));
-    let nobody = refuse(&sandbox, Service::Chatwork, "get_me", me(sandbox.chatwork_url()), limited()).await;
+    let nobody = refuse(&sandbox, Provider::Chatwork, "get_me", me(sandbox.chatwork_url()), limited()).await;
     assert!(nobody.0 == 429 && nobody.1.get("x-ratelimit-limit").is_none());
     for (fault, status, error) in
         [(Fault::expired_token(), 400, "invalid_grant"), (limited(), 429, "temporarily_unavailable")]
     {
         let token = http.post(sandbox.oauth_token_url());
-        let refused = refuse(&sandbox, Service::Chatwork, "oauth_token", token, fault).await;
+        let refused = refuse(&sandbox, Provider::Chatwork, "oauth_token", token, fault).await;
         assert_eq!((refused.0, &refused.2["error"]), (status, &error.into()));
     }
     let boards = || http.get(format!("{}/boards", sandbox.lancers_url()));
-    let expired = refuse(&sandbox, Service::Lancers, "list_boards", boards(), Fault::expired_token()).await;
+    let expired = refuse(&sandbox, Provider::Lancers, "list_boards", boards(), Fault::expired_token()).await;
     let real =
-        refuse(&sandbox, Service::Lancers, "list_boards", boards(), Fault::slow_headers(Duration::ZERO));
+        refuse(&sandbox, Provider::Lancers, "list_boards", boards(), Fault::slow_headers(Duration::ZERO));
     assert_eq!(expired, real.await);
-    let (status, headers, _) = refuse(&sandbox, Service::Lancers, "list_boards", boards(), limited()).await;
+    let (status, headers, _) = refuse(&sandbox, Provider::Lancers, "list_boards", boards(), limited()).await;
     assert_eq!((status, &headers["retry-after"]), (429, &"3600".parse().unwrap()));
 }
 
@@ -90,7 +91,7 @@ async fn a_wrong_clock_is_wrong_about_the_month() {
     let sandbox = Sandbox::builder().clock(VirtualClock::new()).start().await.unwrap();
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let fault = Fault::wrong_clock(SignedDuration::from_hours(-25));
-    sandbox.faults().script(Service::Tascha, Script::any().then(fault));
+    sandbox.faults().script(Provider::Tascha, Script::any().then(fault));
     let me = http.get(format!("{}/me", sandbox.tascha_url())).bearer_auth(tascha::Seed::TOKEN);
     let answer = me.send().await.unwrap();
     assert_eq!(answer.headers()["tascha-api-units-reset"], "2026-01-30T23:00:00+09:00");

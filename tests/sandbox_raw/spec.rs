@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use jsonschema::Validator;
-use kaiwa::sandbox::Service;
+use kaiwa::sandbox::Provider;
 use reqwest::header::HeaderMap;
 use reqwest::{RequestBuilder, StatusCode};
 use serde_json::{Value, json};
@@ -33,11 +33,11 @@ impl Checked {
 
 /// Sends a request, and checks the answer against the specification.
 pub trait SendTo {
-    async fn send_to(self, service: Service) -> reqwest::Result<Checked>;
+    async fn send_to(self, service: Provider) -> reqwest::Result<Checked>;
 }
 
 impl SendTo for RequestBuilder {
-    async fn send_to(self, service: Service) -> reqwest::Result<Checked> {
+    async fn send_to(self, service: Provider) -> reqwest::Result<Checked> {
         let (http, request) = self.build_split();
         let request = request?;
         let (method, path) = (request.method().clone(), request.url().path().to_owned());
@@ -59,13 +59,13 @@ struct Spec {
     validators: Mutex<BTreeMap<String, Arc<Validator>>>,
 }
 
-fn spec(service: Service) -> &'static Spec {
+fn spec(service: Provider) -> &'static Spec {
     static SPECS: [OnceLock<Spec>; 3] = [const { OnceLock::new() }; 3];
     SPECS[service as usize].get_or_init(|| {
         let (base, file) = match service {
-            Service::Chatwork => ("/v2", "chatwork"),
-            Service::Tascha => ("/v1", "tascha"),
-            Service::Lancers => ("/message_api/v2", "lancers"),
+            Provider::Chatwork => ("/v2", "chatwork"),
+            Provider::Tascha => ("/v1", "tascha"),
+            Provider::Lancers => ("/message_api/v2", "lancers"),
         };
         let path = format!("{}/specs/{file}.yaml", env!("CARGO_MANIFEST_DIR"));
         let yaml = std::fs::read_to_string(path).expect("the specification is there");
@@ -149,7 +149,7 @@ fn response<'a>(spec: &'a Spec, operation: &'a Value, status: u16) -> &'a Value 
 }
 
 /// Panics unless the answer is one that the specification has for the request.
-pub fn check(service: Service, method: &str, path: &str, status: u16, body: &[u8]) {
+pub fn check(service: Provider, method: &str, path: &str, status: u16, body: &[u8]) {
     let spec = spec(service);
     let Some(operation) = operation(spec, method, path) else { return };
     let name = operation["operationId"].as_str().unwrap_or_default();
@@ -164,7 +164,7 @@ pub fn check(service: Service, method: &str, path: &str, status: u16, body: &[u8
 }
 
 /// Panics unless the type of the answer and its headers are those that the specification has for the request.
-pub fn check_headers(service: Service, method: &str, path: &str, status: u16, headers: &HeaderMap) {
+pub fn check_headers(service: Provider, method: &str, path: &str, status: u16, headers: &HeaderMap) {
     let spec = spec(service);
     let Some(operation) = operation(spec, method, path) else { return };
     let name = operation["operationId"].as_str().unwrap_or_default();
@@ -189,12 +189,12 @@ pub fn check_headers(service: Service, method: &str, path: &str, status: u16, he
 }
 
 /// The operation that a request calls.
-pub fn name(service: Service, method: &str, path: &str) -> Option<&'static str> {
+pub fn name(service: Provider, method: &str, path: &str) -> Option<&'static str> {
     operation(spec(service), method, path)?["operationId"].as_str()
 }
 
 /// All operations.
-pub fn names(service: Service) -> BTreeSet<&'static str> {
+pub fn names(service: Provider) -> BTreeSet<&'static str> {
     let paths = spec(service).document["paths"].as_object().expect("there are paths");
     let operations = paths.values().flat_map(|item| item.as_object().into_iter().flatten());
     operations.filter_map(|(_, operation)| operation["operationId"].as_str()).collect()
@@ -231,44 +231,44 @@ fn resolve<'a>(spec: &'a Spec, value: &'a Value) -> &'a Value {
 #[test]
 #[should_panic(expected = "is a required property")]
 fn an_answer_that_lacks_a_field_is_found() {
-    check(Service::Chatwork, "POST", "/v2/rooms/1/messages", 200, b"{}");
+    check(Provider::Chatwork, "POST", "/v2/rooms/1/messages", 200, b"{}");
 }
 
 #[test]
 #[should_panic(expected = "is not of type")]
 fn an_answer_of_another_type_is_found() {
-    check(Service::Chatwork, "POST", "/v2/rooms/1/messages", 200, br#"{"message_id":1}"#);
+    check(Provider::Chatwork, "POST", "/v2/rooms/1/messages", 200, br#"{"message_id":1}"#);
 }
 
 #[test]
 #[should_panic(expected = "is a required property")]
 fn tascha_is_checked() {
-    check(Service::Tascha, "POST", "/v1/rooms/1/messages", 201, b"{}");
+    check(Provider::Tascha, "POST", "/v1/rooms/1/messages", 201, b"{}");
 }
 
 #[test]
 #[should_panic(expected = "is a required property")]
 fn lancers_is_checked() {
-    check(Service::Lancers, "POST", "/message_api/v2/boards/1/messages", 200, b"{}");
+    check(Provider::Lancers, "POST", "/message_api/v2/boards/1/messages", 200, b"{}");
 }
 
 #[test]
 #[should_panic(expected = "was unexpected")]
 fn a_field_that_is_not_declared_is_found() {
     let body = br#"{"message_id":"1","more":1}"#;
-    check(Service::Chatwork, "POST", "/v2/rooms/1/messages", 200, body);
+    check(Provider::Chatwork, "POST", "/v2/rooms/1/messages", 200, body);
 }
 
 #[test]
 #[should_panic(expected = "is not valid under any of the schemas")]
 fn a_time_that_is_none_is_found() {
     let body = br#"{"id":"a","roomId":"b","createdAt":"yesterday"}"#;
-    check(Service::Tascha, "POST", "/v1/rooms/1/messages", 201, body);
+    check(Provider::Tascha, "POST", "/v1/rooms/1/messages", 201, body);
 }
 
 #[test]
 #[should_panic(expected = "text/html")]
 fn an_answer_of_another_media_type_is_found() {
     let headers = HeaderMap::from_iter([(reqwest::header::CONTENT_TYPE, "text/html".parse().unwrap())]);
-    check_headers(Service::Chatwork, "GET", "/v2/me", 200, &headers);
+    check_headers(Provider::Chatwork, "GET", "/v2/me", 200, &headers);
 }

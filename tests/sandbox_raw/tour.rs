@@ -1,7 +1,7 @@
 //! Each of the 61 operations once, so that a success of each is checked against the specification.
 
 use super::spec::{self, SendTo};
-use kaiwa::sandbox::{Sandbox, Service, chatwork, lancers, tascha};
+use kaiwa::sandbox::{Provider, Sandbox, chatwork, lancers, tascha};
 use reqwest::Method;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
@@ -17,14 +17,14 @@ enum Body {
 
 struct Tour {
     http: reqwest::Client,
-    service: Service,
+    service: Provider,
     base: String,
     credential: (&'static str, String),
     seen: BTreeSet<&'static str>,
 }
 
 impl Tour {
-    fn new(service: Service, base: String, credential: (&'static str, &str)) -> Self {
+    fn new(service: Provider, base: String, credential: (&'static str, &str)) -> Self {
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         let credential = (credential.0, credential.1.to_owned());
         Self { http, service, base, credential, seen: BTreeSet::new() }
@@ -80,7 +80,7 @@ async fn chatwork() {
     let sandbox = Sandbox::builder().chatwork(chatwork::Seed::default().unlimited()).start().await.unwrap();
     let declined = sandbox.chatwork().request_contact(3, 1, "x");
     let mut tour =
-        Tour::new(Service::Chatwork, sandbox.chatwork_url(), ("x-chatworktoken", chatwork::Seed::TOKEN));
+        Tour::new(Provider::Chatwork, sandbox.chatwork_url(), ("x-chatworktoken", chatwork::Seed::TOKEN));
     for path in ["/me", "/my/status", "/my/tasks", "/contacts", "/rooms", "/incoming_requests"] {
         assert!(!tour.get(path).await.is_null(), "{path}");
     }
@@ -132,7 +132,7 @@ async fn chatwork() {
 async fn tascha() {
     let sandbox = Sandbox::start().await.unwrap();
     let token = format!("Bearer {}", tascha::Seed::TOKEN);
-    let mut tour = Tour::new(Service::Tascha, sandbox.tascha_url(), ("authorization", &token));
+    let mut tour = Tour::new(Provider::Tascha, sandbox.tascha_url(), ("authorization", &token));
     let room = format!("/rooms/{}", tascha::Seed::ROOM);
     let log = format!("{room}/webhooks/{}/deliveries", tascha::Seed::WEBHOOK);
     for path in ["/me", "/events"] {
@@ -157,7 +157,7 @@ async fn tascha() {
 #[tokio::test]
 async fn lancers() {
     let sandbox = Sandbox::start().await.unwrap();
-    let mut tour = Tour::new(Service::Lancers, sandbox.lancers_url(), ("cookie", lancers::Seed::CREDENTIAL));
+    let mut tour = Tour::new(Provider::Lancers, sandbox.lancers_url(), ("cookie", lancers::Seed::CREDENTIAL));
     for path in ["/boards", "/boards/unread", "/boards/search?q=bob"] {
         assert_ne!(tour.get(path).await, json!([]), "{path}");
     }

@@ -4,7 +4,7 @@ use crate::world::{ROOM, World, client, room, secs, seed, short};
 use jiff::SignedDuration;
 use kaiwa::chatwork::{AccountId, RoomId};
 use kaiwa::sandbox::chatwork::Room;
-use kaiwa::sandbox::{Fault, Script, Service};
+use kaiwa::sandbox::{Fault, Provider, Script};
 use std::time::Duration;
 
 const OFFSETS: [i64; 7] = [10, 3600, 86_400, 0, -10, -3600, -86_400];
@@ -12,7 +12,7 @@ const OFFSETS: [i64; 7] = [10, 3600, 86_400, 0, -10, -3600, -86_400];
 /// Every answer has a `Date` that is wrong by so many seconds.
 fn wrong_date(world: &World, offset: i64) {
     let wrong = Fault::wrong_clock(SignedDuration::from_secs(offset));
-    world.sandbox.faults().script(Service::Chatwork, Script::any().then(wrong).forever());
+    world.sandbox.faults().script(Provider::Chatwork, Script::any().then(wrong).forever());
 }
 
 #[tokio::test]

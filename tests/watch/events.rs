@@ -1,6 +1,7 @@
 //! Every kind of event.
 
 use crate::world::{ROOM, World, client, events, room, secs, seed, short};
+use kaiwa::chatwork::MessageId;
 use kaiwa::chatwork::watch::{Event, Hidden, Watch};
 use kaiwa::sandbox::chatwork::Seed;
 use std::time::Duration;
@@ -21,12 +22,12 @@ async fn messages_edits_and_deletions_are_told_once() {
     assert_eq!(short(&world.read(&mut watch, secs(10)).await), ["~uno"]);
     world
         .clock
-        .drive(client(&world.sandbox, "alice").room(ROOM).message(first.as_str()).delete())
+        .drive(client(&world.sandbox, "alice").room(ROOM).message(&first).delete())
         .await
         .expect("deleted");
     let deleted = events(world.read(&mut watch, secs(10)).await);
     assert!(
-        matches!(&deleted[..], [Event::Deleted { room: ROOM, message, .. }] if message.message_id.0 == first)
+        matches!(&deleted[..], [Event::Deleted { room: ROOM, message, .. }] if message.message_id == first)
     );
     assert!(world.read(&mut watch, secs(600)).await.is_empty());
     assert_eq!(
@@ -83,16 +84,16 @@ async fn more_than_the_window_is_a_gap() {
         let world = World::new(seed(0).room(room(10).messages(before))).await;
         let mut watch = world.client.room(ROOM).watch().stream();
         assert!(world.read(&mut watch, secs(5)).await.is_empty());
-        let ids: Vec<String> = (0..arriving).map(|number| world.post(&number.to_string())).collect();
+        let ids: Vec<MessageId> = (0..arriving).map(|number| world.post(&number.to_string())).collect();
         let mut read = events(world.read(&mut watch, secs(10)).await);
         if let Ok(lost) = usize::try_from(lost) {
             let Event::Gap { after, before: next, .. } = read.remove(0) else { panic!("no gap") };
             let last = world.room(ROOM).messages()[..before].last().map(|message| message.message_id.clone());
-            assert_eq!((after.map(|id| id.0), &next.0), (last, &ids[lost]));
+            assert_eq!((after, &next), (last, &ids[lost]));
         }
-        let told: Vec<&str> =
-            read.iter().filter_map(|event| Some(event.message()?.message_id.as_str())).collect();
-        assert_eq!(told, &ids[usize::try_from(lost).unwrap_or_default()..], "{before}, {arriving}");
+        let told: Vec<MessageId> =
+            read.iter().filter_map(|event| Some(event.message()?.message_id.clone())).collect();
+        assert_eq!(told, ids[usize::try_from(lost).unwrap_or_default()..], "{before}, {arriving}");
         world.post("after");
         assert_eq!(short(&world.read(&mut watch, secs(30)).await), ["+after"]);
     }

@@ -3,7 +3,7 @@
 use crate::world::{Item, ROOM, World, events, seed};
 use kaiwa::chatwork::RoomId;
 use kaiwa::chatwork::watch::Event;
-use kaiwa::sandbox::{Chaos, Fault, Service};
+use kaiwa::sandbox::{Chaos, Fault, Provider};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -45,10 +45,10 @@ impl Told {
         for room in rooms {
             let there = world.room(*room).messages();
             let there = &there[skip..];
-            let ids: Vec<&String> = there.iter().map(|message| &message.message_id).collect();
+            let ids: Vec<&String> = there.iter().map(|message| &message.message_id.0).collect();
             let told: Vec<&String> = self.new.get(room).into_iter().flatten().collect();
             assert_eq!(told, ids, "{room}");
-            assert!(there.iter().all(|message| self.texts[&message.message_id] == message.body), "{room}");
+            assert!(there.iter().all(|message| self.texts[&message.message_id.0] == message.body), "{room}");
         }
     }
 }
@@ -58,7 +58,7 @@ async fn run(seed_number: u64, rooms: u64, faults: f64) -> (usize, usize) {
     fastrand::seed(seed_number);
     let world = World::new(seed(rooms)).await;
     let ids: Vec<RoomId> = (0..rooms).map(|number| RoomId(ROOM.0 + number)).collect();
-    world.sandbox.faults().chaos(Service::Chatwork, chaos(faults));
+    world.sandbox.faults().chaos(Provider::Chatwork, chaos(faults));
     let mut watch = match rooms {
         1 => world.client.room(ROOM).watch().from_window().stream(),
         _ => world.client.watch(ids.clone()).from_window().stream(),
@@ -77,7 +77,7 @@ async fn run(seed_number: u64, rooms: u64, faults: f64) -> (usize, usize) {
         failures += items.iter().filter(|item| item.is_err()).count();
         told.take(items);
     }
-    world.sandbox.faults().clear(Service::Chatwork);
+    world.sandbox.faults().clear(Provider::Chatwork);
     told.take(events(world.read(&mut watch, Duration::from_secs(400)).await).into_iter().map(Ok));
     told.check(&world, &ids, 0);
     (told.texts.len(), failures)

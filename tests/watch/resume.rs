@@ -5,7 +5,7 @@ use crate::world::{Item, ROOM, World, client, room, secs, seed, short};
 use kaiwa::chatwork::watch::{Watch, WatchCheckpoint};
 use kaiwa::chatwork::{AccountId, RoomId};
 use kaiwa::sandbox::chatwork::Room;
-use kaiwa::sandbox::{Fault, Script, Service};
+use kaiwa::sandbox::{Fault, Provider, Script};
 
 /// Through JSON, as over a restart.
 fn kept(watch: &Watch) -> WatchCheckpoint {
@@ -94,7 +94,7 @@ async fn many_rooms_that_did_not_change_cost_one_call() {
     world.sandbox.clear_requests();
     let mut watch = world.client.watch_all().from_checkpoint(checkpoint).stream();
     let Item::Ok(event) = world.next(&mut watch).await else { panic!("a failure") };
-    assert_eq!(event.message().map(|message| &message.message_id.0), Some(&message));
+    assert_eq!(event.message().map(|message| &message.message_id), Some(&message));
     assert_eq!((world.calls("list_rooms"), world.calls("list_messages")), (1, 1));
 }
 
@@ -162,7 +162,7 @@ async fn an_empty_list_of_rooms_is_not_taken_at_its_word() {
     let mut watch = world.client.watch_all().from_window().stream();
     world.read(&mut watch, secs(60)).await;
     let empty = Fault::status(200).body("application/json", "[]").before();
-    world.sandbox.faults().script(Service::Chatwork, Script::on("list_rooms").then(empty).times(10));
+    world.sandbox.faults().script(Provider::Chatwork, Script::on("list_rooms").then(empty).times(10));
     world.post("meanwhile");
     assert!(world.read(&mut watch, secs(120)).await.is_empty());
     assert_eq!(short(&world.read(&mut watch, secs(600)).await), ["+meanwhile"]);

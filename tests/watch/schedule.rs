@@ -3,7 +3,7 @@
 use crate::world::{ROOM, World, events, secs, seed, short};
 use jiff::SignedDuration;
 use kaiwa::chatwork::RoomId;
-use kaiwa::sandbox::{Fault, Script, Service};
+use kaiwa::sandbox::{Fault, Provider, Script};
 use std::time::Duration;
 
 fn gaps(times: &[Duration]) -> Vec<f64> {
@@ -143,8 +143,8 @@ async fn what_is_posted_before_the_first_look_is_told_also_if_the_date_is_wrong(
         world.post("old");
         let wrong = Fault::wrong_clock(SignedDuration::from_secs(offset));
         let faults = world.sandbox.faults();
-        faults.script(Service::Chatwork, Script::on("list_rooms").then(wrong));
-        faults.script(Service::Chatwork, Script::on("list_messages").then(Fault::bad_gateway()));
+        faults.script(Provider::Chatwork, Script::on("list_rooms").then(wrong));
+        faults.script(Provider::Chatwork, Script::on("list_messages").then(Fault::bad_gateway()));
         let mut watch = world.client.watch_all().stream();
         assert_eq!(short(&world.read(&mut watch, secs(1)).await), ["error 502"]);
         world.post("new");

@@ -3,7 +3,7 @@
 use crate::world::{ROOM, World, secs, seed, short};
 use kaiwa::chatwork::RoomId;
 use kaiwa::chatwork::watch::Event;
-use kaiwa::sandbox::{Fault, Script, Service};
+use kaiwa::sandbox::{Fault, Provider, Script};
 use serde_json::{Value, json};
 
 const STRANGE: RoomId = RoomId(404);
@@ -14,7 +14,7 @@ async fn a_failure_is_told_once_and_followed_by_growing_waits() {
     let mut watch = world.client.room(ROOM).watch().stream();
     world.read(&mut watch, secs(1)).await;
     world.sandbox.clear_requests();
-    world.sandbox.faults().script(Service::Chatwork, Script::any().then(Fault::bad_gateway()).times(8));
+    world.sandbox.faults().script(Provider::Chatwork, Script::any().then(Fault::bad_gateway()).times(8));
     world.post("meanwhile");
     let mut told = short(&world.read(&mut watch, secs(400)).await);
     assert_eq!(told.pop().as_deref(), Some("+meanwhile"));
@@ -31,11 +31,11 @@ async fn the_service_can_go_away_and_come_back() {
     let world = World::new(seed(3)).await;
     let mut watch = world.client.watch_all().stream();
     world.read(&mut watch, secs(30)).await;
-    world.sandbox.faults().refuse(Service::Chatwork, true).await.expect("it goes down");
+    world.sandbox.faults().refuse(Provider::Chatwork, true).await.expect("it goes down");
     world.post("while it is down");
     let told = short(&world.read(&mut watch, secs(300)).await);
     assert!((4..15).contains(&told.len()) && told.iter().all(|item| item == "error"), "{told:?}");
-    world.sandbox.faults().refuse(Service::Chatwork, false).await.expect("it comes up");
+    world.sandbox.faults().refuse(Provider::Chatwork, false).await.expect("it comes up");
     assert_eq!(short(&world.read(&mut watch, secs(120)).await), ["+while it is down"]);
 }
 
@@ -73,7 +73,7 @@ async fn a_token_that_is_refused_is_tried_slowly() {
 async fn without_the_right_to_the_list_each_room_is_looked_at() {
     let world = World::new(seed(3)).await;
     let token = world.sandbox.chatwork().access_token(1, "rooms.messages:read", secs(100_000));
-    let builder = world.sandbox.chatwork_as("unused").bearer(token);
+    let builder = world.sandbox.chatwork_client("unused").bearer(token);
     let limited = builder.timeout(None).attempt_timeout(None).build().expect("a client");
     let mut watch = limited.watch([ROOM, RoomId(11), RoomId(12)]).stream();
     assert_eq!(short(&world.read(&mut watch, secs(60)).await), ["error 403"]);
@@ -89,7 +89,7 @@ async fn without_the_right_to_the_list_each_room_is_looked_at() {
 async fn while_the_list_fails_each_room_is_looked_at() {
     let world = World::new(seed(3)).await;
     let list = Script::on("list_rooms").then(Fault::bad_gateway()).forever();
-    world.sandbox.faults().script(Service::Chatwork, list);
+    world.sandbox.faults().script(Provider::Chatwork, list);
     let mut watch = world.client.watch([ROOM, RoomId(11), RoomId(12)]).stream();
     assert_eq!(short(&world.read(&mut watch, secs(20)).await)[..3], ["error 502"; 3]);
     world.post("one");
@@ -99,7 +99,7 @@ async fn while_the_list_fails_each_room_is_looked_at() {
     told.sort();
     assert_eq!(told, ["+one", "+two"]);
 
-    world.sandbox.faults().clear(Service::Chatwork);
+    world.sandbox.faults().clear(Provider::Chatwork);
     world.read(&mut watch, secs(120)).await;
     world.sandbox.clear_requests();
     world.post("three");
@@ -114,7 +114,7 @@ async fn what_the_service_asks_to_wait_is_waited() {
     world.read(&mut watch, secs(1)).await;
     world.sandbox.clear_requests();
     let fault = Fault::too_many_requests(Some(secs(100)));
-    world.sandbox.faults().script(Service::Chatwork, Script::any().then(fault));
+    world.sandbox.faults().script(Provider::Chatwork, Script::any().then(fault));
     assert_eq!(short(&world.read(&mut watch, secs(200)).await), ["error 429"]);
     let times = world.times();
     assert!(times[1] - times[0] >= secs(100), "{times:?}");
@@ -124,7 +124,7 @@ async fn what_the_service_asks_to_wait_is_waited() {
 async fn an_answer_that_does_not_decode_holds_no_other_room_up() {
     let world = World::new(seed(2)).await;
     let mut watch = world.client.watch([ROOM, RoomId(11)]).from_window().stream();
-    world.sandbox.faults().script(Service::Chatwork, Script::on("list_messages").then(Fault::wrong_types()));
+    world.sandbox.faults().script(Provider::Chatwork, Script::on("list_messages").then(Fault::wrong_types()));
     world.post("one");
     world.room(RoomId(11)).post_as(2, "two");
     let told = world.read(&mut watch, secs(20)).await;
@@ -144,7 +144,7 @@ fn message(id: u64, sent: impl Into<Value>) -> Value {
 /// What an operation answers for so many calls.
 fn answers(world: &World, operation: &str, times: u64, body: &Value) {
     let answer = Fault::status(200).body("application/json", body.to_string()).before();
-    world.sandbox.faults().script(Service::Chatwork, Script::on(operation).then(answer).times(times));
+    world.sandbox.faults().script(Provider::Chatwork, Script::on(operation).then(answer).times(times));
 }
 
 #[tokio::test]
@@ -181,7 +181,7 @@ async fn a_message_that_does_not_decode_is_told_once_and_hides_no_other() {
     let Some(Ok(Event::Undecodable { room: ROOM, item, .. })) = told.get(2) else { panic!("{told:?}") };
     assert_eq!(item.value["body"], "2");
     // Once it decodes, it is a message.
-    world.sandbox.faults().clear(Service::Chatwork);
+    world.sandbox.faults().clear(Provider::Chatwork);
     answers(
         &world,
         "list_messages",
@@ -222,7 +222,7 @@ async fn a_room_of_the_list_that_does_not_decode_is_watched_and_hides_no_other()
         let at = place(&list, room);
         list[at]["message_num"] = json!(1);
     }
-    world.sandbox.faults().clear(Service::Chatwork);
+    world.sandbox.faults().clear(Provider::Chatwork);
     answers(&world, "list_rooms", u64::MAX, &list);
     let mut told = short(&world.read(&mut watch, secs(100)).await);
     told.sort();
@@ -258,10 +258,10 @@ async fn a_stream_that_is_not_polled_keeps_little_of_its_failures() {
         assert!(world.read(&mut unpolled, secs(0)).await.is_empty());
         let body = json!({ "errors": ["x".repeat(size)] }).to_string();
         let large = Fault::status(502).body("application/json", body).before();
-        world.sandbox.faults().script(Service::Chatwork, Script::any().then(large).forever());
+        world.sandbox.faults().script(Provider::Chatwork, Script::any().then(large).forever());
         let told = world.read(&mut polled, secs(120)).await;
         assert!(told.len() > 40 && told.iter().all(Result::is_err), "{}", told.len());
-        world.sandbox.faults().clear(Service::Chatwork);
+        world.sandbox.faults().clear(Provider::Chatwork);
         let errors: Vec<_> =
             world.read(&mut unpolled, secs(0)).await.into_iter().filter_map(Result::err).collect();
         let bytes: usize = errors.iter().map(|error| error.body().len()).sum();
@@ -284,9 +284,9 @@ async fn a_stream_that_is_polled_on_after_each_failure_waits_before_it_calls_aga
         world.post("one");
         match fault {
             Some(fault) => {
-                world.sandbox.faults().script(Service::Chatwork, Script::any().then(fault).forever())
+                world.sandbox.faults().script(Provider::Chatwork, Script::any().then(fault).forever())
             }
-            None => world.sandbox.faults().refuse(Service::Chatwork, true).await.expect("it goes down"),
+            None => world.sandbox.faults().refuse(Provider::Chatwork, true).await.expect("it goes down"),
         }
         for rooms in [vec![ROOM], vec![ROOM, RoomId(11), RoomId(12)]] {
             let builder = world.client.watch(rooms).min_interval(millisecond).max_interval(millisecond);

@@ -2,9 +2,9 @@
 
 use futures::StreamExt;
 use kaiwa::chatwork::watch::{Event, Watch};
-use kaiwa::chatwork::{Client, RoomId};
+use kaiwa::chatwork::{Client, MessageId, RoomId};
 use kaiwa::sandbox::chatwork::{Account, Room, RoomView, Seed};
-use kaiwa::sandbox::{Sandbox, Service};
+use kaiwa::sandbox::{Provider, Sandbox};
 use kaiwa::{Error, VirtualClock};
 use std::task::Poll;
 use std::time::Duration;
@@ -45,10 +45,10 @@ impl World {
     }
 
     pub fn room(&self, id: RoomId) -> RoomView {
-        self.sandbox.chatwork().room(id.0)
+        self.sandbox.chatwork().room(id)
     }
 
-    pub fn post(&self, text: &str) -> String {
+    pub fn post(&self, text: &str) -> MessageId {
         self.room(ROOM).post_as(2, text)
     }
 
@@ -61,7 +61,7 @@ impl World {
     pub fn times(&self) -> Vec<Duration> {
         let requests = self.sandbox.requests();
         let start = jiff::Timestamp::constant(1_767_193_200, 0);
-        let at = requests.iter().filter(|request| request.service == Service::Chatwork);
+        let at = requests.iter().filter(|request| request.provider == Provider::Chatwork);
         at.map(|request| request.at.duration_since(start).unsigned_abs()).collect()
     }
 
@@ -117,7 +117,7 @@ impl World {
 
 /// A client without timeouts: time stands still while it waits for a socket.
 pub fn client(sandbox: &Sandbox, token: &str) -> Client {
-    sandbox.chatwork_as(token).timeout(None).attempt_timeout(None).build().expect("a client")
+    sandbox.chatwork_client(token).timeout(None).attempt_timeout(None).build().expect("a client")
 }
 
 /// The events alone; there must be no failures.

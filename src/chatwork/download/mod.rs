@@ -54,8 +54,8 @@ impl FileHandle {
 /// use kaiwa::sandbox::Sandbox;
 ///
 /// let sandbox = Sandbox::start().await?;
-/// let me = sandbox.client().chatwork.me().await?;
-/// let room = sandbox.client().chatwork.room(me.room_id);
+/// let me = sandbox.clients().chatwork.me().await?;
+/// let room = sandbox.clients().chatwork.room(me.room_id);
 /// let sent = room.upload(Upload::bytes("報告.txt", "本日は晴天なり")).await?;
 ///
 /// let content = room.file(sent.file_id).download().bytes(1 << 20).await?;

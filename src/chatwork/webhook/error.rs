@@ -44,7 +44,7 @@ pub enum VerifyError {
 impl VerifyError {
     /// The HTTP status to answer with.
     ///
-    /// A repeat is answered with 200, as the first was: the service asks for no more, and whoever else sent it learns
+    /// A repeat is answered with 200, as the first was: the service asks for no more, and another sender learns
     /// nothing. A stale event is answered with 401, although the service may then switch the webhook off: if it is the
     /// service's, the machine's clock is wrong, and nothing else would show it.
     pub fn status(&self) -> u16 {

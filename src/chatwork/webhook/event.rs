@@ -1,4 +1,4 @@
-//! What the service tells.
+//! Deliveries and their events.
 
 use super::error::VerifyError;
 use crate::chatwork::{AccountId, MessageId, RoomId};
@@ -30,10 +30,10 @@ pub struct Delivery {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Event {
-    /// `message_created`: somebody posted a message in the webhook's room. This may be the account itself: a bot
+    /// `message_created`: a message was posted in the webhook's room. This may be the account itself: a bot
     /// should pass over what it [sent](Event::sender), or it answers itself.
     MessageCreated(MessageEvent),
-    /// `message_updated`: somebody edited a message in the webhook's room.
+    /// `message_updated`: a message was edited in the webhook's room.
     MessageUpdated(MessageEvent),
     /// `mention_to_me`: a message names or answers the webhook's account, in any room.
     MentionToMe(MentionEvent),
@@ -222,7 +222,7 @@ impl Event {
     }
 }
 
-/// Where the body ends to be JSON. What serde says of it quotes what it found, which is not to be told.
+/// Where the body ends to be JSON. The message of serde quotes what it found, which must not be shown.
 fn malformed(body: &[u8]) -> VerifyError {
     match serde_json::from_slice::<IgnoredAny>(body) {
         Ok(_) => VerifyError::Malformed { line: 0, column: 0 },

@@ -317,7 +317,7 @@ fn the_signature_is_in_the_header_or_the_query() {
 }
 
 #[tokio::test]
-async fn nothing_secret_is_told() {
+async fn nothing_secret_is_shown() {
     let (verifier, _) = verifier();
     let verifier = verifier.replay_cache(Arc::new(MemoryReplayCache::new(5)));
     let body = r#"{"webhook_setting_id": "hunter2"#;

@@ -144,7 +144,7 @@ impl Verifier {
             return Err(VerifyError::TooLarge);
         }
         let claimed = STANDARD.decode(signature).map_err(|_| VerifyError::BadSignature)?;
-        // All keys are tried, so that the time does not tell which one it was.
+        // All keys are tried, so that the time does not show which one it was.
         let matches = self.keys.iter().fold(false, |matches, key| {
             matches | key.clone().chain_update(body).verify_slice(&claimed).is_ok()
         });
@@ -198,7 +198,7 @@ impl fmt::Debug for Verifier {
 fn key(token: &str) -> Result<Hmac<Sha256>, InvalidToken> {
     // Copied from a page or a file, it may end in a line break.
     let key = STANDARD.decode(token.trim()).map_err(|_| InvalidToken(()))?;
-    // With an empty key everybody could sign.
+    // With an empty key anyone could sign.
     if key.is_empty() {
         return Err(InvalidToken(()));
     }

@@ -2,14 +2,15 @@
 
 use super::call::Call;
 use super::data::Person;
-use super::reply::{Refusal, Reply};
+use super::reply::{self, Refusal};
+use crate::sandbox::answer::Answer;
 use serde_json::json;
 
-pub(super) fn me(call: &mut Call<'_>) -> Result<Reply, Refusal> {
+pub(super) fn me(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let Some(Person { profile, my_room, .. }) = call.data.people.get(&call.caller) else {
         return Err(Refusal::unauthorized());
     };
-    Ok(Reply::json(json!({
+    Ok(reply::ok(&json!({
         "account_id": call.caller,
         "room_id": my_room,
         "name": profile.name,
@@ -32,7 +33,7 @@ pub(super) fn me(call: &mut Call<'_>) -> Result<Reply, Refusal> {
     })))
 }
 
-pub(super) fn status(call: &mut Call<'_>) -> Result<Reply, Refusal> {
+pub(super) fn status(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let mut status = [0_usize; 6];
     for room in call.data.rooms.values() {
         let Some(member) = room.members.get(&call.caller) else { continue };
@@ -43,7 +44,7 @@ pub(super) fn status(call: &mut Call<'_>) -> Result<Reply, Refusal> {
         }
     }
     let [unread_rooms, mention_rooms, task_rooms, unread, mentions, tasks] = status;
-    Ok(Reply::json(json!({
+    Ok(reply::ok(&json!({
         "unread_room_num": unread_rooms,
         "mention_room_num": mention_rooms,
         "mytask_room_num": task_rooms,

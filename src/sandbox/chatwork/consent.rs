@@ -1,14 +1,12 @@
-//! `/packages/oauth2/login.php`: the consent page, on which nobody has to click.
+//! `/packages/oauth2/login.php`: the consent page, which needs no click.
 
-use super::State;
+use super::data::State;
 use super::input::Fields;
-use super::oauth::{Consent, Grant, OAuthClient, split_scopes};
-use crate::sandbox::log::Effect;
-use axum::Extension;
-use axum::extract::{RawQuery, State as Shared};
+use super::oauth::{Code, Consent, Grant, OAuthClient, split_scopes};
+use crate::sandbox::answer::{Answer, Effect};
+use crate::sandbox::backend::Request;
 use axum::http::{StatusCode, header};
-use axum::response::{Html, IntoResponse, Response};
-use std::sync::Arc;
+use std::collections::HashMap;
 
 /// What is asked for on the page.
 struct Asked {
@@ -20,9 +18,9 @@ struct Asked {
     challenge: Option<String>,
 }
 
-pub(super) async fn consent(Shared(state): Shared<Arc<State>>, RawQuery(query): RawQuery) -> Response {
-    let query = Fields::urlencoded(query.unwrap_or_default().as_bytes());
-    let now = state.context.clock.wall();
+pub(super) fn consent(state: &State, request: &Request) -> Answer {
+    let query = Fields::urlencoded(request.uri().query().unwrap_or_default().as_bytes());
+    let issued = state.now().wall;
     let mut data = state.lock();
     let data = &mut *data;
     let asked = match check(&data.oauth.clients, &query) {
@@ -30,7 +28,7 @@ pub(super) async fn consent(Shared(state): Shared<Arc<State>>, RawQuery(query): 
         // The error codes are those of the documentation's appendix B.
         Err(code) => {
             let page = format!("<html><body>Error code: {code}</body></html>");
-            return (StatusCode::BAD_REQUEST, Html(page)).into_response();
+            return Answer::new(StatusCode::BAD_REQUEST, "text/html; charset=utf-8", page);
         }
     };
     // A code that was issued is an effect, though the status is a redirect's.
@@ -41,7 +39,8 @@ pub(super) async fn consent(Shared(state): Shared<Arc<State>>, RawQuery(query): 
         Consent::Approve(account) => {
             let grant = Grant { client: asked.client, account, scopes: asked.scopes };
             let redirect_uri = asked.named.then(|| asked.redirect_uri.clone());
-            let code = data.oauth.issue_code(&mut data.ids, grant, redirect_uri, asked.challenge, now);
+            let code = Code { grant, redirect_uri, challenge: asked.challenge, issued };
+            let code = data.oauth.issue_code(&mut data.ids, code);
             answer.append_pair("code", &code)
         }
     };
@@ -50,10 +49,10 @@ pub(super) async fn consent(Shared(state): Shared<Arc<State>>, RawQuery(query): 
     }
     let separator = if asked.redirect_uri.contains('?') { '&' } else { '?' };
     let location = format!("{}{separator}{}", asked.redirect_uri, answer.finish());
-    (StatusCode::FOUND, [(header::LOCATION, location)], Extension(effect)).into_response()
+    Answer::empty(StatusCode::FOUND).header(header::LOCATION, location).with_effect(effect)
 }
 
-fn check(clients: &std::collections::HashMap<String, OAuthClient>, query: &Fields) -> Result<Asked, u32> {
+fn check(clients: &HashMap<String, OAuthClient>, query: &Fields) -> Result<Asked, u32> {
     match query.get("response_type") {
         None => return Err(1001),
         Some("token") => return Err(4001),

@@ -1,21 +1,28 @@
 //! All data of the service, and what several resources do with it.
 
 use super::account_seed::Account;
-use super::download::Download;
 use super::limits::Window;
-use super::model::{MemberData, MessageData, Role, RoomData, RoomKind};
-use super::notation::mentions;
+use super::model::{Download, MemberData, MessageData, Role, RoomData, RoomKind};
 use super::oauth::OAuth;
 use super::reply::Refusal;
 use super::settings::Settings;
-use super::webhook::{Event, EventKind, Webhooks};
+use super::webhook::{Event, EventKind, Webhook, Webhooks};
+use crate::chatwork::AccountId;
+use crate::chatwork::notation::parse;
+use crate::sandbox::ids::Ids;
+use crate::sandbox::state;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+/// The service.
+pub(crate) type State = state::State<Data>;
+
 #[derive(Debug)]
-pub(super) struct Data {
+pub(crate) struct Data {
     pub(super) settings: Settings,
+    pub(super) message_ids: Ids,
+    /// Those of rooms, tasks, files and contact requests.
     pub(super) ids: Ids,
     pub(super) people: BTreeMap<u64, Person>,
     /// API tokens, and whose they are.
@@ -40,53 +47,36 @@ pub(super) struct Person {
     pub(super) requests: BTreeMap<u64, (u64, String)>,
 }
 
-/// New ids, from the seed: the same calls in the same order give the same ids.
-#[derive(Debug)]
-pub(super) struct Ids {
-    rng: fastrand::Rng,
-    message: u64,
-    other: u64,
-}
-
-impl Ids {
-    pub(super) fn new(seed: u64) -> Self {
-        let mut rng = fastrand::Rng::with_seed(seed);
-        // 19 digits, as the service gives them today; beyond what a JSON number holds safely.
-        let message = 1_900_000_000_000_000_000 + rng.u64(..1_000_000_000_000_000);
-        // Beyond 32 bits' positive range, where the ids of the service have arrived.
-        let other = 2_200_000_000 + rng.u64(..1_000_000);
-        Self { rng, message, other }
-    }
-
-    pub(super) fn message(&mut self) -> u64 {
-        self.message += self.rng.u64(1..1 << 22);
-        self.message
-    }
-
-    /// A room, a task, a file or a contact request.
-    pub(super) fn next(&mut self) -> u64 {
-        self.other += self.rng.u64(1..1000);
-        self.other
-    }
-
-    /// A text nobody can guess, or so it looks.
-    pub(super) fn secret(&mut self, length: usize) -> String {
-        (0..length).map(|_| self.rng.alphanumeric()).collect()
-    }
-
-    pub(super) fn bytes<const N: usize>(&mut self) -> [u8; N] {
-        std::array::from_fn(|_| self.rng.u8(..))
-    }
+/// Where something is done, by which account, and when.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Origin {
+    pub(super) room: u64,
+    pub(super) by: u64,
+    pub(super) now: Timestamp,
 }
 
 impl Data {
-    /// Panics unless there are such accounts: what a seed or a test does for somebody who is not there proves nothing.
+    /// Panics unless there are such accounts: what a seed or a test does for an account that is not there proves nothing.
     #[track_caller]
     pub(super) fn require_accounts(&self, accounts: &[u64]) {
         let missing = accounts.iter().find(|account| !self.people.contains_key(account));
         if let Some(missing) = missing {
             panic!("there is no account {missing}; there are {:?}", self.people.keys().collect::<Vec<_>>());
         }
+    }
+
+    /// Panics unless the account and the room of a webhook are there.
+    #[track_caller]
+    pub(super) fn require_webhook(&self, webhook: &Webhook) {
+        self.require_accounts(&[webhook.account]);
+        if let Some(room) = webhook.room {
+            assert!(self.rooms.contains_key(&room), "there is no room {room} for a webhook");
+        }
+    }
+
+    /// The id of a new room, task, file or contact request.
+    pub(super) fn new_id(&mut self) -> u64 {
+        self.ids.next(999)
     }
 
     /// The room, if the account is in it.
@@ -125,16 +115,10 @@ impl Data {
         }
     }
 
-    /// Adds a message to a room. It is unread for everybody but its author, unless that is asked for.
-    pub(super) fn post(
-        &mut self,
-        room: u64,
-        author: u64,
-        body: &str,
-        self_unread: bool,
-        now: Timestamp,
-    ) -> u64 {
-        let id = self.ids.message();
+    /// Adds a message to a room. It is unread for all members but its author, and for the author if that is asked for.
+    pub(super) fn post(&mut self, origin: Origin, body: &str, self_unread: bool) -> u64 {
+        let Origin { room, by: author, now } = origin;
+        let id = self.message_ids.next(1 << 22);
         let Some(room) = self.rooms.get_mut(&room) else { return id };
         let mentioned = mentioned_in(room, author, body);
         let message = MessageData {
@@ -173,7 +157,7 @@ impl Data {
         self.webhooks.notify(Event { kind: EventKind::Updated, room: room.id, message: id, now }, room);
     }
 
-    /// Leaves `[deleted]` in place of a message, which nobody has to read any more.
+    /// Leaves `[deleted]` in place of a message, and makes it read for all.
     pub(super) fn delete_message(&mut self, room: u64, id: u64, now: Timestamp) {
         let Some(room) = self.rooms.get_mut(&room) else { return };
         let Some(message) = room.messages.get_mut(&id) else { return };
@@ -208,10 +192,10 @@ impl Data {
         members: &[(u64, Role)],
         now: Timestamp,
     ) -> u64 {
-        let mut id = self.ids.next();
+        let mut id = self.new_id();
         // The seed may have taken any number.
         while self.rooms.contains_key(&id) {
-            id = self.ids.next();
+            id = self.new_id();
         }
         let mut room = RoomData::new(id, kind, name, now);
         room.members = members.iter().map(|(id, role)| (*id, MemberData::new(*role))).collect();
@@ -238,12 +222,12 @@ impl Data {
                 "name": profile.name,
                 "avatar_image_url": profile.avatar_image_url(),
             }),
-            // Seeds, views and requests are checked, so that nobody unknown gets in.
+            // Seeds, views and requests are checked, so that no unknown account gets in.
             None => json!({ "account_id": id, "name": "", "avatar_image_url": "" }),
         }
     }
 
-    /// What contacts, members and contact requests tell of an account.
+    /// An account as contacts, members and contact requests hold it.
     pub(super) fn public_profile(&self, id: u64) -> Value {
         let Some(Person { profile, .. }) = self.people.get(&id) else { return self.account(id) };
         json!({
@@ -269,9 +253,9 @@ impl Data {
     }
 }
 
-/// Members who are mentioned, without the author.
+/// The members that a message notifies, without its author.
 fn mentioned_in(room: &RoomData, author: u64, body: &str) -> BTreeSet<u64> {
-    let mut mentioned = mentions(body, room.members.keys().copied());
-    mentioned.retain(|account| *account != author && room.members.contains_key(account));
-    mentioned
+    let document = parse(body);
+    let others = room.members.keys().copied().filter(|account| *account != author);
+    others.filter(|account| document.notifies(AccountId(*account))).collect()
 }

@@ -1,84 +1,41 @@
 //! The addresses that files are fetched from: for 30 seconds, without a token, whole or in part.
 
-use super::State;
-use super::model::File;
-use axum::body::Body;
-use axum::extract::{Path, State as Shared};
-use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
-use jiff::Timestamp;
+use super::data::State;
+use crate::sandbox::answer::Answer;
+use axum::http::{HeaderMap, StatusCode, header};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use std::ops::Range;
-use std::sync::Arc;
-use std::time::Duration;
 
-const LIFETIME: Duration = Duration::from_secs(30);
-
-/// A file that may be fetched.
-#[derive(Debug)]
-pub(super) struct Download {
-    file: File,
-    made: Timestamp,
-}
-
-impl Download {
-    pub(super) fn new(file: File, made: Timestamp) -> Self {
-        Self { file, made }
-    }
-
-    pub(super) fn is_valid(&self, now: Timestamp) -> bool {
-        self.made.checked_add(LIFETIME).is_ok_and(|end| now < end)
-    }
-}
-
-pub(super) async fn download(
-    Shared(state): Shared<Arc<State>>,
-    Path((key, _)): Path<(String, String)>,
-    headers: HeaderMap,
-) -> Response<Body> {
-    let now = state.context.clock.wall();
+pub(super) fn download(state: &State, key: &str, headers: &HeaderMap) -> Answer {
+    let now = state.now().wall;
     let data = state.lock();
-    let Some(download) = data.downloads.get(&key).filter(|download| download.is_valid(now)) else {
-        return status(StatusCode::FORBIDDEN);
+    let Some(download) = data.downloads.get(key).filter(|download| download.is_valid(now)) else {
+        return Answer::empty(StatusCode::FORBIDDEN);
     };
     let file = &download.file;
+    let whole = file.content.len();
     let etag = format!("\"{}\"", file.file_id);
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let unchanged = text(header::IF_RANGE).is_none_or(|value| value == etag);
-    let range =
-        text(header::RANGE).filter(|_| unchanged).and_then(|range| parse_range(range, file.content.len()));
-    let mut response = match range {
-        None => Response::new(Body::from(file.content.clone())),
+    let range = text(header::RANGE).filter(|_| unchanged).and_then(|range| parse_range(range, whole));
+    let answer = match range {
+        None => Answer::new(StatusCode::OK, &file.content_type, file.content.clone()),
         Some(Some(range)) => {
-            let mut response = Response::new(Body::from(file.content.slice(range.clone())));
-            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
-            let content_range = format!("bytes {}-{}/{}", range.start, range.end - 1, file.content.len());
-            set(&mut response, "content-range", content_range);
-            response
+            let content_range = format!("bytes {}-{}/{whole}", range.start, range.end - 1);
+            let part = file.content.slice(range);
+            Answer::new(StatusCode::PARTIAL_CONTENT, &file.content_type, part)
+                .header(header::CONTENT_RANGE, content_range)
         }
         Some(None) => {
-            let mut response = status(StatusCode::RANGE_NOT_SATISFIABLE);
-            set(&mut response, "content-range", format!("bytes */{}", file.content.len()));
-            return response;
+            return Answer::empty(StatusCode::RANGE_NOT_SATISFIABLE)
+                .header(header::CONTENT_RANGE, format!("bytes */{whole}"));
         }
     };
     let filename = utf8_percent_encode(&file.filename, NON_ALPHANUMERIC);
-    set(&mut response, "content-disposition", format!("attachment; filename*=UTF-8''{filename}"));
-    set(&mut response, "content-type", file.content_type.clone());
-    set(&mut response, "accept-ranges", "bytes".to_owned());
-    set(&mut response, "etag", etag);
-    response
-}
-
-fn status(status: StatusCode) -> Response<Body> {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = status;
-    response
-}
-
-fn set(response: &mut Response<Body>, name: &'static str, value: String) {
-    if let Ok(value) = HeaderValue::try_from(value) {
-        response.headers_mut().insert(name, value);
-    }
+    answer
+        .header(header::CONTENT_DISPOSITION, format!("attachment; filename*=UTF-8''{filename}"))
+        .header(header::ACCEPT_RANGES, "bytes")
+        .header(header::ETAG, etag)
 }
 
 /// One range of bytes (RFC 9110, 14.1.2). `None`: not understood, so the whole is answered, as the RFC has it.

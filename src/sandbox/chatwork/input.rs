@@ -1,10 +1,10 @@
 //! The parameters of a request, and how they are checked.
 
 use super::reply::Refusal;
-use crate::sandbox::disposition::Disposition;
-use axum::RequestExt;
-use axum::extract::{Multipart, Request};
-use axum::http::{Method, header};
+use crate::operation::Operation;
+use crate::sandbox::backend::Request;
+use crate::sandbox::multipart;
+use axum::http::Method;
 use bytes::Bytes;
 use std::borrow::Cow;
 
@@ -40,17 +40,17 @@ pub(super) enum Format {
 }
 
 impl Format {
-    pub(super) fn of(operation: &str, method: &Method) -> Self {
-        match operation {
+    pub(super) fn of(operation: &Operation) -> Self {
+        match operation.id {
             "upload_file" => Self::Files,
-            _ if method == Method::POST => Self::AnyForm,
+            _ if operation.method == Method::POST => Self::AnyForm,
             _ => Self::Form,
         }
     }
 }
 
 impl Fields {
-    /// The parameters of a query or a form. A name without `=` is none: it is how clients write a value of nil.
+    /// The parameters of a query or a form. A name without `=` is not one: it is how clients write a value of nil.
     pub(super) fn urlencoded(text: &[u8]) -> Self {
         let field = |(name, value): (Cow<'_, str>, Cow<'_, str>)| Field {
             name: name.into_owned(),
@@ -63,36 +63,21 @@ impl Fields {
 
     /// The parameters in the body. A body in another format has none, so that those required are missing.
     pub(super) async fn body(request: Request, format: Format) -> Self {
-        let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let media_type = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
-        let is = |name| media_type.eq_ignore_ascii_case(name);
-        if format != Format::Files && is("application/x-www-form-urlencoded") {
-            let body = axum::body::to_bytes(request.into_body(), usize::MAX).await.unwrap_or_default();
-            return Self::urlencoded(&body);
+        let media_type = multipart::media_type(&request);
+        if format != Format::Files && media_type == "application/x-www-form-urlencoded" {
+            return Self::urlencoded(request.body());
         }
-        if format == Format::Form || !is("multipart/form-data") {
+        if format == Format::Form || media_type != "multipart/form-data" {
             return Self::default();
         }
-        let Ok(multipart) = request.extract().await else { return Self::default() };
-        let mut fields = Self::multipart(multipart).await;
-        if format == Format::AnyForm {
-            fields.0.retain(|field| field.file.is_none());
-        }
-        fields
-    }
-
-    async fn multipart(mut multipart: Multipart) -> Self {
-        let mut fields = Vec::new();
         // A body that breaks off in the middle holds what came before.
-        while let Ok(Some(part)) = multipart.next_field().await {
-            let Disposition { name, filename } = Disposition::of(part.headers());
-            let content_type = part.content_type().unwrap_or("application/octet-stream").to_owned();
-            let filename = filename.filter(|filename| !filename.is_empty());
-            let file = filename.map(|filename| (filename, content_type));
-            let Ok(value) = part.bytes().await else { break };
-            fields.push(Field { name, value, file });
-        }
-        Self(fields)
+        let parts = multipart::read(request).await.parts.into_iter();
+        let fields = parts.map(|part| Field {
+            name: part.name,
+            value: part.content,
+            file: part.filename.filter(|name| !name.is_empty()).map(|name| (name, part.content_type)),
+        });
+        Self(fields.filter(|field| format == Format::Files || field.file.is_none()).collect())
     }
 
     /// The first of that name; empty is as good as missing.
@@ -132,7 +117,7 @@ pub(super) struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// Refuses the request if anything was missing or unfit.
     pub(super) fn finish(self) -> Result<(), Refusal> {
-        if self.errors.is_empty() { Ok(()) } else { Err(Refusal::invalid(self.errors)) }
+        if self.errors.is_empty() { Ok(()) } else { Err(Refusal::invalid(&self.errors)) }
     }
 
     /// A text that may be left out, or be empty.
@@ -247,7 +232,7 @@ impl<'a> Reader<'a> {
         self.any_text(name).filter(|text| !text.is_empty())
     }
 
-    /// Which of several would count is not documented, so that a client that sends several has to hear of it.
+    /// Which of several would count is not documented, so that a client that sends several gets an error.
     fn field(&mut self, name: &str) -> Option<&'a Field> {
         let fields = self.fields;
         let mut named = fields.0.iter().filter(|field| field.name == name);

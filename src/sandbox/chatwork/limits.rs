@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// So many calls in so much time.
+/// A number of calls in a period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Limit {
     pub(super) calls: u64,
@@ -18,7 +18,7 @@ pub(super) struct Window {
     used: u64,
 }
 
-/// What the rate headers tell.
+/// What the rate headers report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Quota {
     pub(super) limit: u64,
@@ -48,13 +48,13 @@ impl Window {
     }
 
     pub(super) fn quota(&self, limit: Limit) -> Quota {
-        // Rounded up: at the second told, the window is really over.
+        // Rounded up: at the second reported, the window is really over.
         let end = self.end(limit);
         let reset = end.as_second() + i64::from(end.subsec_nanosecond() > 0);
         Quota { limit: limit.calls, remaining: limit.calls.saturating_sub(self.used), reset }
     }
 
-    /// What is told when nothing remains of the window under way, or of one that opens now.
+    /// What is reported when nothing remains of the current window, or of one that opens now.
     pub(super) fn used_up(window: Option<Self>, limit: Limit, now: Timestamp) -> Quota {
         let under_way = window.filter(|window| now < window.end(limit));
         Quota { remaining: 0, ..under_way.unwrap_or(Self::new(now)).quota(limit) }

@@ -2,25 +2,26 @@
 
 use super::call::Call;
 use super::data::Data;
-use super::model::Link;
-use super::reply::{Refusal, Reply};
+use super::model::{LinkData, RoomData};
+use super::reply::{self, Refusal};
+use crate::sandbox::answer::Answer;
 use serde_json::{Value, json};
 
-pub(super) fn read(call: &mut Call<'_>) -> Result<Reply, Refusal> {
+pub(super) fn read(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let room = call.data.room_of(call.room_id()?, call.caller)?;
-    Ok(Reply::json(shown(room.link.as_ref())))
+    Ok(reply::ok(&shown(room.link.as_ref())))
 }
 
-pub(super) fn create(call: &mut Call<'_>) -> Result<Reply, Refusal> {
+pub(super) fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     put(call, false)
 }
 
-pub(super) fn update(call: &mut Call<'_>) -> Result<Reply, Refusal> {
+pub(super) fn update(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     put(call, true)
 }
 
 /// Both set everything anew; what is left out gets its default.
-fn put(call: &mut Call<'_>, exists: bool) -> Result<Reply, Refusal> {
+fn put(call: &mut Call<'_>, exists: bool) -> Result<Answer, Refusal> {
     let id = call.room_id()?;
     let mut form = call.form();
     let code = form.link_code("code");
@@ -33,45 +34,40 @@ fn put(call: &mut Call<'_>, exists: bool) -> Result<Reply, Refusal> {
         (true, false) => return Err(Refusal::bad_request("The room has no invitation link.")),
         _ => {}
     }
-    let link = new_link(call.data, id, code, need_acceptance, description)?;
-    let reply = Reply::json(shown(Some(&link)));
+    let mut link = new_link(call.data, id, code)?;
+    link.need_acceptance = need_acceptance;
+    link.description = description.to_owned();
+    let reply = reply::ok(&shown(Some(&link)));
     call.data.managed_room_of(id, call.caller)?.link = Some(link);
     Ok(reply)
 }
 
-pub(super) fn delete(call: &mut Call<'_>) -> Result<Reply, Refusal> {
+pub(super) fn delete(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let room = call.data.managed_room_of(call.room_id()?, call.caller)?;
     match room.link.take() {
-        Some(_) => Ok(Reply::json(shown(None))),
+        Some(_) => Ok(reply::ok(&shown(None))),
         None => Err(Refusal::bad_request("The room has no invitation link.")),
     }
 }
 
-/// A link with the code asked for, if no other room has it, or a random one.
-pub(super) fn new_link(
-    data: &mut Data,
-    room: u64,
-    code: Option<&str>,
-    need_acceptance: bool,
-    description: &str,
-) -> Result<Link, Refusal> {
+/// A link with the code asked for, if no other room has it, or a random one. An administrator has to approve who joins.
+pub(super) fn new_link(data: &mut Data, room: u64, code: Option<&str>) -> Result<LinkData, Refusal> {
     let code = code.map_or_else(|| data.ids.secret(14).to_lowercase(), str::to_owned);
-    let taken = |(id, other): (&u64, &super::model::RoomData)| {
+    let taken = |(id, other): (&u64, &RoomData)| {
         *id != room && other.link.as_ref().is_some_and(|link| link.code == code)
     };
     if data.rooms.iter().any(taken) {
         return Err(Refusal::bad_request("The code is in use already."));
     }
-    let url = format!("https://www.chatwork.com/g/{code}");
-    Ok(Link { code, url, need_acceptance, description: description.to_owned() })
+    Ok(LinkData { code, need_acceptance: true, description: String::new() })
 }
 
-fn shown(link: Option<&Link>) -> Value {
+pub(super) fn shown(link: Option<&LinkData>) -> Value {
     match link {
         None => json!({ "public": false }),
         Some(link) => json!({
             "public": true,
-            "url": link.url,
+            "url": format!("https://www.chatwork.com/g/{}", link.code),
             "need_acceptance": link.need_acceptance,
             "description": link.description,
         }),

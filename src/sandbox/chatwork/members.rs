@@ -5,17 +5,18 @@ use super::contacts::with;
 use super::data::Data;
 use super::input::Reader;
 use super::model::{MemberData, Role};
-use super::reply::{Refusal, Reply};
-use serde_json::json;
+use super::reply::{self, Refusal};
+use crate::sandbox::answer::Answer;
+use serde_json::{Value, json};
 
-pub(super) fn list(call: &mut Call<'_>) -> Result<Reply, Refusal> {
+pub(super) fn list(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let room = call.data.room_of(call.room_id()?, call.caller)?;
     let members: Vec<(u64, Role)> = room.members.iter().map(|(id, member)| (*id, member.role)).collect();
     let member = |(id, role): (u64, Role)| with(call.data.public_profile(id), "role", json!(role.name()));
-    Ok(Reply::json(members.into_iter().map(member).collect()))
+    Ok(reply::ok(&members.into_iter().map(member).collect::<Value>()))
 }
 
-pub(super) fn replace(call: &mut Call<'_>) -> Result<Reply, Refusal> {
+pub(super) fn replace(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let id = call.room_id()?;
     let mut form = call.form();
     let members = Members::read(&mut form);
@@ -30,7 +31,7 @@ pub(super) fn replace(call: &mut Call<'_>) -> Result<Reply, Refusal> {
         (account, member)
     });
     room.members = replaced.collect();
-    Ok(Reply::json(json!({
+    Ok(reply::ok(&json!({
         "admin": members.admins,
         "member": members.members,
         "readonly": members.readonly,
@@ -59,7 +60,7 @@ impl Members {
         admins.chain(members).chain(readonly)
     }
 
-    /// Nobody twice, and nobody the caller does not know, but for those who are in the room already.
+    /// No account may be named twice, and none that the caller does not know, unless it is in the room already.
     pub(super) fn check(&self, data: &Data, caller: u64, present: &[u64]) -> Result<(), Refusal> {
         let mut seen = Vec::new();
         for (account, _) in self.iter() {

@@ -3,7 +3,9 @@
 use super::call::Call;
 use super::data::Data;
 use super::model::{MessageData, RoomData};
-use super::reply::{Refusal, Reply};
+use super::reply::{self, Refusal};
+use crate::sandbox::answer::Answer;
+use axum::http::HeaderName;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::ops::Bound;
@@ -14,7 +16,7 @@ const MAX_ITEMS: usize = 100;
 /// The longest text of a message or task.
 pub(super) const MAX_TEXT: usize = 65_535;
 
-pub(super) fn list(call: &mut Call<'_>) -> Result<Reply, Refusal> {
+pub(super) fn list(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let id = call.room_id()?;
     let mut query = call.query();
     let force = query.flag("force", false);
@@ -43,36 +45,34 @@ pub(super) fn list(call: &mut Call<'_>) -> Result<Reply, Refusal> {
         call.data.marks.insert(mark_key, newest);
     }
     let items = messages.iter().map(|(id, message)| shown(call.data, *id, message)).collect();
-    let reply = Reply::list(items);
-    Ok(if hides { limitation(call, reply) } else { reply })
+    let answer = reply::list(items);
+    Ok(if hides { limitation(call, answer) } else { answer })
 }
 
-pub(super) fn post(call: &mut Call<'_>) -> Result<Reply, Refusal> {
+pub(super) fn post(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let room = call.room_id()?;
     let mut form = call.form();
     let body = form.required_text("body", MAX_TEXT);
     let self_unread = form.flag("self_unread", false);
     form.finish()?;
     call.data.writable_room_of(room, call.caller)?;
-    call.data.take_post(room, call.now)?;
-    let id = call.data.post(room, call.caller, body, self_unread, call.now);
+    call.count_post(room)?;
+    let id = call.data.post(call.origin(room), body, self_unread);
     Ok(reference(id))
 }
 
-pub(super) fn read(call: &mut Call<'_>) -> Result<Reply, Refusal> {
+pub(super) fn read(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let room = call.room_id()?;
     let id = call.id("message_id")?;
     let hidden_before = hidden_before(call);
     let message = find(call.data.room_of(room, call.caller)?, id)?.clone();
     if is_hidden(&message, hidden_before) {
-        let refusal = Refusal::not_found("message");
-        let summary = limitation_summary(call);
-        return Err(refusal.header(LIMITATION, "true").header(LIMITATION_SUMMARY, summary));
+        return Err(Refusal(limitation(call, Refusal::not_found("message").0)));
     }
-    Ok(Reply::json(shown(call.data, id, &message)))
+    Ok(reply::ok(&shown(call.data, id, &message)))
 }
 
-pub(super) fn update(call: &mut Call<'_>) -> Result<Reply, Refusal> {
+pub(super) fn update(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let mut form = call.form();
     let body = form.required_text("body", MAX_TEXT);
     form.finish()?;
@@ -81,7 +81,7 @@ pub(super) fn update(call: &mut Call<'_>) -> Result<Reply, Refusal> {
     Ok(reference(id))
 }
 
-pub(super) fn delete(call: &mut Call<'_>) -> Result<Reply, Refusal> {
+pub(super) fn delete(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let (room, id) = own(call)?;
     call.data.delete_message(room, id, call.now);
     Ok(reference(id))
@@ -105,7 +105,7 @@ pub(super) fn find(room: &RoomData, id: u64) -> Result<&MessageData, Refusal> {
     room.messages.get(&id).ok_or_else(|| Refusal::not_found("message"))
 }
 
-fn shown(data: &Data, id: u64, message: &MessageData) -> Value {
+pub(super) fn shown(data: &Data, id: u64, message: &MessageData) -> Value {
     json!({
         "message_id": id.to_string(),
         "account": data.account(message.author),
@@ -115,8 +115,8 @@ fn shown(data: &Data, id: u64, message: &MessageData) -> Value {
     })
 }
 
-fn reference(id: u64) -> Reply {
-    Reply::json(json!({ "message_id": id.to_string() }))
+fn reference(id: u64) -> Answer {
+    reply::ok(&json!({ "message_id": id.to_string() }))
 }
 
 const LIMITATION: &str = "chatwork-message-limitation";
@@ -131,8 +131,11 @@ fn is_hidden(message: &MessageData, hidden_before: Option<Timestamp>) -> bool {
     hidden_before.is_some_and(|time| message.sent < time)
 }
 
-fn limitation(call: &Call<'_>, reply: Reply) -> Reply {
-    reply.header(LIMITATION, "true").header(LIMITATION_SUMMARY, limitation_summary(call))
+fn limitation(call: &Call<'_>, answer: Answer) -> Answer {
+    let summary = limitation_summary(call);
+    answer
+        .header(HeaderName::from_static(LIMITATION), "true")
+        .header(HeaderName::from_static(LIMITATION_SUMMARY), summary)
 }
 
 fn limitation_summary(call: &Call<'_>) -> String {

@@ -1,6 +1,6 @@
 //! Chatwork in memory: the 32 operations of API v2, the OAuth endpoints, and webhooks out.
 //!
-//! A [`Seed`] says what is there at the start and how the service behaves, a [`View`] what is there now.
+//! A [`Seed`] holds what is there at the start and how the service behaves, a [`View`] shows what is there now.
 //!
 //! The reference leaves some things open. Where it does, the sandbox decides:
 //!
@@ -29,7 +29,7 @@
 //! * Refreshing with fewer scopes narrows the access token only (RFC 6749, 6). `expires_in` is a number; see
 //!   [`Seed::expires_in_as_text`].
 //! * A refresh token is replaced when it is used and the old one dies; see [`Seed::rotate_refresh_tokens`].
-//! * Webhooks come for one's own messages too, `mention_to_me` does not. They are sent one after the other.
+//! * Messages of the account itself cause webhooks too, but not `mention_to_me`. They are sent one after the other.
 //!   A setting is switched off when more than 100 of its webhooks in a row have failed; see [`Seed::webhook_errors`].
 
 mod account;
@@ -38,6 +38,7 @@ mod call;
 mod consent;
 mod contacts;
 mod data;
+mod deliver;
 mod download;
 mod files;
 mod input;
@@ -46,175 +47,26 @@ mod link;
 mod members;
 mod messages;
 mod model;
-mod notation;
 mod oauth;
 mod reading;
 mod reply;
 mod room_seed;
 mod rooms;
-mod scopes;
 mod seed;
+mod serve;
 mod settings;
+mod start;
 mod tasks;
 mod token;
 mod view;
 mod webhook;
 
 pub use account_seed::Account;
-pub use model::{Contact, File, IncomingRequest, Link, Member, Message, Role, RoomKind, Task};
 pub use oauth::{Consent, OAuthClient};
 pub use room_seed::Room;
 pub use seed::Seed;
-pub use view::{RoomView, View};
+pub use view::{Member, RoomView, View};
 pub use webhook::{Delivery, RegisteredWebhook, Webhook};
 
-pub(crate) use webhook::deliver;
-
-use crate::sandbox::context::Context;
-use axum::Router;
-use axum::extract::{Request, State as Shared};
-use axum::routing::{MethodFilter, MethodRouter, get, on, post};
-use call::Handler;
-use data::Data;
-use reply::Refusal;
-use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::mpsc;
-
-/// The service: all its data, and the clock.
-pub(crate) struct State {
-    context: Context,
-    data: Mutex<Data>,
-    /// What [`deliver`] takes out and posts.
-    outbox: Mutex<Option<mpsc::UnboundedReceiver<webhook::Outgoing>>>,
-}
-
-impl State {
-    pub(crate) fn new(context: Context, seed: Seed) -> Self {
-        let (events, outbox) = mpsc::unbounded_channel();
-        let data = seed.build(&context, events);
-        Self { context, data: Mutex::new(data), outbox: Mutex::new(Some(outbox)) }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Data> {
-        // Handlers check before they change anything, so the data is whole even after a panic.
-        self.data.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Without the data, which is long and holds tokens.
-impl fmt::Debug for State {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("State").finish_non_exhaustive()
-    }
-}
-
-pub(crate) fn router(state: Arc<State>) -> Router {
-    use MethodFilter as M;
-    Router::new()
-        .route("/v2/me", operation(M::GET, "get_me", account::me))
-        .route("/v2/my/status", operation(M::GET, "get_my_status", account::status))
-        .route("/v2/my/tasks", operation(M::GET, "list_my_tasks", tasks::list_mine))
-        .route("/v2/contacts", operation(M::GET, "list_contacts", contacts::list))
-        .route(
-            "/v2/rooms",
-            operation(M::GET, "list_rooms", rooms::list).merge(operation(
-                M::POST,
-                "create_room",
-                rooms::create,
-            )),
-        )
-        .route(
-            "/v2/rooms/{room_id}",
-            operation(M::GET, "get_room", rooms::read)
-                .merge(operation(M::PUT, "update_room", rooms::update))
-                .merge(operation(M::DELETE, "delete_room", rooms::delete)),
-        )
-        .route(
-            "/v2/rooms/{room_id}/members",
-            operation(M::GET, "list_members", members::list).merge(operation(
-                M::PUT,
-                "replace_members",
-                members::replace,
-            )),
-        )
-        .route(
-            "/v2/rooms/{room_id}/messages",
-            operation(M::GET, "list_messages", messages::list).merge(operation(
-                M::POST,
-                "post_message",
-                messages::post,
-            )),
-        )
-        .route("/v2/rooms/{room_id}/messages/read", operation(M::PUT, "mark_read", reading::mark_read))
-        .route("/v2/rooms/{room_id}/messages/unread", operation(M::PUT, "mark_unread", reading::mark_unread))
-        .route(
-            "/v2/rooms/{room_id}/messages/{message_id}",
-            operation(M::GET, "get_message", messages::read)
-                .merge(operation(M::PUT, "update_message", messages::update))
-                .merge(operation(M::DELETE, "delete_message", messages::delete)),
-        )
-        .route(
-            "/v2/rooms/{room_id}/tasks",
-            operation(M::GET, "list_tasks", tasks::list).merge(operation(
-                M::POST,
-                "create_tasks",
-                tasks::create,
-            )),
-        )
-        .route("/v2/rooms/{room_id}/tasks/{task_id}", operation(M::GET, "get_task", tasks::read))
-        .route(
-            "/v2/rooms/{room_id}/tasks/{task_id}/status",
-            operation(M::PUT, "set_task_status", tasks::set_status),
-        )
-        .route(
-            "/v2/rooms/{room_id}/files",
-            operation(M::GET, "list_files", files::list).merge(operation(
-                M::POST,
-                "upload_file",
-                files::upload,
-            )),
-        )
-        .route("/v2/rooms/{room_id}/files/{file_id}", operation(M::GET, "get_file", files::read))
-        .route(
-            "/v2/rooms/{room_id}/link",
-            operation(M::GET, "get_link", link::read)
-                .merge(operation(M::POST, "create_link", link::create))
-                .merge(operation(M::PUT, "update_link", link::update))
-                .merge(operation(M::DELETE, "delete_link", link::delete)),
-        )
-        .route("/v2/incoming_requests", operation(M::GET, "list_incoming_requests", contacts::list_requests))
-        .route(
-            "/v2/incoming_requests/{request_id}",
-            operation(M::PUT, "accept_incoming_request", contacts::accept).merge(operation(
-                M::DELETE,
-                "decline_incoming_request",
-                contacts::decline,
-            )),
-        )
-        // The vendor's own client for AI agents calls these two, the reference those above.
-        .route(
-            "/v2/incoming_requests/{request_id}/accept",
-            operation(M::PUT, "accept_incoming_request", contacts::accept),
-        )
-        .route(
-            "/v2/incoming_requests/{request_id}/reject",
-            operation(M::DELETE, "decline_incoming_request", contacts::decline),
-        )
-        .route("/download/{key}/{filename}", get(download::download))
-        .route("/packages/oauth2/login.php", get(consent::consent))
-        .route("/token", post(token::token))
-        .fallback(unknown)
-        .method_not_allowed_fallback(unknown)
-        .with_state(state)
-}
-
-fn operation(method: MethodFilter, name: &'static str, handler: Handler) -> MethodRouter<Arc<State>> {
-    on(method, move |Shared(state): Shared<Arc<State>>, request: Request| {
-        call::serve(state, name, handler, request)
-    })
-}
-
-async fn unknown() -> Refusal {
-    Refusal::unknown_endpoint()
-}
+pub(crate) use data::State;
+pub(crate) use start::start;

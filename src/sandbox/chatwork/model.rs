@@ -1,18 +1,17 @@
-//! What the service holds, and what a view shows of it.
+//! What the service holds.
 
 use super::limits::Rolling;
+use crate::operation::Operation;
 use bytes::Bytes;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// What a member may do in a room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Role {
-    /// Manages the room and its members.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
     Admin,
-    /// Reads and writes.
     Member,
-    /// Reads only.
     Readonly,
 }
 
@@ -26,14 +25,12 @@ impl Role {
     }
 }
 
-/// Kind of a room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum RoomKind {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RoomKind {
     /// The "My Chat" of one account.
     My,
     /// A chat of two contacts.
     Direct,
-    /// A group chat.
     Group,
 }
 
@@ -47,112 +44,70 @@ impl RoomKind {
     }
 }
 
-/// A message of a room.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Message {
-    /// Its id: up to 19 digits.
-    pub message_id: String,
-    /// Who wrote it.
-    pub account_id: u64,
-    /// The text, in message notation; `[deleted]` once it is deleted.
-    pub body: String,
-    /// When it was posted.
-    pub send_time: Timestamp,
-    /// When it was edited or deleted last.
-    pub update_time: Option<Timestamp>,
+/// A task: one for each assignee.
+#[derive(Clone, Debug)]
+pub(super) struct TaskData {
+    pub(super) task_id: u64,
+    pub(super) account_id: u64,
+    pub(super) assigned_by_account_id: u64,
+    pub(super) message_id: u64,
+    pub(super) body: String,
+    pub(super) limit_time: Option<Timestamp>,
+    pub(super) limit_type: String,
+    pub(super) done: bool,
 }
 
-/// A task of a room: one for each assignee.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Task {
-    /// Its id.
-    pub task_id: u64,
-    /// Who has to do it.
-    pub account_id: u64,
-    /// Who gave it.
-    pub assigned_by_account_id: u64,
-    /// The message that announced it.
-    pub message_id: String,
-    /// The text, in message notation.
-    pub body: String,
-    /// The deadline.
-    pub limit_time: Option<Timestamp>,
-    /// How the deadline is meant: `none`, `date` or `time`.
-    pub limit_type: String,
-    /// Whether it is done.
-    pub done: bool,
+#[derive(Clone, Debug)]
+pub(super) struct FileData {
+    pub(super) file_id: u64,
+    pub(super) account_id: u64,
+    /// The message that it was posted with.
+    pub(super) message_id: u64,
+    pub(super) filename: String,
+    pub(super) content_type: String,
+    pub(super) content: Bytes,
+    pub(super) upload_time: Timestamp,
 }
 
-/// A file of a room.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct File {
-    /// Its id.
-    pub file_id: u64,
-    /// Who uploaded it.
-    pub account_id: u64,
-    /// The message it was posted with.
-    pub message_id: String,
-    /// The name it was uploaded under.
-    pub filename: String,
-    /// The type it was uploaded as.
-    pub content_type: String,
-    /// What is in it.
-    pub content: Bytes,
-    /// When it was uploaded.
-    pub upload_time: Timestamp,
-}
-
-/// A member of a room.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Member {
-    /// Who it is.
-    pub account_id: u64,
-    /// What the member may do.
-    pub role: Role,
-    /// Messages the member has not read.
-    pub unread_num: usize,
-    /// Those of them that mention the member.
-    pub mention_num: usize,
-}
-
-/// The invitation link of a room.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Link {
+/// An invitation link.
+#[derive(Clone, Debug)]
+pub(super) struct LinkData {
     /// The last part of its address.
-    pub code: String,
-    /// The address.
-    pub url: String,
-    /// Whether an administrator must approve everybody who joins by it.
-    pub need_acceptance: bool,
-    /// The text on its page.
-    pub description: String,
+    pub(super) code: String,
+    pub(super) need_acceptance: bool,
+    pub(super) description: String,
 }
 
-/// A contact of an account.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Contact {
-    /// Who it is.
-    pub account_id: u64,
-    /// The direct chat with this contact.
-    pub room_id: u64,
+/// A file that may be fetched without a token.
+#[derive(Debug)]
+pub(super) struct Download {
+    pub(super) file: FileData,
+    pub(super) made: Timestamp,
 }
 
-/// A contact request that waits for its answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct IncomingRequest {
-    /// Its id.
-    pub request_id: u64,
-    /// Who asks.
-    pub account_id: u64,
-    /// What was written with it.
-    pub message: String,
+impl Download {
+    const LIFETIME: Duration = Duration::from_secs(30);
+
+    pub(super) fn is_valid(&self, now: Timestamp) -> bool {
+        self.made.checked_add(Self::LIFETIME).is_ok_and(|end| now < end)
+    }
+}
+
+/// The account and session that a credential stands for, and the scopes it is bound to.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) account: u64,
+    /// What the mark of `force=0` is kept for.
+    pub(super) name: String,
+    /// An API token has every right of its account.
+    pub(super) scopes: Option<Vec<String>>,
+}
+
+impl Session {
+    pub(super) fn may_call(&self, operation: &Operation) -> bool {
+        let granted = |scopes: &Vec<String>| scopes.iter().any(|scope| operation.scopes.contains(&&**scope));
+        self.scopes.as_ref().is_none_or(granted)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -165,9 +120,9 @@ pub(super) struct RoomData {
     pub(super) members: BTreeMap<u64, MemberData>,
     /// By id, which is the order in which they were posted.
     pub(super) messages: BTreeMap<u64, MessageData>,
-    pub(super) tasks: BTreeMap<u64, Task>,
-    pub(super) files: BTreeMap<u64, File>,
-    pub(super) link: Option<Link>,
+    pub(super) tasks: BTreeMap<u64, TaskData>,
+    pub(super) files: BTreeMap<u64, FileData>,
+    pub(super) link: Option<LinkData>,
     pub(super) updated: Timestamp,
     /// For the limit of posts in a room.
     pub(super) posts: Rolling,
@@ -240,7 +195,7 @@ impl RoomData {
         }
     }
 
-    /// Replaces whom a message mentions, for those who have not read it yet.
+    /// Replaces the accounts that a message mentions; it counts for those that have not read it yet.
     pub(super) fn set_mentions(&mut self, id: u64, mentioned: BTreeSet<u64>) {
         for (account, member) in &mut self.members {
             if mentioned.contains(account) && member.unread.contains(&id) {

@@ -1,10 +1,10 @@
 //! OAuth clients, and what was granted to them.
 
-use super::call::Session;
-use super::data::Ids;
+use super::model::Session;
 use super::reply::Refusal;
-use super::scopes;
 use super::settings::Settings;
+use crate::chatwork::table;
+use crate::sandbox::ids::Ids;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
@@ -17,6 +17,9 @@ use std::time::Duration;
 
 /// How long a code may be exchanged.
 const CODE_LIFETIME: Duration = Duration::from_secs(60);
+
+/// The scope with which a refresh token does not expire. No operation asks for it.
+const OFFLINE_ACCESS: &str = "offline_access";
 
 /// A program that people let act for them.
 #[derive(Clone)]
@@ -63,7 +66,10 @@ impl OAuthClient {
 
     pub(super) fn may_ask_for(&self, scope: &str) -> bool {
         let registered = self.scopes.as_ref().is_none_or(|scopes| scopes.iter().any(|known| known == scope));
-        scopes::ALL.contains(&scope) && registered && (self.secret.is_some() || scope != "offline_access")
+        match scope {
+            OFFLINE_ACCESS => registered && self.secret.is_some(),
+            _ => registered && table::ALL.iter().any(|operation| operation.scopes.contains(&scope)),
+        }
     }
 }
 
@@ -86,7 +92,7 @@ pub(super) struct OAuth {
     key: [u8; 32],
 }
 
-/// Who granted what to whom.
+/// What an account granted to a client.
 #[derive(Clone, Debug)]
 pub(super) struct Grant {
     pub(super) client: String,
@@ -94,12 +100,30 @@ pub(super) struct Grant {
     pub(super) scopes: Vec<String>,
 }
 
+/// A code that the consent page sends back.
 #[derive(Debug)]
-struct Code {
-    grant: Grant,
-    redirect_uri: Option<String>,
-    challenge: Option<String>,
-    expires: Timestamp,
+pub(super) struct Code {
+    pub(super) grant: Grant,
+    pub(super) redirect_uri: Option<String>,
+    pub(super) challenge: Option<String>,
+    pub(super) issued: Timestamp,
+}
+
+/// What a client sends to exchange a code.
+#[derive(Debug)]
+pub(super) struct CodeExchange<'a> {
+    pub(super) client: &'a str,
+    pub(super) code: &'a str,
+    pub(super) redirect_uri: Option<&'a str>,
+    pub(super) verifier: Option<&'a str>,
+}
+
+/// What tokens are made with.
+#[derive(Debug)]
+pub(super) struct Mint<'a> {
+    pub(super) ids: &'a mut Ids,
+    pub(super) settings: &'a Settings,
+    pub(super) now: Timestamp,
 }
 
 #[derive(Debug)]
@@ -145,63 +169,50 @@ impl OAuth {
         Ok(Session { account: *account, name, scopes: Some(scopes.clone()) })
     }
 
-    /// The code that the consent page sends back.
-    pub(super) fn issue_code(
-        &mut self,
-        ids: &mut Ids,
-        grant: Grant,
-        redirect_uri: Option<String>,
-        challenge: Option<String>,
-        now: Timestamp,
-    ) -> String {
-        let code = ids.secret(21).to_lowercase();
-        self.codes.insert(
-            code.clone(),
-            Code { grant, redirect_uri, challenge, expires: after(now, CODE_LIFETIME) },
-        );
-        code
+    /// Remembers a code under the text that the consent page sends back.
+    pub(super) fn issue_code(&mut self, ids: &mut Ids, code: Code) -> String {
+        let text = ids.secret(21).to_lowercase();
+        self.codes.insert(text.clone(), code);
+        text
     }
 
     /// Exchanges a code, once.
-    pub(super) fn exchange(
-        &mut self,
-        (ids, settings): (&mut Ids, &Settings),
-        client: &str,
-        code: &str,
-        redirect_uri: Option<&str>,
-        verifier: Option<&str>,
-        now: Timestamp,
-    ) -> Result<Tokens, Denied> {
+    pub(super) fn exchange(&mut self, mint: Mint<'_>, asked: &CodeExchange<'_>) -> Result<Tokens, Denied> {
         let invalid = |text| ("invalid_grant", text);
-        let code = self.codes.remove(code).ok_or(invalid("The authorization code is invalid."))?;
-        if code.grant.client != client {
+        let code = self.codes.remove(asked.code).ok_or(invalid("The authorization code is invalid."))?;
+        if code.grant.client != asked.client {
             return Err(invalid("The authorization code was issued to another client."));
         }
-        if now >= code.expires {
+        if mint.now >= after(code.issued, CODE_LIFETIME) {
             return Err(invalid("The authorization code expired."));
         }
-        if redirect_uri != code.redirect_uri.as_deref()
-            && (redirect_uri.is_some() || self.has_several_uris(client))
+        if asked.redirect_uri != code.redirect_uri.as_deref()
+            && (asked.redirect_uri.is_some() || self.has_several_uris(asked.client))
         {
             return Err(invalid("The redirect_uri is not the one of the authorization request."));
         }
-        let answered = verifier.map(|verifier| URL_SAFE_NO_PAD.encode(Sha256::digest(verifier)));
+        let answered = asked.verifier.map(|verifier| URL_SAFE_NO_PAD.encode(Sha256::digest(verifier)));
         if answered != code.challenge {
             return Err(invalid("The code_verifier does not match the code_challenge."));
         }
-        Ok(self.issue(ids, settings, code.grant, now))
+        let scopes = code.grant.scopes.clone();
+        let Mint { ids, settings, now } = mint;
+        let (access, expires_in) =
+            self.issue_access(ids, code.grant.clone(), settings.access_token_lifetime, now);
+        let refresh = self.issue_refresh(Mint { ids, settings, now }, code.grant);
+        Ok(Tokens { access, refresh, expires_in, scopes })
     }
 
     /// Exchanges a refresh token for fresh tokens, of all scopes granted or of fewer. The refresh token keeps all of them
     /// (RFC 6749, 6).
     pub(super) fn refresh(
         &mut self,
-        (ids, settings): (&mut Ids, &Settings),
+        mint: Mint<'_>,
         client: &str,
         token: &str,
         scopes: Option<Vec<String>>,
-        now: Timestamp,
     ) -> Result<Tokens, Denied> {
+        let Mint { ids, settings, now } = mint;
         let known = self.refresh.get(token).filter(|refresh| {
             refresh.grant.client == client && refresh.expires.is_none_or(|expires| now < expires)
         });
@@ -215,22 +226,17 @@ impl OAuth {
         let (access, expires_in) = self.issue_access(ids, narrowed, settings.access_token_lifetime, now);
         let refresh = if settings.rotate_refresh_tokens {
             self.refresh.remove(token);
-            self.issue_refresh(ids, settings, grant, now)
+            self.issue_refresh(Mint { ids, settings, now }, grant)
         } else {
             token.to_owned()
         };
         Ok(Tokens { access, refresh, expires_in, scopes })
     }
 
-    fn issue(&mut self, ids: &mut Ids, settings: &Settings, grant: Grant, now: Timestamp) -> Tokens {
-        let (access, expires_in) = self.issue_access(ids, grant.clone(), settings.access_token_lifetime, now);
-        let scopes = grant.scopes.clone();
-        Tokens { access, refresh: self.issue_refresh(ids, settings, grant, now), expires_in, scopes }
-    }
-
-    fn issue_refresh(&mut self, ids: &mut Ids, settings: &Settings, grant: Grant, now: Timestamp) -> String {
+    fn issue_refresh(&mut self, mint: Mint<'_>, grant: Grant) -> String {
+        let Mint { ids, settings, now } = mint;
         let refresh = ids.secret(64).to_lowercase();
-        let offline = grant.scopes.iter().any(|scope| scope == "offline_access");
+        let offline = grant.scopes.iter().any(|scope| scope == OFFLINE_ACCESS);
         let expires = (!offline).then(|| after(now, settings.refresh_token_lifetime));
         self.refresh.insert(refresh.clone(), Refresh { grant, expires });
         refresh

@@ -3,10 +3,11 @@
 use super::call::Call;
 use super::messages::find;
 use super::model::RoomData;
-use super::reply::{Refusal, Reply};
+use super::reply::{self, Refusal};
+use crate::sandbox::answer::Answer;
 use serde_json::json;
 
-pub(super) fn mark_read(call: &mut Call<'_>) -> Result<Reply, Refusal> {
+pub(super) fn mark_read(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let mut form = call.form();
     let last: Option<u64> = form.number("message_id");
     form.finish()?;
@@ -25,7 +26,7 @@ pub(super) fn mark_read(call: &mut Call<'_>) -> Result<Reply, Refusal> {
     Ok(counts(room, call.caller))
 }
 
-pub(super) fn mark_unread(call: &mut Call<'_>) -> Result<Reply, Refusal> {
+pub(super) fn mark_unread(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let mut form = call.form();
     let first: Option<u64> = form.required_number("message_id");
     form.finish()?;
@@ -45,9 +46,9 @@ pub(super) fn mark_unread(call: &mut Call<'_>) -> Result<Reply, Refusal> {
     Ok(counts(room, call.caller))
 }
 
-fn counts(room: &RoomData, account: u64) -> Reply {
+fn counts(room: &RoomData, account: u64) -> Answer {
     let member = room.members.get(&account);
-    Reply::json(json!({
+    reply::ok(&json!({
         "unread_num": member.map_or(0, |member| member.unread.len()),
         "mention_num": member.map_or(0, |member| member.mentions.len()),
     }))

@@ -1,6 +1,6 @@
 //! Group chats at the start, with what is in them.
 
-use super::data::Data;
+use super::data::{Data, Origin};
 use super::files;
 use super::input::Upload;
 use super::link::new_link;
@@ -96,10 +96,9 @@ impl Room {
         by: u64,
         to: &[u64],
         body: impl Into<String>,
-        limit_time: Timestamp,
-        limit_type: LimitType,
+        limit: (Timestamp, LimitType),
     ) -> Self {
-        let limit = Some((limit_time, limit_type));
+        let limit = Some(limit);
         self.items.push(Item::Task { by, to: to.to_vec(), body: body.into(), limit });
         self
     }
@@ -147,23 +146,23 @@ impl Room {
     pub(super) fn fill(self, data: &mut Data, now: Timestamp) {
         let count = self.items.len();
         for (index, item) in self.items.into_iter().enumerate() {
-            let time = before(now, count - index);
+            let origin = |by| Origin { room: self.id, by, now: before(now, count - index) };
             match item {
                 Item::Message { by, body } => {
-                    data.post(self.id, by, &body, false, time);
+                    data.post(origin(by), &body, false);
                 }
                 Item::Task { by, to, body, limit } => {
                     let limit = limit.as_ref().map(|(limit, kind)| (*limit, kind.as_str()));
-                    tasks::add(data, self.id, by, &to, &body, limit, time);
+                    tasks::add(data, origin(by), &to, &body, limit);
                 }
                 Item::File { by, filename, content } => {
                     let content_type = "application/octet-stream".to_owned();
-                    files::add(data, self.id, by, Upload { filename, content_type, content }, "", time);
+                    files::add(data, origin(by), Upload { filename, content_type, content }, "");
                 }
             }
         }
         // A code that another room of the seed has is given to the first of them only.
-        let link = self.link.and_then(|code| new_link(data, self.id, Some(&code), true, "").ok());
+        let link = self.link.and_then(|code| new_link(data, self.id, Some(&code)).ok());
         let Some(room) = data.rooms.get_mut(&self.id) else { return };
         room.link = link;
         if self.read {

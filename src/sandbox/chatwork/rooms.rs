@@ -6,7 +6,8 @@ use super::data::Data;
 use super::link::new_link;
 use super::members::Members;
 use super::model::{Role, RoomData, RoomKind};
-use super::reply::{Refusal, Reply};
+use super::reply::{self, Refusal};
+use crate::sandbox::answer::Answer;
 use serde_json::{Value, json};
 
 const ICON_PRESETS: &[&str] = &[
@@ -14,17 +15,17 @@ const ICON_PRESETS: &[&str] = &[
     "idea", "heart", "magcup", "beer", "music", "sports", "travel",
 ];
 
-pub(super) fn list(call: &mut Call<'_>) -> Result<Reply, Refusal> {
+pub(super) fn list(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let rooms = call.data.rooms.values().filter_map(|room| shown(call.data, room, call.caller));
-    // Never 204: everybody has at least "My Chat".
-    Ok(Reply::json(rooms.collect()))
+    // Never 204: every account has at least "My Chat".
+    Ok(reply::ok(&rooms.collect::<Value>()))
 }
 
-pub(super) fn read(call: &mut Call<'_>) -> Result<Reply, Refusal> {
+pub(super) fn read(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let id = call.room_id()?;
     let description = call.data.room_of(id, call.caller)?.description.clone();
     let room = call.data.rooms.get(&id).and_then(|room| shown(call.data, room, call.caller));
-    Ok(Reply::json(with(room.unwrap_or_default(), "description", json!(description))))
+    Ok(reply::ok(&with(room.unwrap_or_default(), "description", json!(description))))
 }
 
 /// The room as one of its members sees it.
@@ -47,7 +48,7 @@ fn shown(data: &Data, room: &RoomData, account: u64) -> Option<Value> {
     }))
 }
 
-pub(super) fn create(call: &mut Call<'_>) -> Result<Reply, Refusal> {
+pub(super) fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let mut form = call.form();
     let name = form.required_text("name", 255);
     let description = form.any_text("description").unwrap_or_default();
@@ -60,7 +61,10 @@ pub(super) fn create(call: &mut Call<'_>) -> Result<Reply, Refusal> {
     members.check(call.data, call.caller, &[])?;
 
     // The room gets its id last, so that a refusal leaves nothing behind.
-    let link = if link { Some(new_link(call.data, 0, code, need_acceptance, "")?) } else { None };
+    let mut link = if link { Some(new_link(call.data, 0, code)?) } else { None };
+    if let Some(link) = &mut link {
+        link.need_acceptance = need_acceptance;
+    }
     let members: Vec<(u64, Role)> = members.iter().collect();
     let id = call.data.new_room(RoomKind::Group, name, &members, call.now);
     if let Some(room) = call.data.rooms.get_mut(&id) {
@@ -68,10 +72,10 @@ pub(super) fn create(call: &mut Call<'_>) -> Result<Reply, Refusal> {
         room.icon = icon.unwrap_or("group").to_owned();
         room.link = link;
     }
-    Ok(Reply::json(json!({ "room_id": id })))
+    Ok(reply::ok(&json!({ "room_id": id })))
 }
 
-pub(super) fn update(call: &mut Call<'_>) -> Result<Reply, Refusal> {
+pub(super) fn update(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let mut form = call.form();
     let name = form.text("name", 255);
     let description = form.any_text("description");
@@ -88,10 +92,10 @@ pub(super) fn update(call: &mut Call<'_>) -> Result<Reply, Refusal> {
         room.icon = icon.to_owned();
     }
     room.updated = room.updated.max(call.now);
-    Ok(Reply::json(json!({ "room_id": room.id })))
+    Ok(reply::ok(&json!({ "room_id": room.id })))
 }
 
-pub(super) fn delete(call: &mut Call<'_>) -> Result<Reply, Refusal> {
+pub(super) fn delete(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let id = call.room_id()?;
     // Documented for the body. Queries were closed to some operations with POST and PUT, and there are published
     // clients that send the parameters of a DELETE there.
@@ -101,7 +105,7 @@ pub(super) fn delete(call: &mut Call<'_>) -> Result<Reply, Refusal> {
     if action == "delete" {
         call.data.managed_room_of(id, call.caller)?;
         call.data.rooms.remove(&id);
-        return Ok(Reply::empty());
+        return Ok(reply::empty());
     }
     let room = call.data.room_of(id, call.caller)?;
     if room.kind != RoomKind::Group {
@@ -113,5 +117,5 @@ pub(super) fn delete(call: &mut Call<'_>) -> Result<Reply, Refusal> {
     if room.members.is_empty() {
         call.data.rooms.remove(&id);
     }
-    Ok(Reply::empty())
+    Ok(reply::empty())
 }

@@ -1,14 +1,14 @@
 //! What is there at the start.
 
 use super::account_seed::Account;
-use super::data::{Data, Ids, Person};
+use super::data::{Data, Person};
 use super::limits::Limit;
 use super::model::{Role, RoomKind};
 use super::oauth::{Consent, OAuth, OAuthClient};
 use super::room_seed::Room;
 use super::settings::Settings;
 use super::webhook::{Outgoing, Webhook, Webhooks};
-use crate::sandbox::context::{Context, require_unique};
+use crate::sandbox::ids::{Ids, require_unique};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
@@ -16,8 +16,8 @@ use tokio::sync::mpsc;
 
 /// What Chatwork holds at the start, and how it behaves.
 ///
-/// Everybody whom it names must be one of its accounts, and nothing may be there twice; the sandbox panics at its start
-/// otherwise.
+/// Each account that it names must be one of its own, and nothing may be there twice; otherwise the sandbox panics at
+/// its start.
 ///
 /// [`Default`] has:
 ///
@@ -121,7 +121,7 @@ impl Seed {
         self
     }
 
-    /// No limit of calls or posts. The rate headers stay, with figures that nobody reaches.
+    /// No limit of calls or posts. The rate headers stay, with figures that no test reaches.
     pub fn unlimited(self) -> Self {
         let period = Duration::from_secs(1);
         self.rate_limit(1_000_000_000, period).room_limit(u64::MAX, period)
@@ -167,24 +167,26 @@ impl Seed {
         self
     }
 
-    pub(super) fn build(self, context: &Context, outbox: mpsc::UnboundedSender<Outgoing>) -> Data {
-        let now = context.clock.wall();
+    pub(super) fn build(self, now: Timestamp, seed: u64, outbox: mpsc::UnboundedSender<Outgoing>) -> Data {
         require_unique("account", self.accounts.iter().map(|account| account.id));
         require_unique("room", self.rooms.iter().map(|room| room.id));
         let tokens: Vec<&String> = self.accounts.iter().flat_map(|account| &account.tokens).collect();
-        // Tokens are not shown, those of a sandbox neither.
+        // The message shows no token, not even one of a sandbox.
         assert_eq!(
             tokens.iter().collect::<BTreeSet<_>>().len(),
             tokens.len(),
             "two accounts have the same token"
         );
-        let mut ids = Ids::new(context.seed);
+        // Beyond the positive numbers of 32 bits, where the ids of the service have arrived.
+        let mut ids = Ids::new(seed, 2_200_000_000);
         let first = self.accounts.first().map_or(0, |account| account.id);
         let consent = self.consent.unwrap_or(Consent::Approve(first));
         let oauth = OAuth::new(self.clients, consent, ids.bytes());
         let webhooks = Webhooks::new(outbox, self.settings.webhook_errors);
         let mut data = Data {
             settings: self.settings,
+            // 19 digits, as the service gives them today; beyond what a JSON number holds safely.
+            message_ids: Ids::new(seed, 1_900_000_000_000_000_000),
             ids,
             people: BTreeMap::new(),
             tokens: HashMap::new(),
@@ -217,7 +219,7 @@ impl Seed {
             room.fill(&mut data, now);
         }
         for webhook in self.webhooks {
-            webhook.require(&data);
+            data.require_webhook(&webhook);
             data.webhooks.add(&mut data.ids, webhook);
         }
         data
@@ -275,7 +277,7 @@ impl Data {
     }
 
     pub(super) fn add_request(&mut self, from: u64, to: u64, message: String) -> u64 {
-        let id = self.ids.next();
+        let id = self.new_id();
         if let Some(person) = self.people.get_mut(&to) {
             person.requests.insert(id, (from, message));
         }

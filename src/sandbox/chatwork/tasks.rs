@@ -1,10 +1,11 @@
 //! `/my/tasks`, `/rooms/{room_id}/tasks` and single tasks.
 
 use super::call::Call;
-use super::data::Data;
+use super::data::{Data, Origin};
 use super::messages::MAX_TEXT;
-use super::model::Task;
-use super::reply::{Refusal, Reply};
+use super::model::TaskData;
+use super::reply::{self, Refusal};
+use crate::sandbox::answer::Answer;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -13,7 +14,7 @@ const MAX_ITEMS: usize = 100;
 
 const STATUSES: &[&str] = &["open", "done"];
 
-pub(super) fn list_mine(call: &mut Call<'_>) -> Result<Reply, Refusal> {
+pub(super) fn list_mine(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let mut query = call.query();
     let assigned_by: Option<u64> = query.number("assigned_by_account_id");
     let done = query.choice("status", STATUSES) == Some("done");
@@ -38,17 +39,17 @@ pub(super) fn list_mine(call: &mut Call<'_>) -> Result<Reply, Refusal> {
         }
         shown
     });
-    Ok(Reply::list(tasks.collect()))
+    Ok(reply::list(tasks.collect()))
 }
 
-pub(super) fn list(call: &mut Call<'_>) -> Result<Reply, Refusal> {
+pub(super) fn list(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let mut query = call.query();
     let account: Option<u64> = query.number("account_id");
     let assigned_by: Option<u64> = query.number("assigned_by_account_id");
     let done = query.choice("status", STATUSES) == Some("done");
     query.finish()?;
     let room = call.data.room_of(call.room_id()?, call.caller)?;
-    let tasks: Vec<Task> = room
+    let tasks: Vec<TaskData> = room
         .tasks
         .values()
         .filter(|task| task.done == done)
@@ -56,14 +57,14 @@ pub(super) fn list(call: &mut Call<'_>) -> Result<Reply, Refusal> {
         .filter(|task| assigned_by.is_none_or(|id| task.assigned_by_account_id == id))
         .cloned()
         .collect();
-    Ok(Reply::list(newest(&tasks).iter().map(|task| shown(call.data, task)).collect()))
+    Ok(reply::list(newest(&tasks).iter().map(|task| shown(call.data, task)).collect()))
 }
 
 fn newest<T>(items: &[T]) -> &[T] {
     &items[items.len().saturating_sub(MAX_ITEMS)..]
 }
 
-pub(super) fn create(call: &mut Call<'_>) -> Result<Reply, Refusal> {
+pub(super) fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let room = call.room_id()?;
     let mut form = call.form();
     let body = form.required_text("body", MAX_TEXT);
@@ -77,20 +78,19 @@ pub(super) fn create(call: &mut Call<'_>) -> Result<Reply, Refusal> {
     if let Some(stranger) = to.iter().find(|id| !members.contains_key(id)) {
         return Err(Refusal::bad_request(format!("The account {stranger} is not a member of the room.")));
     }
-    call.data.take_post(room, call.now)?;
-    let ids = add(call.data, room, call.caller, &to, body, limit.map(|limit| (limit, limit_type)), call.now);
-    Ok(Reply::json(json!({ "task_ids": ids })))
+    call.count_post(room)?;
+    let origin = call.origin(room);
+    let ids = add(call.data, origin, &to, body, limit.map(|limit| (limit, limit_type)));
+    Ok(reply::ok(&json!({ "task_ids": ids })))
 }
 
 /// Makes a task for each assignee, and announces them in the room.
 pub(super) fn add(
     data: &mut Data,
-    room: u64,
-    by: u64,
+    origin: Origin,
     to: &[u64],
     body: &str,
     limit: Option<(Timestamp, &str)>,
-    now: Timestamp,
 ) -> Vec<u64> {
     let (limit_time, limit_type) = match limit {
         Some((time, kind)) if kind != "none" => (Some(time), kind),
@@ -102,15 +102,15 @@ pub(super) fn add(
         "[info][title][dtext:task_added][/title][task aid={} st=open lt={deadline} ltype={limit_type}]{body}[/task][/info]",
         assignees.join(","),
     );
-    let message_id = data.post(room, by, &announcement, false, now).to_string();
-    let ids: Vec<u64> = to.iter().map(|_| data.ids.next()).collect();
-    if let Some(room) = data.rooms.get_mut(&room) {
+    let message_id = data.post(origin, &announcement, false);
+    let ids: Vec<u64> = to.iter().map(|_| data.new_id()).collect();
+    if let Some(room) = data.rooms.get_mut(&origin.room) {
         for (task_id, account_id) in ids.iter().zip(to) {
-            let task = Task {
+            let task = TaskData {
                 task_id: *task_id,
                 account_id: *account_id,
-                assigned_by_account_id: by,
-                message_id: message_id.clone(),
+                assigned_by_account_id: origin.by,
+                message_id,
                 body: body.to_owned(),
                 limit_time,
                 limit_type: limit_type.to_owned(),
@@ -122,14 +122,14 @@ pub(super) fn add(
     ids
 }
 
-pub(super) fn read(call: &mut Call<'_>) -> Result<Reply, Refusal> {
+pub(super) fn read(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let id = call.id("task_id")?;
     let room = call.data.room_of(call.room_id()?, call.caller)?;
     let task = room.tasks.get(&id).cloned().ok_or_else(|| Refusal::not_found("task"))?;
-    Ok(Reply::json(shown(call.data, &task)))
+    Ok(reply::ok(&shown(call.data, &task)))
 }
 
-pub(super) fn set_status(call: &mut Call<'_>) -> Result<Reply, Refusal> {
+pub(super) fn set_status(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let id = call.id("task_id")?;
     let mut form = call.form();
     let status = form.required_choice("body", STATUSES);
@@ -137,15 +137,15 @@ pub(super) fn set_status(call: &mut Call<'_>) -> Result<Reply, Refusal> {
     let room = call.data.writable_room_of(call.room_id()?, call.caller)?;
     let task = room.tasks.get_mut(&id).ok_or_else(|| Refusal::not_found("task"))?;
     task.done = status == "done";
-    Ok(Reply::json(json!({ "task_id": id })))
+    Ok(reply::ok(&json!({ "task_id": id })))
 }
 
-fn shown(data: &Data, task: &Task) -> Value {
+pub(super) fn shown(data: &Data, task: &TaskData) -> Value {
     json!({
         "task_id": task.task_id,
         "account": data.account(task.account_id),
         "assigned_by_account": data.account(task.assigned_by_account_id),
-        "message_id": task.message_id,
+        "message_id": task.message_id.to_string(),
         "body": task.body,
         "limit_time": task.limit_time.map_or(0, Timestamp::as_second),
         "status": if task.done { "done" } else { "open" },

@@ -1,23 +1,21 @@
 //! `/token`: codes and refresh tokens become access tokens.
 
-use super::State;
+use super::data::State;
 use super::input::{Fields, Format};
-use super::oauth::{OAuthClient, Tokens, split_scopes};
-use super::reply::json_response;
-use crate::sandbox::fault::OwnRefusal;
-use axum::extract::{Request, State as Shared};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::Response;
+use super::oauth::{CodeExchange, Mint, OAuthClient, Tokens, split_scopes};
+use super::reply::json_answer;
+use crate::sandbox::answer::Answer;
+use crate::sandbox::backend::{NativeError, Request};
+use axum::http::{HeaderMap, StatusCode, header};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 use std::collections::HashMap;
-use std::sync::Arc;
 
-pub(super) async fn token(Shared(state): Shared<Arc<State>>, request: Request) -> Response {
+pub(super) async fn token(state: &State, request: Request) -> Answer {
     let headers = request.headers().clone();
     let form = Fields::body(request, Format::Form).await;
-    let now = state.context.clock.wall();
+    let now = state.now().wall;
     let mut data = state.lock();
     let data = &mut *data;
     let client = match authenticate(&data.oauth.clients, &headers, &form) {
@@ -28,19 +26,17 @@ pub(super) async fn token(Shared(state): Shared<Arc<State>>, request: Request) -
     if form.has_repeated() {
         return refused(StatusCode::BAD_REQUEST, "invalid_request", "A parameter is there more than once.");
     }
-    let tools = (&mut data.ids, &data.settings);
+    let mint = Mint { ids: &mut data.ids, settings: &data.settings, now };
     let outcome = match form.get("grant_type") {
         Some("authorization_code") => match form.get("code") {
             Some(code) => {
-                let (uri, verifier) = (form.get("redirect_uri"), form.get("code_verifier"));
-                data.oauth.exchange(tools, &client, code, uri, verifier, now)
+                let (redirect_uri, verifier) = (form.get("redirect_uri"), form.get("code_verifier"));
+                data.oauth.exchange(mint, &CodeExchange { client: &client, code, redirect_uri, verifier })
             }
             None => Err(("invalid_request", "The code is missing.")),
         },
         Some("refresh_token") => match form.get("refresh_token") {
-            Some(token) => {
-                data.oauth.refresh(tools, &client, token, form.get("scope").map(split_scopes), now)
-            }
+            Some(token) => data.oauth.refresh(mint, &client, token, form.get("scope").map(split_scopes)),
             None => Err(("invalid_request", "The refresh_token is missing.")),
         },
         Some(_) => Err(("unsupported_grant_type", "The grant_type is not supported.")),
@@ -52,19 +48,15 @@ pub(super) async fn token(Shared(state): Shared<Arc<State>>, request: Request) -
     }
 }
 
-/// What a fault has the endpoint say. Its limit and the text for it are the sandbox's own.
-pub(super) fn refuse(refusal: OwnRefusal) -> Response {
-    match refusal {
-        OwnRefusal::ExpiredToken => {
+/// The endpoint's own errors. Its limit and the text for it are the sandbox's.
+pub(super) fn native_error(error: NativeError) -> Answer {
+    match error {
+        NativeError::ExpiredToken => {
             refused(StatusCode::BAD_REQUEST, "invalid_grant", "The refresh token is invalid or expired.")
         }
-        OwnRefusal::TooManyRequests(seconds) => {
+        NativeError::TooManyRequests(seconds) => {
             let status = StatusCode::TOO_MANY_REQUESTS;
-            let mut response = refused(status, "temporarily_unavailable", "Rate limit exceeded");
-            if let Some(seconds) = seconds {
-                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-            }
-            response
+            refused(status, "temporarily_unavailable", "Rate limit exceeded").retry_after(seconds)
         }
     }
 }
@@ -103,7 +95,7 @@ fn basic(headers: &HeaderMap) -> Option<(String, String)> {
     Some((id.to_owned(), secret.to_owned()))
 }
 
-fn granted(tokens: &Tokens, expires_in_as_text: bool) -> Response {
+fn granted(tokens: &Tokens, expires_in_as_text: bool) -> Answer {
     let expires_in = match expires_in_as_text {
         true => json!(tokens.expires_in.to_string()),
         false => json!(tokens.expires_in),
@@ -115,12 +107,11 @@ fn granted(tokens: &Tokens, expires_in_as_text: bool) -> Response {
         "refresh_token": tokens.refresh,
         "scope": tokens.scopes.join(" "),
     });
-    let mut response = json_response(StatusCode::OK, &body);
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response.headers_mut().insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
-    response
+    json_answer(StatusCode::OK, &body)
+        .header(header::CACHE_CONTROL, "no-store")
+        .header(header::PRAGMA, "no-cache")
 }
 
-fn refused(status: StatusCode, error: &str, description: &str) -> Response {
-    json_response(status, &json!({ "error": error, "error_description": description, "error_uri": null }))
+fn refused(status: StatusCode, error: &str, description: &str) -> Answer {
+    json_answer(status, &json!({ "error": error, "error_description": description, "error_uri": null }))
 }

@@ -1,20 +1,39 @@
-//! What is there now, and what the other people do.
+//! What is there now, and what the other accounts do.
 
-use super::State;
-use super::data::Data;
-use super::model::{
-    Contact, File, IncomingRequest, Link, Member, Message, MessageData, RoomData, RoomKind, Task,
-};
+use super::data::{Data, Origin, State};
+use super::model::RoomData;
 use super::oauth::{Consent, Grant, split_scopes};
-use super::tasks;
 use super::webhook::{Delivery, RegisteredWebhook, Webhook};
+use super::{contacts, files, link, messages, tasks};
+use crate::chatwork::{
+    AccountId, Contact, File, FileId, IncomingRequest, Link, Message, MessageId, RequestId, Role, RoomId,
+    RoomType, Task, TaskId,
+};
+use bytes::Bytes;
 use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
-/// What Chatwork holds now, and a hand for the people who are not under test.
+/// A member of a room, with what the member has not read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Member {
+    /// The account.
+    pub account_id: AccountId,
+    /// What the member may do.
+    pub role: Role,
+    /// How many messages the member has not read.
+    pub unread_num: usize,
+    /// How many of these mention the member.
+    pub mention_num: usize,
+}
+
+/// What Chatwork holds now, and a hand for the accounts that are not under test.
 ///
-/// What is done here counts for no limit. Acting on a room, a message or an account that is not there panics, since a
+/// It shows things as the client's types, so that they can be compared with what a client returned. Ids are given as such
+/// or as plain numbers and texts. What is done here counts for no limit. Acting on a room, a message or an account that is not there panics, since a
 /// test that relies on it would prove nothing; looking at one finds nothing.
 #[derive(Clone, Debug)]
 pub struct View {
@@ -27,49 +46,46 @@ impl View {
     }
 
     /// The ids of all rooms, direct chats and "My Chats" included.
-    pub fn rooms(&self) -> Vec<u64> {
-        self.state.lock().rooms.keys().copied().collect()
+    pub fn rooms(&self) -> Vec<RoomId> {
+        self.state.lock().rooms.keys().copied().map(RoomId).collect()
     }
 
     /// A room. Of one that does not exist everything is empty.
-    pub fn room(&self, id: u64) -> RoomView {
-        RoomView { state: self.state.clone(), id }
+    pub fn room(&self, id: impl Into<RoomId>) -> RoomView {
+        RoomView { state: self.state.clone(), id: id.into().0 }
     }
 
     /// The ids of all accounts.
-    pub fn accounts(&self) -> Vec<u64> {
-        self.state.lock().people.keys().copied().collect()
+    pub fn accounts(&self) -> Vec<AccountId> {
+        self.state.lock().people.keys().copied().map(AccountId).collect()
     }
 
     /// The contacts of an account.
-    pub fn contacts(&self, account: u64) -> Vec<Contact> {
-        let data = self.state.lock();
-        let contacts = data.people.get(&account).map(|person| &person.contacts);
-        contacts.into_iter().flatten().map(|(id, room)| Contact { account_id: *id, room_id: *room }).collect()
+    pub fn contacts(&self, account: impl Into<AccountId>) -> Vec<Contact> {
+        decoded_all(contacts::contacts_of(&self.state.lock(), account.into().0))
     }
 
     /// The contact requests that wait for an account.
-    pub fn incoming_requests(&self, account: u64) -> Vec<IncomingRequest> {
-        let data = self.state.lock();
-        let requests = data.people.get(&account).map(|person| &person.requests);
-        let request = |(id, (from, message)): (&u64, &(u64, String))| IncomingRequest {
-            request_id: *id,
-            account_id: *from,
-            message: message.clone(),
-        };
-        requests.into_iter().flatten().map(request).collect()
+    pub fn incoming_requests(&self, account: impl Into<AccountId>) -> Vec<IncomingRequest> {
+        decoded_all(contacts::requests_for(&self.state.lock(), account.into().0))
     }
 
-    /// Asks `to` to become a contact of `from`; answers the id of the request.
+    /// Asks `to` to become a contact of `from`, and returns the id of the request.
     ///
     /// # Panics
     ///
     /// If there is no such account.
     #[track_caller]
-    pub fn request_contact(&self, from: u64, to: u64, message: impl Into<String>) -> u64 {
+    pub fn request_contact(
+        &self,
+        from: impl Into<AccountId>,
+        to: impl Into<AccountId>,
+        message: impl Into<String>,
+    ) -> RequestId {
+        let (from, to) = (from.into().0, to.into().0);
         let mut data = self.state.lock();
         data.require_accounts(&[from, to]);
-        data.add_request(from, to, message.into())
+        RequestId(data.add_request(from, to, message.into()))
     }
 
     /// Adds a webhook.
@@ -81,7 +97,7 @@ impl View {
     pub fn add_webhook(&self, webhook: Webhook) -> RegisteredWebhook {
         let mut data = self.state.lock();
         let data = &mut *data;
-        webhook.require(data);
+        data.require_webhook(&webhook);
         data.webhooks.add(&mut data.ids, webhook)
     }
 
@@ -90,7 +106,7 @@ impl View {
         self.state.lock().webhooks.registered()
     }
 
-    /// Switches a webhook on again, as one does on its page after too many errors. `false` if there is none of this
+    /// Switches a webhook on again, as one does on its page after too many errors. Returns whether there is one of this
     /// setting.
     pub fn enable_webhook(&self, setting_id: &str) -> bool {
         self.state.lock().webhooks.enable(setting_id)
@@ -122,8 +138,8 @@ impl View {
     ///
     /// If there is no such account.
     #[track_caller]
-    pub fn access_token(&self, account: u64, scopes: &str, lifetime: Duration) -> String {
-        let now = self.state.context.clock.wall();
+    pub fn access_token(&self, account: impl Into<AccountId>, scopes: &str, lifetime: Duration) -> String {
+        let (account, now) = (account.into().0, self.state.now().wall);
         let mut data = self.state.lock();
         let data = &mut *data;
         data.require_accounts(&[account]);
@@ -147,6 +163,11 @@ pub struct RoomView {
 }
 
 impl RoomView {
+    fn list<T: DeserializeOwned>(&self, shown: impl FnOnce(&Data, &RoomData) -> Vec<Value>) -> Vec<T> {
+        let data = self.state.lock();
+        decoded_all(data.rooms.get(&self.id).map(|room| shown(&data, room)).unwrap_or_default())
+    }
+
     fn look<T: Default>(&self, look: impl FnOnce(&RoomData) -> T) -> T {
         self.state.lock().rooms.get(&self.id).map(look).unwrap_or_default()
     }
@@ -157,8 +178,8 @@ impl RoomView {
     }
 
     /// Its kind.
-    pub fn kind(&self) -> Option<RoomKind> {
-        self.look(|room| Some(room.kind))
+    pub fn kind(&self) -> Option<RoomType> {
+        self.look(|room| Some(decoded(json!(room.kind.name()))))
     }
 
     /// Its name; empty for a direct chat, which each sees under the name of the other.
@@ -178,17 +199,31 @@ impl RoomView {
 
     /// All messages, oldest first.
     pub fn messages(&self) -> Vec<Message> {
-        self.look(|room| room.messages.iter().map(|(id, message)| shown(*id, message)).collect())
+        self.list(|data, room| {
+            room.messages.iter().map(|(id, message)| messages::shown(data, *id, message)).collect()
+        })
     }
 
     /// All tasks, oldest first.
     pub fn tasks(&self) -> Vec<Task> {
-        self.look(|room| room.tasks.values().cloned().collect())
+        self.list(|data, room| room.tasks.values().map(|task| tasks::shown(data, task)).collect())
     }
 
     /// All files, oldest first.
     pub fn files(&self) -> Vec<File> {
-        self.look(|room| room.files.values().cloned().collect())
+        self.list(|data, room| room.files.values().map(|file| files::shown(data, file)).collect())
+    }
+
+    /// The content of a file; empty if there is no such file.
+    pub fn content(&self, file: impl Into<FileId>) -> Bytes {
+        let file = file.into().0;
+        self.look(|room| room.files.get(&file).map(|file| file.content.clone()).unwrap_or_default())
+    }
+
+    /// The media type that a file was uploaded as; empty if there is no such file.
+    pub fn content_type(&self, file: impl Into<FileId>) -> String {
+        let file = file.into().0;
+        self.look(|room| room.files.get(&file).map(|file| file.content_type.clone()).unwrap_or_default())
     }
 
     /// All members, by account.
@@ -197,8 +232,8 @@ impl RoomView {
             let members = room.members.iter();
             members
                 .map(|(account, member)| Member {
-                    account_id: *account,
-                    role: member.role,
+                    account_id: AccountId(*account),
+                    role: decoded(json!(member.role.name())),
                     unread_num: member.unread.len(),
                     mention_num: member.mentions.len(),
                 })
@@ -207,24 +242,26 @@ impl RoomView {
     }
 
     /// One member.
-    pub fn member(&self, account: u64) -> Option<Member> {
+    pub fn member(&self, account: impl Into<AccountId>) -> Option<Member> {
+        let account = account.into();
         self.members().into_iter().find(|member| member.account_id == account)
     }
 
     /// The invitation link.
     pub fn link(&self) -> Option<Link> {
-        self.look(|room| room.link.clone())
+        self.look(|room| Some(decoded(link::shown(Some(room.link.as_ref()?)))))
     }
 
-    /// Posts a message as somebody else, who need not be a member, webhooks included; answers its id.
+    /// Posts a message as another account, which need not be a member, webhooks included; returns its id.
     ///
     /// # Panics
     ///
     /// If there is no such room, or no such account.
     #[track_caller]
-    pub fn post_as(&self, account: u64, body: &str) -> String {
-        let (mut data, now) = self.acting(&[account]);
-        data.post(self.id, account, body, false, now).to_string()
+    pub fn post_as(&self, account: impl Into<AccountId>, body: &str) -> MessageId {
+        let by = account.into().0;
+        let (mut data, now) = self.acting(&[by]);
+        MessageId::from(data.post(Origin { room: self.id, by, now }, body, false))
     }
 
     /// Edits a message as its author would, webhooks included.
@@ -233,9 +270,9 @@ impl RoomView {
     ///
     /// If there is no such message, or it is deleted.
     #[track_caller]
-    pub fn edit(&self, message_id: &str, body: &str) {
+    pub fn edit(&self, message: impl Into<MessageId>, body: &str) {
         let (mut data, now) = self.acting(&[]);
-        let id = self.message(&data, message_id);
+        let id = self.message(&data, &message.into());
         data.edit(self.id, id, body, now);
     }
 
@@ -245,9 +282,9 @@ impl RoomView {
     ///
     /// If there is no such message, or it is deleted already.
     #[track_caller]
-    pub fn delete(&self, message_id: &str) {
+    pub fn delete(&self, message: impl Into<MessageId>) {
         let (mut data, now) = self.acting(&[]);
-        let id = self.message(&data, message_id);
+        let id = self.message(&data, &message.into());
         data.delete_message(self.id, id, now);
     }
 
@@ -257,7 +294,8 @@ impl RoomView {
     ///
     /// If there is no such room, or no such member.
     #[track_caller]
-    pub fn read_as(&self, account: u64) {
+    pub fn read_as(&self, account: impl Into<AccountId>) {
+        let account = account.into().0;
         let (mut data, _) = self.acting(&[account]);
         let room = data.rooms.get_mut(&self.id);
         let Some(member) = room.and_then(|room| room.members.get_mut(&account)) else {
@@ -267,24 +305,27 @@ impl RoomView {
         member.mentions.clear();
     }
 
-    /// Gives a task without a deadline to each of the assignees; answers the ids.
+    /// Gives a task without a deadline to each of the assignees; returns the ids.
     ///
     /// # Panics
     ///
     /// If there is no such room, or no such account.
     #[track_caller]
-    pub fn assign_as(&self, account: u64, to: &[u64], body: &str) -> Vec<u64> {
-        let (mut data, now) = self.acting(&[&[account], to].concat());
-        tasks::add(&mut data, self.id, account, to, body, None, now)
+    pub fn assign_as(&self, account: impl Into<AccountId>, to: &[u64], body: &str) -> Vec<TaskId> {
+        let by = account.into().0;
+        let (mut data, now) = self.acting(&[&[by], to].concat());
+        let ids = tasks::add(&mut data, Origin { room: self.id, by, now }, to, body, None);
+        ids.into_iter().map(TaskId).collect()
     }
 
-    /// Finishes a task, as whoever has to do it would.
+    /// Finishes a task, as its assignee would.
     ///
     /// # Panics
     ///
     /// If there is no such task.
     #[track_caller]
-    pub fn finish_task(&self, task_id: u64) {
+    pub fn finish_task(&self, task: impl Into<TaskId>) {
+        let task_id = task.into().0;
         let (mut data, _) = self.acting(&[]);
         let task = data.rooms.get_mut(&self.id).and_then(|room| room.tasks.get_mut(&task_id));
         let Some(task) = task else { panic!("the room {} has no task {task_id}", self.id) };
@@ -294,7 +335,7 @@ impl RoomView {
     /// The data, in which the room and the accounts are, and the time.
     #[track_caller]
     fn acting(&self, accounts: &[u64]) -> (MutexGuard<'_, Data>, Timestamp) {
-        let now = self.state.context.clock.wall();
+        let now = self.state.now().wall;
         let data = self.state.lock();
         assert!(data.rooms.contains_key(&self.id), "there is no room {}", self.id);
         data.require_accounts(accounts);
@@ -303,23 +344,22 @@ impl RoomView {
 
     /// The id of a message that is not deleted.
     #[track_caller]
-    fn message(&self, data: &Data, message_id: &str) -> u64 {
-        let id = message_id.parse().ok();
+    fn message(&self, data: &Data, message_id: &MessageId) -> u64 {
+        let id = message_id.as_str().parse().ok();
         let message = id.and_then(|id| data.rooms.get(&self.id)?.messages.get_key_value(&id));
         match message {
             Some((id, message)) if !message.deleted => *id,
             Some(_) => panic!("the message {message_id} of the room {} is deleted", self.id),
-            None => panic!("the room {} has no message {message_id:?}", self.id),
+            None => panic!("the room {} has no message {:?}", self.id, message_id.as_str()),
         }
     }
 }
 
-fn shown(id: u64, message: &MessageData) -> Message {
-    Message {
-        message_id: id.to_string(),
-        account_id: message.author,
-        body: message.body.clone(),
-        send_time: message.sent,
-        update_time: message.updated,
-    }
+fn decoded_all<T: DeserializeOwned>(shown: Vec<Value>) -> Vec<T> {
+    shown.into_iter().map(decoded).collect()
+}
+
+/// What the API prints, as the client's type.
+fn decoded<T: DeserializeOwned>(shown: Value) -> T {
+    serde_json::from_value(shown).expect("the sandbox prints what the types of the specification read")
 }

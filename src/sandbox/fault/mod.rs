@@ -1,16 +1,16 @@
 //! Faults on demand: what networks, proxies and services really do to a call.
 //!
 //! A fault is played below the handlers, on the socket, so that a client meets it as it would meet the real thing.
-//! It comes before the operation takes effect or after; [`Recorded::applied`](super::Recorded::applied) tells which it was.
+//! It comes before the operation takes effect or after; [`Recorded::applied`](super::Recorded::applied) shows which it was.
 //!
 //! ```no_run
 //! # async fn example() -> std::io::Result<()> {
-//! use kaiwa::sandbox::{Fault, Sandbox, Script, Service};
+//! use kaiwa::sandbox::{Fault, Sandbox, Script, Provider};
 //!
 //! let sandbox = Sandbox::start().await?;
 //! // Twice a gateway's page, then a post that is applied and whose answer is lost; after that all is well.
 //! sandbox.faults().script(
-//!     Service::Chatwork,
+//!     Provider::Chatwork,
 //!     Script::on("post_message").then(Fault::bad_gateway()).times(2).then(Fault::reset().after()),
 //! );
 //! # Ok(())
@@ -21,16 +21,14 @@ mod content;
 mod play;
 mod script;
 
-pub(crate) use play::{Act, Answer, Plan, act};
-pub(crate) use script::Chooser;
+pub(crate) use play::{FaultAction, Plan, action};
+pub(crate) use script::FaultPicker;
 pub use script::{Chaos, Faults, Script};
 
-use axum::http::request::Parts;
+use super::backend::NativeError;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use axum::response::Response;
 use bytes::Bytes;
 use jiff::SignedDuration;
-use std::fmt;
 use std::time::Duration;
 
 /// One way for a call to go wrong.
@@ -207,8 +205,8 @@ impl Fault {
         Self::new(Kind::WrongTypes, When::After)
     }
 
-    /// The real answer as a later version of the service might give it: with fields and enum values that nobody has
-    /// heard of. A client is expected to cope.
+    /// The real answer as a later version of the service might give it: with fields and enum values that are
+    /// not known yet. A client is expected to cope.
     pub fn unknown_values() -> Self {
         Self::new(Kind::UnknownValues, When::After)
     }
@@ -252,8 +250,8 @@ impl Fault {
 
     /// Strikes before the operation takes effect.
     ///
-    /// Without meaning for the faults that hand over the real answer, spoilt or slow, since there is none before:
-    /// they strike after it all the same. [`slow_headers`](Self::slow_headers) has its own rule.
+    /// The faults that change or delay the real answer strike after the operation in any case, since there is no answer
+    /// before. [`slow_headers`](Self::slow_headers) has its own rule.
     pub fn before(mut self) -> Self {
         self.when = When::Before;
         self
@@ -261,7 +259,7 @@ impl Fault {
 
     /// Strikes after the operation has taken effect.
     ///
-    /// Mind that a refusal (4xx) after the effect is a lie that no client can see through.
+    /// A refusal (4xx) after the effect is false, and no client can detect that.
     pub fn after(mut self) -> Self {
         self.when = When::After;
         self
@@ -286,14 +284,14 @@ impl Fault {
         replaces && self.when == When::Before
     }
 
-    /// What the service itself has to be asked for.
-    pub(crate) fn own_refusal(&self) -> Option<OwnRefusal> {
+    /// The error that the service itself has to write.
+    pub(crate) fn native_error(&self) -> Option<NativeError> {
         match self.kind {
             Kind::TooManyRequests { retry_after } => {
                 let seconds = retry_after.map(|wait| wait.as_secs() + u64::from(wait.subsec_nanos() > 0));
-                Some(OwnRefusal::TooManyRequests(seconds))
+                Some(NativeError::TooManyRequests(seconds))
             }
-            Kind::ExpiredToken => Some(OwnRefusal::ExpiredToken),
+            Kind::ExpiredToken => Some(NativeError::ExpiredToken),
             _ => None,
         }
     }
@@ -343,18 +341,4 @@ impl Fault {
     fn new(kind: Kind, when: When) -> Self {
         Self { kind, when }
     }
-}
-
-/// A refusal in the service's own words.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum OwnRefusal {
-    /// With the seconds of `Retry-After`.
-    TooManyRequests(Option<u64>),
-    ExpiredToken,
-}
-
-/// A service that can be made to refuse.
-pub(crate) trait Refuses: fmt::Debug + Send + Sync {
-    /// Its answer to a request with this head, with everything that depends on the caller and on the seed.
-    fn refuse(&self, head: &Parts, refusal: OwnRefusal) -> Response;
 }

@@ -2,20 +2,13 @@
 
 use super::{Fault, Kind, content};
 use crate::Clock;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use crate::sandbox::answer::Answer;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp, fmt::rfc2822::DateTimePrinter, tz::Offset};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-
-/// A whole answer, as a handler or a fault gives it.
-#[derive(Clone, Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Bytes,
-}
 
 /// What to do on the bare socket, in place of speaking HTTP.
 #[derive(Debug)]
@@ -44,7 +37,7 @@ enum Ending {
 
 /// What becomes of an answer.
 #[derive(Debug)]
-pub(crate) enum Act {
+pub(crate) enum FaultAction {
     Send(Answer),
     SendLate(Duration, Answer),
     Play(Plan),
@@ -52,29 +45,31 @@ pub(crate) enum Act {
 }
 
 /// Turns the answer of the service, if it was asked at all, into what the fault makes of it.
-pub(crate) fn act(fault: &Fault, answer: Option<Answer>) -> Act {
+pub(crate) fn action(fault: &Fault, answer: Option<Answer>) -> FaultAction {
     let cut = |ending| {
         let answer = cuttable(answer.clone());
         let half = answer.body.slice(..answer.body.len() / 2);
         let steps = vec![Step::Write(head(&answer, Length::Known(answer.body.len()))), Step::Write(half)];
-        Act::Play(Plan { status: Some(answer.status), steps, ending })
+        FaultAction::Play(Plan { status: Some(answer.status), steps, ending })
     };
-    let bare = |ending| Act::Play(Plan { status: None, steps: Vec::new(), ending });
+    let bare = |ending| FaultAction::Play(Plan { status: None, steps: Vec::new(), ending });
     let change = |change: &dyn Fn(&Bytes) -> Bytes| {
         let mut answer = answer.clone().unwrap_or_else(placeholder);
         answer.body = change(&answer.body);
         if answer.status == StatusCode::NO_CONTENT && !answer.body.is_empty() {
             answer.status = StatusCode::OK;
         }
-        Act::Send(answer)
+        FaultAction::Send(answer)
     };
     match &fault.kind {
         Kind::Status { status, headers, body } => {
-            Act::Send(Answer { status: *status, headers: headers.clone(), body: body.clone() })
+            FaultAction::Send(Answer::bare(*status, headers.clone(), body.clone()))
         }
-        // The answer is what the service said when it was asked to refuse.
-        Kind::TooManyRequests { .. } | Kind::ExpiredToken => Act::Send(answer.unwrap_or_else(placeholder)),
-        Kind::Refuse(duration) => Act::ShutDown(*duration),
+        // The answer is the service's own already.
+        Kind::TooManyRequests { .. } | Kind::ExpiredToken => {
+            FaultAction::Send(answer.unwrap_or_else(placeholder))
+        }
+        Kind::Refuse(duration) => FaultAction::ShutDown(*duration),
         // The effect has been put off already.
         Kind::Reset | Kind::Late(_) => bare(Ending::Reset),
         Kind::Close => bare(Ending::Close),
@@ -85,19 +80,19 @@ pub(crate) fn act(fault: &Fault, answer: Option<Answer>) -> Act {
         Kind::Endless => {
             let answer = cuttable(answer);
             let steps = vec![Step::Write(head(&answer, Length::Chunked))];
-            Act::Play(Plan { status: Some(answer.status), steps, ending: Ending::Flood })
+            FaultAction::Play(Plan { status: Some(answer.status), steps, ending: Ending::Flood })
         }
         Kind::SlowHeaders(duration) => {
             let late = if fault.delay().is_some() { Duration::ZERO } else { *duration };
-            Act::SendLate(late, answer.unwrap_or_else(placeholder))
+            FaultAction::SendLate(late, answer.unwrap_or_else(placeholder))
         }
         Kind::Trickle(pause) => trickle(answer.unwrap_or_else(placeholder), *pause),
         Kind::InvalidUtf8 => change(&|body| content::invalid_utf8(body)),
         Kind::InvalidJson => change(&content::invalid_json),
         Kind::WrongTypes => change(&content::wrong_types),
         Kind::UnknownValues => change(&content::unknown_values),
-        Kind::DuplicateHeaders => Act::Send(duplicated(answer.unwrap_or_else(placeholder))),
-        Kind::WrongClock(offset) => Act::Send(shifted(answer.unwrap_or_else(placeholder), *offset)),
+        Kind::DuplicateHeaders => FaultAction::Send(duplicated(answer.unwrap_or_else(placeholder))),
+        Kind::WrongClock(offset) => FaultAction::Send(shifted(answer.unwrap_or_else(placeholder), *offset)),
     }
 }
 
@@ -107,19 +102,17 @@ fn cuttable(answer: Option<Answer>) -> Answer {
 }
 
 fn placeholder() -> Answer {
-    let mut headers = HeaderMap::new();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    Answer { status: StatusCode::OK, headers, body: Bytes::from_static(b"{\"cut\": \"off\"}") }
+    Answer::new(StatusCode::OK, "application/json", "{\"cut\": \"off\"}")
 }
 
-fn trickle(answer: Answer, pause: Duration) -> Act {
+fn trickle(answer: Answer, pause: Duration) -> FaultAction {
     let mut steps = vec![Step::Write(head(&answer, Length::Known(answer.body.len())))];
     let size = answer.body.len().div_ceil(16).max(1);
     for start in (0..answer.body.len()).step_by(size) {
         steps.push(Step::Pause(pause));
         steps.push(Step::Write(answer.body.slice(start..answer.body.len().min(start + size))));
     }
-    Act::Play(Plan { status: Some(answer.status), steps, ending: Ending::Close })
+    FaultAction::Play(Plan { status: Some(answer.status), steps, ending: Ending::Close })
 }
 
 /// Second values that contradict the first ones. `Content-Length` is left alone: two that differ are no HTTP message.
@@ -131,7 +124,7 @@ fn duplicated(mut answer: Answer) -> Answer {
     answer
 }
 
-/// `Date` and the like, and limits that tell their end as a time. Those that tell how long they last stay.
+/// `Date` and the like, and limits that state their end as a time. Those that state a duration stay.
 fn shifted(mut answer: Answer, offset: SignedDuration) -> Answer {
     let printer = DateTimePrinter::new();
     for (name, value) in &mut answer.headers {

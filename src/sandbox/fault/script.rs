@@ -1,8 +1,9 @@
 //! Which request meets which fault.
 
-use super::super::server::Gate;
-use super::super::{Service, operations};
 use super::Fault;
+use crate::sandbox::port::{Gate, Order};
+use crate::sandbox::provider::Provider;
+use crate::sandbox::routes;
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -127,13 +128,13 @@ impl Chaos {
 /// The faults of a sandbox.
 #[derive(Clone, Debug)]
 pub struct Faults {
-    chooser: Chooser,
-    gates: BTreeMap<Service, Gate>,
+    picker: FaultPicker,
+    gates: BTreeMap<Provider, Gate>,
 }
 
 impl Faults {
-    pub(crate) fn new(chooser: Chooser, gates: BTreeMap<Service, Gate>) -> Self {
-        Self { chooser, gates }
+    pub(crate) fn new(picker: FaultPicker, gates: BTreeMap<Provider, Gate>) -> Self {
+        Self { picker, gates }
     }
 
     /// Adds a script. Of several that mean a request, the oldest one with anything left decides.
@@ -141,11 +142,11 @@ impl Faults {
     /// # Panics
     ///
     /// If it is for an operation that the service does not have; the message names those that it has.
-    pub fn script(&self, service: Service, script: Script) {
+    pub fn script(&self, provider: Provider, script: Script) {
         if let Some(operation) = &script.operation {
-            operations::require(service, operation);
+            routes::require(provider, operation);
         }
-        self.chooser.lock().rules(service).scripts.push(script);
+        self.picker.lock().rules(provider).scripts.push(script);
     }
 
     /// Lets faults strike by chance wherever no script decides. Replaces the service's chaos so far.
@@ -153,15 +154,15 @@ impl Faults {
     /// # Panics
     ///
     /// If it is for an operation that the service does not have; the message names those that it has.
-    pub fn chaos(&self, service: Service, chaos: Chaos) {
-        chaos.operations.iter().for_each(|operation| operations::require(service, operation));
-        self.chooser.lock().rules(service).chaos = Some(chaos);
+    pub fn chaos(&self, provider: Provider, chaos: Chaos) {
+        chaos.operations.iter().for_each(|operation| routes::require(provider, operation));
+        self.picker.lock().rules(provider).chaos = Some(chaos);
     }
 
     /// Forgets the scripts and the chaos of a service.
-    pub fn clear(&self, service: Service) {
-        let mut choices = self.chooser.lock();
-        let rules = choices.rules(service);
+    pub fn clear(&self, provider: Provider) {
+        let mut choices = self.picker.lock();
+        let rules = choices.rules(provider);
         rules.scripts.clear();
         rules.chaos = None;
     }
@@ -172,21 +173,21 @@ impl Faults {
     /// # Errors
     ///
     /// If the system does not give the port back, which another program may have taken.
-    pub async fn refuse(&self, service: Service, refuse: bool) -> io::Result<()> {
+    pub async fn refuse(&self, provider: Provider, refuse: bool) -> io::Result<()> {
         // Every service has one: a sandbox starts all three or none.
-        let gate = &self.gates[&service];
-        if refuse { gate.shut().await } else { gate.open().await }
+        let gate = &self.gates[&provider];
+        gate.order(if refuse { Order::Shut(None) } else { Order::Open }).await
     }
 }
 
 /// Chooses the fault of each request.
 #[derive(Clone, Debug)]
-pub(crate) struct Chooser(Arc<Mutex<Choices>>);
+pub(crate) struct FaultPicker(Arc<Mutex<Choices>>);
 
 #[derive(Debug)]
 struct Choices {
     seed: u64,
-    services: BTreeMap<Service, Rules>,
+    providers: BTreeMap<Provider, Rules>,
 }
 
 #[derive(Debug)]
@@ -197,25 +198,25 @@ struct Rules {
 }
 
 impl Choices {
-    fn rules(&mut self, service: Service) -> &mut Rules {
+    fn rules(&mut self, provider: Provider) -> &mut Rules {
         let seed = self.seed;
-        self.services.entry(service).or_insert_with(|| Rules {
+        self.providers.entry(provider).or_insert_with(|| Rules {
             scripts: Vec::new(),
             chaos: None,
             // One generator a service: the calls to one do not change the faults of another.
-            rng: fastrand::Rng::with_seed(seed.wrapping_add(service as u64)),
+            rng: fastrand::Rng::with_seed(seed.wrapping_add(provider as u64)),
         })
     }
 }
 
-impl Chooser {
+impl FaultPicker {
     pub(crate) fn new(seed: u64) -> Self {
-        Self(Arc::new(Mutex::new(Choices { seed, services: BTreeMap::new() })))
+        Self(Arc::new(Mutex::new(Choices { seed, providers: BTreeMap::new() })))
     }
 
-    pub(crate) fn choose(&self, service: Service, operation: Option<&str>) -> Option<Fault> {
+    pub(crate) fn choose(&self, provider: Provider, operation: Option<&str>) -> Option<Fault> {
         let mut choices = self.lock();
-        let rules = choices.rules(service);
+        let rules = choices.rules(provider);
         for script in rules.scripts.iter_mut().filter(|script| script.matches(operation)) {
             if let Some(decision) = script.next() {
                 return decision;
@@ -236,13 +237,13 @@ mod tests {
     use super::*;
 
     fn faults(seed: u64) -> Faults {
-        Faults::new(Chooser::new(seed), BTreeMap::new())
+        Faults::new(FaultPicker::new(seed), BTreeMap::new())
     }
 
     fn names(faults: &Faults, operation: &str, requests: usize) -> Vec<&'static str> {
         (0..requests)
             .map(|_| {
-                faults.chooser.choose(Service::Chatwork, Some(operation)).map_or("-", |fault| fault.name())
+                faults.picker.choose(Provider::Chatwork, Some(operation)).map_or("-", |fault| fault.name())
             })
             .collect()
     }
@@ -251,7 +252,7 @@ mod tests {
     fn a_script_is_played_in_order_and_by_operation() {
         let faults = faults(1);
         let script = Script::on("post_message").then(Fault::reset()).times(2).pass(1).then(Fault::stall());
-        faults.script(Service::Chatwork, script);
+        faults.script(Provider::Chatwork, script);
         assert_eq!(names(&faults, "get_me", 2), ["-", "-"]);
         assert_eq!(names(&faults, "post_message", 6), ["reset", "reset", "-", "stall", "-", "-"]);
     }
@@ -259,23 +260,23 @@ mod tests {
     #[test]
     fn the_oldest_script_with_anything_left_decides() {
         let faults = faults(1);
-        faults.script(Service::Chatwork, Script::any().then(Fault::close()));
-        faults.script(Service::Chatwork, Script::on("get_me").then(Fault::reset()).forever());
+        faults.script(Provider::Chatwork, Script::any().then(Fault::close()));
+        faults.script(Provider::Chatwork, Script::on("get_me").then(Fault::reset()).forever());
         assert_eq!(names(&faults, "get_me", 3), ["close", "reset", "reset"]);
-        faults.clear(Service::Chatwork);
+        faults.clear(Provider::Chatwork);
         assert_eq!(names(&faults, "get_me", 1), ["-"]);
     }
 
     #[test]
-    #[should_panic(expected = "Chatwork has no operation \"post_mesage\"; it has get_me, ")]
+    #[should_panic(expected = "Chatwork has no operation \"post_mesage\"; it has list_contacts, ")]
     fn a_script_for_an_operation_that_is_not_there_is_refused() {
-        faults(1).script(Service::Chatwork, Script::on("post_mesage").then(Fault::reset()));
+        faults(1).script(Provider::Chatwork, Script::on("post_mesage").then(Fault::reset()));
     }
 
     #[test]
     #[should_panic(expected = "Lancers has no operation \"create_message\"")]
     fn chaos_for_an_operation_of_another_service_is_refused() {
-        faults(1).chaos(Service::Lancers, Chaos::new(1.0).fault(Fault::reset()).on("create_message"));
+        faults(1).chaos(Provider::Lancers, Chaos::new(1.0).fault(Fault::reset()).on("create_message"));
     }
 
     #[test]
@@ -295,7 +296,7 @@ mod tests {
         let run = |seed| {
             let faults = faults(seed);
             let chaos = Chaos::new(0.3).fault(Fault::reset()).fault(Fault::stall()).on("get_me");
-            faults.chaos(Service::Chatwork, chaos);
+            faults.chaos(Provider::Chatwork, chaos);
             assert_eq!(names(&faults, "list_rooms", 50), ["-"; 50]);
             names(&faults, "get_me", 1000)
         };

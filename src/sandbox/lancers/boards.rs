@@ -1,7 +1,7 @@
 //! Boards, the unread ones and the search.
 
 use super::call::Call;
-use super::data::{BoardData, Data, to_second};
+use super::data::{BoardData, Data, NewMessage, to_second};
 use super::error::Failure;
 use serde_json::{Map, Value};
 
@@ -37,7 +37,7 @@ pub(super) fn create(data: &mut Data, mut call: Call) -> Result<Value, Failure> 
     let (id, detail) = (board.board.id, board.board.detail());
     let text = form.text.unwrap_or_default();
     if !text.is_empty() || !form.files.is_empty() {
-        data.post(id, &call.caller, text, form.files, call.now)?;
+        data.post(id, NewMessage { sender: call.caller, text, files: form.files }, call.now)?;
     }
     Ok(detail)
 }

@@ -1,30 +1,27 @@
 //! All that the service holds, behind one lock.
 
 use super::error::Failure;
-use super::model::{Board, File, Message, user};
+use super::model::{Board, File, Message, time, user};
+use crate::sandbox::ids::Ids;
+use crate::sandbox::state;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Ids that grow by one to nine, the same ones for the same seed.
-#[derive(Debug)]
-pub(super) struct Ids {
-    random: fastrand::Rng,
-    last: i64,
-}
+/// How much greater than the last one an id may be.
+const ID_STEP: u64 = 9;
 
-impl Ids {
-    pub(super) fn new(seed: u64, last: i64) -> Self {
-        Self { random: fastrand::Rng::with_seed(seed), last }
-    }
-
-    pub(super) fn next(&mut self) -> i64 {
-        self.last += self.random.i64(1..=9);
-        self.last
-    }
-}
+/// The service.
+pub(crate) type State = state::State<Data>;
 
 /// What is posted, by the API or by the seed.
+#[derive(Debug)]
+pub(super) struct NewMessage {
+    pub(super) sender: String,
+    pub(super) text: String,
+    pub(super) files: Vec<Upload>,
+}
+
 #[derive(Debug)]
 pub(super) struct Upload {
     pub(super) name: String,
@@ -71,8 +68,8 @@ impl BoardData {
         let users: Vec<Value> = self.board.users.iter().map(|name| user(name)).collect();
         let last = self.messages.last().map_or("", |message| message.description.as_str());
         json!({
-            "id": self.board.id, "title": self.board.title, "created": super::model::time(self.board.created),
-            "modified": super::model::time(self.board.modified), "users": users, "message": last,
+            "id": self.board.id, "title": self.board.title, "created": time(self.board.created),
+            "modified": time(self.board.modified), "users": users, "message": last,
             "unread_count": self.unread(name).count(),
             "unread_mention_count": self.unread(name).filter(|message| message.mentions(name)).count(),
         })
@@ -88,7 +85,7 @@ impl BoardData {
 }
 
 #[derive(Debug)]
-pub(super) struct Data {
+pub(crate) struct Data {
     pub(super) credential_header: String,
     /// The value of the header, and whose it is.
     pub(super) credentials: BTreeMap<String, String>,
@@ -141,7 +138,7 @@ impl Data {
         let users: BTreeSet<String> = named.into_iter().map(str::to_owned).collect();
         let at = to_second(at);
         let board = Board {
-            id: self.board_ids.next(),
+            id: new_id(&mut self.board_ids),
             title,
             description: None,
             created: at,
@@ -155,25 +152,19 @@ impl Data {
     }
 
     /// A new message on a board that exists. Returns it as the API prints it.
-    pub(super) fn post(
-        &mut self,
-        board_id: i64,
-        sender: &str,
-        text: String,
-        uploads: Vec<Upload>,
-        at: Timestamp,
-    ) -> Result<Value, Failure> {
+    pub(super) fn post(&mut self, board_id: i64, new: NewMessage, at: Timestamp) -> Result<Value, Failure> {
+        let NewMessage { sender, text, files: uploads } = new;
         let at = to_second(at);
-        let id = self.message_ids.next();
+        let id = new_id(&mut self.message_ids);
         let files = uploads
             .into_iter()
             .map(|upload| File {
-                id: self.file_ids.next(),
+                id: new_id(&mut self.file_ids),
                 name: upload.name,
                 mime_type: upload.mime_type,
                 size: upload.size,
                 content: upload.content,
-                user: sender.to_owned(),
+                user: sender.clone(),
                 created: at,
             })
             .collect();
@@ -184,7 +175,7 @@ impl Data {
             description: text,
             created: at,
             files,
-            send_user: sender.to_owned(),
+            send_user: sender.clone(),
         });
         board.board.modified = at;
         Ok(board.messages.last().map_or(Value::Null, |message| board.message_wire(message)))
@@ -194,4 +185,8 @@ impl Data {
 /// The service knows nothing smaller than a second.
 pub(super) fn to_second(at: Timestamp) -> Timestamp {
     at - SignedDuration::from_nanos(i64::from(at.subsec_nanosecond()))
+}
+
+fn new_id(ids: &mut Ids) -> i64 {
+    i64::try_from(ids.next(ID_STEP)).expect("no test makes so many")
 }

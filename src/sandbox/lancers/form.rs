@@ -2,12 +2,11 @@
 //!
 //! The post prints the inner names of the parts in typographic quotes and shows no request, so every spelling that may
 //! be the right one is taken: brackets in PHP's way, empty or numbered, with the inner name in quotes or without, and
-//! lists by their bare name. A name that is none of these is refused, so that nothing is lost without a word.
+//! lists by their bare name. Any other name is refused, so that nothing is lost in silence.
 
 use super::data::Upload;
 use super::error::Failure;
-use crate::sandbox::disposition::Disposition;
-use axum::extract::Multipart;
+use crate::sandbox::multipart::{Part, Parts};
 
 #[derive(Debug, Default)]
 pub(super) struct Form {
@@ -18,12 +17,12 @@ pub(super) struct Form {
 }
 
 impl Form {
-    pub(super) async fn read(mut parts: Multipart) -> Result<Self, Failure> {
+    pub(super) fn read(parts: Parts) -> Result<Self, Failure> {
+        if !parts.complete {
+            return Err(Failure::bad_request());
+        }
         let mut form = Self::default();
-        while let Some(part) = parts.next_field().await.map_err(|_| Failure::bad_request())? {
-            let Disposition { name, filename } = Disposition::of(part.headers());
-            let mime_type = part.content_type().unwrap_or("application/octet-stream").to_owned();
-            let content = part.bytes().await.map_err(|_| Failure::bad_request())?;
+        for Part { name, filename, content_type: mime_type, content } in parts.parts {
             match plain(&name).as_str() {
                 "users[]" => form.users.push(text(&content, "users")?),
                 "users" => form.users.extend(users(&content)?),

@@ -1,7 +1,7 @@
 //! The messages of a board.
 
 use super::call::{Body, Call};
-use super::data::Data;
+use super::data::{Data, NewMessage};
 use super::error::Failure;
 use serde_json::{Value, json};
 
@@ -33,7 +33,7 @@ pub(super) fn post(data: &mut Data, mut call: Call) -> Result<Value, Failure> {
     if text.is_empty() && form.files.is_empty() {
         return Err(Failure::invalid("description"));
     }
-    data.post(id, &call.caller, text, form.files, call.now)
+    data.post(id, NewMessage { sender: call.caller, text, files: form.files }, call.now)
 }
 
 /// `board_id` is a number in the post's schema and a text of digits in its example; here it is the latter.

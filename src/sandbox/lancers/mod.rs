@@ -1,6 +1,6 @@
 //! Lancers in memory: the 13 operations of the message API v2.
 //!
-//! A [`Seed`] says what is there at the start and how the service behaves, a [`View`] what is there now.
+//! A [`Seed`] holds what is there at the start and how the service behaves, a [`View`] shows what is there now.
 //!
 //! The only source on this API is a blog post, and it names no credential. The sandbox takes one header, by default
 //! `Cookie: session=sandbox`, for one account. A success is answered with 200, and every failure with 400 and
@@ -35,6 +35,7 @@ mod form;
 mod messages;
 mod model;
 mod seed;
+mod serve;
 mod users;
 mod view;
 
@@ -42,65 +43,4 @@ pub use model::{Board, File, Message, Work};
 pub use seed::{BoardSeed, Seed};
 pub use view::{BoardView, View};
 
-use crate::sandbox::context::Context;
-use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
-use axum::routing::{delete, get, put};
-use data::Data;
-use jiff::Timestamp;
-use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-/// Above any file of a test, below what would fill the memory.
-const MAX_BODY: usize = 64 * 1024 * 1024;
-
-/// The service: all its data, and the clock.
-pub(crate) struct State {
-    context: Context,
-    data: Mutex<Data>,
-}
-
-impl fmt::Debug for State {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("State").finish_non_exhaustive()
-    }
-}
-
-impl State {
-    pub(crate) fn new(context: Context, seed: Seed) -> Self {
-        let data = seed.build(context.clock.wall(), context.seed);
-        Self { context, data: Mutex::new(data) }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Data> {
-        // Handlers check before they change anything, so the data is whole even after a panic.
-        self.data.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn now(&self) -> Timestamp {
-        self.context.clock.wall()
-    }
-}
-
-/// The API under `/message_api/v2`.
-pub(crate) fn router(state: Arc<State>) -> Router {
-    let serve = |operation: call::Operation| {
-        let state = Arc::clone(&state);
-        move |params, request: Request| call::serve(Arc::clone(&state), operation, params, request)
-    };
-    let base = "/message_api/v2/boards";
-    let board = format!("{base}/{{board_id}}");
-    Router::new()
-        .route(base, get(serve(boards::list)).post(serve(boards::create)))
-        .route(&format!("{base}/unread"), get(serve(boards::unread)))
-        .route(&format!("{base}/search"), get(serve(boards::search)))
-        .route(&board, get(serve(boards::get)).put(serve(boards::update)))
-        .route(&format!("{board}/users"), get(serve(users::list)).post(serve(users::add)))
-        .route(&format!("{board}/users/{{name}}"), delete(serve(users::remove)))
-        .route(&format!("{board}/messages"), get(serve(messages::list)).post(serve(messages::post)))
-        .route(&format!("{board}/messages/read"), put(serve(messages::mark_read)))
-        .route(&format!("{board}/files"), get(serve(files::list)))
-        .method_not_allowed_fallback(call::unknown)
-        .fallback(call::unknown)
-        .layer(DefaultBodyLimit::max(MAX_BODY))
-}
+pub(crate) use data::State;

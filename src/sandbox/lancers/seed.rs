@@ -1,7 +1,8 @@
 //! What is there when the sandbox starts.
 
-use super::data::{Data, Ids, Upload, to_second};
+use super::data::{Data, NewMessage, Upload, to_second};
 use super::model::Work;
+use crate::sandbox::ids::Ids;
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
@@ -114,7 +115,7 @@ impl Seed {
         &self.credential_header
     }
 
-    pub(super) fn build(self, started: Timestamp, seed: u64) -> Data {
+    pub(crate) fn build(self, started: Timestamp, seed: u64) -> Data {
         let users = self.boards.iter().flat_map(|board| board.others.iter().chain([&board.owner]));
         let users: BTreeSet<String> = users.cloned().chain(self.users.iter().cloned()).collect();
         let mut data = Data {
@@ -256,8 +257,8 @@ impl BoardSeed {
                 content: Bytes::new(),
             });
             let at = modified - SignedDuration::from_secs(before);
-            data.post(id, &message.sender, message.text, uploads.collect(), at)
-                .expect("the board was just created");
+            let new = NewMessage { sender: message.sender, text: message.text, files: uploads.collect() };
+            data.post(id, new, at).expect("the board was just created");
         }
         let board = data.find_board(id).expect("the board was just created");
         board.board.description = self.description;

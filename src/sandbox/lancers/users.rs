@@ -36,7 +36,7 @@ pub(super) fn add(data: &mut Data, call: Call) -> Result<Value, Failure> {
 
 pub(super) fn remove(data: &mut Data, call: Call) -> Result<Value, Failure> {
     let board = data.board(call.board_id()?, &call.caller)?;
-    let name = call.param("name");
+    let name = call.route.param("name");
     let place = board.board.users.iter().position(|user| user == name).ok_or_else(Failure::bad_request)?;
     board.board.users.remove(place);
     board.board.modified = to_second(call.now);

@@ -1,7 +1,6 @@
 //! What is there now.
 
-use super::State;
-use super::data::BoardData;
+use super::data::{BoardData, NewMessage, State};
 use super::model::{Board, File, Message};
 use std::sync::Arc;
 
@@ -79,8 +78,9 @@ impl BoardView {
     /// Posts a message as this user, who need not be on the board, and returns its id; `None` if there is no such
     /// board.
     pub fn post(&self, sender: &str, text: &str) -> Option<i64> {
-        let now = self.state.now();
-        let message = self.state.lock().post(self.id, sender, text.to_owned(), Vec::new(), now).ok()?;
+        let now = self.state.now().wall;
+        let message = NewMessage { sender: sender.to_owned(), text: text.to_owned(), files: Vec::new() };
+        let message = self.state.lock().post(self.id, message, now).ok()?;
         message["id"].as_i64()
     }
 

@@ -33,7 +33,6 @@ pub(super) fn organizations(data: &mut Data, call: &Call) -> Result<Reply, Failu
         Actor::Organization(id) => Some(id.clone()),
     };
     let page: Value = call.page.page(
-        &data.settings.paging,
         "organizations",
         &data.organizations,
         |organization| Some(&organization.id) == own.as_ref(),

@@ -1,30 +1,15 @@
 //! Who is calling, and what they may do.
 
-use super::data::Data;
 use super::error::Failure;
 use super::limits::Payer;
+use crate::operation::Operation;
+use crate::tascha::table;
 use axum::http::{HeaderMap, StatusCode, header};
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::fmt;
 
-/// All scopes that the reference mentions.
-pub(super) const SCOPES: [&str; 13] = [
-    "me:read",
-    "organizations:read",
-    "rooms:read",
-    "messages:read",
-    "messages:write",
-    "tasks:read",
-    "tasks:write",
-    "records:read",
-    "records:write",
-    "files:read",
-    "webhooks:read",
-    "webhooks:write",
-    "events:read",
-];
-
-/// For whom a credential acts.
+/// What a credential acts for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Actor {
     User(String),
@@ -53,8 +38,8 @@ impl Key {
         Self::new(token, Actor::Agent(user_id.into()))
     }
 
-    /// A key of an organization, with all scopes. It acts for nobody, so creating messages, tasks and records is
-    /// answered with 403.
+    /// A key of an organization, with all scopes. It acts for no user, so that creating messages, tasks and
+    /// records is answered with 403.
     pub fn organization(token: impl Into<String>, organization_id: impl Into<String>) -> Self {
         Self::new(token, Actor::Organization(organization_id.into()))
     }
@@ -72,7 +57,9 @@ impl Key {
     }
 
     fn new(token: impl Into<String>, actor: Actor) -> Self {
-        let scopes = SCOPES.iter().map(|scope| (*scope).to_owned()).collect();
+        let scopes: BTreeSet<&str> =
+            table::ALL.iter().flat_map(|operation| operation.scopes).copied().collect();
+        let scopes = scopes.into_iter().map(str::to_owned).collect();
         Self { token: token.into(), actor, scopes, revoked: false }
     }
 
@@ -91,11 +78,11 @@ impl Key {
         }
     }
 
-    pub(super) fn require_scope(&self, scope: &str) -> Result<(), Failure> {
-        if self.scopes.iter().any(|granted| granted == scope) {
+    pub(super) fn require_scope_of(&self, operation: &Operation) -> Result<(), Failure> {
+        if operation.scopes.iter().any(|scope| self.scopes.iter().any(|granted| granted == scope)) {
             return Ok(());
         }
-        let message = format!("The operation needs the scope {scope}.");
+        let message = format!("The operation needs the scope {}.", operation.scopes.join(" or "));
         Err(Failure::new(StatusCode::FORBIDDEN, "insufficient_scope", message)
             .details(json!({ "granted": self.scopes })))
     }
@@ -120,13 +107,13 @@ impl fmt::Debug for Key {
 }
 
 /// The credential of a request. `Authorization` goes before `X-Api-Key` if both are there.
-pub(super) fn authenticate(data: &Data, headers: &HeaderMap) -> Result<Key, Failure> {
+pub(super) fn authenticate(keys: &[Key], headers: &HeaderMap) -> Result<Key, Failure> {
     let text = |name| headers.get(name).and_then(|value: &axum::http::HeaderValue| value.to_str().ok());
     let bearer = text(header::AUTHORIZATION.as_str()).map(|value| match value.split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
         _ => "",
     });
     let token = bearer.or_else(|| text("x-api-key")).unwrap_or_default();
-    let key = data.keys.iter().find(|key| key.token == token && !key.revoked).cloned();
+    let key = keys.iter().find(|key| key.token == token && !key.revoked).cloned();
     key.ok_or_else(|| Failure::unauthorized("The credential is missing or not valid."))
 }

@@ -1,13 +1,15 @@
 //! All that the service holds, behind one lock.
 
-use super::auth::{Actor, Key};
+use super::auth::Key;
 use super::error::{ErrorShape, Failure};
+use super::events::{self, Outgoing};
 use super::idempotency::Store;
-use super::ids::Ids;
-use super::limits::{Limits, Now, Quota};
-use super::model::{Delivery, EventType, File, Member, Message, Organization, Record, Room, Task, User};
+use super::limits::{Limits, Quota};
+use super::model::{EventType, Organization, User};
 use super::page::Paging;
-use super::webhooks::{self, Outgoing};
+use super::room::RoomData;
+use crate::sandbox::ids::Ids;
+use crate::sandbox::state::{self, Now};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -18,43 +20,11 @@ pub(super) struct Settings {
     pub(super) quota: Quota,
 }
 
-#[derive(Debug)]
-pub(super) struct Webhook {
-    pub(super) id: String,
-    pub(super) url: Option<String>,
-    /// The types it is subscribed to; empty for all.
-    pub(super) events: Vec<String>,
-    pub(super) deliveries: Vec<Delivery>,
-}
+/// The service.
+pub(crate) type State = state::State<Data>;
 
 #[derive(Debug)]
-pub(super) struct RoomData {
-    pub(super) room: Room,
-    pub(super) members: Vec<Member>,
-    pub(super) boards: Vec<String>,
-    pub(super) messages: Vec<Message>,
-    pub(super) tasks: Vec<Task>,
-    pub(super) records: Vec<Record>,
-    pub(super) files: Vec<File>,
-    pub(super) webhooks: Vec<Webhook>,
-}
-
-impl RoomData {
-    /// A room is open to its members and to the key of its organization.
-    pub(super) fn open_to(&self, key: &Key) -> bool {
-        match &key.actor {
-            Actor::User(id) | Actor::Agent(id) => self.members.iter().any(|member| member.user_id == *id),
-            Actor::Organization(id) => self.room.organization_id.as_ref() == Some(id),
-        }
-    }
-
-    pub(super) fn webhook(&mut self, id: &str) -> Result<&mut Webhook, Failure> {
-        self.webhooks.iter_mut().find(|webhook| webhook.id == id).ok_or_else(|| Failure::not_found("webhook"))
-    }
-}
-
-#[derive(Debug)]
-pub(super) struct Data {
+pub(crate) struct Data {
     pub(super) started: Timestamp,
     pub(super) settings: Settings,
     pub(super) users: Vec<User>,
@@ -83,11 +53,11 @@ impl Data {
         self.find_room(id).filter(|room| room.open_to(key)).ok_or_else(|| Failure::not_found("room"))
     }
 
-    /// Notes that something was written in a room, and tells the room's webhooks.
+    /// Records that something was written in a room, and reports it to the room's webhooks.
     pub(super) fn wrote(&mut self, room_id: &str, event: &str, subject: &Value, now: Now) {
         if let Some(room) = self.rooms.iter_mut().find(|room| room.room.id == room_id) {
             room.room.updated_at = now.wall;
-            self.outbox.extend(webhooks::emit(room, &mut self.ids, event, subject, now));
+            self.outbox.extend(events::emit(room, &mut self.ids, event, subject, now));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Failures and the envelope they are sent in.
 
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use crate::sandbox::answer::Answer;
+use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 /// Where the fields of an error stand. No readable part of the reference prints an error body, so a client has to
@@ -69,7 +69,7 @@ impl Failure {
             .details(json!({ "fields": { field: reason } }))
     }
 
-    pub(super) fn into_response(self, shape: ErrorShape, request_id: &str) -> Response {
+    pub(super) fn into_answer(self, shape: ErrorShape, request_id: &str) -> Answer {
         let fields = json!({
             "code": self.code, "message": self.message, "requestId": request_id, "details": self.details,
         });
@@ -77,10 +77,6 @@ impl Failure {
             ErrorShape::Nested => json!({ "error": fields }),
             ErrorShape::Flat => fields,
         };
-        let mut response = (self.status, axum::Json(body)).into_response();
-        if let Some(seconds) = self.retry_after {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-        }
-        response
+        Answer::json(self.status, &body).retry_after(self.retry_after)
     }
 }

@@ -12,6 +12,14 @@ use std::time::{Duration, Instant};
 
 const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// A request with a key.
+#[derive(Clone, Debug)]
+pub(super) struct KeyedRequest {
+    /// The credential, and the key.
+    pub(super) name: (String, String),
+    pub(super) payload: Payload,
+}
+
 /// What must be equal for a request to be the same one.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Payload {
@@ -25,28 +33,24 @@ struct Remembered {
     answer: (StatusCode, Value),
 }
 
-type Name = (String, String);
-
 #[derive(Debug, Default)]
 pub(super) struct Store {
-    answers: BTreeMap<Name, Remembered>,
+    answers: BTreeMap<(String, String), Remembered>,
     /// Oldest first.
-    expiry: VecDeque<(Instant, Name)>,
+    expiry: VecDeque<(Instant, (String, String))>,
 }
 
 impl Store {
     /// The answer to replay, or nothing if the key is new.
     pub(super) fn find(
         &mut self,
-        token: &str,
-        key: &str,
-        payload: &Payload,
+        request: &KeyedRequest,
         now: Instant,
     ) -> Result<Option<(StatusCode, Value)>, Failure> {
         self.forget_old(now);
-        match self.answers.get(&(token.to_owned(), key.to_owned())) {
+        match self.answers.get(&request.name) {
             None => Ok(None),
-            Some(known) if known.payload == *payload => Ok(Some(known.answer.clone())),
+            Some(known) if known.payload == request.payload => Ok(Some(known.answer.clone())),
             Some(_) => Err(Failure::new(
                 StatusCode::CONFLICT,
                 "idempotency_key_reused",
@@ -55,15 +59,8 @@ impl Store {
         }
     }
 
-    pub(super) fn remember(
-        &mut self,
-        token: &str,
-        key: &str,
-        payload: Payload,
-        answer: (StatusCode, Value),
-        now: Instant,
-    ) {
-        let name = (token.to_owned(), key.to_owned());
+    pub(super) fn remember(&mut self, request: KeyedRequest, answer: (StatusCode, Value), now: Instant) {
+        let KeyedRequest { name, payload } = request;
         self.expiry.push_back((now + KEPT, name.clone()));
         self.answers.insert(name, Remembered { payload, answer });
     }

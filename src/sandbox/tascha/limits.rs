@@ -4,6 +4,7 @@
 //! spent units are too, that refused requests cost no units and that errors carry the headers is inferred.
 
 use super::error::Failure;
+use crate::sandbox::state::Now;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use jiff::{Timestamp, civil, tz::Offset};
 use std::collections::BTreeMap;
@@ -32,14 +33,7 @@ impl Default for Quota {
     }
 }
 
-/// Now, on both clocks.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Now {
-    pub(super) instant: Instant,
-    pub(super) wall: Timestamp,
-}
-
-/// Whom a request is charged to: the user for all keys and tokens of a person, else the organization.
+/// The account that a request is charged to: the user for all keys and tokens of a person, else the organization.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Payer {
     /// The value of `Tascha-RateLimit-Scope`; `user` is the only one that is printed.
@@ -75,20 +69,25 @@ impl Account {
 
     fn window_left(&self, now: Now, quota: &Quota) -> u64 {
         let left = quota.window.saturating_sub(now.instant.saturating_duration_since(self.window_start));
-        // Rounded up, so that who waits this long finds the window over.
+        // Rounded up, so that the window is over after a wait of this length.
         left.as_secs() + u64::from(left.subsec_nanos() > 0)
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Limits {
+    quota: Quota,
     accounts: BTreeMap<Payer, Account>,
 }
 
 impl Limits {
+    pub(super) fn new(quota: Quota) -> Self {
+        Self { quota, accounts: BTreeMap::new() }
+    }
+
     /// Counts a request in the burst window, or says why it is refused.
-    pub(super) fn admit(&mut self, payer: &Payer, now: Now, quota: &Quota, cost: u64) -> Result<(), Failure> {
-        let account = self.account(payer, now, quota);
+    pub(super) fn admit(&mut self, payer: &Payer, now: Now, cost: u64) -> Result<(), Failure> {
+        let (account, quota) = self.account(payer, now);
         if account.requests >= quota.burst {
             let seconds = account.window_left(now, quota);
             return Err(Failure::too_many_requests().retry_after(seconds));
@@ -96,35 +95,25 @@ impl Limits {
         account.requests += 1;
         if account.units + cost > quota.units {
             let left = month_end(account.month).duration_since(now.wall).as_secs();
-            return Err(Failure::new(
-                quota.units_exhausted,
-                "units_exhausted",
-                "The units of this month are spent.",
-            )
-            .retry_after(u64::try_from(left).unwrap_or(0) + 1));
+            let message = "The units of this month are spent.";
+            return Err(Failure::new(quota.units_exhausted, "units_exhausted", message)
+                .retry_after(u64::try_from(left).unwrap_or(0) + 1));
         }
         Ok(())
     }
 
-    pub(super) fn charge(&mut self, payer: &Payer, now: Now, quota: &Quota, cost: u64) {
-        self.account(payer, now, quota).units += cost;
+    pub(super) fn charge(&mut self, payer: &Payer, now: Now, cost: u64) {
+        self.account(payer, now).0.units += cost;
     }
 
     /// Units that a payer has used this month.
-    pub(super) fn units_used(&mut self, payer: &Payer, now: Now, quota: &Quota) -> u64 {
-        self.account(payer, now, quota).units
+    pub(super) fn units_used(&mut self, payer: &Payer, now: Now) -> u64 {
+        self.account(payer, now).0.units
     }
 
-    /// Writes the state after a request into its answer.
-    pub(super) fn report(
-        &mut self,
-        payer: &Payer,
-        now: Now,
-        quota: &Quota,
-        cost: u64,
-        headers: &mut HeaderMap,
-    ) {
-        let account = self.account(payer, now, quota);
+    /// Writes the state after a request into the headers of its answer.
+    pub(super) fn report(&mut self, payer: &Payer, now: Now, cost: u64, headers: &mut HeaderMap) {
+        let (account, quota) = self.account(payer, now);
         let mut put = |name: &'static str, value: HeaderValue| {
             headers.insert(HeaderName::from_static(name), value);
         };
@@ -140,10 +129,10 @@ impl Limits {
         put("tascha-ratelimit-scope", HeaderValue::from_static(payer.scope));
     }
 
-    fn account(&mut self, payer: &Payer, now: Now, quota: &Quota) -> &mut Account {
+    fn account(&mut self, payer: &Payer, now: Now) -> (&mut Account, &Quota) {
         let account = self.accounts.entry(payer.clone()).or_insert_with(|| Account::at(now));
-        account.refresh(now, quota);
-        account
+        account.refresh(now, &self.quota);
+        (account, &self.quota)
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the service holds, as a test sees it.
+//! What the service holds.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -130,25 +130,24 @@ impl Member {
 
 /// A message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Message {
+pub(super) struct MessageData {
     /// The message's id.
-    pub id: String,
+    pub(super) id: String,
     /// The room it is in.
-    pub room_id: String,
+    pub(super) room_id: String,
     /// The user who wrote it.
-    pub author_id: String,
+    pub(super) author_id: String,
     /// The text.
-    pub body: String,
+    pub(super) body: String,
     /// The message it replies to. The API takes this in and never gives it out.
-    pub reply_to_message_id: Option<String>,
+    pub(super) reply_to_message_id: Option<String>,
     /// When it was posted.
-    pub created_at: Timestamp,
+    pub(super) created_at: Timestamp,
     /// When it was last changed.
-    pub updated_at: Timestamp,
+    pub(super) updated_at: Timestamp,
 }
 
-impl Message {
+impl MessageData {
     pub(super) fn wire(&self) -> Value {
         json!({
             "id": self.id, "roomId": self.room_id, "authorId": self.author_id, "body": self.body,
@@ -159,33 +158,32 @@ impl Message {
 
 /// A task.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Task {
+pub(super) struct TaskData {
     /// The task's id.
-    pub id: String,
+    pub(super) id: String,
     /// The room it is in.
-    pub room_id: String,
+    pub(super) room_id: String,
     /// The board it is on. The API takes this in and never gives it out.
-    pub board_id: String,
+    pub(super) board_id: String,
     /// The title.
-    pub title: String,
+    pub(super) title: String,
     /// The longer text.
-    pub description: Option<String>,
+    pub(super) description: Option<String>,
     /// `NOT_STARTED`, `IN_PROGRESS` or `COMPLETED`.
-    pub status: String,
+    pub(super) status: String,
     /// When it is due.
-    pub due_date: Option<Timestamp>,
+    pub(super) due_date: Option<Timestamp>,
     /// The user who created it.
-    pub created_by_id: String,
+    pub(super) created_by_id: String,
     /// When it was created.
-    pub created_at: Timestamp,
+    pub(super) created_at: Timestamp,
     /// When it was last changed.
-    pub updated_at: Timestamp,
+    pub(super) updated_at: Timestamp,
     /// Starts at 1 and grows by 1 with each update.
-    pub version: i64,
+    pub(super) version: i64,
 }
 
-impl Task {
+impl TaskData {
     pub(super) fn wire(&self) -> Value {
         let mut value = self.list_item();
         value["version"] = self.version.into();
@@ -227,27 +225,26 @@ impl RecordStatus {
 
 /// A record.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Record {
+pub(super) struct RecordData {
     /// The record's id.
-    pub id: String,
+    pub(super) id: String,
     /// The room it is in.
-    pub room_id: String,
+    pub(super) room_id: String,
     /// The title.
-    pub title: String,
+    pub(super) title: String,
     /// The text. The API takes this in and never gives it out.
-    pub content: String,
+    pub(super) content: String,
     /// Whether it may be changed.
-    pub status: RecordStatus,
+    pub(super) status: RecordStatus,
     /// The user who created it, the only one who may change it.
-    pub created_by_id: String,
+    pub(super) created_by_id: String,
     /// When it was created.
-    pub created_at: Timestamp,
+    pub(super) created_at: Timestamp,
     /// When it was last changed.
-    pub updated_at: Timestamp,
+    pub(super) updated_at: Timestamp,
 }
 
-impl Record {
+impl RecordData {
     pub(super) fn wire(&self) -> Value {
         json!({
             "id": self.id, "roomId": self.room_id, "title": self.title, "status": self.status.name(),
@@ -258,27 +255,26 @@ impl Record {
 
 /// A file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct File {
+pub(super) struct FileData {
     /// The file's id.
-    pub id: String,
+    pub(super) id: String,
     /// The room it is in.
-    pub room_id: String,
+    pub(super) room_id: String,
     /// The name.
-    pub file_name: String,
+    pub(super) file_name: String,
     /// The size in bytes.
-    pub size: i64,
+    pub(super) size: i64,
     /// The media type.
-    pub mime_type: String,
+    pub(super) mime_type: String,
     /// The message it is attached to, if any.
-    pub message_id: Option<String>,
+    pub(super) message_id: Option<String>,
     /// The user who uploaded it.
-    pub uploaded_by_id: String,
+    pub(super) uploaded_by_id: String,
     /// When it was uploaded.
-    pub created_at: Timestamp,
+    pub(super) created_at: Timestamp,
 }
 
-impl File {
+impl FileData {
     pub(super) fn wire(&self) -> Value {
         json!({
             "id": self.id, "roomId": self.room_id, "fileName": self.file_name, "size": self.size,

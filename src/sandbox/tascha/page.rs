@@ -9,7 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-/// How the last page says that it is the last one. The reference does not tell.
+/// How the last page says that it is the last one, which the reference does not say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EndOfList {
@@ -36,16 +36,17 @@ impl Default for Paging {
 }
 
 /// `limit` and `cursor` of a request.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct PageQuery {
+    paging: Paging,
     limit: Option<String>,
     cursor: Option<String>,
 }
 
 impl PageQuery {
     /// A parameter that is empty is one that is not there.
-    pub(super) fn parse(query: &str) -> Self {
-        let mut parsed = Self::default();
+    pub(super) fn parse(query: &str, paging: Paging) -> Self {
+        let mut parsed = Self { paging, limit: None, cursor: None };
         for (name, value) in
             url::form_urlencoded::parse(query.as_bytes()).filter(|(_, value)| !value.is_empty())
         {
@@ -61,18 +62,17 @@ impl PageQuery {
     /// The page of `items` asked for. `list` names the list, so that a cursor of another one is noticed.
     pub(super) fn page<T>(
         &self,
-        paging: &Paging,
         list: &str,
         items: &[T],
         visible: impl Fn(&T) -> bool,
         wire: impl Fn(&T) -> Value,
     ) -> Result<Value, Failure> {
-        let limit = self.limit(paging)?;
+        let limit = self.limit()?;
         let start = self.start(list, items.len())?;
         let mut rest = items.iter().enumerate().skip(start).filter(|(_, item)| visible(item));
         let data: Vec<Value> = rest.by_ref().take(limit).map(|(_, item)| wire(item)).collect();
         let mut page = json!({ "data": data });
-        match (rest.next(), paging.end) {
+        match (rest.next(), self.paging.end) {
             (Some((position, _)), _) => page["nextCursor"] = encode(list, position).into(),
             (None, EndOfList::Null) => page["nextCursor"] = Value::Null,
             (None, EndOfList::Empty) => page["nextCursor"] = "".into(),
@@ -82,11 +82,11 @@ impl PageQuery {
     }
 
     /// A limit above the list's own cap is lowered to it; above the schema's 200 it is refused.
-    fn limit(&self, paging: &Paging) -> Result<usize, Failure> {
+    fn limit(&self) -> Result<usize, Failure> {
         match &self.limit {
-            None => Ok(paging.default.min(paging.cap)),
+            None => Ok(self.paging.default.min(self.paging.cap)),
             Some(text) => match text.parse::<usize>() {
-                Ok(limit @ 1..=200) => Ok(limit.min(paging.cap)),
+                Ok(limit @ 1..=200) => Ok(limit.min(self.paging.cap)),
                 _ => Err(Failure::invalid("limit", "must be an integer from 1 to 200")),
             },
         }

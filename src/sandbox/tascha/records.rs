@@ -4,25 +4,24 @@ use super::call::{Call, Reply};
 use super::data::Data;
 use super::error::Failure;
 use super::fields::Fields;
-use super::model::{Record, RecordStatus};
+use super::model::{RecordData, RecordStatus};
 use axum::http::StatusCode;
 
 pub(super) fn list(data: &mut Data, call: &Call) -> Result<Reply, Failure> {
-    let paging = data.settings.paging.clone();
     let room = data.room(call.param("roomId"), &call.key)?;
     let list = format!("records/{}", room.room.id);
-    Reply::ok(call.page.page(&paging, &list, &room.records, |_| true, Record::wire)?)
+    Reply::ok(call.page.page(&list, &room.records, |_| true, RecordData::wire)?)
 }
 
 pub(super) fn create(data: &mut Data, call: &Call) -> Result<Reply, Failure> {
     let created_by_id = call.key.require_user()?.to_owned();
-    let id = data.ids.next();
+    let id = data.ids.cuid();
     let room = data.room(call.param("roomId"), &call.key)?;
     let mut fields = Fields::of(&call.body)?;
     let title = fields.required_text("title", 1, 200);
     let content = fields.text("content", 0, 200_000);
     fields.check()?;
-    let record = Record {
+    let record = RecordData {
         id,
         room_id: room.room.id.clone(),
         title,

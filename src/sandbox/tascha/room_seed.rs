@@ -1,8 +1,8 @@
 //! A room that is there when the sandbox starts.
 
-use super::data::{RoomData, Webhook};
-use super::ids::Ids;
-use super::model::{Delivery, File, Member, Message, Record, RecordStatus, Room, Task};
+use super::model::{Delivery, FileData, Member, MessageData, RecordData, RecordStatus, Room, TaskData};
+use super::room::{RoomData, Webhook};
+use crate::sandbox::ids::Ids;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
@@ -132,10 +132,10 @@ impl RoomSeed {
     pub(super) fn build(self, started: Timestamp, ids: &mut Ids) -> RoomData {
         let creator = self.members.first().cloned().unwrap_or_default();
         let room_id = self.id;
-        let messages: Vec<Message> = times(started, self.messages.len())
+        let messages: Vec<MessageData> = times(started, self.messages.len())
             .zip(self.messages)
-            .map(|(at, (author, body))| Message {
-                id: ids.next(),
+            .map(|(at, (author, body))| MessageData {
+                id: ids.cuid(),
                 room_id: room_id.clone(),
                 author_id: author.unwrap_or_else(|| creator.clone()),
                 body,
@@ -147,8 +147,8 @@ impl RoomSeed {
         let board = self.boards.first().cloned().unwrap_or_default();
         let tasks = times(started, self.tasks)
             .zip(1..)
-            .map(|(at, number)| Task {
-                id: ids.next(),
+            .map(|(at, number)| TaskData {
+                id: ids.cuid(),
                 room_id: room_id.clone(),
                 board_id: board.clone(),
                 title: format!("Task {number}"),
@@ -163,8 +163,8 @@ impl RoomSeed {
             .collect();
         let records = times(started, self.records.len())
             .zip(self.records)
-            .map(|(at, (owner, title, status))| Record {
-                id: ids.next(),
+            .map(|(at, (owner, title, status))| RecordData {
+                id: ids.cuid(),
                 room_id: room_id.clone(),
                 title,
                 content: String::new(),
@@ -177,8 +177,8 @@ impl RoomSeed {
         let first_message = messages.first().map(|message| message.id.clone());
         let files = times(started, self.files)
             .zip(1..)
-            .map(|(at, number)| File {
-                id: ids.next(),
+            .map(|(at, number)| FileData {
+                id: ids.cuid(),
                 room_id: room_id.clone(),
                 file_name: format!("file-{number}.txt"),
                 size: 1024 * number,
@@ -249,10 +249,10 @@ impl WebhookSeed {
         let deliveries = times(started, self.deliveries)
             .enumerate()
             .map(|(number, at)| {
-                let (event_id, delivery_id) = (ids.next(), ids.next());
+                let (event_id, delivery_id) = (ids.cuid(), ids.cuid());
                 let success = number % 2 == 0;
                 Delivery {
-                    id: ids.next(),
+                    id: ids.cuid(),
                     webhook_id: self.id.clone(),
                     event: event.to_owned(),
                     payload: json!({

@@ -3,11 +3,12 @@
 use super::call::{Call, Reply};
 use super::data::Data;
 use super::error::Failure;
-use super::model::File;
+use super::model::{FileData, Member};
+use super::room::RoomData;
 
 pub(super) fn list(data: &mut Data, call: &Call) -> Result<Reply, Failure> {
-    let visible = |room: &super::data::RoomData| !room.room.direct && room.open_to(&call.key);
-    Reply::ok(call.page.page(&data.settings.paging, "rooms", &data.rooms, visible, |room| room.room.wire())?)
+    let visible = |room: &RoomData| !room.room.direct && room.open_to(&call.key);
+    Reply::ok(call.page.page("rooms", &data.rooms, visible, |room| room.room.wire())?)
 }
 
 pub(super) fn members(data: &mut Data, call: &Call) -> Result<Reply, Failure> {
@@ -17,13 +18,12 @@ pub(super) fn members(data: &mut Data, call: &Call) -> Result<Reply, Failure> {
         data.rooms.iter().find(|room| room.room.id == room_id).ok_or_else(|| Failure::not_found("room"))?;
     let name = |id: &str| data.user(id).map_or("", |user| user.name.as_str());
     let list = format!("members/{room_id}");
-    let wire = |member: &super::model::Member| member.wire(name(&member.user_id));
-    Reply::ok(call.page.page(&data.settings.paging, &list, &room.members, |_| true, wire)?)
+    let wire = |member: &Member| member.wire(name(&member.user_id));
+    Reply::ok(call.page.page(&list, &room.members, |_| true, wire)?)
 }
 
 pub(super) fn files(data: &mut Data, call: &Call) -> Result<Reply, Failure> {
-    let paging = data.settings.paging.clone();
     let room = data.room(call.param("roomId"), &call.key)?;
     let list = format!("files/{}", room.room.id);
-    Reply::ok(call.page.page(&paging, &list, &room.files, |_| true, File::wire)?)
+    Reply::ok(call.page.page(&list, &room.files, |_| true, FileData::wire)?)
 }

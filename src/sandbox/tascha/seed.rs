@@ -4,12 +4,11 @@ use super::auth::Key;
 use super::data::{Data, Settings};
 use super::error::ErrorShape;
 use super::idempotency::Store;
-use super::ids::Ids;
 use super::limits::Limits;
 use super::model::{EventType, Organization, User};
 use super::page::EndOfList;
 use super::room_seed::{RoomSeed, WebhookSeed};
-use crate::sandbox::context::require_unique;
+use crate::sandbox::ids::{Ids, require_unique};
 use axum::http::StatusCode;
 use jiff::Timestamp;
 use std::time::Duration;
@@ -194,13 +193,14 @@ impl Seed {
         self
     }
 
-    pub(super) fn build(self, started: Timestamp, seed: u64) -> Data {
+    pub(crate) fn build(self, started: Timestamp, seed: u64) -> Data {
         require_unique("user", self.users.iter().map(|user| &user.id));
         require_unique("room", self.rooms.iter().map(RoomSeed::id));
-        let mut ids = Ids::new(seed);
+        let mut ids = Ids::new(seed, 0);
         let rooms = self.rooms.into_iter().map(|room| room.build(started, &mut ids)).collect();
         Data {
             started,
+            limits: Limits::new(self.settings.quota.clone()),
             settings: self.settings,
             users: self.users,
             organizations: self.organizations,
@@ -208,7 +208,6 @@ impl Seed {
             rooms,
             events: self.events,
             ids,
-            limits: Limits::default(),
             answers: Store::default(),
             outbox: Vec::new(),
         }

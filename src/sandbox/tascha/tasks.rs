@@ -4,22 +4,21 @@ use super::call::{Call, Reply};
 use super::data::Data;
 use super::error::Failure;
 use super::fields::Fields;
-use super::model::Task;
+use super::model::TaskData;
 use axum::http::StatusCode;
 use serde_json::json;
 
 const STATUSES: [&str; 3] = ["NOT_STARTED", "IN_PROGRESS", "COMPLETED"];
 
 pub(super) fn list(data: &mut Data, call: &Call) -> Result<Reply, Failure> {
-    let paging = data.settings.paging.clone();
     let room = data.room(call.param("roomId"), &call.key)?;
     let list = format!("tasks/{}", room.room.id);
-    Reply::ok(call.page.page(&paging, &list, &room.tasks, |_| true, Task::list_item)?)
+    Reply::ok(call.page.page(&list, &room.tasks, |_| true, TaskData::list_item)?)
 }
 
 pub(super) fn create(data: &mut Data, call: &Call) -> Result<Reply, Failure> {
     let created_by_id = call.key.require_user()?.to_owned();
-    let id = data.ids.next();
+    let id = data.ids.cuid();
     let room = data.room(call.param("roomId"), &call.key)?;
     let mut fields = Fields::of(&call.body)?;
     let title = fields.required_text("title", 1, 200);
@@ -38,7 +37,7 @@ pub(super) fn create(data: &mut Data, call: &Call) -> Result<Reply, Failure> {
             )
         })?,
     };
-    let task = Task {
+    let task = TaskData {
         id,
         room_id: room.room.id.clone(),
         board_id,

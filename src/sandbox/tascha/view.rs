@@ -1,12 +1,18 @@
 //! What is there now.
 
-use super::State;
-use super::data::RoomData;
-use super::model::{Delivery, File, Member, Message, Record, RecordStatus, Room, Task, User};
-use super::{messages, webhooks};
+use super::data::State;
+use super::model::{Delivery, FileData, Member, MessageData, RecordData, RecordStatus, Room, TaskData, User};
+use super::room::RoomData;
+use super::{deliver, messages};
+use crate::tascha::{BoardId, File, Message, MessageId, Record, RecordId, Task, TaskId};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 use std::sync::Arc;
 
 /// What TAS-CHA holds now, and a hand on what a request cannot change.
+///
+/// It shows messages, tasks, records and files as the client's types, so that they can be compared with what a client
+/// returned; and what the API takes in and never gives out, such as the [content of a record](RoomView::content_of).
 #[derive(Clone, Debug)]
 pub struct View {
     state: Arc<State>,
@@ -37,8 +43,7 @@ impl View {
         let now = self.state.now();
         let mut data = self.state.lock();
         let payer = data.keys.iter().find(|key| key.token == token)?.payer();
-        let quota = data.settings.quota.clone();
-        Some(data.limits.units_used(&payer, now, &quota))
+        Some(data.limits.units_used(&payer, now))
     }
 
     /// How many idempotency keys are remembered.
@@ -77,22 +82,50 @@ impl RoomView {
 
     /// The messages, oldest first.
     pub fn messages(&self) -> Vec<Message> {
-        self.with(|room| room.messages.clone()).unwrap_or_default()
+        self.list(|room| room.messages.iter().map(MessageData::wire).collect())
     }
 
-    /// The tasks, oldest first.
+    /// The message that a message replies to.
+    pub fn reply_to(&self, message: impl Into<MessageId>) -> Option<MessageId> {
+        let id = message.into();
+        self.with(|room| {
+            let message = room.messages.iter().find(|message| message.id == id.as_str());
+            message?.reply_to_message_id.as_deref().map(MessageId::from)
+        })?
+    }
+
+    /// The tasks, oldest first, with their versions.
     pub fn tasks(&self) -> Vec<Task> {
-        self.with(|room| room.tasks.clone()).unwrap_or_default()
+        self.list(|room| room.tasks.iter().map(TaskData::wire).collect())
     }
 
-    /// The records, oldest first, with their content.
+    /// The board that a task is on.
+    pub fn board_of(&self, task: impl Into<TaskId>) -> Option<BoardId> {
+        let id = task.into();
+        self.with(|room| {
+            let task = room.tasks.iter().find(|task| task.id == id.as_str());
+            task.map(|task| BoardId::from(task.board_id.as_str()))
+        })?
+    }
+
+    /// The records, oldest first.
     pub fn records(&self) -> Vec<Record> {
-        self.with(|room| room.records.clone()).unwrap_or_default()
+        self.list(|room| room.records.iter().map(RecordData::wire).collect())
+    }
+
+    /// The content of a record; empty if there is no such record.
+    pub fn content_of(&self, record: impl Into<RecordId>) -> String {
+        let id = record.into();
+        let content = self.with(|room| {
+            let record = room.records.iter().find(|record| record.id == id.as_str());
+            record.map(|record| record.content.clone())
+        });
+        content.flatten().unwrap_or_default()
     }
 
     /// The files, oldest first.
     pub fn files(&self) -> Vec<File> {
-        self.with(|room| room.files.clone()).unwrap_or_default()
+        self.list(|room| room.files.iter().map(FileData::wire).collect())
     }
 
     /// The delivery log of a webhook of the room, oldest first.
@@ -105,7 +138,7 @@ impl RoomView {
 
     /// Posts a message as this user, who need not be a member, and returns its id; `None` if there is no such room.
     ///
-    /// The room's webhooks are told, as they are of a message that came by the API.
+    /// The room's webhooks receive it, as they receive a message that came by the API.
     ///
     /// # Panics
     ///
@@ -116,7 +149,7 @@ impl RoomView {
         let id = messages::post(&mut data, &self.id, author_id, body, now);
         let outbox = std::mem::take(&mut data.outbox);
         drop(data);
-        webhooks::deliver_all(&self.state, outbox);
+        deliver::deliver_all(&self.state, outbox);
         id
     }
 
@@ -139,7 +172,16 @@ impl RoomView {
         });
     }
 
+    fn list<T: DeserializeOwned>(&self, wire: impl FnOnce(&mut RoomData) -> Vec<Value>) -> Vec<T> {
+        self.with(wire).into_iter().flatten().map(decoded).collect()
+    }
+
     fn with<T>(&self, look: impl FnOnce(&mut RoomData) -> T) -> Option<T> {
         self.state.lock().find_room(&self.id).map(look)
     }
+}
+
+/// What the API prints, as the client's type.
+fn decoded<T: DeserializeOwned>(wire: Value) -> T {
+    serde_json::from_value(wire).expect("the sandbox prints what the types of the specification read")
 }

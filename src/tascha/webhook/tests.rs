@@ -1,59 +1,63 @@
 use super::*;
+use crate::webhook::{MemoryReplayCache, ReplayCache};
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use serde_json::Value;
+use std::sync::Arc;
+use std::time::Duration;
 
 type Headers = [(&'static str, &'static str); 1];
 
-fn receiver() -> Receiver<impl Verify + Clone> {
-    Receiver::new(
-        |request: &Incoming<'_>| {
+fn verifier() -> Verifier {
+    Verifier::new(
+        |request: &RawDelivery<'_>| {
             if request.header("x-bad").is_none() { Ok(()) } else { Err(Unverified) }
         },
     )
 }
 
 async fn receive(
-    receiver: &Receiver<impl Verify>,
+    verifier: &Verifier,
     headers: Headers,
     body: &'static str,
-) -> Result<Received, ReceiveError> {
-    receiver.receive(Incoming::new(headers, body)).await
+) -> Result<PendingDelivery, VerifyError> {
+    verifier.verify(RawDelivery::new(headers, body)).await
 }
 
 #[tokio::test]
 async fn each_event_comes_once() {
-    let receiver = receiver();
-    let received = receive(&receiver, [("tascha-webhook-id", "e1")], "{\"a\": 1}").await.expect("it is new");
-    assert_eq!((received.id.as_str(), &received.json["a"]), ("e1", &Value::from(1)));
+    let verifier = verifier();
+    let received = receive(&verifier, [("tascha-webhook-id", "e1")], "{\"a\": 1}").await.expect("it is new");
+    assert_eq!((received.event_id.as_str(), &received.json["a"]), ("e1", &Value::from(1)));
     assert_eq!(received.body, "{\"a\": 1}");
     received.done().await;
-    let again = receive(&receiver.clone(), [("TASCHA-WEBHOOK-ID", "e1")], "{}").await;
-    assert_eq!(again.err(), Some(ReceiveError::Repeat));
-    assert!(receive(&receiver, [(ID_HEADER, "e2")], "{}").await.is_ok());
-    receiver.forget("e1").await;
-    assert!(receive(&receiver, [(ID_HEADER, "e1")], "{}").await.is_ok());
+    let again = receive(&verifier.clone(), [("TASCHA-WEBHOOK-ID", "e1")], "{}").await;
+    assert_eq!(again.err(), Some(VerifyError::Repeat));
+    assert!(receive(&verifier, [(ID_HEADER, "e2")], "{}").await.is_ok());
+    verifier.forget("e1").await;
+    assert!(receive(&verifier, [(ID_HEADER, "e1")], "{}").await.is_ok());
 }
 
 /// The first handler takes longer than the service waits, and then fails.
 #[tokio::test]
 async fn a_retry_of_what_is_being_handled_makes_the_service_come_back() {
-    let receiver = receiver();
-    let first = receive(&receiver, [(ID_HEADER, "e1")], "{}").await.expect("it is new");
-    let retry = receive(&receiver.clone(), [(ID_HEADER, "e1")], "{}").await.expect_err("it is held");
-    assert_eq!((retry, retry.status()), (ReceiveError::InProgress, 503));
+    let verifier = verifier();
+    let first = receive(&verifier, [(ID_HEADER, "e1")], "{}").await.expect("it is new");
+    let retry = receive(&verifier.clone(), [(ID_HEADER, "e1")], "{}").await.expect_err("it is held");
+    assert_eq!((retry, retry.status()), (VerifyError::InProgress, 503));
     drop(first);
-    let second = receive(&receiver, [(ID_HEADER, "e1")], "{}").await.expect("the first gave it back");
+    let second = receive(&verifier, [(ID_HEADER, "e1")], "{}").await.expect("the first gave it back");
     second.done().await;
-    let third = receive(&receiver, [(ID_HEADER, "e1")], "{}").await.expect_err("it is done");
-    assert_eq!((third, third.status()), (ReceiveError::Repeat, 200));
+    let third = receive(&verifier, [(ID_HEADER, "e1")], "{}").await.expect_err("it is done");
+    assert_eq!((third, third.status()), (VerifyError::Repeat, 200));
 }
 
 /// As servers do when the client hangs up.
 #[tokio::test]
 async fn a_handler_that_is_dropped_gives_the_event_back() {
-    let receiver = receiver();
+    let verifier = verifier();
     let handler = async {
-        let received = receive(&receiver, [(ID_HEADER, "e1")], "{}").await.expect("it is new");
+        let received = receive(&verifier, [(ID_HEADER, "e1")], "{}").await.expect("it is new");
         std::future::pending::<()>().await;
         received.done().await;
     };
@@ -62,7 +66,7 @@ async fn a_handler_that_is_dropped_gives_the_event_back() {
         () = handler => unreachable!("it waits for ever"),
         () = tokio::task::yield_now() => {}
     }
-    assert!(receive(&receiver, [(ID_HEADER, "e1")], "{}").await.is_ok());
+    assert!(receive(&verifier, [(ID_HEADER, "e1")], "{}").await.is_ok());
 }
 
 /// A store that answers when it likes.
@@ -84,49 +88,48 @@ impl ReplayCache for Slow {
 }
 
 #[tokio::test]
-async fn a_receiver_that_is_dropped_while_it_asks_holds_nothing() {
-    let receiver = receiver().replay_cache(Arc::new(Slow));
+async fn a_verifier_that_is_dropped_while_it_asks_holds_nothing() {
+    let verifier = verifier().replay_cache(Arc::new(Slow));
     for _ in 0..2 {
-        let asking = receive(&receiver, [(ID_HEADER, "e1")], "{}").now_or_never();
+        let asking = receive(&verifier, [(ID_HEADER, "e1")], "{}").now_or_never();
         assert!(asking.is_none(), "{asking:?}");
     }
-    assert!(receiver.events.handling().is_empty());
+    assert!(verifier.events.handling().is_empty());
 }
 
 #[tokio::test]
 async fn what_one_process_has_done_is_a_repeat_in_another() {
     let cache = Arc::new(MemoryReplayCache::new(10));
-    let [one, two] = [(); 2].map(|()| receiver().replay_cache(cache.clone()));
+    let [one, two] = [(); 2].map(|()| verifier().replay_cache(cache.clone()));
     receive(&one, [(ID_HEADER, "e1")], "{}").await.expect("it is new").done().await;
     let again = receive(&two, [(ID_HEADER, "e1")], "{}").await;
-    assert_eq!(again.err(), Some(ReceiveError::Repeat));
+    assert_eq!(again.err(), Some(VerifyError::Repeat));
 }
 
 #[tokio::test]
 async fn what_is_refused_is_not_remembered() {
-    let receiver = receiver();
-    let malformed = receive(&receiver, [(ID_HEADER, "e1")], "{").await;
-    assert_eq!(malformed.err(), Some(ReceiveError::Malformed { line: 1, column: 1 }));
-    assert!(receive(&receiver, [(ID_HEADER, "e1")], "{}").await.is_ok());
+    let verifier = verifier();
+    let malformed = receive(&verifier, [(ID_HEADER, "e1")], "{").await;
+    assert_eq!(malformed.err(), Some(VerifyError::Malformed { line: 1, column: 1 }));
+    assert!(receive(&verifier, [(ID_HEADER, "e1")], "{}").await.is_ok());
     for id in ["", "a b", "é"] {
-        let refused = receive(&receiver, [(ID_HEADER, id)], "{}").await;
-        assert_eq!(refused.err(), Some(ReceiveError::MissingId));
+        let refused = receive(&verifier, [(ID_HEADER, id)], "{}").await;
+        assert_eq!(refused.err(), Some(VerifyError::MissingId));
     }
-    let refused = receive(&receiver, [("x-bad", "1")], "{}").await;
-    assert_eq!(refused.err(), Some(ReceiveError::Unverified(Unverified)));
-    let refused = receive(&receiver, [("x", "1")], "{}").await;
-    assert_eq!(refused.err(), Some(ReceiveError::MissingId));
-    let long = receiver.receive(Incoming::new([(ID_HEADER, "e3")], vec![b' '; MAX_BODY + 1])).await;
-    assert_eq!(long.err(), Some(ReceiveError::TooLarge));
-    let statuses =
-        [ReceiveError::TooLarge, ReceiveError::MissingId, ReceiveError::Repeat].map(|e| e.status());
+    let refused = receive(&verifier, [("x-bad", "1")], "{}").await;
+    assert_eq!(refused.err(), Some(VerifyError::Unverified(Unverified)));
+    let refused = receive(&verifier, [("x", "1")], "{}").await;
+    assert_eq!(refused.err(), Some(VerifyError::MissingId));
+    let long = verifier.verify(RawDelivery::new([(ID_HEADER, "e3")], vec![b' '; MAX_BODY + 1])).await;
+    assert_eq!(long.err(), Some(VerifyError::TooLarge));
+    let statuses = [VerifyError::TooLarge, VerifyError::MissingId, VerifyError::Repeat].map(|e| e.status());
     assert_eq!(statuses, [413, 400, 200]);
 }
 
 #[test]
 fn debug_shows_no_header_values() {
-    let request = Incoming::new([("authorization", "hunter2")], "secret");
-    let debug = format!("{request:?} {:?}", receiver());
+    let request = RawDelivery::new([("authorization", "hunter2")], "secret");
+    let debug = format!("{request:?} {:?}", verifier());
     assert!(debug.contains("authorization") && !debug.contains("hunter2") && !debug.contains("secret"));
 }
 
@@ -136,7 +139,7 @@ async fn odd_bodies_are_read_as_far_as_they_can_be() {
     let deep = format!(r#"{{"id":"a","new":{}1{}}}"#, "[".repeat(500), "]".repeat(500));
     let receive = |body: &str| {
         let body = body.to_owned();
-        async move { receiver().receive(Incoming::new([(ID_HEADER, "e1")], body)).await }
+        async move { verifier().verify(RawDelivery::new([(ID_HEADER, "e1")], body)).await }
     };
     for (body, id) in [
         (r#"{"id":"\ud83d"}"#, "\u{fffd}"),
@@ -151,6 +154,67 @@ async fn odd_bodies_are_read_as_far_as_they_can_be() {
     }
     for body in ["", "{", "<html>", r#"{"id":"a"} x"#, "[1,2"] {
         let refused = receive(body).await;
-        assert!(matches!(refused, Err(ReceiveError::Malformed { .. })), "{body}: {refused:?}");
+        assert!(matches!(refused, Err(VerifyError::Malformed { .. })), "{body}: {refused:?}");
+    }
+}
+
+#[cfg(feature = "axum")]
+mod extractor {
+    use super::*;
+    use axum_core::body::Body;
+    use axum_core::extract::{FromRef, FromRequest, Request};
+    use axum_core::response::IntoResponse as _;
+
+    #[derive(Clone)]
+    struct App(Verifier);
+
+    impl FromRef<App> for Verifier {
+        fn from_ref(app: &App) -> Self {
+            app.0.clone()
+        }
+    }
+
+    fn request(headers: &[(&str, &str)], body: impl Into<Body>) -> Request {
+        let mut request = http::Request::post("/hook");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.body(body.into()).expect("a request")
+    }
+
+    async fn refused(app: &App, request: Request) -> (u16, String) {
+        let rejection =
+            Verified::<PendingDelivery>::from_request(request, app).await.expect_err("it is refused");
+        let response = rejection.into_response();
+        let status = response.status().as_u16();
+        let body = bytes::Bytes::from_request(http::Request::new(response.into_body()), &()).await;
+        (status, String::from_utf8(body.expect("a body").to_vec()).expect("text"))
+    }
+
+    #[tokio::test]
+    async fn handlers_get_each_event_until_it_is_done() {
+        let app = App(verifier());
+        let new = || request(&[("tascha-webhook-id", "e1")], "{\"a\": 1}");
+        let Verified(first) =
+            Verified::<PendingDelivery>::from_request(new(), &app).await.expect("it is new");
+        assert_eq!((first.event_id.as_str(), &first.json["a"]), ("e1", &Value::from(1)));
+        assert_eq!(refused(&app, new()).await, (503, "the event is being handled".to_owned()));
+        // A handler that fails gives it back.
+        drop(first);
+        // The verifier itself as the state.
+        let second = Verified::<PendingDelivery>::from_request(new(), &app.0).await.expect("it is new again");
+        second.0.done().await;
+        assert_eq!(refused(&app, new()).await, (200, "the event has been handled before".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn what_is_refused_is_answered() {
+        let app = App(verifier());
+        let id = (ID_HEADER, "e1");
+        assert_eq!(refused(&app, request(&[id, ("x-bad", "1")], "{}")).await.0, 401);
+        assert_eq!(refused(&app, request(&[], "{}")).await.0, 400);
+        assert_eq!(refused(&app, request(&[id], "{")).await.0, 400);
+        assert_eq!(refused(&app, request(&[id], vec![b' '; MAX_BODY + 1])).await.0, 413);
+        assert!(Verified::<PendingDelivery>::from_request(request(&[id], "{}"), &app).await.is_ok());
     }
 }

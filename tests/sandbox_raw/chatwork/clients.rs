@@ -25,7 +25,7 @@ async fn a_parameter_without_a_value_is_none() {
     let id = bot.raw(Method::POST, "/rooms", form).await.ok()["room_id"].as_u64().unwrap();
     assert!(sandbox.chatwork().room(id).link().is_none());
     bot.raw(Method::POST, "/rooms/100/link", "code&description&need_acceptance").await.ok();
-    assert!(sandbox.chatwork().room(100).link().unwrap().need_acceptance);
+    assert!(sandbox.chatwork().room(100).link().unwrap().need_acceptance.unwrap());
     bot.raw(Method::PUT, "/rooms/100/messages/read", "message_id").await.ok();
     let required = bot.raw(Method::PUT, "/rooms/100/messages/unread", "message_id").await.refused(400);
     assert_eq!(required.error(), "Parameter 'message_id' is required");
@@ -103,7 +103,7 @@ async fn head_and_options_are_unknown() {
 async fn contact_requests_are_answered_under_either_path() {
     use kaiwa::Method;
     use kaiwa::sandbox::chatwork::{Account, Seed};
-    use kaiwa::sandbox::{Fault, Sandbox, Script, Service};
+    use kaiwa::sandbox::{Fault, Provider, Sandbox, Script};
     let seed = || {
         let people = [Account::new(1, "Bot").token("t-12345678"), Account::new(2, "A"), Account::new(3, "B")];
         let seed = people.into_iter().fold(Seed::new(), Seed::account);
@@ -112,9 +112,9 @@ async fn contact_requests_are_answered_under_either_path() {
     let mut ends = Vec::new();
     for (accept, reject) in [("", ""), ("/accept", "/reject")] {
         let sandbox = Sandbox::builder().chatwork(seed()).start().await.unwrap();
-        let client = sandbox.chatwork_as("t-12345678").build().unwrap();
+        let client = sandbox.chatwork_client("t-12345678").build().unwrap();
         let ids: Vec<u64> =
-            sandbox.chatwork().incoming_requests(1).iter().map(|request| request.request_id).collect();
+            sandbox.chatwork().incoming_requests(1).iter().map(|request| request.request_id.0).collect();
         let call =
             |method, id: u64, end: &str| client.request(method, format!("/incoming_requests/{id}{end}"));
         let accepted = call(Method::PUT, ids[0], accept).await.unwrap();
@@ -128,14 +128,14 @@ async fn contact_requests_are_answered_under_either_path() {
         let operations: Vec<_> = sandbox.requests().iter().filter_map(|request| request.operation).collect();
         assert_eq!(operations[..2], ["accept_incoming_request", "decline_incoming_request"]);
         let script = Script::on("accept_incoming_request").then(Fault::status(500));
-        sandbox.faults().script(Service::Chatwork, script);
+        sandbox.faults().script(Provider::Chatwork, script);
         assert_eq!(call(Method::PUT, 1, accept).await.unwrap_err().status().unwrap(), 500);
         ends.push((sandbox.chatwork().incoming_requests(1).len(), sandbox.chatwork().contacts(1).len()));
     }
     assert_eq!(ends, [(0, 1), (0, 1)]);
     // Only these methods: the others are no endpoints.
     let sandbox = Sandbox::builder().chatwork(seed()).start().await.unwrap();
-    let client = sandbox.chatwork_as("t-12345678").build().unwrap();
+    let client = sandbox.chatwork_client("t-12345678").build().unwrap();
     for (method, end) in [(Method::POST, "accept"), (Method::DELETE, "accept"), (Method::PUT, "reject")] {
         let error = client.request(method, format!("/incoming_requests/1/{end}")).await.unwrap_err();
         assert_eq!(error.status().unwrap(), 404, "{end}");
@@ -144,15 +144,15 @@ async fn contact_requests_are_answered_under_either_path() {
 
 #[tokio::test]
 async fn a_port_that_is_taken_is_named_with_what_to_do() {
-    use kaiwa::sandbox::{Sandbox, Service};
+    use kaiwa::sandbox::{Provider, Sandbox};
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
-    for service in [Service::Chatwork, Service::Tascha, Service::Lancers] {
+    for service in [Provider::Chatwork, Provider::Tascha, Provider::Lancers] {
         let error = Sandbox::builder().port(service, port).start().await.unwrap_err().to_string();
         for part in [&*format!("{service} cannot be served on port {port}: "), "Builder::port", "0"] {
             assert!(error.contains(part), "{error}");
         }
     }
-    let free = Sandbox::builder().port(Service::Chatwork, 0).start().await.unwrap();
+    let free = Sandbox::builder().port(Provider::Chatwork, 0).start().await.unwrap();
     assert!(!free.chatwork_url().ends_with(":0/v2"));
 }

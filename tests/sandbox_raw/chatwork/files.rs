@@ -35,7 +35,7 @@ async fn a_file_is_uploaded_listed_and_fetched_for_thirty_seconds() {
     assert_eq!((&listed[0]["filename"], &listed[0]["filesize"]), (&"報告 1.txt".into(), &10.into()));
     assert_eq!(bot.get("/rooms/100/files?account_id=2").await.status, 204);
     let message = sandbox.chatwork().room(100).messages().pop().unwrap();
-    assert_eq!(listed[0]["message_id"], *message.message_id);
+    assert_eq!(listed[0]["message_id"], message.message_id.as_str());
     assert!(message.body.contains("見て") && message.body.contains(&format!("[download:{id}]")));
 
     let path = format!("/rooms/100/files/{id}");

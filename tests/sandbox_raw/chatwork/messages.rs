@@ -146,7 +146,9 @@ async fn mentions_are_those_that_notify() {
     for (body, mentions) in [
         ("[rp aid=1 to=200-1] ok", 1),
         ("[toall] hello", 1),
+        ("[返信 aid=1 to=200-1] ok", 1),
         ("[qt][qtmeta aid=1 time=1][To:1]a[/qt]", 0),
+        ("[引用 aid=1 time=1][To:1]a[/引用]", 0),
         ("[code][To:1][/code]", 0),
         ("[To:3]", 0),
     ] {
@@ -154,7 +156,7 @@ async fn mentions_are_those_that_notify() {
         room.post_as(2, body);
         assert_eq!(room.member(1).unwrap().mention_num - so_far, mentions, "{body}");
     }
-    assert_eq!(room.member(1).unwrap().mention_num, before + 2);
+    assert_eq!(room.member(1).unwrap().mention_num, before + 3);
     assert_eq!(room.member(2).unwrap().mention_num, 0);
 }
 

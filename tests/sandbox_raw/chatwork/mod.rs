@@ -11,7 +11,7 @@ mod view;
 use super::spec;
 use kaiwa::VirtualClock;
 use kaiwa::sandbox::chatwork::Seed;
-use kaiwa::sandbox::{Sandbox, Service};
+use kaiwa::sandbox::{Provider, Sandbox};
 use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
@@ -72,8 +72,8 @@ impl Api {
         let response = self.http.execute(request).await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let body = response.bytes().await.unwrap();
-        spec::check(Service::Chatwork, method.as_str(), &path, status, &body);
-        spec::check_headers(Service::Chatwork, method.as_str(), &path, status, &headers);
+        spec::check(Provider::Chatwork, method.as_str(), &path, status, &body);
+        spec::check_headers(Provider::Chatwork, method.as_str(), &path, status, &headers);
         assert!(body.is_ascii(), "text outside ASCII is escaped");
         let body = if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).unwrap() };
         Answer { status, headers, body }

@@ -1,5 +1,6 @@
 use super::*;
-use kaiwa::sandbox::chatwork::{Role, Room};
+use kaiwa::chatwork::Role;
+use kaiwa::sandbox::chatwork::Room;
 
 #[tokio::test]
 async fn a_room_is_made_changed_and_deleted() {
@@ -91,7 +92,7 @@ async fn leaving_takes_ones_tasks_and_files_along() {
     sandbox.chatwork().room(100).assign_as(1, &[2], "stays");
     assert_eq!(bot.delete("/rooms/100", &[("action_type", "leave")]).await.status, 204);
     let tasks = sandbox.chatwork().room(100).tasks();
-    assert_eq!(tasks.iter().map(|task| task.account_id).collect::<Vec<_>>(), [2]);
+    assert_eq!(tasks.iter().map(|task| task.account.account_id.0).collect::<Vec<_>>(), [2]);
     assert_eq!(bot.get("/rooms/100/messages").await.status, 403);
     let me = bot.get("/me").await.ok();
     let my_chat = format!("/rooms/{}", me["room_id"]);

@@ -1,6 +1,6 @@
 use super::*;
 use jiff::Timestamp;
-use kaiwa::chatwork::LimitType;
+use kaiwa::chatwork::{LimitType, TaskStatus};
 use kaiwa::sandbox::chatwork::{Account, Room};
 
 #[tokio::test]
@@ -51,7 +51,7 @@ async fn tasks_are_filtered_and_done() {
     assert_eq!(bot.put(&status, &[("body", "closed")]).await.status, 400);
     assert_eq!(bot.put(&status, &[("body", "done")]).await.ok()["task_id"], id);
     assert_eq!(list("?status=done").await.ok()[0]["task_id"], id);
-    assert!(sandbox.chatwork().room(100).tasks().iter().any(|task| task.done));
+    assert!(sandbox.chatwork().room(100).tasks().iter().any(|task| task.status == TaskStatus::Done));
     assert_eq!(bot.put("/rooms/100/tasks/1/status", &[("body", "done")]).await.status, 404);
     assert_eq!(bot.get("/rooms/100/tasks/1").await.status, 404);
     assert_eq!(bot.get("/my/tasks?assigned_by_account_id=3").await.status, 204);
@@ -60,7 +60,7 @@ async fn tasks_are_filtered_and_done() {
 #[tokio::test]
 async fn seeded_tasks_can_have_deadlines() {
     let at = Timestamp::from_second(1_798_675_199).unwrap();
-    let task = |room: Room, body, kind| room.task_due(2, &[1], body, at, kind);
+    let task = |room: Room, body, kind| room.task_due(2, &[1], body, (at, kind));
     let room = Room::group(100, "開発").admin(1).member(2);
     let room =
         task(task(task(room, "day", LimitType::Date), "time", LimitType::Time), "none", LimitType::None);

@@ -1,6 +1,7 @@
 //! What a test does in place of the people who are not under test.
 
 use super::*;
+use kaiwa::chatwork::MessageId;
 use kaiwa::sandbox::chatwork::{Account, Consent, OAuthClient, Room, RoomView, Webhook};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -26,7 +27,7 @@ async fn people_read_delete_and_finish() {
 
     let task = room.assign_as(1, &[2], "Look into it")[0];
     room.finish_task(task);
-    assert_eq!(bot.get("/rooms/100/tasks?status=done").await.ok()[0]["task_id"], task);
+    assert_eq!(bot.get("/rooms/100/tasks?status=done").await.ok()[0]["task_id"], task.0);
 
     let direct = sandbox.chatwork().contacts(1)[0].room_id;
     sandbox.chatwork().room(direct).post_as(2, "Psst");
@@ -80,7 +81,10 @@ async fn a_deleted_message_stays_deleted() {
     let room = sandbox.chatwork().room(100);
     let id = room.post_as(2, "x");
     room.delete(&id);
-    for act in [|room: &RoomView, id: &str| room.edit(id, "y"), |room: &RoomView, id: &str| room.delete(id)] {
+    for act in [
+        |room: &RoomView, id: &MessageId| room.edit(id, "y"),
+        |room: &RoomView, id: &MessageId| room.delete(id),
+    ] {
         assert!(complaint(|| act(&room, &id)).ends_with("of the room 100 is deleted"));
     }
     assert_eq!(room.messages().pop().unwrap().body, "[deleted]");

@@ -1,0 +1,43 @@
+//! The extractor for axum.
+
+use super::delivery::RawDelivery;
+use super::error::{MAX_BODY, VerifyError};
+use super::verifier::{PendingDelivery, Verifier};
+use crate::webhook::{self, Verified};
+use axum_core::extract::{FromRef, FromRequest, Request};
+use axum_core::response::{IntoResponse, Response};
+use http::StatusCode;
+
+/// Why [`Verified`] did not let a request through.
+pub type Rejection = webhook::Rejection<VerifyError>;
+
+impl<S> FromRequest<S> for Verified<PendingDelivery>
+where
+    S: Send + Sync,
+    Verifier: FromRef<S>,
+{
+    type Rejection = Rejection;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Rejection> {
+        let headers = request.headers().clone();
+        let body = webhook::axum::body(request, MAX_BODY, VerifyError::TooLarge).await?;
+        let verifier = Verifier::from_ref(state);
+        verifier.verify(RawDelivery::new(&headers, body)).await.map(Self).map_err(Rejection::Verify)
+    }
+}
+
+impl Rejection {
+    /// The status that the request is answered with.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Verify(error) => StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST),
+            Self::Unreadable => StatusCode::BAD_REQUEST,
+        }
+    }
+}
+
+impl IntoResponse for Rejection {
+    fn into_response(self) -> Response {
+        webhook::axum::answer(self.status(), self.to_string())
+    }
+}
