@@ -211,11 +211,11 @@ impl Units {
 }
 
 /// The values of a header, from the first line of it to the last.
-fn texts<'a>(headers: &'a HeaderMap, name: impl AsHeaderName) -> impl Iterator<Item = &'a str> {
+fn texts(headers: &HeaderMap, name: impl AsHeaderName) -> impl Iterator<Item = &str> {
     headers.get_all(name).into_iter().filter_map(|value| Some(value.to_str().ok()?.trim()))
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: impl AsHeaderName) -> Option<&'a str> {
+fn text(headers: &HeaderMap, name: impl AsHeaderName) -> Option<&str> {
     texts(headers, name).next()
 }
 

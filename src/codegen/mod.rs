@@ -98,7 +98,7 @@ fn write_members(code: TokenStream, indent: &str, text: &mut String) {
                 line.clear();
             }
             (TokenTree::Group(members), _) => {
-                text.push_str(&format!("{indent}{}{{\n", line));
+                text.push_str(&format!("{indent}{line}{{\n"));
                 write_members(members.stream(), &format!("{indent}    "), text);
                 text.push_str(&format!("{indent}}}\n"));
                 line.clear();
