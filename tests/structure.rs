@@ -56,7 +56,7 @@ impl House {
                     if ELSEWHERE.contains(&name.as_str()) {
                         continue;
                     }
-                    let below = [&module[..], &[name.clone()]].concat();
+                    let below = [&module[..], std::slice::from_ref(&name)].concat();
                     match inner.content {
                         Some((_, items)) => self.read_items(root, path, file, below, items),
                         None => self.read_file(root, &module_file(path, &name), below),
@@ -92,7 +92,7 @@ impl House {
         };
         let mut rest = rest.iter();
         while let Some(name) = rest.next() {
-            let below = [&at[..], &[name.clone()]].concat();
+            let below = [&at[..], std::slice::from_ref(name)].concat();
             if self.0.contains_key(&below) {
                 at = below;
                 continue;
