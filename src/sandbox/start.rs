@@ -155,14 +155,14 @@ impl Builder {
     /// Where the services read the time and wait. Give the client the same one. Default: the system's.
     ///
     /// With any other than [`SystemClock`] the sandbox's clients have no timeouts, so that a
-    /// [`silence`](Fault::silence) is for ever unless you give them one.
+    /// [`silence`](super::Fault::silence) is for ever unless you give them one.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.own_clock = !(&clock as &dyn Any).is::<SystemClock>();
         self.clock = Arc::new(clock);
         self
     }
 
-    /// What ids and the chances of [`Chaos`] follow. Default: 0.
+    /// What ids and the chances of [`Chaos`](super::Chaos) follow. Default: 0.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self

@@ -73,7 +73,7 @@ impl Play {
         assert_eq!(carol.message, "Hello, may I?");
         let contact = self.client.incoming_request(carol.request_id).accept().await.unwrap();
         assert_eq!(contact.account_id, AccountId(4));
-        assert!(view.contacts(BOT).iter().any(|known| *known == *contact));
+        assert!(view.contacts(BOT).contains(&contact));
         self.client.incoming_request(declined).decline().await.unwrap();
         assert!(view.incoming_requests(BOT).is_empty());
         assert_eq!(view.contacts(BOT).len(), 2);

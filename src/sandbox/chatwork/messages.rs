@@ -67,7 +67,7 @@ pub(super) fn read(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let hidden_before = hidden_before(call);
     let message = find(call.data.room_of(room, call.caller)?, id)?.clone();
     if is_hidden(&message, hidden_before) {
-        return Err(Refusal(limitation(call, Refusal::not_found("message").0)));
+        return Err(limitation(call, Refusal::not_found("message").into_answer()).into());
     }
     Ok(reply::ok(&shown(call.data, id, &message)))
 }

@@ -26,11 +26,21 @@ pub(super) fn json_answer(status: StatusCode, body: &Value) -> Answer {
 
 /// The answer to a request that is refused.
 #[derive(Debug)]
-pub(super) struct Refusal(pub(super) Answer);
+pub(super) struct Refusal(Box<Answer>);
+
+impl From<Answer> for Refusal {
+    fn from(answer: Answer) -> Self {
+        Self(Box::new(answer))
+    }
+}
 
 impl Refusal {
     fn new(status: StatusCode, errors: &[String]) -> Self {
-        Self(json_answer(status, &json!({ "errors": errors })))
+        Self::from(json_answer(status, &json!({ "errors": errors })))
+    }
+
+    pub(super) fn into_answer(self) -> Answer {
+        *self.0
     }
 
     pub(super) fn bad_request(error: impl Into<String>) -> Self {
@@ -67,7 +77,7 @@ impl Refusal {
     }
 
     pub(super) fn header(self, name: &'static str, value: String) -> Self {
-        Self(self.0.header(HeaderName::from_static(name), value))
+        Self::from(self.into_answer().header(HeaderName::from_static(name), value))
     }
 }
 

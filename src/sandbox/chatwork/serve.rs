@@ -60,13 +60,13 @@ fn handler(operation: &str) -> Option<Handler> {
 impl Backend for State {
     fn answer(self: Arc<Self>, route: Option<Route>, request: Request) -> BoxFuture<'static, Answer> {
         Box::pin(async move {
-            let Some(route) = route else { return Refusal::unknown_endpoint().0 };
+            let Some(route) = route else { return Refusal::unknown_endpoint().into_answer() };
             match (route.operation.id, handler(route.operation.id)) {
                 ("oauth_token", _) => token::token(&self, request).await,
                 ("oauth_consent", _) => consent::consent(&self, &request),
                 ("download_file", _) => download::download(&self, route.param("key"), request.headers()),
                 (_, Some(handler)) => serve(&self, &route, handler, request).await,
-                (_, None) => Refusal::unknown_endpoint().0,
+                (_, None) => Refusal::unknown_endpoint().into_answer(),
             }
         })
     }
@@ -76,12 +76,12 @@ impl Backend for State {
             return token::native_error(error);
         }
         let seconds = match error {
-            NativeError::ExpiredToken => return oauth::expired().0,
+            NativeError::ExpiredToken => return oauth::expired().into_answer(),
             NativeError::TooManyRequests(seconds) => seconds,
         };
         let now = self.now().wall;
         let data = self.lock();
-        let answer = Refusal::too_many_requests("Rate limit exceeded").0.retry_after(seconds);
+        let answer = Refusal::too_many_requests("Rate limit exceeded").into_answer().retry_after(seconds);
         let Ok(session) = authenticate(&data, request.headers(), now) else { return answer };
         let window = data.windows.get(&session.account).copied();
         let mut quota = Window::used_up(window, data.settings.rate_limit, now);
@@ -113,20 +113,23 @@ async fn serve(state: &State, route: &Route, handler: Handler, request: Request)
     let session = match authenticate(data, &headers, now) {
         Ok(session) => session,
         // Without rate headers, as it is not known whose window it is.
-        Err(refusal) => return refusal.0,
+        Err(refusal) => return refusal.into_answer(),
     };
     let limit = data.settings.rate_limit;
     let window = data.windows.entry(session.account).or_insert_with(|| Window::new(now));
     if !window.take(limit, now) {
-        return with_quota(Refusal::too_many_requests("Rate limit exceeded").0, window.quota(limit));
+        return with_quota(
+            Refusal::too_many_requests("Rate limit exceeded").into_answer(),
+            window.quota(limit),
+        );
     }
     let answer = if session.may_call(route.operation) {
         let (caller, base) = (session.account, base(&headers));
         let (session, base, parameters, body) = (&session.name, &base, &parameters, &body);
         let mut call = Call { data, now, caller, session, base, route, parameters, body };
-        handler(&mut call).unwrap_or_else(|refusal| refusal.0)
+        handler(&mut call).unwrap_or_else(Refusal::into_answer)
     } else {
-        Refusal::forbidden("The access token lacks the scope for this operation.").0
+        Refusal::forbidden("The access token lacks the scope for this operation.").into_answer()
     };
     let Some(window) = data.windows.get_mut(&session.account) else { return answer };
     if answer.status == StatusCode::BAD_REQUEST {
