@@ -103,6 +103,8 @@
 // A library neither prints nor ends the program, and errors never panic.
 #![deny(clippy::exit, clippy::print_stderr, clippy::print_stdout)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used))]
+// docs.rs shows which feature an item needs; the attribute is not stable.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 // Pages of the shared ground name services as examples; docs.rs builds them with all services.

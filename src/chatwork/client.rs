@@ -23,6 +23,16 @@ pub const BASE_URL: &str = "https://api.chatwork.com/v2";
 pub enum Chatwork {}
 
 /// A client of the Chatwork API. Clones share connections, limits and credential.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), kaiwa::Error> {
+/// use kaiwa::chatwork::Client;
+///
+/// let chatwork = Client::builder().api_token("…").user_agent("build-bot/1.2").build()?;
+/// println!("{}", chatwork.me().await?.name);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Client(crate::Client<Chatwork>);
 

@@ -16,9 +16,11 @@
 //! Lists have no pages and end at 100 items. There are no idempotency keys, so a post is never retried once it may have
 //! arrived. A [`watch`] reports the events in rooms.
 
+// First, so that its page begins with the builders.
+mod client;
+
 mod account;
 pub mod bot;
-mod client;
 mod contacts;
 mod download;
 mod files;

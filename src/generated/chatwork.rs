@@ -2649,7 +2649,7 @@ pub mod operations {
         }
     }
     impl crate::Request<CreateTasks> {
-        /// Deadline in Unix seconds. Left out: no deadline.
+        /// Deadline. Left out: no deadline.
         pub fn limit(mut self, limit: ::jiff::Timestamp) -> Self {
             let value = limit;
             self.endpoint.body.limit = Some(value);
@@ -3114,7 +3114,7 @@ pub mod requests {
     ///
     /// # Optional
     ///
-    /// * `.limit(…)`: Deadline in Unix seconds. Left out: no deadline.
+    /// * `.limit(…)`: Deadline. Left out: no deadline.
     /// * `.limit_type(…)`: How the deadline is meant. The server takes `time` if it is left out.
     pub type CreateTasks = crate::Request<super::operations::CreateTasks>;
     /// Reads one task.
@@ -3333,7 +3333,7 @@ pub(crate) mod client {
         pub struct CreateTasksBody {
             /// Text of the task, at most 65535 long; whether characters or bytes are counted is not documented.
             pub body: ::std::string::String,
-            /// Deadline in Unix seconds. Left out: no deadline.
+            /// Deadline. Left out: no deadline.
             #[serde(
                 with = "crate::wire::unix_time::option",
                 skip_serializing_if = "::std::option::Option::is_none"
@@ -3370,7 +3370,7 @@ pub(crate) mod client {
             pub filesize: u64,
             /// Message the file was posted with.
             pub message_id: crate::chatwork::MessageId,
-            /// When it was uploaded, in Unix seconds; the beginning of Unix time if that is not there.
+            /// When it was uploaded; the beginning of Unix time if the service does not say.
             #[serde(with = "crate::wire::unix_time", default)]
             pub upload_time: ::jiff::Timestamp,
         }
@@ -3561,10 +3561,10 @@ pub(crate) mod client {
             pub body: ::std::string::String,
             /// Number of a message, held in a string: 1 to 19 decimal digits. It fits a 64-bit integer but exceeds the 53 bits a JSON number carries safely, hence the string. Later messages have greater numbers in the samples known; nothing documents that.
             pub message_id: crate::chatwork::MessageId,
-            /// When it was posted, in Unix seconds; the beginning of Unix time if that is not there.
+            /// When it was posted; the beginning of Unix time if the service does not say.
             #[serde(with = "crate::wire::unix_time", default)]
             pub send_time: ::jiff::Timestamp,
-            /// When it was last edited, in Unix seconds; 0 means never.
+            /// When it was last edited; `None` if never.
             #[serde(
                 with = "crate::wire::unix_time::option",
                 default,
@@ -3611,7 +3611,7 @@ pub(crate) mod client {
             /// Text of the task, in message notation.
             #[serde(deserialize_with = "crate::wire::null_as_default", default)]
             pub body: ::std::string::String,
-            /// Deadline in Unix seconds; 0 means that there is none.
+            /// Deadline; `None` if there is none.
             #[serde(
                 with = "crate::wire::unix_time::option",
                 default,
@@ -3676,7 +3676,7 @@ pub(crate) mod client {
             /// Address of the room's icon.
             #[serde(deserialize_with = "crate::wire::null_as_default", default)]
             pub icon_path: ::std::string::String,
-            /// When something last happened in the room, in Unix seconds; the beginning of Unix time if it is not there.
+            /// When something last happened in the room; the beginning of Unix time if the service does not say.
             #[serde(with = "crate::wire::unix_time", default)]
             pub last_update_time: ::jiff::Timestamp,
             /// Number of unread messages addressed to this account.
@@ -3729,7 +3729,7 @@ pub(crate) mod client {
             /// Address of the room's icon.
             #[serde(deserialize_with = "crate::wire::null_as_default", default)]
             pub icon_path: ::std::string::String,
-            /// When something last happened in the room, in Unix seconds; the beginning of Unix time if it is not there.
+            /// When something last happened in the room; the beginning of Unix time if the service does not say.
             #[serde(with = "crate::wire::unix_time", default)]
             pub last_update_time: ::jiff::Timestamp,
             /// Number of unread messages addressed to this account.
@@ -3793,7 +3793,7 @@ pub(crate) mod client {
             /// Text of the task, in message notation.
             #[serde(deserialize_with = "crate::wire::null_as_default", default)]
             pub body: ::std::string::String,
-            /// Deadline in Unix seconds; 0 means that there is none.
+            /// Deadline; `None` if there is none.
             #[serde(
                 with = "crate::wire::unix_time::option",
                 default,

@@ -20,6 +20,16 @@ pub const BASE_URL: &str = "https://www.lancers.jp/message_api/v2";
 pub enum Lancers {}
 
 /// A client of the Lancers message API. Clones share connections and credential.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), kaiwa::Error> {
+/// use kaiwa::lancers::Client;
+///
+/// let lancers = Client::builder().cookie("…").user_agent("build-bot/1.2").build()?;
+/// println!("{} boards", lancers.boards().limit(20).await?.len());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Client(crate::Client<Lancers>);
 

@@ -19,8 +19,10 @@
 //! The service sends times without a zone. They are read as Japan time, unless
 //! [`Builder::time_zone`](crate::ClientBuilder::time_zone) sets another zone.
 
-mod boards;
+// First, so that its page begins with the builders.
 mod client;
+
+mod boards;
 mod files;
 mod messages;
 mod paging;

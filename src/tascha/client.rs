@@ -23,6 +23,16 @@ pub const STAGING_URL: &str = "https://stg-api.tas-cha.com/v1";
 pub enum Tascha {}
 
 /// A client of the TAS-CHA Public API. Clones share connections, limits and credential.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), kaiwa::Error> {
+/// use kaiwa::tascha::Client;
+///
+/// let tascha = Client::builder().api_key("tcha_live_…").user_agent("build-bot/1.2").build()?;
+/// tascha.room("ckabc").post("決裁しました").await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Client(crate::Client<Tascha>);
 

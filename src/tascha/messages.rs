@@ -4,7 +4,7 @@ use super::operations::{CreateMessage, ListMessages};
 use super::{RoomHandle, requests, returns};
 
 impl RoomHandle {
-    /// The messages.
+    /// The messages. Their order is not documented: sort by `created_at` where it matters.
     #[doc = returns!(ListMessages)]
     pub fn messages(&self) -> requests::ListMessages {
         self.call(ListMessages::new(&self.id))

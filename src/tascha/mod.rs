@@ -18,8 +18,10 @@
 //! are inferred: [`table`] has the reason for each operation. [`client.request(…)`](crate::Client::request) replaces a path
 //! that is wrong.
 
-mod account;
+// First, so that its page begins with the builders.
 mod client;
+
+mod account;
 mod messages;
 #[cfg(feature = "oauth")]
 pub mod oauth;
