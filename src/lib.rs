@@ -86,7 +86,7 @@
 //! | `rustls-no-provider` | | TLS by rustls with the cryptography that the program installs |
 //! | `oauth` | | `kaiwa::oauth`: OAuth2, with tokens that are renewed while a client lives |
 //! | `webhooks` | | `chatwork::webhook` and `tascha::webhook`: verified, typed events, each once |
-//! | `axum` | | an axum extractor for these events |
+//! | `axum` | | axum extractors for these events |
 //! | `sandbox` | | `kaiwa::sandbox`: the three services in memory, for tests |
 //! | `generate` | yes | the services' code is made from their specifications during the build, instead of before it |
 //!

@@ -12,10 +12,10 @@
 //! # }
 //! ```
 
-#[cfg(feature = "axum")]
+#[cfg(all(feature = "axum", any(feature = "chatwork", feature = "tascha")))]
 pub(crate) mod axum;
 
-#[cfg(feature = "axum")]
+#[cfg(all(feature = "axum", any(feature = "chatwork", feature = "tascha")))]
 pub use self::axum::{Rejection, Verified};
 
 use crate::{Clock, SystemClock};
