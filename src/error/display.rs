@@ -56,7 +56,7 @@ impl Error {
             (_, Outcome::Rejected, Some(400)) => "It was not done; correct what the service names.",
             (_, Outcome::Rejected, Some(401)) => "It was not done; check the credential.",
             (_, Outcome::Rejected, Some(403)) => {
-                "It was not done; the credential lacks the permission or the scope for it, or is not a member of the room."
+                "It was not done; the credential lacks the permission or the scope for it, or its account is not a member of the room."
             }
             (_, Outcome::Rejected, Some(404)) => "It was not done; check the ids and the path.",
             (_, Outcome::Rejected, Some(409)) => match self.conflict() {

@@ -268,7 +268,7 @@ async fn a_variable_that_names_no_proxy_is_an_error_of_the_client_that_is_built(
     ] {
         for role in ["post", "oauth", "proxy"] {
             let text = said(role, SERVICE, &[(variable, value)]).await;
-            assert_says(&text, &[&format!("the environment variable {variable} "), "names no proxy"]);
+            assert_says(&text, &[&format!("the environment variable {variable} "), "is not a valid proxy"]);
             assert!(!text.contains("canary") && !text.contains("ary@"), "{text}");
         }
     }

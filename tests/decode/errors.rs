@@ -217,11 +217,11 @@ async fn a_page_in_place_of_an_answer_is_called_one() {
 async fn the_status_tells_what_became_of_a_post() {
     use Outcome::{Rejected, Unknown};
     for (code, outcome, advice) in [
-        (302, Unknown, "set the base URL to the new place"),
-        (307, Rejected, "set the base URL to the new place"),
+        (302, Unknown, "set the base URL to the address in the header `location`"),
+        (307, Rejected, "set the base URL to the address in the header `location`"),
         (400, Rejected, "correct what the service names"),
         (401, Rejected, "check the credential"),
-        (403, Rejected, "lacks the right or the scope"),
+        (403, Rejected, "lacks the permission or the scope"),
         (404, Rejected, "check the ids"),
         (409, Rejected, "It was not done."),
         (413, Rejected, "It was not done."),

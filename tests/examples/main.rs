@@ -202,7 +202,7 @@ fn export_history_stopped_by_ctrl_c_goes_on() {
         export.until(|_| lines(output) >= LINES / 4);
         let stopped = export.interrupt();
         assert!(stopped.status.success(), "{}", stopped.output);
-        in_order(&stopped.output, &["Stopped; the same command goes on from here."]);
+        in_order(&stopped.output, &["Stopped; the same command resumes from here."]);
         assert!(lines(output) < LINES, "it was over");
     });
 }

@@ -332,7 +332,7 @@ async fn redirects_are_followed_where_an_address_may_lead() {
     for (place, problem) in [
         ("http://files.example/canary-signature", "plain http"),
         ("ftp://127.0.0.1/canary-signature", "scheme"),
-        ("http://[canary-signature", "no URL"),
+        ("http://[canary-signature", "not a valid URL"),
     ] {
         let server = Server::play(3, [moved(302, place)]).await;
         let error = fetch(&server, server.file().download()).await.expect_err(place);

@@ -178,7 +178,7 @@ async fn a_file_in_a_raw_request_is_sent_again_as_a_typed_upload_is() {
     let error = world.clock.drive(post(stream.clone())).await.expect_err("refused");
     assert_eq!((error.attempts(), error.outcome()), (1, Outcome::Rejected));
     let spent = post(stream).await.expect_err("it has been read");
-    assert!(spent.is_invalid_input() && spent.to_string().contains("sent already"), "{spent}");
+    assert!(spent.is_invalid_input() && spent.to_string().contains("already sent"), "{spent}");
     // What may have arrived is sent again only if the caller says that it may be.
     for (safety, attempts) in [(kaiwa::Safety::Unsafe, 1), (kaiwa::Safety::Idempotent, 2)] {
         world
@@ -215,7 +215,7 @@ async fn a_stream_that_no_call_has_read_is_as_good_as_new() {
     world.room.upload(upload.clone()).await.expect("it is posted");
     assert_eq!(part(&world.requests("upload_file")[0].body), b"only once");
     let spent = world.room.upload(upload).await.expect_err("it has been read");
-    assert!(spent.is_invalid_input() && spent.to_string().contains("sent already"), "{spent}");
+    assert!(spent.is_invalid_input() && spent.to_string().contains("already sent"), "{spent}");
 }
 
 #[tokio::test]
