@@ -315,7 +315,7 @@ async fn a_store_that_does_not_answer_fails_after_a_while() {
     assert!(error.to_string().contains("the store did not respond within 10s"), "{error}");
     let authorization = oauth.authorization(TokenSet::new("a")).expect("good");
     let error = world.clock.drive(authorization.save()).await.expect_err("it hangs");
-    assert!(error.to_string().contains("the store did not end within 10s"), "{error}");
+    assert!(error.to_string().contains("the store did not finish within 10s"), "{error}");
     assert_eq!(error.outcome(), kaiwa::Outcome::NotSent);
     assert!(!authorization.is_saved());
 }
