@@ -69,7 +69,9 @@ fn main() {
 
 fn table(check: bool) {
     let (mut server, address) = serve();
-    println!("| work | beside | instructions | of the other | ratio | bound | allocations | of the other | more | bound |");
+    println!(
+        "| work | beside | instructions | of the other | ratio | bound | allocations | of the other | more | bound |"
+    );
     println!("|---|---|---|---|---|---|---|---|---|---|");
     let mut failed = false;
     for Case { name, count, beside, instructions, allocations } in CASES {

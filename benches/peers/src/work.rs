@@ -46,15 +46,19 @@ async fn work(name: &str, base: &str, count: usize) {
             let client = reqwest(None);
             let url = format!("{base}/me");
             for _ in 0..count {
-                let answer = client.get(&url).header("x-chatworktoken", "token").send().await.expect("an answer");
-                black_box(answer.error_for_status().expect("a success").json::<chatwork::Me>().await.expect("JSON"));
+                let answer =
+                    client.get(&url).header("x-chatworktoken", "token").send().await.expect("an answer");
+                black_box(
+                    answer.error_for_status().expect("a success").json::<chatwork::Me>().await.expect("JSON"),
+                );
             }
         }
         "same-get" => {
             let client = reqwest(Some(Duration::from_secs(30)));
             let url = format!("{base}/me");
             for _ in 0..count {
-                let answer = client.get(&url).header("x-chatworktoken", "token").send().await.expect("an answer");
+                let answer =
+                    client.get(&url).header("x-chatworktoken", "token").send().await.expect("an answer");
                 let mut answer = answer.error_for_status().expect("a success");
                 let headers = std::mem::take(answer.headers_mut());
                 let body = answer.bytes().await.expect("a body");
@@ -66,7 +70,10 @@ async fn work(name: &str, base: &str, count: usize) {
             let client = reqwest(None);
             let url = format!("{base}/rooms/322/messages");
             for _ in 0..count {
-                let request = client.post(&url).header("x-chatworktoken", "token").form(&[("body", "ビルドが通りました")]);
+                let request = client
+                    .post(&url)
+                    .header("x-chatworktoken", "token")
+                    .form(&[("body", "ビルドが通りました")]);
                 let answer = request.send().await.expect("an answer").error_for_status().expect("a success");
                 black_box(answer.json::<chatwork::MessageRef>().await.expect("JSON"));
             }
