@@ -64,7 +64,12 @@ struct Place {
 }
 
 /// Adds pieces until the data ends them, or runs out.
-fn pieces(data: &mut Unstructured<'_>, mut message: MessageBuilder, place: Place, asked: &mut Asked) -> MessageBuilder {
+fn pieces(
+    data: &mut Unstructured<'_>,
+    mut message: MessageBuilder,
+    place: Place,
+    asked: &mut Asked,
+) -> MessageBuilder {
     while let Ok((choice, number, text)) = data.arbitrary::<(u8, u64, &str)>() {
         let account = AccountId(number);
         let before = message.clone();

@@ -3,7 +3,9 @@ use futures::executor::block_on;
 use jiff::Timestamp;
 use kaiwa::VirtualClock;
 use kaiwa::chatwork::webhook::{Delivery, Event, MAX_BODY, Verifier, VerifyError, signature};
-use kaiwa::tascha::webhook::{ID_HEADER, RawDelivery, Unverified, Verifier as TaschaVerifier, VerifyError as TaschaError};
+use kaiwa::tascha::webhook::{
+    ID_HEADER, RawDelivery, Unverified, Verifier as TaschaVerifier, VerifyError as TaschaError,
+};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -60,11 +62,12 @@ fn chatwork(query: &str, body: &[u8]) {
 }
 
 fn tascha(header: &[u8], body: &[u8]) {
-    let verifier = TaschaVerifier::new(
-        |request: &RawDelivery<'_>| {
-            if request.header("x-bad").is_none() { Ok(()) } else { Err(Unverified) }
-        },
-    );
+    let verifier =
+        TaschaVerifier::new(
+            |request: &RawDelivery<'_>| {
+                if request.header("x-bad").is_none() { Ok(()) } else { Err(Unverified) }
+            },
+        );
     let body = Bytes::copy_from_slice(body);
     let request = || RawDelivery::new([(ID_HEADER, header)], body.clone());
     match block_on(verifier.verify(request())) {
