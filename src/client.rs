@@ -3,6 +3,7 @@
 use crate::limits::RateLimit;
 use crate::profile::Profile;
 use crate::transport::Transport;
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -18,6 +19,13 @@ pub trait Service: sealed::Sealed + 'static {
 
     #[doc(hidden)]
     const PROFILE: &'static Profile;
+
+    /// The body with everything made absolute that depends on the client, such as wall-clock times of its zone.
+    #[doc(hidden)]
+    fn localize<'a>(state: &Self::State, body: &'a [u8]) -> Cow<'a, [u8]> {
+        let _ = state;
+        Cow::Borrowed(body)
+    }
 }
 
 pub(crate) mod sealed {

@@ -3,7 +3,7 @@
 use crate::client::{Client, Service};
 use crate::input::InvalidInput;
 use crate::operation::{Operation, Safety};
-use crate::request::{Endpoint, Request};
+use crate::request::{Endpoint, Request, State};
 use crate::transport::{Encoder, Payload};
 use crate::upload::Upload;
 use crate::wire::{self, DecodeFailure};
@@ -11,6 +11,7 @@ use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::multipart::Form;
 use serde::Serialize;
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -222,6 +223,11 @@ impl<S: Service> Endpoint for Raw<S> {
             return Err(InvalidInput::new("form", "has a field whose name holds control characters"));
         }
         self.body.files().try_for_each(|file| file.check("file", None))
+    }
+
+    /// The answer of a raw request stays as it came.
+    fn localize<'a>(&self, body: &'a [u8], _: &State<Self>) -> Cow<'a, [u8]> {
+        Cow::Borrowed(body)
     }
 
     fn decode(&self, body: &[u8]) -> Result<Self::Output, DecodeFailure> {

@@ -46,11 +46,9 @@ pub trait Endpoint: fmt::Debug + Send + Sync + Sized + 'static {
     #[doc(hidden)]
     fn encode(&self, to: &Encoder<'_>) -> Result<Payload, InvalidInput>;
 
-    /// The body with times in the client's zone made unambiguous.
     #[doc(hidden)]
     fn localize<'a>(&self, body: &'a [u8], state: &State<Self>) -> Cow<'a, [u8]> {
-        let _ = state;
-        Cow::Borrowed(body)
+        Self::Service::localize(state, body)
     }
 
     #[doc(hidden)]

@@ -443,24 +443,10 @@ impl<'a> Endpoint<'a> {
                 (quote!(Vec<#answer>), quote!(body), quote!(crate::wire::decode(body)))
             }
         };
-        let has_times = !matches!(operation.answer, Answer::Nothing) && !spec.local_times().is_empty();
-        let localize = has_times.then(|| {
-            quote! {
-                fn localize<'a>(
-                    &self,
-                    body: &'a [u8],
-                    state: &crate::request::State<Self>,
-                ) -> ::std::borrow::Cow<'a, [u8]> {
-                    state.absolute_times(body, super::LOCAL_TIMES)
-                }
-            }
-        });
         quote! {
             type Output = #output;
 
             fn decode(&self, #body: &[u8]) -> Result<Self::Output, crate::wire::DecodeFailure> { #decode }
-
-            #localize
         }
     }
 

@@ -348,13 +348,6 @@ pub mod operations {
         ) -> Result<Self::Output, crate::wire::DecodeFailure> {
             crate::wire::decode(body)
         }
-        fn localize<'a>(
-            &self,
-            body: &'a [u8],
-            state: &crate::request::State<Self>,
-        ) -> ::std::borrow::Cow<'a, [u8]> {
-            state.absolute_times(body, super::LOCAL_TIMES)
-        }
         fn operation(&self) -> &'static crate::Operation {
             &table::LIST_BOARDS
         }
@@ -431,13 +424,6 @@ pub mod operations {
             body: &[u8],
         ) -> Result<Self::Output, crate::wire::DecodeFailure> {
             crate::wire::decode(body)
-        }
-        fn localize<'a>(
-            &self,
-            body: &'a [u8],
-            state: &crate::request::State<Self>,
-        ) -> ::std::borrow::Cow<'a, [u8]> {
-            state.absolute_times(body, super::LOCAL_TIMES)
         }
         fn operation(&self) -> &'static crate::Operation {
             &table::SEARCH_BOARDS
@@ -518,13 +504,6 @@ pub mod operations {
         ) -> Result<Self::Output, crate::wire::DecodeFailure> {
             crate::wire::decode(body)
         }
-        fn localize<'a>(
-            &self,
-            body: &'a [u8],
-            state: &crate::request::State<Self>,
-        ) -> ::std::borrow::Cow<'a, [u8]> {
-            state.absolute_times(body, super::LOCAL_TIMES)
-        }
         fn operation(&self) -> &'static crate::Operation {
             &table::LIST_UNREAD
         }
@@ -596,13 +575,6 @@ pub mod operations {
         ) -> Result<Self::Output, crate::wire::DecodeFailure> {
             crate::wire::decode_object(body)
         }
-        fn localize<'a>(
-            &self,
-            body: &'a [u8],
-            state: &crate::request::State<Self>,
-        ) -> ::std::borrow::Cow<'a, [u8]> {
-            state.absolute_times(body, super::LOCAL_TIMES)
-        }
         fn operation(&self) -> &'static crate::Operation {
             &table::GET_BOARD
         }
@@ -660,13 +632,6 @@ pub mod operations {
             body: &[u8],
         ) -> Result<Self::Output, crate::wire::DecodeFailure> {
             crate::wire::decode_object(body)
-        }
-        fn localize<'a>(
-            &self,
-            body: &'a [u8],
-            state: &crate::request::State<Self>,
-        ) -> ::std::borrow::Cow<'a, [u8]> {
-            state.absolute_times(body, super::LOCAL_TIMES)
         }
         fn operation(&self) -> &'static crate::Operation {
             &table::UPDATE_BOARD
@@ -744,13 +709,6 @@ pub mod operations {
             body: &[u8],
         ) -> Result<Self::Output, crate::wire::DecodeFailure> {
             crate::wire::decode(body)
-        }
-        fn localize<'a>(
-            &self,
-            body: &'a [u8],
-            state: &crate::request::State<Self>,
-        ) -> ::std::borrow::Cow<'a, [u8]> {
-            state.absolute_times(body, super::LOCAL_TIMES)
         }
         fn operation(&self) -> &'static crate::Operation {
             &table::LIST_FILES
@@ -839,13 +797,6 @@ pub mod operations {
             body: &[u8],
         ) -> Result<Self::Output, crate::wire::DecodeFailure> {
             crate::wire::decode(body)
-        }
-        fn localize<'a>(
-            &self,
-            body: &'a [u8],
-            state: &crate::request::State<Self>,
-        ) -> ::std::borrow::Cow<'a, [u8]> {
-            state.absolute_times(body, super::LOCAL_TIMES)
         }
         fn operation(&self) -> &'static crate::Operation {
             &table::LIST_MESSAGES
@@ -943,13 +894,6 @@ pub mod operations {
         ) -> Result<Self::Output, crate::wire::DecodeFailure> {
             crate::wire::decode_object(body)
         }
-        fn localize<'a>(
-            &self,
-            body: &'a [u8],
-            state: &crate::request::State<Self>,
-        ) -> ::std::borrow::Cow<'a, [u8]> {
-            state.absolute_times(body, super::LOCAL_TIMES)
-        }
         fn operation(&self) -> &'static crate::Operation {
             &table::MARK_READ
         }
@@ -1018,13 +962,6 @@ pub mod operations {
             body: &[u8],
         ) -> Result<Self::Output, crate::wire::DecodeFailure> {
             crate::wire::decode(body)
-        }
-        fn localize<'a>(
-            &self,
-            body: &'a [u8],
-            state: &crate::request::State<Self>,
-        ) -> ::std::borrow::Cow<'a, [u8]> {
-            state.absolute_times(body, super::LOCAL_TIMES)
         }
         fn operation(&self) -> &'static crate::Operation {
             &table::LIST_USERS
@@ -1111,13 +1048,6 @@ pub mod operations {
         ) -> Result<Self::Output, crate::wire::DecodeFailure> {
             crate::wire::decode(body)
         }
-        fn localize<'a>(
-            &self,
-            body: &'a [u8],
-            state: &crate::request::State<Self>,
-        ) -> ::std::borrow::Cow<'a, [u8]> {
-            state.absolute_times(body, super::LOCAL_TIMES)
-        }
         fn operation(&self) -> &'static crate::Operation {
             &table::ADD_USERS
         }
@@ -1189,13 +1119,6 @@ pub mod operations {
             body: &[u8],
         ) -> Result<Self::Output, crate::wire::DecodeFailure> {
             crate::wire::decode_object(body)
-        }
-        fn localize<'a>(
-            &self,
-            body: &'a [u8],
-            state: &crate::request::State<Self>,
-        ) -> ::std::borrow::Cow<'a, [u8]> {
-            state.absolute_times(body, super::LOCAL_TIMES)
         }
         fn operation(&self) -> &'static crate::Operation {
             &table::REMOVE_USER

@@ -1,14 +1,12 @@
 //! Boards, which are Lancers' rooms.
 
 use super::operations::{GetBoard, ListBoards, ListUnread, SearchBoards, UpdateBoard};
-use super::zone::Zone;
-use super::{BoardDetail, BoardId, Client, LOCAL_TIMES, Lancers, requests, returns, table};
+use super::{BoardDetail, BoardId, Client, Lancers, requests, returns, table};
 use crate::input::{self, InvalidInput};
 use crate::transport::{Encoder, Payload};
 use crate::wire::{self, DecodeFailure};
 use crate::{Endpoint, Operation, Request, Upload};
 use reqwest::multipart::Form;
-use std::borrow::Cow;
 
 impl Client {
     /// A handle for a board. It sends nothing.
@@ -148,10 +146,6 @@ impl Endpoint for CreateBoard {
     fn check(&self) -> Result<(), InvalidInput> {
         input::not_empty("users", self.users.is_empty() || self.users.iter().any(String::is_empty))?;
         self.files.iter().try_for_each(|file| file.check("files", None))
-    }
-
-    fn localize<'a>(&self, body: &'a [u8], zone: &Zone) -> Cow<'a, [u8]> {
-        zone.absolute_times(body, LOCAL_TIMES)
     }
 
     fn decode(&self, body: &[u8]) -> Result<BoardDetail, DecodeFailure> {

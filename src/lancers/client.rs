@@ -10,6 +10,7 @@ use crate::transport::auth::Credential;
 use jiff::tz::TimeZone;
 use secrecy::SecretString;
 use serde_json::Value;
+use std::borrow::Cow;
 use std::ops::Deref;
 
 /// The service's address.
@@ -103,6 +104,10 @@ impl Service for Lancers {
         is_error,
         limit_of: |_| Limit::Account,
     };
+
+    fn localize<'a>(zone: &Zone, body: &'a [u8]) -> Cow<'a, [u8]> {
+        zone.absolute_times(body)
+    }
 }
 
 fn error_body(body: &Value) -> ServiceError {

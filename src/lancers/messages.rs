@@ -1,14 +1,12 @@
 //! Messages of a board.
 
 use super::operations::{ListMessages, MarkRead};
-use super::zone::Zone;
-use super::{BoardHandle, BoardId, LOCAL_TIMES, Lancers, Message, PartNames, requests, returns, table};
+use super::{BoardHandle, BoardId, Lancers, Message, PartNames, requests, returns, table};
 use crate::input::{self, InvalidInput};
 use crate::transport::{Encoder, Payload};
 use crate::wire::{self, DecodeFailure};
 use crate::{Endpoint, Operation, Request, Upload};
 use reqwest::multipart::Form;
-use std::borrow::Cow;
 
 impl BoardHandle {
     /// The messages from `.message_id(…)` on, in either direction, including that message. Without `.limit(…)` the service
@@ -82,10 +80,6 @@ impl Endpoint for PostMessage {
             ));
         }
         self.files.iter().try_for_each(|file| file.check("files", None))
-    }
-
-    fn localize<'a>(&self, body: &'a [u8], zone: &Zone) -> Cow<'a, [u8]> {
-        zone.absolute_times(body, LOCAL_TIMES)
     }
 
     fn decode(&self, body: &[u8]) -> Result<Message, DecodeFailure> {

@@ -1,5 +1,6 @@
 //! The zone of the service's wall-clock times.
 
+use super::LOCAL_TIMES;
 use crate::wire;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -21,10 +22,10 @@ impl Zone {
         wire::format_local_time(time, self.0.as_ref().unwrap_or(&JAPAN))
     }
 
-    /// The body with the wall-clock times of these members made absolute; Japan's times need no change.
-    pub(crate) fn absolute_times<'a>(&self, body: &'a [u8], names: &[&str]) -> Cow<'a, [u8]> {
+    /// The body with its wall-clock times made absolute; Japan's times need no change.
+    pub(super) fn absolute_times<'a>(&self, body: &'a [u8]) -> Cow<'a, [u8]> {
         match &self.0 {
-            Some(zone) => wire::absolute_times(body, names, zone),
+            Some(zone) => wire::absolute_times(body, LOCAL_TIMES, zone),
             None => Cow::Borrowed(body),
         }
     }

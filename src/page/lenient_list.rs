@@ -11,7 +11,6 @@ use crate::transport::{Encoder, Payload};
 use crate::wire::{self, DecodeFailure};
 use futures::future::BoxFuture;
 use serde::de::DeserializeOwned;
-use std::borrow::Cow;
 
 impl<E: List> Request<E>
 where
@@ -60,10 +59,6 @@ where
 
     fn room(&self) -> Option<u64> {
         self.0.room()
-    }
-
-    fn localize<'a>(&self, body: &'a [u8], state: &State<Self>) -> Cow<'a, [u8]> {
-        self.0.localize(body, state)
     }
 
     fn decode(&self, body: &[u8]) -> Result<Self::Output, DecodeFailure> {

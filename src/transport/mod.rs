@@ -225,7 +225,8 @@ impl Call<'_> {
         let settings = &self.transport.settings;
         let own = std::mem::take(&mut options.headers);
         let defaults = settings.headers.iter().filter(|(name, _)| own.iter().all(|(other, _)| other != name));
-        let mut headers: Vec<_> = defaults.cloned().chain(own.iter().cloned()).collect();
+        let mut headers: Vec<_> = defaults.cloned().collect();
+        headers.extend(own);
         if self.info.safety == Safety::Keyed {
             let key = options.idempotency_key.take().unwrap_or_else(|| (settings.key_generator)());
             headers.push((HeaderName::from_static("idempotency-key"), visible("idempotency_key", &key)?));
