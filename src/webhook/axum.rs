@@ -5,6 +5,7 @@ use axum_core::extract::{DefaultBodyLimit, FromRequest, Request};
 use axum_core::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::StatusCode;
+use std::error::Error;
 use std::ops::Deref;
 
 /// What was verified, as an argument of an axum handler: see [`chatwork::webhook`](crate::chatwork::webhook) and
@@ -49,9 +50,26 @@ pub(crate) async fn body<E>(mut request: Request, max: usize, too_large: E) -> R
     })
 }
 
-/// The answer to a request that is refused.
-pub(crate) fn answer(status: StatusCode, text: String) -> Response {
-    let mut response = Response::new(Body::from(text));
-    *response.status_mut() = status;
-    response
+/// Why a service's webhook was refused. Each service has its own.
+pub trait Refusal: Error {
+    /// The status to respond with.
+    fn status(&self) -> u16;
+}
+
+impl<E: Refusal> Rejection<E> {
+    /// The status that the request is answered with.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Verify(error) => StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST),
+            Self::Unreadable => StatusCode::BAD_REQUEST,
+        }
+    }
+}
+
+impl<E: Refusal> IntoResponse for Rejection<E> {
+    fn into_response(self) -> Response {
+        let mut response = Response::new(Body::from(self.to_string()));
+        *response.status_mut() = self.status();
+        response
+    }
 }

@@ -3,10 +3,9 @@
 use super::delivery::RawDelivery;
 use super::error::{MAX_BODY, VerifyError};
 use super::verifier::{PendingDelivery, Verifier};
+use crate::webhook::axum::Refusal;
 use crate::webhook::{self, Verified};
 use axum_core::extract::{FromRef, FromRequest, Request};
-use axum_core::response::{IntoResponse, Response};
-use http::StatusCode;
 
 /// Why [`Verified`] did not let a request through.
 pub type Rejection = webhook::Rejection<VerifyError>;
@@ -26,18 +25,8 @@ where
     }
 }
 
-impl Rejection {
-    /// The status that the request is answered with.
-    pub fn status(&self) -> StatusCode {
-        match self {
-            Self::Verify(error) => StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST),
-            Self::Unreadable => StatusCode::BAD_REQUEST,
-        }
-    }
-}
-
-impl IntoResponse for Rejection {
-    fn into_response(self) -> Response {
-        webhook::axum::answer(self.status(), self.to_string())
+impl Refusal for VerifyError {
+    fn status(&self) -> u16 {
+        self.status()
     }
 }
