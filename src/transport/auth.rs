@@ -73,8 +73,9 @@ impl Credential {
     ///
     /// If the value is empty or has characters that a header cannot hold. The error does not repeat it.
     pub(crate) fn header(name: &str, prefix: &str, secret: &SecretString) -> Result<Self, Error> {
+        // The name stays out of the error: it may be the secret, passed in the wrong position.
         let header = HeaderName::from_bytes(name.as_bytes())
-            .map_err(|_| Error::config(format!("`{name}` is not a header name")))?;
+            .map_err(|_| Error::config("the name given for the credential is not a header name"))?;
         Ok(Self::Fixed(header, header_value(name, prefix, secret)?))
     }
 

@@ -121,6 +121,7 @@ pub async fn settings(walk: &mut Walk) {
             chatwork::Client::builder().bearer(&*text),
             chatwork::Client::builder().api_token("t").header("x-a", &text),
             chatwork::Client::builder().api_token("t").header(&text, "x"),
+            chatwork::Client::builder().credential_header(&text, "x"),
         ];
         for builder in builders {
             walk.debug(&builder);
