@@ -102,6 +102,12 @@ pub(crate) fn require(provider: Provider, name: &str) {
     assert!(names.contains(&name), "{provider} has no operation {name:?}; it has {}", names.join(", "));
 }
 
+/// The operations that no handler serves.
+#[cfg(test)]
+pub(super) fn unhandled(all: &[&'static Operation], is_handled: impl Fn(&str) -> bool) -> Vec<&'static str> {
+    all.iter().map(|operation| operation.id).filter(|id| !is_handled(id)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
