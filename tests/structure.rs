@@ -48,7 +48,8 @@ struct Module {
     items: BTreeSet<String>,
     /// Names that `use` brings in, with the paths that they stand for, and whether they are for the module itself.
     imports: BTreeMap<String, (Names, bool)>,
-    globs: Vec<Names>,
+    /// Modules whose names `use` brings in, and whether for the module itself.
+    globs: Vec<(Names, bool)>,
     paths: BTreeSet<Names>,
 }
 
@@ -131,7 +132,7 @@ impl House {
             }
             let whole = [&[name.clone()][..], &after].concat();
             let through = |glob: &Names| self.file_of(&at, &[&glob[..], &whole].concat(), depth + 1);
-            return here.globs.iter().find_map(through);
+            return here.globs.iter().map(|(glob, _)| glob).find_map(through);
         }
         Some(&self.0.get(&at)?.file)
     }
@@ -139,7 +140,10 @@ impl House {
     /// Whether a module names the top-level module `leaf`, by any path.
     fn names(&self, module: &Names, leaf: &str) -> bool {
         let Module { paths, imports, globs, .. } = &self.0[module];
-        let all = paths.iter().chain(imports.values().map(|(path, _)| path)).chain(globs);
+        let all = paths
+            .iter()
+            .chain(imports.values().map(|(path, _)| path))
+            .chain(globs.iter().map(|(glob, _)| glob));
         all.filter_map(|path| start(module, path))
             .any(|(at, rest)| at.iter().chain(rest).next().is_some_and(|first| first == leaf))
     }
@@ -217,7 +221,8 @@ fn name_of(item: &syn::Item) -> Option<String> {
 
 impl Module {
     fn imported(&self) -> impl Iterator<Item = &Names> {
-        self.imports.values().filter(|(_, own)| *own).map(|(path, _)| path)
+        let own = self.imports.values().chain(&self.globs).filter(|(_, own)| *own);
+        own.map(|(path, _)| path)
     }
 
     fn import(&mut self, tree: &syn::UseTree, mut path: Names, own: bool) {
@@ -240,7 +245,7 @@ impl Module {
                 }
                 self.imports.insert(name.rename.to_string(), (path, own));
             }
-            syn::UseTree::Glob(_) => self.globs.push(path),
+            syn::UseTree::Glob(_) => self.globs.push((path, own)),
             syn::UseTree::Group(group) => {
                 group.items.iter().for_each(|tree| self.import(tree, path.clone(), own));
             }
