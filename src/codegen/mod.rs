@@ -1,12 +1,13 @@
 //! Build-time only: an OpenAPI document of `specs/` becomes the Rust of one service.
 //!
 //! [`model`] reads and checks the document, [`types`] prepares it for progenitor and finishes what progenitor
-//! writes, [`operations`] emits what progenitor has no word for.
+//! writes, [`operations`] emits what progenitor has no word for, and [`endpoint`] the type of each operation.
 //!
 //! `build.rs` does so for the build at hand, with the feature `generate`. Without it the crate compiles the same text
 //! from `src/generated`, which `tests/specs.rs` compares with the documents.
 
 mod docs;
+mod endpoint;
 mod model;
 mod operations;
 mod types;
