@@ -3,7 +3,8 @@
 
 use super::docs;
 use super::model::{Answer, Bounds, DIGITS_PATTERN, Kind, Operation, Parameter, Place, Spec, text};
-use super::types::{Client, body_type, field_name};
+use super::simplify::body_type;
+use super::types::{Client, field_name};
 use heck::{ToShoutySnakeCase, ToUpperCamelCase};
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
