@@ -24,7 +24,7 @@ const CHUNK: usize = 64 << 10;
 /// | made of | in memory | sent again |
 /// |---|---|---|
 /// | [`bytes`](Self::bytes) | all of it | whenever the call may be |
-/// | [`path`](Self::path) | one chunk | whenever the call may be: it is opened anew for each attempt |
+/// | [`path`](Self::path) | one chunk | whenever the call may be: it is opened again for each attempt |
 /// | [`reader`](Self::reader), [`stream`](Self::stream) | one chunk | as long as nothing of it was read |
 ///
 /// An attempt must end within its [`attempt_timeout`](crate::Request::with_attempt_timeout), 30 s by default. Set a longer
@@ -64,7 +64,7 @@ impl Upload {
     }
 
     /// The file at `path`, named by the last part of `path`. A call with it can be retried: each attempt opens the file
-    /// anew, and fails if its length has changed by then.
+    /// again, and fails if its length has changed by then.
     ///
     /// # Errors
     ///

@@ -76,7 +76,7 @@ pub struct Parameter {
 #[derive(Clone, PartialEq)]
 pub enum Kind {
     Text,
-    /// In a body: what lets in whoever has it.
+    /// In a body: what grants access to anyone who has it.
     Secret,
     /// Text in a path that people choose, such as a user's name.
     UserText,

@@ -3428,7 +3428,7 @@ pub(crate) mod client {
             /// Whether the room has an invitation link.
             #[serde(deserialize_with = "crate::wire::lenient_boolean")]
             pub public: bool,
-            /// The link to hand out, which lets in whoever has it. It ends in `/g/` and the code.
+            /// The link to hand out, which grants access to anyone who has it. It ends in `/g/` and the code.
             #[serde(default, skip_serializing_if = "::std::option::Option::is_none")]
             pub url: ::std::option::Option<crate::Secret>,
         }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 ///   fetching ───────────────────────▶ waiting ─────────────────▶ given up: one last error, and the end
 ///      ▲  ▲                             │
 ///      │  └─────────────────────────────┘ polled again: waits until `until`, then asks for the same page
-///      └── a page came: the count begins anew
+///      └── a page came: the count starts again
 /// ```
 #[derive(Debug, Default)]
 pub(super) struct Failures {

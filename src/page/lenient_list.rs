@@ -96,7 +96,7 @@ where
     fn position(&self, item: &Self::Item) -> ItemPosition {
         match item {
             Ok(item) => self.0.position(item),
-            // Without a value, nothing else tells it from another.
+            // Without a value, only the digest distinguishes it.
             Err(rejected) if rejected.problem.is_empty() => {
                 ItemPosition::new(Some(format!("#{:016x}", rejected.digest)), None)
             }

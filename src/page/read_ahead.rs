@@ -53,7 +53,7 @@ impl<E: Paged> Source<E> {
     /// The next page. After an error it goes on with the page that failed, after the end it stays there.
     pub(super) fn poll_page(&mut self, context: &mut Context<'_>) -> Poll<Fetched<E>> {
         loop {
-            let told = match &mut self.state {
+            let fetched_by = match &mut self.state {
                 State::Ended => return Poll::Ready(Ok(None)),
                 State::Idle(_) => {
                     if let State::Idle(pager) = std::mem::replace(&mut self.state, State::Ended) {
@@ -63,11 +63,11 @@ impl<E: Paged> Source<E> {
                 }
                 State::Here(fetching) => ready!(fetching.as_mut().poll(context)),
                 State::Elsewhere { inbox, task } => match ready!(inbox.poll_recv(context)) {
-                    Some(told) => told,
+                    Some(fetched_by) => fetched_by,
                     None => (None, Err(ready!(lost(task, context)))),
                 },
             };
-            let (pager, fetched) = told;
+            let (pager, fetched) = fetched_by;
             match (&fetched, pager) {
                 (Ok(Some(_)), None) => {}
                 (Ok(Some(_)) | Err(_), Some(pager)) => self.state = State::Idle(pager),

@@ -216,13 +216,13 @@ impl Attempt<'_> {
 }
 
 /// The wait after a 429 that names no time.
-fn unsaid_wait(limit: Limit, told: Option<&RateLimit>) -> Option<Duration> {
+fn unsaid_wait(limit: Limit, reported: Option<&RateLimit>) -> Option<Duration> {
     if let Limit::Room(wait) = limit {
         return Some(wait);
     }
-    let told = told.filter(|told| told.remaining.is_none_or(|left| left == 0))?;
+    let reported = reported.filter(|reported| reported.remaining.is_none_or(|left| left == 0))?;
     // The reset is in whole seconds, so the window can be a little longer.
-    let reset = told.reset_after.filter(|after| *after <= DAY);
+    let reset = reported.reset_after.filter(|after| *after <= DAY);
     reset.map(|after| after.max(Duration::from_secs(1)))
 }
 

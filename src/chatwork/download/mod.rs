@@ -36,7 +36,7 @@ impl FileHandle {
 /// the client's base URL is. Since no credential can leak, up to 5 redirects are followed, with the same rule.
 ///
 /// If the connection breaks, or if nothing comes for the [stall timeout](Self::with_stall_timeout), the download resumes where
-/// it was, with a `Range` request to a new address. It does so within the attempts of the [`RetryPolicy`], which count anew
+/// it was, with a `Range` request to a new address. It does so within the attempts of the [`RetryPolicy`], whose count restarts
 /// after each new byte, and within the client's [`RetryBudget`](crate::RetryBudget). If a server does not support ranges, the
 /// file is read from the beginning, and the known part is skipped. There is no overall timeout.
 ///
@@ -130,7 +130,7 @@ impl Download {
     ///
     /// If a download fails or is dropped, its partial file stays, and the next download to the same `path` continues it, also
     /// in another process: the content of a file id never changes. This requires a regular file of the same user, without
-    /// another name, which no other user can write. Otherwise that file is left alone, and the download starts anew in a
+    /// another name, which no other user can write. Otherwise that file is left alone, and the download restarts in a
     /// partial file with a random name, which is removed on failure. The same holds in a folder where every user can replace
     /// all files. If the partial file is already complete, it is fetched again once the file server has responded, since its
     /// content is not proven.

@@ -20,7 +20,7 @@ pub(super) fn update(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     put(call, true)
 }
 
-/// Both set everything anew; what is left out gets its default.
+/// Both replace all settings; what is left out gets its default.
 fn put(call: &mut Call<'_>, exists: bool) -> Result<Answer, Refusal> {
     let id = call.room_id()?;
     let mut form = call.form();

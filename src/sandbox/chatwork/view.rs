@@ -155,7 +155,7 @@ impl View {
     }
 }
 
-/// A room as it is now. Each call looks anew.
+/// A room as it is now. Each call reads the current state.
 #[derive(Clone, Debug)]
 pub struct RoomView {
     state: Arc<State>,
