@@ -6,8 +6,19 @@
 #[path = "src/codegen/mod.rs"]
 mod codegen;
 
+const SERVICES: [&str; 3] = ["chatwork", "tascha", "lancers"];
+
+fn is_wanted(service: &str) -> bool {
+    std::env::var_os(format!("CARGO_FEATURE_{}", service.to_uppercase())).is_some()
+}
+
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
+    // Without some of the services, parts of the common ground are not used.
+    println!("cargo::rustc-check-cfg=cfg(partial)");
+    if !SERVICES.into_iter().all(is_wanted) {
+        println!("cargo::rustc-cfg=partial");
+    }
     #[cfg(feature = "generate")]
     generate();
 }
@@ -18,10 +29,7 @@ fn generate() {
 
     println!("cargo::rerun-if-changed=src/codegen");
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR for build scripts"));
-    for service in ["chatwork", "tascha", "lancers"] {
-        if env::var_os(format!("CARGO_FEATURE_{}", service.to_uppercase())).is_none() {
-            continue;
-        }
+    for service in SERVICES.into_iter().filter(|service| is_wanted(service)) {
         let spec = format!("specs/{service}.yaml");
         println!("cargo::rerun-if-changed={spec}");
         let generated = fs::read_to_string(&spec)

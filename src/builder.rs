@@ -185,7 +185,9 @@ impl<S: Service> ClientBuilder<S> {
 
     /// A header of every request, such as one that a gateway requires. A later header of the same name replaces it, and
     /// [`with_header`](crate::Request::with_header) replaces it for one call. The crate never shows the value. If a service
-    /// repeats it, it is taken out of the error if the name says that it is secret, as `auth`, `key` or `token` in it do.
+    /// repeats it, it is taken out of the error, if it has 8 characters or more and the header is none of those that hold
+    /// ordinary words: `Accept` and its like, `Cache-Control`, `Content-Language`, `Content-Type`, `Pragma`, `User-Agent`,
+    /// `traceparent`, `tracestate`.
     ///
     /// [`build`](Self::build) fails if HTTP does not allow the name or the value, or if each request sets the header itself:
     /// the headers of the message's framing, `Content-Type`, `X-Request-Id`, `Idempotency-Key`, and the credential's.

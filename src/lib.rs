@@ -108,10 +108,7 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 // Pages of the shared ground name services as examples; docs.rs builds them with all services.
-#![cfg_attr(
-    not(all(feature = "chatwork", feature = "tascha", feature = "lancers")),
-    allow(rustdoc::broken_intra_doc_links)
-)]
+#![cfg_attr(partial, allow(rustdoc::broken_intra_doc_links))]
 
 #[cfg(not(any(feature = "chatwork", feature = "tascha", feature = "lancers")))]
 compile_error!(
@@ -135,18 +132,12 @@ mod digest;
 mod error;
 mod generated;
 // Each service uses a part of it.
-#[cfg_attr(
-    not(all(feature = "chatwork", feature = "tascha", feature = "lancers")),
-    allow(dead_code, unused_imports, unused_macros)
-)]
+#[cfg_attr(partial, allow(dead_code, unused_imports, unused_macros))]
 mod input;
 mod limits;
 mod operation;
 // Each service uses a part of it.
-#[cfg_attr(
-    not(all(feature = "chatwork", feature = "tascha", feature = "lancers")),
-    allow(dead_code, unused_imports, unused_macros)
-)]
+#[cfg_attr(partial, allow(dead_code, unused_imports, unused_macros))]
 mod page;
 mod profile;
 mod progress;
@@ -157,10 +148,7 @@ mod response;
 mod transport;
 mod upload;
 // Each service uses a part of it.
-#[cfg_attr(
-    not(all(feature = "chatwork", feature = "tascha", feature = "lancers")),
-    allow(dead_code, unused_imports, unused_macros)
-)]
+#[cfg_attr(partial, allow(dead_code, unused_imports, unused_macros))]
 mod wire;
 
 #[cfg(feature = "chatwork")]

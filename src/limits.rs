@@ -1,13 +1,13 @@
-//! The limits that a service reports, in every format of the three services.
+//! The limits that services report, in every format.
 //!
 //! | header | meaning |
 //! |---|---|
-//! | `x-ratelimit-limit`, `-remaining`, `-reset` | Chatwork: the account's window; `reset` is in Unix seconds |
+//! | `x-ratelimit-limit`, `-remaining`, `-reset` | the account's window; `reset` is in Unix seconds |
 //! | `RateLimit-Limit`, `-Remaining`, `-Reset`, `RateLimit-Policy: 300;w=60` | IETF drafts up to 06; `Reset` counts seconds from now |
 //! | `RateLimit: limit=300, remaining=299, reset=42` | IETF draft 07 |
 //! | `RateLimit: "p";r=299;t=42`, `RateLimit-Policy: "p";q=300;w=60` | IETF drafts from 08; of several the one with the least left |
-//! | `Tascha-Api-Units-Limit`, `-Remaining`, `-Used`, `-Cost`, `-Reset` | TAS-CHA's monthly units; `Reset` is RFC 3339 |
-//! | `Tascha-RateLimit-Scope` | which bucket was charged |
+//! | `…-Api-Units-Limit`, `-Remaining`, `-Used`, `-Cost`, `-Reset` | monthly units, with a service's name in front, such as `Tascha`; `Reset` is RFC 3339 |
+//! | `…-RateLimit-Scope` | which bucket was charged |
 //! | `Retry-After` | seconds, or an HTTP date in any of its three forms |
 //!
 //! Times may have a fraction. Every header is optional, and one that does not parse counts as absent. So does a
@@ -42,7 +42,7 @@ pub struct RateLimit {
     pub reset_after: Option<Duration>,
     /// How long the window is.
     pub window: Option<Duration>,
-    /// TAS-CHA's monthly units.
+    /// The month's units, which TAS-CHA reports.
     pub units: Option<Units>,
     /// The bucket that was charged, such as `user`.
     pub scope: Option<String>,
@@ -50,7 +50,7 @@ pub struct RateLimit {
     pub retry_after: Option<Duration>,
 }
 
-/// TAS-CHA's monthly API units.
+/// A month's API units, which TAS-CHA reports.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Units {
@@ -66,12 +66,19 @@ pub struct Units {
     pub reset: Option<Timestamp>,
 }
 
+/// What stands before a field of the units.
+const UNITS: &str = "-api-units-";
+
+/// The end of the header with the bucket that was charged.
+const SCOPE: &str = "-ratelimit-scope";
+
 /// The formats in a response: each costs several lookups, and most responses have one.
 #[derive(Default)]
 struct Dialects {
-    chatwork: bool,
+    unix: bool,
     ietf: bool,
-    tascha: bool,
+    units: bool,
+    scope: bool,
     retry_after: bool,
 }
 
@@ -80,10 +87,11 @@ impl Dialects {
         let mut found = Self::default();
         for name in headers.keys() {
             match name.as_str().as_bytes() {
-                [b'x', b'-', b'r', b'a', ..] => found.chatwork = true,
+                [b'x', b'-', b'r', b'a', ..] => found.unix = true,
                 [b'r', b'a', ..] => found.ietf = true,
-                [b't', b'a', ..] => found.tascha = true,
                 [b'r', b'e', b't', ..] => found.retry_after = true,
+                [.., b's', b'c', b'o', b'p', b'e'] => found.scope |= name.as_str().ends_with(SCOPE),
+                bytes if bytes.len() > UNITS.len() + 4 => found.units |= name.as_str().contains(UNITS),
                 _ => {}
             }
         }
@@ -91,7 +99,7 @@ impl Dialects {
     }
 
     fn any(&self) -> bool {
-        self.chatwork || self.ietf || self.tascha || self.retry_after
+        self.unix || self.ietf || self.units || self.scope || self.retry_after
     }
 }
 
@@ -105,15 +113,18 @@ impl RateLimit {
         }
         let now = date_near(headers, now).unwrap_or(now);
         let mut limit = Self::default();
-        if dialects.chatwork {
-            limit.read_chatwork(headers, now);
+        if dialects.unix {
+            limit.read_unix(headers, now);
         }
         if dialects.ietf {
             limit.read_ietf(headers, now);
         }
-        if dialects.tascha {
+        if dialects.units {
             limit.units = Units::from_headers(headers);
-            limit.scope = text(headers, "tascha-ratelimit-scope").map(str::to_owned);
+        }
+        if dialects.scope {
+            let scope = headers.keys().find(|name| name.as_str().ends_with(SCOPE));
+            limit.scope = scope.and_then(|name| text(headers, name)).map(str::to_owned);
         }
         if dialects.retry_after {
             // The longest of several: each is a wait that one of the servers asks for.
@@ -123,7 +134,7 @@ impl RateLimit {
         (limit != Self::default()).then_some(limit)
     }
 
-    fn read_chatwork(&mut self, headers: &HeaderMap, now: Timestamp) {
+    fn read_unix(&mut self, headers: &HeaderMap, now: Timestamp) {
         self.limit = number(headers, "x-ratelimit-limit");
         self.remaining = number(headers, "x-ratelimit-remaining");
         let since_epoch = text(headers, "x-ratelimit-reset").and_then(seconds);
@@ -199,13 +210,18 @@ impl RateLimit {
 
 impl Units {
     fn from_headers(headers: &HeaderMap) -> Option<Self> {
-        let units = Self {
-            limit: number(headers, "tascha-api-units-limit"),
-            remaining: number(headers, "tascha-api-units-remaining"),
-            used: number(headers, "tascha-api-units-used"),
-            cost: number(headers, "tascha-api-units-cost"),
-            reset: text(headers, "tascha-api-units-reset").and_then(|value| value.parse().ok()),
-        };
+        let mut units = Self::default();
+        for name in headers.keys() {
+            let Some((_, field)) = name.as_str().split_once(UNITS) else { continue };
+            match field {
+                "limit" => units.limit = number(headers, name),
+                "remaining" => units.remaining = number(headers, name),
+                "used" => units.used = number(headers, name),
+                "cost" => units.cost = number(headers, name),
+                "reset" => units.reset = text(headers, name).and_then(|value| value.parse().ok()),
+                _ => {}
+            }
+        }
         (units != Self::default()).then_some(units)
     }
 }
@@ -224,7 +240,7 @@ fn list(headers: &HeaderMap, name: &str) -> String {
     texts(headers, name).collect::<Vec<_>>().join(",")
 }
 
-fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
+fn number(headers: &HeaderMap, name: impl AsHeaderName) -> Option<u64> {
     text(headers, name)?.parse().ok()
 }
 
@@ -248,7 +264,7 @@ fn member<'a>(list: &'a str, name: &str) -> Option<&'a str> {
 }
 
 /// The service's time of the response.
-#[cfg(feature = "chatwork")]
+#[cfg_attr(partial, allow(dead_code))]
 pub(crate) fn date(headers: &HeaderMap) -> Option<Timestamp> {
     date_near(headers, Timestamp::now())
 }

@@ -14,6 +14,8 @@ pub struct Profile {
     pub(crate) base_url_variable: &'static str,
     /// Whether a client without a credential makes sense.
     pub(crate) credential_optional: bool,
+    /// Whether the service does a write once that comes twice with the same key.
+    pub(crate) idempotency_keys: IdempotencyKeys,
     /// Whether the service adopts request ids.
     pub(crate) request_ids: bool,
     /// Whether the service takes forms: a write without parameters then has their content type, too.
@@ -27,12 +29,20 @@ pub struct Profile {
     pub(crate) limit_of: fn(&ServiceError) -> Limit,
 }
 
+/// What a service does with a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum IdempotencyKeys {
+    Kept,
+    /// It does the request again; this can be done instead.
+    Ignored(&'static str),
+}
+
 /// A limit whose excess a service refuses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Limit {
     /// The account's; the headers say when it ends.
     Account,
     /// A room's; it ends after this time if the response names none.
-    #[cfg_attr(not(feature = "chatwork"), allow(dead_code))]
+    #[cfg_attr(partial, allow(dead_code))]
     Room(Duration),
 }

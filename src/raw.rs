@@ -189,7 +189,8 @@ impl<S: Service> Request<Raw<S>> {
     }
 
     /// Says what may be repeated: a request that is not [`Safety::Unsafe`] is sent again after a failure that leaves
-    /// its effect unknown, and a [`Safety::Keyed`] one carries an idempotency key.
+    /// its effect unknown, and a [`Safety::Keyed`] one carries an idempotency key. Chatwork and Lancers ignore such keys, so a
+    /// keyed request to them is refused before it is sent.
     pub fn safety(mut self, safety: Safety) -> Self {
         self.endpoint.safety = safety;
         self

@@ -114,10 +114,12 @@ impl<E: Endpoint> Request<E> {
         self
     }
 
-    /// A header of this call. It replaces any header of the same name except the credential's.
+    /// A header of this call. It replaces the client's header of the same name. Its value is kept out of errors as that of
+    /// [`ClientBuilder::header`](crate::ClientBuilder::header) is.
     ///
-    /// The call fails before anything is sent if HTTP does not allow the name or the value, or if the transport sets the
-    /// header itself: the headers of the message's framing, `X-Request-Id` and `Idempotency-Key`.
+    /// The call fails before anything is sent if HTTP does not allow the name or the value, or if the header is set in another
+    /// way: the credential's, `X-Request-Id`, `Idempotency-Key`, the headers of the message's framing, and `Content-Type` if
+    /// the body is multipart.
     pub fn with_header(mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
         match header(name.as_ref(), value.as_ref()) {
             Ok(pair) => self.options.headers.push(pair),

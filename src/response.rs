@@ -24,12 +24,12 @@ impl<T> Response<T> {
     }
 
     /// Adds this response to an error that it has caused.
-    #[cfg(feature = "chatwork")]
+    #[cfg_attr(partial, allow(dead_code))]
     pub(crate) fn explain(self, error: Error) -> Error {
         error.with_answer(self.answer).with_call(self.call, self.attempts)
     }
 
-    #[cfg(feature = "chatwork")]
+    #[cfg_attr(partial, allow(dead_code))]
     pub(crate) fn with_attempts(mut self, attempts: u32) -> Self {
         self.attempts = attempts;
         self

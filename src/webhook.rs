@@ -12,10 +12,11 @@
 //! # }
 //! ```
 
-#[cfg(all(feature = "axum", any(feature = "chatwork", feature = "tascha")))]
+#[cfg(feature = "axum")]
+#[cfg_attr(partial, allow(dead_code))]
 pub(crate) mod axum;
 
-#[cfg(all(feature = "axum", any(feature = "chatwork", feature = "tascha")))]
+#[cfg(feature = "axum")]
 pub use self::axum::{Rejection, Verified};
 
 use crate::{Clock, SystemClock};

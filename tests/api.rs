@@ -45,6 +45,10 @@ assert_impl_all!(chatwork::RoomType: Clone, Debug, Display, Eq, Hash, From<&'sta
 // An id of one kind does not become one of another.
 assert_not_impl_any!(chatwork::RoomId: From<chatwork::AccountId>, Into<chatwork::AccountId>);
 assert_not_impl_any!(tascha::RoomId: From<tascha::UserId>, From<chatwork::RoomId>);
+// A client takes the endpoints of its own service.
+assert_impl_all!(chatwork::operations::PostMessage: kaiwa::Endpoint<Service = chatwork::Chatwork>);
+assert_not_impl_any!(chatwork::operations::PostMessage: kaiwa::Endpoint<Service = tascha::Tascha>);
+assert_not_impl_any!(kaiwa::Raw<chatwork::Chatwork>: kaiwa::Endpoint<Service = lancers::Lancers>);
 
 /// The futures can be spawned, and are named or boxed as users need them.
 #[test]

@@ -410,3 +410,33 @@ fn nothing_uses_the_leaves() {
         assert!(users.is_empty(), "{leaf} is used by {users:?}");
     }
 }
+
+/// The walk of a post as `internals.md` has it.
+#[test]
+fn a_post_passes_six_files_in_one_direction() {
+    let page = include_str!("../src/guide/internals.md");
+    let (_, walk) = page.split_once("## A post:").expect("the walk of a post");
+    let (walk, _) = walk.split_once("\n## ").expect("the next walk");
+    let steps = walk.lines().filter(|line| line.starts_with(|first: char| first.is_ascii_digit()));
+    let files: Vec<&str> = steps.map(|step| step.split('`').nth(1).expect("a file")).collect();
+    assert_eq!(files.len(), 6, "{files:?}");
+
+    let house = House::read();
+    let edges = house.edges();
+    for (at, file) in files.iter().enumerate() {
+        let (before, _) = files.split_at(at);
+        let back = reached(&edges, file);
+        assert!(before.iter().all(|earlier| !back.contains(earlier)), "{file} goes back");
+        let named = before.iter().any(|earlier| reached(&edges, earlier).contains(file));
+        assert!(named || at == 0, "{file} is reached from none of {before:?}");
+    }
+
+    let (_, types) = walk.split_once("types that pass between them:").expect("the types");
+    let types: Vec<&str> =
+        types.split("\n\n").next().expect("a paragraph").split('`').skip(1).step_by(2).collect();
+    let (types, _) = types.split_at(8);
+    for name in types {
+        let is_defined = |module: &Module| module.items.contains(*name);
+        assert!(*name == "PostMessage" || house.0.values().any(is_defined), "{name} is no type");
+    }
+}

@@ -344,7 +344,10 @@ fn limits(report: &mut Report, result: &Result<Answered, Error>) {
     let Some(units) = limit.units else { return };
     let (left, all) = (units.remaining, units.limit);
     let number = |value: Option<u64>| value.map_or_else(|| "?".to_owned(), |value| value.to_string());
-    let reset = units.reset.map(|reset| format!(", anew on {}", reset.strftime("%F"))).unwrap_or_default();
+    let reset = units
+        .reset
+        .map(|reset| format!(", until they reset on {}", reset.strftime("%F")))
+        .unwrap_or_default();
     let text = format!("{} of {} API units left this month{reset}", number(left), number(all));
     match left {
         Some(0) => report.wrong("units", text, "Wait for the next month, or raise the plan."),

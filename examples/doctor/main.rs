@@ -13,6 +13,9 @@
 //! | `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY` | the proxy, and the hosts that are reached without it |
 //! | `SSL_CERT_FILE`, `SSL_CERT_DIR` | certificates, instead of the system's |
 //!
+//! It knows no OAuth2: a program has such tokens in a store of its own, and `kaiwa::oauth` says in its errors what to do about
+//! them. All else that it checks holds for such a program as well.
+//!
 //! It only reads: a call to Chatwork, one to Lancers, and up to four to TAS-CHA, of one unit each. The exit status is 0
 //! if all is well, and 1 if something is not, or if there is nothing to check.
 

@@ -1,4 +1,4 @@
-//! What a proxy answers when it is asked for a connection: the HTTP client keeps the status to itself.
+//! Asks a proxy for a connection, and reads the status of its answer, which the HTTP client does not pass on.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

@@ -31,10 +31,10 @@ pub fn rate_limit(data: &[u8]) {
     }
 
     // Without the headers that are known there is nothing to be known.
-    let known = ["x-ratelimit-", "ratelimit", "tascha-", "retry-after"];
+    let known = ["x-ratelimit-", "ratelimit", "retry-after", "-api-units-", "-ratelimit-scope"];
     headers = headers
         .iter()
-        .filter(|(name, _)| !known.iter().any(|known| name.as_str().starts_with(known)))
+        .filter(|(name, _)| !known.iter().any(|known| name.as_str().contains(known)))
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
     assert_eq!(RateLimit::from_headers(&headers, Timestamp::UNIX_EPOCH), None);

@@ -103,7 +103,7 @@ impl Error {
         self
     }
 
-    #[cfg(feature = "chatwork")]
+    #[cfg_attr(partial, allow(dead_code))]
     pub(crate) fn with_attempts(mut self, attempts: u32) -> Self {
         self.repr().tries.attempts = attempts;
         self

@@ -16,7 +16,7 @@ use std::sync::Arc;
 /// How many times a page may be asked for twice as large: to 65,536 times the usual size.
 const MOST_DOUBLINGS: u32 = 16;
 
-/// How many rows of the page before a page that goes by its position has again.
+/// How many rows a page by position has in common with the page before it.
 const OVERLAP: u64 = 8;
 
 /// The same for the first page of a stream that was stopped: more can have happened until then.
@@ -400,7 +400,7 @@ impl<E: Paged> Pager<E> {
         self.begin_cursors();
     }
 
-    /// Where the page after one that goes by its position begins: after its rows, however many were asked for.
+    /// Where the page after a page by position begins: after its rows, however many were requested.
     fn after_rows(&mut self, asked: &PageRequest, rows: usize, news: bool) -> Next {
         let rows = u64::try_from(rows).unwrap_or(u64::MAX);
         if rows == 0 {

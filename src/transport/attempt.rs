@@ -47,6 +47,8 @@ impl Failure {
 /// The context for sending one request and reading its response.
 pub(super) struct Attempt<'a> {
     pub(super) settings: &'a Settings,
+    /// Knows the secrets of the client and of the call.
+    pub(super) redactor: &'a Redactor,
     pub(super) limits: &'a watch::Sender<Option<RateLimit>>,
     pub(super) info: &'a CallInfo,
     /// The time limits of the attempt and of the call.
@@ -207,10 +209,11 @@ impl Attempt<'_> {
         Failure::new(kind, evidence, self.info.safety)
     }
 
+    /// The call's, which knows a token that changes as well.
     fn redactor(&self) -> Cow<'_, Redactor> {
         match self.token {
-            None => Cow::Borrowed(&self.settings.redactor),
-            Some(token) => Cow::Owned(self.settings.redactor.with_header(token.header_value())),
+            None => Cow::Borrowed(self.redactor),
+            Some(token) => Cow::Owned(self.redactor.with_headers([token.header_value()])),
         }
     }
 }

@@ -15,7 +15,7 @@ pub(crate) enum Credential {
     /// A fixed header.
     Fixed(HeaderName, HeaderValue),
     /// A bearer token that changes.
-    #[cfg_attr(not(any(feature = "chatwork", feature = "tascha")), allow(dead_code))]
+    #[cfg_attr(partial, allow(dead_code))]
     Source(Arc<dyn TokenSource>),
 }
 

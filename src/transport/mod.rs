@@ -25,16 +25,19 @@ use crate::error::{Error, ErrorKind, Outcome};
 use crate::input::InvalidInput;
 use crate::limits::RateLimit;
 use crate::operation::{AnswerShape, Safety};
+use crate::profile::{IdempotencyKeys, Profile};
 use crate::response::Response;
 use crate::upload::Upload;
 use answer::Decode;
 use attempt::{Attempt, Failure, OutcomeSoFar};
-use auth::BearerToken;
+use auth::{BearerToken, Credential};
 use pace::{Pacer, Permit};
+use redact::{Redactor, may_be_secret};
 use reqwest::header::{ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
 use retry::{Retries, RetryScope};
 use settings::{Options, Settings};
+use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
@@ -58,7 +61,7 @@ impl Transport {
         Self { settings, limits: watch::Sender::new(None), pacer }
     }
 
-    #[cfg(feature = "chatwork")]
+    #[cfg_attr(partial, allow(dead_code))]
     pub(crate) fn settings(&self) -> &Settings {
         &self.settings
     }
@@ -135,6 +138,7 @@ impl Call<'_> {
     ) -> Result<Response<()>, Error> {
         let transport = self.transport;
         let Settings { clock, retry, retry_budget, attempt_timeout, .. } = &transport.settings;
+        let redactor = redactor(&transport.settings.redactor, &options);
         let headers = match self.headers(&mut options) {
             Ok(headers) => headers,
             Err(invalid) => return Err(self.error(invalid.into())),
@@ -152,6 +156,7 @@ impl Call<'_> {
             let start = clock.now();
             let attempt = Attempt {
                 settings: &transport.settings,
+                redactor: &redactor,
                 limits: &transport.limits,
                 info: &self.info,
                 bound: Bound::sooner(self.deadline, Bound::after(start, attempt_timeout)),
@@ -224,21 +229,34 @@ impl Call<'_> {
         }
         let settings = &self.transport.settings;
         let own = std::mem::take(&mut options.headers);
+        let credential = settings.credential.as_ref().map(Credential::header_name);
+        if own.iter().any(|(name, _)| Some(name) == credential) {
+            let problem = "names the credential's header, which is set when the client is built";
+            return Err(InvalidInput::new("with_header", problem));
+        }
         let defaults = settings.headers.iter().filter(|(name, _)| own.iter().all(|(other, _)| other != name));
         let mut headers: Vec<_> = defaults.cloned().collect();
         headers.extend(own);
+        let Profile { name: service, idempotency_keys, request_ids, .. } = settings.profile;
         if self.info.safety == Safety::Keyed {
+            if let IdempotencyKeys::Ignored(instead) = idempotency_keys {
+                let problem = format!(
+                    "is `Keyed`, but {service} ignores idempotency keys, and would do a repeated request twice; {instead}"
+                );
+                return Err(InvalidInput::new("safety", problem));
+            }
             let key = options.idempotency_key.take().unwrap_or_else(|| (settings.key_generator)());
             headers.push((HeaderName::from_static("idempotency-key"), visible("idempotency_key", &key)?));
             self.info.idempotency_key = Some(key);
         } else if options.idempotency_key.is_some() {
-            let problem = "is not taken by this operation: the service would do it again (for posts to Chatwork there is `with_reconcile`)";
+            let mut problem = "is not taken by this operation: the service would do it again".to_owned();
+            if let IdempotencyKeys::Ignored(instead) = idempotency_keys {
+                problem = format!("{problem}; {instead}");
+            }
             return Err(InvalidInput::new("idempotency_key", problem));
         }
         let id = options.request_id.take();
-        if let Some(id) =
-            id.or_else(|| settings.profile.request_ids.then(|| format!("req_{}", uuid::Uuid::new_v4())))
-        {
+        if let Some(id) = id.or_else(|| request_ids.then(|| format!("req_{}", uuid::Uuid::new_v4()))) {
             headers.push((HeaderName::from_static("x-request-id"), visible("request_id", &id)?));
             self.info.request_id = Some(id);
         }
@@ -262,6 +280,10 @@ impl Call<'_> {
                 request.headers_mut().entry(CONTENT_TYPE).or_insert(form);
             }
         }
+        if is_multipart(&request) && headers.iter().any(|(name, _)| name == CONTENT_TYPE) {
+            let problem = "names `Content-Type`, which a multipart body sets itself, with its boundary";
+            return Err(InvalidInput::new("with_header", problem).into());
+        }
         // A compressed response could not be read.
         request.headers_mut().entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static("identity"));
         let CallInfo { operation, room, .. } = self.info;
@@ -277,9 +299,7 @@ impl Call<'_> {
             None => None,
         };
         for (name, value) in headers {
-            if credential.as_ref().is_none_or(|credential| credential.header_name() != name) {
-                request.headers_mut().insert(name.clone(), value.clone());
-            }
+            request.headers_mut().insert(name.clone(), value.clone());
         }
         // A connection that the server has closed is noticed once its task has run: on a single-threaded runtime it cannot
         // run between two calls otherwise.
@@ -302,8 +322,22 @@ impl Call<'_> {
     }
 }
 
+/// The client's redactor, or one that knows the secrets of this call, too.
+fn redactor<'a>(known: &'a Redactor, options: &Options) -> Cow<'a, Redactor> {
+    let mut secrets = options.headers.iter().filter(|(name, _)| may_be_secret(name)).peekable();
+    match secrets.peek() {
+        None => Cow::Borrowed(known),
+        Some(_) => Cow::Owned(known.with_headers(secrets.map(|(_, value)| value))),
+    }
+}
+
 fn is_empty(request: &reqwest::Request) -> bool {
     request.body().is_none_or(|body| body.as_bytes().is_some_and(<[u8]>::is_empty))
+}
+
+fn is_multipart(request: &reqwest::Request) -> bool {
+    let content_type = request.headers().get(CONTENT_TYPE);
+    content_type.is_some_and(|value| value.as_bytes().starts_with(b"multipart/"))
 }
 
 fn visible(parameter: &'static str, text: &str) -> Result<HeaderValue, InvalidInput> {

@@ -24,11 +24,23 @@ pub(crate) fn is_unseen(character: char) -> bool {
     character.is_control() || UNSEEN.iter().any(|range| range.contains(&character))
 }
 
-/// Whether the value of a caller's header is a secret, judging by its name. Other headers can hold ordinary words, and
-/// taking those out would spoil what the service says.
+/// Whether the value of a caller's header can be a secret. The others hold ordinary words, and taking those out would spoil
+/// what the service says.
 pub(crate) fn may_be_secret(name: &HeaderName) -> bool {
-    const WORDS: [&str; 8] = ["auth", "cookie", "credential", "key", "passw", "secret", "session", "token"];
-    WORDS.iter().any(|word| name.as_str().contains(word))
+    const ORDINARY: [&str; 11] = [
+        "accept",
+        "accept-charset",
+        "accept-encoding",
+        "accept-language",
+        "cache-control",
+        "content-language",
+        "content-type",
+        "pragma",
+        "traceparent",
+        "tracestate",
+        "user-agent",
+    ];
+    !ORDINARY.contains(&name.as_str())
 }
 
 fn forms(value: &HeaderValue) -> impl Iterator<Item = &str> {
@@ -52,9 +64,9 @@ impl Redactor {
         Self::new(values.into_iter().flat_map(forms))
     }
 
-    /// The same with one secret more.
-    pub(crate) fn with_header(&self, value: &HeaderValue) -> Self {
-        let more = Self::of_headers([value]);
+    /// The same with more secrets.
+    pub(crate) fn with_headers<'a>(&self, values: impl IntoIterator<Item = &'a HeaderValue>) -> Self {
+        let more = Self::of_headers(values);
         Self::sorted(self.secrets.iter().cloned().chain(more.secrets).collect())
     }
 

@@ -93,7 +93,7 @@ impl RetryPolicy {
     }
 
     /// The rest of the policy after some attempts.
-    #[cfg(feature = "chatwork")]
+    #[cfg_attr(partial, allow(dead_code))]
     pub(crate) fn rest(&self, attempts: u32, elapsed: Duration) -> Self {
         let left = self.attempts.saturating_sub(attempts).max(1);
         Self { attempts: left, time: self.time.map(|time| time.saturating_sub(elapsed)), ..self.clone() }
@@ -151,7 +151,7 @@ impl Retries {
     }
 
     /// Excludes a time in which nothing was tried.
-    #[cfg(feature = "chatwork")]
+    #[cfg_attr(partial, allow(dead_code))]
     pub(crate) fn postpone(&mut self, time: Duration) {
         self.began = self.began.checked_add(time).unwrap_or(self.began);
     }

@@ -9,7 +9,7 @@ use std::fmt;
 pub struct Secret(String);
 
 impl Secret {
-    #[cfg(feature = "chatwork")]
+    #[cfg_attr(partial, allow(dead_code))]
     pub(crate) fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }

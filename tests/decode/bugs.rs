@@ -90,12 +90,12 @@ async fn headers_of_the_framing_are_refused() {
     }
 }
 
-/// `with_header` promises to replace any header but the credential's.
+/// `with_header` replaces any header, or says which call sets it.
 #[tokio::test]
 async fn a_header_of_the_call_replaces_the_request_id_and_the_key_or_is_refused() {
     let server = json_server(r#"{"id":"m"}"#).await;
     let room = common::tascha(&server.uri()).build().expect("a client").room("ckroomA");
-    for name in ["x-request-id", "idempotency-key"] {
+    for name in ["x-request-id", "idempotency-key", "authorization"] {
         match room.post("x").with_header(name, "mine").await {
             Ok(_) => {
                 let requests = received(&server).await;

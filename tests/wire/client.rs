@@ -210,7 +210,10 @@ async fn headers_of_the_client_are_shown_nowhere() {
 async fn a_header_of_the_call_does_not_replace_the_credential() {
     let server = empty().await;
     let client = common::chatwork(&server.uri()).build().expect("a client");
-    client.rooms().with_header("X-ChatWorkToken", "other").await.expect("an empty list");
+    let error =
+        client.rooms().with_header("X-ChatWorkToken", "other").await.expect_err("it would be ignored");
+    assert!(error.is_invalid_input() && error.to_string().contains("credential"), "{error}");
+    client.rooms().await.expect("an empty list");
     assert_eq!(header(&only_request(&server).await, "x-chatworktoken"), [common::CHATWORK_TOKEN]);
 }
 

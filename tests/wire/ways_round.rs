@@ -307,3 +307,44 @@ async fn lancers_times_in_another_zone_and_as_they_were_sent() {
     assert_eq!(time.to_string(), "2027-01-01T09:00:00Z");
     assert_eq!(boards.json::<Value>().expect("JSON")[0]["modified"], "2027-01-01 09:00:00");
 }
+
+/// Chatwork and Lancers do a request again that comes with the same key: a repetition would post twice.
+#[tokio::test]
+async fn a_keyed_request_is_refused_where_keys_are_ignored() {
+    let world = world(empty()).await;
+    let chatwork = world.chatwork.request(Method::POST, "/rooms/1/messages").safety(Safety::Keyed);
+    let lancers = world.lancers.request(Method::POST, "/messages").safety(Safety::Keyed);
+    let errors = [
+        (chatwork.clone().await.expect_err("no keys"), "`with_reconcile`"),
+        (chatwork.with_idempotency_key("mine").await.expect_err("no keys"), "`with_reconcile`"),
+        (lancers.await.expect_err("no keys"), "look whether it is there"),
+    ];
+    for (error, advice) in errors {
+        let text = error.to_string();
+        assert!(error.is_invalid_input() && text.contains("ignores idempotency keys"), "{text}");
+        assert!(text.contains(advice), "{text}");
+    }
+    assert!(received(&world.server).await.is_empty());
+    world.tascha.request(Method::POST, "/x").safety(Safety::Keyed).await.expect("TAS-CHA keeps them");
+    assert!(!header(&world.last().await, "idempotency-key").is_empty());
+}
+
+/// A type without the boundary would make the parts unreadable.
+#[tokio::test]
+async fn the_content_type_of_a_multipart_body_stays() {
+    let world = world(json(200, r#"{"file_id":7}"#)).await;
+    let file = || Upload::bytes("a.txt", "A");
+    let room = world.chatwork.room(RoomId(1));
+    let raw = || world.chatwork.request(Method::POST, "/rooms/1/files");
+    for value in ["multipart/form-data", "application/json"] {
+        let typed = room.upload(file()).with_header("Content-Type", value).await.expect_err(value);
+        let raw = raw().file("file", file()).with_header("content-type", value).await.expect_err(value);
+        for error in [typed, raw] {
+            assert!(error.is_invalid_input() && error.to_string().contains("boundary"), "{error}");
+        }
+    }
+    assert!(received(&world.server).await.is_empty());
+    // A body without parts takes any type.
+    raw().json_body(&json!({})).with_header("content-type", "application/x.test+json").await.expect("JSON");
+    assert_eq!(header(&world.last().await, "content-type"), ["application/x.test+json"]);
+}

@@ -198,7 +198,7 @@ impl Plan {
         }
         match self.ending {
             Ending::Reset => {
-                // With a linger of zero, closing sends RST; if that cannot be set, an orderly end comes closest.
+                // With a linger of zero, closing sends RST; if that cannot be set, closing sends FIN.
                 let _ = stream.set_zero_linger();
             }
             Ending::Close => {

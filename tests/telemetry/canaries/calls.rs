@@ -12,14 +12,15 @@ use serde_json::json;
 /// Clients with every kind of credential, of services that repeat it.
 pub async fn credentials(walk: &mut Walk) {
     let clock = VirtualClock::new();
-    for kind in ["api-token", "bearer", "gateway"] {
+    for kind in ["api-token", "bearer", "header", "call-header"] {
         let secret = walk.plant(&format!("chatwork-{kind}"));
         let server = Server::play(echoes(&secret)).await;
         let builder = clients::chatwork(&server, &clock).retry(RetryPolicy::none());
         let builder = match kind {
             "api-token" => builder.api_token(&*secret),
             "bearer" => builder.bearer(&*secret),
-            _ => builder.header("x-gateway-token", &secret),
+            "header" => builder.header("x-a", &secret),
+            _ => builder,
         };
         walk.debug(&builder);
         let client = builder.build().expect("a client");
@@ -27,11 +28,12 @@ pub async fn credentials(walk: &mut Walk) {
         walk.debug(&client);
         walk.debug::<kaiwa::Client<kaiwa::chatwork::Chatwork>>(&client);
         walk.debug(&room);
+        let value = if kind == "call-header" { &*secret } else { "x" };
         for number in 0..echoes(&secret).len() {
             let error = match number % 3 {
-                0 => clock.drive(room.post("x")).await.map(drop),
-                1 => clock.drive(client.me()).await.map(drop),
-                _ => clock.drive(room.message("1").update("x")).await.map(drop),
+                0 => clock.drive(room.post("x").with_header("x-b", value)).await.map(drop),
+                1 => clock.drive(client.me().with_header("x-b", value)).await.map(drop),
+                _ => clock.drive(room.message("1").update("x").with_header("x-b", value)).await.map(drop),
             };
             walk.error(error.expect_err("no answer is a good one"));
         }
