@@ -1,6 +1,6 @@
 //! Build-time only: an OpenAPI document of `specs/` becomes the Rust of one service.
 //!
-//! [`model`] reads and checks the document, [`simplify`] prepares it for progenitor, [`types`] finishes what progenitor
+//! [`model`] holds the document, whose operations [`read`] reads and checks. [`simplify`] prepares it for progenitor, [`types`] finishes what progenitor
 //! writes, [`operations`] emits what progenitor has no word for, and [`endpoint`] the type of each operation.
 //!
 //! `build.rs` does so for the build at hand, with the feature `generate`. Without it the crate compiles the same text
@@ -10,6 +10,7 @@ mod docs;
 mod endpoint;
 mod model;
 mod operations;
+mod read;
 mod simplify;
 mod types;
 pub mod yaml;

@@ -3,7 +3,8 @@
 
 use super::docs;
 use super::endpoint::{endpoint, operation_name};
-use super::model::{Answer, Bounds, Component, Kind, Media, Operation, Spec, strings, text};
+use super::model::{Answer, Bounds, Component, Kind, Media, Operation, Spec, text};
+use super::read::strings;
 use super::types::Client;
 use heck::{ToShoutySnakeCase, ToUpperCamelCase};
 use proc_macro2::TokenStream;

@@ -2,7 +2,8 @@
 //! that only write requests.
 
 use super::SpecError;
-use super::model::{Component, Marks, Operation, Spec, reference, text, unwrap_all_of};
+use super::model::{Component, Operation, Spec, reference, text, unwrap_all_of};
+use super::read::Marks;
 use super::simplify::{body_type, simplified};
 use heck::ToSnakeCase;
 use proc_macro2::TokenStream;
