@@ -14,8 +14,8 @@ pub struct Profile {
     pub(crate) base_url_variable: &'static str,
     /// Whether a client without a credential makes sense.
     pub(crate) credential_optional: bool,
-    /// Whether the service does a write once that comes twice with the same key.
-    pub(crate) idempotency_keys: IdempotencyKeys,
+    /// What to do instead of sending an idempotency key, if the service ignores keys.
+    pub(crate) instead_of_keys: Option<&'static str>,
     /// Whether the service adopts request ids.
     pub(crate) request_ids: bool,
     /// Whether the service takes forms: a write without parameters then has their content type, too.
@@ -27,14 +27,6 @@ pub struct Profile {
     pub(crate) is_error: fn(&Value, bool) -> bool,
     /// The limit that a 429 is about.
     pub(crate) limit_of: fn(&ServiceError) -> Limit,
-}
-
-/// What a service does with a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum IdempotencyKeys {
-    Kept,
-    /// It does the request again; this can be done instead.
-    Ignored(&'static str),
 }
 
 /// A limit whose excess a service refuses.

@@ -7,7 +7,7 @@ use crate::builder::ClientBuilder;
 use crate::call::{ServiceError, text};
 use crate::client::{Service, sealed::Sealed};
 use crate::error::Error;
-use crate::profile::{IdempotencyKeys, Limit, Profile};
+use crate::profile::{Limit, Profile};
 use crate::transport::auth::Credential;
 use secrecy::SecretString;
 use serde_json::Value;
@@ -103,7 +103,7 @@ impl Service for Chatwork {
         variable: "CHATWORK_API_TOKEN",
         base_url_variable: "CHATWORK_BASE_URL",
         credential_optional: false,
-        idempotency_keys: IdempotencyKeys::Ignored("for posts there is `with_reconcile`"),
+        instead_of_keys: Some("for posts there is `with_reconcile`"),
         request_ids: false,
         forms: true,
         error_body,

@@ -5,7 +5,7 @@ use crate::builder::ClientBuilder;
 use crate::call::{ServiceError, text};
 use crate::client::{Service, sealed::Sealed};
 use crate::error::Error;
-use crate::profile::{IdempotencyKeys, Limit, Profile};
+use crate::profile::{Limit, Profile};
 use crate::transport::auth::Credential;
 use jiff::tz::TimeZone;
 use secrecy::SecretString;
@@ -98,7 +98,7 @@ impl Service for Lancers {
         variable: "LANCERS_COOKIE",
         base_url_variable: "LANCERS_BASE_URL",
         credential_optional: true,
-        idempotency_keys: IdempotencyKeys::Ignored("before you send it again, look whether it is there"),
+        instead_of_keys: Some("before you send it again, look whether it is there"),
         request_ids: false,
         forms: false,
         error_body,

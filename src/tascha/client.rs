@@ -5,7 +5,7 @@ use crate::builder::ClientBuilder;
 use crate::call::{ServiceError, text};
 use crate::client::{Service, sealed::Sealed};
 use crate::error::Error;
-use crate::profile::{IdempotencyKeys, Limit, Profile};
+use crate::profile::{Limit, Profile};
 use crate::transport::auth::Credential;
 use secrecy::SecretString;
 use serde_json::Value;
@@ -114,7 +114,7 @@ impl Service for Tascha {
         variable: "TASCHA_API_KEY",
         base_url_variable: "TASCHA_BASE_URL",
         credential_optional: false,
-        idempotency_keys: IdempotencyKeys::Kept,
+        instead_of_keys: None,
         request_ids: true,
         forms: false,
         error_body,

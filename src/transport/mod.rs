@@ -25,7 +25,7 @@ use crate::error::{Error, ErrorKind, Outcome};
 use crate::input::InvalidInput;
 use crate::limits::RateLimit;
 use crate::operation::{AnswerShape, Safety};
-use crate::profile::{IdempotencyKeys, Profile};
+use crate::profile::Profile;
 use crate::response::Response;
 use crate::upload::Upload;
 use answer::Decode;
@@ -237,9 +237,9 @@ impl Call<'_> {
         let defaults = settings.headers.iter().filter(|(name, _)| own.iter().all(|(other, _)| other != name));
         let mut headers: Vec<_> = defaults.cloned().collect();
         headers.extend(own);
-        let Profile { name: service, idempotency_keys, request_ids, .. } = settings.profile;
+        let Profile { name: service, instead_of_keys, request_ids, .. } = settings.profile;
         if self.info.safety == Safety::Keyed {
-            if let IdempotencyKeys::Ignored(instead) = idempotency_keys {
+            if let Some(instead) = instead_of_keys {
                 let problem = format!(
                     "is `Keyed`, but {service} ignores idempotency keys, and would do a repeated request twice; {instead}"
                 );
@@ -250,7 +250,7 @@ impl Call<'_> {
             self.info.idempotency_key = Some(key);
         } else if options.idempotency_key.is_some() {
             let mut problem = "is not taken by this operation: the service would do it again".to_owned();
-            if let IdempotencyKeys::Ignored(instead) = idempotency_keys {
+            if let Some(instead) = instead_of_keys {
                 problem = format!("{problem}; {instead}");
             }
             return Err(InvalidInput::new("idempotency_key", problem));
