@@ -74,7 +74,7 @@ fn ports(text: &str) -> Result<[u16; 3], Box<dyn Error>> {
 fn explain(sandbox: &Sandbox) {
     let (chatwork, tascha, lancers) = (sandbox.chatwork_url(), sandbox.tascha_url(), sandbox.lancers_url());
     let (key, room, cookie) = (tascha::Seed::TOKEN, tascha::Seed::ROOM, lancers::Seed::CREDENTIAL);
-    let board = sandbox.lancers().boards().first().map(|board| board.id).unwrap_or_default();
+    let board = sandbox.lancers().boards().first().map_or(0, |board| board.id.0);
     println!(
         "\
 Chatwork  {chatwork}

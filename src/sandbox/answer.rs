@@ -2,6 +2,7 @@
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use bytes::Bytes;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 /// Status, headers and body.
@@ -12,6 +13,11 @@ pub(crate) struct Answer {
     pub(crate) body: Bytes,
     /// If it does not follow from the status.
     effect: Option<Effect>,
+}
+
+/// What the API prints, as the client's type.
+pub(crate) fn decoded<T: DeserializeOwned>(printed: Value) -> T {
+    serde_json::from_value(printed).expect("the sandbox prints what the types of the specification read")
 }
 
 /// What a request did.

@@ -219,7 +219,7 @@ pub async fn lancers(front: Option<Kind>, count: usize) {
                 let result = match number % OTHERS {
                     0 => client.create_board(["bob"]).title(&text).await.map(|board| board.id.to_string()),
                     kind => {
-                        let board = client.board(kaiwa::lancers::BoardId(board.try_into().unwrap()));
+                        let board = client.board(board);
                         let post = board.post(&text);
                         let post = if kind == 1 { post.file(file(&text)) } else { post };
                         post.await.map(|message| message.id.to_string())
@@ -231,10 +231,11 @@ pub async fn lancers(front: Option<Kind>, count: usize) {
         .await;
     run.end().await;
 
-    let messages = view.board(board).messages();
-    let whole = |message: &&lancers::Message| match &message.files[..] {
+    let board = view.board(board);
+    let messages = board.messages();
+    let whole = |message: &&kaiwa::lancers::Message| match &message.files[..] {
         [] => true,
-        [file] => file.content == message.description,
+        [file] => board.content_of(file.id) == message.description,
         _ => false,
     };
     assert_eq!(messages.iter().filter(whole).count(), messages.len(), "a file came once, and whole");

@@ -72,7 +72,7 @@ async fn a_storm_of_refusals_loses_and_repeats_nothing() {
     let before = sandbox.lancers().board(board).messages().len();
     let client = patient(sandbox.lancers_client(lancers::Seed::CREDENTIAL));
     let told = weather(Provider::Lancers, &sandbox, |number| {
-        let board = client.board(kaiwa::lancers::BoardId(board.try_into().unwrap()));
+        let board = client.board(board);
         let post = board.post(format!("w{number}"));
         async move { post.await.map(|message| message.id.to_string()) }
     });

@@ -1,5 +1,5 @@
 use super::all_driven;
-use kaiwa::lancers::{BoardId, Client, Direction, MessageId, PartNames, WorkType, table};
+use kaiwa::lancers::{BoardId, Client, Direction, PartNames, User, WorkType, table};
 use kaiwa::sandbox::lancers::{BoardView, Seed};
 use kaiwa::sandbox::{Provider, Sandbox};
 use kaiwa::{Upload, VirtualClock};
@@ -27,11 +27,11 @@ async fn lancers() {
 
 impl Play {
     fn view(&self, board: BoardId) -> BoardView {
-        self.sandbox.lancers().board(board.0.try_into().unwrap())
+        self.sandbox.lancers().board(board)
     }
 
     fn first(&self) -> BoardId {
-        BoardId(self.sandbox.lancers().boards()[0].id.try_into().unwrap())
+        self.sandbox.lancers().boards()[0].id
     }
 
     async fn reading(&self) {
@@ -64,12 +64,12 @@ impl Play {
         let created = created.file(Upload::bytes("要件.txt", "1. 早く")).await.unwrap();
         let view = self.view(created.id);
         let stored = view.get().unwrap();
-        assert_eq!((&stored.title[..], &stored.owner[..]), ("新しい", Seed::USER));
-        assert_eq!(stored.users, ["alice", "bob", "carol"]);
+        assert_eq!((&stored.title[..], &stored.owner.unwrap().name[..]), ("新しい", Seed::USER));
+        assert_eq!(names_of(&view.users()), ["alice", "bob", "carol"]);
         let message = view.messages().pop().unwrap();
         assert_eq!(&message.description[..], "はじめまして");
         assert_eq!(
-            (&message.files[0].name[..], &message.files[0].content[..]),
+            (&message.files[0].name[..], &view.content_of(message.files[0].id)[..]),
             ("要件.txt", "1. 早く".as_bytes())
         );
 
@@ -84,7 +84,7 @@ impl Play {
             let created = self.client.create_board(["bob", "carol"]).description("はじめまして");
             let created = created.file(Upload::bytes("要件.txt", "1.")).with_part_names(names).await.unwrap();
             let view = self.view(created.id);
-            assert_eq!(view.get().unwrap().users, ["alice", "bob", "carol"], "{names:?}");
+            assert_eq!(names_of(&view.users()), ["alice", "bob", "carol"], "{names:?}");
             let first = view.messages().pop().unwrap();
             assert_eq!((&first.description[..], &first.files[0].name[..]), ("はじめまして", "要件.txt"));
             let file = Upload::bytes("二.txt", "2.");
@@ -95,16 +95,13 @@ impl Play {
 
     async fn users(&self) {
         let board = self.client.board(self.first());
-        let users = || self.view(self.first()).get().unwrap().users;
+        let users = || self.view(self.first()).users();
         let added = board.add_users(["carol"]).await.unwrap();
-        assert_eq!(
-            (&added[0].name[..], users()),
-            ("carol", vec!["alice".into(), "bob".into(), "carol".into()])
-        );
-        let listed = board.users().limit(20).await.unwrap();
-        assert_eq!(listed.iter().map(|user| user.name.clone()).collect::<Vec<_>>(), users());
+        assert_eq!(added[0].name, "carol");
+        assert_eq!(names_of(&users()), ["alice", "bob", "carol"]);
+        assert_eq!(*board.users().limit(20).await.unwrap(), users());
         assert_eq!(board.remove_user("carol").await.unwrap().name, "carol");
-        assert_eq!(users(), ["alice", "bob"]);
+        assert_eq!(names_of(&users()), ["alice", "bob"]);
     }
 
     async fn messages(&self) {
@@ -114,9 +111,13 @@ impl Play {
         let file = Upload::bytes("見積もり.pdf", "%PDF-").content_type("application/pdf");
         let sent = board.post("@bob どうぞ").file(file).await.unwrap();
         let stored = view.messages().pop().unwrap();
-        assert_eq!((&stored.description[..], &stored.send_user[..]), ("@bob どうぞ", Seed::USER));
-        assert_eq!(MessageId(stored.id.try_into().unwrap()), sent.id);
-        assert_eq!((&stored.files[0].mime_type[..], stored.files[0].size), ("application/pdf", 5));
+        assert_eq!(stored, *sent);
+        assert_eq!(
+            (&stored.description[..], stored.send_user.unwrap().name),
+            ("@bob どうぞ", Seed::USER.into())
+        );
+        let attached = &stored.files[0];
+        assert_eq!((&attached.type_[..], attached.size), ("application/pdf", Some(5)));
         assert_eq!(view.unread_mention_count("bob"), 1);
 
         // The message that is named is listed as well.
@@ -127,7 +128,13 @@ impl Play {
             board.messages().message_id(sent.id).direction(Direction::Prev).limit(20).await.unwrap();
         assert_eq!((downwards.len(), downwards[0].id), (before.len() + 1, sent.id));
         let files = board.files().limit(20).await.unwrap();
-        assert_eq!(files.len(), view.files().len());
+        let mut stored = view.files();
+        stored.reverse();
+        assert_eq!(*files, stored);
         assert!(files.iter().any(|file| file.name == "見積もり.pdf" && file.size == Some(5)));
     }
+}
+
+fn names_of(users: &[User]) -> Vec<&str> {
+    users.iter().map(|user| user.name.as_str()).collect()
 }

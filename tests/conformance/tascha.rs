@@ -51,9 +51,10 @@ impl Play {
 
     async fn rooms(&self) {
         let rooms: Vec<_> = self.client.rooms().limit(1).stream().try_collect().await.unwrap();
-        let known: Vec<String> = self.sandbox.tascha().rooms().into_iter().map(|room| room.id).collect();
-        assert_eq!(rooms.iter().map(|room| room.id.as_str()).collect::<Vec<_>>(), known);
+        assert_eq!(rooms, self.sandbox.tascha().rooms());
+        assert_eq!(self.view().get().as_ref(), rooms.first());
         let members = self.room().members().await.unwrap();
+        assert_eq!(members.data, self.view().members());
         let names: Vec<&str> = members.data.iter().map(|member| member.display_name.as_str()).collect();
         assert_eq!(names, ["Alice", "Bob"]);
         let files = self.room().files().await.unwrap();

@@ -1,7 +1,7 @@
 //! Numbers at their extremes: in a checkpoint that was kept elsewhere, and from the program.
 
 use crate::lancers::{at, sandbox, ties};
-use kaiwa::lancers::{BoardId, Client, Direction};
+use kaiwa::lancers::{Client, Direction};
 use kaiwa::sandbox::lancers::BoardSeed;
 use kaiwa::{Checkpoint, Paged, Request, RetryPolicy};
 use serde_json::{Value, json};
@@ -52,7 +52,7 @@ async fn resumed_from_extremes<E: Paged>(request: impl Fn() -> Request<E>) {
 async fn a_kept_checkpoint_may_have_any_number() {
     let board = BoardSeed::new("alice", ["bob", "carol", "dave"]).messages(5).modified(at(100));
     let (sandbox, client) = sandbox(ties(&[1, 3, 1, 2]).board(board)).await;
-    let id = BoardId(sandbox.lancers().boards().last().expect("a board").id as u64);
+    let id = sandbox.lancers().boards().last().expect("a board").id;
     resumed_from_extremes(|| client.boards().limit(2)).await;
     resumed_from_extremes(|| client.unread().limit(2)).await;
     resumed_from_extremes(|| client.search("bob").limit(2)).await;

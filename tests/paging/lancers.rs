@@ -123,10 +123,10 @@ async fn messages_come_once_in_both_directions_from_anywhere() {
     for length in [0, 1, 2, 5] {
         let (sandbox, client) =
             sandbox(alice().board(BoardSeed::new("alice", ["bob"]).messages(length))).await;
-        let id = BoardId(sandbox.lancers().boards()[0].id as u64);
+        let id = sandbox.lancers().boards()[0].id;
         let board = client.board(id);
-        let there = sandbox.lancers().board(id.0 as i64).messages();
-        let rising: Vec<u64> = there.iter().map(|message| message.id as u64).collect();
+        let there = sandbox.lancers().board(id).messages();
+        let rising: Vec<u64> = there.iter().map(|message| message.id.0).collect();
         let falling: Vec<u64> = rising.iter().rev().copied().collect();
         for limit in numbers(length + 2) {
             let all = async |direction, from: Option<u64>| {
@@ -155,10 +155,9 @@ async fn files_come_upwards_whichever_way_a_page_is_printed() {
             let seed = if upwards { alice().files_upwards() } else { alice() };
             let (sandbox, client) = sandbox(seed.board(board)).await;
             let board = sandbox.lancers().boards()[0].id;
-            let there: Vec<u64> =
-                sandbox.lancers().board(board).files().iter().map(|f| f.id as u64).collect();
+            let there: Vec<u64> = sandbox.lancers().board(board).files().iter().map(|f| f.id.0).collect();
             for limit in numbers(length + 2) {
-                let files = client.board(BoardId(board as u64)).files().limit(limit);
+                let files = client.board(board).files().limit(limit);
                 let all: Vec<u64> =
                     files.clone().stream().map_ok(|file| file.id.0).try_collect().await.expect("files");
                 assert_eq!(all, there, "{limit} a page");
@@ -176,15 +175,15 @@ async fn files_come_upwards_whichever_way_a_page_is_printed() {
 async fn users_come_by_name() {
     let names = ["alice", "bob", "carol", "山田 太郎", "🍊", "a&b=c"];
     let (sandbox, client) = sandbox(alice().board(BoardSeed::new("alice", names))).await;
-    let board = sandbox.lancers().boards()[0].clone();
-    assert_eq!(board.users.len(), names.len());
+    let board = sandbox.lancers().boards()[0].id;
+    let there = sandbox.lancers().board(board).users();
+    assert_eq!(there.len(), names.len());
     for limit in numbers(names.len() + 1) {
-        let users = client.board(BoardId(board.id as u64)).users().limit(limit);
-        let all: Vec<String> =
-            users.clone().stream().map_ok(|user| user.name).try_collect().await.expect("users");
-        assert_eq!(all, board.users, "{limit} a page");
+        let users = client.board(board).users().limit(limit);
+        let all: Vec<_> = users.clone().stream().try_collect().await.expect("users");
+        assert_eq!(all, there, "{limit} a page");
         let rest: Vec<_> = users.user("bob").stream().try_collect().await.expect("users");
-        assert_eq!(rest.len(), board.users.iter().filter(|name| name.as_str() > "bob").count());
+        assert_eq!(rest.len(), there.iter().filter(|user| user.name.as_str() > "bob").count());
     }
 }
 
@@ -250,7 +249,7 @@ async fn a_last_board_without_a_time_does_not_keep_the_list_from_going_on() {
 #[tokio::test]
 async fn a_long_circle_ends() {
     let (sandbox, client) = sandbox(alice().board(BoardSeed::new("alice", ["bob"]))).await;
-    let id = BoardId(sandbox.lancers().boards()[0].id as u64);
+    let id = sandbox.lancers().boards()[0].id;
     let circle = |operation: &str, row: fn(u64) -> Value| {
         let page =
             |step: u64| Fault::status(200).body("application/json", json!([row(1 + step % 100)]).to_string());
@@ -274,7 +273,7 @@ async fn a_long_circle_ends() {
 #[tokio::test]
 async fn every_loop_ends() {
     let (sandbox, client) = sandbox(alice().board(BoardSeed::new("alice", ["bob"]).messages(3))).await;
-    let id = BoardId(sandbox.lancers().boards()[0].id as u64);
+    let id = sandbox.lancers().boards()[0].id;
     let same = |operation: &str, body: Value| {
         let answer = Fault::status(200).body("application/json", body.to_string());
         sandbox.faults().script(Provider::Lancers, Script::on(operation).then(answer).forever());

@@ -32,7 +32,7 @@ async fn the_next_item_is_the_first_one() {
     let board = BoardSeed::new("alice", ["bob", "carol", "dave"]).messages(3).modified(at(100));
     let board = board.file("bob", "a", "a/b", 1).file("bob", "b", "a/b", 1).file("bob", "c", "a/b", 1);
     let (sandbox, client) = sandbox(ties(&[1, 3, 1, 2]).board(board)).await;
-    let id = BoardId(sandbox.lancers().boards().last().expect("a board").id as u64);
+    let id = sandbox.lancers().boards().last().expect("a board").id;
     macro_rules! everywhere {
         ($key:expr, $request:expr) => {
             for limit in [1, 2, 3, 5, 50] {
@@ -134,7 +134,7 @@ async fn users_and_messages_can_come_and_go_in_between() {
     for killed_at in 1..=6 {
         let seed = alice().users(["bert", "zoe"]).board(BoardSeed::new("alice", names).messages(6));
         let (sandbox, client) = sandbox(seed).await;
-        let id = BoardId(sandbox.lancers().boards()[0].id as u64);
+        let id = sandbox.lancers().boards()[0].id;
         let users = |client: &Client| client.board(id).users().limit(2);
         let all: Vec<String> =
             users(&client).stream().map_ok(|user| user.name).try_collect().await.expect("users");

@@ -3,6 +3,7 @@
 use super::spec::{Checked, SendTo};
 use jiff::Timestamp;
 use kaiwa::VirtualClock;
+use kaiwa::lancers::BoardId;
 use kaiwa::sandbox::lancers::{BoardSeed, Seed};
 use kaiwa::sandbox::{Provider, Sandbox};
 use reqwest::multipart::{Form, Part};
@@ -69,11 +70,11 @@ async fn json(response: Checked) -> Value {
     response.json()
 }
 
-fn ids(rows: &Value) -> Vec<i64> {
-    rows.as_array().unwrap().iter().map(|row| row["id"].as_i64().unwrap()).collect()
+fn ids(rows: &Value) -> Vec<u64> {
+    rows.as_array().unwrap().iter().map(|row| row["id"].as_u64().unwrap()).collect()
 }
 
-fn first(sandbox: &Sandbox) -> i64 {
+fn first(sandbox: &Sandbox) -> BoardId {
     sandbox.lancers().boards()[0].id
 }
 
@@ -124,7 +125,7 @@ async fn boards_of_the_same_second_are_lost_at_the_edge() {
         .boards(3, BoardSeed::new("alice", ["bob"]).modified(at))
         .boards(2, BoardSeed::new("alice", ["bob"]));
     let (sandbox, _, api) = start(seed).await;
-    let mut expected: Vec<i64> = sandbox.lancers().boards().iter().map(|board| board.id).collect();
+    let mut expected: Vec<u64> = sandbox.lancers().boards().iter().map(|board| board.id.0).collect();
     expected.reverse();
     assert_eq!(ids(&api.get("/boards?limit=9").await), expected);
     let page = api.get("/boards?limit=3").await;
@@ -146,10 +147,10 @@ async fn unread_counts_boards_and_lists_messages() {
     let boards = sandbox.lancers().boards();
     let rows = api.get("/boards/unread").await;
     assert_eq!(rows.as_array().unwrap().len(), 3);
-    assert!(rows.as_array().unwrap().iter().all(|row| row["board_id"] == boards[2].id));
+    assert!(rows.as_array().unwrap().iter().all(|row| row["board_id"] == boards[2].id.0));
     let rows = api.get("/boards/unread?limit=20").await;
     assert_eq!(rows.as_array().unwrap().len(), 5);
-    assert_eq!(rows[3]["board_id"], boards[0].id);
+    assert_eq!(rows[3]["board_id"], boards[0].id.0);
     let rows = api.get("/boards/unread?limit=20&modified=2025-12-31%2023:59:59").await;
     assert_eq!(rows.as_array().unwrap().len(), 2);
     api.refuses(api.call(Method::GET, "/boards/unread?limit=-1")).await;
@@ -169,7 +170,7 @@ async fn a_board_is_created_with_its_first_message() {
     assert_eq!((&board["owner"], &board["with"]), (&json!({"name": "alice"}), &json!([])));
     assert_eq!(board["description"], Value::Null);
     assert_eq!(board["created"], "2026-01-01 00:00:00");
-    let id = board["id"].as_i64().unwrap();
+    let id = board["id"].as_u64().unwrap();
     let messages = api.get(&format!("/boards/{id}/messages?limit=9")).await;
     assert_eq!(messages[0]["description"], "はじめまして");
     let file = &messages[0]["files"][0];
@@ -177,7 +178,8 @@ async fn a_board_is_created_with_its_first_message() {
         (&file["name"], &file["type"], &file["size"]),
         (&json!("図.png"), &json!("image/png"), &json!("3"))
     );
-    assert_eq!(sandbox.lancers().board(id).files()[0].content.len(), 3);
+    let view = sandbox.lancers().board(id);
+    assert_eq!(view.content_of(view.files()[0].id).len(), 3);
 
     let listed = Form::new().text("users", r#"["bob"]"#).text("title", "題");
     let board = json(api.post("/boards", listed).await).await;
@@ -206,8 +208,9 @@ async fn parts_are_named_in_any_way_that_may_be_meant() {
         let second = user.replace('0', "1");
         let form = Form::new().text(user, "bob").text(second, "carol").text(text, "はじめまして");
         let board = json(api.post("/boards", form.part(files, file())).await).await;
-        let view = sandbox.lancers().board(board["id"].as_i64().unwrap());
-        assert_eq!(view.get().unwrap().users, ["alice", "bob", "carol"], "{user}");
+        let view = sandbox.lancers().board(board["id"].as_u64().unwrap());
+        let users: Vec<String> = view.users().into_iter().map(|user| user.name).collect();
+        assert_eq!(users, ["alice", "bob", "carol"], "{user}");
         let message = view.messages().pop().unwrap();
         assert_eq!((&message.description[..], message.files.len()), ("はじめまして", 1), "{text} {files}");
     }
@@ -311,7 +314,8 @@ async fn messages_go_both_ways_from_an_id_that_is_included() {
         Seed::new().account("alice", Seed::CREDENTIAL).board(BoardSeed::new("alice", ["bob"]).messages(50));
     let (sandbox, _, api) = start(seed).await;
     let board = first(&sandbox);
-    let all: Vec<i64> = sandbox.lancers().board(board).messages().iter().map(|message| message.id).collect();
+    let all: Vec<u64> =
+        sandbox.lancers().board(board).messages().iter().map(|message| message.id.0).collect();
     let list = |query: String| {
         let path = format!("/boards/{board}/messages{query}");
         let api = &api;
@@ -362,7 +366,9 @@ async fn messages_are_posted_listed_and_read() {
     let back = json(bob.put(&format!("{path}/read"), json!({"message_id": sent["id"]})).await).await;
     assert_eq!(back["unread_count"], 0, "read stays read");
     json(alice.put(&format!("{path}/read"), json!({"message_id": null})).await).await;
-    assert_eq!(sandbox.lancers().board(board).read_users(sent["id"].as_i64().unwrap()), ["alice", "bob"]);
+    let messages = sandbox.lancers().board(board).messages();
+    let read = messages.iter().find(|message| sent["id"] == message.id.0).expect("it is there");
+    assert_eq!(read.read_users, ["alice", "bob"]);
     bob.refuses(bob.call(Method::PUT, &format!("{path}/read")).json(&json!({"message_id": 1}))).await;
 
     for form in [Form::new(), Form::new().text("description", ""), Form::new().text("files[]", "no file")] {
@@ -383,7 +389,8 @@ async fn files_reach_upwards_and_are_sorted_downwards() {
     let seed = Seed::new().account("alice", Seed::CREDENTIAL).board(board);
     let (sandbox, _, api) = start(seed.clone()).await;
     let path = format!("/boards/{}/files", first(&sandbox));
-    let all: Vec<i64> = sandbox.lancers().board(first(&sandbox)).files().iter().map(|file| file.id).collect();
+    let all: Vec<u64> =
+        sandbox.lancers().board(first(&sandbox)).files().iter().map(|file| file.id.0).collect();
     let files = api.get(&path).await;
     assert_eq!(ids(&files), all[..1]);
     assert_eq!((&files[0]["user"], &files[0]["size"]), (&json!({"name": "bob"}), &json!("1")));
@@ -424,7 +431,7 @@ async fn the_same_seed_makes_the_same_ids() {
     let mut ids = Vec::new();
     for seed in [7, 7, 8] {
         let sandbox = Sandbox::builder().clock(VirtualClock::new()).seed(seed).start().await.unwrap();
-        ids.push(sandbox.lancers().boards().iter().map(|board| board.id).collect::<Vec<_>>());
+        ids.push(sandbox.lancers().boards().iter().map(|board| board.id.0).collect::<Vec<_>>());
     }
     assert_eq!(ids[0], ids[1]);
     assert_ne!(ids[0], ids[2]);

@@ -9,6 +9,7 @@ use crate::chatwork::{
     AccountId, Contact, File, FileId, IncomingRequest, Link, Message, MessageId, RequestId, Role, RoomId,
     RoomType, Task, TaskId,
 };
+use crate::sandbox::answer::decoded;
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
@@ -357,9 +358,4 @@ impl RoomView {
 
 fn decoded_all<T: DeserializeOwned>(shown: Vec<Value>) -> Vec<T> {
     shown.into_iter().map(decoded).collect()
-}
-
-/// What the API prints, as the client's type.
-fn decoded<T: DeserializeOwned>(shown: Value) -> T {
-    serde_json::from_value(shown).expect("the sandbox prints what the types of the specification read")
 }

@@ -1,7 +1,7 @@
 //! All that the service holds, behind one lock.
 
 use super::error::Failure;
-use super::model::{Board, File, Message, time, user};
+use super::model::{BoardInfo, FileData, MessageData, time, user};
 use crate::sandbox::ids::Ids;
 use crate::sandbox::state;
 use jiff::{SignedDuration, Timestamp};
@@ -32,9 +32,9 @@ pub(super) struct Upload {
 
 #[derive(Debug)]
 pub(super) struct BoardData {
-    pub(super) board: Board,
+    pub(super) board: BoardInfo,
     /// Oldest first.
-    pub(super) messages: Vec<Message>,
+    pub(super) messages: Vec<MessageData>,
     /// The last message that a user has read.
     pub(super) read: BTreeMap<String, i64>,
 }
@@ -44,7 +44,7 @@ impl BoardData {
         self.board.users.binary_search_by(|user| user.as_str().cmp(name)).is_ok()
     }
 
-    pub(super) fn unread<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Message> {
+    pub(super) fn unread<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a MessageData> {
         let first = self
             .read
             .get(name)
@@ -52,15 +52,15 @@ impl BoardData {
         self.messages[first..].iter().filter(move |message| message.send_user != name)
     }
 
-    pub(super) fn message_wire(&self, message: &Message) -> Value {
+    pub(super) fn message_wire(&self, message: &MessageData) -> Value {
         message.wire(&self.read_users(message))
     }
 
-    pub(super) fn read_users(&self, message: &Message) -> Vec<&str> {
+    pub(super) fn read_users(&self, message: &MessageData) -> Vec<&str> {
         self.read.iter().filter(|(_, last)| message.id <= **last).map(|(name, _)| name.as_str()).collect()
     }
 
-    pub(super) fn files(&self) -> impl Iterator<Item = &File> {
+    pub(super) fn files(&self) -> impl Iterator<Item = &FileData> {
         self.messages.iter().flat_map(|message| &message.files)
     }
 
@@ -137,7 +137,7 @@ impl Data {
         });
         let users: BTreeSet<String> = named.into_iter().map(str::to_owned).collect();
         let at = to_second(at);
-        let board = Board {
+        let board = BoardInfo {
             id: new_id(&mut self.board_ids),
             title,
             description: None,
@@ -158,7 +158,7 @@ impl Data {
         let id = new_id(&mut self.message_ids);
         let files = uploads
             .into_iter()
-            .map(|upload| File {
+            .map(|upload| FileData {
                 id: new_id(&mut self.file_ids),
                 name: upload.name,
                 mime_type: upload.mime_type,
@@ -169,7 +169,7 @@ impl Data {
             })
             .collect();
         let board = self.find_board(board_id).ok_or_else(Failure::bad_request)?;
-        board.messages.push(Message {
+        board.messages.push(MessageData {
             id,
             board_id,
             description: text,

@@ -3,7 +3,7 @@
 use super::call::Call;
 use super::data::Data;
 use super::error::Failure;
-use super::model::File;
+use super::model::FileData;
 use serde_json::Value;
 
 /// Takes the lowest ids from `file_id` on, since otherwise no sequence of pages would reach all files, and prints them
@@ -14,7 +14,7 @@ pub(super) fn list(data: &mut Data, call: Call) -> Result<Value, Failure> {
     let upwards = data.files_upwards;
     let board = data.board(call.board_id()?, &call.caller)?;
     let mut page: Vec<Value> =
-        board.files().filter(|file| file.id >= from).take(limit).map(File::wire_with_user).collect();
+        board.files().filter(|file| file.id >= from).take(limit).map(FileData::wire_with_user).collect();
     if !upwards {
         page.reverse();
     }

@@ -39,7 +39,7 @@ mod serve;
 mod users;
 mod view;
 
-pub use model::{Board, File, Message, Work};
+pub use model::Work;
 pub use seed::{BoardSeed, Seed};
 pub use view::{BoardView, View};
 

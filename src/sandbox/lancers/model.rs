@@ -1,4 +1,4 @@
-//! What the service holds, as a test sees it.
+//! What the service holds.
 
 use bytes::Bytes;
 use jiff::{Timestamp, tz::Offset};
@@ -57,27 +57,26 @@ impl Work {
 
 /// A board.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Board {
+pub(super) struct BoardInfo {
     /// The board's id.
-    pub id: i64,
+    pub(super) id: i64,
     /// The title.
-    pub title: String,
+    pub(super) title: String,
     /// What the board is about.
-    pub description: Option<String>,
+    pub(super) description: Option<String>,
     /// When it was created, to the second.
-    pub created: Timestamp,
+    pub(super) created: Timestamp,
     /// When it was last changed, to the second.
-    pub modified: Timestamp,
+    pub(super) modified: Timestamp,
     /// The user who created it.
-    pub owner: String,
+    pub(super) owner: String,
     /// The users on the board, by name.
-    pub users: Vec<String>,
+    pub(super) users: Vec<String>,
     /// The job it is about, if any.
-    pub work: Option<Work>,
+    pub(super) work: Option<Work>,
 }
 
-impl Board {
+impl BoardInfo {
     pub(super) fn detail(&self) -> Value {
         json!({
             "id": self.id, "title": self.title, "description": self.description, "created": time(self.created),
@@ -90,25 +89,24 @@ impl Board {
 
 /// A file of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct File {
+pub(super) struct FileData {
     /// The file's id.
-    pub id: i64,
+    pub(super) id: i64,
     /// The name.
-    pub name: String,
+    pub(super) name: String,
     /// The media type.
-    pub mime_type: String,
+    pub(super) mime_type: String,
     /// The size in bytes.
-    pub size: u64,
+    pub(super) size: u64,
     /// The content; empty for a file of the seed.
-    pub content: Bytes,
+    pub(super) content: Bytes,
     /// The user who sent it.
-    pub user: String,
+    pub(super) user: String,
     /// When it was sent, to the second.
-    pub created: Timestamp,
+    pub(super) created: Timestamp,
 }
 
-impl File {
+impl FileData {
     /// `size` is a number in the post's schema and a text of digits in its examples; here it is the latter.
     pub(super) fn wire(&self) -> Value {
         json!({
@@ -126,25 +124,24 @@ impl File {
 
 /// A message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Message {
+pub(super) struct MessageData {
     /// The message's id.
-    pub id: i64,
+    pub(super) id: i64,
     /// The board it is on.
-    pub board_id: i64,
+    pub(super) board_id: i64,
     /// The text; empty if it consists of files only.
-    pub description: String,
+    pub(super) description: String,
     /// When it was posted, to the second.
-    pub created: Timestamp,
+    pub(super) created: Timestamp,
     /// The files.
-    pub files: Vec<File>,
+    pub(super) files: Vec<FileData>,
     /// The user who sent it.
-    pub send_user: String,
+    pub(super) send_user: String,
 }
 
-impl Message {
+impl MessageData {
     pub(super) fn wire(&self, read_users: &[&str]) -> Value {
-        let files: Vec<Value> = self.files.iter().map(File::wire).collect();
+        let files: Vec<Value> = self.files.iter().map(FileData::wire).collect();
         json!({
             "id": self.id, "board_id": self.board_id, "description": self.description, "status": "ok",
             "created": time(self.created), "modified": time(self.created), "files": files,

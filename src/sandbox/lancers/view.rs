@@ -1,10 +1,17 @@
 //! What is there now.
 
 use super::data::{BoardData, NewMessage, State};
-use super::model::{Board, File, Message};
+use super::model::{FileData, user};
+use crate::lancers::{BoardDetail, BoardFile, BoardId, FileId, Message, MessageId, User};
+use crate::sandbox::answer::decoded;
+use bytes::Bytes;
+use serde_json::Value;
 use std::sync::Arc;
 
 /// What Lancers holds now.
+///
+/// It shows boards, messages, files and users as the client's types, so that they can be compared with what a client
+/// returned.
 #[derive(Clone, Debug)]
 pub struct View {
     state: Arc<State>,
@@ -15,18 +22,20 @@ impl View {
         Self { state }
     }
 
-    /// The names of all users.
-    pub fn users(&self) -> Vec<String> {
-        self.state.lock().users.iter().cloned().collect()
+    /// All users, by name.
+    pub fn users(&self) -> Vec<User> {
+        self.state.lock().users.iter().map(|name| decoded(user(name))).collect()
     }
 
     /// All boards, in the order they were created.
-    pub fn boards(&self) -> Vec<Board> {
-        self.state.lock().boards.iter().map(|board| board.board.clone()).collect()
+    pub fn boards(&self) -> Vec<BoardDetail> {
+        self.state.lock().boards.iter().map(|board| decoded(board.board.detail())).collect()
     }
 
     /// One board. Of a board that does not exist everything is empty.
-    pub fn board(&self, id: i64) -> BoardView {
+    pub fn board(&self, id: impl Into<BoardId>) -> BoardView {
+        // An id that is too large is that of no board.
+        let id = i64::try_from(id.into().0).unwrap_or(i64::MAX);
         BoardView { state: Arc::clone(&self.state), id }
     }
 }
@@ -40,18 +49,33 @@ pub struct BoardView {
 
 impl BoardView {
     /// The board itself, if it exists.
-    pub fn get(&self) -> Option<Board> {
-        self.with(|board| board.board.clone())
+    pub fn get(&self) -> Option<BoardDetail> {
+        self.with(|board| decoded(board.board.detail()))
+    }
+
+    /// The users on the board, by name.
+    pub fn users(&self) -> Vec<User> {
+        self.list(|board| board.board.users.iter().map(|name| user(name)).collect())
     }
 
     /// The messages, oldest first.
     pub fn messages(&self) -> Vec<Message> {
-        self.with(|board| board.messages.clone()).unwrap_or_default()
+        self.list(|board| board.messages.iter().map(|message| board.message_wire(message)).collect())
     }
 
     /// The files, oldest first.
-    pub fn files(&self) -> Vec<File> {
-        self.with(|board| board.files().cloned().collect()).unwrap_or_default()
+    pub fn files(&self) -> Vec<BoardFile> {
+        self.list(|board| board.files().map(FileData::wire_with_user).collect())
+    }
+
+    /// The content of a file; empty for a file of the seed.
+    pub fn content_of(&self, file: impl Into<FileId>) -> Bytes {
+        let id = file.into().0;
+        let content = self.with(|board| {
+            let file = board.files().find(|file| u64::try_from(file.id) == Ok(id));
+            file.map(|file| file.content.clone())
+        });
+        content.flatten().unwrap_or_default()
     }
 
     /// How many messages a user has not read.
@@ -65,23 +89,20 @@ impl BoardView {
             .unwrap_or_default()
     }
 
-    /// Who has read a message.
-    pub fn read_users(&self, message_id: i64) -> Vec<String> {
-        self.with(|board| {
-            let message = board.messages.iter().find(|message| message.id == message_id);
-            message.map(|message| board.read_users(message).into_iter().map(str::to_owned).collect())
-        })
-        .flatten()
-        .unwrap_or_default()
-    }
-
     /// Posts a message as this user, who need not be on the board, and returns its id; `None` if there is no such
     /// board.
-    pub fn post(&self, sender: &str, text: &str) -> Option<i64> {
+    pub fn post(&self, sender: &str, text: &str) -> Option<MessageId> {
         let now = self.state.now().wall;
         let message = NewMessage { sender: sender.to_owned(), text: text.to_owned(), files: Vec::new() };
         let message = self.state.lock().post(self.id, message, now).ok()?;
-        message["id"].as_i64()
+        Some(decoded::<Message>(message).id)
+    }
+
+    fn list<T: serde::de::DeserializeOwned>(
+        &self,
+        wire: impl FnOnce(&mut BoardData) -> Vec<Value>,
+    ) -> Vec<T> {
+        self.with(wire).into_iter().flatten().map(decoded).collect()
     }
 
     fn with<T>(&self, look: impl FnOnce(&mut BoardData) -> T) -> Option<T> {

@@ -5,7 +5,7 @@ use super::error::{ErrorShape, Failure};
 use super::events::{self, Outgoing};
 use super::idempotency::Store;
 use super::limits::{Limits, Quota};
-use super::model::{EventType, Organization, User};
+use super::model::{EventType, MemberData, Organization, User};
 use super::page::Paging;
 use super::room::RoomData;
 use crate::sandbox::ids::Ids;
@@ -42,6 +42,10 @@ pub(crate) struct Data {
 impl Data {
     pub(super) fn user(&self, id: &str) -> Option<&User> {
         self.users.iter().find(|user| user.id == id)
+    }
+
+    pub(super) fn member_wire(&self, member: &MemberData) -> Value {
+        member.wire(self.user(&member.user_id).map_or("", |user| user.name.as_str()))
     }
 
     pub(super) fn find_room(&mut self, id: &str) -> Option<&mut RoomData> {

@@ -43,7 +43,7 @@ mod webhooks;
 
 pub use auth::Key;
 pub use error::ErrorShape;
-pub use model::{Delivery, EventType, Member, Organization, RecordStatus, Room, User};
+pub use model::{Delivery, EventType, Organization, RecordStatus, User};
 pub use page::EndOfList;
 pub use room_seed::{RoomSeed, WebhookSeed};
 pub use seed::Seed;

@@ -79,27 +79,26 @@ impl Organization {
 
 /// A room.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Room {
+pub(super) struct RoomInfo {
     /// The room's id.
-    pub id: String,
+    pub(super) id: String,
     /// The room's name.
-    pub name: String,
+    pub(super) name: String,
     /// The kind of room, a number without a published meaning.
-    pub room_type: i32,
+    pub(super) room_type: i32,
     /// Whether this is a direct message, which the list of rooms leaves out.
-    pub direct: bool,
+    pub(super) direct: bool,
     /// The organization the room belongs to, if any.
-    pub organization_id: Option<String>,
+    pub(super) organization_id: Option<String>,
     /// The user who created the room.
-    pub created_by_id: String,
+    pub(super) created_by_id: String,
     /// When the room was created.
-    pub created_at: Timestamp,
+    pub(super) created_at: Timestamp,
     /// When something was last written in the room.
-    pub updated_at: Timestamp,
+    pub(super) updated_at: Timestamp,
 }
 
-impl Room {
+impl RoomInfo {
     pub(super) fn wire(&self) -> Value {
         json!({
             "id": self.id, "name": self.name, "roomType": self.room_type, "organizationId": self.organization_id,
@@ -110,17 +109,16 @@ impl Room {
 
 /// A user in a room.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Member {
+pub(super) struct MemberData {
     /// The user.
-    pub user_id: String,
+    pub(super) user_id: String,
     /// The role, a number without a published meaning.
-    pub role: i32,
+    pub(super) role: i32,
     /// When the user joined.
-    pub joined_at: Timestamp,
+    pub(super) joined_at: Timestamp,
 }
 
-impl Member {
+impl MemberData {
     pub(super) fn wire(&self, display_name: &str) -> Value {
         json!({
             "userId": self.user_id, "role": self.role, "joinedAt": time(self.joined_at), "displayName": display_name,

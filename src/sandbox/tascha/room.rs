@@ -2,7 +2,7 @@
 
 use super::auth::{Actor, Key};
 use super::error::Failure;
-use super::model::{Delivery, FileData, Member, MessageData, RecordData, Room, TaskData};
+use super::model::{Delivery, FileData, MemberData, MessageData, RecordData, RoomInfo, TaskData};
 
 #[derive(Debug)]
 pub(super) struct Webhook {
@@ -15,8 +15,8 @@ pub(super) struct Webhook {
 
 #[derive(Debug)]
 pub(super) struct RoomData {
-    pub(super) room: Room,
-    pub(super) members: Vec<Member>,
+    pub(super) room: RoomInfo,
+    pub(super) members: Vec<MemberData>,
     pub(super) boards: Vec<String>,
     pub(super) messages: Vec<MessageData>,
     pub(super) tasks: Vec<TaskData>,

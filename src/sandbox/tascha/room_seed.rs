@@ -1,6 +1,8 @@
 //! A room that is there when the sandbox starts.
 
-use super::model::{Delivery, FileData, Member, MessageData, RecordData, RecordStatus, Room, TaskData};
+use super::model::{
+    Delivery, FileData, MemberData, MessageData, RecordData, RecordStatus, RoomInfo, TaskData,
+};
 use super::room::{RoomData, Webhook};
 use crate::sandbox::ids::Ids;
 use jiff::{SignedDuration, Timestamp};
@@ -194,9 +196,13 @@ impl RoomSeed {
             .members
             .into_iter()
             .enumerate()
-            .map(|(position, user_id)| Member { user_id, role: i32::from(position == 0), joined_at: started })
+            .map(|(position, user_id)| MemberData {
+                user_id,
+                role: i32::from(position == 0),
+                joined_at: started,
+            })
             .collect();
-        let room = Room {
+        let room = RoomInfo {
             id: room_id,
             name: self.name,
             room_type: self.room_type,

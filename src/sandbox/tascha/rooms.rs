@@ -3,7 +3,7 @@
 use super::call::{Call, Reply};
 use super::data::Data;
 use super::error::Failure;
-use super::model::{FileData, Member};
+use super::model::FileData;
 use super::room::RoomData;
 
 pub(super) fn list(data: &mut Data, call: &Call) -> Result<Reply, Failure> {
@@ -16,10 +16,8 @@ pub(super) fn members(data: &mut Data, call: &Call) -> Result<Reply, Failure> {
     data.room(room_id, &call.key)?;
     let room =
         data.rooms.iter().find(|room| room.room.id == room_id).ok_or_else(|| Failure::not_found("room"))?;
-    let name = |id: &str| data.user(id).map_or("", |user| user.name.as_str());
     let list = format!("members/{room_id}");
-    let wire = |member: &Member| member.wire(name(&member.user_id));
-    Reply::ok(call.page.page(&list, &room.members, |_| true, wire)?)
+    Reply::ok(call.page.page(&list, &room.members, |_| true, |member| data.member_wire(member))?)
 }
 
 pub(super) fn files(data: &mut Data, call: &Call) -> Result<Reply, Failure> {

@@ -1,17 +1,18 @@
 //! What is there now.
 
 use super::data::State;
-use super::model::{Delivery, FileData, Member, MessageData, RecordData, RecordStatus, Room, TaskData, User};
+use super::model::{Delivery, FileData, MessageData, RecordData, RecordStatus, TaskData, User};
 use super::room::RoomData;
 use super::{deliver, messages};
-use crate::tascha::{BoardId, File, Message, MessageId, Record, RecordId, Task, TaskId};
+use crate::sandbox::answer::decoded;
+use crate::tascha::{BoardId, File, Message, MessageId, Record, RecordId, Room, RoomMember, Task, TaskId};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::sync::Arc;
 
 /// What TAS-CHA holds now, and a hand on what a request cannot change.
 ///
-/// It shows messages, tasks, records and files as the client's types, so that they can be compared with what a client
+/// It shows rooms, members, messages, tasks, records and files as the client's types, so that they can be compared with what a client
 /// returned; and what the API takes in and never gives out, such as the [content of a record](RoomView::content_of).
 #[derive(Clone, Debug)]
 pub struct View {
@@ -30,7 +31,7 @@ impl View {
 
     /// All rooms, direct messages included.
     pub fn rooms(&self) -> Vec<Room> {
-        self.state.lock().rooms.iter().map(|room| room.room.clone()).collect()
+        self.state.lock().rooms.iter().map(|room| decoded(room.room.wire())).collect()
     }
 
     /// One room. Of a room that does not exist everything is empty.
@@ -67,17 +68,26 @@ pub struct RoomView {
 impl RoomView {
     /// The room itself, if it exists.
     pub fn get(&self) -> Option<Room> {
-        self.with(|room| room.room.clone())
+        self.with(|room| decoded(room.room.wire()))
+    }
+
+    /// Whether it is a direct message, which the list of rooms leaves out.
+    pub fn is_direct(&self) -> bool {
+        self.with(|room| room.room.direct).unwrap_or_default()
     }
 
     /// The members.
-    pub fn members(&self) -> Vec<Member> {
-        self.with(|room| room.members.clone()).unwrap_or_default()
+    pub fn members(&self) -> Vec<RoomMember> {
+        let data = self.state.lock();
+        let room = data.rooms.iter().find(|room| room.room.id == self.id);
+        let members = room.into_iter().flat_map(|room| &room.members);
+        members.map(|member| decoded(data.member_wire(member))).collect()
     }
 
     /// The ids of the boards.
-    pub fn boards(&self) -> Vec<String> {
-        self.with(|room| room.boards.clone()).unwrap_or_default()
+    pub fn boards(&self) -> Vec<BoardId> {
+        self.with(|room| room.boards.iter().map(|id| BoardId::from(id.as_str())).collect())
+            .unwrap_or_default()
     }
 
     /// The messages, oldest first.
@@ -179,9 +189,4 @@ impl RoomView {
     fn with<T>(&self, look: impl FnOnce(&mut RoomData) -> T) -> Option<T> {
         self.state.lock().find_room(&self.id).map(look)
     }
-}
-
-/// What the API prints, as the client's type.
-fn decoded<T: DeserializeOwned>(wire: Value) -> T {
-    serde_json::from_value(wire).expect("the sandbox prints what the types of the specification read")
 }

@@ -8,6 +8,7 @@ use futures::StreamExt;
 use kaiwa::chatwork::bot::{self, Bot};
 use kaiwa::chatwork::webhook::{self, Verifier};
 use kaiwa::chatwork::{AccountId, Reconcile, RoomId};
+use kaiwa::lancers::BoardId;
 use kaiwa::oauth::{Authorization, FileTokenStore, MemoryTokenStore, OAuth, TokenSet, TokenStore};
 use kaiwa::sandbox::{self, Fault, Provider, Sandbox, Script};
 use kaiwa::tascha::webhook as tascha_webhook;
@@ -283,7 +284,11 @@ pub async fn sandboxes(walk: &mut Walk) {
     let sandbox = builder.start().await.expect("there are ports");
     walk.debug(&sandbox);
     walk.debug(&(sandbox.chatwork(), sandbox.tascha(), sandbox.lancers()));
-    walk.debug(&(sandbox.chatwork().room(1), sandbox.tascha().room("r"), sandbox.lancers().board(1)));
+    walk.debug(&(
+        sandbox.chatwork().room(1),
+        sandbox.tascha().room("r"),
+        sandbox.lancers().board(BoardId(1)),
+    ));
     walk.debug(&sandbox.chatwork().webhooks());
     walk.debug(&sandbox.chatwork().deliveries());
     let chatwork = sandbox.chatwork_client(&api).build().expect("a client");
