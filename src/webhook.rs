@@ -17,7 +17,7 @@
 pub(crate) mod axum;
 
 #[cfg(feature = "axum")]
-pub use self::axum::{Rejection, Verified};
+pub use self::axum::{Refusal, Rejection, Verified};
 
 use crate::{Clock, SystemClock};
 use futures::future::BoxFuture;
