@@ -16,6 +16,7 @@ use crate::limits::{DAY, RateLimit};
 use crate::operation::Safety;
 use crate::profile::Limit;
 use crate::wire;
+use reqwest::header::HeaderName;
 use reqwest::{Response, StatusCode};
 use std::borrow::Cow;
 use std::time::Duration;
@@ -148,7 +149,8 @@ impl Attempt<'_> {
     fn head(&self, response: &mut Response, permit: &mut Permit) -> HttpAnswer {
         let status = response.status();
         let mut headers = std::mem::take(response.headers_mut());
-        if headers.contains_key("x-request-id") {
+        static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+        if headers.contains_key(&REQUEST_ID) {
             self.redactor().headers(&mut headers);
         }
         let rate_limit = RateLimit::from_headers(&headers, self.settings.clock.wall());
