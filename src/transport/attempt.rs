@@ -19,6 +19,7 @@ use crate::wire;
 use reqwest::header::HeaderName;
 use reqwest::{Response, StatusCode};
 use std::borrow::Cow;
+use std::pin::pin;
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -77,7 +78,7 @@ impl Attempt<'_> {
         let hasty = self.bound.is_some_and(|bound| bound.left(&*settings.clock) < settings.connect_timeout);
         let writes = self.info.safety != Safety::Safe;
         let withdrawable = if hasty && writes { Withdrawable::watch(&mut request) } else { None };
-        let result = self.exchange(request, withdrawable, &mut permit, decode).await;
+        let result = pin!(self.exchange(request, withdrawable, &mut permit, decode)).await;
         match &result {
             Err(failure) if failure.verdict.is_unconnected => permit.mark_unsent(),
             Err(failure) => match failure.exhausted {

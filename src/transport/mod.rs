@@ -1,4 +1,7 @@
 //! The transport: the steps that every call passes, in order.
+//!
+//! The futures of the larger steps are pinned before they are awaited: one that is awaited by value is moved once more, and a
+//! call's is some kilobytes.
 
 pub(crate) mod answer;
 mod attempt;
@@ -40,6 +43,7 @@ use settings::{Options, Settings};
 use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use timer::Bound;
@@ -98,7 +102,7 @@ impl Transport {
             retries: Retries::begin(now),
             so_far: OutcomeSoFar::default(),
         };
-        trace::instrument(call.run(options, encode, decode), span.clone()).await
+        trace::instrument(pin!(call.run(options, encode, decode)), span.clone()).await
     }
 }
 
@@ -148,7 +152,8 @@ impl Call<'_> {
         let mut last: Option<Failure> = None;
         let mut renewed = false;
         loop {
-            let Prepared { request, files, permit, token } = match self.prepare(&headers, encode).await {
+            let prepared = pin!(self.prepare(&headers, encode)).await;
+            let Prepared { request, files, permit, token } = match prepared {
                 Ok(prepared) => prepared,
                 // The service's response to an earlier attempt says more than why there is no further one.
                 Err(error) => return Err(self.error(last.map_or(error, Failure::into_error))),
@@ -163,7 +168,7 @@ impl Call<'_> {
                 deadline: self.deadline,
                 token: token.as_ref(),
             };
-            let result = attempt.run(request, permit, &mut *decode).await;
+            let result = pin!(attempt.run(request, permit, &mut *decode)).await;
             let number = self.retries.attempts + 1;
             let mut failure = match result {
                 Ok(answer) => {
@@ -288,7 +293,7 @@ impl Call<'_> {
         request.headers_mut().entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static("identity"));
         let CallInfo { operation, room, .. } = self.info;
         let end = self.deadline.map(|deadline| deadline.end);
-        let permit = self.transport.pacer.permit(operation, room, clock, end).await?;
+        let permit = pin!(self.transport.pacer.permit(operation, room, clock, end)).await?;
         for file in &files {
             self.within(file.verify_unchanged()).await??;
         }
