@@ -244,7 +244,9 @@ impl Pacer {
         // The first call waits for the budget, and the others for their turn.
         let _turn = match queue.turn.try_lock() {
             Ok(turn) => turn,
-            Err(_) => timer::before(&**clock, deadline, queue.turn.lock()).await.ok_or_else(out_of_time)?,
+            Err(_) => timer::before(&**clock, deadline, Box::pin(queue.turn.lock()))
+                .await
+                .ok_or_else(out_of_time)?,
         };
         loop {
             let changed = queue.changed.notified();
