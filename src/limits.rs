@@ -19,7 +19,7 @@ mod tests;
 
 use date::http_date;
 use jiff::{SignedDuration, Timestamp};
-use reqwest::header::{AsHeaderName, DATE, HeaderMap, RETRY_AFTER};
+use reqwest::header::{AsHeaderName, DATE, HeaderMap, HeaderName, RETRY_AFTER};
 use std::time::Duration;
 
 /// The longest window: a longer time is invalid.
@@ -135,9 +135,12 @@ impl RateLimit {
     }
 
     fn read_unix(&mut self, headers: &HeaderMap, now: Timestamp) {
-        self.limit = number(headers, "x-ratelimit-limit");
-        self.remaining = number(headers, "x-ratelimit-remaining");
-        let since_epoch = text(headers, "x-ratelimit-reset").and_then(seconds);
+        static LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
+        static REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
+        static RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
+        self.limit = number(headers, &LIMIT);
+        self.remaining = number(headers, &REMAINING);
+        let since_epoch = text(headers, &RESET).and_then(seconds);
         self.set_reset(since_epoch.and_then(|since_epoch| after(Timestamp::UNIX_EPOCH, since_epoch)), now);
     }
 

@@ -15,6 +15,7 @@ use reqwest::header::{HeaderName, HeaderValue};
 use std::borrow::Cow;
 use std::fmt;
 use std::future::{Future, IntoFuture};
+use std::pin::pin;
 use std::time::Duration;
 
 /// What can be requested: an operation of a service, with its parameters.
@@ -163,14 +164,14 @@ impl<E: Endpoint> Request<E> {
     /// The call itself: checked, encoded, sent, decoded.
     pub(crate) async fn call(self) -> Result<Response<E::Output>, Error> {
         self.endpoint.check().map_err(|invalid| self.refused(invalid))?;
-        let info = self.info();
-        let Self { endpoint, client, options } = self;
+        let Self { endpoint, client, options } = &self;
         let mut value = None;
         let mut decode = |body: &[u8]| {
             value = Some(endpoint.decode(&endpoint.localize(body, client.state()))?);
             Ok(())
         };
-        let answered = client.transport().call(info, options, &|to| endpoint.encode(to), &mut decode).await?;
+        let encode = |to: &Encoder<'_>| endpoint.encode(to);
+        let answered = pin!(client.transport().call(self.info(), options, &encode, &mut decode)).await?;
         let value = value.expect("a call succeeds once its answer is decoded");
         Ok(answered.map(|()| value))
     }

@@ -244,7 +244,7 @@ impl<'a> Endpoint<'a> {
                 }
 
                 fn encode(&self, to: &crate::transport::Encoder<'_>) -> Result<crate::transport::Payload, crate::InvalidInput> {
-                    let client = client::Client { baseurl: to.base_url(), client: to.http() };
+                    let client = client::Client { to, client: to.http() };
                     crate::transport::Payload::encoded(client.#method(#(#passed),*))
                 }
             }

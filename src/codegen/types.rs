@@ -7,12 +7,13 @@ use super::read::Marks;
 use super::simplify::{body_type, simplified};
 use heck::ToSnakeCase;
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{ToTokens, quote};
 use serde_json::Value;
 use std::collections::HashMap;
+use syn::punctuated::Punctuated;
 use syn::{
-    Attribute, Expr, Field, FnArg, ImplItem, ImplItemFn, Item, ItemImpl, ItemMod, ItemStruct, Pat, Stmt,
-    UseTree, parse_quote,
+    Attribute, Expr, Field, FnArg, ImplItem, ImplItemFn, Item, ItemImpl, ItemMod, ItemStruct, Lit, Pat, Stmt,
+    Token, UseTree, parse_quote,
 };
 
 /// What progenitor wrote for one service.
@@ -98,7 +99,7 @@ fn finish(spec: &Spec, mut file: syn::File) -> Result<Client, SpecError> {
                 // It lives for one call, and borrows from it.
                 *client = parse_quote! {
                     pub struct Client<'c> {
-                        pub(crate) baseurl: &'c str,
+                        pub(crate) to: &'c crate::transport::Encoder<'c>,
                         pub(crate) client: &'c reqwest::Client,
                     }
                 };
@@ -154,7 +155,9 @@ fn keep_encoding(method: &mut ImplItemFn) -> bool {
     if build.method != "build" {
         return false;
     }
-    if !drop_headers(&mut build.receiver) {
+    if !drop_headers(&mut build.receiver)
+        || !statements.iter_mut().any(|statement| join_base(statement).is_some())
+    {
         return false;
     }
     statements.retain(|statement| match statement {
@@ -165,6 +168,32 @@ fn keep_encoding(method: &mut ImplItemFn) -> bool {
     method.sig.asyncness = None;
     method.sig.output = parse_quote!(-> Result<::reqwest::Request, Error<()>>);
     true
+}
+
+/// Makes `let url = format!("{}/rooms/{}", self.baseurl, encode_path(&id.to_string()))` one that parses only the path, and
+/// encodes an id as it is written. `None` if the statement is of another form.
+fn join_base(statement: &mut Stmt) -> Option<()> {
+    binding(statement).filter(|name| name == "url")?;
+    let Stmt::Local(url) = statement else { return None };
+    let value = &mut url.init.as_mut()?.expr;
+    let Expr::Macro(format) = &**value else { return None };
+    let arguments = Punctuated::<Expr, Token![,]>::parse_terminated;
+    let mut arguments = format.mac.parse_body_with(arguments).ok()?.into_iter();
+    let Some(Expr::Lit(template)) = arguments.next() else { return None };
+    let Lit::Str(template) = template.lit else { return None };
+    let template = template.value().strip_prefix("{}")?.to_owned();
+    arguments.next().filter(|base| base.to_token_stream().to_string() == "self . baseurl")?;
+    let parameters = arguments.map(|encoded| {
+        let Expr::Call(call) = encoded else { return None };
+        let Some(Expr::Reference(text)) = call.args.into_iter().next() else {
+            return None;
+        };
+        let Expr::MethodCall(text) = *text.expr else { return None };
+        (is_path(&call.func, "encode_path") && text.method == "to_string").then_some(text.receiver)
+    });
+    let parameters = parameters.collect::<Option<Vec<_>>>()?;
+    **value = parse_quote!(self.to.join(format_args!(#template #(, encode_path(#parameters))*)));
+    Some(())
 }
 
 /// The name that a `let` gives.

@@ -749,7 +749,7 @@ pub mod operations {
             to: &crate::transport::Encoder<'_>,
         ) -> Result<crate::transport::Payload, crate::InvalidInput> {
             let client = client::Client {
-                baseurl: to.base_url(),
+                to,
                 client: to.http(),
             };
             crate::transport::Payload::encoded(client.list_contacts())
@@ -797,7 +797,7 @@ pub mod operations {
             to: &crate::transport::Encoder<'_>,
         ) -> Result<crate::transport::Payload, crate::InvalidInput> {
             let client = client::Client {
-                baseurl: to.base_url(),
+                to,
                 client: to.http(),
             };
             crate::transport::Payload::encoded(client.list_incoming_requests())
@@ -850,7 +850,7 @@ pub mod operations {
             to: &crate::transport::Encoder<'_>,
         ) -> Result<crate::transport::Payload, crate::InvalidInput> {
             let client = client::Client {
-                baseurl: to.base_url(),
+                to,
                 client: to.http(),
             };
             crate::transport::Payload::encoded(
@@ -902,7 +902,7 @@ pub mod operations {
             to: &crate::transport::Encoder<'_>,
         ) -> Result<crate::transport::Payload, crate::InvalidInput> {
             let client = client::Client {
-                baseurl: to.base_url(),
+                to,
                 client: to.http(),
             };
             crate::transport::Payload::encoded(
@@ -946,7 +946,7 @@ pub mod operations {
             to: &crate::transport::Encoder<'_>,
         ) -> Result<crate::transport::Payload, crate::InvalidInput> {
             let client = client::Client {
-                baseurl: to.base_url(),
+                to,
                 client: to.http(),
             };
             crate::transport::Payload::encoded(client.get_me())
@@ -988,7 +988,7 @@ pub mod operations {
             to: &crate::transport::Encoder<'_>,
         ) -> Result<crate::transport::Payload, crate::InvalidInput> {
             let client = client::Client {
-                baseurl: to.base_url(),
+                to,
                 client: to.http(),
             };
             crate::transport::Payload::encoded(client.get_my_status())
@@ -1039,7 +1039,7 @@ pub mod operations {
             to: &crate::transport::Encoder<'_>,
         ) -> Result<crate::transport::Payload, crate::InvalidInput> {
             let client = client::Client {
-                baseurl: to.base_url(),
+                to,
                 client: to.http(),
             };
             crate::transport::Payload::encoded(
@@ -1110,7 +1110,7 @@ pub mod operations {
             to: &crate::transport::Encoder<'_>,
         ) -> Result<crate::transport::Payload, crate::InvalidInput> {
             let client = client::Client {
-                baseurl: to.base_url(),
+                to,
                 client: to.http(),
             };
             crate::transport::Payload::encoded(client.list_rooms())
@@ -1192,7 +1192,7 @@ pub mod operations {
             to: &crate::transport::Encoder<'_>,
         ) -> Result<crate::transport::Payload, crate::InvalidInput> {
             let client = client::Client {
-                baseurl: to.base_url(),
+                to,
                 client: to.http(),
             };
             crate::transport::Payload::encoded(client.create_room(&self.body))
@@ -1300,7 +1300,7 @@ pub mod operations {
             to: &crate::transport::Encoder<'_>,
         ) -> Result<crate::transport::Payload, crate::InvalidInput> {
             let client = client::Client {
-                baseurl: to.base_url(),
+                to,
                 client: to.http(),
             };
             crate::transport::Payload::encoded(
@@ -1350,7 +1350,7 @@ pub mod operations {
             to: &crate::transport::Encoder<'_>,
         ) -> Result<crate::transport::Payload, crate::InvalidInput> {
             let client = client::Client {
-                baseurl: to.base_url(),
+                to,
                 client: to.http(),
             };
             crate::transport::Payload::encoded(client.get_room(&self.room_id))
@@ -1417,7 +1417,7 @@ pub mod operations {
             to: &crate::transport::Encoder<'_>,
         ) -> Result<crate::transport::Payload, crate::InvalidInput> {
             let client = client::Client {
-                baseurl: to.base_url(),
+                to,
                 client: to.http(),
             };
             crate::transport::Payload::encoded(
@@ -1494,7 +1494,7 @@ pub mod operations {
             to: &crate::transport::Encoder<'_>,
         ) -> Result<crate::transport::Payload, crate::InvalidInput> {
             let client = client::Client {
-                baseurl: to.base_url(),
+                to,
                 client: to.http(),
             };
             crate::transport::Payload::encoded(
@@ -1571,7 +1571,7 @@ pub mod operations {
             to: &crate::transport::Encoder<'_>,
         ) -> Result<crate::transport::Payload, crate::InvalidInput> {
             let client = client::Client {
-                baseurl: to.base_url(),
+                to,
                 client: to.http(),
             };
             crate::transport::Payload::encoded(
@@ -1634,7 +1634,7 @@ pub mod operations {
             to: &crate::transport::Encoder<'_>,
         ) -> Result<crate::transport::Payload, crate::InvalidInput> {
             let client = client::Client {
-                baseurl: to.base_url(),
+                to,
                 client: to.http(),
             };
             crate::transport::Payload::encoded(client.delete_link(&self.room_id))
@@ -1682,7 +1682,7 @@ pub mod operations {
             to: &crate::transport::Encoder<'_>,
         ) -> Result<crate::transport::Payload, crate::InvalidInput> {
             let client = client::Client {
-                baseurl: to.base_url(),
+                to,
                 client: to.http(),
             };
             crate::transport::Payload::encoded(client.get_link(&self.room_id))
@@ -1741,7 +1741,7 @@ pub mod operations {
             to: &crate::transport::Encoder<'_>,
         ) -> Result<crate::transport::Payload, crate::InvalidInput> {
             let client = client::Client {
-                baseurl: to.base_url(),
+                to,
                 client: to.http(),
             };
             crate::transport::Payload::encoded(
@@ -1822,7 +1822,7 @@ pub mod operations {
             to: &crate::transport::Encoder<'_>,
         ) -> Result<crate::transport::Payload, crate::InvalidInput> {
             let client = client::Client {
-                baseurl: to.base_url(),
+                to,
                 client: to.http(),
             };
             crate::transport::Payload::encoded(
@@ -1892,7 +1892,7 @@ pub mod operations {
             to: &crate::transport::Encoder<'_>,
         ) -> Result<crate::transport::Payload, crate::InvalidInput> {
             let client = client::Client {
-                baseurl: to.base_url(),
+                to,
                 client: to.http(),
             };
             crate::transport::Payload::encoded(client.list_members(&self.room_id))
@@ -1967,7 +1967,7 @@ pub mod operations {
             to: &crate::transport::Encoder<'_>,
         ) -> Result<crate::transport::Payload, crate::InvalidInput> {
             let client = client::Client {
-                baseurl: to.base_url(),
+                to,
                 client: to.http(),
             };
             crate::transport::Payload::encoded(
@@ -2050,7 +2050,7 @@ pub mod operations {
             to: &crate::transport::Encoder<'_>,
         ) -> Result<crate::transport::Payload, crate::InvalidInput> {
             let client = client::Client {
-                baseurl: to.base_url(),
+                to,
                 client: to.http(),
             };
             crate::transport::Payload::encoded(
@@ -2131,7 +2131,7 @@ pub mod operations {
             to: &crate::transport::Encoder<'_>,
         ) -> Result<crate::transport::Payload, crate::InvalidInput> {
             let client = client::Client {
-                baseurl: to.base_url(),
+                to,
                 client: to.http(),
             };
             crate::transport::Payload::encoded(
@@ -2198,7 +2198,7 @@ pub mod operations {
             to: &crate::transport::Encoder<'_>,
         ) -> Result<crate::transport::Payload, crate::InvalidInput> {
             let client = client::Client {
-                baseurl: to.base_url(),
+                to,
                 client: to.http(),
             };
             crate::transport::Payload::encoded(
@@ -2272,7 +2272,7 @@ pub mod operations {
             to: &crate::transport::Encoder<'_>,
         ) -> Result<crate::transport::Payload, crate::InvalidInput> {
             let client = client::Client {
-                baseurl: to.base_url(),
+                to,
                 client: to.http(),
             };
             crate::transport::Payload::encoded(
@@ -2333,7 +2333,7 @@ pub mod operations {
             to: &crate::transport::Encoder<'_>,
         ) -> Result<crate::transport::Payload, crate::InvalidInput> {
             let client = client::Client {
-                baseurl: to.base_url(),
+                to,
                 client: to.http(),
             };
             crate::transport::Payload::encoded(
@@ -2394,7 +2394,7 @@ pub mod operations {
             to: &crate::transport::Encoder<'_>,
         ) -> Result<crate::transport::Payload, crate::InvalidInput> {
             let client = client::Client {
-                baseurl: to.base_url(),
+                to,
                 client: to.http(),
             };
             crate::transport::Payload::encoded(
@@ -2464,7 +2464,7 @@ pub mod operations {
             to: &crate::transport::Encoder<'_>,
         ) -> Result<crate::transport::Payload, crate::InvalidInput> {
             let client = client::Client {
-                baseurl: to.base_url(),
+                to,
                 client: to.http(),
             };
             crate::transport::Payload::encoded(
@@ -2528,7 +2528,7 @@ pub mod operations {
             to: &crate::transport::Encoder<'_>,
         ) -> Result<crate::transport::Payload, crate::InvalidInput> {
             let client = client::Client {
-                baseurl: to.base_url(),
+                to,
                 client: to.http(),
             };
             crate::transport::Payload::encoded(
@@ -2640,7 +2640,7 @@ pub mod operations {
             to: &crate::transport::Encoder<'_>,
         ) -> Result<crate::transport::Payload, crate::InvalidInput> {
             let client = client::Client {
-                baseurl: to.base_url(),
+                to,
                 client: to.http(),
             };
             crate::transport::Payload::encoded(
@@ -2715,7 +2715,7 @@ pub mod operations {
             to: &crate::transport::Encoder<'_>,
         ) -> Result<crate::transport::Payload, crate::InvalidInput> {
             let client = client::Client {
-                baseurl: to.base_url(),
+                to,
                 client: to.http(),
             };
             crate::transport::Payload::encoded(
@@ -2783,7 +2783,7 @@ pub mod operations {
             to: &crate::transport::Encoder<'_>,
         ) -> Result<crate::transport::Payload, crate::InvalidInput> {
             let client = client::Client {
-                baseurl: to.base_url(),
+                to,
                 client: to.http(),
             };
             crate::transport::Payload::encoded(
@@ -3875,14 +3875,14 @@ pub(crate) mod client {
         }
     }
     pub struct Client<'c> {
-        pub(crate) baseurl: &'c str,
+        pub(crate) to: &'c crate::transport::Encoder<'c>,
         pub(crate) client: &'c reqwest::Client,
     }
     #[allow(clippy::all)]
     impl Client<'_> {
         /// Writes the request of `list_contacts`.
         pub fn list_contacts<'a>(&'a self) -> Result<::reqwest::Request, Error<()>> {
-            let url = format!("{}/contacts", self.baseurl,);
+            let url = self.to.join(format_args!("/contacts"));
             Ok(
                 self
                     .client
@@ -3898,7 +3898,7 @@ pub(crate) mod client {
         pub fn list_incoming_requests<'a>(
             &'a self,
         ) -> Result<::reqwest::Request, Error<()>> {
-            let url = format!("{}/incoming_requests", self.baseurl,);
+            let url = self.to.join(format_args!("/incoming_requests"));
             Ok(
                 self
                     .client
@@ -3915,10 +3915,9 @@ pub(crate) mod client {
             &'a self,
             request_id: &'a crate::chatwork::RequestId,
         ) -> Result<::reqwest::Request, Error<()>> {
-            let url = format!(
-                "{}/incoming_requests/{}", self.baseurl, encode_path(& request_id
-                .to_string()),
-            );
+            let url = self
+                .to
+                .join(format_args!("/incoming_requests/{}", encode_path(request_id)));
             Ok(
                 self
                     .client
@@ -3935,15 +3934,14 @@ pub(crate) mod client {
             &'a self,
             request_id: &'a crate::chatwork::RequestId,
         ) -> Result<::reqwest::Request, Error<()>> {
-            let url = format!(
-                "{}/incoming_requests/{}", self.baseurl, encode_path(& request_id
-                .to_string()),
-            );
+            let url = self
+                .to
+                .join(format_args!("/incoming_requests/{}", encode_path(request_id)));
             Ok(self.client.delete(url).build()?)
         }
         /// Writes the request of `get_me`.
         pub fn get_me<'a>(&'a self) -> Result<::reqwest::Request, Error<()>> {
-            let url = format!("{}/me", self.baseurl,);
+            let url = self.to.join(format_args!("/me"));
             Ok(
                 self
                     .client
@@ -3957,7 +3955,7 @@ pub(crate) mod client {
         }
         /// Writes the request of `get_my_status`.
         pub fn get_my_status<'a>(&'a self) -> Result<::reqwest::Request, Error<()>> {
-            let url = format!("{}/my/status", self.baseurl,);
+            let url = self.to.join(format_args!("/my/status"));
             Ok(
                 self
                     .client
@@ -3975,7 +3973,7 @@ pub(crate) mod client {
             assigned_by_account_id: Option<&'a crate::chatwork::AccountId>,
             status: Option<&'a crate::chatwork::TaskStatus>,
         ) -> Result<::reqwest::Request, Error<()>> {
-            let url = format!("{}/my/tasks", self.baseurl,);
+            let url = self.to.join(format_args!("/my/tasks"));
             Ok(
                 self
                     .client
@@ -3996,7 +3994,7 @@ pub(crate) mod client {
         }
         /// Writes the request of `list_rooms`.
         pub fn list_rooms<'a>(&'a self) -> Result<::reqwest::Request, Error<()>> {
-            let url = format!("{}/rooms", self.baseurl,);
+            let url = self.to.join(format_args!("/rooms"));
             Ok(
                 self
                     .client
@@ -4013,7 +4011,7 @@ pub(crate) mod client {
             &'a self,
             body: &'a types::CreateRoomBody,
         ) -> Result<::reqwest::Request, Error<()>> {
-            let url = format!("{}/rooms", self.baseurl,);
+            let url = self.to.join(format_args!("/rooms"));
             Ok(
                 self
                     .client
@@ -4031,9 +4029,7 @@ pub(crate) mod client {
             &'a self,
             room_id: &'a crate::chatwork::RoomId,
         ) -> Result<::reqwest::Request, Error<()>> {
-            let url = format!(
-                "{}/rooms/{}", self.baseurl, encode_path(& room_id.to_string()),
-            );
+            let url = self.to.join(format_args!("/rooms/{}", encode_path(room_id)));
             Ok(
                 self
                     .client
@@ -4051,9 +4047,7 @@ pub(crate) mod client {
             room_id: &'a crate::chatwork::RoomId,
             body: &'a types::UpdateRoomBody,
         ) -> Result<::reqwest::Request, Error<()>> {
-            let url = format!(
-                "{}/rooms/{}", self.baseurl, encode_path(& room_id.to_string()),
-            );
+            let url = self.to.join(format_args!("/rooms/{}", encode_path(room_id)));
             Ok(
                 self
                     .client
@@ -4072,9 +4066,7 @@ pub(crate) mod client {
             room_id: &'a crate::chatwork::RoomId,
             body: &'a types::DeleteRoomBody,
         ) -> Result<::reqwest::Request, Error<()>> {
-            let url = format!(
-                "{}/rooms/{}", self.baseurl, encode_path(& room_id.to_string()),
-            );
+            let url = self.to.join(format_args!("/rooms/{}", encode_path(room_id)));
             Ok(self.client.delete(url).form_urlencoded(&body)?.build()?)
         }
         /// Writes the request of `list_files`.
@@ -4083,9 +4075,9 @@ pub(crate) mod client {
             room_id: &'a crate::chatwork::RoomId,
             account_id: Option<&'a crate::chatwork::AccountId>,
         ) -> Result<::reqwest::Request, Error<()>> {
-            let url = format!(
-                "{}/rooms/{}/files", self.baseurl, encode_path(& room_id.to_string()),
-            );
+            let url = self
+                .to
+                .join(format_args!("/rooms/{}/files", encode_path(room_id)));
             Ok(
                 self
                     .client
@@ -4107,10 +4099,13 @@ pub(crate) mod client {
             file_id: &'a crate::chatwork::FileId,
             create_download_url: Option<&'a crate::wire::Flag>,
         ) -> Result<::reqwest::Request, Error<()>> {
-            let url = format!(
-                "{}/rooms/{}/files/{}", self.baseurl, encode_path(& room_id.to_string()),
-                encode_path(& file_id.to_string()),
-            );
+            let url = self
+                .to
+                .join(
+                    format_args!(
+                        "/rooms/{}/files/{}", encode_path(room_id), encode_path(file_id)
+                    ),
+                );
             Ok(
                 self
                     .client
@@ -4133,9 +4128,7 @@ pub(crate) mod client {
             &'a self,
             room_id: &'a crate::chatwork::RoomId,
         ) -> Result<::reqwest::Request, Error<()>> {
-            let url = format!(
-                "{}/rooms/{}/link", self.baseurl, encode_path(& room_id.to_string()),
-            );
+            let url = self.to.join(format_args!("/rooms/{}/link", encode_path(room_id)));
             Ok(
                 self
                     .client
@@ -4153,9 +4146,7 @@ pub(crate) mod client {
             room_id: &'a crate::chatwork::RoomId,
             body: &'a types::UpdateLinkBody,
         ) -> Result<::reqwest::Request, Error<()>> {
-            let url = format!(
-                "{}/rooms/{}/link", self.baseurl, encode_path(& room_id.to_string()),
-            );
+            let url = self.to.join(format_args!("/rooms/{}/link", encode_path(room_id)));
             Ok(
                 self
                     .client
@@ -4174,9 +4165,7 @@ pub(crate) mod client {
             room_id: &'a crate::chatwork::RoomId,
             body: &'a types::CreateLinkBody,
         ) -> Result<::reqwest::Request, Error<()>> {
-            let url = format!(
-                "{}/rooms/{}/link", self.baseurl, encode_path(& room_id.to_string()),
-            );
+            let url = self.to.join(format_args!("/rooms/{}/link", encode_path(room_id)));
             Ok(
                 self
                     .client
@@ -4194,9 +4183,7 @@ pub(crate) mod client {
             &'a self,
             room_id: &'a crate::chatwork::RoomId,
         ) -> Result<::reqwest::Request, Error<()>> {
-            let url = format!(
-                "{}/rooms/{}/link", self.baseurl, encode_path(& room_id.to_string()),
-            );
+            let url = self.to.join(format_args!("/rooms/{}/link", encode_path(room_id)));
             Ok(
                 self
                     .client
@@ -4213,9 +4200,9 @@ pub(crate) mod client {
             &'a self,
             room_id: &'a crate::chatwork::RoomId,
         ) -> Result<::reqwest::Request, Error<()>> {
-            let url = format!(
-                "{}/rooms/{}/members", self.baseurl, encode_path(& room_id.to_string()),
-            );
+            let url = self
+                .to
+                .join(format_args!("/rooms/{}/members", encode_path(room_id)));
             Ok(
                 self
                     .client
@@ -4233,9 +4220,9 @@ pub(crate) mod client {
             room_id: &'a crate::chatwork::RoomId,
             body: &'a types::ReplaceMembersBody,
         ) -> Result<::reqwest::Request, Error<()>> {
-            let url = format!(
-                "{}/rooms/{}/members", self.baseurl, encode_path(& room_id.to_string()),
-            );
+            let url = self
+                .to
+                .join(format_args!("/rooms/{}/members", encode_path(room_id)));
             Ok(
                 self
                     .client
@@ -4254,9 +4241,9 @@ pub(crate) mod client {
             room_id: &'a crate::chatwork::RoomId,
             force: Option<&'a crate::wire::Flag>,
         ) -> Result<::reqwest::Request, Error<()>> {
-            let url = format!(
-                "{}/rooms/{}/messages", self.baseurl, encode_path(& room_id.to_string()),
-            );
+            let url = self
+                .to
+                .join(format_args!("/rooms/{}/messages", encode_path(room_id)));
             Ok(
                 self
                     .client
@@ -4275,9 +4262,9 @@ pub(crate) mod client {
             room_id: &'a crate::chatwork::RoomId,
             body: &'a types::PostMessageBody,
         ) -> Result<::reqwest::Request, Error<()>> {
-            let url = format!(
-                "{}/rooms/{}/messages", self.baseurl, encode_path(& room_id.to_string()),
-            );
+            let url = self
+                .to
+                .join(format_args!("/rooms/{}/messages", encode_path(room_id)));
             Ok(
                 self
                     .client
@@ -4296,10 +4283,9 @@ pub(crate) mod client {
             room_id: &'a crate::chatwork::RoomId,
             body: &'a types::MarkReadBody,
         ) -> Result<::reqwest::Request, Error<()>> {
-            let url = format!(
-                "{}/rooms/{}/messages/read", self.baseurl, encode_path(& room_id
-                .to_string()),
-            );
+            let url = self
+                .to
+                .join(format_args!("/rooms/{}/messages/read", encode_path(room_id)));
             Ok(
                 self
                     .client
@@ -4318,10 +4304,9 @@ pub(crate) mod client {
             room_id: &'a crate::chatwork::RoomId,
             body: &'a types::MarkUnreadBody,
         ) -> Result<::reqwest::Request, Error<()>> {
-            let url = format!(
-                "{}/rooms/{}/messages/unread", self.baseurl, encode_path(& room_id
-                .to_string()),
-            );
+            let url = self
+                .to
+                .join(format_args!("/rooms/{}/messages/unread", encode_path(room_id)));
             Ok(
                 self
                     .client
@@ -4340,10 +4325,14 @@ pub(crate) mod client {
             room_id: &'a crate::chatwork::RoomId,
             message_id: &'a crate::chatwork::MessageId,
         ) -> Result<::reqwest::Request, Error<()>> {
-            let url = format!(
-                "{}/rooms/{}/messages/{}", self.baseurl, encode_path(& room_id
-                .to_string()), encode_path(& message_id.to_string()),
-            );
+            let url = self
+                .to
+                .join(
+                    format_args!(
+                        "/rooms/{}/messages/{}", encode_path(room_id),
+                        encode_path(message_id)
+                    ),
+                );
             Ok(
                 self
                     .client
@@ -4362,10 +4351,14 @@ pub(crate) mod client {
             message_id: &'a crate::chatwork::MessageId,
             body: &'a types::UpdateMessageBody,
         ) -> Result<::reqwest::Request, Error<()>> {
-            let url = format!(
-                "{}/rooms/{}/messages/{}", self.baseurl, encode_path(& room_id
-                .to_string()), encode_path(& message_id.to_string()),
-            );
+            let url = self
+                .to
+                .join(
+                    format_args!(
+                        "/rooms/{}/messages/{}", encode_path(room_id),
+                        encode_path(message_id)
+                    ),
+                );
             Ok(
                 self
                     .client
@@ -4384,10 +4377,14 @@ pub(crate) mod client {
             room_id: &'a crate::chatwork::RoomId,
             message_id: &'a crate::chatwork::MessageId,
         ) -> Result<::reqwest::Request, Error<()>> {
-            let url = format!(
-                "{}/rooms/{}/messages/{}", self.baseurl, encode_path(& room_id
-                .to_string()), encode_path(& message_id.to_string()),
-            );
+            let url = self
+                .to
+                .join(
+                    format_args!(
+                        "/rooms/{}/messages/{}", encode_path(room_id),
+                        encode_path(message_id)
+                    ),
+                );
             Ok(
                 self
                     .client
@@ -4407,9 +4404,9 @@ pub(crate) mod client {
             assigned_by_account_id: Option<&'a crate::chatwork::AccountId>,
             status: Option<&'a crate::chatwork::TaskStatus>,
         ) -> Result<::reqwest::Request, Error<()>> {
-            let url = format!(
-                "{}/rooms/{}/tasks", self.baseurl, encode_path(& room_id.to_string()),
-            );
+            let url = self
+                .to
+                .join(format_args!("/rooms/{}/tasks", encode_path(room_id)));
             Ok(
                 self
                     .client
@@ -4437,9 +4434,9 @@ pub(crate) mod client {
             room_id: &'a crate::chatwork::RoomId,
             body: &'a types::CreateTasksBody,
         ) -> Result<::reqwest::Request, Error<()>> {
-            let url = format!(
-                "{}/rooms/{}/tasks", self.baseurl, encode_path(& room_id.to_string()),
-            );
+            let url = self
+                .to
+                .join(format_args!("/rooms/{}/tasks", encode_path(room_id)));
             Ok(
                 self
                     .client
@@ -4458,10 +4455,13 @@ pub(crate) mod client {
             room_id: &'a crate::chatwork::RoomId,
             task_id: &'a crate::chatwork::TaskId,
         ) -> Result<::reqwest::Request, Error<()>> {
-            let url = format!(
-                "{}/rooms/{}/tasks/{}", self.baseurl, encode_path(& room_id.to_string()),
-                encode_path(& task_id.to_string()),
-            );
+            let url = self
+                .to
+                .join(
+                    format_args!(
+                        "/rooms/{}/tasks/{}", encode_path(room_id), encode_path(task_id)
+                    ),
+                );
             Ok(
                 self
                     .client
@@ -4480,10 +4480,14 @@ pub(crate) mod client {
             task_id: &'a crate::chatwork::TaskId,
             body: &'a types::SetTaskStatusBody,
         ) -> Result<::reqwest::Request, Error<()>> {
-            let url = format!(
-                "{}/rooms/{}/tasks/{}/status", self.baseurl, encode_path(& room_id
-                .to_string()), encode_path(& task_id.to_string()),
-            );
+            let url = self
+                .to
+                .join(
+                    format_args!(
+                        "/rooms/{}/tasks/{}/status", encode_path(room_id),
+                        encode_path(task_id)
+                    ),
+                );
             Ok(
                 self
                     .client

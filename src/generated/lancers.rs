@@ -364,7 +364,7 @@ pub mod operations {
             to: &crate::transport::Encoder<'_>,
         ) -> Result<crate::transport::Payload, crate::InvalidInput> {
             let client = client::Client {
-                baseurl: to.base_url(),
+                to,
                 client: to.http(),
             };
             crate::transport::Payload::encoded(
@@ -444,7 +444,7 @@ pub mod operations {
             to: &crate::transport::Encoder<'_>,
         ) -> Result<crate::transport::Payload, crate::InvalidInput> {
             let client = client::Client {
-                baseurl: to.base_url(),
+                to,
                 client: to.http(),
             };
             crate::transport::Payload::encoded(
@@ -520,7 +520,7 @@ pub mod operations {
             to: &crate::transport::Encoder<'_>,
         ) -> Result<crate::transport::Payload, crate::InvalidInput> {
             let client = client::Client {
-                baseurl: to.base_url(),
+                to,
                 client: to.http(),
             };
             crate::transport::Payload::encoded(
@@ -592,7 +592,7 @@ pub mod operations {
             to: &crate::transport::Encoder<'_>,
         ) -> Result<crate::transport::Payload, crate::InvalidInput> {
             let client = client::Client {
-                baseurl: to.base_url(),
+                to,
                 client: to.http(),
             };
             crate::transport::Payload::encoded(client.get_board(&self.board_id))
@@ -654,7 +654,7 @@ pub mod operations {
             to: &crate::transport::Encoder<'_>,
         ) -> Result<crate::transport::Payload, crate::InvalidInput> {
             let client = client::Client {
-                baseurl: to.base_url(),
+                to,
                 client: to.http(),
             };
             crate::transport::Payload::encoded(
@@ -733,7 +733,7 @@ pub mod operations {
             to: &crate::transport::Encoder<'_>,
         ) -> Result<crate::transport::Payload, crate::InvalidInput> {
             let client = client::Client {
-                baseurl: to.base_url(),
+                to,
                 client: to.http(),
             };
             crate::transport::Payload::encoded(
@@ -821,7 +821,7 @@ pub mod operations {
             to: &crate::transport::Encoder<'_>,
         ) -> Result<crate::transport::Payload, crate::InvalidInput> {
             let client = client::Client {
-                baseurl: to.base_url(),
+                to,
                 client: to.http(),
             };
             crate::transport::Payload::encoded(
@@ -914,7 +914,7 @@ pub mod operations {
             to: &crate::transport::Encoder<'_>,
         ) -> Result<crate::transport::Payload, crate::InvalidInput> {
             let client = client::Client {
-                baseurl: to.base_url(),
+                to,
                 client: to.http(),
             };
             crate::transport::Payload::encoded(
@@ -983,7 +983,7 @@ pub mod operations {
             to: &crate::transport::Encoder<'_>,
         ) -> Result<crate::transport::Payload, crate::InvalidInput> {
             let client = client::Client {
-                baseurl: to.base_url(),
+                to,
                 client: to.http(),
             };
             crate::transport::Payload::encoded(
@@ -1072,7 +1072,7 @@ pub mod operations {
             to: &crate::transport::Encoder<'_>,
         ) -> Result<crate::transport::Payload, crate::InvalidInput> {
             let client = client::Client {
-                baseurl: to.base_url(),
+                to,
                 client: to.http(),
             };
             crate::transport::Payload::encoded(
@@ -1141,7 +1141,7 @@ pub mod operations {
             to: &crate::transport::Encoder<'_>,
         ) -> Result<crate::transport::Payload, crate::InvalidInput> {
             let client = client::Client {
-                baseurl: to.base_url(),
+                to,
                 client: to.http(),
             };
             crate::transport::Payload::encoded(
@@ -1686,7 +1686,7 @@ pub(crate) mod client {
         }
     }
     pub struct Client<'c> {
-        pub(crate) baseurl: &'c str,
+        pub(crate) to: &'c crate::transport::Encoder<'c>,
         pub(crate) client: &'c reqwest::Client,
     }
     #[allow(clippy::all)]
@@ -1697,7 +1697,7 @@ pub(crate) mod client {
             limit: Option<i64>,
             modified: Option<&'a str>,
         ) -> Result<::reqwest::Request, Error<()>> {
-            let url = format!("{}/boards", self.baseurl,);
+            let url = self.to.join(format_args!("/boards"));
             Ok(
                 self
                     .client
@@ -1718,7 +1718,7 @@ pub(crate) mod client {
             offset: Option<i64>,
             q: &'a str,
         ) -> Result<::reqwest::Request, Error<()>> {
-            let url = format!("{}/boards/search", self.baseurl,);
+            let url = self.to.join(format_args!("/boards/search"));
             Ok(
                 self
                     .client
@@ -1739,7 +1739,7 @@ pub(crate) mod client {
             limit: Option<i64>,
             modified: Option<&'a str>,
         ) -> Result<::reqwest::Request, Error<()>> {
-            let url = format!("{}/boards/unread", self.baseurl,);
+            let url = self.to.join(format_args!("/boards/unread"));
             Ok(
                 self
                     .client
@@ -1758,9 +1758,7 @@ pub(crate) mod client {
             &'a self,
             board_id: &'a crate::lancers::BoardId,
         ) -> Result<::reqwest::Request, Error<()>> {
-            let url = format!(
-                "{}/boards/{}", self.baseurl, encode_path(& board_id.to_string()),
-            );
+            let url = self.to.join(format_args!("/boards/{}", encode_path(board_id)));
             Ok(
                 self
                     .client
@@ -1778,9 +1776,7 @@ pub(crate) mod client {
             board_id: &'a crate::lancers::BoardId,
             body: &'a types::UpdateBoardBody,
         ) -> Result<::reqwest::Request, Error<()>> {
-            let url = format!(
-                "{}/boards/{}", self.baseurl, encode_path(& board_id.to_string()),
-            );
+            let url = self.to.join(format_args!("/boards/{}", encode_path(board_id)));
             Ok(
                 self
                     .client
@@ -1800,9 +1796,9 @@ pub(crate) mod client {
             file_id: Option<&'a crate::lancers::FileId>,
             limit: Option<i64>,
         ) -> Result<::reqwest::Request, Error<()>> {
-            let url = format!(
-                "{}/boards/{}/files", self.baseurl, encode_path(& board_id.to_string()),
-            );
+            let url = self
+                .to
+                .join(format_args!("/boards/{}/files", encode_path(board_id)));
             Ok(
                 self
                     .client
@@ -1824,10 +1820,9 @@ pub(crate) mod client {
             limit: Option<i64>,
             message_id: Option<&'a crate::lancers::MessageId>,
         ) -> Result<::reqwest::Request, Error<()>> {
-            let url = format!(
-                "{}/boards/{}/messages", self.baseurl, encode_path(& board_id
-                .to_string()),
-            );
+            let url = self
+                .to
+                .join(format_args!("/boards/{}/messages", encode_path(board_id)));
             Ok(
                 self
                     .client
@@ -1850,10 +1845,9 @@ pub(crate) mod client {
             board_id: &'a crate::lancers::BoardId,
             body: &'a types::MarkReadBody,
         ) -> Result<::reqwest::Request, Error<()>> {
-            let url = format!(
-                "{}/boards/{}/messages/read", self.baseurl, encode_path(& board_id
-                .to_string()),
-            );
+            let url = self
+                .to
+                .join(format_args!("/boards/{}/messages/read", encode_path(board_id)));
             Ok(
                 self
                     .client
@@ -1873,9 +1867,9 @@ pub(crate) mod client {
             limit: Option<i64>,
             user: Option<&'a str>,
         ) -> Result<::reqwest::Request, Error<()>> {
-            let url = format!(
-                "{}/boards/{}/users", self.baseurl, encode_path(& board_id.to_string()),
-            );
+            let url = self
+                .to
+                .join(format_args!("/boards/{}/users", encode_path(board_id)));
             Ok(
                 self
                     .client
@@ -1895,9 +1889,9 @@ pub(crate) mod client {
             board_id: &'a crate::lancers::BoardId,
             body: &'a types::AddUsersBody,
         ) -> Result<::reqwest::Request, Error<()>> {
-            let url = format!(
-                "{}/boards/{}/users", self.baseurl, encode_path(& board_id.to_string()),
-            );
+            let url = self
+                .to
+                .join(format_args!("/boards/{}/users", encode_path(board_id)));
             Ok(
                 self
                     .client
@@ -1916,10 +1910,13 @@ pub(crate) mod client {
             board_id: &'a crate::lancers::BoardId,
             name: &'a str,
         ) -> Result<::reqwest::Request, Error<()>> {
-            let url = format!(
-                "{}/boards/{}/users/{}", self.baseurl, encode_path(& board_id
-                .to_string()), encode_path(& name.to_string()),
-            );
+            let url = self
+                .to
+                .join(
+                    format_args!(
+                        "/boards/{}/users/{}", encode_path(board_id), encode_path(name)
+                    ),
+                );
             Ok(
                 self
                     .client

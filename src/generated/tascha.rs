@@ -441,7 +441,7 @@ pub mod operations {
             to: &crate::transport::Encoder<'_>,
         ) -> Result<crate::transport::Payload, crate::InvalidInput> {
             let client = client::Client {
-                baseurl: to.base_url(),
+                to,
                 client: to.http(),
             };
             crate::transport::Payload::encoded(client.list_events())
@@ -490,7 +490,7 @@ pub mod operations {
             to: &crate::transport::Encoder<'_>,
         ) -> Result<crate::transport::Payload, crate::InvalidInput> {
             let client = client::Client {
-                baseurl: to.base_url(),
+                to,
                 client: to.http(),
             };
             crate::transport::Payload::encoded(client.get_me())
@@ -540,7 +540,7 @@ pub mod operations {
             to: &crate::transport::Encoder<'_>,
         ) -> Result<crate::transport::Payload, crate::InvalidInput> {
             let client = client::Client {
-                baseurl: to.base_url(),
+                to,
                 client: to.http(),
             };
             crate::transport::Payload::encoded(
@@ -628,7 +628,7 @@ pub mod operations {
             to: &crate::transport::Encoder<'_>,
         ) -> Result<crate::transport::Payload, crate::InvalidInput> {
             let client = client::Client {
-                baseurl: to.base_url(),
+                to,
                 client: to.http(),
             };
             crate::transport::Payload::encoded(
@@ -725,7 +725,7 @@ pub mod operations {
             to: &crate::transport::Encoder<'_>,
         ) -> Result<crate::transport::Payload, crate::InvalidInput> {
             let client = client::Client {
-                baseurl: to.base_url(),
+                to,
                 client: to.http(),
             };
             crate::transport::Payload::encoded(
@@ -822,7 +822,7 @@ pub mod operations {
             to: &crate::transport::Encoder<'_>,
         ) -> Result<crate::transport::Payload, crate::InvalidInput> {
             let client = client::Client {
-                baseurl: to.base_url(),
+                to,
                 client: to.http(),
             };
             crate::transport::Payload::encoded(
@@ -922,7 +922,7 @@ pub mod operations {
             to: &crate::transport::Encoder<'_>,
         ) -> Result<crate::transport::Payload, crate::InvalidInput> {
             let client = client::Client {
-                baseurl: to.base_url(),
+                to,
                 client: to.http(),
             };
             crate::transport::Payload::encoded(
@@ -1033,7 +1033,7 @@ pub mod operations {
             to: &crate::transport::Encoder<'_>,
         ) -> Result<crate::transport::Payload, crate::InvalidInput> {
             let client = client::Client {
-                baseurl: to.base_url(),
+                to,
                 client: to.http(),
             };
             crate::transport::Payload::encoded(
@@ -1105,7 +1105,7 @@ pub mod operations {
             to: &crate::transport::Encoder<'_>,
         ) -> Result<crate::transport::Payload, crate::InvalidInput> {
             let client = client::Client {
-                baseurl: to.base_url(),
+                to,
                 client: to.http(),
             };
             crate::transport::Payload::encoded(
@@ -1217,7 +1217,7 @@ pub mod operations {
             to: &crate::transport::Encoder<'_>,
         ) -> Result<crate::transport::Payload, crate::InvalidInput> {
             let client = client::Client {
-                baseurl: to.base_url(),
+                to,
                 client: to.http(),
             };
             crate::transport::Payload::encoded(
@@ -1307,7 +1307,7 @@ pub mod operations {
             to: &crate::transport::Encoder<'_>,
         ) -> Result<crate::transport::Payload, crate::InvalidInput> {
             let client = client::Client {
-                baseurl: to.base_url(),
+                to,
                 client: to.http(),
             };
             crate::transport::Payload::encoded(
@@ -1382,7 +1382,7 @@ pub mod operations {
             to: &crate::transport::Encoder<'_>,
         ) -> Result<crate::transport::Payload, crate::InvalidInput> {
             let client = client::Client {
-                baseurl: to.base_url(),
+                to,
                 client: to.http(),
             };
             crate::transport::Payload::encoded(
@@ -1501,7 +1501,7 @@ pub mod operations {
             to: &crate::transport::Encoder<'_>,
         ) -> Result<crate::transport::Payload, crate::InvalidInput> {
             let client = client::Client {
-                baseurl: to.base_url(),
+                to,
                 client: to.http(),
             };
             crate::transport::Payload::encoded(
@@ -1611,7 +1611,7 @@ pub mod operations {
             to: &crate::transport::Encoder<'_>,
         ) -> Result<crate::transport::Payload, crate::InvalidInput> {
             let client = client::Client {
-                baseurl: to.base_url(),
+                to,
                 client: to.http(),
             };
             crate::transport::Payload::encoded(
@@ -1719,7 +1719,7 @@ pub mod operations {
             to: &crate::transport::Encoder<'_>,
         ) -> Result<crate::transport::Payload, crate::InvalidInput> {
             let client = client::Client {
-                baseurl: to.base_url(),
+                to,
                 client: to.http(),
             };
             crate::transport::Payload::encoded(
@@ -1835,7 +1835,7 @@ pub mod operations {
             to: &crate::transport::Encoder<'_>,
         ) -> Result<crate::transport::Payload, crate::InvalidInput> {
             let client = client::Client {
-                baseurl: to.base_url(),
+                to,
                 client: to.http(),
             };
             crate::transport::Payload::encoded(
@@ -2848,14 +2848,14 @@ pub(crate) mod client {
         }
     }
     pub struct Client<'c> {
-        pub(crate) baseurl: &'c str,
+        pub(crate) to: &'c crate::transport::Encoder<'c>,
         pub(crate) client: &'c reqwest::Client,
     }
     #[allow(clippy::all)]
     impl Client<'_> {
         /// Writes the request of `list_events`.
         pub fn list_events<'a>(&'a self) -> Result<::reqwest::Request, Error<()>> {
-            let url = format!("{}/events", self.baseurl,);
+            let url = self.to.join(format_args!("/events"));
             Ok(
                 self
                     .client
@@ -2869,7 +2869,7 @@ pub(crate) mod client {
         }
         /// Writes the request of `get_me`.
         pub fn get_me<'a>(&'a self) -> Result<::reqwest::Request, Error<()>> {
-            let url = format!("{}/me", self.baseurl,);
+            let url = self.to.join(format_args!("/me"));
             Ok(
                 self
                     .client
@@ -2887,7 +2887,7 @@ pub(crate) mod client {
             cursor: Option<&'a str>,
             limit: Option<i64>,
         ) -> Result<::reqwest::Request, Error<()>> {
-            let url = format!("{}/organizations", self.baseurl,);
+            let url = self.to.join(format_args!("/organizations"));
             Ok(
                 self
                     .client
@@ -2907,7 +2907,7 @@ pub(crate) mod client {
             cursor: Option<&'a str>,
             limit: Option<i64>,
         ) -> Result<::reqwest::Request, Error<()>> {
-            let url = format!("{}/rooms", self.baseurl,);
+            let url = self.to.join(format_args!("/rooms"));
             Ok(
                 self
                     .client
@@ -2928,9 +2928,9 @@ pub(crate) mod client {
             cursor: Option<&'a str>,
             limit: Option<i64>,
         ) -> Result<::reqwest::Request, Error<()>> {
-            let url = format!(
-                "{}/rooms/{}/files", self.baseurl, encode_path(& room_id.to_string()),
-            );
+            let url = self
+                .to
+                .join(format_args!("/rooms/{}/files", encode_path(room_id)));
             Ok(
                 self
                     .client
@@ -2951,9 +2951,9 @@ pub(crate) mod client {
             cursor: Option<&'a str>,
             limit: Option<i64>,
         ) -> Result<::reqwest::Request, Error<()>> {
-            let url = format!(
-                "{}/rooms/{}/members", self.baseurl, encode_path(& room_id.to_string()),
-            );
+            let url = self
+                .to
+                .join(format_args!("/rooms/{}/members", encode_path(room_id)));
             Ok(
                 self
                     .client
@@ -2974,9 +2974,9 @@ pub(crate) mod client {
             cursor: Option<&'a str>,
             limit: Option<i64>,
         ) -> Result<::reqwest::Request, Error<()>> {
-            let url = format!(
-                "{}/rooms/{}/messages", self.baseurl, encode_path(& room_id.to_string()),
-            );
+            let url = self
+                .to
+                .join(format_args!("/rooms/{}/messages", encode_path(room_id)));
             Ok(
                 self
                     .client
@@ -2996,9 +2996,9 @@ pub(crate) mod client {
             room_id: &'a crate::tascha::RoomId,
             body: &'a types::CreateMessageBody,
         ) -> Result<::reqwest::Request, Error<()>> {
-            let url = format!(
-                "{}/rooms/{}/messages", self.baseurl, encode_path(& room_id.to_string()),
-            );
+            let url = self
+                .to
+                .join(format_args!("/rooms/{}/messages", encode_path(room_id)));
             Ok(
                 self
                     .client
@@ -3018,9 +3018,9 @@ pub(crate) mod client {
             cursor: Option<&'a str>,
             limit: Option<i64>,
         ) -> Result<::reqwest::Request, Error<()>> {
-            let url = format!(
-                "{}/rooms/{}/records", self.baseurl, encode_path(& room_id.to_string()),
-            );
+            let url = self
+                .to
+                .join(format_args!("/rooms/{}/records", encode_path(room_id)));
             Ok(
                 self
                     .client
@@ -3040,9 +3040,9 @@ pub(crate) mod client {
             room_id: &'a crate::tascha::RoomId,
             body: &'a types::CreateRecordBody,
         ) -> Result<::reqwest::Request, Error<()>> {
-            let url = format!(
-                "{}/rooms/{}/records", self.baseurl, encode_path(& room_id.to_string()),
-            );
+            let url = self
+                .to
+                .join(format_args!("/rooms/{}/records", encode_path(room_id)));
             Ok(
                 self
                     .client
@@ -3062,10 +3062,14 @@ pub(crate) mod client {
             record_id: &'a crate::tascha::RecordId,
             body: &'a types::UpdateRecordBody,
         ) -> Result<::reqwest::Request, Error<()>> {
-            let url = format!(
-                "{}/rooms/{}/records/{}", self.baseurl, encode_path(& room_id
-                .to_string()), encode_path(& record_id.to_string()),
-            );
+            let url = self
+                .to
+                .join(
+                    format_args!(
+                        "/rooms/{}/records/{}", encode_path(room_id),
+                        encode_path(record_id)
+                    ),
+                );
             Ok(
                 self
                     .client
@@ -3085,9 +3089,9 @@ pub(crate) mod client {
             cursor: Option<&'a str>,
             limit: Option<i64>,
         ) -> Result<::reqwest::Request, Error<()>> {
-            let url = format!(
-                "{}/rooms/{}/tasks", self.baseurl, encode_path(& room_id.to_string()),
-            );
+            let url = self
+                .to
+                .join(format_args!("/rooms/{}/tasks", encode_path(room_id)));
             Ok(
                 self
                     .client
@@ -3107,9 +3111,9 @@ pub(crate) mod client {
             room_id: &'a crate::tascha::RoomId,
             body: &'a types::CreateTaskBody,
         ) -> Result<::reqwest::Request, Error<()>> {
-            let url = format!(
-                "{}/rooms/{}/tasks", self.baseurl, encode_path(& room_id.to_string()),
-            );
+            let url = self
+                .to
+                .join(format_args!("/rooms/{}/tasks", encode_path(room_id)));
             Ok(
                 self
                     .client
@@ -3129,10 +3133,13 @@ pub(crate) mod client {
             task_id: &'a crate::tascha::TaskId,
             body: &'a types::UpdateTaskBody,
         ) -> Result<::reqwest::Request, Error<()>> {
-            let url = format!(
-                "{}/rooms/{}/tasks/{}", self.baseurl, encode_path(& room_id.to_string()),
-                encode_path(& task_id.to_string()),
-            );
+            let url = self
+                .to
+                .join(
+                    format_args!(
+                        "/rooms/{}/tasks/{}", encode_path(room_id), encode_path(task_id)
+                    ),
+                );
             Ok(
                 self
                     .client
@@ -3153,10 +3160,14 @@ pub(crate) mod client {
             cursor: Option<&'a str>,
             limit: Option<i64>,
         ) -> Result<::reqwest::Request, Error<()>> {
-            let url = format!(
-                "{}/rooms/{}/webhooks/{}/deliveries", self.baseurl, encode_path(& room_id
-                .to_string()), encode_path(& webhook_id.to_string()),
-            );
+            let url = self
+                .to
+                .join(
+                    format_args!(
+                        "/rooms/{}/webhooks/{}/deliveries", encode_path(room_id),
+                        encode_path(webhook_id)
+                    ),
+                );
             Ok(
                 self
                     .client
@@ -3177,11 +3188,15 @@ pub(crate) mod client {
             webhook_id: &'a crate::tascha::WebhookId,
             delivery_id: &'a crate::tascha::DeliveryId,
         ) -> Result<::reqwest::Request, Error<()>> {
-            let url = format!(
-                "{}/rooms/{}/webhooks/{}/deliveries/{}/redeliver", self.baseurl,
-                encode_path(& room_id.to_string()), encode_path(& webhook_id
-                .to_string()), encode_path(& delivery_id.to_string()),
-            );
+            let url = self
+                .to
+                .join(
+                    format_args!(
+                        "/rooms/{}/webhooks/{}/deliveries/{}/redeliver",
+                        encode_path(room_id), encode_path(webhook_id),
+                        encode_path(delivery_id)
+                    ),
+                );
             Ok(
                 self
                     .client

@@ -202,7 +202,7 @@ impl Progress {
             before: self.before.clone(),
             passed: self.passed,
             count: self.count,
-            recent: self.recent.iter().map(|key| key.to_string()).collect(),
+            recent: self.recent.iter().map(|key| key.as_str().to_owned()).collect(),
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::error::{Error, ErrorKind, Outcome};
 use crate::input::InvalidInput;
 use crate::request::Request;
 use crate::response::Response;
+use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -94,8 +95,9 @@ pub(super) struct Page<T> {
 
 /// What came for a page, in the order of the list.
 struct Came<T> {
-    response: Response<()>,
-    rows: Vec<(ItemPosition, T)>,
+    response: Response<Vec<T>>,
+    /// One for each item.
+    positions: Vec<ItemPosition>,
     cursor: Option<String>,
     asked: PageRequest,
 }
@@ -192,29 +194,30 @@ impl<E: Paged> Pager<E> {
         let mode = self.request.endpoint.mode();
         let came = self.ask(mode).await?;
         let Some(in_front) = self.join(mode, &came) else { return Ok(None) };
-        let Came { response, rows, cursor, asked } = came;
+        let Came { mut response, mut positions, cursor, asked } = came;
 
         let begun = self.resuming && !mode.enters_anywhere();
-        let mut keys = KeySet::default();
-        let fresh: Vec<bool> = rows
+        let mut keys: KeySet<&Key> = KeySet::with_capacity_and_hasher(positions.len(), Default::default());
+        let fresh: Vec<bool> = positions
             .iter()
             .enumerate()
-            .map(|(row, (position, _))| {
+            .map(|(row, position)| {
                 let Some(key) = &position.key else { return true };
-                keys.insert(key.clone()) && row >= in_front && !self.seen.contains(key)
+                keys.insert(key) && row >= in_front && !self.seen.contains(key)
             })
             .collect();
         let count = match mode {
             PagingMode::Grouped => {
-                rows.iter().filter_map(|(position, _)| position.group).collect::<HashSet<_>>().len()
+                positions.iter().filter_map(|position| position.group).collect::<HashSet<_>>().len()
             }
             _ => keys.len(),
         };
+        drop(keys);
         let news = fresh.contains(&true);
         let full = asked.rows.is_some_and(|asked| u64::try_from(count).is_ok_and(|count| count >= asked));
-        let known = rows
+        let known = positions
             .iter()
-            .filter(|(position, _)| position.key.as_ref().is_some_and(|key| self.seen.contains(key)));
+            .filter(|position| position.key.as_ref().is_some_and(|key| self.seen.contains(key)));
         self.stale_rows = if news { 0 } else { self.stale_rows.saturating_add(known.count()) };
         // Far more rows that are known than there are, though pages overlap and grow: the place is not heeded.
         let circular = mode != PagingMode::Cursor && self.stale_rows > self.seen.len().saturating_mul(4);
@@ -224,12 +227,11 @@ impl<E: Paged> Pager<E> {
                 cursor.map_or(Next::End, |cursor| self.onward(mode, PageStart::Cursor(cursor)))
             }
             _ if circular => Next::End,
-            PagingMode::Offset => self.after_rows(&asked, rows.len(), news),
-            _ if rows.is_empty() || mode == PagingMode::Name && !news => Next::End,
+            PagingMode::Offset => self.after_rows(&asked, positions.len(), news),
+            _ if positions.is_empty() || mode == PagingMode::Name && !news => Next::End,
             _ => {
                 // A row that did not decode, or that has no time, may not say where it stands.
-                let last =
-                    rows.iter().rev().map(|(position, _)| position).find(|position| position.is_placed());
+                let last = positions.iter().rev().find(|position| position.is_placed());
                 group = last.and_then(|position| position.group);
                 // The board that the page begins with is the one that it was asked for by.
                 let follow = last.filter(|_| news || begun || group.is_none() || group != self.group);
@@ -254,10 +256,10 @@ impl<E: Paged> Pager<E> {
         let page = PageAt {
             place: self.place.clone(),
             before: self.before.clone(),
-            window: self.seen.fit(rows.len()),
+            window: self.seen.fit(positions.len()),
             barren: self.count_barren(news),
         };
-        self.came = u64::try_from(rows.len()).ok();
+        self.came = u64::try_from(positions.len()).ok();
         let new = fresh.iter().filter(|fresh| **fresh).count();
         self.count = self.count.saturating_add(u64::try_from(new).unwrap_or(u64::MAX));
         self.search = None;
@@ -272,27 +274,27 @@ impl<E: Paged> Pager<E> {
             let kind = ErrorKind::EmptyPages { pages: self.barren };
             self.stage = Stage::Last(self.error(kind, Outcome::Applied));
         }
-        rows.iter().filter_map(|(position, _)| position.key.as_ref()).for_each(|key| self.seen.insert(key));
+        positions.iter().filter_map(|position| position.key.as_ref()).for_each(|key| self.seen.insert(key));
         if !news && mode != PagingMode::Cursor {
             return Ok(None);
         }
         self.stepped = None;
-        let new_rows = rows.into_iter().zip(fresh).filter_map(|(row, fresh)| fresh.then_some(row));
-        let (positions, items): (Vec<ItemPosition>, Vec<E::Item>) = new_rows.unzip();
-        Ok(Some(Page { response: response.map(|()| items), positions, at: page }))
+        keep(&mut positions, &fresh);
+        keep(&mut response, &fresh);
+        Ok(Some(Page { response, positions, at: page }))
     }
 
     async fn ask(&self, mode: PagingMode) -> Result<Came<E::Item>, Error> {
         let (request, asked) = self.prepare().map_err(|invalid| self.request.refused(invalid))?;
-        let (mut rows, mut cursor) = (Vec::new(), None);
-        let response = request.send().await?.map(|output| {
+        let mut cursor = None;
+        let mut response = request.send().await?.map(|output| {
             let (items, next) = <E as List>::rows(output);
-            let marked = |item| (self.request.endpoint.position(&item), item);
-            rows = items.into_iter().map(marked).collect();
             cursor = next.filter(|cursor| !cursor.is_empty());
+            items
         });
-        arrange(mode, &asked, &mut rows);
-        Ok(Came { response, rows, cursor, asked })
+        let mut positions = response.iter().map(|item| self.request.endpoint.position(item)).collect();
+        arrange(mode, &asked, &mut positions, &mut response);
+        Ok(Came { response, positions, cursor, asked })
     }
 
     fn prepare(&self) -> Result<(Request<E>, PageRequest), InvalidInput> {
@@ -318,7 +320,7 @@ impl<E: Paged> Pager<E> {
     /// How many rows at the front are not to be yielded. `None` if the page does not join on to what was yielded, and
     /// another is to be fetched.
     fn join(&mut self, mode: PagingMode, came: &Came<E::Item>) -> Option<usize> {
-        let rows = &came.rows;
+        let rows = &came.positions;
         if self.search.is_some() {
             return self.look(came);
         }
@@ -327,7 +329,7 @@ impl<E: Paged> Pager<E> {
             (PagingMode::Offset, PageStart::Offset(offset)) => came.asked.offset < *offset,
             _ => false,
         };
-        let keys = || rows.iter().map(|(position, _)| position.key.as_ref());
+        let keys = || rows.iter().map(|position| position.key.as_ref());
         if in_doubt {
             if let Some(row) = self.seen.joins(keys()) {
                 return Some(row);
@@ -355,14 +357,14 @@ impl<E: Paged> Pager<E> {
     /// Looks on a page for what was yielded last, and moves on if it is not there.
     fn look(&mut self, came: &Came<E::Item>) -> Option<usize> {
         let search = self.search.as_mut()?;
-        let mut keys = came.rows.iter().map(|(position, _)| position.key.as_ref());
+        let mut keys = came.positions.iter().map(|position| position.key.as_ref());
         let repeats = search.repeats(keys.clone().next().flatten());
         if let Some(row) = search.look(&self.place, &mut keys, &self.seen) {
             return Some(row);
         }
         let endless = search.is_endless(self.count);
         let next = match (&came.cursor, self.request.endpoint.mode()) {
-            _ if endless || repeats || came.rows.is_empty() && came.cursor.is_none() => None,
+            _ if endless || repeats || came.positions.is_empty() && came.cursor.is_none() => None,
             (Some(cursor), _) => Some(PageStart::Cursor(cursor.clone())),
             (None, PagingMode::Offset) => Some(PageStart::Offset(came.end())),
             (None, _) => None,
@@ -459,10 +461,8 @@ impl<E: Paged> Pager<E> {
     ///
     /// The stream would not have met them. Two rows in the order in which they were yielded are evidence enough that
     /// what is before them is new; a single one could itself have moved to the end of the page.
-    fn added_in_front(&self, rows: &[(ItemPosition, E::Item)]) -> usize {
-        let known = |(position, _): &(ItemPosition, E::Item)| {
-            position.key.clone().filter(|key| self.seen.contains(key))
-        };
+    fn added_in_front(&self, rows: &[ItemPosition]) -> usize {
+        let known = |position: &ItemPosition| position.key.clone().filter(|key| self.seen.contains(key));
         let Some(first) = rows.iter().position(|row| known(row).is_some()) else { return 0 };
         match (known(&rows[first]), rows.get(first + 1).and_then(known)) {
             (Some(one), Some(two)) if self.seen.adjacent(&one, &two) => first,
@@ -478,7 +478,7 @@ impl<E: Paged> Pager<E> {
 impl<T> Came<T> {
     /// The position after the last row.
     fn end(&self) -> u64 {
-        self.asked.offset.saturating_add(u64::try_from(self.rows.len()).unwrap_or(u64::MAX))
+        self.asked.offset.saturating_add(u64::try_from(self.positions.len()).unwrap_or(u64::MAX))
     }
 }
 
@@ -494,19 +494,30 @@ enum Next {
 }
 
 /// Puts a page into the order of the mode, whatever order the service prints it in.
-fn arrange<T>(mode: PagingMode, asked: &PageRequest, rows: &mut [(ItemPosition, T)]) {
+fn arrange<T>(mode: PagingMode, asked: &PageRequest, positions: &mut Vec<ItemPosition>, items: &mut Vec<T>) {
+    let mut sort = |order: fn(&ItemPosition, &ItemPosition) -> Ordering| {
+        let mut rows: Vec<_> = positions.drain(..).zip(items.drain(..)).collect();
+        rows.sort_by(|(a, _), (b, _)| order(a, b));
+        (*positions, *items) = rows.into_iter().unzip();
+    };
     match mode {
-        PagingMode::Upwards => rows.sort_by(|(a, _), (b, _)| a.after.cmp(&b.after)),
-        PagingMode::Downwards | PagingMode::Modified => rows.sort_by(|(a, _), (b, _)| b.after.cmp(&a.after)),
+        PagingMode::Upwards => sort(|a, b| a.after.cmp(&b.after)),
+        PagingMode::Downwards | PagingMode::Modified => sort(|a, b| b.after.cmp(&a.after)),
         PagingMode::Offset => {
             let mut offset = asked.offset;
-            for (position, _) in rows {
+            for position in positions {
                 offset = offset.saturating_add(1);
                 position.after = Some(PageStart::Offset(offset));
             }
         }
         PagingMode::Cursor | PagingMode::Grouped | PagingMode::Name => {}
     }
+}
+
+/// Leaves out the rows that are not fresh.
+fn keep<T>(rows: &mut Vec<T>, fresh: &[bool]) {
+    let mut fresh = fresh.iter();
+    rows.retain(|_| fresh.next() == Some(&true));
 }
 
 #[cfg(test)]
@@ -517,15 +528,17 @@ mod tests {
     fn pages_are_put_into_the_order_of_the_walk() {
         let asked = PageRequest { rows: Some(3), offset: 40 };
         let page = |ids: [u64; 3]| {
-            ids.map(|id| (ItemPosition::new(Some(id.to_string()), Some(PageStart::Id(id))), id))
+            ids.map(|id| ItemPosition::new(Some(id.to_string()), Some(PageStart::Id(id)))).to_vec()
         };
-        let ids = |rows: &[(ItemPosition, u64)]| rows.iter().map(|(_, id)| *id).collect::<Vec<_>>();
-        let mut rows = page([3, 1, 2]);
-        arrange(PagingMode::Upwards, &asked, &mut rows);
-        assert_eq!(ids(&rows), [1, 2, 3]);
-        arrange(PagingMode::Downwards, &asked, &mut rows);
-        assert_eq!(ids(&rows), [3, 2, 1]);
-        arrange(PagingMode::Offset, &asked, &mut rows);
-        assert_eq!(rows[2].0.after, Some(PageStart::Offset(43)));
+        let (mut positions, mut ids) = (page([3, 1, 2]), vec![3, 1, 2]);
+        let after = |positions: &[ItemPosition], row: usize| positions[row].after.clone();
+        arrange(PagingMode::Upwards, &asked, &mut positions, &mut ids);
+        assert_eq!((&ids[..], after(&positions, 0)), (&[1, 2, 3][..], Some(PageStart::Id(1))));
+        arrange(PagingMode::Downwards, &asked, &mut positions, &mut ids);
+        assert_eq!((&ids[..], after(&positions, 0)), (&[3, 2, 1][..], Some(PageStart::Id(3))));
+        arrange(PagingMode::Offset, &asked, &mut positions, &mut ids);
+        assert_eq!(after(&positions, 2), Some(PageStart::Offset(43)));
+        keep(&mut ids, &[true, false, true]);
+        assert_eq!(ids, [3, 1]);
     }
 }

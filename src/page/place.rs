@@ -8,34 +8,57 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{HashSet, VecDeque};
 use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher, RandomState};
-use std::ops::Deref;
 use std::sync::{Arc, LazyLock};
 
 /// What distinguishes an item from the others of its list. It is hashed once, and compared several times.
 #[derive(Clone, Debug)]
 pub(crate) struct Key {
-    text: Arc<str>,
+    text: Text,
     hash: u64,
+}
+
+/// Nearly all ids are short: they take no memory of their own.
+#[derive(Clone, Debug)]
+enum Text {
+    Short { length: u8, bytes: [u8; Text::SHORT] },
+    Long(Arc<str>),
+}
+
+impl Text {
+    /// As many bytes as keep the whole at four words. The ids of all three services fit.
+    const SHORT: usize = 30;
 }
 
 impl Key {
     pub(crate) fn new(text: &str) -> Self {
         static STATE: LazyLock<RandomState> = LazyLock::new(RandomState::new);
-        Self { hash: STATE.hash_one(text), text: text.into() }
+        let hash = STATE.hash_one(text);
+        let mut bytes = [0; Text::SHORT];
+        let text = match (bytes.get_mut(..text.len()), u8::try_from(text.len())) {
+            (Some(start), Ok(length)) => {
+                start.copy_from_slice(text.as_bytes());
+                Text::Short { length, bytes }
+            }
+            _ => Text::Long(text.into()),
+        };
+        Self { text, hash }
     }
-}
 
-impl Deref for Key {
-    type Target = str;
+    pub(crate) fn as_str(&self) -> &str {
+        std::str::from_utf8(self.as_bytes()).expect("the bytes are those of a text")
+    }
 
-    fn deref(&self) -> &str {
-        &self.text
+    fn as_bytes(&self) -> &[u8] {
+        match &self.text {
+            Text::Short { length, bytes } => &bytes[..usize::from(*length)],
+            Text::Long(text) => text.as_bytes(),
+        }
     }
 }
 
 impl PartialEq for Key {
     fn eq(&self, other: &Self) -> bool {
-        self.hash == other.hash && self.text == other.text
+        self.hash == other.hash && self.as_bytes() == other.as_bytes()
     }
 }
 
@@ -65,7 +88,7 @@ impl Hasher for Hashed {
     }
 }
 
-pub(crate) type KeySet = HashSet<Key, BuildHasherDefault<Hashed>>;
+pub(crate) type KeySet<K = Key> = HashSet<K, BuildHasherDefault<Hashed>>;
 
 /// How a list goes on from one page to the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -241,8 +264,8 @@ impl Window {
         Self { resumed, order: VecDeque::new(), known, size: slack, slack }
     }
 
-    fn place(&self, key: &str) -> Option<usize> {
-        self.resumed.iter().chain(&self.order).position(|known| **known == *key)
+    fn place(&self, key: &Key) -> Option<usize> {
+        self.resumed.iter().chain(&self.order).position(|known| known == key)
     }
 
     pub(crate) fn contains(&self, key: &Key) -> bool {
@@ -250,12 +273,12 @@ impl Window {
     }
 
     /// Whether `second` was met right after `first`.
-    pub(crate) fn adjacent(&self, first: &str, second: &str) -> bool {
+    pub(crate) fn adjacent(&self, first: &Key, second: &Key) -> bool {
         self.place(first).zip(self.place(second)).is_some_and(|(first, second)| first + 1 == second)
     }
 
     /// Whether both were met, `first` before `second`.
-    pub(crate) fn precedes(&self, first: &str, second: &str) -> bool {
+    pub(crate) fn precedes(&self, first: &Key, second: &Key) -> bool {
         self.place(first).zip(self.place(second)).is_some_and(|(first, second)| first < second)
     }
 
@@ -312,9 +335,11 @@ mod tests {
                 && window.contains(&Key::new("736"))
                 && window.contains(&Key::new("999"))
         );
-        assert!(window.adjacent("800", "801") && !window.adjacent("801", "800"));
-        assert!(window.precedes("800", "900") && !window.precedes("900", "800"));
-        assert!(!window.precedes("7", "900"), "it is forgotten");
+        let precedes = |first: &str, second: &str| window.precedes(&Key::new(first), &Key::new(second));
+        let adjacent = |first: &str, second: &str| window.adjacent(&Key::new(first), &Key::new(second));
+        assert!(adjacent("800", "801") && !adjacent("801", "800"));
+        assert!(precedes("800", "900") && !precedes("900", "800"));
+        assert!(!precedes("7", "900"), "it is forgotten");
         assert_eq!(window.len(), 264);
         let mut resumed = Window::new(keys[..100].iter().cloned(), 64);
         keys[100..].iter().for_each(|key| resumed.insert(key));
@@ -323,7 +348,17 @@ mod tests {
                 && resumed.contains(&Key::new("99"))
                 && !resumed.contains(&Key::new("100"))
         );
-        assert!(resumed.precedes("99", "999"));
+        assert!(resumed.precedes(&Key::new("99"), &Key::new("999")));
+    }
+
+    #[test]
+    fn a_key_is_its_text_whatever_its_length() {
+        for length in 0..100 {
+            let text = "あid-".chars().cycle().take(length).collect::<String>();
+            let key = Key::new(&text);
+            assert_eq!(key.as_str(), text);
+            assert!(key == Key::new(&text) && key != Key::new(&format!("{text}x")), "{text}");
+        }
     }
 
     #[test]
@@ -332,13 +367,13 @@ mod tests {
             PagingMode::Modified,
             &json!({ "id": "7", "modified": "2019-05-17 15:28:12", "users": 3 }),
         );
-        assert_eq!(board.key.as_deref(), Some("7"));
+        assert_eq!(board.key.as_ref().map(Key::as_str), Some("7"));
         assert_eq!(board.after, Some(PageStart::Before(1_558_074_493)));
         let message =
             ItemPosition::of_raw(PagingMode::Upwards, &json!({ "id": 21_995_615, "description": [] }));
         assert_eq!(message.after, Some(PageStart::Id(21_995_615)));
         let nothing = ItemPosition::of_raw(PagingMode::Upwards, &json!(null));
-        assert_eq!((nothing.key.as_deref(), nothing.after), (Some("#2ab7639a3140c5e1"), None));
+        assert_eq!((nothing.key.as_ref().map(Key::as_str), nothing.after), (Some("#2ab7639a3140c5e1"), None));
         let other = ItemPosition::of_raw(PagingMode::Upwards, &json!({ "description": "" }));
         assert_ne!(other.key, nothing.key);
     }

@@ -148,8 +148,7 @@ impl Success<'_> {
     fn check_decoded(&self, text: &[u8]) -> Result<(), Box<Unusable>> {
         match self.operation.answer {
             AnswerShape::Object { required } if !required.is_empty() => {
-                let named = |name: &&str| find(text, format!("\"{name}\"").as_bytes());
-                if required.iter().any(named) { Ok(()) } else { Err(without(required)) }
+                if required.iter().any(|name| quotes(text, name)) { Ok(()) } else { Err(without(required)) }
             }
             AnswerShape::Object { .. } | AnswerShape::Any if text.len() <= LARGEST_ERROR => {
                 let outline = wire::read(text).unwrap_or(Outline::Other);
@@ -182,8 +181,12 @@ fn without(required: &[&str]) -> Box<Unusable> {
     Unusable::foreign(format!("JSON without `{}`", required.join("` or `")))
 }
 
-fn find(text: &[u8], part: &[u8]) -> bool {
-    text.windows(part.len()).any(|window| window == part)
+/// Whether the name is somewhere in the text, in quotes.
+fn quotes(text: &[u8], name: &str) -> bool {
+    let quoted = |window: &[u8]| {
+        window.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")) == Some(name.as_bytes())
+    };
+    text.windows(name.len() + 2).any(quoted)
 }
 
 /// Whether it is an array, except the empty one that PHP writes for an object without members.

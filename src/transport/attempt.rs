@@ -11,17 +11,20 @@ use super::timer::{Bound, Timer};
 use super::verdict::{Evidence, Verdict, judge};
 use super::withdraw::Withdrawable;
 use crate::call::{CallInfo, HttpAnswer, ServiceError};
-use crate::error::{Conflict, Error, ErrorKind, Outcome};
+use crate::error::{Conflict, Connecting, Error, ErrorKind, Outcome};
 use crate::limits::{DAY, RateLimit};
 use crate::operation::Safety;
 use crate::profile::Limit;
 use crate::wire;
+use reqwest::header::HeaderName;
 use reqwest::{Response, StatusCode};
 use std::borrow::Cow;
+use std::future::Future;
+use std::pin::pin;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// The failure of an attempt.
+/// The failure of an attempt. It is large, and stands in a box, so that a call's future is not larger for it.
 pub(super) struct Failure {
     pub(super) kind: ErrorKind,
     pub(super) verdict: Verdict,
@@ -31,8 +34,8 @@ pub(super) struct Failure {
 }
 
 impl Failure {
-    fn new(kind: ErrorKind, evidence: Evidence, safety: Safety) -> Self {
-        Self { kind, verdict: judge(evidence, safety), answer: HttpAnswer::default(), exhausted: None }
+    fn new(kind: ErrorKind, evidence: Evidence, answer: HttpAnswer, safety: Safety) -> Box<Self> {
+        Box::new(Self { kind, verdict: judge(evidence, safety), answer, exhausted: None })
     }
 
     pub(super) fn into_error(self) -> Error {
@@ -64,19 +67,20 @@ impl Attempt<'_> {
         mut request: reqwest::Request,
         mut permit: Permit,
         decode: Decode<'_>,
-    ) -> Result<HttpAnswer, Failure> {
+    ) -> Result<HttpAnswer, Box<Failure>> {
         let settings = self.settings;
         if let Some(bound) = self.bound
             && bound.left(&*settings.clock).is_zero()
         {
-            return Err(self.failed(ErrorKind::Timeout(bound.named), Evidence::OutOfTime));
+            return Err(self.unanswered(ErrorKind::Timeout(bound.named), Evidence::OutOfTime, None));
         }
         permit.mark_sent();
         // If the limit is shorter than that for connecting, it can end before there is a connection.
         let hasty = self.bound.is_some_and(|bound| bound.left(&*settings.clock) < settings.connect_timeout);
         let writes = self.info.safety != Safety::Safe;
         let withdrawable = if hasty && writes { Withdrawable::watch(&mut request) } else { None };
-        let result = self.exchange(request, withdrawable, &mut permit, decode).await;
+        let sending = settings.http.for_safety(self.info.safety).execute(request);
+        let result = pin!(self.exchange(sending, withdrawable, &mut permit, decode)).await;
         match &result {
             Err(failure) if failure.verdict.is_unconnected => permit.mark_unsent(),
             Err(failure) => match failure.exhausted {
@@ -90,17 +94,16 @@ impl Attempt<'_> {
 
     async fn exchange(
         &self,
-        request: reqwest::Request,
+        sending: impl Future<Output = Result<Response, reqwest::Error>>,
         withdrawable: Option<Withdrawable>,
         permit: &mut Permit,
         decode: Decode<'_>,
-    ) -> Result<HttpAnswer, Failure> {
+    ) -> Result<HttpAnswer, Box<Failure>> {
         let settings = self.settings;
         let mut timer = Timer::start(&*settings.clock, self.bound);
-        let http = settings.http.for_safety(self.info.safety);
-        let mut response = match timer.race(http.execute(request)).await {
+        let mut response = match timer.race(sending).await {
             Ok(Ok(response)) => response,
-            Ok(Err(error)) => return Err(self.unanswered(error)),
+            Ok(Err(error)) => return Err(self.not_received(error)),
             Err(named) => {
                 let withdrawn = withdrawable.is_some_and(|body| body.withdraw());
                 let over = self.deadline.is_some_and(|deadline| deadline.left(&*settings.clock).is_zero());
@@ -110,13 +113,12 @@ impl Attempt<'_> {
                     true => Evidence::NoConnection,
                     false => Evidence::Unanswered,
                 };
-                let mut failure = self.failed(ErrorKind::Timeout(named), evidence);
-                failure.answer.connecting = settings.http.timed_out(&settings.base);
-                return Err(failure);
+                let connecting = settings.http.timed_out(&settings.base);
+                return Err(self.unanswered(ErrorKind::Timeout(named), evidence, connecting));
             }
         };
         let status = response.status();
-        let answer = self.head(&mut response, permit);
+        let mut answer = self.head(&mut response, permit);
         let mut body = Body::default();
         let incomplete = match timer.race(body.read(&mut response, settings.max_body)).await {
             Ok(Ok(())) => None,
@@ -124,7 +126,7 @@ impl Attempt<'_> {
             Ok(Err(ReadFailure::TooLarge)) => Some(Incomplete::TooLarge(settings.max_body)),
             Err(named) => Some(Incomplete::Late(named)),
         };
-        let answer = HttpAnswer { body: body.into_bytes(), ..answer };
+        answer.body = body.into_bytes();
         if !status.is_success() {
             return Err(self.refused(status, answer));
         }
@@ -139,7 +141,8 @@ impl Attempt<'_> {
             Err(unusable) => {
                 let Unusable { kind, evidence, mut service_error } = *unusable;
                 self.redactor().error(&mut service_error);
-                Err(Failure { answer: HttpAnswer { service_error, ..answer }, ..self.failed(kind, evidence) })
+                answer.service_error = service_error;
+                Err(self.failed(kind, evidence, answer))
             }
         }
     }
@@ -148,7 +151,8 @@ impl Attempt<'_> {
     fn head(&self, response: &mut Response, permit: &mut Permit) -> HttpAnswer {
         let status = response.status();
         let mut headers = std::mem::take(response.headers_mut());
-        if headers.contains_key("x-request-id") {
+        static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+        if headers.contains_key(&REQUEST_ID) {
             self.redactor().headers(&mut headers);
         }
         let rate_limit = RateLimit::from_headers(&headers, self.settings.clock.wall());
@@ -164,7 +168,17 @@ impl Attempt<'_> {
     }
 
     /// There was no response.
-    fn unanswered(&self, mut error: reqwest::Error) -> Failure {
+    fn unanswered(
+        &self,
+        kind: ErrorKind,
+        evidence: Evidence,
+        connecting: Option<Box<Connecting>>,
+    ) -> Box<Failure> {
+        self.failed(kind, evidence, HttpAnswer { connecting, ..HttpAnswer::default() })
+    }
+
+    /// There was no response, since sending or receiving failed.
+    fn not_received(&self, mut error: reqwest::Error) -> Box<Failure> {
         let evidence = evidence::unanswered(&error);
         let settings = self.settings;
         let connecting = settings.http.connecting(&error, error.url().unwrap_or(&settings.base));
@@ -174,12 +188,11 @@ impl Attempt<'_> {
             url.set_query(None);
         }
         let kind = if error.is_connect() { ErrorKind::Connect(error) } else { ErrorKind::Send(error) };
-        let answer = HttpAnswer { connecting: Some(connecting), ..HttpAnswer::default() };
-        Failure { answer, ..self.failed(kind, evidence) }
+        self.unanswered(kind, evidence, Some(connecting))
     }
 
     /// The service responded that it did not do it, or that it does not know.
-    fn refused(&self, status: StatusCode, mut answer: HttpAnswer) -> Failure {
+    fn refused(&self, status: StatusCode, mut answer: HttpAnswer) -> Box<Failure> {
         let profile = self.settings.profile;
         answer.service_error = (profile.error_body)(&wire::error_outline(&answer.body));
         if answer.service_error == ServiceError::default() && !answer.body.is_empty() {
@@ -202,11 +215,13 @@ impl Attempt<'_> {
         } else {
             Evidence::Status(status, answer.wait)
         };
-        Failure { answer, exhausted, ..self.failed(ErrorKind::Status(status), evidence) }
+        let mut failure = self.failed(ErrorKind::Status(status), evidence, answer);
+        failure.exhausted = exhausted;
+        failure
     }
 
-    fn failed(&self, kind: ErrorKind, evidence: Evidence) -> Failure {
-        Failure::new(kind, evidence, self.info.safety)
+    fn failed(&self, kind: ErrorKind, evidence: Evidence, answer: HttpAnswer) -> Box<Failure> {
+        Failure::new(kind, evidence, answer, self.info.safety)
     }
 
     /// The call's, which knows a token that changes as well.

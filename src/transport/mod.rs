@@ -1,4 +1,7 @@
 //! The transport: the steps that every call passes, in order.
+//!
+//! The futures of the larger steps are pinned before they are awaited: one that is awaited by value is moved once more, and a
+//! call's is some kilobytes.
 
 pub(crate) mod answer;
 mod attempt;
@@ -19,7 +22,7 @@ mod withdraw;
 
 pub use payload::{Encoder, Payload};
 
-use crate::call::CallInfo;
+use crate::call::{CallInfo, HttpAnswer};
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Outcome};
 use crate::input::InvalidInput;
@@ -40,6 +43,7 @@ use settings::{Options, Settings};
 use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use timer::Bound;
@@ -84,21 +88,25 @@ impl Transport {
     pub(crate) async fn call(
         &self,
         info: CallInfo,
-        options: Options,
+        options: &Options,
         encode: &Encode<'_>,
         decode: Decode<'_>,
     ) -> Result<Response<()>, Error> {
         let span = trace::call(info.operation);
         let now = self.settings.clock.now();
-        let call = Call {
+        let mut call = Call {
             transport: self,
             info,
-            span: &span,
+            span: span.clone(),
             deadline: Bound::after(now, options.timeout.or(self.settings.timeout)),
             retries: Retries::begin(now),
             so_far: OutcomeSoFar::default(),
         };
-        trace::instrument(call.run(options, encode, decode), span.clone()).await
+        let result = trace::instrument(pin!(call.run(options, encode, decode)), span).await;
+        match result {
+            Ok(answer) => Ok(Response::new((), answer, call.info, call.retries.attempts + 1)),
+            Err(error) => Err(call.error(error)),
+        }
     }
 }
 
@@ -106,7 +114,7 @@ impl Transport {
 struct Call<'a> {
     transport: &'a Transport,
     info: CallInfo,
-    span: &'a tracing::Span,
+    span: tracing::Span,
     deadline: Option<Bound>,
     retries: Retries,
     so_far: OutcomeSoFar,
@@ -131,27 +139,25 @@ enum Step {
 
 impl Call<'_> {
     async fn run(
-        mut self,
-        mut options: Options,
+        &mut self,
+        options: &Options,
         encode: &Encode<'_>,
         decode: Decode<'_>,
-    ) -> Result<Response<()>, Error> {
+    ) -> Result<HttpAnswer, Error> {
         let transport = self.transport;
         let Settings { clock, retry, retry_budget, attempt_timeout, .. } = &transport.settings;
         let redactor = redactor(&transport.settings.redactor, &options);
-        let headers = match self.headers(&mut options) {
-            Ok(headers) => headers,
-            Err(invalid) => return Err(self.error(invalid.into())),
-        };
+        let headers = self.headers(options)?;
         let policy = options.retry.as_ref().unwrap_or(retry);
         let attempt_timeout = options.attempt_timeout.or(*attempt_timeout);
-        let mut last: Option<Failure> = None;
+        let mut last: Option<Box<Failure>> = None;
         let mut renewed = false;
         loop {
-            let Prepared { request, files, permit, token } = match self.prepare(&headers, encode).await {
+            let prepared = pin!(self.prepare(&headers, encode)).await;
+            let Prepared { request, files, permit, token } = match prepared {
                 Ok(prepared) => prepared,
                 // The service's response to an earlier attempt says more than why there is no further one.
-                Err(error) => return Err(self.error(last.map_or(error, Failure::into_error))),
+                Err(error) => return Err(last.map_or(error, |last| last.into_error())),
             };
             let start = clock.now();
             let attempt = Attempt {
@@ -163,17 +169,17 @@ impl Call<'_> {
                 deadline: self.deadline,
                 token: token.as_ref(),
             };
-            let result = attempt.run(request, permit, &mut *decode).await;
+            let result = pin!(attempt.run(request, permit, &mut *decode)).await;
             let number = self.retries.attempts + 1;
             let mut failure = match result {
                 Ok(answer) => {
-                    trace::succeeded(self.span, number, answer.status);
+                    trace::succeeded(&self.span, number, answer.status);
                     retry_budget.succeeded();
-                    return Ok(Response::new((), answer, self.info, number));
+                    return Ok(answer);
                 }
                 Err(failure) => failure,
             };
-            trace::attempt_failed(self.span, number, failure.status(), &failure.kind);
+            trace::attempt_failed(&self.span, number, failure.status(), &failure.kind);
             self.retries.count(failure.verdict, start, clock.now());
             self.so_far.record(failure.verdict.outcome);
             // Checked after the attempt: a stream of which nothing was read can still be sent.
@@ -186,7 +192,7 @@ impl Call<'_> {
                     trace::wait(self.retries.attempts, wait, &failure.kind);
                     clock.sleep(wait).await;
                 }
-                Step::GiveUp => return Err(self.error(failure.into_error())),
+                Step::GiveUp => return Err(failure.into_error()),
             }
             last = Some(failure);
         }
@@ -223,12 +229,12 @@ impl Call<'_> {
     }
 
     /// The headers that are the same on every attempt.
-    fn headers(&mut self, options: &mut Options) -> Result<Vec<(HeaderName, HeaderValue)>, InvalidInput> {
-        if let Some(invalid) = options.invalid.take() {
-            return Err(invalid);
+    fn headers(&mut self, options: &Options) -> Result<Vec<(HeaderName, HeaderValue)>, InvalidInput> {
+        if let Some(invalid) = &options.invalid {
+            return Err(invalid.clone());
         }
         let settings = &self.transport.settings;
-        let own = std::mem::take(&mut options.headers);
+        let own = &options.headers;
         let credential = settings.credential.as_ref().map(Credential::header_name);
         if own.iter().any(|(name, _)| Some(name) == credential) {
             let problem = "names the credential's header, which is set when the client is built";
@@ -236,7 +242,7 @@ impl Call<'_> {
         }
         let defaults = settings.headers.iter().filter(|(name, _)| own.iter().all(|(other, _)| other != name));
         let mut headers: Vec<_> = defaults.cloned().collect();
-        headers.extend(own);
+        headers.extend(own.iter().cloned());
         let Profile { name: service, instead_of_keys, request_ids, .. } = settings.profile;
         if self.info.safety == Safety::Keyed {
             if let Some(instead) = instead_of_keys {
@@ -245,7 +251,7 @@ impl Call<'_> {
                 );
                 return Err(InvalidInput::new("safety", problem));
             }
-            let key = options.idempotency_key.take().unwrap_or_else(|| (settings.key_generator)());
+            let key = options.idempotency_key.clone().unwrap_or_else(|| (settings.key_generator)());
             headers.push((HeaderName::from_static("idempotency-key"), visible("idempotency_key", &key)?));
             self.info.idempotency_key = Some(key);
         } else if options.idempotency_key.is_some() {
@@ -255,7 +261,7 @@ impl Call<'_> {
             }
             return Err(InvalidInput::new("idempotency_key", problem));
         }
-        let id = options.request_id.take();
+        let id = options.request_id.clone();
         if let Some(id) = id.or_else(|| request_ids.then(|| format!("req_{}", uuid::Uuid::new_v4()))) {
             headers.push((HeaderName::from_static("x-request-id"), visible("request_id", &id)?));
             self.info.request_id = Some(id);
@@ -288,9 +294,9 @@ impl Call<'_> {
         request.headers_mut().entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static("identity"));
         let CallInfo { operation, room, .. } = self.info;
         let end = self.deadline.map(|deadline| deadline.end);
-        let permit = self.transport.pacer.permit(operation, room, clock, end).await?;
+        let permit = pin!(self.transport.pacer.permit(operation, room, clock, end)).await?;
         for file in &files {
-            self.within(file.verify_unchanged()).await??;
+            self.within(Box::pin(file.verify_unchanged())).await??;
         }
         // The token is fetched after the wait, in which an older one could have expired.
         let token = match credential {
@@ -317,7 +323,7 @@ impl Call<'_> {
         let reads_only = self.info.safety == Safety::Safe;
         let outcome = if reads_only { error.outcome() } else { self.so_far.or(error.outcome()) };
         let error = error.with_outcome(outcome).with_call(self.info, self.retries);
-        trace::failed(self.span, &error);
+        trace::failed(&self.span, &error);
         error
     }
 }

@@ -4,6 +4,7 @@ use crate::input::{self, InvalidInput};
 use crate::upload::Upload;
 use reqwest::multipart::Form;
 use reqwest::{RequestBuilder, Url};
+use std::fmt;
 
 /// The context in which an endpoint encodes its request.
 pub struct Encoder<'a> {
@@ -17,9 +18,12 @@ impl Encoder<'_> {
         self.http
     }
 
-    /// The base URL without a slash at its end.
-    pub(crate) fn base_url(&self) -> &str {
-        self.base_text
+    /// The URL of an operation's path, whose parameters are encoded already. Host and port, which take the longest to parse,
+    /// are those of the base URL.
+    pub(crate) fn join(&self, path: fmt::Arguments<'_>) -> Url {
+        let mut url = self.base.clone();
+        url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
+        url
     }
 
     /// The URL of a caller's path, which must be below the base URL.

@@ -1,7 +1,7 @@
 //! Time limits, and the only place that races a future against one.
 
 use crate::clock::Clock;
-use futures::future::{BoxFuture, Either, select};
+use futures::future::BoxFuture;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::task::Poll;
@@ -69,12 +69,13 @@ pub(crate) async fn before<F: Future>(
     if let Poll::Ready(output) = poll_fn(|task| Poll::Ready(future.as_mut().poll(task))).await {
         return Some(output);
     }
-    race(future, clock.sleep(end.saturating_duration_since(clock.now()))).await
+    race(future, &mut clock.sleep(end.saturating_duration_since(clock.now()))).await
 }
 
-async fn race<F: Future>(future: Pin<&mut F>, sleep: impl Future<Output = ()> + Unpin) -> Option<F::Output> {
-    match select(future, sleep).await {
-        Either::Left((output, _)) => Some(output),
-        Either::Right(_) => None,
-    }
+async fn race<F: Future>(mut future: Pin<&mut F>, sleep: &mut BoxFuture<'static, ()>) -> Option<F::Output> {
+    poll_fn(|task| match future.as_mut().poll(task) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => sleep.as_mut().poll(task).map(|()| None),
+    })
+    .await
 }

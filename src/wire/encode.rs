@@ -6,23 +6,40 @@ use std::fmt;
 /// Percent-encodes a path segment, so that the URL parser sees one segment.
 ///
 /// The set is the URL standard's path set, and `\`, which the URL parser treats as `/`.
-pub(crate) fn encode_path(segment: &str) -> String {
-    const SEGMENT: &percent_encoding::AsciiSet = &percent_encoding::CONTROLS
-        .add(b' ')
-        .add(b'"')
-        .add(b'#')
-        .add(b'%')
-        .add(b'/')
-        .add(b'<')
-        .add(b'>')
-        .add(b'?')
-        .add(b'\\')
-        .add(b'^')
-        .add(b'`')
-        .add(b'{')
-        .add(b'|')
-        .add(b'}');
-    percent_encoding::utf8_percent_encode(segment, SEGMENT).to_string()
+pub(crate) fn encode_path(segment: impl fmt::Display) -> impl fmt::Display {
+    PathSegment(segment)
+}
+
+struct PathSegment<T>(T);
+
+impl<T: fmt::Display> fmt::Display for PathSegment<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Write::write_fmt(&mut Encoding(f), format_args!("{}", self.0))
+    }
+}
+
+/// Encodes what is written to it, and writes it on.
+struct Encoding<'a, 'b>(&'a mut fmt::Formatter<'b>);
+
+impl fmt::Write for Encoding<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        const SEGMENT: &percent_encoding::AsciiSet = &percent_encoding::CONTROLS
+            .add(b' ')
+            .add(b'"')
+            .add(b'#')
+            .add(b'%')
+            .add(b'/')
+            .add(b'<')
+            .add(b'>')
+            .add(b'?')
+            .add(b'\\')
+            .add(b'^')
+            .add(b'`')
+            .add(b'{')
+            .add(b'|')
+            .add(b'}');
+        fmt::Display::fmt(&percent_encoding::utf8_percent_encode(text, SEGMENT), self.0)
+    }
 }
 
 /// A request boolean, which Chatwork takes as `0` or `1`.

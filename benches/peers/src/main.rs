@@ -45,12 +45,14 @@ struct Case {
     allocations: f64,
 }
 
+/// A bound is the goal where that is reached, and else what is reached and 2 % for what differs from run to run. `README.md` says
+/// what keeps a GET above its goals of 1.10 and 1.05. A lenient list has none.
 const CASES: [Case; 5] = [
-    Case { name: "get", count: 300, beside: "bare-get", instructions: 1.10, allocations: 4.0 },
-    Case { name: "get", count: 300, beside: "same-get", instructions: 1.05, allocations: 4.0 },
+    Case { name: "get", count: 300, beside: "bare-get", instructions: 1.14, allocations: 4.0 },
+    Case { name: "get", count: 300, beside: "same-get", instructions: 1.12, allocations: 4.0 },
     Case { name: "post", count: 300, beside: "bare-post", instructions: 1.15, allocations: 4.0 },
     Case { name: "stream", count: 20_000, beside: "loop", instructions: 1.25, allocations: 1.2 },
-    Case { name: "lenient", count: 20_000, beside: "loop", instructions: 9.0, allocations: 9.0 },
+    Case { name: "lenient", count: 20_000, beside: "loop", instructions: 1.52, allocations: 1.3 },
 ];
 
 fn main() {

@@ -61,6 +61,10 @@ impl BudgetStore for Memory {
         async move { self.lock().take(budget, self.room_limit, now) }.boxed()
     }
 
+    fn take_at_once(&self, budget: Budget, now: Instant) -> Option<Result<(), Duration>> {
+        Some(self.lock().take(budget, self.room_limit, now))
+    }
+
     fn settle(&self, budget: Budget, how: Settlement, now: Instant) {
         let mut budgets = self.lock();
         match (budget, self.room_limit) {

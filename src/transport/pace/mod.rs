@@ -212,11 +212,11 @@ impl Pacer {
         if let (Some(room), Some(_)) = (room, self.pace.room) {
             let queue = Arc::clone(self.lock_rooms().entry(room).or_default());
             let queue = QueuePlace { pacer: self, room, queue: Some(queue) };
-            self.wait(queue.get(), Budget::Room(room), clock, deadline).await?;
+            pin!(self.wait(queue.get(), Budget::Room(room), clock, deadline)).await?;
             permit.room = Some(room);
         }
         if self.pace.account {
-            self.wait(&self.account, Budget::Account, clock, deadline).await?;
+            pin!(self.wait(&self.account, Budget::Account, clock, deadline)).await?;
             permit.account = true;
         }
         Ok(permit)
@@ -242,14 +242,22 @@ impl Pacer {
             too_long(waited.saturating_add(self.store.estimate(budget, ahead, now)))
         };
         // The first call waits for the budget, and the others for their turn.
-        let _turn = timer::before(&**clock, deadline, queue.turn.lock()).await.ok_or_else(out_of_time)?;
+        let _turn = match queue.turn.try_lock() {
+            Ok(turn) => turn,
+            Err(_) => timer::before(&**clock, deadline, Box::pin(queue.turn.lock()))
+                .await
+                .ok_or_else(out_of_time)?,
+        };
         loop {
             let changed = queue.changed.notified();
             let now = clock.now();
-            // A store can be slow, or hang.
-            let taken = timer::before(&**clock, deadline, self.store.take(budget, now))
-                .await
-                .ok_or_else(out_of_time)?;
+            let taken = match self.store.take_at_once(budget, now) {
+                Some(taken) => taken,
+                // A store can be slow, or hang.
+                None => timer::before(&**clock, deadline, self.store.take(budget, now))
+                    .await
+                    .ok_or_else(out_of_time)?,
+            };
             let Err(wait) = taken else { return Ok(()) };
             let now = clock.now();
             let left = deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(now));

@@ -35,6 +35,13 @@ pub trait BudgetStore: fmt::Debug + Send + Sync + 'static {
     /// permit, and none is settled.
     fn take(&self, budget: Budget, now: Instant) -> BoxFuture<'_, Result<(), Duration>>;
 
+    /// The same for a store that never waits, without a future; `None` from all others. A permit that it takes counts as taken.
+    #[doc(hidden)]
+    fn take_at_once(&self, budget: Budget, now: Instant) -> Option<Result<(), Duration>> {
+        let _ = (budget, now);
+        None
+    }
+
     /// Reports the result of a permit. It is called exactly once for each permit, and must not block.
     fn settle(&self, budget: Budget, how: Settlement, now: Instant);
 
