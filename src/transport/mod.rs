@@ -146,7 +146,7 @@ impl Call<'_> {
     ) -> Result<HttpAnswer, Error> {
         let transport = self.transport;
         let Settings { clock, retry, retry_budget, attempt_timeout, .. } = &transport.settings;
-        let redactor = redactor(&transport.settings.redactor, &options);
+        let redactor = redactor(&transport.settings.redactor, options);
         let headers = self.headers(options)?;
         let policy = options.retry.as_ref().unwrap_or(retry);
         let attempt_timeout = options.attempt_timeout.or(*attempt_timeout);
