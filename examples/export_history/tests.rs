@@ -56,7 +56,7 @@ async fn it_can_be_stopped_while_it_waits_for_a_room() {
     fs::remove_file(&export.beside).and_then(|()| fs::remove_file(&path)).expect("they are there");
 }
 
-/// What a kill can leave, from the very beginning on, and that the next run makes a whole export of it.
+/// Whatever files a kill leaves, the next run completes the export.
 #[tokio::test]
 async fn an_export_that_was_killed_at_any_moment_goes_on() {
     let sandbox = sandbox().await;
@@ -105,13 +105,13 @@ async fn an_output_that_has_lost_something_is_left_alone() {
     for output in [None, Some("{}\n")] {
         output.map_or(Ok(()), |output| fs::write(&path, output)).expect("a file");
         let error = Export::open(&path).err().expect("it is too short");
-        assert!(error.to_string().contains("has lost what"), "{error}");
+        assert!(error.to_string().contains("is shorter than"), "{error}");
         assert_eq!(fs::read_to_string(&path).ok().as_deref(), output);
     }
     fs::remove_file(&beside).and_then(|()| fs::remove_file(&path)).expect("they are there");
 }
 
-/// The checkpoint comes first: an output that cannot be made leaves one.
+/// The checkpoint is written first: if the output cannot be created, there is one.
 #[cfg(unix)]
 #[tokio::test]
 async fn there_is_a_checkpoint_before_there_is_an_output() {
