@@ -1,9 +1,9 @@
-//! The documents for those who change the crate name files that exist.
+//! The documents for contributors name only files that exist.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// What stands between backticks and is written like a path: with a slash, or with the ending of a file.
+/// The texts between backticks that look like a path: with a slash, or with the extension of a file.
 fn paths(text: &str) -> BTreeSet<&str> {
     let mut code = false;
     let mut found = BTreeSet::new();
@@ -27,7 +27,7 @@ fn is_path(text: &str) -> bool {
         && !text.starts_with("application/")
 }
 
-/// Whether it is in the repository, or in `src`.
+/// Whether the path exists in the repository or in `src`.
 fn exists(path: &str) -> bool {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     root.join(path).exists() || root.join("src").join(path).exists()
@@ -44,11 +44,11 @@ fn every_file_that_is_named_exists() {
         let paths = paths(text);
         assert!(paths.len() >= least, "{name} names {} files", paths.len());
         let missing: Vec<&&str> = paths.iter().filter(|path| !exists(path)).collect();
-        assert!(missing.is_empty(), "{name} names what does not exist: {missing:?}");
+        assert!(missing.is_empty(), "{name} names files that do not exist: {missing:?}");
     }
 }
 
-/// What a new contributor looks for first has its row in the table.
+/// The table has a row for each of a new contributor's first questions.
 #[test]
 fn the_first_questions_are_answered() {
     let text = include_str!("../src/guide/internals.md");

@@ -1,10 +1,10 @@
-//! The generator: what it says of a document that is wrong. It runs at build time, so it is compiled in here.
+//! The generator, and its errors for invalid documents. It runs at build time, so it is compiled in here.
 
 #[allow(dead_code)]
 #[path = "../src/codegen/mod.rs"]
 mod codegen;
 
-/// A document with one operation that is right.
+/// A valid document with one operation.
 const GOOD: &str = r#"
 openapi: 3.0.3
 info: { title: T, version: "1" }
@@ -35,14 +35,14 @@ components:
 "#;
 
 fn message(from: &str, to: &str) -> String {
-    assert!(GOOD.contains(from), "{from:?} is in the good document");
+    assert!(GOOD.contains(from), "{from:?} is in the valid document");
     let broken = GOOD.replacen(from, to, 1);
-    codegen::generate("specs/chatwork.yaml", &broken).expect_err("the document is wrong").to_string()
+    codegen::generate("specs/chatwork.yaml", &broken).expect_err("the document is invalid").to_string()
 }
 
 #[test]
 fn a_document_that_is_right_becomes_code_that_parses() {
-    let code = codegen::generate("specs/chatwork.yaml", GOOD).expect("the document is right");
+    let code = codegen::generate("specs/chatwork.yaml", GOOD).expect("the document is valid");
     let file = syn::parse_file(&code).expect("it is Rust");
     assert!(!file.items.is_empty());
     assert!(code.contains("GetRoom") && code.contains("RoomId"));
@@ -116,7 +116,7 @@ fn document(service: &str) -> String {
 }
 
 fn generated(service: &str) -> String {
-    codegen::generate(&format!("specs/{service}.yaml"), &document(service)).expect("the document is right")
+    codegen::generate(&format!("specs/{service}.yaml"), &document(service)).expect("the document is valid")
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn uploads(service: &str) -> usize {
     document(service).matches("multipart/form-data:").count()
 }
 
-/// Without the feature `generate` the crate compiles what lies in `src/generated`.
+/// Without the feature `generate` the crate compiles `src/generated`.
 #[test]
 fn the_generated_code_in_the_repository_is_that_of_the_documents() {
     for (service, _) in DOCUMENTS {
@@ -146,21 +146,21 @@ fn the_generated_code_in_the_repository_is_that_of_the_documents() {
             std::fs::write(&path, &new).expect("src/generated can be written");
         }
         let old = std::fs::read_to_string(&path).unwrap_or_default();
-        let refresh = "refresh it by: KAIWA_GENERATE=1 cargo test --test specs";
+        let refresh = "refresh it with: KAIWA_GENERATE=1 cargo test --test specs";
         assert!(
             tokens(&old) == tokens(&new),
-            "src/generated/{service}.rs is not what specs/{service}.yaml becomes; {refresh}"
+            "src/generated/{service}.rs differs from the code for specs/{service}.yaml; {refresh}"
         );
         let lines = old.lines().zip(new.lines()).enumerate();
         for (number, (old, new)) in lines {
             assert_eq!(
                 old,
                 new,
-                "src/generated/{service}.rs, line {}, is formatted otherwise; {refresh}",
+                "src/generated/{service}.rs, line {}, is formatted differently; {refresh}",
                 number + 1
             );
         }
-        assert_eq!(old.len(), new.len(), "src/generated/{service}.rs has another end; {refresh}");
+        assert_eq!(old.len(), new.len(), "src/generated/{service}.rs ends differently; {refresh}");
     }
 }
 
@@ -183,7 +183,7 @@ fn the_generated_code_can_be_read() {
     }
 }
 
-/// The reader of the documents knows a part of YAML; a reader of all of it sees the same in them.
+/// The parser of the documents reads a subset of YAML; a complete parser gets the same values from them.
 #[test]
 fn the_documents_are_read_as_a_full_reader_of_yaml_reads_them() {
     for (service, _) in DOCUMENTS {

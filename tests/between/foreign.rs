@@ -1,4 +1,4 @@
-//! A success that is not the service's answer: a page of a proxy, an error in a success, JSON of somebody else.
+//! A success status without the service's answer: a proxy's page, an error in a success, JSON from another server.
 
 use crate::calls::{CALLS, Call};
 use crate::server::{Server, Step, clients};
@@ -15,7 +15,7 @@ fn typed(content_type: &str, body: &str) -> Step {
 const JSON: &str = "application/json; charset=utf-8";
 const LOGIN: &str = "<!DOCTYPE html><html><body><form action=\"/login\">Sign in</form></body></html>";
 
-/// Checks what every answer of this kind means, whoever gets it.
+/// Checks what every answer of this kind means, for any call.
 fn check_unknown(call: impl std::fmt::Debug, safety: Safety, step: &Step, error: &Error, sent: usize) {
     let case = format!("{call:?} {step:?}: {error}");
     assert_eq!(error.outcome(), Outcome::Unknown, "{case}");
@@ -28,7 +28,7 @@ fn check_unknown(call: impl std::fmt::Debug, safety: Safety, step: &Step, error:
     }
 }
 
-/// Pages of others, whole and cut, that begin no answer.
+/// Pages from other servers, complete and truncated, that do not begin like an answer.
 fn pages() -> Vec<(Step, &'static str)> {
     let large = LOGIN.repeat(200);
     vec![
@@ -61,7 +61,7 @@ async fn a_page_of_somebody_else_leaves_it_open_what_was_done() {
     for (page, says) in pages() {
         for call in CALLS {
             let (result, sent) = call.end(&page).await;
-            let error = result.expect_err("a page is no answer");
+            let error = result.expect_err("a page is not an answer");
             check_unknown(call, call.safety(), &page, &error, sent);
             assert!(error.to_string().contains(says), "{call:?} {page:?}: {error}");
         }
@@ -73,7 +73,7 @@ async fn an_error_in_a_success_is_no_success() {
     for call in CALLS {
         for refusal in [typed(JSON, call.refusal()), Step::ok(call.refusal())] {
             let (result, sent) = call.end(&refusal).await;
-            let error = result.expect_err("an error is no answer");
+            let error = result.expect_err("an error is not an answer");
             check_unknown(call, call.safety(), &refusal, &error, sent);
             assert!(error.messages().iter().any(|text| text.contains("You")), "{call:?}: {error:?}");
         }
@@ -84,30 +84,30 @@ async fn an_error_in_a_success_is_no_success() {
 async fn json_of_somebody_else_leaves_it_open_what_was_done() {
     for body in ["{}", r#"{"ok":true}"#, r#"{"status":"login_required"}"#, "null", "7", "true", r#""OK""#, ""]
     {
-        // An empty list can come as nothing.
+        // An empty list can come as an empty body.
         for call in CALLS.into_iter().filter(|call| !(call.is_list() && body.is_empty())) {
             let step = typed(JSON, body);
             let (result, sent) = call.end(&step).await;
-            let Err(error) = result else { panic!("{call:?}: {body:?} is no answer") };
+            let Err(error) = result else { panic!("{call:?}: {body:?} is not an answer") };
             check_unknown(call, call.safety(), &step, &error, sent);
         }
     }
 }
 
-/// Not even one whose items would fit the fields in their order.
+/// Not even a list whose items would fit the fields in their order.
 #[tokio::test]
 async fn a_list_is_no_object() {
     for body in ["[]", "[7]", r#"["x"]"#, r#"["m1","r","x"]"#, "[1,1]", "[[7]]", r#"[{"message_id":"1"}]"#] {
         for call in CALLS.into_iter().filter(|call| !call.is_list()) {
             let step = typed(JSON, body);
             let (result, sent) = call.end(&step).await;
-            let Err(error) = result else { panic!("{call:?}: {body:?} is no answer") };
+            let Err(error) = result else { panic!("{call:?}: {body:?} is not an answer") };
             check_unknown(call, call.safety(), &step, &error, sent);
         }
     }
 }
 
-/// Answers that are a part of both.
+/// Answers with parts of both.
 #[tokio::test]
 async fn of_an_error_and_an_answer_in_one_the_answer_counts_if_it_can_be_read() {
     for (call, body) in [
@@ -121,7 +121,7 @@ async fn of_an_error_and_an_answer_in_one_the_answer_counts_if_it_can_be_read() 
         let (result, sent) = call.end(&typed(JSON, body)).await;
         assert_eq!((result.map_err(|error| error.to_string()), sent), (Ok(()), 1), "{call:?} {body}");
     }
-    // Without what an error of the service is made of, it is none; with what is required, it is an answer.
+    // Without the members of a service error it is not an error; with the required fields it is an answer.
     for (call, body) in
         [(Call::Post, r#"{"message_id":{},"errors":[]}"#), (Call::TaschaPost, r#"{"id":{},"error":null}"#)]
     {
@@ -138,11 +138,11 @@ async fn of_an_error_and_an_answer_in_one_the_answer_counts_if_it_can_be_read() 
     ] {
         let step = typed(JSON, body);
         let (result, sent) = call.end(&step).await;
-        check_unknown(call, call.safety(), &step, &result.expect_err("it is no answer"), sent);
+        check_unknown(call, call.safety(), &step, &result.expect_err("it is not an answer"), sent);
     }
 }
 
-/// The words of Lancers' errors are those of other objects, too.
+/// The member names of Lancers' errors also occur in other objects.
 #[tokio::test]
 async fn an_answer_of_lancers_that_cannot_be_read_is_no_error_of_it() {
     for (call, body) in [
@@ -162,7 +162,7 @@ async fn nothing_where_an_answer_is_required_leaves_it_open() {
     for step in [Step::Raw(nothing), Step::status(200), Step::status(202)] {
         for call in CALLS.into_iter().filter(|call| !call.is_list()) {
             let (result, sent) = call.end(&step).await;
-            let error = result.expect_err("nothing is no answer");
+            let error = result.expect_err("an empty body is not an answer");
             check_unknown(call, call.safety(), &step, &error, sent);
         }
     }
@@ -213,7 +213,7 @@ async fn what_decodes_is_the_answer_whatever_it_is_called() {
     }
 }
 
-/// The calls that the service answers with nothing.
+/// The calls that the service answers with an empty body.
 async fn silent_ends(step: &Step) -> Vec<(&'static str, Result<(), Error>, usize)> {
     let mut ends = Vec::new();
     for name in ["leave", "delete", "decline"] {
@@ -244,8 +244,8 @@ async fn a_call_without_an_answer_takes_nothing_for_one_and_no_page() {
     let others = pages().into_iter().map(|(page, _)| page).filter(|page| !page_says_ok(page));
     for step in others.chain([refusal]) {
         for (name, result, sent) in silent_ends(&step).await {
-            // Text that begins as JSON and is called something else is not the service's either.
-            let error = result.expect_err("a page is no answer");
+            // Text that begins like JSON but has another media type is not from the service either.
+            let error = result.expect_err("a page is not an answer");
             check_unknown(name, Safety::Idempotent, &step, &error, sent);
         }
     }
@@ -262,7 +262,7 @@ fn page_says_ok(page: &Step) -> bool {
     matches!(page, Step::Answer(_, _, body) if body == "OK")
 }
 
-/// Answers in which everything is optional: an error that comes in a success still is none.
+/// Answers in which everything is optional: an error in a success is still not an answer.
 #[tokio::test]
 async fn an_error_is_no_answer_in_which_nothing_is_required() {
     let refusal = typed(JSON, Call::Post.refusal());
@@ -270,14 +270,14 @@ async fn an_error_is_no_answer_in_which_nothing_is_required() {
     let clock = VirtualClock::new();
     let client = clients::chatwork(&server, &clock).build().expect("a client");
     let replace = client.room(RoomId(1)).replace_members([kaiwa::chatwork::AccountId(1)]);
-    let error = clock.drive(replace).await.expect_err("an error is no answer");
+    let error = clock.drive(replace).await.expect_err("an error is not an answer");
     check_unknown("replace_members", Safety::Idempotent, &refusal, &error, server.seen().len());
 
     let refusal = typed(JSON, Call::Reply.refusal());
     let server = Server::play([refusal.clone()]).await;
     let client = clients::lancers(&server, &clock).build().expect("a client");
     let update = client.board(BoardId(1)).update().title("x");
-    let error = clock.drive(update).await.expect_err("an error is no answer");
+    let error = clock.drive(update).await.expect_err("an error is not an answer");
     check_unknown("update_board", Safety::Idempotent, &refusal, &error, server.seen().len());
 }
 
@@ -294,14 +294,14 @@ async fn a_path_of_ones_own_is_answered_by_the_service_or_not_at_all() {
         [(Method::GET, Safety::Safe), (Method::POST, Safety::Unsafe), (Method::DELETE, Safety::Idempotent)]
     {
         for (page, says) in pages() {
-            // Any JSON is an answer here, and "OK" is one to many a call.
+            // Any JSON is an answer here, and for many calls "OK" is one.
             let json =
                 matches!(&page, Step::Answer(_, _, body) if body == "OK" || body.contains("login.example"));
             if json {
                 continue;
             }
             let (result, sent) = end(&method, safety, &page).await;
-            let error = result.expect_err("a page is no answer");
+            let error = result.expect_err("a page is not an answer");
             check_unknown(&method, safety, &page, &error, sent);
             assert!(error.to_string().contains(says), "{error}");
         }
@@ -311,14 +311,14 @@ async fn a_path_of_ones_own_is_answered_by_the_service_or_not_at_all() {
         }
         let cut = typed(JSON, r#"{"anything":"#);
         let (result, sent) = end(&method, safety, &cut.clone().cut()).await;
-        let error = result.expect_err("it is cut");
+        let error = result.expect_err("it is truncated");
         assert_eq!((error.outcome(), sent > 1), (Outcome::Applied, safety != Safety::Unsafe), "{error}");
         let (result, _) = end(&method, safety, &cut).await;
         assert_eq!(result.expect_err("it does not parse").outcome(), Outcome::Applied);
     }
 }
 
-/// Any JSON is an answer to a path of one's own, but for what the service calls an error.
+/// Any JSON is an answer to a raw request, except an error of the service.
 #[tokio::test]
 async fn an_error_is_no_answer_to_a_path_of_ones_own() {
     let refusal = typed(JSON, Call::Post.refusal());
@@ -327,12 +327,12 @@ async fn an_error_is_no_answer_to_a_path_of_ones_own() {
         let clock = VirtualClock::new();
         let client = clients::chatwork(&server, &clock).build().expect("a client");
         let request = client.request(method.clone(), "/rooms/1/anything");
-        let error = clock.drive(request).await.expect_err("an error is no answer");
+        let error = clock.drive(request).await.expect_err("an error is not an answer");
         check_unknown(&method, safety, &refusal, &error, server.seen().len());
     }
 }
 
-/// The room is looked at where the answer to a post was no answer, and what is found there is the end of it.
+/// If the answer to a post is not from the service, the room is read, and the message found there is the result.
 #[tokio::test]
 async fn a_post_that_got_a_page_is_looked_for() {
     use kaiwa::Clock;

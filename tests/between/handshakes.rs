@@ -1,4 +1,4 @@
-//! Connections that break off below HTTP: in the handshake of TLS, at a proxy, in the look-up of a name.
+//! Connections that fail below HTTP: in the TLS handshake, at a proxy, in name resolution.
 
 use crate::connecting::{Port, ROOM, SECOND, SENT, client};
 use crate::server::{Server, Step};
@@ -69,7 +69,7 @@ async fn what_does_not_pass_by_itself_fails_at_once() {
     }
 }
 
-/// A proxy that answers each CONNECT with the next of these, and the last one from then on.
+/// A proxy that answers each CONNECT with the next of these, and repeats the last one.
 async fn proxy(answers: &[&str]) -> (Server, reqwest::ClientBuilder) {
     let steps: Vec<Step> = answers.iter().map(|answer| Step::Raw((*answer).to_owned())).collect();
     let server = Server::play(steps).await;
@@ -96,7 +96,7 @@ async fn a_refusal_by_the_proxy_is_final() {
 
 #[tokio::test]
 async fn a_proxy_that_is_away_is_waited_for() {
-    // Its port is shut at first; then it hangs up; then it refuses, so that the test ends.
+    // Its port is closed at first; then it closes the connection; then it refuses, so the test ends.
     let (port, clock) = (Port::shut(), VirtualClock::new());
     let proxy = reqwest::Proxy::all(port.url()).expect("a URL");
     let server = tokio::spawn({
@@ -118,7 +118,7 @@ async fn a_proxy_that_is_away_is_waited_for() {
     assert_eq!(server.await.expect("it opens").seen().len(), 3, "{error}");
 }
 
-/// Looks names up so many times in vain, then on loopback.
+/// A resolver that fails this many times, then resolves to loopback.
 struct Names {
     failures: usize,
     problem: &'static str,
@@ -162,7 +162,7 @@ async fn a_name_that_does_not_exist_is_looked_up_once_more() {
         let error = result.expect_err("there is no such name");
         assert_eq!((error.outcome(), error.attempts(), asked), (Outcome::NotSent, 0, 2), "{error}");
         let (result, asked) = post_by_name(&server, 1, problem).await;
-        assert_eq!((result.expect("it is there the second time"), asked, server.accepted()), (1, 2, 1));
+        assert_eq!((result.expect("the second lookup finds it"), asked, server.accepted()), (1, 2, 1));
     }
 }
 

@@ -1,4 +1,4 @@
-//! How it ends: with nothing lost that it took, unless it is told to hurry.
+//! How a bot ends: it loses no event that it accepted, unless the shutdown timeout ends first.
 
 use crate::world::{Desk, World, bot, by, created, notices};
 use futures::channel::mpsc;
@@ -26,7 +26,7 @@ async fn what_was_taken_is_handled_and_nothing_else() {
         send(2).expect("it is open");
         let one = desk.begun().await;
         stop.send(()).expect("it runs");
-        // The source is dropped, so that whoever writes into it knows.
+        // The source is dropped, so its sender is notified.
         while !messages.is_closed() {
             tokio::task::yield_now().await;
         }
@@ -52,7 +52,7 @@ async fn a_shutdown_is_seen_while_the_queue_is_full() {
         .queue(2)
         .shutdown(async { stopped.await.unwrap_or_default() })
         .shutdown_timeout(Duration::from_secs(5));
-    let (bot, told) = notices(bot);
+    let (bot, seen) = notices(bot);
     let script = async {
         let begun = desk.begun().await;
         assert_eq!(clock.sleepers(), 0);
@@ -67,13 +67,13 @@ async fn a_shutdown_is_seen_while_the_queue_is_full() {
     let summary = summary.expect("it runs");
     assert_eq!((summary.handled, summary.abandoned), (0, 3));
     let expected = ["abandoned: 0 true", "abandoned: 1 false", "abandoned: 2 false"];
-    assert_eq!(*told.lock().expect("no panic"), expected);
+    assert_eq!(*seen.lock().expect("no panic"), expected);
 }
 
 #[tokio::test]
 async fn the_grace_begins_with_the_end_of_the_source() {
     let (bot, clock) = bot();
-    let (bot, told) = notices(bot);
+    let (bot, seen) = notices(bot);
     let source = stream::iter([created(10, 1), created(11, 2), created(12, 3), created(12, 4)]);
     let handler = async |context: Context| match context.message().room_id.0 {
         10 => Ok(()),
@@ -87,9 +87,9 @@ async fn the_grace_begins_with_the_end_of_the_source() {
     let summary = clock.drive(run).await.expect("it runs");
     assert_eq!((summary.handled, summary.abandoned), (2, 2));
     assert_eq!(clock.elapsed(), Duration::from_secs(5));
-    let mut told = told.lock().expect("no panic").clone();
-    told.sort();
-    assert_eq!(told, ["abandoned: 2 true", "abandoned: 4 true"]);
+    let mut seen = seen.lock().expect("no panic").clone();
+    seen.sort();
+    assert_eq!(seen, ["abandoned: 2 true", "abandoned: 4 true"]);
 }
 
 #[tokio::test]
@@ -185,14 +185,14 @@ async fn what_was_accepted_is_handled_if_the_shutdown_comes_while_it_asks_who_it
 
 #[tokio::test]
 async fn a_shutdown_does_not_wait_for_ever_for_who_it_is() {
-    // Nobody answers there.
+    // Nothing answers there.
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     let clock = VirtualClock::new();
     let client = Client::builder().api_token("x").base_url(&url).clock(clock.clone());
     let client = client.timeout(None).attempt_timeout(None).build().expect("a client");
 
-    // With nothing accepted it ends at once.
+    // If it has accepted nothing, it ends at once.
     let run = Bot::new(client.clone()).shutdown(async {}).run(stream::iter([created(10, 1)]), nothing);
     assert_eq!(run.await.expect("it ends"), Default::default());
     assert_eq!(clock.elapsed(), Duration::ZERO);

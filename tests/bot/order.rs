@@ -1,4 +1,4 @@
-//! One at a time in a room, several rooms at once, and no more than so many of either.
+//! One message at a time in a room, several rooms at once, with a bound on rooms and on waiting messages.
 
 use crate::world::{Desk, bot, created, id};
 use futures::stream::{self, StreamExt};
@@ -85,7 +85,7 @@ async fn the_source_is_not_read_while_too_many_messages_wait() {
     assert_eq!(summary.expect("it runs").handled, 10);
 }
 
-/// Handlers that yield at random, over more messages than wait at once.
+/// Handlers that yield at random, with more messages than may wait at once.
 #[tokio::test]
 async fn no_message_of_many_is_lost_or_out_of_order() {
     let (bot, _) = bot();

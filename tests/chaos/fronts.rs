@@ -1,4 +1,4 @@
-//! The same writes through what stands between: each front, for each service.
+//! The same writes through each front, for each service.
 
 use super::front::Kind;
 use super::{chatwork, lancers, tascha, writes_through_fronts};

@@ -1,4 +1,4 @@
-//! Answers that are no success, or no answer of the expected shape: what the error says of them.
+//! Answers that are not a success or lack the expected shape, and the errors for them.
 
 use crate::common::{self, CHATWORK_TOKEN, TASCHA_KEY, json, json_server, server};
 use jiff::Timestamp;
@@ -8,7 +8,7 @@ use kaiwa::{Error, ErrorKind, Outcome};
 use std::time::Duration;
 use wiremock::ResponseTemplate;
 
-/// What each service's simplest call makes of an answer.
+/// The error of each service's simplest call for an answer.
 async fn chatwork_error(answer: ResponseTemplate) -> Error {
     let server = server(answer).await;
     common::chatwork(&server.uri()).build().expect("a client").me().await.expect_err("an error")
@@ -87,7 +87,7 @@ async fn lancers_says_it_with_a_type_and_a_message() {
     }
 }
 
-/// The envelope is nested or flat, which is not published; a bare text is the code, or the message if it is alone.
+/// It is not published whether the envelope is nested or flat. A bare text is the code, or the message if it is alone.
 #[tokio::test]
 async fn tascha_says_it_in_an_envelope() {
     let nested = r#"{"error":{"code":"insufficient_scope","message":"Scope missing","requestId":"req_b",
@@ -120,7 +120,7 @@ async fn tascha_says_it_in_an_envelope() {
     }
 }
 
-/// The answer's header first, then its body, then what was sent.
+/// The answer's header takes precedence, then its body, then the id that was sent.
 #[tokio::test]
 async fn the_request_id_is_the_services_or_else_ours() {
     let body = r#"{"error":{"requestId":"req_body"}}"#;
@@ -188,7 +188,7 @@ async fn limits_are_told_with_errors_too() {
     assert_eq!((error.retry_after(), error.code()), (Some(Duration::from_secs(9)), Some("rate_limited")));
 }
 
-/// Chatwork's limit per room is told apart by its text alone, whatever the account's window says.
+/// Only its text identifies Chatwork's limit per room, whatever the account's window is.
 #[tokio::test]
 async fn the_limit_per_room_asks_for_ten_seconds() {
     let answer = json(429, r#"{"errors":["Rate limit for message posting per room exceeded."]}"#)
@@ -212,7 +212,7 @@ async fn a_page_in_place_of_an_answer_is_called_one() {
     assert!(matches!(error.kind(), ErrorKind::Foreign { .. }) && error.is_decode(), "{error}");
 }
 
-/// What a status says of a post that cannot be repeated, and what to do about it.
+/// The outcome of a post that cannot be repeated, by status, and the advice.
 #[tokio::test]
 async fn the_status_tells_what_became_of_a_post() {
     use Outcome::{Rejected, Unknown};
@@ -249,7 +249,7 @@ async fn the_status_tells_what_became_of_a_post() {
     assert_eq!((error.outcome(), error.retry_after()), (Rejected, Some(Duration::from_secs(3))));
 }
 
-/// The same failure of another kind of call leaves another thing to do.
+/// For another kind of call the same failure has other advice.
 #[tokio::test]
 async fn the_advice_follows_the_operation() {
     let server = server(ResponseTemplate::new(500)).await;
@@ -262,7 +262,7 @@ async fn the_advice_follows_the_operation() {
     assert!(error.to_string().contains("only with the same idempotency key"), "{error}");
 }
 
-/// Neither the credential nor a header nor the body is shown, but for the service's own words.
+/// Neither the credential nor a header nor the body is shown, except the service's message.
 #[tokio::test]
 async fn an_error_shows_no_secret() {
     let body = r#"{"errors":["No such room"],"code":"x","message":"Not there","debug":"canary-body"}"#;
@@ -277,7 +277,7 @@ async fn an_error_shows_no_secret() {
     }
 }
 
-/// Debug pages, firewalls and gateways repeat the request; what they repeat of the credential is taken out.
+/// Debug pages, firewalls and gateways repeat the request; the credential is removed from it.
 #[tokio::test]
 async fn a_credential_that_an_answer_repeats_is_not_shown() {
     let half = CHATWORK_TOKEN.len() / 2;
@@ -305,7 +305,7 @@ async fn a_credential_that_an_answer_repeats_is_not_shown() {
     }
 }
 
-/// Nor is it shown by a client, a builder or an answer.
+/// A client, a builder or an answer does not show it either.
 #[tokio::test]
 async fn nothing_else_shows_a_secret() {
     let server = server(json(200, "[]").insert_header("set-cookie", "canary-cookie")).await;
@@ -319,7 +319,7 @@ async fn nothing_else_shows_a_secret() {
     assert!(!shown.contains("canary") && !shown.contains(CHATWORK_TOKEN), "{shown}");
 }
 
-/// The place of what does not decode is named; that the service has done its part is not forgotten.
+/// The error names the place that does not decode, and its outcome is that the operation was applied.
 #[tokio::test]
 async fn an_answer_that_does_not_decode_says_where() {
     let good = r#"{"message_id":"1","account":{"account_id":1},"body":"","send_time":1,"update_time":0}"#;
@@ -366,7 +366,7 @@ async fn an_answer_that_does_not_decode_says_where() {
     }
 }
 
-/// The same inside objects, pages and what is decoded leniently.
+/// The same inside objects, pages and lenient fields.
 #[tokio::test]
 async fn the_path_leads_through_pages_and_lenient_fields() {
     let path = |error: Error| match error.kind() {
@@ -394,7 +394,8 @@ async fn the_path_leads_through_pages_and_lenient_fields() {
     assert_eq!(path(client.unread().await.expect_err("no message")), "[0].files[0].size");
 }
 
-/// A page of a proxy with status 200 says nothing of the post, and an answer that ends too early says that it was done.
+/// After a proxy's page with status 200 the outcome of the post is unknown; a truncated answer of the service shows
+/// that it was applied.
 #[tokio::test]
 async fn what_is_no_json_is_not_the_services_unless_it_began_as_json() {
     for body in ["<html>upstream-17</html>", "upstream-17 is down", "OK", ""] {
@@ -431,7 +432,7 @@ async fn an_answer_can_be_read_in_another_shape() {
     assert_eq!((path.as_str(), error.outcome()), ("extra", Outcome::Applied));
 }
 
-/// A success too large to be read is still one.
+/// A success that is too large to be read is still a success.
 #[tokio::test]
 async fn an_answer_too_large_is_cut_at_the_cap() {
     let server = json_server(&format!(r#"{{"message_id":"{}"}}"#, "9".repeat(100))).await;
@@ -441,7 +442,7 @@ async fn an_answer_too_large_is_cut_at_the_cap() {
     assert_eq!((status(&error), error.outcome(), error.body().len()), (Some(200), Outcome::Applied, 20));
 }
 
-/// What is badly written is an error of the service all the same, whichever call it answers.
+/// An error of the service is recognized even if it is badly formed, for every call.
 #[tokio::test]
 async fn an_error_in_a_success_is_none_however_it_is_written() {
     for body in [
@@ -464,7 +465,7 @@ async fn an_error_in_a_success_is_none_however_it_is_written() {
     }
 }
 
-/// Nothing, in the place of a list, is an empty list only where it can be the service's.
+/// An empty body is an empty list only if it can be from the service.
 #[tokio::test]
 async fn nothing_from_somebody_else_is_no_empty_list() {
     let server = server(ResponseTemplate::new(200).set_body_raw("", "text/html")).await;
@@ -475,7 +476,7 @@ async fn nothing_from_somebody_else_is_no_empty_list() {
     }
 }
 
-/// The path of what does not decode is of the answer, and as bounded and clean as its words.
+/// The path of an undecodable value comes from the answer. It is bounded and cleaned like the answer's texts.
 #[tokio::test]
 async fn a_path_is_shown_in_one_line_and_not_without_end() {
     let name = format!("\\u001b[31m{}", "x".repeat(500));

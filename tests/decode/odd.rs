@@ -1,5 +1,4 @@
-//! Answers of which something is odd: they are read as what was meant, by every way of reading, and no odd item hides
-//! another.
+//! Unusual answers: every way of reading gives the intended values, and no invalid item hides another.
 
 use crate::common::{self, json, json_server, server};
 use jiff::Timestamp;
@@ -24,7 +23,7 @@ fn list(second: &[u8]) -> Vec<u8> {
     [b"[", FIRST.as_bytes(), b",", second, b",", LAST.as_bytes(), b"]"].concat()
 }
 
-/// What three ways of reading make of a list of messages.
+/// Reads a list of messages in three ways.
 async fn read(body: &[u8]) -> (Result<Vec<Message>, Error>, Lenient<Message>) {
     let server = server(ResponseTemplate::new(200).set_body_raw(body, "application/json")).await;
     let room = common::chatwork(&server.uri()).build().expect("a client").room(RoomId(5));
@@ -181,7 +180,7 @@ async fn no_time_fails_a_list() {
     }
 }
 
-/// A client's zone holds for its own answers, wherever they are decoded, and for nobody else's.
+/// A client's zone applies to its own answers, wherever they are decoded, and to no others.
 #[tokio::test]
 async fn wall_clock_times_are_of_the_clients_zone() {
     let body = r#"[{"id":1,"title":"2019-05-17 15:27:53","modified":"2019-05-17 15:27:53","created":"2019-05-17T15:27:53Z"},{"id":[],"modified":"2019-05-17 15:27:53"}]"#;
@@ -219,7 +218,7 @@ async fn a_coding_that_nobody_asked_for_is_named() {
             assert_eq!(asked.headers["accept-encoding"], "identity");
         }
     }
-    // A header alone says nothing: the body is as it should be.
+    // The header alone does not matter, since the body is not coded.
     let answer = json(200, r#"{"account_id":1,"room_id":1}"#).insert_header("content-encoding", "gzip");
     let server = server(answer).await;
     let client = common::chatwork(&server.uri()).build().expect("a client");
@@ -227,7 +226,7 @@ async fn a_coding_that_nobody_asked_for_is_named() {
     assert_eq!(common::received(&server).await[0].headers["accept-encoding"], "br");
 }
 
-/// Of all services, an error body is read as answers are.
+/// For all services an error body is read like an answer.
 #[tokio::test]
 async fn error_bodies_are_read_as_answers_are() {
     let limit = "Rate limit exceeded per room";
@@ -275,7 +274,7 @@ async fn what_an_error_shows_has_a_bound() {
         let (shown, debug) = (error.to_string(), format!("{error:?}"));
         assert!(shown.chars().count() < 2_000 && debug.chars().count() < 2_500, "{}", shown.len());
         assert!(shown.contains('…'), "{shown}");
-        assert_eq!(error.body().len(), body.len(), "the whole is there to be asked for");
+        assert_eq!(error.body().len(), body.len(), "the complete body is available");
     }
     let body = serde_json::json!({ "code": long, "message": long, "requestId": long }).to_string();
     let server = server(json(400, &body)).await;

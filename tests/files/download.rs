@@ -18,7 +18,7 @@ async fn fetch(server: &Server, download: Download) -> Result<Vec<u8>, Error> {
     server.clock.drive(async { all(download.stream().await?).await }).await
 }
 
-/// Where an error could show the address.
+/// Checks the places in which an error could show the address.
 fn assert_secret(error: &Error) {
     let mut shown = format!("{error} {error:?} {error:#?} {:?} {:?}", error.kind(), error.headers());
     let mut source = std::error::Error::source(error);
@@ -87,7 +87,7 @@ async fn a_connection_that_breaks_is_gone_on_with_at_a_new_address() {
                 request.header("range").and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-'));
             let from: u64 = from.and_then(|from| from.parse().ok()).expect("an open range");
             assert!(from > 0 && from < 500_000, "from {from}");
-            assert!(told.bytes().contains(&from), "what was asked for is what was missing");
+            assert!(told.bytes().contains(&from), "exactly the missing part was requested");
             assert!(request.header("if-range").is_some_and(|etag| etag.starts_with('"')));
             assert_eq!(request.status, Some(206));
         }
@@ -99,7 +99,7 @@ async fn a_connection_that_breaks_is_gone_on_with_at_a_new_address() {
 #[tokio::test]
 async fn an_address_that_has_expired_is_asked_for_once_more() {
     let world = world(b"content").await;
-    // The description takes so long that its address has expired when it comes.
+    // The description takes so long that its address has expired when it arrives.
     let late = Script::on("get_file").then(Fault::slow_headers(Duration::from_secs(31)).after());
     world.sandbox.faults().script(Provider::Chatwork, late);
     let download = world.file.download().with_retry(RetryPolicy::none());
@@ -133,8 +133,8 @@ async fn a_server_without_ranges_is_read_again_and_nothing_comes_twice() {
     assert_eq!(content.expect("its content"), bytes);
     assert!(told.bytes().is_sorted());
     let [None, Some(second), Some(third)] = &server.ranges()[..] else { panic!("{:?}", server.ranges()) };
-    assert_eq!(second, third, "the second brought nothing new");
-    // A weak validator does not serve for ranges.
+    assert_eq!(second, third, "the second attempt brought nothing new");
+    // A weak validator does not suffice for ranges.
     assert!(server.asked().iter().all(|head| header(head, "if-range").is_none()));
 }
 
@@ -160,16 +160,16 @@ async fn content_that_contradicts_itself_is_refused() {
         ("a shorter file", vec![Reply::new(200, &bytes[..999])]),
         ("a longer file", vec![Reply::new(200, &content(1001))]),
         ("a longer file of no stated length", vec![Reply::new(200, &content(1001)).without_length()]),
-        ("a part nobody asked for", vec![part(&bytes, 0)]),
+        ("a part that was not requested", vec![part(&bytes, 0)]),
         ("another part", vec![begun(), range("bytes 300-999/1000", 300)]),
         ("a part of another file", vec![begun(), range("bytes 400-999/2000", 400)]),
         ("a part that ends before it begins", vec![begun(), range("bytes 400-399/1000", 500)]),
         ("a part that goes beyond the file", vec![begun(), range("bytes 400-1000/*", 500)]),
         (
-            "a short part that is longer than it says",
+            "a short part that is longer than stated",
             vec![begun(), range("bytes 400-899/1000", 400).without_length()],
         ),
-        ("a part that does not say which", vec![begun(), Reply::new(206, &bytes[400..])]),
+        ("a part without a range", vec![begun(), Reply::new(206, &bytes[400..])]),
         ("a part of another length", vec![begun(), range("bytes 400-999/1000", 500)]),
         ("another version", vec![begun(), Reply::new(200, &bytes).header("etag", "\"2\"")]),
         ("another version's part", vec![begun(), part(&bytes, 400).header("etag", "\"2\"")]),
@@ -193,20 +193,20 @@ async fn a_part_that_is_shorter_than_asked_for_is_gone_on_with() {
     let open = || short(900, 950).without_length();
     let replies = [Reply::new(200, &bytes).cut(400), short(400, 900), open(), part(&bytes, 950)];
     let server = Server::play(1000, replies).await;
-    // One failure, and no more: a part is none.
+    // Exactly one failure: a partial answer is not a failure.
     let download = server.file().download().with_retry(RetryPolicy::new().attempts(2));
     assert_eq!(fetch(&server, download).await.expect("its content"), bytes);
     let range = |from: usize| Some(format!("bytes={from}-"));
     assert_eq!(server.ranges(), [None, range(400), range(900), range(950)]);
 
-    // One that breaks off is a failure.
+    // A part whose connection breaks is a failure.
     let replies = [Reply::new(200, &bytes).cut(400), short(400, 900).cut(100), part(&bytes, 500)];
     let server = Server::play(1000, replies).await;
     assert_eq!(fetch(&server, server.file().download()).await.expect("its content"), bytes);
     assert_eq!(server.ranges(), [None, range(400), range(500)]);
 }
 
-/// Parts of one byte cost a request of the file server's each, and none of the account's calls.
+/// Each part of one byte costs a request to the file server, and no call of the account.
 #[tokio::test]
 async fn an_address_serves_all_parts_while_it_lives() {
     let bytes = content(60);
@@ -217,7 +217,7 @@ async fn an_address_serves_all_parts_while_it_lives() {
     let replies = std::iter::once(Reply::new(200, &bytes).cut(1)).chain((1..60).map(byte));
     let server = Server::play(60, replies).await;
     assert_eq!(fetch(&server, server.file().download()).await.expect("its content"), bytes);
-    // The first connection broke off, and a new address followed it.
+    // The first connection broke, and a new address was requested.
     assert_eq!((server.asked().len(), server.described()), (60, 2));
 
     let replies = std::iter::once(Reply::new(200, &bytes).cut(1)).chain((1..60).map(byte));
@@ -274,7 +274,7 @@ async fn failures_in_a_row_are_bounded_by_policy_and_budget() {
         assert!(stream.next().await.is_none(), "a stream ends with its failure");
         assert_eq!(server.described(), requests);
     }
-    // A byte of progress each time, and the download comes to its end whatever the policy.
+    // With a byte of progress each time, the download completes under any policy.
     let drops = (1..50).map(|at| part(&bytes[..50], at).cut(1));
     let server = Server::play(50, std::iter::once(Reply::new(200, &bytes[..50]).cut(1)).chain(drops)).await;
     let client = server.builder().retry(RetryPolicy::new().attempts(2)).retry_budget(RetryBudget::off());
@@ -299,7 +299,7 @@ async fn a_time_limit_does_not_count_what_the_program_does_between_two_pieces() 
     }
     assert_eq!((got, server.asked().len()), (bytes.clone(), 2));
 
-    // What the file server takes counts.
+    // The time of the file server counts.
     let late = Reply::new(503, b"").header("retry-after", "31");
     let server = Server::play(1000, [Reply::new(200, &bytes).cut(400), late, part(&bytes, 400)]).await;
     let error = fetch(&server, server.file().download().with_retry(policy())).await.expect_err("too late");
@@ -372,7 +372,7 @@ async fn a_file_that_cannot_be_described_is_told_as_the_call_is() {
     let down = Script::on("get_file").then(Fault::bad_gateway()).forever();
     world.sandbox.faults().script(Provider::Chatwork, down);
     let error = world.clock.drive(world.file.download().bytes(100)).await.expect_err("always 502");
-    assert_eq!(error.outcome(), Outcome::Rejected, "a download changes nothing: {error}");
+    assert_eq!(error.outcome(), Outcome::Rejected, "a download does not change anything: {error}");
 }
 
 #[tokio::test]
@@ -383,7 +383,7 @@ async fn a_stall_is_a_failure_and_is_survived() {
         world.sandbox.faults().script(Provider::Chatwork, Script::on("download_file").then(fault));
         let download = world.file.download().with_stall_timeout(Duration::from_secs(20));
         let download = tokio::spawn(download.on_progress(told.listen()).bytes(200_000));
-        // Time stands still until everything has come that will come.
+        // Time stands still until all bytes have arrived.
         let begun = || world.requests("download_file").len() == 1 && world.clock.sleepers() == 1;
         while !begun() || told.bytes().last().copied().unwrap_or_default() < received {
             tokio::task::yield_now().await;
@@ -392,7 +392,7 @@ async fn a_stall_is_a_failure_and_is_survived() {
         tokio::task::yield_now().await;
         assert_eq!(world.requests("download_file").len(), 1);
         world.clock.advance(Duration::from_secs(1));
-        // The wait before the next attempt is the backoff's, of at most 250 ms.
+        // The wait before the next attempt is the backoff, at most 250 ms.
         while world.requests("download_file").len() < 2 && !download.is_finished() {
             if world.clock.next_wake().is_some_and(|wait| wait <= Duration::from_millis(250)) {
                 world.clock.advance(Duration::from_millis(250));

@@ -71,7 +71,7 @@ async fn a_download_that_fails_leaves_the_target_and_is_gone_on_with() {
     assert_eq!((told.bytes().first(), told.bytes().last()), (Some(&150_000), Some(&300_000)));
 }
 
-/// What an earlier process has left, under the name that a first download shows.
+/// The rest of an earlier process, under the name that a first download reveals.
 async fn left_behind(left: &[u8], bytes: &[u8]) -> (Vec<u8>, Vec<Option<String>>) {
     let ((directory, target), length) = (directory(), bytes.len());
     let replies = [Reply::new(200, bytes).cut(1)];
@@ -93,7 +93,7 @@ async fn what_an_earlier_process_left_counts_as_far_as_it_can() {
     let range = |from: usize| vec![Some(format!("bytes={from}-"))];
     assert_eq!(left_behind(&bytes[..1], &bytes).await, (bytes.clone(), range(1)));
     assert_eq!(left_behind(&bytes[..999], &bytes).await, (bytes.clone(), range(999)));
-    // A complete one is no proof, whatever it holds; one that is longer is none, and an empty one is nothing.
+    // A complete part proves nothing, whatever its content, nor does one that is longer, and an empty part is useless.
     assert_eq!(left_behind(&bytes, &bytes).await, (bytes.clone(), vec![None]));
     assert_eq!(left_behind(&[b'x'; 1000], &bytes).await, (bytes.clone(), vec![None]));
     assert_eq!(left_behind(&content(1001), &bytes).await, (bytes.clone(), vec![None]));
@@ -104,7 +104,7 @@ async fn what_an_earlier_process_left_counts_as_far_as_it_can() {
 async fn the_remains_of_another_file_are_not_taken_for_the_beginning_of_this_one() {
     let (directory, target) = directory();
     for text in [b"aaaaaa", b"bbbbbb"] {
-        // Two services, and the same ids in both.
+        // Two services with the same ids.
         let server = Server::play(6, [Reply::new(200, text).cut(3)]).await;
         let download = server.file().download().with_retry(RetryPolicy::none());
         download.to_file(&target).await.expect_err("it is cut short");
@@ -139,20 +139,20 @@ async fn two_downloads_do_not_write_one_file() {
     while told.bytes().last().copied().unwrap_or_default() < 50_000 {
         tokio::task::yield_now().await;
     }
-    let error = world.file.download().to_file(&target).await.expect_err("the other one is writing");
+    let error = world.file.download().to_file(&target).await.expect_err("the other download is writing");
     assert!(matches!(error.kind(), ErrorKind::File { .. }), "{error}");
     assert!(error.to_string().contains("another download is writing it"), "{error}");
     assert!(error.to_string().contains("見積.pdf"), "{error}");
     assert_eq!(error.outcome(), Outcome::NotSent);
 
-    // A download that is dropped keeps what it has, and lets go of it.
+    // A dropped download keeps its part and releases the lock.
     first.abort();
     assert!(first.await.expect_err("it was aborted").is_cancelled());
     world.file.download().to_file(&target).await.expect("it is saved");
     assert_eq!(fs::read(&target).expect("it is there"), bytes);
     assert_eq!(names(directory.path()), ["見積.pdf"]);
     let last = world.requests("download_file").pop().expect("a request");
-    assert!(last.header("range").is_some(), "it went on");
+    assert!(last.header("range").is_some(), "it was resumed");
 }
 
 #[tokio::test]
@@ -192,7 +192,7 @@ async fn a_place_that_cannot_be_written_is_named() {
 #[tokio::test]
 async fn a_name_of_the_greatest_length_has_room_beside_it() {
     let (directory, world) = (tempdir().expect("a directory"), world(b"content").await);
-    // 255 bytes, and 200 is within a character.
+    // 255 bytes; byte 200 is inside a character.
     let target = directory.path().join("議".repeat(85));
     world.file.download().to_file(&target).await.expect("it is saved");
     assert_eq!(fs::read(&target).expect("it is there"), b"content");
@@ -216,7 +216,7 @@ async fn what_was_there_stays_what_it_was() {
     assert_eq!(fs::read(&target).expect("it is there"), content(1_000));
     assert_eq!(fs::metadata(&target).expect("it is there").permissions().mode() & 0o777, 0o600);
 
-    let error = world.file.download().to_file(&socket).await.expect_err("it is no file");
+    let error = world.file.download().to_file(&socket).await.expect_err("it is not a file");
     assert!(error.to_string().contains("it is not a regular file"), "{error}");
     assert!(fs::metadata(&socket).expect("it is there").file_type().is_socket());
     assert_eq!(names(directory.path()), ["link", "socket", "見積.pdf"]);
@@ -255,7 +255,7 @@ mod planted {
     use std::os::unix::net::UnixListener;
     use std::process::Command;
 
-    /// A download to a folder in which something stands in the place of its part: what became of it.
+    /// A download to a folder in which something else has the name of its part, and the result.
     struct Planted {
         directory: TempDir,
         target: PathBuf,
@@ -264,7 +264,7 @@ mod planted {
     }
 
     impl Planted {
-        /// The server sends so many whole files, after one that is cut short and shows the name of the part.
+        /// The server sends this many complete files, after a truncated one that reveals the name of the part.
         async fn new(replies: impl IntoIterator<Item = Reply>) -> Self {
             let (directory, target) = directory();
             let first = Reply::new(200, &content(1000)).cut(500);
@@ -304,13 +304,14 @@ mod planted {
                 fs::write(part, "x".repeat(400)).expect("it can be written");
                 mode(part, 0o660).expect("it is ours");
             }),
-            ("a file that everybody can write", &|part, _| {
+            ("a file that all users can write", &|part, _| {
                 fs::write(part, "x".repeat(1000)).expect("it can be written");
                 mode(part, 0o602).expect("it is ours");
             }),
             ("a file of another user", &|part, _| {
                 fs::write(part, "x".repeat(400)).expect("it can be written");
-                // Only the superuser can give a file away; to anybody else it is one more that the group can write.
+                // Only the superuser can give a file to another user. For others this is another file that the group
+                // can write.
                 if chown(part, Some(65534), None).is_err() {
                     mode(part, 0o660).expect("it is ours");
                 }
@@ -330,7 +331,7 @@ mod planted {
             planted.download().await.unwrap_or_else(|error| panic!("{name}: {error}"));
             assert_eq!(fs::read(&planted.target).expect(name), content(1000), "{name}");
             assert_eq!(planted.server.ranges(), [None, None], "{name}");
-            // One that fails leaves nothing, since no other download would go on with it.
+            // A failed download leaves no part, since no other download would resume it.
             planted.download().await.expect_err("it is cut short");
             assert_eq!(fs::read(&victim).expect(name), "x".repeat(400).as_bytes(), "{name}");
             assert!(!victim.with_file_name("nowhere").exists(), "{name}");
@@ -353,7 +354,7 @@ mod planted {
         assert_eq!(fs::read(&planted.target).expect("it is there"), content(1000));
         assert_eq!(planted.names().len(), 2, "the part of before, and the target: {:?}", planted.names());
 
-        // Where nobody can rename the files of others, as in `/tmp`, one's own are safe.
+        // In a folder where users cannot rename the files of others, such as `/tmp`, a part is safe.
         let planted = Planted::new([part(&content(1000), 500)]).await;
         let folder = planted.directory.path();
         fs::set_permissions(folder, fs::Permissions::from_mode(0o1777)).expect("it is ours");

@@ -43,7 +43,7 @@ async fn a_file_that_is_uploaded_by_its_path_is_sent_whole_on_each_attempt() {
     let stored = (room.content_type(file.file_id), room.content(file.file_id));
     assert_eq!((&*file.filename, &*stored.0, &*stored.1), ("報告.csv", "text/csv", &*bytes));
 
-    // Each attempt counts from 0 to the end, in pieces.
+    // Progress of each attempt runs from 0 to the end, in pieces.
     let bytes = told.bytes();
     let attempts: Vec<&[u64]> = bytes.split_inclusive(|bytes| *bytes == 200_000).collect();
     assert_eq!(attempts.len(), 3, "{bytes:?}");
@@ -113,7 +113,7 @@ async fn a_file_that_has_changed_or_gone_is_not_posted() {
         }
     }
     assert_eq!(world.requests("upload_file").len(), 0);
-    // As it was, it can be posted.
+    // With its old content it can be posted.
     fs::write(&path, "3 + 2").expect("it can be written");
     world.room.upload(upload).await.expect("it is posted");
 }
@@ -142,7 +142,7 @@ async fn a_reader_is_sent_to_its_end() {
     assert_eq!(world.sandbox.chatwork().room(1).files().len(), 2);
 }
 
-/// A file in a request of one's own has the transport and the replay rules of a typed upload.
+/// A file in a raw request has the same transport and replay rules as a typed upload.
 #[tokio::test]
 async fn a_file_in_a_raw_request_is_sent_again_as_a_typed_upload_is() {
     let (directory, world, told) = (tempdir().expect("a directory"), world(b"x").await, Told::default());
@@ -169,7 +169,7 @@ async fn a_file_in_a_raw_request_is_sent_again_as_a_typed_upload_is() {
     let file = world.sandbox.chatwork().room(1).files().pop().expect("it is in the room");
     assert_eq!(serde_json::json!(file.file_id), sent["file_id"]);
 
-    // One that has changed is not posted, and a stream that was read is not sent again.
+    // A file that has changed is not posted, and a stream that was read is not sent again.
     fs::write(&path, "short").expect("it can be written");
     let changed = world.clock.drive(post(upload)).await.expect_err("another length");
     assert_eq!((changed.outcome(), changed.attempts()), (Outcome::NotSent, 0), "{changed}");
@@ -179,7 +179,7 @@ async fn a_file_in_a_raw_request_is_sent_again_as_a_typed_upload_is() {
     assert_eq!((error.attempts(), error.outcome()), (1, Outcome::Rejected));
     let spent = post(stream).await.expect_err("it has been read");
     assert!(spent.is_invalid_input() && spent.to_string().contains("already sent"), "{spent}");
-    // What may have arrived is sent again only if the caller says that it may be.
+    // A request that may have arrived is repeated only if the caller allows it.
     for (safety, attempts) in [(kaiwa::Safety::Unsafe, 1), (kaiwa::Safety::Idempotent, 2)] {
         world
             .sandbox
@@ -205,7 +205,7 @@ async fn a_stream_that_no_call_has_read_is_as_good_as_new() {
     let invalid = world.room.upload(upload.clone()).message("x".repeat(65_536)).await.expect_err("too long");
     assert!(invalid.is_invalid_input());
 
-    // While nobody listens, the transport itself tries it again and again.
+    // While nothing listens, the transport repeats the connection attempts.
     faults.refuse(Provider::Chatwork, true).await.expect("the port is shut");
     let refused = world.clock.drive(world.room.upload(upload.clone())).await.expect_err("nobody listens");
     assert_eq!((refused.outcome(), refused.attempts()), (Outcome::NotSent, 0));

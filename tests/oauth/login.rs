@@ -181,14 +181,14 @@ async fn the_token_endpoints_refusals_keep_their_words() {
     let no_token = answer(json!({"access_token": null}));
     let mac = answer(json!({"access_token": "a", "token_type": "mac"}));
     let clothed =
-        answer(json!({"access_token": null, "error": "invalid_grant", "error_description": "so it is"}));
+        answer(json!({"access_token": null, "error": "invalid_grant", "error_description": "it is an error"}));
     let moved = ResponseTemplate::new(302).insert_header("location", "/elsewhere");
     let large = ResponseTemplate::new(200).set_body_string("x".repeat(300 << 10));
     for (response, status, code, outcome) in [
         (refused(401, "invalid_client"), Some(401), Some("invalid_client"), Outcome::Rejected),
         (refused(400, "invalid_grant"), Some(400), Some("invalid_grant"), Outcome::Rejected),
         (clothed, Some(200), Some("invalid_grant"), Outcome::Rejected),
-        // A 401 with an empty body is known of Chatwork.
+        // Chatwork is known to answer 401 with an empty body.
         (ResponseTemplate::new(401), Some(401), None, Outcome::Rejected),
         (moved, Some(302), None, Outcome::Rejected),
         (ResponseTemplate::new(500).set_body_string("<html>"), Some(500), None, Outcome::Unknown),
@@ -205,7 +205,7 @@ async fn the_token_endpoints_refusals_keep_their_words() {
         assert_eq!(error.status().map(|status| status.as_u16()), status, "{error}");
         assert_eq!((error.code(), error.outcome()), (code, outcome), "{error}");
         if code.is_some() {
-            assert_eq!(error.messages(), ["so it is"]);
+            assert_eq!(error.messages(), ["it is an error"]);
         }
         assert!(world.requests("/elsewhere").await.is_empty());
     }
@@ -218,7 +218,7 @@ async fn a_token_endpoint_that_is_not_there_or_does_not_answer() {
     let url = format!("http://{}/token", gone.expect("a port"));
     let login =
         world.builder().token_url(url).build().expect("good").resume_login("s", VERIFIER).expect("good");
-    let error = login.finish("c", "s").await.expect_err("nobody is there");
+    let error = login.finish("c", "s").await.expect_err("nothing listens");
     assert_eq!(error.outcome(), Outcome::NotSent, "{error}");
 
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");

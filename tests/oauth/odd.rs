@@ -1,4 +1,4 @@
-//! Token answers of which something is odd: no token is thrown away for the sake of a field that nobody needs.
+//! Unusual token answers: an optional field that is invalid does not lose the token.
 
 use crate::{VERIFIER, World, issued, secret};
 use kaiwa::Outcome;

@@ -5,7 +5,7 @@ use kaiwa::ErrorKind;
 use kaiwa::oauth::FileTokenStore;
 use std::path::PathBuf;
 
-/// A folder of its own, removed in the end.
+/// A temporary folder, removed at the end.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -87,7 +87,7 @@ async fn a_save_that_fails_leaves_nothing_behind_and_keeps_the_old_file() {
     FileTokenStore::new("/").save(&TokenSet::new("a")).await.expect_err("not a file");
 }
 
-/// What a save that was killed leaves behind.
+/// The file that a killed save leaves behind.
 fn left_behind(folder: &Folder, name: &str) -> PathBuf {
     let path = folder.0.join(format!("{name}.0123456789abcdef0123456789abcdef.tmp"));
     std::fs::write(&path, r#"{"access_token":"canary""#).expect("written");
@@ -111,10 +111,10 @@ async fn what_a_killed_save_left_behind_is_removed_and_nothing_else() {
         std::fs::write(folder.0.join(name), "kept").expect("written");
     }
     std::fs::create_dir(folder.0.join("tokens.json.00000000000000000000000000000000.tmp")).expect("a folder");
-    // One that is being written is locked.
+    // A file that is being written is locked.
     let written = folder.0.join("tokens.json.11111111111111111111111111111111.tmp");
     let lock = std::fs::File::create(&written).expect("a file");
-    lock.lock().expect("nobody else has it");
+    lock.lock().expect("no one else has it");
 
     let left = left_behind(&folder, "tokens.json");
     assert!(store.load().await.expect("readable").is_none());
@@ -134,7 +134,7 @@ async fn saves_and_loads_at_the_same_time_do_not_take_each_other_for_left_behind
     let file = folder.0.join("tokens.json");
     FileTokenStore::new(&file).save(&TokenSet::new("0")).await.expect("saved");
     let tasks = (0..200).map(|number| {
-        // As of several processes.
+        // The same as several processes.
         let store = FileTokenStore::new(&file);
         tokio::spawn(async move {
             store.save(&TokenSet::new(number.to_string())).await.expect("saved");
@@ -162,11 +162,11 @@ async fn a_link_stays_one_and_what_it_leads_to_is_replaced() {
     symlink("relative", &chain).expect("a link");
     std::fs::write(inside.join("b.json"), "{}").expect("written");
     symlink("no such folder/c.json", &nowhere).expect("a link");
-    // Left beside the links by an earlier version, and beside their targets by this one.
+    // An earlier version left these files beside the links, and this one leaves them beside the targets.
     let left = [left_behind(&folder, "absolute"), inside.join("a.json.0123456789abcdef0123456789abcdef.tmp")];
     std::fs::write(&left[1], "canary").expect("written");
 
-    // The target of the first is not there yet.
+    // The target of the first link does not exist yet.
     for (path, target, token) in
         [(&absolute, "a.json", "1"), (&relative, "b.json", "2"), (&chain, "b.json", "3")]
     {
@@ -225,14 +225,14 @@ async fn tokens_that_cannot_be_saved_are_used_and_not_forgotten() {
     let client = world.client(&authorization);
     client.my_status().await.expect("the token is good");
     world.advance(900);
-    client.my_status().await.expect("so is the next");
+    client.my_status().await.expect("the next token is good, too");
     assert!(!authorization.is_saved());
     store.fail(None);
     authorization.save().await.expect("there is room");
     authorization.save().await.expect("nothing to do");
     assert!(authorization.is_saved());
     world.advance(900);
-    client.my_status().await.expect("so is the next");
+    client.my_status().await.expect("the next token is good, too");
     assert_eq!(store.saved(), ["second refresh-2", "third refresh-3"]);
 }
 
@@ -326,7 +326,7 @@ async fn a_save_that_is_late_is_not_lost_and_comes_before_later_ones() {
     world.api(&["second", "third"]).await;
     world.token_endpoint([issued("second", Some("refresh-2")), issued("third", Some("refresh-3"))]).await;
     let store = Watched::default();
-    // Without a bound on the request, which the driven clock would jump to.
+    // Without a timeout of the request, to which the driven clock would jump.
     let authorization = world.authorization(world.builder().timeout(None).store(store.clone()));
     let gate = store.close();
     for _ in 0..2 {

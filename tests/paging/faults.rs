@@ -84,7 +84,7 @@ async fn a_checkpoint_after_an_error_goes_on_as_well_as_the_stream() {
     assert_eq!(rest.len(), 4);
 }
 
-/// Something that fails while it is only being found out whether there is more does not spoil what there is.
+/// A failure of the look-ahead for more items does not lose the collected items.
 #[tokio::test]
 async fn a_failure_after_the_cap_is_kept_for_the_next_poll() {
     let sandbox = sandbox(4).await;
@@ -113,8 +113,8 @@ async fn a_failure_before_the_cap_costs_no_item() {
         assert_eq!(first.id.as_str(), there[0]);
         let before = stream.checkpoint();
         stream.next_batch(6).await.expect_err("the third page fails");
-        assert_eq!(stream.checkpoint(), before, "what was not handed out is not in the checkpoint");
-        // What was collected until there comes first, one by one or together.
+        assert_eq!(stream.checkpoint(), before, "items that were not returned are not in the checkpoint");
+        // The items collected so far come first, one by one or together.
         let second = stream.try_next().await.expect("it is there").expect("a message");
         assert_eq!(second.id.as_str(), there[1]);
         assert_eq!(stream.checkpoint().last(), Some(there[1].as_str()));
@@ -147,7 +147,7 @@ async fn a_collection_that_is_given_up_costs_no_item() {
         let mut messages = client.room("room").messages().limit(2).with_read_ahead(ahead).stream();
         tokio::select! {
             _ = messages.next_batch(5) => panic!("the third page takes its time"),
-            () = crate::until("the service is being waited for", || clock.sleepers() > 0) => {}
+            () = crate::until("the call waits for the service", || clock.sleepers() > 0) => {}
         }
         assert_eq!(messages.checkpoint().count(), 0);
         clock.advance(std::time::Duration::from_secs(5));
@@ -157,7 +157,7 @@ async fn a_collection_that_is_given_up_costs_no_item() {
     }
 }
 
-/// Lancers' unread messages take a second request for a page, and either can fail.
+/// For Lancers' unread messages a page takes two requests, and either can fail.
 #[tokio::test]
 async fn the_request_that_finds_the_next_page_can_fail_too() {
     let board = lancers::BoardSeed::new("bob", ["alice"]).messages(2).unread_by(["alice"]);

@@ -1,4 +1,4 @@
-//! Lancers' five ways of paging in one API.
+//! Lancers' five kinds of paging in one API.
 
 use futures::{StreamExt, TryStreamExt};
 use jiff::{SignedDuration, Timestamp};
@@ -8,7 +8,7 @@ use kaiwa::sandbox::lancers::{BoardSeed, Seed};
 use kaiwa::sandbox::{Fault, Provider, Sandbox, Script};
 use serde_json::{Value, json};
 
-/// Wednesday noon in Japan, or so many seconds before.
+/// Wednesday noon in Japan, or this many seconds before.
 pub fn at(seconds_ago: i64) -> Timestamp {
     "2026-03-04T12:00:00+09:00".parse::<Timestamp>().expect("a time") - SignedDuration::from_secs(seconds_ago)
 }
@@ -61,7 +61,7 @@ async fn boards_of_one_second_are_neither_lost_nor_repeated_at_the_edge() {
     }
 }
 
-/// `limit` counts boards, and the rows are messages that do not tell their board's time.
+/// `limit` counts boards, but the rows are messages, which do not have their board's time.
 #[tokio::test]
 async fn unread_messages_of_every_board_come_once() {
     for groups in [vec![], vec![1], vec![1; 7], vec![3, 1, 3], vec![7], vec![1, 9, 1]] {
@@ -82,7 +82,7 @@ async fn unread_messages_of_every_board_come_once() {
 async fn an_unread_board_that_was_changed_after_its_last_message_hides_no_other() {
     let (_sandbox, client) = sandbox(ties(&[1, 1, 1, 1])).await;
     let boards = boards_in_order(&client).await;
-    // The oldest becomes the newest, while what is unread on it stays old.
+    // The oldest board becomes the newest, but its unread messages stay old.
     client.board(boards[3]).update().title("あとで").await.expect("changed");
     let unread: Vec<_> = client.unread().limit(1).stream().try_collect().await.expect("messages");
     let mut met: Vec<BoardId> = unread.iter().map(|message| message.board_id).collect();
@@ -90,7 +90,7 @@ async fn an_unread_board_that_was_changed_after_its_last_message_hides_no_other(
     assert_eq!(met, [boards[3], boards[0], boards[1], boards[2]]);
 }
 
-/// Between a page of unread messages and the question for its last board, somebody writes there.
+/// A message is posted between a page of unread messages and the request for its last board.
 #[tokio::test]
 async fn an_unread_board_that_changes_right_then_hides_no_other() {
     let (sandbox, client) = sandbox(ties(&[1, 1, 1, 1, 1])).await;
@@ -104,7 +104,7 @@ async fn an_unread_board_that_changes_right_then_hides_no_other() {
     assert_eq!(met, boards);
 }
 
-/// The same far down the list: what comes from its top again would be past what is remembered.
+/// The same far down the list: the items at its top are no longer remembered.
 #[tokio::test]
 async fn an_unread_board_that_changes_right_then_repeats_no_other() {
     let (sandbox, client) = sandbox(ties(&[1; 120])).await;
@@ -224,7 +224,7 @@ fn board(id: u64, time: &str) -> Value {
     json!({ "id": id, "title": "", "modified": time })
 }
 
-/// A service may never give more than so many boards at once, so that to ask for more is no way past such a board.
+/// A service may have a maximum of boards in an answer, so a larger `limit` does not help to pass such a board.
 #[tokio::test]
 async fn a_last_board_without_a_time_does_not_keep_the_list_from_going_on() {
     let (sandbox, client) = sandbox(alice()).await;
@@ -245,7 +245,7 @@ async fn a_last_board_without_a_time_does_not_keep_the_list_from_going_on() {
     assert!(sandbox.requests().iter().all(|request| request.parameter("limit").as_deref() == Some("3")));
 }
 
-/// A circle can be longer than what a stream remembers of the items.
+/// A cycle can be longer than the number of items that a stream remembers.
 #[tokio::test]
 async fn a_long_circle_ends() {
     let (sandbox, client) = sandbox(alice().board(BoardSeed::new("alice", ["bob"]))).await;
@@ -269,7 +269,7 @@ async fn a_long_circle_ends() {
     assert!((100..120).contains(&messages.len()), "{} messages", messages.len());
 }
 
-/// A service that does not do as its documentation says must not keep the stream busy for ever.
+/// A service that deviates from its documentation must not keep the stream busy for ever.
 #[tokio::test]
 async fn every_loop_ends() {
     let (sandbox, client) = sandbox(alice().board(BoardSeed::new("alice", ["bob"]).messages(3))).await;
@@ -305,8 +305,8 @@ async fn every_loop_ends() {
     }
 }
 
-/// If the service caps its pages below the boards of one second, those past the cap cannot be reached, but the older
-/// ones can.
+/// If the service returns fewer boards than one second has, those beyond its maximum cannot be reached, but older ones
+/// can.
 #[tokio::test]
 async fn a_second_with_more_boards_than_the_service_gives_is_stepped_past() {
     let (sandbox, client) = sandbox(alice()).await;
@@ -319,7 +319,8 @@ async fn a_second_with_more_boards_than_the_service_gives_is_stepped_past() {
     assert_eq!(boards.iter().map(|board| board.id.0).collect::<Vec<_>>(), [9, 8, 1]);
     let asked: Vec<_> =
         sandbox.requests().iter().filter_map(|request| request.parameter("modified")).collect();
-    // The last one is just past the last board: a page of that board alone could be all that the service gives at once.
+    // The last request is for the time just past the last board: a page with that board alone might be the service's
+    // maximum.
     let seconds = [6, 5, 2, 1].map(|second| format!("2026-01-01 00:00:0{second}"));
     assert_eq!(asked, seconds);
 }

@@ -29,7 +29,7 @@ fn post(sandbox: &Sandbox) -> String {
     )
 }
 
-/// What comes back for a post that meets the fault, and whether the post was applied.
+/// The answer to a post that meets the fault, and whether the post was applied.
 async fn meet(sandbox: &Sandbox, fault: Fault) -> (Raw, bool) {
     let before = sandbox.chatwork().room(100).messages().len();
     sandbox.faults().script(Provider::Chatwork, Script::on("post_message").then(fault));
@@ -297,7 +297,7 @@ async fn a_port_can_be_chosen() {
     assert_eq!(again.unwrap().chatwork_url(), format!("http://127.0.0.1:{port}/v2"));
 }
 
-/// Every kind, before and after where that makes a difference.
+/// Every kind of fault, before and after the effect if that makes a difference.
 fn everything() -> Chaos {
     let short = Duration::from_millis(5);
     [
@@ -336,7 +336,7 @@ fn everything() -> Chaos {
     .fold(Chaos::new(0.3), Chaos::fault)
 }
 
-/// Posts until the answer is there in full, or not; bodies without an end are cut.
+/// Posts, and reads the whole answer if it comes; endless bodies are truncated.
 async fn post_once(http: &reqwest::Client, url: &str, body: String) -> Option<(u16, Vec<u8>)> {
     let request = http.post(url).header("x-chatworktoken", "sandbox-chatwork-token");
     let request = request.header("content-type", "application/x-www-form-urlencoded").body(body);
@@ -384,7 +384,7 @@ async fn the_log_is_right_about_what_was_applied() {
         .filter(|request| request.applied)
         .filter_map(|request| request.form("body"))
         .collect();
-    // Many find the service down, and nobody tries again.
+    // Many posts find the service down, and none is repeated.
     assert!((300..1500).contains(&acknowledged.len()), "{}", acknowledged.len());
     for body in &acknowledged {
         assert_eq!(posted.iter().filter(|posted| *posted == body).count(), 1, "{body}");
@@ -398,7 +398,7 @@ async fn the_log_is_right_about_what_was_applied() {
     assert_eq!(met.len(), 19, "{met:?}");
 }
 
-/// Runs what is ready, until nothing changes any more that does not wait for the clock.
+/// Runs all ready tasks until the remaining ones wait for the clock.
 async fn settle(mut done: impl FnMut() -> bool) {
     for _ in 0..1_000 {
         if done() {
@@ -436,12 +436,12 @@ async fn a_late_effect_comes_after_the_loss_of_the_connection() {
     let entry = sandbox.requests().pop().unwrap();
     assert_eq!((entry.status, entry.applied), (None, true));
     assert_eq!(seen.recv().await.unwrap().number, entry.number);
-    // The next one is served as usual, and its message is later.
+    // The next post is served as usual, and its message is later.
     exchange(&sandbox.chatwork_url(), &post(&sandbox)).await;
     assert_eq!(room.messages().len(), before + 2);
 }
 
-/// By the system's clock too.
+/// The same on the system's clock.
 #[tokio::test]
 async fn a_late_effect_needs_no_clock_of_ones_own() {
     let sandbox = Sandbox::start().await.unwrap();
@@ -456,7 +456,7 @@ async fn a_late_effect_needs_no_clock_of_ones_own() {
     assert_eq!(room.messages().len(), before + 1);
 }
 
-/// The client has died, every connection and the port have gone, and the request was received all the same.
+/// The client has ended, every connection and the port are closed, and the request was received nevertheless.
 #[tokio::test]
 async fn a_late_effect_needs_no_client() {
     let (sandbox, clock) = start().await;
@@ -490,7 +490,7 @@ async fn a_late_effect_does_not_outlive_the_sandbox() {
     assert_eq!(room.messages().len(), before);
 }
 
-/// What a repeat before the effect comes to: with a key one message, without one two.
+/// The result of a repeat before the effect: one message with a key, two without one.
 #[tokio::test]
 async fn a_repeat_before_a_late_effect_is_done_first() {
     use kaiwa::sandbox::tascha::Seed as Tascha;
@@ -499,7 +499,7 @@ async fn a_repeat_before_a_late_effect_is_done_first() {
     let room = sandbox.tascha().room(Tascha::ROOM);
     let before = room.messages().len();
     late(&sandbox, Provider::Tascha, "create_message", 3600);
-    // The client repeats it by itself, long before the first one arrives.
+    // The client repeats it on its own, long before the first one takes effect.
     let sent =
         clock.drive(tascha.room(Tascha::ROOM).post("x").with_idempotency_key("order-42")).await.unwrap();
     assert!(clock.elapsed() < 60 * SECOND);
@@ -521,7 +521,7 @@ async fn a_repeat_before_a_late_effect_is_done_first() {
     assert_eq!(room.messages().len(), before + 2);
 }
 
-/// It is a request of its later time: what has changed meanwhile counts.
+/// It is executed at its later time, so changes made meanwhile count.
 #[tokio::test]
 async fn a_late_effect_can_be_refused_in_the_end() {
     let (sandbox, clock) = start().await;
@@ -539,7 +539,7 @@ async fn a_late_effect_can_be_refused_in_the_end() {
     assert_eq!(sandbox.chatwork().room(100).messages().last().unwrap().body, "[deleted]");
 }
 
-/// A bot that looks for its message too early, and takes it for lost.
+/// A bot that looks for its message too early, and considers it lost.
 #[tokio::test]
 async fn a_look_before_a_late_effect_finds_nothing_and_one_after_it_finds_it() {
     use kaiwa::chatwork::{Arrival, Reconcile, RoomId};

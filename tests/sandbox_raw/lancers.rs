@@ -1,4 +1,4 @@
-//! Lancers, as a program without kaiwa's client sees it.
+//! Lancers, from a program that does not use kaiwa's client.
 
 use super::spec::{Checked, SendTo};
 use jiff::Timestamp;
@@ -48,7 +48,7 @@ impl Api {
         self.call(Method::POST, path).multipart(form).send_to(Provider::Lancers).await.unwrap()
     }
 
-    /// The request is refused in the one way there is.
+    /// The request is refused in the service's only way.
     async fn refuses(&self, request: RequestBuilder) {
         let response = request.send_to(Provider::Lancers).await.unwrap();
         assert_eq!(response.status(), 400);
@@ -193,7 +193,7 @@ async fn a_board_is_created_with_its_first_message() {
     assert_eq!(sandbox.lancers().boards().len(), 4);
 }
 
-/// The post prints the names with quotes and shows no request.
+/// The blog post prints the names with quotation marks, and shows no request.
 #[tokio::test]
 async fn parts_are_named_in_any_way_that_may_be_meant() {
     let (sandbox, _, api) = start(Seed::default()).await;

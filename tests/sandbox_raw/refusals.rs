@@ -1,4 +1,4 @@
-//! Faults that only the service itself can play: its refusals, and its headers.
+//! Faults that only the service itself can produce: its refusals, and its headers.
 
 use jiff::SignedDuration;
 use kaiwa::VirtualClock;
@@ -23,7 +23,7 @@ async fn refuse(
     (status, headers, serde_json::from_slice(&response.bytes().await.unwrap()).unwrap())
 }
 
-/// The refusal of a fault and a real one differ in nothing but what the fault says.
+/// A fault's refusal differs from a real one only in the values that the fault sets.
 #[tokio::test]
 async fn a_service_refuses_in_its_own_words() {
     let (clock, hour) = (VirtualClock::new(), 3600 * SECOND);
@@ -47,7 +47,7 @@ async fn a_service_refuses_in_its_own_words() {
     assert_eq!(played.1["ratelimit-reset"], "90");
     let played = refuse(&sandbox, Provider::Tascha, "get_me", tascha_me(), limited()).await;
     assert_eq!((played.0, &played.1["ratelimit-remaining"]), (429, &"0".parse().unwrap()));
-    // Nothing of it was counted.
+    // None of these requests was counted.
     for _ in 0..2 {
         assert_eq!(chatwork_me().send().await.unwrap().status(), 200);
         assert_eq!(tascha_me().send().await.unwrap().status(), 200);
@@ -68,8 +68,8 @@ async fn a_service_refuses_in_its_own_words() {
 
     let expired = refuse(&sandbox, Provider::Tascha, "get_me", tascha_me(), Fault::expired_token()).await;
     assert_eq!((expired.0, &expired.2["code"]), (401, &"unauthorized".into()));
-    let nobody = refuse(&sandbox, Provider::Chatwork, "get_me", me(sandbox.chatwork_url()), limited()).await;
-    assert!(nobody.0 == 429 && nobody.1.get("x-ratelimit-limit").is_none());
+    let without_headers = refuse(&sandbox, Provider::Chatwork, "get_me", me(sandbox.chatwork_url()), limited()).await;
+    assert!(without_headers.0 == 429 && without_headers.1.get("x-ratelimit-limit").is_none());
     for (fault, status, error) in
         [(Fault::expired_token(), 400, "invalid_grant"), (limited(), 429, "temporarily_unavailable")]
     {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 const ROOM: RoomId = RoomId(1);
 
-/// The failure of a post to a server that does this, sent once.
+/// The failure of a post, sent once, to a server that does this.
 async fn failure(step: Step) -> kaiwa::Error {
     let server = Server::play([step]).await;
     let clock = VirtualClock::new();
@@ -17,7 +17,7 @@ async fn failure(step: Step) -> kaiwa::Error {
     client.room(ROOM).post("x").await.expect_err("the post fails")
 }
 
-/// The failure of a post with an HTTP client of special settings.
+/// The failure of a post with special settings of the HTTP client.
 async fn failure_with(url: &str, http: reqwest::ClientBuilder) -> kaiwa::Error {
     let client = chatwork::Client::builder()
         .api_token("token")
@@ -103,7 +103,8 @@ async fn a_failed_tls_handshake_is_not_sent() {
 async fn a_reset_is_unknown_unless_the_request_was_still_here() {
     let error = failure(Step::ReadThenReset).await;
     assert_eq!((error.outcome(), error.status()), (Outcome::Unknown, None), "{error}");
-    // Whether the reset or the request is faster is chance; that nothing was done is certain only in the first case.
+    // It is random whether the reset or the request is faster; only in the first case is it certain that nothing was
+    // done.
     let error = failure(Step::ResetAtOnce).await;
     assert!(matches!(error.outcome(), Outcome::NotSent | Outcome::Unknown), "{error}");
     assert_eq!(error.status(), None);
@@ -252,7 +253,7 @@ async fn a_token_that_does_not_come_ends_with_the_calls_time() {
 
 #[tokio::test]
 async fn a_harmless_failure_does_not_take_back_a_harmful_one() {
-    // The first attempt may have marked it; that the second is refused says nothing of the first.
+    // The first attempt may have marked it; the refusal of the second attempt does not change that.
     let server = Server::play([Step::ReadThenReset, Step::status(400)]).await;
     let clock = VirtualClock::new();
     let client = clients::chatwork(&server, &clock).build().expect("a client");
@@ -269,7 +270,7 @@ async fn waiting_that_would_take_too_long_is_not_sent() {
     let server = Server::play([window.header("x-ratelimit-reset", reset)]).await;
     let client =
         clients::chatwork(&server, &clock).timeout(Duration::from_secs(100)).build().expect("a client");
-    client.rooms().await.expect("the first answer tells that nothing is left");
+    client.rooms().await.expect("the first answer reports that no calls are left");
     let error = client.room(ROOM).post("x").await.expect_err("it cannot wait that long");
     assert_eq!((error.outcome(), error.attempts()), (Outcome::NotSent, 0), "{error}");
     match error.kind() {

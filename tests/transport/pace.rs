@@ -1,4 +1,4 @@
-//! Limits kept by a whole client, on real sockets.
+//! Limits kept by a client, on real sockets.
 
 use crate::server::{Server, Step, clients};
 use futures::future::BoxFuture;
@@ -58,7 +58,7 @@ async fn a_cancelled_wait_gives_its_place_back() {
     waiting.abort();
     assert!(waiting.await.expect_err("it was aborted").is_cancelled());
     clock.advance(Duration::from_secs(10));
-    room.post("x").await.expect("nobody is in front");
+    room.post("x").await.expect("no other call is in front");
     assert!(server.seen().iter().all(|seen| !seen.body.contains("cancelled")));
 }
 
@@ -84,7 +84,7 @@ async fn a_window_that_ends_in_a_month_stops_the_client_for_minutes_and_one_call
     assert_eq!(server.seen().len(), 1);
     clock.advance(Duration::from_secs(1));
     for call in calls {
-        call.await.expect("no panic").expect("the window is another one by now");
+        call.await.expect("no panic").expect("it is a new window by now");
     }
     assert_eq!((server.seen().len(), clock.elapsed()), (6, Duration::from_secs(300)));
 }
@@ -118,7 +118,7 @@ async fn a_store_that_hangs_does_not_hang_the_call() {
     let (post, read) =
         clock.drive(futures::future::join(room.post("x").into_future(), client.rooms().into_future())).await;
     for error in [post.err(), read.err()] {
-        let error = error.expect("no permit is to be had");
+        let error = error.expect("no permit is available");
         assert_eq!((error.outcome(), error.attempts()), (Outcome::NotSent, 0), "{error}");
         assert!(matches!(error.kind(), ErrorKind::WaitTooLong { .. }), "{error}");
     }

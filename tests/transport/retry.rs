@@ -1,4 +1,4 @@
-//! What is sent again, how often, and after how long.
+//! Which requests are sent again, how often, and after which wait.
 
 use crate::server::{Server, Step, clients};
 use kaiwa::chatwork::{MessageId, RoomId};
@@ -9,7 +9,7 @@ const ROOM: RoomId = RoomId(1);
 const SENT: &str = r#"{"message_id":"1"}"#;
 const MESSAGE: &str = r#"{"id":"m1","roomId":"r","body":"x"}"#;
 
-/// The four classes of safety, each with one call. The values are whether it succeeded, and how often it was sent.
+/// The four classes of safety, each with one call. Returns whether it succeeded, and how often it was sent.
 async fn all_classes(failure: Step) -> [(bool, usize); 4] {
     let clock = VirtualClock::new();
     let play = |answer: &'static str| Server::play([failure.clone(), Step::ok(answer)]);
@@ -70,7 +70,7 @@ async fn what_never_left_is_repeated_whatever_it_is() {
         kaiwa::chatwork::Client::builder().api_token("t").base_url(url).clock(clock.clone()).timeout(None);
     let client =
         client.attempt_timeout(None).retry(RetryPolicy::new().attempts(3)).build().expect("a client");
-    let error = clock.drive(client.room(ROOM).post("x")).await.expect_err("nobody listens");
+    let error = clock.drive(client.room(ROOM).post("x")).await.expect_err("nothing listens");
     assert_eq!((error.outcome(), error.attempts()), (Outcome::NotSent, 0));
     assert!(error.connections() > 3 && clock.elapsed() > Duration::from_secs(40), "{error}");
 }
@@ -111,7 +111,7 @@ async fn the_wait_is_what_the_service_asks_for() {
     assert!(about(seconds, 7), "{seconds:?}");
     let dated = wait_after(Step::status(503).header("retry-after", date(9))).await;
     assert!(about(dated, 9), "{dated:?}");
-    // The service's clock is an hour ahead: its Date is what the others are read against.
+    // The service's clock is an hour ahead: its times are compared with its `Date`.
     let skewed = Step::status(429).header("date", date(3600)).header("retry-after", date(3611));
     let skewed = wait_after(skewed).await;
     assert!(about(skewed, 11), "{skewed:?}");
@@ -228,7 +228,7 @@ async fn one_key_and_one_request_id_for_all_attempts_of_a_call() {
     for name in ["idempotency-key", "x-request-id"] {
         let values: Vec<_> = seen.iter().map(|seen| seen.header(name).expect("it is sent")).collect();
         assert!(values[0] == values[1] && values[1] == values[2], "{name}: {values:?}");
-        assert_ne!(values[2], values[3], "{name}: another call has another one");
+        assert_ne!(values[2], values[3], "{name}: another call has a different one");
     }
     assert_eq!(first.idempotency_key(), seen[0].header("idempotency-key"));
     assert_eq!((first.attempts(), second.attempts()), (3, 1));
@@ -281,14 +281,14 @@ async fn conflicts_are_told_apart_by_their_code() {
             server.seen().iter().map(|seen| seen.header("idempotency-key").map(str::to_owned)).collect();
         assert!(keys.iter().all(|key| key.is_some() && *key == keys[0]), "{keys:?}");
     }
-    // Without a key a conflict is a refusal, whatever it is about.
+    // Without a key every conflict is a refusal.
     let server = Server::play([Step::status(409).body(unknown)]).await;
     let client = clients::tascha(&server, &clock).build().expect("a client");
     let missing = client.room("r").messages().await.expect_err("409");
     assert_eq!((missing.conflict(), missing.outcome()), (Some(kaiwa::Conflict::Unknown), Outcome::Rejected));
 }
 
-/// A job that was killed during its post and is run again meets its own request, which is still under way.
+/// A job was killed during its post and runs again, while its first request is still in progress.
 #[tokio::test]
 async fn a_conflict_with_ones_own_request_is_waited_out() {
     let clock = VirtualClock::new();

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 const OFFSETS: [i64; 7] = [10, 3600, 86_400, 0, -10, -3600, -86_400];
 
-/// Every answer has a `Date` that is wrong by so many seconds.
+/// Every answer has a `Date` that is wrong by this many seconds.
 fn wrong_date(world: &World, offset: i64) {
     let wrong = Fault::wrong_clock(SignedDuration::from_secs(offset));
     world.sandbox.faults().script(Provider::Chatwork, Script::any().then(wrong).forever());
@@ -103,7 +103,7 @@ async fn a_program_that_is_restarted_again_and_again_keeps_to_its_share() {
         let mut kept = watch(&world.client).stream().checkpoint();
         let (mut told, mut posted) = (0, 0);
         for round in 0..480 / cycle {
-            // Another process: it knows nothing but the checkpoint.
+            // Another process, which has only the checkpoint.
             let client = client(&world.sandbox, "bot");
             let mut stream = watch(&client).from_checkpoint(kept.clone()).stream();
             for second in 0..cycle {

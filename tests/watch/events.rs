@@ -69,7 +69,7 @@ async fn it_begins_now_or_with_the_window() {
     let mut window = world.client.room(ROOM).watch().from_window().stream();
     assert!(world.read(&mut now, secs(5)).await.is_empty());
     let newest: Vec<String> = (31..=130).map(|number| format!("+Message {number}")).collect();
-    // The older ones are not missing: nobody asked for them.
+    // The older messages are not missing, because they were not requested.
     assert_eq!(short(&world.read(&mut window, secs(5)).await), newest);
     world.post("new");
     for watch in [&mut now, &mut window] {
@@ -79,7 +79,7 @@ async fn it_begins_now_or_with_the_window() {
 
 #[tokio::test]
 async fn more_than_the_window_is_a_gap() {
-    // In a room that was empty, in one with messages, and with exactly as many as the service shows.
+    // In an empty room, in one with messages, and in one with exactly as many as the service shows.
     for (before, arriving, lost) in [(0, 101, 1), (3, 150, 50), (150, 100, 0), (150, 99, -1)] {
         let world = World::new(seed(0).room(room(10).messages(before))).await;
         let mut watch = world.client.room(ROOM).watch().stream();
@@ -108,7 +108,7 @@ async fn what_the_free_plan_hides_is_told_once_per_change() {
     assert!(world.read(&mut watch, secs(300)).await.is_empty());
     world.post("newer");
     assert_eq!(short(&world.read(&mut watch, secs(250)).await), ["+newer"]);
-    // The first of them is hidden now, and then both: the answer is a 204, and it is no empty room.
+    // First one of them is hidden, then both: the answer is a 204, but the room is not empty.
     let read = world.read(&mut watch, secs(250)).await;
     assert_eq!(short(&read), ["hidden Some"]);
     assert!(matches!(
@@ -116,7 +116,7 @@ async fn what_the_free_plan_hides_is_told_once_per_change() {
         Ok(Event::Limited { room: ROOM, hidden: Hidden::Some, summary: Some(_), .. })
     ));
     assert_eq!(short(&world.read(&mut watch, secs(1000)).await), ["hidden All"]);
-    // What was known is hidden, so that nothing overlaps. Nothing is missing all the same.
+    // The known messages are hidden, so nothing overlaps. Nevertheless none is missing.
     world.post("newest");
     assert_eq!(short(&world.read(&mut watch, secs(120)).await), ["hidden Some", "+newest"]);
 }

@@ -1,4 +1,4 @@
-//! Nothing is lost and nothing is told twice, whatever goes wrong in between.
+//! No event is lost and none is yielded twice, whatever fails in between.
 
 use crate::world::{Item, ROOM, World, events, seed};
 use kaiwa::chatwork::RoomId;
@@ -7,7 +7,7 @@ use kaiwa::sandbox::{Chaos, Fault, Provider};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// What goes wrong: before the answer, in the middle of it, and with its content.
+/// The faults: before the answer, in the middle of it, and in its content.
 fn chaos(probability: f64) -> Chaos {
     Chaos::new(probability)
         .fault(Fault::bad_gateway())
@@ -19,14 +19,14 @@ fn chaos(probability: f64) -> Chaos {
         .fault(Fault::too_many_requests(Some(Duration::from_secs(3))))
 }
 
-/// The ids of new messages by room in the order in which they were told, and the last text of each message.
+/// The ids of new messages by room, in the order in which they were yielded, and the last text of each message.
 #[derive(Default)]
-pub struct Told {
+pub struct Yielded {
     pub new: BTreeMap<RoomId, Vec<String>>,
     pub texts: BTreeMap<String, String>,
 }
 
-impl Told {
+impl Yielded {
     pub fn take(&mut self, items: impl IntoIterator<Item = Item>) {
         for event in items.into_iter().filter_map(Result::ok) {
             let Some(message) = event.message() else { panic!("{event:?}") };
@@ -40,7 +40,7 @@ impl Told {
         }
     }
 
-    /// Compares with what is in the rooms from message `skip` on.
+    /// Compares them with the messages in the rooms from `skip` on.
     pub fn check(&self, world: &World, rooms: &[RoomId], skip: usize) {
         for room in rooms {
             let there = world.room(*room).messages();
@@ -63,7 +63,7 @@ async fn run(seed_number: u64, rooms: u64, faults: f64) -> (usize, usize) {
         1 => world.client.room(ROOM).watch().from_window().stream(),
         _ => world.client.watch(ids.clone()).from_window().stream(),
     };
-    let (mut told, mut failures) = (Told::default(), 0);
+    let (mut told, mut failures) = (Yielded::default(), 0);
     for _ in 0..60 {
         let room = world.room(*random.choice(&ids).expect("a room"));
         for _ in 0..random.usize(..6) {

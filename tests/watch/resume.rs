@@ -1,13 +1,13 @@
-//! Going on where another stream stood.
+//! Resuming at the position of another stream.
 
-use crate::lossless::Told;
+use crate::lossless::Yielded;
 use crate::world::{Item, ROOM, World, client, room, secs, seed, short};
 use kaiwa::chatwork::watch::{Watch, WatchCheckpoint};
 use kaiwa::chatwork::{AccountId, RoomId};
 use kaiwa::sandbox::chatwork::Room;
 use kaiwa::sandbox::{Fault, Provider, Script};
 
-/// Through JSON, as over a restart.
+/// Through JSON, as in a restart.
 fn kept(watch: &Watch) -> WatchCheckpoint {
     let json = serde_json::to_string(&watch.checkpoint()).expect("it serialises");
     let kept: WatchCheckpoint = serde_json::from_str(&json).expect("it deserialises");
@@ -21,7 +21,7 @@ async fn killed_after_every_single_event_it_tells_each_once() {
     let rooms = [ROOM, RoomId(11), RoomId(12)];
     let world =
         World::new(seed(0).room(room(10).messages(70)).room(room(11).messages(3)).room(room(12))).await;
-    let (mut told, mut kills) = (Told::default(), 0);
+    let (mut told, mut kills) = (Yielded::default(), 0);
     let mut watch = world.client.watch(rooms).budget_share(1.0).from_window().stream();
     for number in 0.. {
         if number < 120 && number % 3 == 0 {
@@ -50,13 +50,13 @@ async fn more_than_the_window_while_it_was_away_is_a_gap() {
     let checkpoint = kept(&watch);
     drop(watch);
     for arriving in [99, 30] {
-        // 99 of them, and then 129: first the window reaches back to what was known, and then it does not.
+        // 99 of them, and then 129: first the window reaches back to the known messages, then it does not.
         (0..arriving).for_each(|number| drop(world.post(&number.to_string())));
         let mut watch = world.client.room(ROOM).watch().from_checkpoint(checkpoint.clone()).stream();
         let told = short(&world.read(&mut watch, secs(5)).await);
         assert_eq!((told.len(), told[0] == "gap"), if arriving == 99 { (99, false) } else { (101, true) });
     }
-    // Between the gap and its first message, and after it.
+    // Between the gap and its first message, and after that message.
     let mut watch = world.client.room(ROOM).watch().from_checkpoint(checkpoint).stream();
     assert_eq!(short(&[world.next(&mut watch).await]), ["gap"]);
     for left in [100, 99] {

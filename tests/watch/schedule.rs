@@ -1,4 +1,4 @@
-//! How often it looks, and what it costs.
+//! How often a watch polls, and how many calls it makes.
 
 use crate::world::{ROOM, World, events, secs, seed, short};
 use jiff::SignedDuration;
@@ -78,7 +78,7 @@ async fn what_other_calls_leave_is_not_all_taken() {
     let taken = world.calls("list_messages");
     assert!((5..=18).contains(&taken), "{taken} of 20");
     println!("{taken} of the 20 calls that were left");
-    // The next window is a new one.
+    // Now there is a new window.
     world.read(&mut watch, secs(60)).await;
     assert!(world.calls("list_messages") > taken + 10);
 }
@@ -106,7 +106,7 @@ async fn a_change_that_the_list_does_not_tell_of_is_found_by_the_recheck() {
     let mut watch = builder.min_interval(fast).max_interval(secs(20)).from_window().stream();
     let id = world.post("one");
     assert_eq!(short(&world.read(&mut watch, Duration::from_millis(300)).await), ["+one"]);
-    // In the same second: neither `last_update_time` nor `message_num` changes.
+    // In the same second, so neither `last_update_time` nor `message_num` changes.
     world.room(ROOM).edit(&id, "uno");
     assert!(world.read(&mut watch, secs(200)).await.is_empty());
     assert_eq!(short(&world.read(&mut watch, secs(120)).await), ["~uno"]);

@@ -53,7 +53,7 @@ async fn a_stream_that_nobody_reads_holds_nobody_up() {
     let world = World::new(seed(2)).await;
     let mut read = world.client.room(ROOM).watch().stream();
     let mut unread = world.client.room(ROOM).watch().stream();
-    // It has begun a wait, and is then left alone with it.
+    // It has begun a wait, and is not polled any more.
     world.read_all(std::slice::from_mut(&mut unread), secs(1)).await;
     for number in 0..20 {
         world.post(&number.to_string());
@@ -61,7 +61,7 @@ async fn a_stream_that_nobody_reads_holds_nobody_up() {
     }
     let late = short(&world.read(&mut unread, secs(1)).await);
     assert_eq!(late, (0..20).map(|number| format!("+{number}")).collect::<Vec<_>>());
-    // One that comes late and one that goes do not disturb it either.
+    // A stream that joins late or is dropped does not disturb it either.
     drop(unread);
     let mut other = world.client.room(RoomId(11)).watch().from_window().stream();
     world.post("a");
@@ -76,7 +76,7 @@ async fn a_call_goes_on_without_the_stream_that_began_it() {
     let room = world.client.room(ROOM);
     let (mut first, mut second) = (room.watch().stream(), room.watch().from_window().stream());
     world.post("hello");
-    // The first one begins the call, and goes while it is under way.
+    // The first one starts the call, and is dropped while the call is in flight.
     assert!(futures::poll!(futures::StreamExt::next(&mut first)).is_pending());
     assert_eq!(world.clock.sleepers(), 0);
     assert!(futures::poll!(futures::StreamExt::next(&mut second)).is_pending());

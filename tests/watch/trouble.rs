@@ -1,4 +1,4 @@
-//! It outlives failures.
+//! A watch survives failures.
 
 use crate::world::{ROOM, World, secs, seed, short};
 use kaiwa::chatwork::RoomId;
@@ -52,7 +52,7 @@ async fn a_room_that_is_refused_is_tried_slowly_and_holds_no_other_up() {
     assert!((3..=4).contains(&refused), "{refused} times in 1000 seconds");
     assert_eq!(watch.failed_room(), Some(STRANGE));
 
-    // The same when it is the only one.
+    // The same if it is the only room.
     let world = World::new(seed(2)).await;
     let mut watch = world.client.room(STRANGE).watch().stream();
     let told = short(&world.read(&mut watch, secs(1000)).await);
@@ -134,14 +134,14 @@ async fn an_answer_that_does_not_decode_holds_no_other_room_up() {
     assert!(world.read(&mut watch, secs(300)).await.is_empty());
 }
 
-/// A message of a minute before the clock begins, with this for `send_time`.
+/// A message from a minute before the start of the clock, with this `send_time`.
 fn message(id: u64, sent: impl Into<Value>) -> Value {
     let account = json!({ "account_id": 2, "name": "Alice", "avatar_image_url": "" });
     let sent: Value = sent.into();
     json!({ "message_id": id.to_string(), "account": account, "body": format!("{id}"), "send_time": sent, "update_time": 0 })
 }
 
-/// What an operation answers for so many calls.
+/// The answers of an operation to this many calls.
 fn answers(world: &World, operation: &str, times: u64, body: &Value) {
     let answer = Fault::status(200).body("application/json", body.to_string()).before();
     world.sandbox.faults().script(Provider::Chatwork, Script::on(operation).then(answer).times(times));
@@ -167,7 +167,7 @@ async fn a_message_that_does_not_decode_is_told_once_and_hides_no_other() {
     assert!(world.read(&mut watch, secs(1)).await.is_empty());
     answers(&world, "list_messages", u64::MAX, &new);
     assert_eq!(short(&world.read(&mut watch, secs(100)).await), ["+4", "?[2].send_time", "?[3]"]);
-    // It can be gone past: neither a restart nor a look tells it again.
+    // The checkpoint passes it: neither a restart nor another poll yields it again.
     let checkpoint =
         serde_json::from_str(&serde_json::to_string(&watch.checkpoint()).expect("it serialises"));
     drop(watch);
@@ -211,7 +211,7 @@ async fn a_room_of_the_list_that_does_not_decode_is_watched_and_hides_no_other()
     assert!(error.to_string().contains(&format!("`[{nowhere}]`")), "{error}");
     assert_eq!(error.operation().map(|operation| operation.id), Some("list_rooms"));
     assert_eq!((error.status().map(|status| status.as_u16()), error.attempts()), (Some(200), 1));
-    // It is a failure to read, and quotes nothing of what it read.
+    // It is a decode error, and quotes nothing of the answer.
     let text = format!("{error} {error:?} {:?}", error.kind());
     assert!(!text.contains("do not send it again") && !text.contains("Nowhere"), "{text}");
     assert_eq!(watch.failed_room(), None);
@@ -268,7 +268,7 @@ async fn a_stream_that_is_not_polled_keeps_little_of_its_failures() {
         let texts: usize = errors.iter().flat_map(|error| error.messages()).map(String::len).sum();
         assert!(bytes + texts <= 64 * 1024 && (1..=kept).contains(&errors.len()), "{bytes} {texts}");
         assert!(errors.iter().all(|error| error.status().is_some_and(|status| status.as_u16() == 502)));
-        // And it goes on.
+        // The watch continues.
         world.post("after");
         assert_eq!(short(&world.read(&mut unpolled, secs(60)).await), ["+after"]);
     }
@@ -276,11 +276,11 @@ async fn a_stream_that_is_not_polled_keeps_little_of_its_failures() {
 
 #[tokio::test]
 async fn a_stream_that_is_polled_on_after_each_failure_waits_before_it_calls_again() {
-    // However the calls fail, and though nothing of them counts as an attempt.
+    // For every kind of failure, even if none counts as an attempt.
     let millisecond = std::time::Duration::from_millis(1);
     for fault in [None, Some(Fault::bad_gateway()), Some(Fault::invalid_json()), Some(Fault::wrong_types())] {
         let world = World::new(seed(3)).await;
-        // Of an empty room there is nothing to spoil.
+        // An empty room has no items to spoil.
         world.post("one");
         match fault {
             Some(fault) => {

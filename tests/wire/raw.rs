@@ -1,4 +1,4 @@
-//! `client.request(…)`: the way round a path that a service has changed.
+//! `client.request(…)`: the workaround for a path that a service has changed.
 
 use crate::common::{self, CHATWORK_TOKEN, LANCERS_COOKIE, TASCHA_KEY, received, server};
 use crate::multipart::parts;
@@ -14,7 +14,7 @@ async fn client() -> (MockServer, chatwork::Client) {
     (server, client)
 }
 
-/// Sends a request to the path, and hands out what arrived.
+/// Sends a request to the path, and returns the received request.
 async fn sent(
     method: Method,
     path: &str,
@@ -54,7 +54,7 @@ async fn a_query_is_encoded_and_added_to_that_of_the_path() {
     assert_eq!(line(&request), "GET /v2/search?q=%E3%81%82%26b%3Dc+%2B%25&limit=5&q=again");
     let request = sent(Method::GET, "/search?a=1", |request| request.query("b", true)).await;
     assert_eq!(line(&request), "GET /v2/search?a=1&b=true");
-    // Neither the query nor the fragment of the path is taken for a part of the path.
+    // Neither the query nor the fragment of the path is treated as a part of the path.
     let request = sent(Method::GET, "/search?next=/../x", |request| request).await;
     assert_eq!(line(&request), "GET /v2/search?next=/../x");
 }
@@ -136,7 +136,7 @@ async fn a_form_without_a_file_is_multipart_where_that_is_asked_for() {
     assert_eq!(header(&request, "content-type"), ["application/x-www-form-urlencoded"]);
 }
 
-/// The typed upload stops at 5 MiB, since the documentation says so.
+/// The typed upload is limited to 5 MiB, as documented.
 #[tokio::test]
 async fn a_file_larger_than_the_typed_upload_takes_is_sent_whole() {
     let text = "あ".repeat(2 << 20);
@@ -151,7 +151,7 @@ async fn a_file_larger_than_the_typed_upload_takes_is_sent_whole() {
     assert!(part.ends_with(&text) && request.body.len() > 6 << 20);
 }
 
-/// Both go into the head of a part, where a line break would begin another header.
+/// Both become part of a header, where a line break would begin another header.
 #[tokio::test]
 async fn names_with_control_characters_are_refused() {
     let (server, client) = client().await;
@@ -190,7 +190,7 @@ async fn harmless_paths_are_not_refused() {
     }
 }
 
-/// Whatever would lead away from the base URL, with the credential, is refused before anything is sent.
+/// A path that would send the credential outside the base URL is refused before anything is sent.
 #[tokio::test]
 async fn paths_that_lead_elsewhere_are_refused() {
     let (server, client) = client().await;

@@ -111,7 +111,7 @@ async fn a_link_is_made_replaced_and_taken_away() {
     let made = bot.post(path, &form).await.ok();
     assert_eq!((&made["need_acceptance"], &made["description"]), (&false.into(), &"Come in".into()));
     assert_eq!(bot.post(path, &form).await.status, 400);
-    // What is left out is set anew.
+    // Omitted parameters are reset.
     let replaced = bot.put(path, &[]).await.ok();
     assert_eq!((&replaced["need_acceptance"], &replaced["description"]), (&true.into(), &"".into()));
     assert_ne!(replaced["url"], made["url"]);
