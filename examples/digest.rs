@@ -255,7 +255,7 @@ mod tests {
     use kaiwa::sandbox::{Fault, Provider, Script};
 
     #[tokio::test]
-    async fn a_room_that_fails_does_not_cost_the_others() -> Result<(), Box<dyn std::error::Error>> {
+    async fn a_failure_in_one_room_does_not_affect_the_others() -> Result<(), Box<dyn std::error::Error>> {
         let sandbox = play().await?;
         let gone = Fault::status(403);
         sandbox.faults().script(Provider::Chatwork, Script::on("list_tasks").then(gone));
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_message_is_not_longer_than_the_service_takes() -> Result<(), Box<dyn std::error::Error>> {
+    async fn a_message_keeps_to_the_services_limit() -> Result<(), Box<dyn std::error::Error>> {
         let sandbox = play().await?;
         let client = sandbox.clients().chatwork;
         let mut digest = Digest::gather(&client).await?;

@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn a_day_ends_in_japan_whatever_time_of_it_is_sent() {
+    fn a_day_ends_in_japan_whatever_time_of_the_day_is_sent() {
         let date = || Some(LimitType::Date);
         for sent in ["2026-01-06T15:00:00Z", "2026-01-07T03:00:00Z", "2026-01-07T14:59:59Z"] {
             assert_eq!(at("2026-01-06T14:59:59Z", sent, date()), "This week", "{sent}");
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_deadline_is_never_due() {
+    fn a_task_without_a_deadline_is_never_due() {
         assert_eq!(Due::new(None, Some(&LimitType::Date)), None);
         assert_eq!(at("2026-01-07T09:00:00Z", "2026-01-01T00:00:00Z", Some(LimitType::None)), "No due date");
     }

@@ -34,7 +34,7 @@ fn exists(path: &str) -> bool {
 }
 
 #[test]
-fn every_file_that_is_named_exists() {
+fn every_named_file_exists() {
     for (name, text, least) in [
         ("src/guide/internals.md", include_str!("../src/guide/internals.md"), 60),
         ("ARCHITECTURE.md", include_str!("../ARCHITECTURE.md"), 1),
@@ -67,7 +67,7 @@ fn the_first_questions_are_answered() {
 }
 
 #[test]
-fn a_path_is_told_from_other_code() {
+fn a_path_is_distinguished_from_other_code() {
     let text = "see `a/b.rs`, `c.md` and `tests/`, not `x::y`, `a.b()`, `application/json` or `d`\n```text\n`no/code.rs`\n```\n`e.yaml`";
     assert_eq!(paths(text).into_iter().collect::<Vec<_>>(), ["a/b.rs", "c.md", "e.yaml", "tests/"]);
 }

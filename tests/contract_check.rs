@@ -28,7 +28,7 @@ fn about(report: &Report, operation: &str) -> String {
 }
 
 #[tokio::test]
-async fn where_all_is_as_specified_nothing_is_found() {
+async fn a_service_as_specified_has_no_differences() {
     let sandbox = Sandbox::start().await.expect("ports");
     for client in clients(&sandbox) {
         let report = report(&client).await;
@@ -53,7 +53,7 @@ async fn where_all_is_as_specified_nothing_is_found() {
 }
 
 #[tokio::test]
-async fn what_a_later_version_adds_is_found() {
+async fn additions_of_a_later_version_are_found() {
     let sandbox = Sandbox::start().await.expect("ports");
     for client in clients(&sandbox) {
         sandbox.faults().script(client.service(), Script::any().then(Fault::unknown_values()).forever());
@@ -90,7 +90,7 @@ async fn wrong_types_and_broken_answers_are_found() {
 }
 
 #[tokio::test]
-async fn a_refused_credential_is_no_report() {
+async fn a_refused_credential_gives_no_report() {
     let sandbox = Sandbox::start().await.expect("ports");
     let client = sandbox.chatwork_client("wrong").build().expect("a client");
     assert!(check(&Client::Chatwork(client), BTreeMap::new()).await.is_err());
@@ -141,7 +141,7 @@ async fn stranger() -> (MockServer, Client) {
 }
 
 #[tokio::test]
-async fn a_stranger_is_described_without_a_word_of_what_it_said() {
+async fn a_different_service_is_reported_without_its_data() {
     let (_server, client) = stranger().await;
     let report = report(&client).await;
     let me = about(&report, "GET /me");
@@ -152,9 +152,14 @@ async fn a_stranger_is_described_without_a_word_of_what_it_said() {
     let rooms = about(&report, "GET /rooms");
     assert!(rooms.contains("  $.data[*].id: missing, and required by the specification\n"), "{rooms}");
     assert!(about(&report, "GET /organizations").contains("a 418, which is not in the specification"));
-    assert!(about(&report, "GET /events").contains("DIFFERS: 404, the same as for a path that does not exist\n"));
+    assert!(
+        about(&report, "GET /events").contains("DIFFERS: 404, the same as for a path that does not exist\n")
+    );
     let members = about(&report, "GET /rooms/{roomId}/members");
-    assert!(members.contains("not checked: 404, but unlike the one for a path that does not exist"), "{members}");
+    assert!(
+        members.contains("not checked: 404, but unlike the one for a path that does not exist"),
+        "{members}"
+    );
     let tasks = about(&report, "GET /rooms/{roomId}/tasks");
     assert!(tasks.contains("DIFFERS: a 302, which is not in the specification"), "{tasks}");
     let deliveries = about(&report, "GET /rooms/{roomId}/webhooks/{webhookId}/deliveries");
@@ -188,7 +193,7 @@ async fn status(arguments: &[&str], variables: &[(&str, &str)]) -> Result<u8, St
 }
 
 #[tokio::test]
-async fn a_service_that_cannot_be_reached_is_no_success() {
+async fn an_unreachable_service_is_not_a_success() {
     // A port on which nothing listens any more.
     let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
     let nowhere = format!("http://{}", port.expect("a port"));
@@ -212,7 +217,7 @@ async fn a_service_that_cannot_be_reached_is_no_success() {
 }
 
 #[tokio::test]
-async fn a_service_that_is_down_is_no_success_either() {
+async fn a_service_that_is_down_is_not_a_success() {
     let sandbox = Sandbox::start().await.expect("ports");
     for (status, exit) in [(500, 2), (503, 2), (429, 2), (403, 1), (418, 1)] {
         sandbox.faults().clear(Provider::Lancers);
@@ -232,7 +237,7 @@ async fn a_service_that_is_down_is_no_success_either() {
 }
 
 #[tokio::test]
-async fn it_can_be_aimed_elsewhere() {
+async fn the_base_url_can_be_changed() {
     let server = MockServer::start().await;
     let me = ResponseTemplate::new(200).set_body_raw(r#"{"id":"me","surprise":1}"#, "application/json");
     Mock::given(method("GET")).and(path("/v1/me")).respond_with(me).mount(&server).await;
@@ -258,7 +263,7 @@ async fn rooms(data: &str, headers: &[(&str, &str)]) -> Report {
 }
 
 #[tokio::test]
-async fn what_is_optional_gets_a_word_and_is_no_difference() {
+async fn optional_fields_are_listed_and_are_not_a_difference() {
     let data = r#"[
         {"id":"a","name":"x","organizationId":null,"updatedAt":"2026-01-01T00:00:00Z"},
         {"id":"b","name":null,"organizationId":"o"},

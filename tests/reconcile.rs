@@ -69,7 +69,7 @@ fn seed() -> Seed {
 }
 
 #[tokio::test]
-async fn a_post_that_is_answered_costs_nothing_more() {
+async fn an_answered_post_makes_no_other_call() {
     let setting = Setting::new(seed()).await;
     let sent = setting.room().post("x").with_reconcile(Reconcile::new()).self_unread(true).await.unwrap();
     assert_eq!((sent.arrival, sent.attempts()), (Arrival::Answered, 1));
@@ -107,7 +107,7 @@ async fn a_message_whose_answer_was_lost_is_found() {
 }
 
 #[tokio::test]
-async fn a_message_that_is_not_there_is_posted_again() {
+async fn a_missing_message_is_posted_again() {
     let setting = Setting::new(seed()).await;
     setting.lose(Fault::reset());
     let sent = setting.post("x", Reconcile::new().account(AccountId(1))).await.unwrap();
@@ -134,7 +134,7 @@ async fn it_is_posted_as_often_as_the_policy_allows() {
 }
 
 #[tokio::test]
-async fn what_was_open_stays_open() {
+async fn an_unknown_outcome_remains_unknown() {
     let setting = Setting::new(seed()).await;
     setting.faults(Script::on("post_message").then(Fault::reset()).then(Fault::status(403)));
     let error = setting.post("x", Reconcile::new()).await.unwrap_err();
@@ -150,7 +150,7 @@ async fn what_was_open_stays_open() {
 }
 
 #[tokio::test]
-async fn a_message_of_somebody_else_or_of_before_is_not_it() {
+async fn older_messages_and_those_of_others_do_not_match() {
     let setting = Setting::new(seed().room(Room::group(11, "Other").admin(1))).await;
     let room = setting.sandbox.chatwork().room(10);
     room.post_as(1, "x");
@@ -164,7 +164,7 @@ async fn a_message_of_somebody_else_or_of_before_is_not_it() {
 }
 
 #[tokio::test]
-async fn of_the_same_text_each_call_has_its_own_message() {
+async fn calls_with_the_same_text_have_different_messages() {
     let setting = Setting::new(seed()).await;
     // The first is answered, the second is lost before it takes effect, and the third after it.
     let script = Script::on("post_message").pass(1).then(Fault::reset()).pass(1).then(Fault::reset().after());
@@ -190,7 +190,7 @@ async fn of_the_same_text_each_call_has_its_own_message() {
 }
 
 #[tokio::test]
-async fn a_look_that_does_not_reach_back_proves_nothing() {
+async fn a_lookup_that_does_not_reach_back_proves_nothing() {
     let setting = Setting::new(seed()).await;
     let room = setting.sandbox.chatwork().room(10);
     setting.lose(Fault::reset());
@@ -219,7 +219,7 @@ async fn hidden_messages_prove_nothing() {
 }
 
 #[tokio::test]
-async fn a_look_that_fails_proves_nothing() {
+async fn a_failed_lookup_proves_nothing() {
     let setting = Setting::new(seed()).await;
     setting.lose(Fault::reset());
     let down = Fault::status(500);
@@ -237,7 +237,7 @@ async fn a_look_that_fails_proves_nothing() {
 }
 
 #[tokio::test]
-async fn a_wrong_clock_makes_no_second_message() {
+async fn a_wrong_clock_causes_no_second_message() {
     for hours in [-1, 1] {
         let setting = Setting::new(seed()).await;
         let wrong = Fault::wrong_clock(SignedDuration::from_hours(hours));
@@ -259,7 +259,7 @@ async fn a_wrong_clock_makes_no_second_message() {
 }
 
 #[tokio::test]
-async fn the_calls_time_ends_it() {
+async fn the_calls_deadline_ends_the_reconciliation() {
     let setting = Setting::new(seed()).await;
     setting.lose(Fault::reset());
     let reconcile = Reconcile::new().delay(Duration::from_secs(10));

@@ -41,7 +41,7 @@ fn message(from: &str, to: &str) -> String {
 }
 
 #[test]
-fn a_document_that_is_right_becomes_code_that_parses() {
+fn a_valid_document_gives_code_that_parses() {
     let code = codegen::generate("specs/chatwork.yaml", GOOD).expect("the document is valid");
     let file = syn::parse_file(&code).expect("it is Rust");
     assert!(!file.items.is_empty());
@@ -50,7 +50,7 @@ fn a_document_that_is_right_becomes_code_that_parses() {
 }
 
 #[test]
-fn what_is_wrong_is_named_with_file_operation_and_remedy() {
+fn errors_name_the_file_the_operation_and_a_fix() {
     for (from, to, expected) in [
         (
             "x-safety: safe",
@@ -138,7 +138,7 @@ fn uploads(service: &str) -> usize {
 
 /// Without the feature `generate` the crate compiles `src/generated`.
 #[test]
-fn the_generated_code_in_the_repository_is_that_of_the_documents() {
+fn the_committed_generated_code_is_up_to_date() {
     for (service, _) in DOCUMENTS {
         let path = format!("{}/src/generated/{service}.rs", env!("CARGO_MANIFEST_DIR"));
         let new = generated(service);
@@ -170,7 +170,7 @@ fn tokens(code: &str) -> String {
 }
 
 #[test]
-fn the_generated_code_can_be_read() {
+fn the_generated_code_is_readable() {
     for (service, _) in DOCUMENTS {
         let code = generated(service);
         let text = |line: &&str| line.contains("///") || line.contains('"');
@@ -185,7 +185,7 @@ fn the_generated_code_can_be_read() {
 
 /// The parser of the documents reads a subset of YAML; a complete parser gets the same values from them.
 #[test]
-fn the_documents_are_read_as_a_full_reader_of_yaml_reads_them() {
+fn the_documents_are_read_like_a_complete_yaml_parser_reads_them() {
     for (service, _) in DOCUMENTS {
         let full: serde_json::Value = serde_saphyr::from_str(&document(service)).expect("it is YAML");
         assert_eq!(codegen::yaml::read(&document(service)).expect("it is YAML"), full, "{service}");
@@ -193,7 +193,7 @@ fn the_documents_are_read_as_a_full_reader_of_yaml_reads_them() {
 }
 
 #[test]
-fn yaml_that_the_reader_does_not_know_is_refused() {
+fn unsupported_yaml_is_refused() {
     let value = |yaml| codegen::yaml::read(yaml);
     let whole = "a: [1, -2, 1.5, 007, 1_0, 0x1f, on, null, ~, true, '1', \"\\u3042\"]\n200: |\n  x\n  y\nb: >-\n  x\n  y\n";
     let expected = serde_json::json!({

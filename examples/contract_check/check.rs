@@ -215,7 +215,10 @@ pub async fn check(client: &Client, given: Binding) -> Result<Report, Unauthoriz
         Run { client, spec, ids, report: Report::default(), nowhere: None, answered: false, silent: 0 };
     for operation in Operation::all(spec) {
         let (verdict, comparison) = if !run.answered && run.silent >= SILENT {
-            (Verdict::Unanswered("not tried, because no earlier call was answered".to_owned()), Comparison::default())
+            (
+                Verdict::Unanswered("not tried, because no earlier call was answered".to_owned()),
+                Comparison::default(),
+            )
         } else {
             run.operation(&operation).await?
         };
@@ -273,11 +276,11 @@ impl Run<'_> {
                     Verdict::Unanswered(why)
                 }
             };
-            let telling = matches!(verdict, Verdict::Answered { empty: false, .. } | Verdict::Refuted(_));
-            if telling || !matches!(best, Some(Verdict::Answered { .. })) {
+            let conclusive = matches!(verdict, Verdict::Answered { empty: false, .. } | Verdict::Refuted(_));
+            if conclusive || !matches!(best, Some(Verdict::Answered { .. })) {
                 best = Some(verdict);
             }
-            if telling {
+            if conclusive {
                 break;
             }
         }
@@ -350,13 +353,13 @@ impl Run<'_> {
         let same = nowhere.manner(NOWHERE) == answer.manner(path);
         match (same, operation.ids().is_empty()) {
             (true, true) => Verdict::Refuted("404, the same as for a path that does not exist".to_owned()),
-            (true, false) => {
-                Verdict::Refuted("404, the same as for a path that does not exist; or the id does not".to_owned())
-            }
+            (true, false) => Verdict::Refuted(
+                "404, the same as for a path that does not exist; or the id does not".to_owned(),
+            ),
             (false, true) => Verdict::Refuted("404, although its path has no id".to_owned()),
-            (false, false) => {
-                Verdict::NotChecked("404, but unlike the one for a path that does not exist: no such id".to_owned())
-            }
+            (false, false) => Verdict::NotChecked(
+                "404, but unlike the one for a path that does not exist: no such id".to_owned(),
+            ),
         }
     }
 

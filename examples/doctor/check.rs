@@ -104,9 +104,7 @@ fn token<C: Patient>(
         }
         _ => match oddity {
             Some((odd, todo)) => report.wrong(label, format!("{present}; {odd}"), todo),
-            None => {
-                report.note(label, format!("{present}; well formed; not known whether it is accepted"))
-            }
+            None => report.note(label, format!("{present}; well formed; not known whether it is accepted")),
         },
     }
 }
@@ -287,8 +285,7 @@ fn clock(report: &mut Report, call: &Call) {
         return report.wrong(label, text, "If that time is wrong, set this machine's clock with NTP.");
     }
     let Some(date) = date(headers) else {
-        return report
-            .note(label, format!("not compared: {now} here, and no answer had a `Date`"));
+        return report.note(label, format!("not compared: {now} here, and no answer had a `Date`"));
     };
     let half = SignedDuration::try_from(call.took / 2).unwrap_or_default();
     let middle = call.began.checked_add(half).unwrap_or(call.began);
@@ -319,8 +316,11 @@ fn limits(report: &mut Report, result: &Result<Answered, Error>) {
     };
     let Some(limit) = limit else {
         let is_answered = result.as_ref().map_or_else(|error| error.status().is_some(), |_| true);
-        let text =
-            if is_answered { "the service reported no limits" } else { "not known, since there was no answer" };
+        let text = if is_answered {
+            "the service reported no limits"
+        } else {
+            "not known, since there was no answer"
+        };
         return report.note(label, text);
     };
     let mut parts = Vec::new();

@@ -36,7 +36,7 @@ const OTHERS: [&str; 17] = [
 async fn doctor(argument: &str, variables: &[(&str, &str)]) -> (String, bool) {
     let mut process = Command::new(env::current_exe().expect("this test"));
     let (_, module) = module_path!().split_once("::").expect("it is in a crate");
-    process.args(["--exact", &format!("{module}::a_process_of_its_own"), "--nocapture"]);
+    process.args(["--exact", &format!("{module}::separate_process"), "--nocapture"]);
     for name in OTHERS {
         process.env_remove(name);
     }
@@ -52,7 +52,7 @@ async fn doctor(argument: &str, variables: &[(&str, &str)]) -> (String, bool) {
 }
 
 #[tokio::test]
-async fn a_process_of_its_own() {
+async fn separate_process() {
     match env::var(ROLE) {
         Ok(argument) => {
             let arguments: Vec<String> = argument.split_whitespace().map(str::to_owned).collect();
@@ -133,7 +133,7 @@ async fn each_service_with_a_credential_is_checked_at_its_base_url() {
 }
 
 #[tokio::test]
-async fn a_credential_that_is_refused_or_not_one() {
+async fn refused_and_malformed_credentials() {
     let sandbox = Sandbox::start().await.expect("a sandbox");
     let (chatwork, tascha) = (sandbox.chatwork_url(), sandbox.tascha_url());
     let (text, well) = doctor("", &[TOKEN, ("CHATWORK_BASE_URL", &chatwork)]).await;
@@ -167,7 +167,7 @@ async fn a_credential_that_is_refused_or_not_one() {
 }
 
 #[tokio::test]
-async fn the_scopes_of_a_key_are_found_out() {
+async fn the_scopes_of_a_key_are_determined() {
     for (scopes, mark, says) in [
         (&["rooms:read"][..], "!!", "rooms:read (all of them)"),
         (
@@ -188,7 +188,7 @@ async fn the_scopes_of_a_key_are_found_out() {
 }
 
 #[tokio::test]
-async fn a_clock_that_is_wrong_and_limits_that_are_used_up() {
+async fn wrong_clocks_and_exhausted_limits() {
     for (seconds, mark, says) in [
         (-3600, "!!", " s ahead of the service's"),
         (3600, "!!", " s behind the service's"),
@@ -217,7 +217,7 @@ async fn a_clock_that_is_wrong_and_limits_that_are_used_up() {
 }
 
 #[tokio::test]
-async fn without_certificates_it_says_where_they_were_looked_for() {
+async fn missing_certificates_are_reported_with_their_source() {
     let nowhere = [TOKEN, ("SSL_CERT_FILE", "/nonexistent"), ("SSL_CERT_DIR", "/nonexistent")];
     let (text, well) = doctor("", &nowhere).await;
     assert!(!well, "{text}");
@@ -244,7 +244,7 @@ async fn proxy(answer: &'static str) -> String {
 }
 
 #[tokio::test]
-async fn a_proxy_that_does_not_let_it_through() {
+async fn a_proxy_that_blocks_the_connection() {
     // The port is reserved, so nothing listens there.
     let (text, well) = doctor("", &[TOKEN, ("https_proxy", "http://canary:canary@127.0.0.1:1")]).await;
     assert!(!well, "{text}");
@@ -270,7 +270,12 @@ async fn a_proxy_that_does_not_let_it_through() {
         assert_line(&text, "connection", "!!", &[todo]);
     }
     let (text, _) = doctor("", &[TOKEN, ("HTTPS_PROXY", "http//canary:1")]).await;
-    assert_line(&text, "proxy", "!!", &["HTTPS_PROXY is not a valid URL", "until then no client can be built"]);
+    assert_line(
+        &text,
+        "proxy",
+        "!!",
+        &["HTTPS_PROXY is not a valid URL", "until then no client can be built"],
+    );
     let (text, _) = doctor("", &[TOKEN, ("ALL_PROXY", "socks5://127.0.0.1:1")]).await;
     assert_line(&text, "connection", "!!", &["is a SOCKS proxy", "`socks`"]);
     let direct = [TOKEN, ("HTTP_PROXY", "127.0.0.1:1"), ("CHATWORK_BASE_URL", "https://127.0.0.1:1/v2")];

@@ -58,7 +58,7 @@ pub fn client(url: &str, clock: &VirtualClock) -> chatwork::Builder {
 }
 
 #[tokio::test]
-async fn a_message_gets_through_after_a_deploy() {
+async fn a_message_is_sent_once_the_service_is_up_again() {
     for seconds in [2, 20, 45] {
         for (name, answer) in [
             ("post", SENT),
@@ -105,7 +105,7 @@ async fn a_message_gets_through_after_a_deploy() {
 }
 
 #[tokio::test]
-async fn a_service_that_stays_away_is_given_up_and_the_error_says_how_long_it_was_tried() {
+async fn connecting_to_a_service_that_stays_down_ends_with_an_error_that_has_its_duration() {
     let (port, clock) = (Port::shut(), VirtualClock::new());
     let room = client(&port.url(), &clock).build().expect("a client").room(ROOM);
     let error = clock.drive(room.post("x")).await.expect_err("nothing listens");
@@ -130,7 +130,7 @@ async fn a_policy_of_one_attempt_connects_once() {
 }
 
 #[tokio::test]
-async fn connections_draw_nothing_from_the_budget_of_retries() {
+async fn connection_attempts_spend_no_retry_budget() {
     let (port, clock) = (Port::shut(), VirtualClock::new());
     let url = port.url();
     let _server = port.open_after(SECOND * 30, &clock, SENT);
@@ -150,7 +150,7 @@ async fn connections_draw_nothing_from_the_budget_of_retries() {
 
 /// A service that answers once, and is then down for a while.
 #[tokio::test]
-async fn what_an_earlier_attempt_may_have_done_stays_open() {
+async fn the_unknown_outcome_of_an_earlier_attempt_is_kept() {
     for back in [true, false] {
         let clock = VirtualClock::new();
         // A port that can be bound again while an old connection remains.
@@ -192,7 +192,7 @@ async fn what_an_earlier_attempt_may_have_done_stays_open() {
 /// Only TLS distinguishes a connection that was not established from one that failed later: on a plain connection that
 /// is reset at once, the request may have arrived.
 #[tokio::test]
-async fn a_plain_connection_that_is_reset_at_once_is_called_what_is_known_of_it() {
+async fn a_plain_connection_that_is_reset_at_once_has_an_unknown_outcome() {
     for _ in 0..50 {
         let server = Server::play([Step::ResetAtOnce]).await;
         let clock = VirtualClock::new();
@@ -220,7 +220,7 @@ async fn the_time_for_connecting_is_bounded_by_the_policy() {
 }
 
 #[tokio::test]
-async fn the_time_for_connecting_is_its_own_and_not_the_attempts() {
+async fn the_time_for_connecting_is_independent_of_the_attempts() {
     for attempts in [1, 2] {
         let (port, clock) = (Port::shut(), VirtualClock::new());
         let url = port.url();
@@ -240,7 +240,7 @@ async fn the_time_for_connecting_is_its_own_and_not_the_attempts() {
 }
 
 #[tokio::test]
-async fn the_calls_deadline_bounds_the_tries_to_connect() {
+async fn the_calls_deadline_bounds_the_connection_attempts() {
     let (port, clock) = (Port::shut(), crate::clock::FastClock::new());
     let builder = chatwork::Client::builder().api_token("token").base_url(port.url()).clock(clock);
     let room = builder.timeout(SECOND * 20).build().expect("a client").room(ROOM);

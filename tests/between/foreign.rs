@@ -57,7 +57,7 @@ fn pages() -> Vec<(Step, &'static str)> {
 }
 
 #[tokio::test]
-async fn a_page_of_somebody_else_leaves_it_open_what_was_done() {
+async fn a_foreign_page_leaves_the_outcome_unknown() {
     for (page, says) in pages() {
         for call in CALLS {
             let (result, sent) = call.end(&page).await;
@@ -69,7 +69,7 @@ async fn a_page_of_somebody_else_leaves_it_open_what_was_done() {
 }
 
 #[tokio::test]
-async fn an_error_in_a_success_is_no_success() {
+async fn an_error_in_a_success_is_a_failure() {
     for call in CALLS {
         for refusal in [typed(JSON, call.refusal()), Step::ok(call.refusal())] {
             let (result, sent) = call.end(&refusal).await;
@@ -81,7 +81,7 @@ async fn an_error_in_a_success_is_no_success() {
 }
 
 #[tokio::test]
-async fn json_of_somebody_else_leaves_it_open_what_was_done() {
+async fn foreign_json_leaves_the_outcome_unknown() {
     for body in ["{}", r#"{"ok":true}"#, r#"{"status":"login_required"}"#, "null", "7", "true", r#""OK""#, ""]
     {
         // An empty list can come as an empty body.
@@ -96,7 +96,7 @@ async fn json_of_somebody_else_leaves_it_open_what_was_done() {
 
 /// Not even a list whose items would fit the fields in their order.
 #[tokio::test]
-async fn a_list_is_no_object() {
+async fn a_list_is_not_an_object() {
     for body in ["[]", "[7]", r#"["x"]"#, r#"["m1","r","x"]"#, "[1,1]", "[[7]]", r#"[{"message_id":"1"}]"#] {
         for call in CALLS.into_iter().filter(|call| !call.is_list()) {
             let step = typed(JSON, body);
@@ -109,7 +109,7 @@ async fn a_list_is_no_object() {
 
 /// Answers with parts of both.
 #[tokio::test]
-async fn of_an_error_and_an_answer_in_one_the_answer_counts_if_it_can_be_read() {
+async fn an_answer_that_also_has_an_error_counts_if_it_decodes() {
     for (call, body) in [
         (Call::Post, r#"{"message_id":"1","errors":[]}"#),
         (Call::Post, r#"{"message_id":"1","errors":["x"]}"#),
@@ -144,7 +144,7 @@ async fn of_an_error_and_an_answer_in_one_the_answer_counts_if_it_can_be_read() 
 
 /// The member names of Lancers' errors also occur in other objects.
 #[tokio::test]
-async fn an_answer_of_lancers_that_cannot_be_read_is_no_error_of_it() {
+async fn an_undecodable_answer_of_lancers_is_not_a_service_error() {
     for (call, body) in [
         (Call::Reply, r#"{"id":{},"type":"text","message":"x"}"#),
         (Call::Reply, r#"{"board_id":"?","type":"text","message":"x"}"#),
@@ -157,7 +157,7 @@ async fn an_answer_of_lancers_that_cannot_be_read_is_no_error_of_it() {
 }
 
 #[tokio::test]
-async fn nothing_where_an_answer_is_required_leaves_it_open() {
+async fn an_empty_body_where_an_answer_is_required_leaves_the_outcome_unknown() {
     let nothing = "HTTP/1.1 204 x\r\n\r\n".to_owned();
     for step in [Step::Raw(nothing), Step::status(200), Step::status(202)] {
         for call in CALLS.into_iter().filter(|call| !call.is_list()) {
@@ -169,7 +169,7 @@ async fn nothing_where_an_answer_is_required_leaves_it_open() {
 }
 
 #[tokio::test]
-async fn an_answer_of_the_service_that_cannot_be_read_was_given() {
+async fn an_undecodable_answer_of_the_service_means_applied() {
     for call in CALLS {
         let repeated = if call.safety() == Safety::Unsafe { 1 } else { 4 };
         let half = &call.answer()[..call.answer().len() / 2];
@@ -197,7 +197,7 @@ async fn an_answer_of_the_service_that_cannot_be_read_was_given() {
 }
 
 #[tokio::test]
-async fn what_decodes_is_the_answer_whatever_it_is_called() {
+async fn a_body_that_decodes_is_the_answer_under_any_media_type() {
     for call in CALLS {
         for content_type in ["text/html", "text/plain; charset=utf-8", "application/octet-stream", JSON, "?"]
         {
@@ -231,7 +231,7 @@ async fn silent_ends(step: &Step) -> Vec<(&'static str, Result<(), Error>, usize
 }
 
 #[tokio::test]
-async fn a_call_without_an_answer_takes_nothing_for_one_and_no_page() {
+async fn a_call_without_a_result_accepts_an_empty_answer_but_no_page() {
     let nothing = Step::Raw("HTTP/1.1 204 x\r\n\r\n".to_owned());
     let empty = ["", "OK", "ok", "{}", "[]", " {}\r\n"].map(Step::ok);
     let typed_empty = [typed("text/plain", "OK"), typed("text/html", ""), typed(JSON, "{}")];
@@ -264,7 +264,7 @@ fn page_says_ok(page: &Step) -> bool {
 
 /// Answers in which everything is optional: an error in a success is still not an answer.
 #[tokio::test]
-async fn an_error_is_no_answer_in_which_nothing_is_required() {
+async fn an_error_is_not_an_answer_even_if_all_fields_are_optional() {
     let refusal = typed(JSON, Call::Post.refusal());
     let server = Server::play([refusal.clone()]).await;
     let clock = VirtualClock::new();
@@ -282,7 +282,7 @@ async fn an_error_is_no_answer_in_which_nothing_is_required() {
 }
 
 #[tokio::test]
-async fn a_path_of_ones_own_is_answered_by_the_service_or_not_at_all() {
+async fn a_raw_request_accepts_only_answers_of_the_service() {
     let end = async |method: &Method, safety: Safety, step: &Step| {
         let server = Server::play([step.clone()]).await;
         let clock = VirtualClock::new();
@@ -320,7 +320,7 @@ async fn a_path_of_ones_own_is_answered_by_the_service_or_not_at_all() {
 
 /// Any JSON is an answer to a raw request, except an error of the service.
 #[tokio::test]
-async fn an_error_is_no_answer_to_a_path_of_ones_own() {
+async fn an_error_is_not_an_answer_to_a_raw_request() {
     let refusal = typed(JSON, Call::Post.refusal());
     for (method, safety) in [(Method::GET, Safety::Safe), (Method::POST, Safety::Unsafe)] {
         let server = Server::play([refusal.clone()]).await;
@@ -334,7 +334,7 @@ async fn an_error_is_no_answer_to_a_path_of_ones_own() {
 
 /// If the answer to a post is not from the service, the room is read, and the message found there is the result.
 #[tokio::test]
-async fn a_post_that_got_a_page_is_looked_for() {
+async fn a_post_answered_with_a_page_is_looked_up() {
     use kaiwa::Clock;
     use kaiwa::chatwork::{Arrival, Reconcile};
     for page in

@@ -19,7 +19,7 @@ async fn post(url: &str, http: reqwest::ClientBuilder, retry: RetryPolicy) -> Re
 }
 
 #[tokio::test]
-async fn a_handshake_that_breaks_off_is_tried_again_in_every_way() {
+async fn every_interrupted_handshake_is_repeated() {
     for broken in [
         Handshake::Reset,
         Handshake::ResetAfterHello,
@@ -42,7 +42,7 @@ async fn a_handshake_that_breaks_off_is_tried_again_in_every_way() {
 }
 
 #[tokio::test]
-async fn what_does_not_pass_by_itself_fails_at_once() {
+async fn permanent_connection_failures_are_not_retried() {
     let whole = [Handshake::Complete];
     let elsewhere = |server: &tls::Server| {
         let http = tls::trusting(CERTIFICATE).resolve("other.example", server.address);
@@ -95,7 +95,7 @@ async fn a_refusal_by_the_proxy_is_final() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_is_away_is_waited_for() {
+async fn a_proxy_that_is_down_is_retried() {
     // Its port is closed at first; then it closes the connection; then it refuses, so the test ends.
     let (port, clock) = (Port::shut(), VirtualClock::new());
     let proxy = reqwest::Proxy::all(port.url()).expect("a URL");
@@ -151,7 +151,7 @@ async fn post_by_name(
 }
 
 #[tokio::test]
-async fn a_name_that_does_not_exist_is_looked_up_once_more() {
+async fn an_unknown_name_is_looked_up_once_more() {
     for problem in [
         "failed to lookup address information: Name or service not known",
         "failed to lookup address information: nodename nor servname provided, or not known",
@@ -159,7 +159,7 @@ async fn a_name_that_does_not_exist_is_looked_up_once_more() {
     ] {
         let server = tls::Server::play([Handshake::Complete], SENT).await;
         let (result, asked) = post_by_name(&server, usize::MAX, problem).await;
-        let error = result.expect_err("there is no such name");
+        let error = result.expect_err("the name does not exist");
         assert_eq!((error.outcome(), error.attempts(), asked), (Outcome::NotSent, 0, 2), "{error}");
         let (result, asked) = post_by_name(&server, 1, problem).await;
         assert_eq!((result.expect("the second lookup finds it"), asked, server.accepted()), (1, 2, 1));
@@ -167,7 +167,7 @@ async fn a_name_that_does_not_exist_is_looked_up_once_more() {
 }
 
 #[tokio::test]
-async fn a_look_up_that_fails_for_now_is_waited_for() {
+async fn a_temporary_lookup_failure_is_retried() {
     for problem in [
         "failed to lookup address information: Temporary failure in name resolution",
         "failed to lookup address information: Try again",
@@ -180,7 +180,7 @@ async fn a_look_up_that_fails_for_now_is_waited_for() {
 }
 
 #[tokio::test]
-async fn connections_that_failed_are_counted_and_told_apart() {
+async fn failed_connections_are_counted_separately() {
     let server = tls::Server::play([Handshake::Reset], SENT).await;
     let policy = RetryPolicy::new().connect_for(SECOND * 20);
     let error = post(&server.url, tls::trusting(CERTIFICATE), policy).await.expect_err("it is reset");

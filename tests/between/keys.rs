@@ -69,7 +69,7 @@ async fn failure(name: &str, step: &Step) -> (Error, Server) {
 }
 
 #[tokio::test]
-async fn a_conflict_that_may_be_the_first_request_is_open_and_tried_again_under_the_same_key() {
+async fn a_conflict_with_a_request_in_progress_is_unknown_and_repeated_under_the_same_key() {
     for step in OPEN.map(conflict).into_iter().chain(bare()) {
         for name in WRITES {
             let (error, server) = failure(name, &step).await;
@@ -112,7 +112,7 @@ async fn a_key_of_another_request_and_a_stale_version_are_refusals() {
 
 /// Here the version does not match; in other tests the key does not match.
 #[tokio::test]
-async fn a_version_that_does_not_match_is_not_taken_for_a_key() {
+async fn a_version_mismatch_is_not_a_key_mismatch() {
     for code in ["VERSION_MISMATCH", "version_mismatch", "task_version_mismatch"] {
         let (error, _) = failure("update task", &conflict(code)).await;
         assert_eq!(
@@ -147,7 +147,7 @@ async fn a_conflict_without_a_key_is_a_refusal() {
 
 /// A job was killed during its post, and runs again while the service is still processing the first one.
 #[tokio::test]
-async fn a_job_that_runs_again_meets_its_own_request_and_gets_its_answer() {
+async fn a_job_that_runs_again_gets_the_answer_to_its_first_request() {
     for busy in [conflict("idempotency_in_progress"), Step::status(409), conflict("something_new")] {
         let steps = [busy.clone(), busy.clone(), Step::Answer(201, Vec::new(), MESSAGE.to_owned())];
         let server = Server::play(steps).await;
@@ -163,7 +163,7 @@ async fn a_job_that_runs_again_meets_its_own_request_and_gets_its_answer() {
 
 /// Two processes send the same request under one key at the same time.
 #[tokio::test]
-async fn of_two_that_race_both_get_the_one_message() {
+async fn two_racing_requests_under_one_key_get_the_same_message() {
     let clock = FastClock::new();
     let (mut first, mut made) = (true, 0);
     let mut busy = 0;
@@ -197,7 +197,7 @@ async fn a_request_that_stays_in_progress_ends_with_the_deadline() {
     let server = Server::play([conflict("idempotency_in_progress").header("retry-after", 20)]).await;
     let clock = VirtualClock::new();
     let client = clients::tascha(&server, &clock).timeout(Duration::from_secs(10)).build().expect("a client");
-    let error = client.room("r").post("x").await.expect_err("there is no time for another");
+    let error = client.room("r").post("x").await.expect_err("there is no time for another attempt");
     assert_eq!((error.outcome(), error.attempts()), (Outcome::Unknown, 1), "{error}");
     assert_eq!(error.code(), Some("idempotency_in_progress"));
 }

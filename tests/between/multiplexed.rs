@@ -97,7 +97,7 @@ fn answer_of(name: &str) -> &'static str {
 }
 
 #[tokio::test]
-async fn a_refused_stream_was_not_sent_and_leaves_once() {
+async fn a_refused_stream_counts_as_not_sent_and_is_sent_once() {
     for refusal in REFUSALS {
         for name in CALLS {
             let server = refusing(refusal).await;
@@ -110,7 +110,7 @@ async fn a_refused_stream_was_not_sent_and_leaves_once() {
 }
 
 #[tokio::test]
-async fn refusals_are_repeated_and_each_is_counted() {
+async fn refused_streams_are_repeated_and_each_attempt_is_counted() {
     for refusal in REFUSALS {
         // A stream that was read cannot be sent again.
         for name in CALLS.into_iter().filter(|name| *name != "stream") {
@@ -134,7 +134,7 @@ async fn refusals_are_repeated_and_each_is_counted() {
 }
 
 #[tokio::test]
-async fn an_upload_that_is_refused_before_its_body_came_is_sent_again_whole() {
+async fn an_upload_refused_before_its_body_is_sent_again_completely() {
     let content = "x".repeat(300_000);
     for refusal in [Refusal::Reset, Refusal::GoAway(NO_ERROR)] {
         let server = Server::respond_early(move |request| refusal.acts(request)).await;
@@ -148,7 +148,7 @@ async fn an_upload_that_is_refused_before_its_body_came_is_sent_again_whole() {
 }
 
 #[tokio::test]
-async fn other_ends_of_a_stream_leave_it_open() {
+async fn other_stream_errors_leave_the_outcome_unknown() {
     let ends: [(&str, Acts); 8] = [
         ("reset: cancel", |_| vec![Act::Reset(CANCEL)]),
         ("reset: internal error", |_| vec![Act::Reset(INTERNAL_ERROR)]),
@@ -174,7 +174,7 @@ async fn other_ends_of_a_stream_leave_it_open() {
 
 /// A later refusal does not change the outcome of an earlier attempt.
 #[tokio::test]
-async fn a_refusal_does_not_take_back_what_an_earlier_attempt_may_have_done() {
+async fn a_refusal_does_not_change_the_unknown_outcome_of_an_earlier_attempt() {
     for refusal in REFUSALS {
         let mut first = true;
         let server = Server::respond(move |request| {
@@ -187,7 +187,7 @@ async fn a_refusal_does_not_take_back_what_an_earlier_attempt_may_have_done() {
 }
 
 #[tokio::test]
-async fn a_stream_that_is_closed_after_its_answer_was_answered() {
+async fn a_stream_reset_after_its_answer_is_a_success() {
     let server = Server::respond(|_| vec![Act::Answer(200, posted("7")), Act::Reset(REFUSED_STREAM)]).await;
     let clock = VirtualClock::new();
     let room = client(&server, &clock).build().expect("a client").room(ROOM);
@@ -259,27 +259,27 @@ async fn write_all(leave: Leave, at_once: usize, upload: bool) {
 }
 
 #[tokio::test]
-async fn a_server_that_goes_away_once_a_connection_loses_and_doubles_nothing() {
+async fn a_server_that_goes_away_once_per_connection_neither_loses_nor_duplicates_writes() {
     for leave in [Leave::AfterTheLast, Leave::BeforeTheNext, Leave::Closing] {
         write_all(leave, 1, false).await;
     }
 }
 
 #[tokio::test]
-async fn a_server_that_goes_away_under_several_calls_loses_and_doubles_nothing() {
+async fn a_server_that_goes_away_under_several_calls_neither_loses_nor_duplicates_writes() {
     write_all(Leave::AfterTheLast, 4, false).await;
     write_all(Leave::BeforeTheNext, 4, false).await;
 }
 
 #[tokio::test]
-async fn a_server_that_goes_away_once_a_connection_loses_no_upload() {
+async fn a_server_that_goes_away_once_per_connection_loses_no_upload() {
     write_all(Leave::AfterTheLast, 1, true).await;
     write_all(Leave::BeforeTheNext, 1, true).await;
 }
 
 /// Retries below ours would not be counted: not in `attempts()`, not by pacing, not against the deadline.
 #[tokio::test]
-async fn refusals_take_their_place_in_the_pace() {
+async fn refused_streams_count_for_pacing() {
     let server = refusing(Refusal::Reset).await;
     let clock = VirtualClock::new();
     let window = Duration::from_secs(600);
@@ -293,7 +293,7 @@ async fn refusals_take_their_place_in_the_pace() {
 }
 
 #[tokio::test]
-async fn refusals_end_with_the_deadline() {
+async fn repeating_refused_streams_ends_with_the_deadline() {
     let server = refusing(Refusal::Reset).await;
     let builder =
         chatwork::Client::builder().api_token("token").base_url(&server.url).clock(FastClock::new());
@@ -327,7 +327,7 @@ mod tokens {
 
     /// Only the refresh repeats attempts: as often as its error reports, and never if the server may have received it.
     #[tokio::test]
-    async fn a_refused_refresh_was_not_sent_and_is_tried_a_few_times() {
+    async fn a_refused_refresh_counts_as_not_sent_and_is_repeated_a_few_times() {
         for refusal in REFUSALS {
             let server = refusing(refusal).await;
             let error = refresh(&server).await.expect_err("it is refused");
@@ -352,7 +352,7 @@ mod tokens {
     }
 
     #[tokio::test]
-    async fn a_refresh_that_may_have_been_heard_leaves_once() {
+    async fn a_refresh_that_may_have_arrived_is_sent_once() {
         let ends: [Acts; 4] = [
             |_| vec![Act::Reset(CANCEL)],
             |_| vec![Act::Reset(INTERNAL_ERROR)],

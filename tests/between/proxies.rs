@@ -35,7 +35,7 @@ const SERVICE: &str = "https://service.example/v2";
 /// The result of a call in a process with these variables.
 async fn report(role: &str, url: &str, variables: &[(&str, &str)]) -> String {
     let mut process = Command::new(env::current_exe().expect("this test"));
-    process.args(["--exact", "proxies::a_process_of_its_own", "--nocapture"]);
+    process.args(["--exact", "proxies::separate_process", "--nocapture"]);
     for name in PROXY_VARIABLES {
         process.env_remove(name);
     }
@@ -52,7 +52,7 @@ async fn report(role: &str, url: &str, variables: &[(&str, &str)]) -> String {
 }
 
 #[tokio::test]
-async fn a_process_of_its_own() {
+async fn separate_process() {
     let Ok(role) = env::var(ROLE) else {
         // This is the test itself, not a process started by another one.
         let server = Server::play([Step::ok(SENT)]).await;
@@ -143,7 +143,7 @@ async fn a_dead_proxy_is_named_with_its_variable() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_is_not_on_the_way_is_not_blamed() {
+async fn a_proxy_that_is_not_used_is_not_mentioned() {
     let server = Server::play([Step::ok(SENT)]).await;
     let (dead, shut) = (Port::shut().url(), Port::shut().url());
     // Plain http is used for loopback only, which needs no proxy.
@@ -227,7 +227,7 @@ async fn tunnel(to: SocketAddr) -> String {
 }
 
 #[tokio::test]
-async fn what_fails_behind_a_proxy_names_the_service_and_the_proxy() {
+async fn a_failure_behind_a_proxy_names_the_service_and_the_proxy() {
     let server = tls::Server::play([Handshake::Complete], SENT).await;
     let proxy = tunnel(server.address).await;
     let way = format!("through the proxy {} (from", proxy.replace("http://", ""));
@@ -258,7 +258,7 @@ const EXPIRED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tls/e
 const STRANGER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tls/stranger.pem");
 
 #[tokio::test]
-async fn a_variable_that_names_no_proxy_is_an_error_of_the_client_that_is_built() {
+async fn an_invalid_proxy_variable_is_an_error_of_the_builder() {
     for (variable, value) in [
         ("HTTPS_PROXY", "http//canary:3128"),
         ("https_proxy", "http://canary:port"),
@@ -275,7 +275,7 @@ async fn a_variable_that_names_no_proxy_is_an_error_of_the_client_that_is_built(
 }
 
 #[tokio::test]
-async fn a_socks_proxy_names_the_feature_that_is_missing() {
+async fn the_error_for_a_socks_proxy_names_the_missing_feature() {
     for scheme in ["socks4", "socks4a", "socks5", "socks5h"] {
         let text = report("post", SERVICE, &[("ALL_PROXY", &format!("{scheme}://127.0.0.1:1080"))]).await;
         assert_says(
@@ -290,13 +290,13 @@ async fn a_socks_proxy_names_the_feature_that_is_missing() {
 }
 
 #[tokio::test]
-async fn the_proxy_of_a_clients_own_http_client_is_called_that() {
+async fn the_proxy_of_a_custom_http_client_is_described_as_such() {
     let own = "the client's own `http_client`";
     let post = async |http: reqwest::ClientBuilder| {
         let clock = VirtualClock::new();
         let builder = crate::connecting::client(SERVICE, &clock).http_client(http);
         let post = builder.build().expect("a client").room(ROOM).post("x").with_retry(RetryPolicy::none());
-        clock.drive(post).await.expect_err("there is no way").to_string()
+        clock.drive(post).await.expect_err("the proxy cannot be reached").to_string()
     };
     let through = |url: &str| {
         let proxy = reqwest::Proxy::all(url).expect("a URL");
@@ -321,7 +321,7 @@ async fn the_proxy_of_a_clients_own_http_client_is_called_that() {
 }
 
 #[tokio::test]
-async fn a_download_names_the_proxy_on_the_way_to_the_file_server() {
+async fn a_failed_download_names_the_proxy_to_the_file_server() {
     let file = r#"{"file_id":1,"account":{"account_id":1,"name":"x","avatar_image_url":""},"message_id":"1",
         "filename":"a","filesize":1,"upload_time":1,"download_url":"https://files.example/canary"}"#;
     let service = tls::Server::play([Handshake::Complete], file).await;
@@ -335,7 +335,7 @@ async fn a_download_names_the_proxy_on_the_way_to_the_file_server() {
 }
 
 #[tokio::test]
-async fn the_proxy_can_be_asked_for() {
+async fn the_proxy_can_be_queried() {
     let variables = [("https_proxy", "http://user:canary@proxy.example"), ("NO_PROXY", "staging.example")];
     let text = report("proxy", SERVICE, &variables).await;
     assert_eq!(

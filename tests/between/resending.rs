@@ -35,7 +35,7 @@ fn open(safety: Safety) -> Resend {
 }
 
 #[tokio::test]
-async fn what_is_open_depends_on_the_operation() {
+async fn resending_after_an_unknown_outcome_depends_on_the_operation() {
     let page = Step::ok("<html></html>").header("content-type", "text/html");
     let open_ends = [500, 502, 503, 504, 505, 520, 599, 600, 999, 101]
         .map(Step::status)
@@ -56,7 +56,7 @@ async fn what_is_open_depends_on_the_operation() {
 }
 
 #[tokio::test]
-async fn a_refusal_for_now_can_be_sent_again_and_one_for_good_cannot() {
+async fn temporary_refusals_can_be_sent_again_and_permanent_ones_cannot() {
     let waits = Step::status(503).header("retry-after", 5);
     for step in [Step::status(429), Step::status(429).header("retry-after", 5), waits] {
         for safety in CLASSES {
@@ -86,7 +86,7 @@ async fn a_refusal_for_now_can_be_sent_again_and_one_for_good_cannot() {
 }
 
 #[tokio::test]
-async fn what_was_done_is_not_sent_again() {
+async fn an_applied_request_is_not_sent_again() {
     for safety in [Safety::Idempotent, Safety::Keyed, Safety::Unsafe] {
         let (name, unreadable) = if safety == Safety::Keyed {
             ("id", r#"{"id":[]}"#)
@@ -106,7 +106,7 @@ async fn what_was_done_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn what_was_not_sent_can_be_unless_the_input_is_bad() {
+async fn an_unsent_request_can_be_sent_again_unless_its_input_is_invalid() {
     let clock = VirtualClock::new();
     let server = Server::play([Step::ok("{}")]).await;
     let room = clients::chatwork(&server, &clock).build().expect("a client").room(RoomId(1));
@@ -143,7 +143,7 @@ async fn what_was_not_sent_can_be_unless_the_input_is_bad() {
 
 /// Waiting for a permit would have taken too long: nothing was sent, and it can be sent after the wait.
 #[tokio::test]
-async fn a_wait_that_was_too_long_can_be_tried_again() {
+async fn a_call_that_would_wait_too_long_can_be_repeated_later() {
     let clock = VirtualClock::new();
     let server = Server::play([Step::status(429).header("retry-after", 100)]).await;
     let client =
@@ -162,7 +162,7 @@ async fn a_wait_that_was_too_long_can_be_tried_again() {
 
 /// An earlier attempt decides if it may have done more than the last one.
 #[tokio::test]
-async fn what_an_earlier_attempt_left_open_decides() {
+async fn the_unknown_outcome_of_an_earlier_attempt_decides() {
     let clock = VirtualClock::new();
     let server = Server::play([Step::ReadThenReset, Step::status(400)]).await;
     let room = clients::chatwork(&server, &clock).build().expect("a client").room(RoomId(1));
@@ -178,7 +178,7 @@ async fn what_an_earlier_attempt_left_open_decides() {
 
 /// A raw request has the class of safety that it states.
 #[tokio::test]
-async fn a_path_of_ones_own_goes_by_the_class_that_it_names() {
+async fn a_raw_request_has_the_safety_that_it_states() {
     use reqwest::Method;
     let clock = VirtualClock::new();
     let server = Server::play([Step::status(502)]).await;

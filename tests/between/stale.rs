@@ -85,7 +85,7 @@ fn a_synchronous_program_meets_no_closed_connection() {
 }
 
 #[test]
-fn nor_do_its_uploads() {
+fn uploads_of_a_synchronous_program_meet_no_closed_connection() {
     let (elsewhere, runtime) = (Elsewhere::start(), one_thread());
     let room = elsewhere.room();
     let results = (0..POSTS).map(|number| {
@@ -97,7 +97,7 @@ fn nor_do_its_uploads() {
 
 /// A task that blocks its only thread between two calls.
 #[test]
-fn a_task_that_blocks_its_thread_meets_none() {
+fn a_task_that_blocks_its_thread_meets_no_closed_connection() {
     let elsewhere = Elsewhere::start();
     let room = elsewhere.room();
     let results = one_thread().block_on(async {
@@ -112,7 +112,7 @@ fn a_task_that_blocks_its_thread_meets_none() {
 }
 
 #[test]
-fn nor_does_one_on_several_threads() {
+fn a_task_that_blocks_one_of_several_threads_meets_no_closed_connection() {
     for workers in [1, 2] {
         let elsewhere = Elsewhere::start();
         let runtime =
@@ -136,7 +136,7 @@ fn nor_does_one_on_several_threads() {
 
 /// A blocked worker, for example by a computation in a handler.
 #[test]
-fn nor_does_a_blocked_worker() {
+fn a_blocked_worker_meets_no_closed_connection() {
     let elsewhere = Elsewhere::start();
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
     let room = elsewhere.room();
@@ -155,7 +155,7 @@ fn nor_does_a_blocked_worker() {
 }
 
 #[test]
-fn nor_does_a_local_set() {
+fn a_local_set_meets_no_closed_connection() {
     let (elsewhere, runtime) = (Elsewhere::start(), one_thread());
     let (room, local) = (elsewhere.room(), LocalSet::new());
     let results = (0..POSTS).map(|number| {
@@ -174,7 +174,7 @@ fn nor_does_a_local_set() {
 
 /// Several calls at once, each over a closed connection.
 #[test]
-fn nor_do_calls_that_are_joined() {
+fn joined_calls_meet_no_closed_connection() {
     let (elsewhere, runtime) = (Elsewhere::start(), one_thread());
     let room = elsewhere.room();
     let results = (0..POSTS).step_by(4).flat_map(|first| {
@@ -187,7 +187,7 @@ fn nor_do_calls_that_are_joined() {
 
 /// HTTP/2: the server goes away while the program does something else.
 #[test]
-fn nor_does_http_2() {
+fn http_2_meets_no_closed_connection() {
     let other = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
     let effects = Effects::default();
     let made = effects.clone();
@@ -211,7 +211,7 @@ fn nor_does_http_2() {
 
 /// Load balancers close connections that were idle for 60 s; the client has to close them first.
 #[tokio::test]
-async fn a_connection_is_given_up_after_the_idle_timeout() {
+async fn a_connection_is_closed_after_the_idle_timeout() {
     for (timeout, connections) in [(Duration::from_millis(1), 3), (Duration::from_secs(3600), 1)] {
         let server = Server::play([Step::ok(&posted("1"))]).await;
         let builder = chatwork::Client::builder().api_token("token").base_url(&server.url).pace(Pace::off());

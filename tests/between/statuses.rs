@@ -25,7 +25,7 @@ async fn failures(step: &Step) -> Vec<(Safety, Error, usize)> {
 }
 
 #[tokio::test]
-async fn what_is_no_refusal_is_no_refusal() {
+async fn other_statuses_are_not_rejections() {
     for status in [101, 501, 505, 511, 520, 530, 599, 600, 700, 799, 999] {
         for (safety, error, sent) in failures(&Step::status(status)).await {
             assert_eq!(error.outcome(), Outcome::Unknown, "{status} {safety:?}: {error}");
@@ -37,7 +37,7 @@ async fn what_is_no_refusal_is_no_refusal() {
 }
 
 #[tokio::test]
-async fn refusals_are_refusals() {
+async fn refusing_statuses_are_rejections() {
     for status in [300, 304, 305, 307, 399, 402, 405, 406, 410, 418, 421, 422, 425, 431, 451, 499] {
         for (safety, error, sent) in failures(&Step::status(status)).await {
             assert_eq!((error.outcome(), sent), (Outcome::Rejected, 1), "{status} {safety:?}: {error}");
@@ -76,7 +76,7 @@ async fn an_interim_answer_is_not_the_answer() {
 }
 
 #[tokio::test]
-async fn what_is_no_status_line_is_no_answer() {
+async fn an_invalid_status_line_is_not_an_answer() {
     for line in
         ["HTTP/1.1 000 x", "HTTP/1.1 099 x", "HTTP/1.1 1000 x", "HTTP/1.1 20 x", "HTTP/1.1 OK", "<html>"]
     {

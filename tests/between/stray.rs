@@ -45,7 +45,7 @@ async fn untrue(stray: &Step, posts: usize, fresh: bool) -> BTreeMap<String, usi
 /// The numbers for kept connections depend on the machine. `-- --nocapture` shows them for the table in the
 /// documentation.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_fresh_connections_no_answer_is_another_ones() {
+async fn fresh_connections_do_not_mix_up_answers() {
     for (name, stray) in strays() {
         let kept = untrue(&stray, 500, false).await;
         let fresh = untrue(&stray, 500, true).await;
@@ -58,7 +58,7 @@ async fn on_fresh_connections_no_answer_is_another_ones() {
 
 /// The option applies to writes; reads use kept connections as before.
 #[tokio::test]
-async fn fresh_connections_are_for_writes_alone() {
+async fn fresh_connections_are_used_for_writes_only() {
     for (fresh, posts, reads) in [(true, 4, 1), (false, 1, 1)] {
         let build = |url: &str| {
             let builder = chatwork::Client::builder().api_token("token").base_url(url).pace(Pace::off());

@@ -19,7 +19,7 @@ fn posted(body: &str) -> Event {
 }
 
 #[tokio::test]
-async fn texts_are_harmless_and_messages_keep_their_tags() {
+async fn texts_are_escaped_and_messages_keep_their_tags() {
     let world = World::new().await;
     let handler = async |context: Context| {
         context.reply("[toall]").await?;
@@ -61,7 +61,7 @@ async fn an_answer_is_a_request_like_any_other() {
 }
 
 #[tokio::test]
-async fn who_is_named_is_told() {
+async fn mentions_of_the_bot_are_recognized() {
     let named = RefCell::new(Vec::new());
     let bodies =
         ["[To:1]x", "[rp aid=1 to=10-5]x", "[To:2]x", "[toall]x", "[qt][To:1]x[/qt]", "[code][To:1][/code]"];

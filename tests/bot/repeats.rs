@@ -22,7 +22,7 @@ async fn handled(bot: Bot, events: impl IntoIterator<Item = Event>) -> (Summary,
 }
 
 #[tokio::test]
-async fn a_message_is_handled_once_however_often_it_comes() {
+async fn a_repeated_message_is_handled_once() {
     let (bot, _) = bot();
     let events = [
         created(10, 1),
@@ -39,7 +39,7 @@ async fn a_message_is_handled_once_however_often_it_comes() {
 }
 
 #[tokio::test]
-async fn edits_are_handled_if_they_are_asked_for_each_once() {
+async fn edits_are_handled_once_each_if_requested() {
     let (bot, _) = bot();
     let events = [
         created(10, 1),
@@ -55,7 +55,7 @@ async fn edits_are_handled_if_they_are_asked_for_each_once() {
 }
 
 #[tokio::test]
-async fn its_own_messages_are_passed_over() {
+async fn its_own_messages_are_skipped() {
     let (bot, _) = bot();
     let (summary, handled) = handled(bot, [by(ME.0, 10, 1), created(10, 2), by(ME.0, 10, 1)]).await;
     assert_eq!(handled, [(2, 0)]);
@@ -77,7 +77,7 @@ async fn bots_that_share_a_store_share_the_messages() {
 }
 
 #[tokio::test]
-async fn who_it_is_is_asked_once_and_only_if_need_be() {
+async fn the_account_is_requested_once_and_only_if_needed() {
     let world = World::new().await;
     let events = [by(1, 10, 1), created(10, 2)];
     let results = handled(Bot::new(world.client.clone()).me(ME), events.clone()).await;

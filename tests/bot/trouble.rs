@@ -12,7 +12,7 @@ use std::task::{Context as Task, Poll};
 use std::time::Duration;
 
 #[tokio::test]
-async fn errors_and_panics_are_told_and_the_room_goes_on() {
+async fn errors_and_panics_are_reported_and_the_room_continues() {
     let (bot, _) = bot();
     let (bot, seen) = notices(bot);
     let handled = RefCell::new(Vec::new());
@@ -46,7 +46,7 @@ async fn errors_and_panics_are_told_and_the_room_goes_on() {
 }
 
 #[tokio::test]
-async fn a_handler_that_hangs_is_dropped_and_the_room_goes_on() {
+async fn a_hanging_handler_is_dropped_and_the_room_continues() {
     let (bot, clock) = bot();
     let (bot, seen) = notices(bot);
     let handler = async |context: Context| match id(&context) {
@@ -62,7 +62,7 @@ async fn a_handler_that_hangs_is_dropped_and_the_room_goes_on() {
 }
 
 #[tokio::test]
-async fn what_is_no_message_is_told() {
+async fn events_that_are_not_messages_are_reported() {
     let (bot, _) = bot();
     let (bot, seen) = notices(bot);
     let unknown = br#"{"webhook_setting_id": "1", "webhook_event_type": "room_painted", "webhook_event_time": 1, "webhook_event": {}}"#;
@@ -111,7 +111,7 @@ impl From<Broken> for Box<dyn std::error::Error + Send + Sync> {
 }
 
 #[tokio::test]
-async fn whatever_panics_of_a_handler_is_told_and_the_room_goes_on() {
+async fn every_panic_of_a_handler_is_reported_and_the_room_continues() {
     let (bot, clock) = bot();
     let (bot, seen) = notices(bot);
     let bot = bot.timeout(Duration::from_secs(30));
@@ -130,7 +130,7 @@ async fn whatever_panics_of_a_handler_is_told_and_the_room_goes_on() {
 }
 
 #[tokio::test]
-async fn a_panic_before_there_is_a_future_may_hold_anything() {
+async fn a_panic_before_the_future_exists_may_have_any_payload() {
     let (bot, _) = bot();
     let (bot, seen) = notices(bot);
     let handler = |context: Context| {
@@ -185,7 +185,7 @@ async fn an_error_that_panics_when_it_is_logged_or_dropped_does_not_end_the_bot(
 }
 
 #[tokio::test]
-async fn any_number_is_taken() {
+async fn any_limit_is_accepted() {
     for (number, time) in [(0, Duration::ZERO), (usize::MAX, Duration::MAX)] {
         let (bot, clock) = bot();
         let mut bot =

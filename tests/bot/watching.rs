@@ -28,7 +28,7 @@ fn answering()
 }
 
 #[tokio::test]
-async fn it_outlives_failures_and_goes_on_where_it_was() {
+async fn it_survives_failures_and_resumes_from_its_checkpoint() {
     let world = World::new().await;
     let view = |room| world.sandbox.chatwork().room(room);
     view(10).post_as(2, "one");
@@ -67,7 +67,7 @@ async fn it_outlives_failures_and_goes_on_where_it_was() {
 }
 
 #[tokio::test]
-async fn what_is_abandoned_is_handed_out_and_the_checkpoint_is_past_it() {
+async fn abandoned_events_are_handed_out_and_the_checkpoint_is_after_them() {
     let world = World::new().await;
     let room = world.sandbox.chatwork().room(10);
     let (one, two) = (room.post_as(2, "one"), room.post_as(2, "two"));
@@ -104,7 +104,7 @@ async fn what_is_abandoned_is_handed_out_and_the_checkpoint_is_past_it() {
 }
 
 #[tokio::test]
-async fn what_a_webhook_and_a_watch_bring_is_handled_once() {
+async fn a_message_from_a_webhook_and_a_watch_is_handled_once() {
     let world = World::new().await;
     let room = world.sandbox.chatwork().room(10);
     let first = room.post_as(2, "one").to_string().parse().expect("a number");
@@ -122,7 +122,7 @@ async fn what_a_webhook_and_a_watch_bring_is_handled_once() {
 }
 
 #[tokio::test]
-async fn a_bot_that_was_killed_handles_nothing_again_when_it_is_back() {
+async fn a_killed_bot_handles_no_message_twice_after_a_restart() {
     let world = World::new().await;
     let room = world.sandbox.chatwork().room(10);
     for text in ["one", "two", "three"] {

@@ -63,7 +63,7 @@ async fn echo(context: Context) -> Result<(), kaiwa::Error> {
 }
 
 #[tokio::test]
-async fn every_mention_is_answered_once_and_answers_are_not() {
+async fn every_mention_is_answered_once_and_answers_are_not_answered() {
     let world = World::new().await;
     let mut bot = Bot::new(world.client.clone());
     let (inbox, deliveries) = bot.inbox(16);
@@ -93,7 +93,7 @@ async fn every_mention_is_answered_once_and_answers_are_not() {
 
 /// The service does not repeat a webhook that was answered with an error, and after many errors it sends none at all.
 #[tokio::test]
-async fn what_the_inbox_cannot_hold_is_answered_with_200() {
+async fn a_webhook_for_a_full_inbox_is_answered_with_200() {
     let world = World::new().await;
     let mut bot = Bot::new(world.client.clone());
     let (inbox, deliveries) = bot.inbox(1);

@@ -199,7 +199,7 @@ pub async fn tascha(front: Option<Kind>, count: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn lancers_applies_nothing_twice() {
+async fn lancers_applies_no_write_twice() {
     lancers(None, WRITES).await;
 }
 
@@ -265,7 +265,7 @@ fn rooms() -> chatwork::Seed {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn chatwork_applies_nothing_twice() {
+async fn chatwork_applies_no_write_twice() {
     chatwork(None, WRITES).await;
 }
 
@@ -340,7 +340,7 @@ const POSTS: usize = WRITES / 2;
 
 /// A fifth of the posts have the same text as others in the room.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn reconciled_posts_settle_what_is_open_and_post_nothing_twice() {
+async fn reconciliation_settles_unknown_outcomes_and_posts_nothing_twice() {
     let run = Run::start(Provider::Chatwork, None, |builder| builder.chatwork(rooms())).await;
     let client = run.client(run.sandbox.chatwork_client(BOT));
 
@@ -393,7 +393,10 @@ async fn reconciled_posts_settle_what_is_open_and_post_nothing_twice() {
             // Each acknowledged post has a different message; the remaining messages belong to posts with an unknown
             // outcome.
             assert!(acknowledged_ids.iter().all(|id| ids.contains(id)), "{name:?}");
-            assert!(acknowledged_ids.windows(2).all(|pair| pair[0] != pair[1]), "{name:?}: one message for two posts");
+            assert!(
+                acknowledged_ids.windows(2).all(|pair| pair[0] != pair[1]),
+                "{name:?}: one message for two posts"
+            );
             assert!(
                 ids.len() <= acknowledged_ids.len() + open,
                 "{name:?} was posted twice: {} of {}",

@@ -40,7 +40,7 @@ where
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_storm_of_refusals_loses_and_repeats_nothing() {
+async fn a_storm_of_refusals_neither_loses_nor_duplicates_writes() {
     let builder = Sandbox::builder().clock(FastClock::new()).seed(seed());
     let sandbox = builder.chatwork(rooms()).tascha(unlimited_tascha()).start().await.unwrap();
     let sorted = |mut ids: Vec<String>| {

@@ -76,7 +76,11 @@ impl fmt::Display for Tally {
         let Self { service, acknowledged, by_outcome, .. } = self;
         let writes = acknowledged + self.failed();
         write!(f, "{service:?}: {writes} writes: {acknowledged} acknowledged, each applied once; ")?;
-        write!(f, "{} failed {by_outcome:?}, each with its true outcome; nothing twice, nothing lost", self.failed())
+        write!(
+            f,
+            "{} failed {by_outcome:?}, each with its true outcome; nothing twice, nothing lost",
+            self.failed()
+        )
     }
 }
 

@@ -21,7 +21,7 @@ async fn a_raw_path_with_a_tab_or_a_line_break_is_refused() {
 
 /// The second, path-finding decoder does not look at what follows the value, so it turns a failure into a success.
 #[tokio::test]
-async fn what_follows_the_answer_is_not_ignored() {
+async fn text_after_the_answer_is_not_ignored() {
     for body in [
         "[] x",
         "[][]",
@@ -81,7 +81,7 @@ async fn a_file_name_with_control_characters_is_refused() {
 
 /// Framing is the transport's task: a smaller length splits the message, a larger one hangs until the timeout.
 #[tokio::test]
-async fn headers_of_the_framing_are_refused() {
+async fn framing_headers_are_refused() {
     let server = json_server(r#"{"message_id":"1"}"#).await;
     let client = common::chatwork(&server.uri()).build().expect("a client");
     for (name, value) in [("content-length", "3"), ("Transfer-Encoding", "chunked")] {
@@ -108,7 +108,7 @@ async fn a_header_of_the_call_replaces_the_request_id_and_the_key_or_is_refused(
 
 /// If no answer is expected, any body is accepted: the room is deleted.
 #[tokio::test]
-async fn a_body_that_nobody_asked_for_is_no_error() {
+async fn an_unexpected_body_is_not_an_error() {
     for body in ["{}", "[]", r#"{"room_id":5}"#, "OK", "\n"] {
         let server = json_server(body).await;
         let client = common::chatwork(&server.uri()).build().expect("a client");
@@ -142,7 +142,7 @@ async fn an_error_body_is_read_field_by_field() {
 
 /// A refused request will be refused again.
 #[tokio::test]
-async fn a_rejected_read_is_not_advised_to_be_repeated() {
+async fn a_rejected_read_has_no_advice_to_repeat_it() {
     for status in [400, 404] {
         let server = server(ResponseTemplate::new(status)).await;
         let error =
@@ -153,7 +153,7 @@ async fn a_rejected_read_is_not_advised_to_be_repeated() {
 
 /// In the specification ids start at 1: in queries, bodies and lists as well as in paths.
 #[tokio::test]
-async fn an_id_of_zero_is_refused_wherever_it_stands() {
+async fn an_id_of_zero_is_refused_everywhere() {
     let server = server(ResponseTemplate::new(204)).await;
     let client = common::chatwork(&server.uri()).build().expect("a client");
     let room = client.room(RoomId(5));
@@ -182,7 +182,7 @@ async fn an_error_is_one_line() {
 
 /// MySQL's notation for "no time" is read as `None`.
 #[tokio::test]
-async fn a_zero_date_is_no_time() {
+async fn a_zero_date_is_read_as_no_time() {
     let server = json_server(r#"[{"id":1,"modified":"0000-00-00 00:00:00"}]"#).await;
     let boards = common::lancers(&server.uri()).build().expect("a client").boards().await.expect("a board");
     assert_eq!(boards[0].modified, None);
@@ -190,7 +190,7 @@ async fn a_zero_date_is_no_time() {
 
 /// An array is not an object: otherwise `[3,4]` becomes `mention_num: 3, unread_num: 4`, in alphabetical order.
 #[tokio::test]
-async fn an_array_is_no_object() {
+async fn an_array_is_not_an_object() {
     let server = json_server("[3,4]").await;
     let client = common::chatwork(&server.uri()).build().expect("a client");
     let result = client.room(RoomId(5)).mark_read().await;

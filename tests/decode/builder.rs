@@ -50,7 +50,7 @@ fn an_empty_credential_is_refused() {
 
 /// A token that contains a line break is refused with the name of its header, and is never shown.
 #[test]
-fn a_credential_that_no_header_can_hold_is_not_shown() {
+fn a_credential_that_is_not_a_valid_header_is_not_shown() {
     for broken in ["canary\nx", "canary\r\nx-evil: 1", "canary\0", "can\u{7f}ary"] {
         for (name, error) in [
             ("x-chatworktoken", chatwork::Client::builder().api_token(broken).build().map(drop)),

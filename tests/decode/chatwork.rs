@@ -50,7 +50,7 @@ async fn get_me() {
 
 /// Missing and null texts are empty, unknown fields are ignored, and numbers may be sent as digits.
 #[tokio::test]
-async fn get_me_with_little_in_it() {
+async fn get_me_with_few_fields() {
     let me = decoded("get_me_without_login_mail", |client| client.me()).await;
     assert_eq!((me.account_id, me.room_id), (AccountId(2481633), RoomId(51210008)));
     assert_eq!((me.name.as_str(), me.department.as_str(), me.mail.as_str()), ("", "", ""));
@@ -289,7 +289,7 @@ async fn incoming_requests() {
 
 /// Leaving or deleting a room and declining a request are answered with 204 and an empty body.
 #[tokio::test]
-async fn nothing_at_all() {
+async fn empty_answers() {
     let server = common::server(wiremock::ResponseTemplate::new(204)).await;
     let client = common::chatwork(&server.uri()).build().expect("a client");
     room(&client).leave().await.expect("left");

@@ -9,7 +9,7 @@ use wiremock::ResponseTemplate;
 
 /// Redirects are not followed: not to another origin, not to another path, not for any method or credential.
 #[tokio::test]
-async fn a_redirect_is_an_error_and_takes_no_credential_along() {
+async fn a_redirect_is_an_error_and_gets_no_credential() {
     for status in [301, 302, 303, 307, 308] {
         let elsewhere = server(common::json(200, r#"{"message_id":"1"}"#)).await;
         let target = format!("{}/v2/rooms/5/messages", elsewhere.uri());
@@ -47,7 +47,7 @@ async fn a_redirect_is_an_error_and_takes_no_credential_along() {
 
 /// The caller's own settings of the HTTP client do not bring redirects back.
 #[tokio::test]
-async fn a_redirect_policy_of_the_callers_is_overridden() {
+async fn a_custom_redirect_policy_is_overridden() {
     let elsewhere = server(common::json(200, "[]")).await;
     let here = server(ResponseTemplate::new(307).insert_header("location", elsewhere.uri().as_str())).await;
     let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::limited(10));

@@ -133,7 +133,7 @@ async fn get_board() {
 
 /// The subject of a board comes as an object, as PHP's empty array, or not at all.
 #[tokio::test]
-async fn what_a_board_is_about() {
+async fn the_subject_of_a_board() {
     let with =
         async |with: &str| answered(&format!(r#"{{"id":1{with}}}"#), |client| board(client).get()).await.with;
     for nothing in [r#","with":[]"#, r#","with":[ ]"#, r#","with":null"#, ""] {

@@ -88,7 +88,7 @@ async fn the_headers_of_an_empty_list_are_kept() {
 
 /// If an object is expected, an empty body is not an answer.
 #[tokio::test]
-async fn an_empty_answer_is_no_object() {
+async fn an_empty_answer_is_not_an_object() {
     let server = server(ResponseTemplate::new(204)).await;
     let client = common::chatwork(&server.uri()).build().expect("a client");
     let error = client.room(RoomId(5)).get().await.expect_err("no room");

@@ -66,7 +66,7 @@ async fn half_an_emoji_is_read_as_a_replacement_character() {
 }
 
 #[tokio::test]
-async fn what_is_not_known_is_passed_over_however_deep() {
+async fn unknown_fields_are_ignored_at_any_depth() {
     let nested = |depth: usize| {
         format!("\"x\",\"new\":{}{}", "[{\"a\":".repeat(depth), "}]".repeat(depth).replacen('}', "1}", 1))
     };
@@ -77,7 +77,7 @@ async fn what_is_not_known_is_passed_over_however_deep() {
 }
 
 #[tokio::test]
-async fn a_bad_item_hides_no_other() {
+async fn an_invalid_item_hides_no_other() {
     for bad in [
         "null",
         "7",
@@ -141,7 +141,7 @@ async fn only_ids_are_required() {
 }
 
 #[tokio::test]
-async fn no_time_fails_a_list() {
+async fn an_invalid_time_does_not_make_a_list_fail() {
     let at = |second| Timestamp::from_second(second).expect("a time");
     let last = Some(at(253_402_207_200));
     for (time, expected) in [
@@ -182,7 +182,7 @@ async fn no_time_fails_a_list() {
 
 /// A client's zone applies to its own answers, wherever they are decoded, and to no others.
 #[tokio::test]
-async fn wall_clock_times_are_of_the_clients_zone() {
+async fn wall_clock_times_are_in_the_clients_zone() {
     let body = r#"[{"id":1,"title":"2019-05-17 15:27:53","modified":"2019-05-17 15:27:53","created":"2019-05-17T15:27:53Z"},{"id":[],"modified":"2019-05-17 15:27:53"}]"#;
     let server = json_server(body).await;
     let at = |text: &str| text.parse::<Timestamp>().expect("a time");
@@ -201,7 +201,7 @@ async fn wall_clock_times_are_of_the_clients_zone() {
 }
 
 #[tokio::test]
-async fn a_coding_that_nobody_asked_for_is_named() {
+async fn an_unrequested_content_coding_is_named() {
     for (name, body) in
         [("gzip", &b"\x1f\x8b\x08\0\0"[..]), ("br", b"\x0b\x02\x80"), ("", b"\x1f\x8b\x08\0\0")]
     {
@@ -228,7 +228,7 @@ async fn a_coding_that_nobody_asked_for_is_named() {
 
 /// For all services an error body is read like an answer.
 #[tokio::test]
-async fn error_bodies_are_read_as_answers_are() {
+async fn error_bodies_are_read_like_answers() {
     let limit = "Rate limit exceeded per room";
     for body in [
         format!("\u{feff}{{\"errors\":[\"{limit}\"]}}"),
@@ -262,7 +262,7 @@ async fn error_bodies_are_read_as_answers_are() {
 }
 
 #[tokio::test]
-async fn what_an_error_shows_has_a_bound() {
+async fn the_text_of_an_error_is_bounded() {
     let long = "長".repeat(100_000);
     let texts = serde_json::json!({ "errors": vec![&long; 20] }).to_string();
     let many = serde_json::json!({ "errors": vec!["no"; 100_000] }).to_string();

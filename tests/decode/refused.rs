@@ -221,7 +221,7 @@ async fn lancers_parameters() {
     let server = server(ResponseTemplate::new(204)).await;
     let client = common::lancers(&server.uri()).build().expect("a client");
     let (zero, board) = (client.board(BoardId(0)), client.board(BoardId(5)));
-    let nobody = || [""; 0];
+    let no_users = || [""; 0];
     let file = || Upload::bytes("a", "A");
     let mut cases = vec![
         refused("board_id", zero.get()),
@@ -233,9 +233,9 @@ async fn lancers_parameters() {
         refused("board_id", zero.post("x")),
         refused("board_id", zero.mark_read()),
         refused("board_id", zero.files()),
-        refused("users", client.create_board(nobody())),
+        refused("users", client.create_board(no_users())),
         refused("users", client.create_board(["a", ""])),
-        refused("users", board.add_users(nobody())),
+        refused("users", board.add_users(no_users())),
         refused("users", board.add_users(["a", ""])),
         refused("files", client.create_board(["a"]).file(file()).file(Upload::bytes("", "A"))),
         refused("description", board.post("")),
@@ -328,7 +328,7 @@ async fn updates_without_a_change() {
 
 /// Input just within the bounds is sent.
 #[tokio::test]
-async fn the_bounds_themselves_are_allowed() {
+async fn values_at_the_bounds_are_allowed() {
     async fn sent<E: Endpoint>(request: Request<E>) {
         let operation = request.endpoint().operation();
         if let Err(error) = request.await {

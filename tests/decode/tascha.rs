@@ -41,7 +41,7 @@ async fn get_me() {
 }
 
 #[tokio::test]
-async fn get_me_with_little_in_it() {
+async fn get_me_with_few_fields() {
     let me = decoded("get_me_sparse", |client| client.me()).await;
     assert_eq!((me.id.as_str(), me.email.as_str(), me.name.as_str()), ("4711", "", ""));
     assert_eq!((me.organization_id, me.created_at), (None, None));

@@ -179,7 +179,7 @@ fn export_history() {
 }
 
 #[test]
-fn export_history_killed_half_way_goes_on() {
+fn export_history_killed_half_way_can_be_resumed() {
     resumed("half-way", |mut export, output| {
         export.until(|_| lines(output) >= LINES / 2);
         export.kill();
@@ -189,7 +189,7 @@ fn export_history_killed_half_way_goes_on() {
 }
 
 #[test]
-fn export_history_killed_at_its_beginning_goes_on() {
+fn export_history_killed_at_its_beginning_can_be_resumed() {
     resumed("beginning", |mut export, output| {
         export.until(|_| output.exists() || output.with_extension("jsonl.checkpoint").exists());
         export.kill();
@@ -198,7 +198,7 @@ fn export_history_killed_at_its_beginning_goes_on() {
 
 #[cfg(unix)]
 #[test]
-fn export_history_stopped_by_ctrl_c_goes_on() {
+fn export_history_stopped_by_ctrl_c_can_be_resumed() {
     resumed("stopped", |mut export, output| {
         export.until(|_| lines(output) >= LINES / 4);
         let stopped = export.interrupt();

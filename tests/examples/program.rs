@@ -143,9 +143,9 @@ fn collect(mut from: impl Read + Send + 'static, output: &Arc<Mutex<String>>) ->
                 Err(error) => error.valid_up_to(),
             };
             let text: Vec<u8> = bytes.drain(..whole).collect();
-            output.lock().expect("nobody panics").push_str(&String::from_utf8_lossy(&text));
+            output.lock().expect("no test panics").push_str(&String::from_utf8_lossy(&text));
         }
-        output.lock().expect("nobody panics").push_str(&String::from_utf8_lossy(&bytes));
+        output.lock().expect("no test panics").push_str(&String::from_utf8_lossy(&bytes));
     })
 }
 

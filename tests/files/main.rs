@@ -48,12 +48,12 @@ impl World {
 
 /// Records progress.
 #[derive(Clone, Default)]
-struct Told(Arc<Mutex<Vec<Progress>>>);
+struct Recorded(Arc<Mutex<Vec<Progress>>>);
 
-impl Told {
+impl Recorded {
     fn listen(&self) -> impl Fn(Progress) + Send + Sync + 'static {
-        let told = self.0.clone();
-        move |progress| told.lock().expect("not poisoned").push(progress)
+        let recorded = self.0.clone();
+        move |progress| recorded.lock().expect("not poisoned").push(progress)
     }
 
     fn bytes(&self) -> Vec<u64> {

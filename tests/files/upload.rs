@@ -1,4 +1,4 @@
-use crate::{Told, content, world};
+use crate::{Recorded, content, world};
 use bytes::Bytes;
 use futures::stream;
 use kaiwa::sandbox::{Fault, Provider, Script};
@@ -19,7 +19,7 @@ fn part(body: &[u8]) -> &[u8] {
 }
 
 #[tokio::test]
-async fn a_file_that_is_uploaded_by_its_path_is_sent_whole_on_each_attempt() {
+async fn a_file_uploaded_by_path_is_sent_completely_on_each_attempt() {
     let (directory, world) = (tempdir().expect("a directory"), world(b"x").await);
     let (path, bytes) = (directory.path().join("報告.csv"), content(200_000));
     fs::write(&path, &bytes).expect("it can be written");
@@ -28,8 +28,8 @@ async fn a_file_that_is_uploaded_by_its_path_is_sent_whole_on_each_attempt() {
         .then(Fault::status(503).header("retry-after", "1"));
     world.sandbox.faults().script(Provider::Chatwork, script);
 
-    let told = Told::default();
-    let upload = Upload::path(&path).await.expect("it is there").on_progress(told.listen());
+    let recorded = Recorded::default();
+    let upload = Upload::path(&path).await.expect("it is there").on_progress(recorded.listen());
     assert_eq!((upload.name(), upload.len(), upload.media_type()), ("報告.csv", 200_000, Some("text/csv")));
     let sent = world.clock.drive(world.room.upload(upload)).await.expect("the third attempt succeeds");
     assert_eq!(sent.attempts(), 3);
@@ -44,24 +44,24 @@ async fn a_file_that_is_uploaded_by_its_path_is_sent_whole_on_each_attempt() {
     assert_eq!((&*file.filename, &*stored.0, &*stored.1), ("報告.csv", "text/csv", &*bytes));
 
     // Progress of each attempt runs from 0 to the end, in pieces.
-    let bytes = told.bytes();
+    let bytes = recorded.bytes();
     let attempts: Vec<&[u64]> = bytes.split_inclusive(|bytes| *bytes == 200_000).collect();
     assert_eq!(attempts.len(), 3, "{bytes:?}");
     for attempt in attempts {
         assert_eq!(attempt, [0, 65_536, 131_072, 196_608, 200_000]);
     }
-    assert_eq!(told.totals(), [200_000]);
+    assert_eq!(recorded.totals(), [200_000]);
 }
 
 #[tokio::test]
-async fn what_is_in_memory_is_told_in_pieces_as_well() {
-    let (world, told) = (world(b"x").await, Told::default());
-    let upload = Upload::bytes("a.bin", content(70_000)).on_progress(told.listen());
+async fn progress_of_an_upload_from_memory_is_reported_in_pieces() {
+    let (world, recorded) = (world(b"x").await, Recorded::default());
+    let upload = Upload::bytes("a.bin", content(70_000)).on_progress(recorded.listen());
     world.room.upload(upload).await.expect("it is posted");
-    assert_eq!(told.bytes(), [0, 65_536, 70_000]);
-    let told = Told::default();
-    world.room.upload(Upload::bytes("empty", "").on_progress(told.listen())).await.expect("it is posted");
-    assert_eq!((told.bytes(), told.totals()), (vec![0], vec![0]));
+    assert_eq!(recorded.bytes(), [0, 65_536, 70_000]);
+    let recorded = Recorded::default();
+    world.room.upload(Upload::bytes("empty", "").on_progress(recorded.listen())).await.expect("it is posted");
+    assert_eq!((recorded.bytes(), recorded.totals()), (vec![0], vec![0]));
 }
 
 #[tokio::test]
@@ -90,7 +90,7 @@ async fn types_are_guessed_from_names_and_charsets_are_not() {
 }
 
 #[tokio::test]
-async fn a_file_that_has_changed_or_gone_is_not_posted() {
+async fn a_changed_or_removed_file_is_not_posted() {
     let (directory, world) = (tempdir().expect("a directory"), world(b"x").await);
     let path = directory.path().join("log.txt");
     fs::write(&path, "three").expect("it can be written");
@@ -119,7 +119,7 @@ async fn a_file_that_has_changed_or_gone_is_not_posted() {
 }
 
 #[tokio::test]
-async fn what_is_no_file_cannot_be_uploaded() {
+async fn only_regular_files_can_be_uploaded() {
     let directory = tempdir().expect("a directory");
     for path in [directory.path().join("missing"), directory.path().to_owned()] {
         let error = Upload::path(&path).await.expect_err("there is no file");
@@ -129,12 +129,12 @@ async fn what_is_no_file_cannot_be_uploaded() {
 }
 
 #[tokio::test]
-async fn a_reader_is_sent_to_its_end() {
-    let (world, bytes, told) = (world(b"x").await, content(150_000), Told::default());
-    let upload = Upload::reader("a.bin", 150_000, Cursor::new(bytes.clone())).on_progress(told.listen());
+async fn a_reader_is_sent_completely() {
+    let (world, bytes, recorded) = (world(b"x").await, content(150_000), Recorded::default());
+    let upload = Upload::reader("a.bin", 150_000, Cursor::new(bytes.clone())).on_progress(recorded.listen());
     world.room.upload(upload).await.expect("it is posted");
     assert_eq!(part(&world.requests("upload_file")[0].body), bytes);
-    assert_eq!((told.bytes().last(), told.totals()), (Some(&150_000), vec![150_000]));
+    assert_eq!((recorded.bytes().last(), recorded.totals()), (Some(&150_000), vec![150_000]));
     for wrong in [149_999, 150_001] {
         let upload = Upload::reader("a.bin", wrong, Cursor::new(bytes.clone()));
         world.room.upload(upload).await.expect_err("another length");
@@ -144,8 +144,9 @@ async fn a_reader_is_sent_to_its_end() {
 
 /// A file in a raw request has the same transport and replay rules as a typed upload.
 #[tokio::test]
-async fn a_file_in_a_raw_request_is_sent_again_as_a_typed_upload_is() {
-    let (directory, world, told) = (tempdir().expect("a directory"), world(b"x").await, Told::default());
+async fn a_file_in_a_raw_request_is_repeated_like_a_typed_upload() {
+    let (directory, world, recorded) =
+        (tempdir().expect("a directory"), world(b"x").await, Recorded::default());
     let (path, bytes) = (directory.path().join("a.bin"), content(200_000));
     fs::write(&path, &bytes).expect("it can be written");
     let twice = || Fault::too_many_requests(Some(Duration::from_secs(3)));
@@ -158,14 +159,14 @@ async fn a_file_in_a_raw_request_is_sent_again_as_a_typed_upload_is() {
             .form("message", "届きました")
             .file("file", upload)
     };
-    let upload = Upload::path(&path).await.expect("it is there").on_progress(told.listen());
+    let upload = Upload::path(&path).await.expect("it is there").on_progress(recorded.listen());
     let sent = world.clock.drive(post(upload.clone())).await.expect("the third attempt succeeds");
     assert_eq!(sent.attempts(), 3);
     let requests = world.requests("upload_file");
     let ends = |needle: &[u8], body: &[u8]| body.windows(needle.len()).any(|window| window == needle);
     assert_eq!(requests.len(), 3);
     assert!(requests.iter().all(|request| ends(&bytes, &request.body)));
-    assert_eq!((told.bytes().len(), told.totals()), (15, vec![200_000]));
+    assert_eq!((recorded.bytes().len(), recorded.totals()), (15, vec![200_000]));
     let file = world.sandbox.chatwork().room(1).files().pop().expect("it is in the room");
     assert_eq!(serde_json::json!(file.file_id), sent["file_id"]);
 
@@ -199,7 +200,7 @@ fn once(text: &'static str) -> Upload {
 }
 
 #[tokio::test]
-async fn a_stream_that_no_call_has_read_is_as_good_as_new() {
+async fn an_unread_stream_can_be_sent_again() {
     let world = world(b"x").await;
     let (faults, upload) = (world.sandbox.faults(), once("only once"));
     let invalid = world.room.upload(upload.clone()).message("x".repeat(65_536)).await.expect_err("too long");
@@ -207,7 +208,7 @@ async fn a_stream_that_no_call_has_read_is_as_good_as_new() {
 
     // While nothing listens, the transport repeats the connection attempts.
     faults.refuse(Provider::Chatwork, true).await.expect("the port is shut");
-    let refused = world.clock.drive(world.room.upload(upload.clone())).await.expect_err("nobody listens");
+    let refused = world.clock.drive(world.room.upload(upload.clone())).await.expect_err("nothing listens");
     assert_eq!((refused.outcome(), refused.attempts()), (Outcome::NotSent, 0));
     assert!(refused.connections() > 4, "{refused}");
     faults.refuse(Provider::Chatwork, false).await.expect("the port is open");

@@ -49,7 +49,7 @@ async fn peak<T>(what: &str, future: impl Future<Output = T>) -> (usize, T) {
 }
 
 #[tokio::test]
-async fn an_error_body_of_16_mb_is_not_made_a_tree() {
+async fn an_error_body_of_16_mb_is_not_decoded_into_a_tree() {
     let _alone = ALONE.lock().await;
     let nested = format!("{}{}", "[".repeat(50), "]".repeat(50));
     for (name, body) in [

@@ -112,12 +112,12 @@ async fn uploads_of_any_size_take_a_flat_amount_of_memory() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("large");
     File::create(&path).and_then(|file| file.set_len(SIZE)).expect("it can be made");
-    let told = Arc::new(AtomicU64::new(0));
-    let tell = Arc::clone(&told);
-    let tell = move |progress: Progress| tell.store(progress.bytes, Relaxed);
-    let upload = Upload::path(&path).await.expect("it is there").on_progress(tell);
+    let reported = Arc::new(AtomicU64::new(0));
+    let report = Arc::clone(&reported);
+    let report = move |progress: Progress| report.store(progress.bytes, Relaxed);
+    let upload = Upload::path(&path).await.expect("it is there").on_progress(report);
     flat("an upload by path", client.board(BoardId(1)).post("x").file(upload)).await.expect("it is posted");
-    assert_eq!(told.load(Relaxed), SIZE);
+    assert_eq!(reported.load(Relaxed), SIZE);
     assert!((SIZE..SIZE + 10_000).contains(&uploaded.load(Relaxed)));
 
     let reader = Upload::reader("large", SIZE, tokio::io::AsyncReadExt::take(tokio::io::repeat(1), SIZE));

@@ -5,7 +5,7 @@ use futures::future::join_all;
 use kaiwa::{ErrorKind, Outcome};
 
 #[tokio::test]
-async fn a_token_is_renewed_ahead_of_its_expiry_and_not_before() {
+async fn a_token_is_renewed_shortly_before_its_expiry() {
     let world = World::new().await;
     world.api(&["old", "new"]).await;
     world.token_endpoint([issued("new", None)]).await;
@@ -129,7 +129,7 @@ async fn a_thousand_401s_make_one_refresh() {
 }
 
 #[tokio::test]
-async fn a_service_that_refuses_every_token_does_not_make_a_refresh_each_call() {
+async fn a_service_that_refuses_every_token_does_not_cause_a_refresh_for_each_call() {
     let world = World::new().await;
     world.api(&[]).await;
     world.token_endpoint([issued("new", None), issued("newer", None)]).await;
@@ -197,7 +197,7 @@ async fn a_rotated_refresh_token_is_saved_before_the_new_access_token_is_used() 
 }
 
 #[tokio::test]
-async fn no_failure_takes_the_old_refresh_token_away() {
+async fn no_failure_discards_the_old_refresh_token() {
     for failure in [
         refused(500, "server_error"),
         ResponseTemplate::new(502).set_body_string("<html>"),
@@ -238,7 +238,7 @@ async fn a_failed_refresh_leaves_a_good_access_token_in_use() {
 }
 
 #[tokio::test]
-async fn a_retry_after_of_the_token_endpoint_is_heeded() {
+async fn a_retry_after_of_the_token_endpoint_is_obeyed() {
     let world = World::new().await;
     world.api(&["new"]).await;
     let busy = ResponseTemplate::new(503).insert_header("retry-after", "20");
@@ -311,7 +311,7 @@ async fn the_call_that_began_a_refresh_can_be_cancelled() {
 }
 
 #[tokio::test]
-async fn a_refresh_that_nobody_waits_for_any_more_is_still_saved() {
+async fn a_refresh_without_waiting_calls_is_still_saved() {
     let world = World::new().await;
     world.token_endpoint([issued("new", Some("refresh-2"))]).await;
     let store = Watched::default();
@@ -340,7 +340,7 @@ async fn a_refresh_that_nobody_waits_for_any_more_is_still_saved() {
 }
 
 #[tokio::test]
-async fn a_store_that_panics_strands_nobody() {
+async fn a_store_that_panics_blocks_no_call() {
     let world = World::new().await;
     world.api(&["new"]).await;
     world.token_endpoint([issued("new", None)]).await;
@@ -357,7 +357,7 @@ async fn a_store_that_panics_strands_nobody() {
 }
 
 #[test]
-fn a_refresh_that_was_cut_off_with_its_runtime_strands_nobody() {
+fn a_refresh_that_ended_with_its_runtime_blocks_no_call() {
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let first = runtime();
     let store = Watched::default();
@@ -382,7 +382,7 @@ fn a_refresh_that_was_cut_off_with_its_runtime_strands_nobody() {
 }
 
 #[tokio::test]
-async fn a_call_waits_for_a_refresh_no_longer_than_its_own_time() {
+async fn a_call_waits_for_a_refresh_no_longer_than_its_timeout() {
     let world = World::new().await;
     world.api(&["new"]).await;
     world.token_endpoint([issued("new", Some("refresh-2"))]).await;
@@ -418,7 +418,7 @@ async fn a_call_waits_for_a_refresh_no_longer_than_its_own_time() {
 }
 
 #[tokio::test]
-async fn calls_go_on_with_a_good_token_while_a_refresh_hangs() {
+async fn calls_use_a_valid_token_while_a_refresh_hangs() {
     for place in ["load", "save", "endpoint"] {
         let world = World::new().await;
         world.api(&["old", "new"]).await;
@@ -475,7 +475,7 @@ async fn a_token_that_expires_or_is_refused_while_its_refresh_hangs_is_not_sent(
 }
 
 #[tokio::test]
-async fn a_store_that_hangs_does_not_hold_an_expired_token_back_for_ever() {
+async fn a_hanging_store_does_not_block_a_renewal_for_ever() {
     let world = World::new().await;
     world.api(&["new"]).await;
     world.token_endpoint([issued("new", Some("refresh-2"))]).await;

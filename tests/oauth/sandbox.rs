@@ -81,7 +81,7 @@ async fn both_kinds_of_clients_log_in_and_stay_logged_in() {
 }
 
 #[tokio::test]
-async fn a_code_is_exchanged_once_and_by_who_began_the_login() {
+async fn a_code_is_exchanged_once_and_only_by_its_own_login() {
     let chatwork = Chatwork::start(Seed::default()).await;
     let oauth = chatwork.oauth(chatwork_oauth::confidential("sandbox-client", "sandbox-secret"));
     let login = oauth.login();

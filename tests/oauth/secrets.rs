@@ -11,7 +11,7 @@ use tracing::{Event, Metadata, Subscriber};
 /// subscriber would stay off.
 static TRACED: LazyLock<Everything> = LazyLock::new(|| {
     let everything = Everything::default();
-    tracing::subscriber::set_global_default(everything.clone()).expect("there is no other");
+    tracing::subscriber::set_global_default(everything.clone()).expect("this is the only subscriber");
     everything
 });
 

@@ -18,7 +18,7 @@ async fn sandbox(clock: &VirtualClock) -> Sandbox {
 
 /// The service takes two seconds for a page, and the clock moves only when the caller says so.
 #[tokio::test]
-async fn the_next_page_comes_while_the_caller_works_on_this_one() {
+async fn the_next_page_is_fetched_while_the_caller_processes_this_one() {
     for ahead in [0, 1] {
         let clock = VirtualClock::new();
         let sandbox = sandbox(&clock).await;
@@ -49,7 +49,7 @@ async fn the_next_page_comes_while_the_caller_works_on_this_one() {
 }
 
 #[tokio::test]
-async fn no_more_pages_are_fetched_than_were_allowed() {
+async fn at_most_the_allowed_pages_are_fetched_ahead() {
     for ahead in [0, 1, 2, 5] {
         let fake = Fake::start(Cursors::Positions, 0..100).await;
         let mut rooms = fake.client().rooms().limit(2).with_read_ahead(ahead).stream();
@@ -68,7 +68,7 @@ async fn no_more_pages_are_fetched_than_were_allowed() {
 }
 
 #[tokio::test]
-async fn a_page_under_way_is_given_up_with_the_stream() {
+async fn dropping_the_stream_cancels_the_page_in_flight() {
     let clock = VirtualClock::new();
     let sandbox = sandbox(&clock).await;
     sandbox.faults().script(Provider::Tascha, Script::any().pass(1).then(Fault::silence()).forever());

@@ -49,7 +49,7 @@ async fn resumed_from_extremes<E: Paged>(request: impl Fn() -> Request<E>) {
 }
 
 #[tokio::test]
-async fn a_kept_checkpoint_may_have_any_number() {
+async fn a_stored_checkpoint_may_have_any_number() {
     let board = BoardSeed::new("alice", ["bob", "carol", "dave"]).messages(5).modified(at(100));
     let (sandbox, client) = sandbox(ties(&[1, 3, 1, 2]).board(board)).await;
     let id = sandbox.lancers().boards().last().expect("a board").id;

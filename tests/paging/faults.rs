@@ -66,7 +66,7 @@ async fn a_failure_is_retried_before_it_is_yielded() {
 }
 
 #[tokio::test]
-async fn a_checkpoint_after_an_error_goes_on_as_well_as_the_stream() {
+async fn a_checkpoint_after_an_error_resumes_like_the_stream() {
     let sandbox = sandbox(6).await;
     sandbox.faults().script(Provider::Tascha, Script::on("list_messages").pass(1).then(Fault::status(500)));
     let client = crate::tascha(&sandbox);
@@ -99,7 +99,7 @@ async fn a_failure_after_the_cap_is_kept_for_the_next_poll() {
 }
 
 #[tokio::test]
-async fn a_failure_before_the_cap_costs_no_item() {
+async fn a_failure_before_the_cap_loses_no_item() {
     for ahead in [0, 1] {
         let sandbox = sandbox(7).await;
         let script = Script::on("list_messages").pass(2).then(Fault::status(500)).times(2);
@@ -134,7 +134,7 @@ async fn a_failure_before_the_cap_costs_no_item() {
 }
 
 #[tokio::test]
-async fn a_collection_that_is_given_up_costs_no_item() {
+async fn a_cancelled_collection_loses_no_item() {
     let clock = VirtualClock::new();
     let room = RoomSeed::new("room", "").members([Seed::USER]).messages(6);
     let seed = Seed::default().room(room).unlimited();

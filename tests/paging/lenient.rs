@@ -9,7 +9,7 @@ use kaiwa::{Lenient, chatwork, tascha};
 use serde_json::json;
 
 #[tokio::test]
-async fn a_plain_list_keeps_what_decodes() {
+async fn a_plain_list_keeps_the_items_that_decode() {
     let sandbox = Sandbox::start().await.expect("a sandbox");
     let whole = sandbox.clients().chatwork.rooms().await.expect("rooms");
     let mut spoilt: Vec<serde_json::Value> = whole.json().expect("it is JSON");
@@ -49,7 +49,7 @@ async fn nothing_else_about_a_request_changes() {
 }
 
 #[tokio::test]
-async fn a_stream_tells_an_item_that_does_not_decode_and_goes_on() {
+async fn a_stream_reports_an_undecodable_item_and_continues() {
     let bad = json!({ "id": "r3", "name": 7 });
     let pages = [
         json!({ "data": [room(1), room(2), bad], "nextCursor": "a" }),
@@ -76,7 +76,7 @@ async fn a_stream_tells_an_item_that_does_not_decode_and_goes_on() {
 
 /// Such an item is seen on every page that has it. If it were always new, no page would be the last.
 #[tokio::test]
-async fn an_item_without_an_id_is_told_once_and_the_list_ends() {
+async fn an_item_without_an_id_is_reported_once_and_the_list_ends() {
     let sandbox = Sandbox::start().await.expect("a sandbox");
     let client = crate::lancers(&sandbox);
     let page = |rows: serde_json::Value| Fault::status(200).body("application/json", rows.to_string());
@@ -99,8 +99,9 @@ async fn an_item_without_an_id_is_told_once_and_the_list_ends() {
     let mut stream = messages().lenient().stream();
     assert_eq!(stream.next_batch(9).await.expect("messages").items.len(), 2);
     let kept = serde_json::to_string(&stream.checkpoint()).expect("it serialises");
-    let rest =
-        messages().lenient().stream_from(&serde_json::from_str(&kept).expect("it was written by this version"));
+    let rest = messages()
+        .lenient()
+        .stream_from(&serde_json::from_str(&kept).expect("it was written by this version"));
     assert_eq!(rest.expect("the same list").count().await, 0);
 }
 
@@ -118,7 +119,7 @@ async fn a_lenient_stream_and_a_strict_one_share_checkpoints() {
 
 /// The position for the next page is taken from the rows, including one that does not decode.
 #[tokio::test]
-async fn an_edge_that_does_not_decode_is_an_edge_all_the_same() {
+async fn an_undecodable_last_item_still_gives_the_next_position() {
     let sandbox = Sandbox::start().await.expect("a sandbox");
     let board = |id: u64, second: u64, title: serde_json::Value| json!({ "id": id, "title": title, "modified": format!("2026-01-01 00:00:{second:02}") });
     let first = json!([board(9, 9, json!("a")), board(8, 8, json!(["not a text"]))]).to_string();

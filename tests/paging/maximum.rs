@@ -146,7 +146,7 @@ async fn every_list(rows: i64, limit: i64, size: Size) {
 }
 
 #[tokio::test]
-async fn every_list_comes_whole_whatever_the_service_makes_of_the_limit() {
+async fn every_list_is_complete_however_the_service_treats_the_limit() {
     let sizes =
         [Size::AtMost(1), Size::AtMost(2), Size::AtMost(5), Size::Always(3), Size::More(3), Size::Some];
     for size in sizes {

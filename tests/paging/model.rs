@@ -187,7 +187,7 @@ fn upset(list: &mut List, upheaval: Upheaval, yielded: usize) {
 }
 
 #[tokio::test]
-async fn tascha_loses_and_repeats_nothing_across_stops_or_says_that_it_cannot() {
+async fn tascha_lists_are_exact_across_stops_or_end_with_an_error() {
     let (mut lost, mut whole) = (0, 0);
     for seed in 0..runs(48) {
         let upheaval = [Upheaval::Some, Upheaval::Much][seed as usize % 2];
@@ -227,7 +227,7 @@ async fn tascha_loses_and_repeats_nothing_across_stops_or_says_that_it_cannot() 
 }
 
 #[tokio::test]
-async fn a_search_loses_and_repeats_nothing_across_stops_and_between_pages() {
+async fn a_search_is_exact_across_stops_and_between_pages() {
     let sizes = [Size::More(0), Size::AtMost(5), Size::AtMost(1), Size::Some];
     for seed in 0..runs(48) {
         let upheaval = [Upheaval::Some, Upheaval::Much, Upheaval::Stirred][seed as usize % 3];
@@ -258,7 +258,7 @@ async fn a_search_loses_and_repeats_nothing_across_stops_and_between_pages() {
 
 /// A reported case: 140 items were yielded on pages of 100, and 60 of them were removed before the next start.
 #[tokio::test]
-async fn sixty_removed_in_front_of_a_page_of_a_hundred_hide_nothing() {
+async fn sixty_removals_in_front_of_a_page_of_a_hundred_hide_nothing() {
     for (stops, removed) in [(1, 60), (1, 100), (1, 139), (3, 60)] {
         let list = Arc::new(Mutex::new(List::new(1, true, false, Size::More(0))));
         lock(&list).items = (0..1000).collect();
@@ -366,7 +366,7 @@ impl Answers for Boards {
 }
 
 #[tokio::test]
-async fn unread_messages_come_once_across_many_stops() {
+async fn unread_messages_are_yielded_once_across_many_stops() {
     for seed in 0..runs(24) {
         let boards = Arc::new(Mutex::new(Boards::new(seed)));
         let server = listen(Arc::clone(&boards)).await;

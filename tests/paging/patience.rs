@@ -24,14 +24,14 @@ fn broken() -> Fault {
 }
 
 /// A program that ignores errors can use the stream like any other.
-fn is_given_up(last: &Error) {
+fn ends_after_failures(last: &Error) {
     assert!(matches!(last.kind(), ErrorKind::GaveUp { failures: 8 }), "{last}");
     let text = last.to_string();
     assert!(text.contains("given up after 8 failures in a row") && text.contains("checkpoint"), "{text}");
 }
 
 #[tokio::test]
-async fn a_page_that_never_decodes_is_asked_for_eight_times_with_backoff() {
+async fn a_page_that_never_decodes_is_requested_eight_times_with_backoff() {
     for ahead in [0, 1, 4] {
         let clock = VirtualClock::new();
         let sandbox = sandbox(&clock).await;
@@ -47,7 +47,7 @@ async fn a_page_that_never_decodes_is_asked_for_eight_times_with_backoff() {
         let errors: Vec<&Error> = met.iter().filter_map(|message| message.as_ref().err()).collect();
         assert_eq!(errors.len(), 9, "eight failures, and the final one");
         assert!(errors[..8].iter().all(|error| error.is_decode()));
-        is_given_up(errors[8]);
+        ends_after_failures(errors[8]);
         assert_eq!(sandbox.requests().len(), 9, "nothing is sent for the final failure");
         // 250 ms, doubled six times, minus up to half.
         let waited = clock.elapsed();
@@ -75,7 +75,7 @@ async fn pages_and_lenient_lists_and_every_kind_of_failure_give_up_as_well() {
         let messages = || tascha.room("room").messages().with_retry(never.clone());
         let last = async |name: &str, errors: Vec<Error>| {
             assert_eq!((errors.len(), sandbox.requests().len()), (9, 8), "{name}, {fault:?}");
-            is_given_up(errors.last().expect("there are nine"));
+            ends_after_failures(errors.last().expect("there are nine"));
             sandbox.clear_requests();
         };
         let pages = messages().pages().filter_map(|page| ready(page.err()));
@@ -96,11 +96,11 @@ async fn the_request_that_finds_the_next_page_counts() {
     let unread = crate::lancers(&sandbox).unread().limit(1).with_retry(RetryPolicy::none());
     let met: Vec<_> = clock.drive(unread.stream().collect::<Vec<_>>()).await;
     assert_eq!(met.len(), 9);
-    is_given_up(met.last().and_then(|last| last.as_ref().err()).expect("the final failure"));
+    ends_after_failures(met.last().and_then(|last| last.as_ref().err()).expect("the final failure"));
 }
 
 #[tokio::test]
-async fn a_success_in_between_begins_the_count_anew() {
+async fn a_success_in_between_resets_the_count() {
     let clock = VirtualClock::new();
     let sandbox = sandbox(&clock).await;
     // Seven failures before each of the pages.
@@ -129,7 +129,7 @@ async fn the_wait_that_the_service_asks_for_is_kept() {
 }
 
 #[tokio::test]
-async fn what_is_refused_before_it_is_sent_is_yielded_once() {
+async fn invalid_input_is_yielded_once() {
     let clock = VirtualClock::new();
     let sandbox = sandbox(&clock).await;
     let rooms = crate::tascha(&sandbox).rooms().limit(1000).stream();
@@ -140,7 +140,7 @@ async fn what_is_refused_before_it_is_sent_is_yielded_once() {
 
 /// New cursors without an item behind them; after this many pages there may be one after all.
 #[tokio::test]
-async fn empty_pages_without_end_are_an_error_and_its_checkpoint_goes_on_after_them() {
+async fn endless_empty_pages_are_an_error_and_its_checkpoint_resumes_after_them() {
     let page = |number: usize| match number {
         0 => json!({ "data": [room(1), room(2)], "nextCursor": "0" }),
         2_400 => json!({ "data": [room(3)], "nextCursor": null }),
@@ -175,7 +175,7 @@ async fn empty_pages_without_end_are_an_error_and_its_checkpoint_goes_on_after_t
 }
 
 #[tokio::test]
-async fn pages_that_repeat_what_was_yielded_are_no_better_than_empty_ones() {
+async fn pages_with_only_yielded_items_count_as_empty() {
     let same = |number: usize| json!({ "data": [room(1)], "nextCursor": number.to_string() });
     let fake = Fake::scripted((0..3_000).map(same)).await;
     let met: Vec<_> = fake.client().rooms().stream().collect().await;

@@ -88,7 +88,7 @@ async fn everywhere(change: Change, check: impl Fn(&[u32], &[u32], &[u32], &str)
 }
 
 #[tokio::test]
-async fn the_next_item_is_the_first_one_at_every_item_and_every_size_of_page() {
+async fn a_resumed_stream_starts_with_the_next_item_for_every_item_and_page_size() {
     let scene = Scene::new().await;
     for cursors in [Cursors::Positions, Cursors::Anchors] {
         for limit in 1..=13 {
@@ -102,7 +102,7 @@ async fn the_next_item_is_the_first_one_at_every_item_and_every_size_of_page() {
 }
 
 #[tokio::test]
-async fn what_came_in_front_is_neither_in_the_way_nor_repeated() {
+async fn items_inserted_in_front_neither_disturb_nor_repeat() {
     let two_in_front: Change = |items, _| {
         let new = if items[0] < items[1] { [1, 2] } else { [302, 301] };
         items.splice(..0, new);
@@ -119,7 +119,7 @@ async fn what_came_in_front_is_neither_in_the_way_nor_repeated() {
 }
 
 #[tokio::test]
-async fn what_came_behind_is_yielded_as_well() {
+async fn items_added_behind_are_yielded() {
     let one_behind: Change = |items, _| items.push(if items[0] < items[1] { 300 } else { 1 });
     everywhere(one_behind, |items, first, rest, which| {
         assert_eq!(rest[..rest.len() - 1], items[first.len()..], "{which}");
@@ -129,7 +129,7 @@ async fn what_came_behind_is_yielded_as_well() {
 }
 
 #[tokio::test]
-async fn what_came_among_those_already_yielded_is_no_trouble() {
+async fn items_inserted_among_yielded_ones_do_not_disturb() {
     let among: Change = |items, yielded| {
         if let [.., one, last] = yielded {
             let place = items.iter().position(|item| item == last).expect("it is there");
@@ -150,7 +150,7 @@ async fn the_item_that_the_checkpoint_names_can_be_removed() {
 }
 
 #[tokio::test]
-async fn a_few_that_were_yielded_can_be_removed() {
+async fn a_few_yielded_items_can_be_removed() {
     let three: Change = |items, yielded| {
         let gone = &yielded[yielded.len().saturating_sub(3)..];
         items.retain(|item| !gone.contains(item));
@@ -163,7 +163,7 @@ async fn a_few_that_were_yielded_can_be_removed() {
 }
 
 #[tokio::test]
-async fn what_is_removed_ahead_is_just_not_there() {
+async fn items_removed_ahead_are_not_yielded() {
     let next: Change = |items, yielded| {
         if yielded.len() < items.len() {
             items.remove(yielded.len());

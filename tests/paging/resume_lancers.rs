@@ -28,7 +28,7 @@ async fn killed<E: Paged, K>(
 
 /// Every list without changes: at every item, on pages of every size.
 #[tokio::test]
-async fn the_next_item_is_the_first_one() {
+async fn a_resumed_stream_starts_with_the_next_item() {
     let board = BoardSeed::new("alice", ["bob", "carol", "dave"]).messages(3).modified(at(100));
     let board = board.file("bob", "a", "a/b", 1).file("bob", "b", "a/b", 1).file("bob", "c", "a/b", 1);
     let (sandbox, client) = sandbox(ties(&[1, 3, 1, 2]).board(board)).await;
@@ -72,7 +72,7 @@ async fn take_off(sandbox: &Sandbox, board: BoardId) {
 }
 
 #[tokio::test]
-async fn boards_can_come_and_go_in_between() {
+async fn boards_can_be_added_and_removed_in_between() {
     for limit in [1, 2, 50] {
         for killed_at in [0_usize, 1, 2, 4, 5, 8] {
             let (sandbox, client) = sandbox(ties(&[1, 4, 1, 2])).await;
@@ -99,7 +99,7 @@ async fn boards_can_come_and_go_in_between() {
 }
 
 #[tokio::test]
-async fn a_search_survives_that_a_few_boards_come_and_go() {
+async fn a_search_survives_added_and_removed_boards() {
     let seed = || alice().boards(14, BoardSeed::new("bob", ["alice"]).title("請求書"));
     for limit in [4, 16] {
         for killed_at in [0_usize, 1, 4, 5, 9, 14] {
@@ -129,7 +129,7 @@ async fn a_search_survives_that_a_few_boards_come_and_go() {
 }
 
 #[tokio::test]
-async fn users_and_messages_can_come_and_go_in_between() {
+async fn users_and_messages_can_be_added_and_removed_in_between() {
     let names = ["bob", "carol", "dave", "erin", "frank"];
     for killed_at in 1..=6 {
         let seed = alice().users(["bert", "zoe"]).board(BoardSeed::new("alice", names).messages(6));

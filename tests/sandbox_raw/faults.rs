@@ -40,7 +40,7 @@ async fn meet(sandbox: &Sandbox, fault: Fault) -> (Raw, bool) {
 }
 
 #[tokio::test]
-async fn refusals_come_before_the_operation() {
+async fn refusals_precede_the_operation() {
     let (sandbox, _) = start().await;
     let (raw, applied) = meet(&sandbox, Fault::bad_gateway()).await;
     assert!(!applied && raw.text().starts_with("HTTP/1.1 502 ") && raw.text().contains("502 Bad Gateway"));
@@ -66,7 +66,7 @@ async fn refusals_come_before_the_operation() {
 }
 
 #[tokio::test]
-async fn a_lost_connection_is_lost_before_or_after() {
+async fn a_connection_is_lost_before_or_after_the_effect() {
     let (sandbox, _) = start().await;
     for (fault, applies) in [(Fault::reset(), false), (Fault::reset().after(), true)] {
         let (raw, applied) = meet(&sandbox, fault).await;
@@ -84,7 +84,7 @@ fn promised(raw: &Raw) -> usize {
 }
 
 #[tokio::test]
-async fn a_body_is_cut() {
+async fn a_body_is_truncated() {
     let (sandbox, _) = start().await;
     for (fault, applies) in [
         (Fault::reset_mid_body(), true),
@@ -153,7 +153,7 @@ async fn waits_are_on_the_sandboxs_clock() {
 }
 
 #[tokio::test]
-async fn a_client_that_leaves_a_slow_server_is_not_served() {
+async fn a_request_whose_client_disconnects_is_not_executed() {
     let (sandbox, clock) = start().await;
     sandbox.faults().script(Provider::Chatwork, Script::any().then(Fault::slow_headers(SECOND).before()));
     let mut stream = connect(&sandbox.chatwork_url()).await.unwrap();
@@ -214,7 +214,7 @@ async fn a_service_goes_down_and_comes_back_on_its_port() {
 }
 
 #[tokio::test]
-async fn connections_are_kept_over_faults_that_are_plain_answers() {
+async fn connections_are_kept_after_faults_that_are_plain_answers() {
     let (sandbox, _) = start().await;
     sandbox.faults().script(Provider::Chatwork, Script::any().then(Fault::bad_gateway()).times(2));
     let mut stream = connect(&sandbox.chatwork_url()).await.unwrap();
@@ -231,7 +231,7 @@ async fn connections_are_kept_over_faults_that_are_plain_answers() {
 }
 
 #[tokio::test]
-async fn every_service_meets_faults_and_chance_follows_the_seed() {
+async fn every_service_has_faults_and_their_randomness_is_seeded() {
     let mut runs = Vec::new();
     for seed in [1, 1, 2] {
         let sandbox =
@@ -259,7 +259,7 @@ async fn every_service_meets_faults_and_chance_follows_the_seed() {
 }
 
 #[tokio::test]
-async fn what_was_received_is_told() {
+async fn the_received_requests_are_recorded() {
     let (sandbox, _) = start().await;
     let mut seen = sandbox.subscribe_requests();
     exchange(&sandbox.chatwork_url(), &post(&sandbox)).await;
@@ -273,7 +273,7 @@ async fn what_was_received_is_told() {
 }
 
 #[tokio::test]
-async fn a_dropped_sandbox_is_gone() {
+async fn a_dropped_sandbox_closes_its_ports() {
     let (sandbox, _) = start().await;
     let url = sandbox.chatwork_url();
     let mut idle = connect(&url).await.unwrap();
@@ -443,7 +443,7 @@ async fn a_late_effect_comes_after_the_loss_of_the_connection() {
 
 /// The same on the system's clock.
 #[tokio::test]
-async fn a_late_effect_needs_no_clock_of_ones_own() {
+async fn a_late_effect_works_on_the_system_clock() {
     let sandbox = Sandbox::start().await.unwrap();
     let mut seen = sandbox.subscribe_requests();
     let room = sandbox.chatwork().room(100);
@@ -492,7 +492,7 @@ async fn a_late_effect_does_not_outlive_the_sandbox() {
 
 /// The result of a repeat before the effect: one message with a key, two without one.
 #[tokio::test]
-async fn a_repeat_before_a_late_effect_is_done_first() {
+async fn a_repeat_before_a_late_effect_is_executed_first() {
     use kaiwa::sandbox::tascha::Seed as Tascha;
     let (sandbox, clock) = start().await;
     let (tascha, chatwork) = (sandbox.clients().tascha, sandbox.clients().chatwork);
@@ -541,7 +541,7 @@ async fn a_late_effect_can_be_refused_in_the_end() {
 
 /// A bot that looks for its message too early, and considers it lost.
 #[tokio::test]
-async fn a_look_before_a_late_effect_finds_nothing_and_one_after_it_finds_it() {
+async fn a_lookup_finds_a_late_effect_only_after_it() {
     use kaiwa::chatwork::{Arrival, Reconcile, RoomId};
     for (delay, messages, arrival) in [(5, 2, Arrival::PostedAgain), (30, 1, Arrival::Found)] {
         let (sandbox, clock) = start().await;

@@ -261,7 +261,7 @@ fn a_field_that_is_not_declared_is_found() {
 
 #[test]
 #[should_panic(expected = "is not valid under any of the schemas")]
-fn a_time_that_is_none_is_found() {
+fn an_invalid_time_is_found() {
     let body = br#"{"id":"a","roomId":"b","createdAt":"yesterday"}"#;
     check(Provider::Tascha, "POST", "/v1/rooms/1/messages", 201, body);
 }

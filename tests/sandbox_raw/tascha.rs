@@ -389,7 +389,7 @@ async fn records_belong_to_their_creator() {
 }
 
 #[tokio::test]
-async fn a_key_replays_the_answer_for_a_day() {
+async fn an_idempotency_key_replays_the_answer_for_a_day() {
     let (sandbox, clock, api) = start(Seed::default()).await;
     let path = room("/messages");
     let first = api.post_keyed(&path, "k1", json!({"body": "once"})).await;
@@ -417,7 +417,7 @@ async fn a_key_replays_the_answer_for_a_day() {
 }
 
 #[tokio::test]
-async fn keys_on_the_other_writes() {
+async fn idempotency_keys_work_on_the_other_writes() {
     let (sandbox, _, api) = start(Seed::default()).await;
     for key in ["", &"k".repeat(256)] {
         assert_eq!(api.post_keyed(&room("/messages"), key, json!({"body": "x"})).await.status(), 400);
@@ -448,7 +448,7 @@ async fn keys_on_the_other_writes() {
 }
 
 #[tokio::test]
-async fn a_lost_answer_comes_again_under_the_same_key() {
+async fn a_lost_answer_is_repeated_under_the_same_key() {
     let (sandbox, _, api) = start(Seed::default()).await;
     let script = Script::on("create_message").then(Fault::reset().before()).then(Fault::reset().after());
     sandbox.faults().script(Provider::Tascha, script);

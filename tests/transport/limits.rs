@@ -38,7 +38,7 @@ async fn limits_are_on_successes_and_on_failures_and_on_the_client() {
 }
 
 #[tokio::test]
-async fn units_that_do_not_suffice_refuse_a_write_and_allow_a_read() {
+async fn insufficient_units_refuse_a_write_and_allow_a_read() {
     let clock = VirtualClock::new();
     let left = Step::ok(r#"{"data":[]}"#)
         .header("Tascha-Api-Units-Limit", 20000)
@@ -67,7 +67,7 @@ async fn units_that_do_not_suffice_refuse_a_write_and_allow_a_read() {
 }
 
 #[tokio::test]
-async fn a_refusals_wait_is_read_in_every_form_and_a_wait_of_more_than_a_day_is_none() {
+async fn a_refusals_wait_is_read_in_every_form_and_ignored_above_a_day() {
     // The clock starts at Wed, 31 Dec 2025 15:00:00 GMT.
     const DATE: &str = "Wed, 31 Dec 2025 15:00:00 GMT";
     for (value, wait) in [
@@ -92,7 +92,7 @@ async fn a_refusals_wait_is_read_in_every_form_and_a_wait_of_more_than_a_day_is_
 }
 
 #[tokio::test]
-async fn resets_of_any_size_are_read_or_left_alone() {
+async fn resets_of_any_size_are_read_or_ignored() {
     for (name, value) in [
         ("x-ratelimit-reset", "292277026596"),
         ("x-ratelimit-reset", "-9223372036854775808"),

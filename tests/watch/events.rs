@@ -9,7 +9,7 @@ use std::time::Duration;
 assert_impl_all!(Watch: futures::Stream<Item = Result<Event, kaiwa::Error>>, Send, Sync, Unpin, std::fmt::Debug);
 
 #[tokio::test]
-async fn messages_edits_and_deletions_are_told_once() {
+async fn messages_edits_and_deletions_are_yielded_once() {
     let world = World::new(seed(1).room(room(99).messages(3))).await;
     world.post("before");
     let mut watch = world.client.room(ROOM).watch().stream();
@@ -37,7 +37,7 @@ async fn messages_edits_and_deletions_are_told_once() {
 }
 
 #[tokio::test]
-async fn what_was_posted_and_changed_between_two_looks_is_one_event() {
+async fn a_message_posted_and_edited_between_two_polls_is_one_event() {
     let world = World::new(seed(1)).await;
     let mut watch = world.client.room(ROOM).watch().stream();
     assert!(world.read(&mut watch, secs(1)).await.is_empty());
@@ -49,7 +49,7 @@ async fn what_was_posted_and_changed_between_two_looks_is_one_event() {
 }
 
 #[tokio::test]
-async fn two_edits_within_one_second_are_told_apart() {
+async fn two_edits_within_one_second_are_two_events() {
     let world = World::new(seed(1)).await;
     let fast = Duration::from_millis(100);
     let mut watch = world.client.room(ROOM).watch().min_interval(fast).max_interval(fast).stream();
@@ -91,16 +91,16 @@ async fn more_than_the_window_is_a_gap() {
             let last = world.room(ROOM).messages()[..before].last().map(|message| message.message_id.clone());
             assert_eq!((after, &next), (last, &ids[lost]));
         }
-        let told: Vec<MessageId> =
+        let seen: Vec<MessageId> =
             read.iter().filter_map(|event| Some(event.message()?.message_id.clone())).collect();
-        assert_eq!(told, ids[usize::try_from(lost).unwrap_or_default()..], "{before}, {arriving}");
+        assert_eq!(seen, ids[usize::try_from(lost).unwrap_or_default()..], "{before}, {arriving}");
         world.post("after");
         assert_eq!(short(&world.read(&mut watch, secs(30)).await), ["+after"]);
     }
 }
 
 #[tokio::test]
-async fn what_the_free_plan_hides_is_told_once_per_change() {
+async fn messages_hidden_by_the_free_plan_are_reported_once_per_change() {
     let hiding = |seed: Seed| seed.hide_messages_after(secs(600));
     let world = World::new(hiding(seed(1))).await;
     let mut watch = world.client.room(ROOM).watch().stream();
@@ -122,7 +122,7 @@ async fn what_the_free_plan_hides_is_told_once_per_change() {
 }
 
 #[tokio::test]
-async fn all_hidden_from_the_beginning_is_told_and_the_next_message_is_too() {
+async fn a_fully_hidden_room_is_reported_and_its_next_message_too() {
     let hiding = seed(0).room(room(10).messages(5)).hide_messages_after(secs(600));
     let world = World::new(hiding).await;
     world.clock.advance(secs(1000));

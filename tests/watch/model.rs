@@ -23,7 +23,7 @@ struct Totals {
     faults: u64,
     kills: u64,
     owed: u64,
-    told: u64,
+    yielded: u64,
     gaps: u64,
     in_gaps: u64,
     lost: u64,
@@ -37,7 +37,7 @@ impl AddAssign for Totals {
         self.faults += other.faults;
         self.kills += other.kills;
         self.owed += other.owed;
-        self.told += other.told;
+        self.yielded += other.yielded;
         self.gaps += other.gaps;
         self.in_gaps += other.in_gaps;
         self.lost += other.lost;
@@ -141,7 +141,7 @@ impl Reader {
                     let text = error.to_string();
                     assert!(!text.contains("do not send it again") && error.operation().is_some(), "{text}");
                 }
-                Some(Ok(event)) => self.told(event),
+                Some(Ok(event)) => self.record(event),
             }
         }
     }
@@ -150,7 +150,7 @@ impl Reader {
         self.kept = serde_json::to_string(&self.watch.checkpoint()).expect("it serialises");
     }
 
-    fn told(&mut self, event: Event) {
+    fn record(&mut self, event: Event) {
         match &event {
             Event::Gap { room, after, before, .. } => {
                 let after = after.as_ref().map(|id| number(id.as_str()));
@@ -212,19 +212,22 @@ impl Reader {
                     of == id && message.id < *before && after.is_none_or(|after| message.id > after)
                 });
                 if self.texts.contains_key(&message.id) || self.strange.contains_key(&message.id) {
-                    self.totals.told += 1;
+                    self.totals.yielded += 1;
                 } else if gap {
                     self.totals.in_gaps += 1;
                 } else {
-                    println!("seed {seed}: {} is lost in room {id} without an event: {:?}", message.id, self.plan);
+                    println!(
+                        "seed {seed}: {} is lost in room {id} without an event: {:?}",
+                        message.id, self.plan
+                    );
                     self.totals.lost += 1;
                 }
             }
             // The knowledge of a room ends when the account leaves it, so edits there are not recognized.
             for message in room.newest().iter().filter(|message| !message.is_broken() && !room.ended) {
-                let told = self.texts.get(&message.id).unwrap_or(&message.body);
+                let text = self.texts.get(&message.id).unwrap_or(&message.body);
                 assert_eq!(
-                    *told, message.body,
+                    *text, message.body,
                     "seed {seed}: an edit of {} in {id}: {:?}",
                     message.id, self.plan
                 );
@@ -327,7 +330,7 @@ async fn run(server: &Server, seed: u64) -> Totals {
 }
 
 #[tokio::test]
-async fn what_is_posted_after_the_start_is_told_or_lies_in_a_gap() {
+async fn messages_after_the_start_are_yielded_or_in_a_gap() {
     let runs: u64 = std::env::var("KAIWA_WATCH_RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(150);
     let first: u64 = std::env::var("KAIWA_WATCH_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(0);
     let server = Server::start().await;

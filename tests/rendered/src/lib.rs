@@ -106,7 +106,7 @@ fn no_link_of_a_service_leads_to_another() {
 }
 
 #[test]
-fn each_setter_that_a_method_names_is_one_of_its_request() {
+fn each_setter_named_by_a_method_belongs_to_its_request() {
     let pages = pages();
     let owners = owners(&pages[Path::new("struct.Request.html")]);
     let (mut wrong, mut checked) = (Vec::new(), 0);

@@ -13,7 +13,7 @@ impl Api {
 
 /// Faraday, and with it chatwork-ruby, writes parameters that are nil as bare keys.
 #[tokio::test]
-async fn a_parameter_without_a_value_is_none() {
+async fn a_parameter_without_a_value_counts_as_absent() {
     let (sandbox, _, bot) = bot().await;
     assert_eq!(bot.get("/rooms/100/messages?force").await.ok().as_array().unwrap().len(), 3);
     assert_eq!(bot.get("/rooms/100/messages?force=").await.status, 204);
@@ -143,7 +143,7 @@ async fn contact_requests_are_answered_under_either_path() {
 }
 
 #[tokio::test]
-async fn a_port_that_is_taken_is_named_with_what_to_do() {
+async fn the_error_for_a_port_in_use_names_it_and_has_advice() {
     use kaiwa::sandbox::{Provider, Sandbox};
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();

@@ -7,7 +7,7 @@ fn bodies(answer: &Answer) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn a_message_lives_and_stays_behind_when_deleted() {
+async fn a_message_is_created_changed_and_marked_as_deleted() {
     let (sandbox, clock, bot) = bot().await;
     let alice = Api::new(&sandbox, ALICE);
     let posted = bot.post("/rooms/100/messages", &[("body", "[To:2] 出来ました")]).await.ok();
@@ -86,7 +86,7 @@ async fn a_post_may_be_multipart() {
 }
 
 #[tokio::test]
-async fn the_list_without_force_hands_out_what_is_new_to_the_token_and_room() {
+async fn the_list_without_force_returns_messages_new_to_the_token_and_room() {
     let (sandbox, _, bot) = bot().await;
     let alice = Api::new(&sandbox, ALICE);
     let path = "/rooms/100/messages";
@@ -103,7 +103,7 @@ async fn the_list_without_force_hands_out_what_is_new_to_the_token_and_room() {
 }
 
 #[tokio::test]
-async fn a_list_holds_the_newest_hundred() {
+async fn a_list_has_the_newest_hundred_messages() {
     let room = Room::group(10, "Long").admin(1).messages(10_000);
     let seed = Seed::new().account(Account::new(1, "Bot").token(BOT)).room(room);
     let (sandbox, _) = start(seed).await;
@@ -162,7 +162,7 @@ async fn mentions_are_those_that_notify() {
 }
 
 #[tokio::test]
-async fn the_free_plan_hides_what_is_old_and_says_so() {
+async fn the_free_plan_hides_old_messages_and_reports_it() {
     let (sandbox, clock) = start(Seed::default().hide_messages_after(Duration::from_secs(40 * 86_400))).await;
     let bot = Api::new(&sandbox, BOT);
     assert_eq!(bot.get("/rooms/100/messages?force=1").await.header("chatwork-message-limitation"), None);
@@ -180,7 +180,7 @@ async fn the_free_plan_hides_what_is_old_and_says_so() {
 }
 
 #[tokio::test]
-async fn nothing_new_is_not_all_hidden() {
+async fn a_list_without_new_messages_is_not_reported_as_hidden() {
     let (sandbox, clock) = start(Seed::default().hide_messages_after(Duration::from_secs(40 * 86_400))).await;
     let (bot, alice) = (Api::new(&sandbox, BOT), Api::new(&sandbox, ALICE));
     let path = "/rooms/100/messages?force=0";

@@ -12,7 +12,7 @@ fn complaint(act: impl FnOnce()) -> String {
 }
 
 #[tokio::test]
-async fn people_read_delete_and_finish() {
+async fn other_accounts_can_read_delete_and_finish() {
     let (sandbox, clock, bot) = bot().await;
     let room = sandbox.chatwork().room(100);
     let id = room.post_as(2, "[To:1] wrong room");
@@ -36,7 +36,7 @@ async fn people_read_delete_and_finish() {
 
 /// A test that acts on a missing object would pass without having tested anything.
 #[tokio::test]
-async fn acting_on_what_is_not_there_panics() {
+async fn acting_on_a_missing_object_panics() {
     let (sandbox, _, bot) = bot().await;
     let chatwork = sandbox.chatwork();
     let (nowhere, room) = (chatwork.room(555), chatwork.room(100));
@@ -91,7 +91,7 @@ async fn a_deleted_message_stays_deleted() {
 }
 
 #[tokio::test]
-async fn a_seed_names_nobody_it_does_not_have() {
+async fn a_seed_refuses_unknown_accounts() {
     let one = || Seed::new().account(Account::new(1, "Bot"));
     let room = || Room::group(10, "x").admin(1);
     for seed in [

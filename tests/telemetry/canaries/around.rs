@@ -82,7 +82,9 @@ pub async fn oauth(walk: &mut Walk) {
         walk.error(login.finish_redirect(&redirect).await.expect_err("another login's"));
         let client = clients::chatwork(&server, &clock).token_source(authorization.clone());
         walk.debug(&client);
-        walk.error(clock.drive(client.build().expect("a client").me()).await.expect_err("no answer is valid"));
+        walk.error(
+            clock.drive(client.build().expect("a client").me()).await.expect_err("no answer is valid"),
+        );
     }
 }
 
