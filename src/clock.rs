@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn extremes_move_the_clock_as_far_as_it_goes_and_no_further() {
+    async fn extreme_waits_move_the_clock_at_most_to_its_end() {
         let clock = VirtualClock::new();
         let endless = tokio::spawn(clock.sleep(Duration::MAX));
         let long = tokio::spawn(clock.sleep(Duration::from_secs(366 * 24 * 60 * 60)));

@@ -259,20 +259,20 @@ async fn write_all(leave: Leave, at_once: usize, upload: bool) {
 }
 
 #[tokio::test]
-async fn a_server_that_goes_away_once_per_connection_neither_loses_nor_duplicates_writes() {
+async fn goaway_once_per_connection_neither_loses_nor_duplicates_writes() {
     for leave in [Leave::AfterTheLast, Leave::BeforeTheNext, Leave::Closing] {
         write_all(leave, 1, false).await;
     }
 }
 
 #[tokio::test]
-async fn a_server_that_goes_away_under_several_calls_neither_loses_nor_duplicates_writes() {
+async fn goaway_under_several_calls_neither_loses_nor_duplicates_writes() {
     write_all(Leave::AfterTheLast, 4, false).await;
     write_all(Leave::BeforeTheNext, 4, false).await;
 }
 
 #[tokio::test]
-async fn a_server_that_goes_away_once_per_connection_loses_no_upload() {
+async fn goaway_once_per_connection_loses_no_upload() {
     write_all(Leave::AfterTheLast, 1, true).await;
     write_all(Leave::BeforeTheNext, 1, true).await;
 }

@@ -1,5 +1,5 @@
 use crate::server::{CANARY, Reply, Server, header, part};
-use crate::{Recorded, content, world};
+use crate::{ProgressLog, content, world};
 use futures::{StreamExt, TryStreamExt};
 use kaiwa::chatwork::{Download, FileStream};
 use kaiwa::sandbox::{Fault, Provider, Script};
@@ -33,8 +33,8 @@ fn assert_secret(error: &Error) {
 #[tokio::test]
 async fn a_file_is_streamed_from_its_address_without_a_credential() {
     let bytes = content(300_000);
-    let (world, recorded) = (world(&bytes).await, Recorded::default());
-    let stream = world.file.download().on_progress(recorded.listen()).stream().await.expect("a stream");
+    let (world, log) = (world(&bytes).await, ProgressLog::default());
+    let stream = world.file.download().on_progress(log.listen()).stream().await.expect("a stream");
     assert_eq!((stream.len(), stream.is_empty()), (300_000, false));
     assert_eq!(stream.file().filename, "見積.pdf");
     assert!(stream.file().download_url.is_none());
@@ -49,10 +49,10 @@ async fn a_file_is_streamed_from_its_address_without_a_credential() {
     for name in sent {
         assert!(["accept", "accept-encoding", "host", "user-agent"].contains(&name), "{name} was sent");
     }
-    let progress_bytes = recorded.bytes();
+    let progress_bytes = log.bytes();
     assert_eq!((progress_bytes.first(), progress_bytes.last()), (Some(&0), Some(&300_000)));
     assert!(progress_bytes.is_sorted());
-    assert_eq!(recorded.totals(), [300_000]);
+    assert_eq!(log.totals(), [300_000]);
 }
 
 #[tokio::test]
@@ -70,10 +70,10 @@ async fn a_small_file_is_read_into_memory_and_a_large_one_is_not() {
 async fn a_broken_download_is_resumed_at_a_new_address() {
     for fault in [Fault::reset_mid_body(), Fault::short_body()] {
         let bytes = content(500_000);
-        let (world, recorded) = (world(&bytes).await, Recorded::default());
+        let (world, log) = (world(&bytes).await, ProgressLog::default());
         let script = Script::on("download_file").then(fault).times(2);
         world.sandbox.faults().script(Provider::Chatwork, script);
-        let download = world.file.download().on_progress(recorded.listen());
+        let download = world.file.download().on_progress(log.listen());
         let stream = world.clock.drive(download.stream()).await.expect("a stream");
         assert_eq!(world.clock.drive(all(stream)).await.expect("its content"), bytes);
 
@@ -87,12 +87,12 @@ async fn a_broken_download_is_resumed_at_a_new_address() {
                 request.header("range").and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-'));
             let from: u64 = from.and_then(|from| from.parse().ok()).expect("an open range");
             assert!(from > 0 && from < 500_000, "from {from}");
-            assert!(recorded.bytes().contains(&from), "exactly the missing part was requested");
+            assert!(log.bytes().contains(&from), "exactly the missing part was requested");
             assert!(request.header("if-range").is_some_and(|etag| etag.starts_with('"')));
             assert_eq!(request.status, Some(206));
         }
-        assert!(recorded.bytes().is_sorted());
-        assert_eq!(recorded.bytes().last(), Some(&500_000));
+        assert!(log.bytes().is_sorted());
+        assert_eq!(log.bytes().last(), Some(&500_000));
     }
 }
 
@@ -128,10 +128,10 @@ async fn a_server_without_ranges_is_read_again_without_duplicate_bytes() {
     let bytes = content(100_000);
     let whole = || Reply::new(200, &bytes);
     let server = Server::play(100_000, [whole().cut(60_000), whole().cut(30_000), whole()]).await;
-    let recorded = Recorded::default();
-    let content = fetch(&server, server.file().download().on_progress(recorded.listen())).await;
+    let log = ProgressLog::default();
+    let content = fetch(&server, server.file().download().on_progress(log.listen())).await;
     assert_eq!(content.expect("its content"), bytes);
-    assert!(recorded.bytes().is_sorted());
+    assert!(log.bytes().is_sorted());
     let [None, Some(second), Some(third)] = &server.ranges()[..] else { panic!("{:?}", server.ranges()) };
     assert_eq!(second, third, "the second attempt brought nothing new");
     // A weak validator does not suffice for ranges.
@@ -390,13 +390,13 @@ async fn a_failed_description_is_reported_like_the_call() {
 async fn a_stall_is_a_failure_and_the_download_recovers() {
     let bytes = content(100_000);
     for (fault, received) in [(Fault::stall(), 50_000), (Fault::silence(), 0)] {
-        let (world, recorded) = (world(&bytes).await, Recorded::default());
+        let (world, log) = (world(&bytes).await, ProgressLog::default());
         world.sandbox.faults().script(Provider::Chatwork, Script::on("download_file").then(fault));
         let download = world.file.download().with_stall_timeout(Duration::from_secs(20));
-        let download = tokio::spawn(download.on_progress(recorded.listen()).bytes(200_000));
+        let download = tokio::spawn(download.on_progress(log.listen()).bytes(200_000));
         // Time stands still until all bytes have arrived.
         let begun = || world.requests("download_file").len() == 1 && world.clock.sleepers() == 1;
-        while !begun() || recorded.bytes().last().copied().unwrap_or_default() < received {
+        while !begun() || log.bytes().last().copied().unwrap_or_default() < received {
             tokio::task::yield_now().await;
         }
         world.clock.advance(Duration::from_secs(19));

@@ -48,12 +48,12 @@ impl World {
 
 /// Records progress.
 #[derive(Clone, Default)]
-struct Recorded(Arc<Mutex<Vec<Progress>>>);
+struct ProgressLog(Arc<Mutex<Vec<Progress>>>);
 
-impl Recorded {
+impl ProgressLog {
     fn listen(&self) -> impl Fn(Progress) + Send + Sync + 'static {
-        let recorded = self.0.clone();
-        move |progress| recorded.lock().expect("not poisoned").push(progress)
+        let log = self.0.clone();
+        move |progress| log.lock().expect("not poisoned").push(progress)
     }
 
     fn bytes(&self) -> Vec<u64> {

@@ -1,5 +1,5 @@
 use crate::server::{CANARY, Reply, Server, part};
-use crate::{Recorded, content, world};
+use crate::{ProgressLog, content, world};
 use kaiwa::sandbox::{Fault, Provider, Script};
 use kaiwa::{ErrorKind, Outcome, RetryPolicy};
 use std::fs;
@@ -27,15 +27,14 @@ fn partial(directory: &Path) -> Option<PathBuf> {
 #[tokio::test]
 async fn a_complete_file_replaces_the_existing_one() {
     let bytes = content(300_000);
-    let ((directory, target), world, recorded) = (directory(), world(&bytes).await, Recorded::default());
+    let ((directory, target), world, log) = (directory(), world(&bytes).await, ProgressLog::default());
     fs::write(&target, "what was there before").expect("it can be written");
-    let saved =
-        world.file.download().on_progress(recorded.listen()).to_file(&target).await.expect("it is saved");
+    let saved = world.file.download().on_progress(log.listen()).to_file(&target).await.expect("it is saved");
     assert_eq!((&*saved.filename, saved.filesize, saved.account.account_id.0), ("見積.pdf", 300_000, 1));
     assert!(saved.download_url.is_none());
     assert_eq!(fs::read(&target).expect("it is there"), bytes);
     assert_eq!(names(directory.path()), ["見積.pdf"]);
-    assert_eq!((recorded.bytes().first(), recorded.bytes().last()), (Some(&0), Some(&300_000)));
+    assert_eq!((log.bytes().first(), log.bytes().last()), (Some(&0), Some(&300_000)));
 }
 
 #[tokio::test]
@@ -63,13 +62,13 @@ async fn a_failed_download_leaves_the_target_and_can_be_resumed() {
     assert!(name.starts_with(&format!("見積.pdf.{id}-")), "{name}");
     assert_eq!(fs::read(&partial).expect("it is there"), &bytes[..150_000]);
 
-    let recorded = Recorded::default();
-    world.file.download().on_progress(recorded.listen()).to_file(&target).await.expect("it is saved");
+    let log = ProgressLog::default();
+    world.file.download().on_progress(log.listen()).to_file(&target).await.expect("it is saved");
     assert_eq!(fs::read(&target).expect("it is there"), bytes);
     assert_eq!(names(directory.path()), ["見積.pdf"]);
     let got = world.requests("download_file");
     assert_eq!((got[1].header("range"), got[1].status), (Some("bytes=150000-"), Some(206)));
-    assert_eq!((recorded.bytes().first(), recorded.bytes().last()), (Some(&150_000), Some(&300_000)));
+    assert_eq!((log.bytes().first(), log.bytes().last()), (Some(&150_000), Some(&300_000)));
 }
 
 /// The rest of an earlier process, under the name that a first download reveals.
@@ -133,11 +132,11 @@ async fn content_that_contradicts_itself_is_not_kept() {
 #[tokio::test]
 async fn two_downloads_do_not_write_one_file() {
     let bytes = content(100_000);
-    let ((directory, target), world, recorded) = (directory(), world(&bytes).await, Recorded::default());
+    let ((directory, target), world, log) = (directory(), world(&bytes).await, ProgressLog::default());
     world.sandbox.faults().script(Provider::Chatwork, Script::on("download_file").then(Fault::stall()));
-    let first = world.file.download().on_progress(recorded.listen());
+    let first = world.file.download().on_progress(log.listen());
     let first = tokio::spawn(first.to_file(target.clone()));
-    while recorded.bytes().last().copied().unwrap_or_default() < 50_000 {
+    while log.bytes().last().copied().unwrap_or_default() < 50_000 {
         tokio::task::yield_now().await;
     }
     let error = world.file.download().to_file(&target).await.expect_err("the other download is writing");
@@ -397,9 +396,9 @@ mod planted {
         let world = world(&content(100_000)).await;
         fs::set_permissions(planted.directory.path(), fs::Permissions::from_mode(0o777)).expect("it is ours");
         world.sandbox.faults().script(Provider::Chatwork, Script::on("download_file").then(Fault::stall()));
-        let (recorded, target) = (Recorded::default(), planted.target.clone());
-        let task = tokio::spawn(world.file.download().on_progress(recorded.listen()).to_file(target));
-        while recorded.bytes().last().copied().unwrap_or_default() < 50_000 {
+        let (log, target) = (ProgressLog::default(), planted.target.clone());
+        let task = tokio::spawn(world.file.download().on_progress(log.listen()).to_file(target));
+        while log.bytes().last().copied().unwrap_or_default() < 50_000 {
             tokio::task::yield_now().await;
         }
         assert_eq!(planted.names().len(), 2);

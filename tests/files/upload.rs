@@ -1,4 +1,4 @@
-use crate::{Recorded, content, world};
+use crate::{ProgressLog, content, world};
 use bytes::Bytes;
 use futures::stream;
 use kaiwa::sandbox::{Fault, Provider, Script};
@@ -28,8 +28,8 @@ async fn a_file_uploaded_by_path_is_sent_completely_on_each_attempt() {
         .then(Fault::status(503).header("retry-after", "1"));
     world.sandbox.faults().script(Provider::Chatwork, script);
 
-    let recorded = Recorded::default();
-    let upload = Upload::path(&path).await.expect("it is there").on_progress(recorded.listen());
+    let log = ProgressLog::default();
+    let upload = Upload::path(&path).await.expect("it is there").on_progress(log.listen());
     assert_eq!((upload.name(), upload.len(), upload.media_type()), ("報告.csv", 200_000, Some("text/csv")));
     let sent = world.clock.drive(world.room.upload(upload)).await.expect("the third attempt succeeds");
     assert_eq!(sent.attempts(), 3);
@@ -44,24 +44,24 @@ async fn a_file_uploaded_by_path_is_sent_completely_on_each_attempt() {
     assert_eq!((&*file.filename, &*stored.0, &*stored.1), ("報告.csv", "text/csv", &*bytes));
 
     // Progress of each attempt runs from 0 to the end, in pieces.
-    let bytes = recorded.bytes();
+    let bytes = log.bytes();
     let attempts: Vec<&[u64]> = bytes.split_inclusive(|bytes| *bytes == 200_000).collect();
     assert_eq!(attempts.len(), 3, "{bytes:?}");
     for attempt in attempts {
         assert_eq!(attempt, [0, 65_536, 131_072, 196_608, 200_000]);
     }
-    assert_eq!(recorded.totals(), [200_000]);
+    assert_eq!(log.totals(), [200_000]);
 }
 
 #[tokio::test]
 async fn progress_of_an_upload_from_memory_is_reported_in_pieces() {
-    let (world, recorded) = (world(b"x").await, Recorded::default());
-    let upload = Upload::bytes("a.bin", content(70_000)).on_progress(recorded.listen());
+    let (world, log) = (world(b"x").await, ProgressLog::default());
+    let upload = Upload::bytes("a.bin", content(70_000)).on_progress(log.listen());
     world.room.upload(upload).await.expect("it is posted");
-    assert_eq!(recorded.bytes(), [0, 65_536, 70_000]);
-    let recorded = Recorded::default();
-    world.room.upload(Upload::bytes("empty", "").on_progress(recorded.listen())).await.expect("it is posted");
-    assert_eq!((recorded.bytes(), recorded.totals()), (vec![0], vec![0]));
+    assert_eq!(log.bytes(), [0, 65_536, 70_000]);
+    let log = ProgressLog::default();
+    world.room.upload(Upload::bytes("empty", "").on_progress(log.listen())).await.expect("it is posted");
+    assert_eq!((log.bytes(), log.totals()), (vec![0], vec![0]));
 }
 
 #[tokio::test]
@@ -130,11 +130,11 @@ async fn only_regular_files_can_be_uploaded() {
 
 #[tokio::test]
 async fn a_reader_is_sent_completely() {
-    let (world, bytes, recorded) = (world(b"x").await, content(150_000), Recorded::default());
-    let upload = Upload::reader("a.bin", 150_000, Cursor::new(bytes.clone())).on_progress(recorded.listen());
+    let (world, bytes, log) = (world(b"x").await, content(150_000), ProgressLog::default());
+    let upload = Upload::reader("a.bin", 150_000, Cursor::new(bytes.clone())).on_progress(log.listen());
     world.room.upload(upload).await.expect("it is posted");
     assert_eq!(part(&world.requests("upload_file")[0].body), bytes);
-    assert_eq!((recorded.bytes().last(), recorded.totals()), (Some(&150_000), vec![150_000]));
+    assert_eq!((log.bytes().last(), log.totals()), (Some(&150_000), vec![150_000]));
     for wrong in [149_999, 150_001] {
         let upload = Upload::reader("a.bin", wrong, Cursor::new(bytes.clone()));
         world.room.upload(upload).await.expect_err("another length");
@@ -145,8 +145,8 @@ async fn a_reader_is_sent_completely() {
 /// A file in a raw request has the same transport and replay rules as a typed upload.
 #[tokio::test]
 async fn a_file_in_a_raw_request_is_repeated_like_a_typed_upload() {
-    let (directory, world, recorded) =
-        (tempdir().expect("a directory"), world(b"x").await, Recorded::default());
+    let (directory, world, log) =
+        (tempdir().expect("a directory"), world(b"x").await, ProgressLog::default());
     let (path, bytes) = (directory.path().join("a.bin"), content(200_000));
     fs::write(&path, &bytes).expect("it can be written");
     let twice = || Fault::too_many_requests(Some(Duration::from_secs(3)));
@@ -159,14 +159,14 @@ async fn a_file_in_a_raw_request_is_repeated_like_a_typed_upload() {
             .form("message", "届きました")
             .file("file", upload)
     };
-    let upload = Upload::path(&path).await.expect("it is there").on_progress(recorded.listen());
+    let upload = Upload::path(&path).await.expect("it is there").on_progress(log.listen());
     let sent = world.clock.drive(post(upload.clone())).await.expect("the third attempt succeeds");
     assert_eq!(sent.attempts(), 3);
     let requests = world.requests("upload_file");
     let ends = |needle: &[u8], body: &[u8]| body.windows(needle.len()).any(|window| window == needle);
     assert_eq!(requests.len(), 3);
     assert!(requests.iter().all(|request| ends(&bytes, &request.body)));
-    assert_eq!((recorded.bytes().len(), recorded.totals()), (15, vec![200_000]));
+    assert_eq!((log.bytes().len(), log.totals()), (15, vec![200_000]));
     let file = world.sandbox.chatwork().room(1).files().pop().expect("it is in the room");
     assert_eq!(serde_json::json!(file.file_id), sent["file_id"]);
 

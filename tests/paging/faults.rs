@@ -10,9 +10,9 @@ async fn sandbox(messages: usize) -> Sandbox {
     Sandbox::builder().tascha(Seed::default().room(room)).start().await.expect("a sandbox")
 }
 
-/// Each failure is yielded once, and the stream goes on with the page that failed.
+/// Each failure is yielded once, and the stream continues with the page that failed.
 #[tokio::test]
-async fn an_error_is_yielded_once_and_the_stream_goes_on() {
+async fn an_error_is_yielded_once_and_the_stream_continues() {
     let faults = [
         Fault::status(500),
         Fault::reset(),

@@ -352,7 +352,7 @@ async fn post_once(http: &reqwest::Client, url: &str, body: String) -> Option<(u
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_log_is_right_about_what_was_applied() {
+async fn the_log_records_correctly_which_requests_were_applied() {
     let sandbox = Sandbox::builder().seed(5).chatwork(Seed::default().unlimited()).start().await.unwrap();
     sandbox.faults().chaos(Provider::Chatwork, everything());
     let builder = reqwest::Client::builder().no_proxy().timeout(Duration::from_millis(300));

@@ -246,7 +246,7 @@ fn plain_text_reads_like_the_message() {
 }
 
 #[test]
-fn the_builder_writes_what_the_service_reads() {
+fn the_builder_writes_messages_that_the_service_reads() {
     let message = MessageBuilder::new()
         .to_all()
         .picon(AccountId(1))

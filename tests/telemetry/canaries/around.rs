@@ -246,7 +246,7 @@ pub async fn bots(walk: &mut Walk) {
     walk.debug(&sent.arrival);
 }
 
-/// The sandbox's seeds hold credentials too, and its log what was sent to it.
+/// The sandbox's seeds contain credentials, too, and its log contains the received requests.
 pub async fn sandboxes(walk: &mut Walk) {
     let (api, oauth_secret, hook, key, cookie) = (
         walk.plant("sandbox-api-token"),
