@@ -1,13 +1,13 @@
-//! How fast messages are read, beside the least that reading them can cost: a scan of the same bytes for `[`.
+//! Compares the time to read messages with the least that reading can cost: a scan of the same bytes for `[`.
 //!
 //! ```text
 //! cargo bench --bench notation
 //! ```
 //!
-//! Both are timed in turns, and the best round of each counts, so that the ratio of the two says something about the
-//! reader even where the machine is busy. The messages are about as long as the service allows. For hostile ones the
-//! time for twice as much is printed as well: around 2 is linear, around 4 would be quadratic. What costs next to nothing
-//! for each byte costs more once the text has outgrown a cache, which the scan beside it shows.
+//! Both are timed in turns, and the best round of each counts, so the ratio of the two is meaningful even on a busy
+//! machine. The messages are about as long as the service allows. For hostile messages the time for twice the length is
+//! printed as well: a factor of 2 is linear, a factor of 4 would be quadratic. Cheap work per byte costs more once the
+//! text has outgrown a cache; the scan shows by how much.
 
 use kaiwa::chatwork::notation::parse;
 use std::hint::black_box;
@@ -57,7 +57,7 @@ fn main() {
         let begin = if name.starts_with("[task") { "[task aid=" } else { "" };
         let text = format!("{begin}{}", repeated(piece, LENGTH));
         measure(name, &text);
-        // Long enough that what grows with the square of the length cannot hide behind what does not.
+        // Long enough that a quadratic part dominates the linear ones.
         let growth_of = |pass: fn(&str) -> usize| {
             let [once, twice] = [8, 16].map(|times| {
                 let text = format!("{begin}{}", repeated(piece, times * LENGTH));
@@ -78,7 +78,7 @@ fn repeated(piece: &str, length: usize) -> String {
     piece.repeat(length.div_ceil(piece.len()))
 }
 
-/// All that a reader of a message does: every node, and what it is.
+/// What a reader of a message does: visits every node, and looks at its kind.
 fn read(text: &str) -> usize {
     let document = parse(text);
     document.descendants().fold(0, |nodes, node| {

@@ -4,10 +4,10 @@
 //! cargo bench --bench pacing
 //! ```
 //!
-//! Printed side by side: how many 429s the service answered with, and how much longer than the theoretical minimum it
-//! took. The service is the sandbox on loopback, with 20 calls in 10 seconds, since a shorter window is
-//! mostly rounding of its end to whole seconds; each task posts once, to a room of its own
-//! group, so that the account's window and not the rooms' limit is what binds.
+//! It prints side by side how many 429s the service answered with, and how far the time exceeded the theoretical
+//! minimum. The service is the sandbox on loopback, with 20 calls in 10 seconds: in a shorter window, rounding its end
+//! to whole seconds would dominate. Each task posts once. The posts are spread over several rooms, so the account's
+//! window is the limit that counts, and not that of a room.
 
 use futures::future::join_all;
 use kaiwa::chatwork::RoomId;
@@ -21,7 +21,7 @@ const WINDOW: Duration = Duration::from_secs(10);
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    // The last window need not pass.
+    // The end of the last window is not awaited.
     let minimum = WINDOW * (TASKS.div_ceil(CALLS) - 1) as u32;
     println!("{TASKS} posts, {CALLS} calls in {WINDOW:?}, theoretical minimum {minimum:?}");
     for (name, pace) in [("pacing on", Pace::new()), ("pacing off", Pace::off())] {

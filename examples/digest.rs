@@ -148,7 +148,7 @@ impl Digest {
         )
     }
 
-    /// What is unread, and what is open.
+    /// The tables of unread messages and open tasks.
     fn tables(&self) -> [(&str, Vec<[String; 4]>); 2] {
         let rooms = self.rooms.iter().filter(|room| room.unread_num + room.mention_num + room.mytask_num > 0);
         let counts =
@@ -186,7 +186,7 @@ impl Digest {
         }
         lines.extend(self.warnings.iter().map(|warning| format!("※ {warning}")));
         let build = |lines: &[String]| MessageBuilder::new().info(&title, |info| info.text(lines.join("\n")));
-        // What is around the lines, and the one that says how many are missing.
+        // The tags around the lines, and the line with the number of missing ones.
         let mut length = build(&[]).as_str().chars().count() + 50;
         let fits = |line: &&String| {
             length += line.chars().count() + 1;
@@ -223,7 +223,7 @@ impl Look {
         format!("{heading}\n{table}\n")
     }
 
-    /// What people wrote, so that it stays within its cell and is not taken for markup.
+    /// Escapes what people wrote, so it stays within its cell and is not read as markup.
     fn text(self, text: &str) -> String {
         let is_markup = |character| matches!(self, Self::Markdown) && r"\`*_[]<>|~&".contains(character);
         let escape = |character| is_markup(character).then_some('\\').into_iter().chain([character]);
@@ -231,14 +231,14 @@ impl Look {
     }
 }
 
-/// The deadline in Japan, as it is meant: a day, or a time of day.
+/// The deadline in Japan: a day, or a time of day.
 fn due(task: &Task) -> String {
     let Some(limit) = task.limit_time else { return String::new() };
     let format = if task.limit_type == Some(LimitType::Date) { "%Y-%m-%d" } else { "%Y-%m-%d %H:%M" };
     limit.to_zoned_datetime(JAPAN).strftime(format).to_string()
 }
 
-/// One line of at most 40 characters, without what a terminal would obey.
+/// One line of at most 40 characters, without control characters.
 fn line(text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
     let mut line: String = words.join(" ").chars().filter(|character| !character.is_control()).collect();
@@ -255,7 +255,7 @@ mod tests {
     use kaiwa::sandbox::{Fault, Provider, Script};
 
     #[tokio::test]
-    async fn a_room_that_fails_does_not_cost_the_others() -> Result<(), Box<dyn std::error::Error>> {
+    async fn a_failure_in_one_room_does_not_affect_the_others() -> Result<(), Box<dyn std::error::Error>> {
         let sandbox = play().await?;
         let gone = Fault::status(403);
         sandbox.faults().script(Provider::Chatwork, Script::on("list_tasks").then(gone));
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_message_is_not_longer_than_the_service_takes() -> Result<(), Box<dyn std::error::Error>> {
+    async fn a_message_keeps_to_the_services_limit() -> Result<(), Box<dyn std::error::Error>> {
         let sandbox = play().await?;
         let client = sandbox.clients().chatwork;
         let mut digest = Digest::gather(&client).await?;

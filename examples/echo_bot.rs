@@ -93,7 +93,7 @@ fn log(notice: Notice) {
         Notice::Failed { message, failure, .. } => eprintln!("message {}: {failure}", message.message_id),
         Notice::Abandoned { message, .. } => eprintln!("message {} is not answered", message.message_id),
         Notice::Webhook(other) => eprintln!("an event that cannot be read: {}", other.event_type),
-        // With webhooks as the source there are no other notices yet.
+        // A source of webhooks has no other notices yet.
         _ => eprintln!("another notice"),
     }
 }
@@ -126,7 +126,7 @@ async fn play() -> Result<(), AnyError> {
     let service = sandbox.chatwork();
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}/", listener.local_addr()?);
-    // With a webhook of each kind, a mention in room 100 comes twice.
+    // There is a webhook of each kind, so a mention in room 100 arrives twice.
     let mentions = service.add_webhook(Webhook::account(1, &url));
     let room = service.add_webhook(Webhook::room(1, 100, &url));
     let verifier = Verifier::new(&mentions.token)?.add_token(&room.token)?;
@@ -138,9 +138,9 @@ async fn play() -> Result<(), AnyError> {
     let before = room.messages().len();
     room.post_as(2, "[To:1] おはよう");
     room.post_as(3, "だれかお昼に行きませんか");
-    let said = room.post_as(3, "[To:1] [code][toall][/code]");
+    let first = room.post_as(3, "[To:1] [code][toall][/code]");
     // A reply, as another bot would write it.
-    room.post_as(2, &format!("[rp aid=1 to=100-{said}] わかりました"));
+    room.post_as(2, &format!("[rp aid=1 to=100-{first}] わかりました"));
     // Four messages, three mentions, and the two answers, which are events for the bot as well.
     let delivered = async {
         while service.deliveries().len() < 9 {
@@ -164,7 +164,7 @@ async fn play() -> Result<(), AnyError> {
         .filter_map(|message| message.body.split_once('\n').map(|(_, text)| text))
         .collect();
     if answers != ["おはよう", "［toall］"] {
-        return Err(format!("these are not the answers that were expected: {answers:?}").into());
+        return Err(format!("unexpected answers: {answers:?}").into());
     }
     println!("Every mention was answered once. The reply was not.");
     Ok(())

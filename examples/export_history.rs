@@ -97,8 +97,8 @@ enum Ended {
     Failed(kaiwa::Error),
 }
 
-/// Whether the rest of a room can never be read: it is gone or forbidden, its pages repeat, or so much of it was removed while
-/// the export was stopped that its place is lost.
+/// Whether the rest of a room can never be read: it is gone or forbidden, its pages repeat, or its position was lost,
+/// because too much was removed while the export was stopped.
 fn is_lost(error: &kaiwa::Error) -> bool {
     use kaiwa::ErrorKind::{PlaceLost, RepeatedCursor};
     matches!(error.status().map(|status| status.as_u16()), Some(403 | 404))
@@ -162,7 +162,7 @@ impl Export {
             Err(error) => return Err(error.into()),
         };
         if length < at.bytes {
-            return Err(format!("{} has lost what {} says of it", path.display(), beside.display()).into());
+            return Err(format!("{} is shorter than {} says", path.display(), beside.display()).into());
         }
         let output = OpenOptions::new().create(true).append(true).open(path)?;
         output.set_len(at.bytes)?;

@@ -128,9 +128,7 @@ async fn relay(ends: Ends, path: &Path) -> Result<(), AnyError> {
                 }
             }
             if times.is_some_and(|(first, last)| first > last) {
-                return Err(
-                    "TAS-CHA lists the newest message first, and what is new would never be seen".into()
-                );
+                return Err("TAS-CHA lists the newest message first, so nothing new would be seen".into());
             }
             let chatwork = ends.chatwork.watch().stream().checkpoint();
             State { chatwork, tascha: old.checkpoint(), outgoing: None }
@@ -155,7 +153,7 @@ async fn relay(ends: Ends, path: &Path) -> Result<(), AnyError> {
         tokio::select! {
             Some(event) = events.next() => {
                 relay.state.chatwork = events.checkpoint();
-                relay.chatwork_told(event).await?;
+                relay.on_chatwork(event).await?;
             }
             _ = ticks.tick() => relay.look_at_tascha().await?,
         }
@@ -163,7 +161,7 @@ async fn relay(ends: Ends, path: &Path) -> Result<(), AnyError> {
 }
 
 impl Relay<'_> {
-    async fn chatwork_told(&mut self, event: Result<Event, kaiwa::Error>) -> Result<(), AnyError> {
+    async fn on_chatwork(&mut self, event: Result<Event, kaiwa::Error>) -> Result<(), AnyError> {
         match event {
             Ok(Event::Message { message, .. }) if message.account.account_id != self.ends.account => {
                 let text =
@@ -388,7 +386,7 @@ async fn until(mut done: impl FnMut() -> bool) {
 async fn kill(running: tokio::task::JoinHandle<Result<(), AnyError>>) {
     running.abort();
     if let Ok(Err(error)) = running.await {
-        eprintln!("the relay had ended by itself: {error}");
+        eprintln!("the relay had already ended: {error}");
     }
 }
 
@@ -462,7 +460,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_list_that_begins_with_the_newest_is_not_relayed_in_silence() {
+    async fn a_list_with_the_newest_first_is_an_error() {
         let sandbox = Sandbox::start().await.expect("a port");
         let clients = sandbox.clients();
         let second = Duration::from_secs(1);
@@ -481,14 +479,15 @@ mod tests {
         let list = Fault::status(200).body("application/json", list);
         sandbox.faults().script(Provider::Tascha, Script::on("list_messages").then(list));
         let path = env::temp_dir().join(format!("kaiwa-relay-order-{}.json", std::process::id()));
-        let ended = timeout(Duration::from_secs(30), relay(ends, &path)).await.expect("it ends by itself");
+        let ended =
+            timeout(Duration::from_secs(30), relay(ends, &path)).await.expect("it ends without a kill");
         let error = ended.expect_err("nothing new would be seen");
         assert!(error.to_string().contains("newest"), "{error}");
         assert!(!path.exists());
     }
 
     #[test]
-    fn a_key_counts_as_forgotten_before_it_is() {
+    fn a_key_counts_as_expired_before_it_is_forgotten() {
         let ago = |hours: u64| Timestamp::now() - Duration::from_secs(hours * 3600);
         assert!(!is_forgotten(ago(23)) && is_forgotten(ago(24)));
     }

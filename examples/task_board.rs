@@ -70,7 +70,7 @@ async fn play(clock: VirtualClock) -> Result<Sandbox, Box<dyn Error>> {
         .task_due(2, &[1], "見積書を送る", ("2026-01-06T23:59:59+09:00".parse()?, date.clone()))
         .task_due(2, &[1], "朝会の資料", ("2026-01-07T08:30:00+09:00".parse()?, time.clone()))
         .task_due(2, &[1], "[info]稟議の承認[/info]", ("2026-01-07T18:00:00+09:00".parse()?, time))
-        // Due on a day: the service may name any time of it.
+        // Due on a day: the service may send any time of that day.
         .task_due(2, &[1, 2], "日報を書く", ("2026-01-07T00:00:00+09:00".parse()?, date.clone()));
     let finance = Room::group(200, "経理")
         .admin(1)
@@ -236,7 +236,7 @@ impl Board {
     }
 }
 
-/// One line of at most 40 characters, without what a terminal would obey.
+/// One line of at most 40 characters, without control characters.
 fn line(text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
     let mut line: String = words.join(" ").chars().filter(|character| !character.is_control()).collect();
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn a_day_ends_in_japan_whatever_time_of_it_is_sent() {
+    fn a_day_ends_in_japan_whatever_time_of_the_day_is_sent() {
         let date = || Some(LimitType::Date);
         for sent in ["2026-01-06T15:00:00Z", "2026-01-07T03:00:00Z", "2026-01-07T14:59:59Z"] {
             assert_eq!(at("2026-01-06T14:59:59Z", sent, date()), "This week", "{sent}");
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_deadline_is_never_due() {
+    fn a_task_without_a_deadline_is_never_due() {
         assert_eq!(Due::new(None, Some(&LimitType::Date)), None);
         assert_eq!(at("2026-01-07T09:00:00Z", "2026-01-01T00:00:00Z", Some(LimitType::None)), "No due date");
     }

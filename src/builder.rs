@@ -365,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_has_the_credential_and_may_have_the_base_url() {
+    fn the_environment_sets_the_credential_and_optionally_the_base_url() {
         let token = ("CHATWORK_API_TOKEN", "canary-1234");
         let missing = read(&[]).expect_err("there is no token").to_string();
         assert!(missing.contains("CHATWORK_API_TOKEN is not set"), "{missing}");

@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_wait_that_nobody_polls_any_more_holds_no_other_up() {
+    async fn a_wait_that_is_no_longer_polled_does_not_delay_others() {
         let clock = VirtualClock::new();
         let mut kept = clock.sleep(Duration::from_secs(1));
         assert!(futures::poll!(&mut kept).is_pending());
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_wait_elsewhere_ends_when_the_clock_passes_it_and_moves_it_nowhere() {
+    async fn a_wait_in_another_task_ends_when_the_clock_passes_it_and_does_not_move_it() {
         let clock = VirtualClock::new();
         let elsewhere = tokio::spawn(clock.sleep_elsewhere(Duration::from_secs(10)));
         tokio::task::yield_now().await;
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn extremes_move_the_clock_as_far_as_it_goes_and_no_further() {
+    async fn extreme_waits_move_the_clock_at_most_to_its_end() {
         let clock = VirtualClock::new();
         let endless = tokio::spawn(clock.sleep(Duration::MAX));
         let long = tokio::spawn(clock.sleep(Duration::from_secs(366 * 24 * 60 * 60)));

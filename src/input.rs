@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_as_a_text_has_digits_only() {
+    fn a_number_as_text_has_digits_only() {
         assert!(digits("message_id", "1").is_ok() && digits("message_id", &"9".repeat(19)).is_ok());
         for bad in ["", "read", "-1", "1.0", "１", &"9".repeat(20)] {
             assert!(digits("message_id", bad).is_err(), "{bad:?}");

@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_new_again_once_its_time_is_over() {
+    fn a_key_is_new_again_after_its_expiry() {
         let (cache, clock) = cache(10);
         assert!(cache.remember("a", MINUTE));
         clock.advance(MINUTE / 2);
@@ -202,20 +202,20 @@ mod tests {
 
     /// A day for the events of one service, minutes for those of another.
     #[test]
-    fn what_is_over_makes_room_before_what_is_not() {
+    fn expired_keys_are_evicted_before_valid_ones() {
         let (cache, clock) = cache(3);
         assert!(cache.remember("tascha:1", MINUTE * 60 * 24));
         assert!(cache.remember("chatwork:1", MINUTE) && cache.remember("chatwork:2", MINUTE));
         clock.advance(MINUTE);
         assert!(cache.remember("chatwork:3", MINUTE) && cache.remember("chatwork:4", MINUTE));
         assert!(!cache.remember("tascha:1", MINUTE));
-        // The cache is full of keys whose time is not over; the newest is remembered nevertheless.
+        // The cache is full of keys that are still valid; the newest is remembered nevertheless.
         assert!(cache.remember("chatwork:5", MINUTE / 2) && !cache.remember("chatwork:5", MINUTE));
         assert!(cache.remember("chatwork:6", MINUTE) && !cache.remember("tascha:1", MINUTE));
     }
 
     #[tokio::test]
-    async fn asking_remembers_nothing() {
+    async fn a_query_remembers_nothing() {
         let (cache, clock) = cache(2);
         assert!(!cache.is_known("a").await && cache.first_seen("a", MINUTE).await);
         assert!(cache.is_known("a").await && !cache.is_known("b").await);
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_forgotten_takes_no_place() {
+    async fn forgotten_keys_take_no_space() {
         let (cache, _) = cache(2);
         assert!(cache.first_seen("a", MINUTE).await);
         for _ in 0..10 {
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_makes_room() {
+    fn the_oldest_key_is_evicted() {
         let (cache, clock) = cache(2);
         assert!(cache.remember("a", MINUTE) && cache.remember("b", MINUTE) && !cache.remember("a", MINUTE));
         assert!(cache.remember("c", MINUTE));

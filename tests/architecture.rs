@@ -1,9 +1,9 @@
-//! The documents for those who change the crate name files that exist.
+//! The documents for contributors name only files that exist.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// What stands between backticks and is written like a path: with a slash, or with the ending of a file.
+/// The texts between backticks that look like a path: with a slash, or with the extension of a file.
 fn paths(text: &str) -> BTreeSet<&str> {
     let mut code = false;
     let mut found = BTreeSet::new();
@@ -27,14 +27,14 @@ fn is_path(text: &str) -> bool {
         && !text.starts_with("application/")
 }
 
-/// Whether it is in the repository, or in `src`.
+/// Whether the path exists in the repository or in `src`.
 fn exists(path: &str) -> bool {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     root.join(path).exists() || root.join("src").join(path).exists()
 }
 
 #[test]
-fn every_file_that_is_named_exists() {
+fn every_named_file_exists() {
     for (name, text, least) in [
         ("src/guide/internals.md", include_str!("../src/guide/internals.md"), 60),
         ("ARCHITECTURE.md", include_str!("../ARCHITECTURE.md"), 1),
@@ -44,11 +44,11 @@ fn every_file_that_is_named_exists() {
         let paths = paths(text);
         assert!(paths.len() >= least, "{name} names {} files", paths.len());
         let missing: Vec<&&str> = paths.iter().filter(|path| !exists(path)).collect();
-        assert!(missing.is_empty(), "{name} names what does not exist: {missing:?}");
+        assert!(missing.is_empty(), "{name} names files that do not exist: {missing:?}");
     }
 }
 
-/// What a new contributor looks for first has its row in the table.
+/// The table has a row for each of a new contributor's first questions.
 #[test]
 fn the_first_questions_are_answered() {
     let text = include_str!("../src/guide/internals.md");
@@ -67,7 +67,7 @@ fn the_first_questions_are_answered() {
 }
 
 #[test]
-fn a_path_is_told_from_other_code() {
+fn a_path_is_distinguished_from_other_code() {
     let text = "see `a/b.rs`, `c.md` and `tests/`, not `x::y`, `a.b()`, `application/json` or `d`\n```text\n`no/code.rs`\n```\n`e.yaml`";
     assert_eq!(paths(text).into_iter().collect::<Vec<_>>(), ["a/b.rs", "c.md", "e.yaml", "tests/"]);
 }

@@ -1,4 +1,4 @@
-//! What `examples/contract_check` finds, and what it must not tell.
+//! What `examples/contract_check` reports, and what it must not disclose.
 
 #[allow(dead_code, reason = "the example's own `main` is not run")]
 #[path = "../examples/contract_check/main.rs"]
@@ -28,13 +28,13 @@ fn about(report: &Report, operation: &str) -> String {
 }
 
 #[tokio::test]
-async fn where_all_is_as_specified_nothing_is_found() {
+async fn a_service_as_specified_has_no_differences() {
     let sandbox = Sandbox::start().await.expect("ports");
     for client in clients(&sandbox) {
         let report = report(&client).await;
         assert!(!report.differs(), "{report}");
         assert_eq!(report.status(), 0, "{report}");
-        // Nobody has put a file into Chatwork's rooms.
+        // Chatwork's rooms have no files.
         let unchecked = report.to_string().matches("not checked").count();
         assert_eq!(unchecked, usize::from(client.service() == Provider::Chatwork), "{report}");
     }
@@ -53,7 +53,7 @@ async fn where_all_is_as_specified_nothing_is_found() {
 }
 
 #[tokio::test]
-async fn what_a_later_version_adds_is_found() {
+async fn additions_of_a_later_version_are_found() {
     let sandbox = Sandbox::start().await.expect("ports");
     for client in clients(&sandbox) {
         sandbox.faults().script(client.service(), Script::any().then(Fault::unknown_values()).forever());
@@ -90,13 +90,13 @@ async fn wrong_types_and_broken_answers_are_found() {
 }
 
 #[tokio::test]
-async fn a_refused_credential_is_no_report() {
+async fn a_refused_credential_gives_no_report() {
     let sandbox = Sandbox::start().await.expect("ports");
     let client = sandbox.chatwork_client("wrong").build().expect("a client");
     assert!(check(&Client::Chatwork(client), BTreeMap::new()).await.is_err());
 }
 
-/// A service that has grown apart from its specification, full of what nobody else may see.
+/// A service that differs from its specification, and whose answers are full of private data.
 async fn stranger() -> (MockServer, Client) {
     let server = MockServer::start().await;
     let answer = |at: &'static str, status: u16, body: &'static str| {
@@ -141,7 +141,7 @@ async fn stranger() -> (MockServer, Client) {
 }
 
 #[tokio::test]
-async fn a_stranger_is_described_without_a_word_of_what_it_said() {
+async fn a_different_service_is_reported_without_its_data() {
     let (_server, client) = stranger().await;
     let report = report(&client).await;
     let me = about(&report, "GET /me");
@@ -152,27 +152,32 @@ async fn a_stranger_is_described_without_a_word_of_what_it_said() {
     let rooms = about(&report, "GET /rooms");
     assert!(rooms.contains("  $.data[*].id: missing, and required by the specification\n"), "{rooms}");
     assert!(about(&report, "GET /organizations").contains("a 418, which is not in the specification"));
-    assert!(about(&report, "GET /events").contains("DIFFERS: 404, as for any path that does not exist\n"));
+    assert!(
+        about(&report, "GET /events").contains("DIFFERS: 404, the same as for a path that does not exist\n")
+    );
     let members = about(&report, "GET /rooms/{roomId}/members");
-    assert!(members.contains("not checked: 404, but not as for a path that does not exist"), "{members}");
+    assert!(
+        members.contains("not checked: 404, but unlike the one for a path that does not exist"),
+        "{members}"
+    );
     let tasks = about(&report, "GET /rooms/{roomId}/tasks");
     assert!(tasks.contains("DIFFERS: a 302, which is not in the specification"), "{tasks}");
     let deliveries = about(&report, "GET /rooms/{roomId}/webhooks/{webhookId}/deliveries");
     assert!(
-        deliveries.contains("DIFFERS: 404, as for any path that does not exist; or the id"),
+        deliveries.contains("DIFFERS: 404, the same as for a path that does not exist; or the id"),
         "{deliveries}"
     );
-    // What the credential was answered elsewhere shows that it is right.
+    // Other answers show that the credential is accepted.
     let records = about(&report, "GET /rooms/{roomId}/records");
     assert!(records.contains("not checked: answered with "), "{records}");
     let files = about(&report, "GET /rooms/{roomId}/files");
     assert!(files.contains("not checked: answered with 403, insufficient_scope"), "{files}");
-    // The first room was empty, so that the second was looked at.
+    // The first room was empty, so the second was read.
     let messages = about(&report, "GET /rooms/{roomId}/messages");
     assert!(messages.contains("200"), "{messages}");
     assert!(!messages.contains("empty"), "{messages}");
     let text = report.to_string();
-    assert!(text.contains("a header that the library does not know: x-quota-left"), "{text}");
+    assert!(text.contains("an unknown header: x-quota-left"), "{text}");
     assert!(!text.contains("hunter2"), "{text}");
     assert!(report.differs());
 }
@@ -188,8 +193,8 @@ async fn status(arguments: &[&str], variables: &[(&str, &str)]) -> Result<u8, St
 }
 
 #[tokio::test]
-async fn a_service_that_cannot_be_reached_is_no_success() {
-    // A port at which nothing listens any more.
+async fn an_unreachable_service_is_not_a_success() {
+    // A port on which nothing listens any more.
     let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
     let nowhere = format!("http://{}", port.expect("a port"));
     for (name, credential, base) in [
@@ -208,11 +213,11 @@ async fn a_service_that_cannot_be_reached_is_no_success() {
     let text = report.to_string();
     assert!(text.contains("0 of 10 GETs checked") && text.contains("NOTHING WAS CHECKED"), "{text}");
     assert_eq!(text.matches("could not connect").count(), 3, "{text}");
-    assert_eq!(text.matches("not tried, as no answer came before").count(), 7, "{text}");
+    assert_eq!(text.matches("not tried, because no earlier call was answered").count(), 7, "{text}");
 }
 
 #[tokio::test]
-async fn a_service_that_is_down_is_no_success_either() {
+async fn a_service_that_is_down_is_not_a_success() {
     let sandbox = Sandbox::start().await.expect("ports");
     for (status, exit) in [(500, 2), (503, 2), (429, 2), (403, 1), (418, 1)] {
         sandbox.faults().clear(Provider::Lancers);
@@ -222,7 +227,7 @@ async fn a_service_that_is_down_is_no_success_either() {
         let report = report(&Client::Lancers(client)).await;
         assert_eq!(report.status(), exit, "{status}: {report}");
     }
-    // Nor is one that answers but for one operation.
+    // The same if all operations but one are answered.
     sandbox.faults().clear(Provider::Lancers);
     sandbox.faults().script(Provider::Lancers, Script::on("search_boards").then(Fault::reset()).forever());
     let client = sandbox.lancers_client(kaiwa::sandbox::lancers::Seed::CREDENTIAL);
@@ -232,20 +237,20 @@ async fn a_service_that_is_down_is_no_success_either() {
 }
 
 #[tokio::test]
-async fn it_can_be_aimed_elsewhere() {
+async fn the_base_url_can_be_changed() {
     let server = MockServer::start().await;
     let me = ResponseTemplate::new(200).set_body_raw(r#"{"id":"me","surprise":1}"#, "application/json");
     Mock::given(method("GET")).and(path("/v1/me")).respond_with(me).mount(&server).await;
     let base = format!("{}/v1", server.uri());
     let variables = [("TASCHA_API_KEY", "hunter2"), ("TASCHA_BASE_URL", base.as_str())];
     assert_eq!(status(&["tascha"], &variables).await, Ok(1));
-    let requests = server.received_requests().await.expect("they are recorded");
+    let requests = server.received_requests().await.expect("the server records requests");
     assert!(requests.iter().any(|request| request.url.path() == "/v1/me"));
-    // Without any variable the sandbox is asked.
+    // Without any variable the sandbox is checked.
     assert_eq!(status(&["lancers"], &[]).await, Ok(0));
 }
 
-/// A list of rooms with `data` and headers, where nothing else exists.
+/// A service with nothing but a list of rooms with `data` and headers.
 async fn rooms(data: &str, headers: &[(&str, &str)]) -> Report {
     let server = MockServer::start().await;
     let body = format!(r#"{{"data":{data},"nextCursor":null}}"#);
@@ -258,7 +263,7 @@ async fn rooms(data: &str, headers: &[(&str, &str)]) -> Report {
 }
 
 #[tokio::test]
-async fn what_is_optional_gets_a_word_and_is_no_difference() {
+async fn optional_fields_are_listed_and_are_not_a_difference() {
     let data = r#"[
         {"id":"a","name":"x","organizationId":null,"updatedAt":"2026-01-01T00:00:00Z"},
         {"id":"b","name":null,"organizationId":"o"},
@@ -272,7 +277,7 @@ async fn what_is_optional_gets_a_word_and_is_no_difference() {
         "{rooms}"
     );
     assert!(rooms.contains("  optional: $.data[*].updatedAt: absent in 2 of 3\n"), "{rooms}");
-    assert!(rooms.contains("  fields that no answer had: $.data[*].createdAt, "), "{rooms}");
+    assert!(rooms.contains("  fields that were in no answer: $.data[*].createdAt, "), "{rooms}");
     assert!(report.to_string().contains("optional fields were null, or absent in some items"), "{report}");
 }
 

@@ -1,4 +1,4 @@
-//! Which compiler the crates need that are built along with the library. What else may be in the tree is in `deny.toml`.
+//! The compiler that the dependencies need. `deny.toml` has the other rules for the dependencies.
 
 use serde_json::Value;
 use std::process::Command;
@@ -21,7 +21,7 @@ fn name(package: &Value) -> String {
     format!("{} {}", package["name"].as_str().unwrap_or("?"), package["version"].as_str().unwrap_or("?"))
 }
 
-/// Nothing that a user builds asks for a compiler newer than the one that the manifest promises.
+/// No package that a user builds needs a newer compiler than the manifest promises.
 #[test]
 fn no_dependency_needs_a_newer_compiler_than_promised() {
     let version = |text: &str| -> Vec<u32> {

@@ -1,4 +1,4 @@
-//! `with_reconcile`, case by case; `tests/chaos.rs` has the figures.
+//! `with_reconcile`, case by case; `tests/chaos/main.rs` tests it with many posts.
 
 use futures::future::join_all;
 use jiff::SignedDuration;
@@ -24,7 +24,7 @@ impl Setting {
     async fn with(seed: Seed, change: impl FnOnce(chatwork::Builder) -> chatwork::Builder) -> Self {
         let clock = VirtualClock::new();
         let sandbox = Sandbox::builder().clock(clock.clone()).chatwork(seed).start().await.unwrap();
-        // On a clock that jumps from wait to wait, every timeout would end at once.
+        // No timeouts: on a clock that jumps from wait to wait, they would end at once.
         let builder = sandbox.chatwork_client(TOKEN).timeout(None).attempt_timeout(None).pace(Pace::off());
         let client = change(builder).build().unwrap();
         Self { sandbox, clock, client }
@@ -69,7 +69,7 @@ fn seed() -> Seed {
 }
 
 #[tokio::test]
-async fn a_post_that_is_answered_costs_nothing_more() {
+async fn an_answered_post_makes_no_other_call() {
     let setting = Setting::new(seed()).await;
     let sent = setting.room().post("x").with_reconcile(Reconcile::new()).self_unread(true).await.unwrap();
     assert_eq!((sent.arrival, sent.attempts()), (Arrival::Answered, 1));
@@ -84,13 +84,13 @@ async fn a_message_whose_answer_was_lost_is_found() {
     for fault in [
         Fault::reset().after(),
         Fault::bad_gateway().after(),
-        // The answer began with a success: it was posted, only its id is not known.
+        // The answer began with a success, so the message was posted, but its id is not known.
         Fault::short_body(),
         Fault::wrong_types(),
     ] {
         let setting = Setting::new(seed()).await;
         setting.lose(fault);
-        // White space is what a service may change.
+        // A service may change white space.
         let sent = setting.post("x\r\ny\n", Reconcile::new()).await.unwrap();
         assert_eq!((sent.arrival, sent.attempts()), (Arrival::Found, 1));
         let messages = setting.sandbox.chatwork().room(10).messages();
@@ -99,7 +99,7 @@ async fn a_message_whose_answer_was_lost_is_found() {
         assert_eq!(setting.calls(), ["post_message", "get_me", "list_messages"]);
         assert!(setting.clock.elapsed() >= Duration::from_secs(2));
 
-        // Who the account is, is asked once.
+        // The account's own id is requested once.
         setting.lose(Fault::reset().after());
         setting.post("z", Reconcile::new()).await.unwrap();
         assert_eq!(setting.calls()[3..], ["post_message", "list_messages"]);
@@ -107,7 +107,7 @@ async fn a_message_whose_answer_was_lost_is_found() {
 }
 
 #[tokio::test]
-async fn a_message_that_is_not_there_is_posted_again() {
+async fn a_missing_message_is_posted_again() {
     let setting = Setting::new(seed()).await;
     setting.lose(Fault::reset());
     let sent = setting.post("x", Reconcile::new().account(AccountId(1))).await.unwrap();
@@ -134,14 +134,14 @@ async fn it_is_posted_as_often_as_the_policy_allows() {
 }
 
 #[tokio::test]
-async fn what_was_open_stays_open() {
+async fn an_unknown_outcome_remains_unknown() {
     let setting = Setting::new(seed()).await;
     setting.faults(Script::on("post_message").then(Fault::reset()).then(Fault::status(403)));
     let error = setting.post("x", Reconcile::new()).await.unwrap_err();
     assert_eq!((error.outcome(), error.status().unwrap().as_u16()), (Outcome::Unknown, 403));
     assert_eq!(error.attempts(), 2);
 
-    // A refusal of the first one is no question, and nobody looks.
+    // If the first attempt is refused, its outcome is known, and there is no lookup.
     setting.sandbox.clear_requests();
     setting.faults(Script::on("post_message").then(Fault::status(403)));
     let error = setting.post("x", Reconcile::new()).await.unwrap_err();
@@ -150,7 +150,7 @@ async fn what_was_open_stays_open() {
 }
 
 #[tokio::test]
-async fn a_message_of_somebody_else_or_of_before_is_not_it() {
+async fn older_messages_and_those_of_others_do_not_match() {
     let setting = Setting::new(seed().room(Room::group(11, "Other").admin(1))).await;
     let room = setting.sandbox.chatwork().room(10);
     room.post_as(1, "x");
@@ -164,9 +164,9 @@ async fn a_message_of_somebody_else_or_of_before_is_not_it() {
 }
 
 #[tokio::test]
-async fn of_the_same_text_each_call_has_its_own_message() {
+async fn calls_with_the_same_text_have_different_messages() {
     let setting = Setting::new(seed()).await;
-    // The first is answered, the second lost before and the third after it took effect.
+    // The first is answered, the second is lost before it takes effect, and the third after it.
     let script = Script::on("post_message").pass(1).then(Fault::reset()).pass(1).then(Fault::reset().after());
     setting.faults(script);
     let calls = (0..4).map(|_| setting.room().post("x").with_reconcile(Reconcile::new()).send());
@@ -190,7 +190,7 @@ async fn of_the_same_text_each_call_has_its_own_message() {
 }
 
 #[tokio::test]
-async fn a_look_that_does_not_reach_back_proves_nothing() {
+async fn a_lookup_that_does_not_reach_back_proves_nothing() {
     let setting = Setting::new(seed()).await;
     let room = setting.sandbox.chatwork().room(10);
     setting.lose(Fault::reset());
@@ -200,7 +200,7 @@ async fn a_look_that_does_not_reach_back_proves_nothing() {
     let error = setting.post("x", Reconcile::new()).await.unwrap_err();
     assert_eq!((error.outcome(), error.attempts()), (Outcome::Unknown, 1));
 
-    // With one from before the call among the hundred, all since then are in sight.
+    // If the hundred messages include one from before the call, all later ones are visible.
     setting.clock.advance(Duration::from_secs(10));
     room.post_as(2, "later");
     setting.lose(Fault::reset());
@@ -219,7 +219,7 @@ async fn hidden_messages_prove_nothing() {
 }
 
 #[tokio::test]
-async fn a_look_that_fails_proves_nothing() {
+async fn a_failed_lookup_proves_nothing() {
     let setting = Setting::new(seed()).await;
     setting.lose(Fault::reset());
     let down = Fault::status(500);
@@ -229,7 +229,7 @@ async fn a_look_that_fails_proves_nothing() {
 
     setting.sandbox.faults().clear(Provider::Chatwork);
     setting.lose(Fault::reset());
-    // An answer that a proxy emptied is not an empty room.
+    // An answer whose body a proxy removed is not an empty room.
     setting.faults(Script::on("list_messages").then(Fault::status(200)).forever());
     let error = setting.post("x", Reconcile::new()).await.unwrap_err();
     assert_eq!(error.outcome(), Outcome::Unknown);
@@ -237,7 +237,7 @@ async fn a_look_that_fails_proves_nothing() {
 }
 
 #[tokio::test]
-async fn a_wrong_clock_makes_no_second_message() {
+async fn a_wrong_clock_causes_no_second_message() {
     for hours in [-1, 1] {
         let setting = Setting::new(seed()).await;
         let wrong = Fault::wrong_clock(SignedDuration::from_hours(hours));
@@ -246,7 +246,7 @@ async fn a_wrong_clock_makes_no_second_message() {
         let sent = setting.post("x", Reconcile::new()).await.unwrap();
         assert_eq!(sent.arrival, Arrival::Found, "the second look is right");
 
-        // The clock of this machine is the wrong one: the service's decides.
+        // The clock of this machine is wrong, so the service's clock is used.
         setting.lose(Fault::reset().after());
         let clock = VirtualClock::starting_at("2026-01-01T01:00:00+09:00".parse().unwrap());
         let client =
@@ -259,7 +259,7 @@ async fn a_wrong_clock_makes_no_second_message() {
 }
 
 #[tokio::test]
-async fn the_calls_time_ends_it() {
+async fn the_calls_deadline_ends_the_reconciliation() {
     let setting = Setting::new(seed()).await;
     setting.lose(Fault::reset());
     let reconcile = Reconcile::new().delay(Duration::from_secs(10));

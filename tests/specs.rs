@@ -1,10 +1,10 @@
-//! The generator: what it says of a document that is wrong. It runs at build time, so it is compiled in here.
+//! The generator, and its errors for invalid documents. It runs at build time, so it is compiled in here.
 
 #[allow(dead_code)]
 #[path = "../src/codegen/mod.rs"]
 mod codegen;
 
-/// A document with one operation that is right.
+/// A valid document with one operation.
 const GOOD: &str = r#"
 openapi: 3.0.3
 info: { title: T, version: "1" }
@@ -35,14 +35,14 @@ components:
 "#;
 
 fn message(from: &str, to: &str) -> String {
-    assert!(GOOD.contains(from), "{from:?} is in the good document");
+    assert!(GOOD.contains(from), "{from:?} is in the valid document");
     let broken = GOOD.replacen(from, to, 1);
-    codegen::generate("specs/chatwork.yaml", &broken).expect_err("the document is wrong").to_string()
+    codegen::generate("specs/chatwork.yaml", &broken).expect_err("the document is invalid").to_string()
 }
 
 #[test]
-fn a_document_that_is_right_becomes_code_that_parses() {
-    let code = codegen::generate("specs/chatwork.yaml", GOOD).expect("the document is right");
+fn a_valid_document_gives_code_that_parses() {
+    let code = codegen::generate("specs/chatwork.yaml", GOOD).expect("the document is valid");
     let file = syn::parse_file(&code).expect("it is Rust");
     assert!(!file.items.is_empty());
     assert!(code.contains("GetRoom") && code.contains("RoomId"));
@@ -50,7 +50,7 @@ fn a_document_that_is_right_becomes_code_that_parses() {
 }
 
 #[test]
-fn what_is_wrong_is_named_with_file_operation_and_remedy() {
+fn errors_name_the_file_the_operation_and_a_fix() {
     for (from, to, expected) in [
         (
             "x-safety: safe",
@@ -116,7 +116,7 @@ fn document(service: &str) -> String {
 }
 
 fn generated(service: &str) -> String {
-    codegen::generate(&format!("specs/{service}.yaml"), &document(service)).expect("the document is right")
+    codegen::generate(&format!("specs/{service}.yaml"), &document(service)).expect("the document is valid")
 }
 
 #[test]
@@ -136,9 +136,9 @@ fn uploads(service: &str) -> usize {
     document(service).matches("multipart/form-data:").count()
 }
 
-/// Without the feature `generate` the crate compiles what lies in `src/generated`.
+/// Without the feature `generate` the crate compiles `src/generated`.
 #[test]
-fn the_generated_code_in_the_repository_is_that_of_the_documents() {
+fn the_committed_generated_code_is_up_to_date() {
     for (service, _) in DOCUMENTS {
         let path = format!("{}/src/generated/{service}.rs", env!("CARGO_MANIFEST_DIR"));
         let new = generated(service);
@@ -146,21 +146,21 @@ fn the_generated_code_in_the_repository_is_that_of_the_documents() {
             std::fs::write(&path, &new).expect("src/generated can be written");
         }
         let old = std::fs::read_to_string(&path).unwrap_or_default();
-        let refresh = "refresh it by: KAIWA_GENERATE=1 cargo test --test specs";
+        let refresh = "refresh it with: KAIWA_GENERATE=1 cargo test --test specs";
         assert!(
             tokens(&old) == tokens(&new),
-            "src/generated/{service}.rs is not what specs/{service}.yaml becomes; {refresh}"
+            "src/generated/{service}.rs differs from the code for specs/{service}.yaml; {refresh}"
         );
         let lines = old.lines().zip(new.lines()).enumerate();
         for (number, (old, new)) in lines {
             assert_eq!(
                 old,
                 new,
-                "src/generated/{service}.rs, line {}, is formatted otherwise; {refresh}",
+                "src/generated/{service}.rs, line {}, is formatted differently; {refresh}",
                 number + 1
             );
         }
-        assert_eq!(old.len(), new.len(), "src/generated/{service}.rs has another end; {refresh}");
+        assert_eq!(old.len(), new.len(), "src/generated/{service}.rs ends differently; {refresh}");
     }
 }
 
@@ -170,7 +170,7 @@ fn tokens(code: &str) -> String {
 }
 
 #[test]
-fn the_generated_code_can_be_read() {
+fn the_generated_code_is_readable() {
     for (service, _) in DOCUMENTS {
         let code = generated(service);
         let text = |line: &&str| line.contains("///") || line.contains('"');
@@ -183,9 +183,9 @@ fn the_generated_code_can_be_read() {
     }
 }
 
-/// The reader of the documents knows a part of YAML; a reader of all of it sees the same in them.
+/// The parser of the documents reads a subset of YAML; a complete parser gets the same values from them.
 #[test]
-fn the_documents_are_read_as_a_full_reader_of_yaml_reads_them() {
+fn the_documents_are_read_like_a_complete_yaml_parser_reads_them() {
     for (service, _) in DOCUMENTS {
         let full: serde_json::Value = serde_saphyr::from_str(&document(service)).expect("it is YAML");
         assert_eq!(codegen::yaml::read(&document(service)).expect("it is YAML"), full, "{service}");
@@ -193,7 +193,7 @@ fn the_documents_are_read_as_a_full_reader_of_yaml_reads_them() {
 }
 
 #[test]
-fn yaml_that_the_reader_does_not_know_is_refused() {
+fn unsupported_yaml_is_refused() {
     let value = |yaml| codegen::yaml::read(yaml);
     let whole = "a: [1, -2, 1.5, 007, 1_0, 0x1f, on, null, ~, true, '1', \"\\u3042\"]\n200: |\n  x\n  y\nb: >-\n  x\n  y\n";
     let expected = serde_json::json!({

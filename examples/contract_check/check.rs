@@ -1,4 +1,4 @@
-//! Reading every `GET` of a service, and comparing what comes.
+//! Sends every `GET` of a service, and compares the answers with the specification.
 
 use super::ids::{Binding, Ids};
 use super::report::{Checked, Report, Verdict};
@@ -8,7 +8,7 @@ use kaiwa::{Error, Method, Raw, Request, chatwork, lancers, tascha};
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
-/// How many items are asked for where a list lets one say so; some have one by default.
+/// How many items are requested from a list with a `limit`; some lists return one by default.
 const ITEMS: u64 = 20;
 
 /// A path that no service has.
@@ -26,7 +26,7 @@ const READ_HEADERS: [&str; 8] = [
     "retry-after",
 ];
 
-/// Beginnings of the names of headers that are the services' own, or of limits.
+/// Prefixes of the names of headers that the services define, or that report limits.
 const FAMILIES: [&str; 8] = [
     "x-ratelimit",
     "ratelimit",
@@ -38,10 +38,10 @@ const FAMILIES: [&str; 8] = [
     "x-lancers-",
 ];
 
-/// Parts of the names of headers that a client would want to know of.
+/// Parts of the names of headers that matter to a client.
 const TELLING: [&str; 6] = ["limit", "quota", "units", "deprecat", "sunset", "retry"];
 
-/// After so many operations without any answer at all the others are not tried.
+/// After so many operations in a row without an answer, the others are not tried.
 const SILENT: usize = 3;
 
 /// A client of one of the services.
@@ -60,8 +60,8 @@ impl Client {
         }
     }
 
-    /// The only way in which anything is sent. It is a raw request, so that the answer can be looked at before the library
-    /// makes something of it; limits and retries are those of the client.
+    /// The only function that sends anything. It makes a raw request, so the answer can be examined before the library
+    /// interprets it. The limits and retries of the client apply.
     async fn get(&self, path: &str, query: &[(String, String)]) -> Result<Answer, String> {
         match self {
             Self::Chatwork(client) => Answer::to(client.request(Method::GET, path), query).await,
@@ -79,7 +79,7 @@ struct Answer {
 }
 
 impl Answer {
-    /// What was answered, or a word for why nothing was.
+    /// The answer, or the reason why there is none.
     async fn to<S: kaiwa::Service>(
         request: Request<Raw<S>>,
         query: &[(String, String)],
@@ -110,7 +110,7 @@ impl Answer {
         self.headers.get("content-type")?.to_str().ok()?.split(';').next()
     }
 
-    /// What one 404 has in common with another: everything but the path and the request that they repeat.
+    /// The form of a 404: the answer without the path and the request that it repeats.
     fn manner(&self, path: &str) -> (u16, Option<&str>, String) {
         let text = String::from_utf8_lossy(&self.body).replace(path, "");
         let json = serde_json::from_str::<Value>(&text).map(|mut json| {
@@ -173,14 +173,14 @@ impl<'a> Operation<'a> {
     ///
     /// # Errors
     ///
-    /// If it would not only read, or if one that it needs is not known.
+    /// If the operation would change something, or if a required parameter is not known.
     fn query(&self, spec: &Spec, ids: &Ids) -> Result<Vec<(String, String)>, String> {
         let mut query = Vec::new();
-        // Some reads change something on the server unless they are asked not to.
+        // Some reads change something on the server unless a parameter forbids it.
         if let Some(condition) = self.specified["x-safe-if"].as_object() {
             query.extend(condition.iter().map(|(name, value)| (name.clone(), value.to_string())));
         } else if self.specified["x-safety"] != "safe" {
-            return Err("it does not only read".to_owned());
+            return Err("it can change something".to_owned());
         }
         for parameter in self.specified["parameters"].as_array().into_iter().flatten() {
             let parameter = spec.resolve(parameter);
@@ -207,7 +207,7 @@ impl<'a> Operation<'a> {
 ///
 /// # Errors
 ///
-/// If the service takes the credential for wrong, as nothing can be learned then.
+/// If the service rejects the credential, since then nothing can be checked.
 pub async fn check(client: &Client, given: Binding) -> Result<Report, Unauthorized> {
     let spec = Spec::of(client.service());
     let ids = Ids::new(client.service(), given);
@@ -215,7 +215,10 @@ pub async fn check(client: &Client, given: Binding) -> Result<Report, Unauthoriz
         Run { client, spec, ids, report: Report::default(), nowhere: None, answered: false, silent: 0 };
     for operation in Operation::all(spec) {
         let (verdict, comparison) = if !run.answered && run.silent >= SILENT {
-            (Verdict::Unanswered("not tried, as no answer came before".to_owned()), Comparison::default())
+            (
+                Verdict::Unanswered("not tried, because no earlier call was answered".to_owned()),
+                Comparison::default(),
+            )
         } else {
             run.operation(&operation).await?
         };
@@ -240,11 +243,11 @@ struct Run<'a> {
     spec: &'static Spec,
     ids: Ids,
     report: Report,
-    /// How the service answers where there is nothing, once that has been asked.
+    /// The service's answer for a path that does not exist, once it is known.
     nowhere: Option<Answer>,
-    /// Whether anything was answered at all.
+    /// Whether any request was answered.
     answered: bool,
-    /// How many requests had no answer.
+    /// How many requests in a row had no answer.
     silent: usize,
 }
 
@@ -273,11 +276,11 @@ impl Run<'_> {
                     Verdict::Unanswered(why)
                 }
             };
-            let telling = matches!(verdict, Verdict::Answered { empty: false, .. } | Verdict::Refuted(_));
-            if telling || !matches!(best, Some(Verdict::Answered { .. })) {
+            let conclusive = matches!(verdict, Verdict::Answered { empty: false, .. } | Verdict::Refuted(_));
+            if conclusive || !matches!(best, Some(Verdict::Answered { .. })) {
                 best = Some(verdict);
             }
-            if telling {
+            if conclusive {
                 break;
             }
         }
@@ -318,7 +321,7 @@ impl Run<'_> {
             let items = json.as_array().or_else(|| json["data"].as_array());
             return Ok(Verdict::Answered { status, empty: items.is_some_and(Vec::is_empty) });
         }
-        // What is in front of a service that is down speaks another language.
+        // A proxy in front of a service that is down answers with pages of its own, not with JSON.
         if let (Some(schema), Some(json)) = (response.schema, &json)
             && status < 500
         {
@@ -349,14 +352,14 @@ impl Run<'_> {
         };
         let same = nowhere.manner(NOWHERE) == answer.manner(path);
         match (same, operation.ids().is_empty()) {
-            (true, true) => Verdict::Refuted("404, as for any path that does not exist".to_owned()),
-            (true, false) => {
-                Verdict::Refuted("404, as for any path that does not exist; or the id does not".to_owned())
-            }
-            (false, true) => Verdict::Refuted("404, though no id is in its path".to_owned()),
-            (false, false) => {
-                Verdict::NotChecked("404, but not as for a path that does not exist: no such id".to_owned())
-            }
+            (true, true) => Verdict::Refuted("404, the same as for a path that does not exist".to_owned()),
+            (true, false) => Verdict::Refuted(
+                "404, the same as for a path that does not exist; or the id does not".to_owned(),
+            ),
+            (false, true) => Verdict::Refuted("404, although its path has no id".to_owned()),
+            (false, false) => Verdict::NotChecked(
+                "404, but unlike the one for a path that does not exist: no such id".to_owned(),
+            ),
         }
     }
 

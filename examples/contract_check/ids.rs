@@ -1,16 +1,16 @@
-//! Ids for paths: from the answers of lists that were read before, or from the command line.
+//! Ids for paths: from lists that were read before, or from the command line.
 
 use kaiwa::sandbox::Provider;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// How many ids of a list are tried when what is found under the first ones is empty.
+/// How many ids of a list are tried while the answers for the first ones are empty.
 const TRIED: usize = 5;
 
 /// The parameters of one path.
 pub type Binding = BTreeMap<String, String>;
 
-/// Which parameter stands in which list's answer, and where.
+/// The list whose answer has the parameter, and where it is in the answer.
 fn sources(service: Provider) -> &'static [(&'static str, &'static str, &'static str)] {
     match service {
         Provider::Chatwork => &[
@@ -29,7 +29,7 @@ fn sources(service: Provider) -> &'static [(&'static str, &'static str, &'static
 pub struct Ids {
     service: Provider,
     given: Binding,
-    /// By parameter: its ids, each with those of the path that it was found under.
+    /// The ids of each parameter. Each id has the ids of the path under which it was found.
     found: BTreeMap<String, Vec<Binding>>,
 }
 
@@ -47,7 +47,7 @@ impl Ids {
     ///
     /// # Errors
     ///
-    /// The parameter for which nothing is known.
+    /// The parameter for which no id is known.
     pub fn bindings(&self, parameters: &[String]) -> Result<Vec<Binding>, String> {
         let Some((last, before)) = parameters.split_last() else { return Ok(vec![Binding::new()]) };
         if let Some(id) = self.given.get(last) {
@@ -76,7 +76,7 @@ impl Ids {
     }
 }
 
-/// The id if it is a number, or a text that can stand in a path as it is.
+/// The id if it is a number, or a text that can be part of a path without encoding.
 fn as_segment(id: &Value) -> Option<String> {
     let id = match id {
         Value::Number(number) => number.to_string(),

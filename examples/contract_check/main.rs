@@ -120,7 +120,7 @@ pub async fn run(
     Ok(status)
 }
 
-/// The base URL as it can be shown: it can have a password.
+/// The base URL without its password, so it can be shown.
 fn place(base: &str) -> String {
     url::Url::parse(base)
         .map_or_else(|_| "another place".to_owned(), |url| url.origin().ascii_serialization())

@@ -1,37 +1,37 @@
-//! What was found, as text without anything of what people wrote.
+//! The report as text. It contains nothing that people wrote.
 
 use super::schema::Comparison;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-/// What became of all `GET`s of a service.
+/// The results of all `GET`s of a service.
 #[derive(Default)]
 pub struct Report {
     pub checked: Vec<Checked>,
     /// Headers that look like limits or notices, are not in the specification, and are not read by the library.
     pub unknown_headers: BTreeSet<String>,
-    /// Headers of the specification, and whether one came.
+    /// Headers of the specification, and whether any answer had them.
     pub headers: BTreeMap<String, bool>,
 }
 
-/// What became of one `GET`.
+/// The result of one `GET`.
 pub struct Checked {
-    /// With its path template.
+    /// Method and path template.
     pub operation: String,
     pub inferred: bool,
     pub verdict: Verdict,
     pub comparison: Comparison,
 }
 
-/// What was learned of the operation.
+/// The result of checking an operation.
 pub enum Verdict {
-    /// It was answered, and the answer compared.
+    /// The answer was compared with the specification.
     Answered { status: u16, empty: bool },
-    /// It was answered in a way that the specification does not have.
+    /// The answer is of a kind that the specification does not have.
     Refuted(String),
-    /// Nothing was learned, for this reason.
+    /// The operation was not checked, for this reason.
     NotChecked(String),
-    /// Nothing was learned, as no answer came, or only a 429 or a failure of the server.
+    /// There was no answer, or only a 429 or a failure of the server.
     Unanswered(String),
 }
 
@@ -40,19 +40,19 @@ impl Checked {
         matches!(self.verdict, Verdict::Refuted(_)) || !self.comparison.differences.is_empty()
     }
 
-    /// Whether anything was learned.
+    /// Whether the operation was checked.
     fn is_checked(&self) -> bool {
         !matches!(self.verdict, Verdict::NotChecked(_) | Verdict::Unanswered(_))
     }
 }
 
 impl Report {
-    /// Whether something is not as the specification has it.
+    /// Whether anything differs from the specification.
     pub fn differs(&self) -> bool {
         !self.unknown_headers.is_empty() || self.checked.iter().any(Checked::differs)
     }
 
-    /// The exit status: 2 if nothing was checked, 1 if something differs, 2 if something could not be asked, or else 0.
+    /// The exit status: 2 if nothing was checked, 1 if something differs, 2 if some call was not answered, or else 0.
     pub fn status(&self) -> u8 {
         let unanswered = |checked: &Checked| matches!(checked.verdict, Verdict::Unanswered(_));
         match () {
@@ -70,12 +70,12 @@ impl fmt::Display for Report {
             checked.fmt(f)?;
         }
         for name in &self.unknown_headers {
-            writeln!(f, "  a header that the library does not know: {name}")?;
+            writeln!(f, "  an unknown header: {name}")?;
         }
         let absent: Vec<&str> =
             self.headers.iter().filter(|(_, came)| !**came).map(|(name, _)| name.as_str()).collect();
         if !absent.is_empty() {
-            writeln!(f, "  headers that no answer had: {}", absent.join(", "))?;
+            writeln!(f, "  headers that were in no answer: {}", absent.join(", "))?;
         }
         let count =
             |wanted: fn(&Checked) -> bool| self.checked.iter().filter(|checked| wanted(checked)).count();
@@ -96,7 +96,7 @@ impl fmt::Display for Report {
         }
         writeln!(f)?;
         if count(Checked::is_checked) == 0 {
-            writeln!(f, "NOTHING WAS CHECKED: see above why, and run it again")?;
+            writeln!(f, "NOTHING WAS CHECKED: see the reasons above, and run it again")?;
         }
         Ok(())
     }
@@ -104,7 +104,7 @@ impl fmt::Display for Report {
 
 impl fmt::Display for Checked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let said = match &self.verdict {
+        let result = match &self.verdict {
             Verdict::Answered { status, .. } if self.differs() => format!("{status}, DIFFERS"),
             Verdict::Answered { status, empty: true } => format!("{status}, as specified, but empty"),
             Verdict::Answered { status, .. } => format!("{status}, as specified"),
@@ -112,7 +112,7 @@ impl fmt::Display for Checked {
             Verdict::NotChecked(why) | Verdict::Unanswered(why) => format!("not checked: {why}"),
         };
         let inferred = if self.inferred { " (inferred)" } else { "" };
-        writeln!(f, "{}{inferred}: {said}", self.operation)?;
+        writeln!(f, "{}{inferred}: {result}", self.operation)?;
         for ((path, what), times) in &self.comparison.differences {
             let often = if *times > 1 { format!(" ({times} times)") } else { String::new() };
             writeln!(f, "  {path}: {what}{often}")?;
@@ -122,7 +122,7 @@ impl fmt::Display for Checked {
         }
         let unseen: Vec<&str> = self.comparison.never_seen().collect();
         if !unseen.is_empty() {
-            writeln!(f, "  fields that no answer had: {}", unseen.join(", "))?;
+            writeln!(f, "  fields that were in no answer: {}", unseen.join(", "))?;
         }
         Ok(())
     }

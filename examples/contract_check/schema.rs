@@ -51,7 +51,7 @@ impl Spec {
         Some(Response { named: named.is_some(), schema: content.map(|media| &media["schema"]), response })
     }
 
-    /// Whether any answer is specified to have the header.
+    /// Whether the specification has the header in any answer.
     pub fn has_header(&self, name: &str) -> bool {
         let methods = self.paths().values().filter_map(Value::as_object).flat_map(Map::values);
         let responses =
@@ -137,7 +137,8 @@ impl Spec {
         }
     }
 
-    /// One of them must fit. If none fits, but one has the value's type, the differences to that one are reported.
+    /// One alternative must fit. If none fits, but one has the value's type, the differences from that one are
+    /// reported.
     fn alternatives(&self, alternatives: &[Value], value: &Value, at: &str, found: &mut Comparison) {
         let tried = alternatives.iter().map(|schema| {
             let mut found = Comparison::default();
@@ -157,7 +158,7 @@ impl Spec {
     }
 }
 
-/// What a specification has for a status.
+/// The specification of a status.
 pub struct Response<'a> {
     /// Whether the status or its range is named; if not, it falls under `default`.
     pub named: bool,
@@ -167,7 +168,7 @@ pub struct Response<'a> {
 }
 
 impl Response<'_> {
-    /// The headers that come with it.
+    /// Its headers.
     pub fn headers(&self) -> impl Iterator<Item = &str> {
         self.response["headers"].as_object().into_iter().flat_map(Map::keys).map(String::as_str)
     }
@@ -176,19 +177,19 @@ impl Response<'_> {
 /// The differences between a response and its schema.
 #[derive(Default)]
 pub struct Comparison {
-    /// What differs, where, and how often.
+    /// The differences by place, and how often each occurred.
     pub differences: BTreeMap<(String, What), usize>,
-    /// Of each declared field of the objects that came, in how many it was.
+    /// For each declared field, how many of the objects had it.
     seen: BTreeMap<String, Seen>,
 }
 
-/// In how many objects a field was there with a value, was null, or was not there.
+/// The number of objects in which a field had a value, was null, or was absent.
 #[derive(Clone, Copy, Debug, Default)]
 struct Seen {
     there: usize,
-    /// As the specification allows.
+    /// The specification allows it.
     null: usize,
-    /// As the specification allows.
+    /// The specification allows it.
     absent: usize,
     missing: usize,
 }
@@ -217,7 +218,7 @@ impl Comparison {
         }
     }
 
-    /// The same, with the places relative to this part of a response.
+    /// The same comparison for a part of a response, with its place put in front of the places in it.
     pub fn within(self, part: &str) -> Self {
         let differences = self.differences.into_iter();
         let place = |path: String| format!("{part}: {path}");
@@ -227,12 +228,12 @@ impl Comparison {
         }
     }
 
-    /// Declared fields that were in none of the objects that could have had them.
+    /// Declared fields that were in no object.
     pub fn never_seen(&self) -> impl Iterator<Item = &str> {
         self.seen.iter().filter(|(_, seen)| seen.there + seen.null == 0).map(|(field, _)| field.as_str())
     }
 
-    /// Fields that were null, or absent in only some of the objects, as the specification allows; and how often.
+    /// Fields that were null, or absent in some of the objects, as the specification allows, with their numbers.
     pub fn optional(&self) -> impl Iterator<Item = String> {
         let partly = |seen: &Seen| seen.null > 0 || seen.absent > 0 && seen.there > 0;
         self.seen.iter().filter(move |(_, seen)| partly(seen)).map(|(field, seen)| {

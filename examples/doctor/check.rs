@@ -1,4 +1,4 @@
-//! The checks, in the order in which a call needs what they are about.
+//! The checks, in the order in which a call depends on them.
 
 use super::report::Report;
 use super::services::{Answered, Patient, Service, granted};
@@ -11,9 +11,9 @@ use reqwest::header::{DATE, HeaderMap};
 use std::env;
 use std::time::{Duration, Instant};
 
-/// A `Date` has whole seconds, and an answer takes its time.
+/// `Date` has whole seconds, and an answer takes time to arrive.
 const EXACT: SignedDuration = SignedDuration::from_secs(5);
-/// What services allow for where they look at a time: a minute is the least that is known.
+/// The deviation that services tolerate when they check a time: a minute is the strictest that is known.
 const TOLERABLE: SignedDuration = SignedDuration::from_secs(60);
 
 /// A call, and when it was made.
@@ -57,7 +57,7 @@ pub async fn examine<C: Patient>(service: &Service, client: Result<C, Error>) ->
                 Some(scopes) => report.wrong(
                     "scopes",
                     format!("{scopes} (all of them)"),
-                    "Issue a credential that has the scope which the error names, too.",
+                    "Issue a credential that also has the scope in the error.",
                 ),
                 None => report.note("scopes", "not known, since the call failed"),
             },
@@ -82,7 +82,7 @@ fn token<C: Patient>(
         }
     };
     let name = &variables.credential;
-    // What the builder says of the variable, it says of the credential.
+    // The builder's error about the variable is about the credential.
     if let Some(problem) = refused.filter(|problem| problem.contains(&format!("variable {name}"))) {
         return report.wrong(
             label,
@@ -97,23 +97,21 @@ fn token<C: Patient>(
         Some(Ok(answered)) => report.well(label, format!("{present}; accepted: {}", answered.who)),
         Some(Err(error)) if error.status() == Some(StatusCode::UNAUTHORIZED) => {
             let (odd, todo) = oddity.unwrap_or((
-                "it may have been revoked, or have expired, or be one of another system",
-                "Issue another one, and check that the base URL belongs to it.",
+                "it may be revoked, expired, or from another system",
+                "Issue another one, and check that it belongs to this base URL.",
             ));
             report.wrong(label, format!("{present}; refused: {odd}"), todo);
         }
         _ => match oddity {
             Some((odd, todo)) => report.wrong(label, format!("{present}; {odd}"), todo),
-            None => {
-                report.note(label, format!("{present}; well formed; whether it is accepted is not known"))
-            }
+            None => report.note(label, format!("{present}; well formed; not known whether it is accepted")),
         },
     }
 }
 
 fn base_url(report: &mut Report, service: &Service, refused: Option<&str>) {
     let label = "base URL";
-    // The text can hold a password, if it was not refused for something else first.
+    // The URL can contain a password; only its origin and path are shown.
     let url = reqwest::Url::parse(&service.base_url).map_or_else(
         |_| "not a URL".to_owned(),
         |url| format!("{}{}", url.origin().ascii_serialization(), url.path()),
@@ -125,11 +123,11 @@ fn base_url(report: &mut Report, service: &Service, refused: Option<&str>) {
     match refused.filter(|problem| problem.contains(&format!("variable {name}"))) {
         Some(problem) => report.wrong(label, problem, format!("Correct {name}, or remove it.")),
         None if variables.is_elsewhere => report.well(label, format!("{url} (from {name})")),
-        None => report.well(label, format!("{url} (the usual one; {name} is not set)")),
+        None => report.well(label, format!("{url} (the default; {name} is not set)")),
     }
 }
 
-/// Returns what is to be done about the proxy, if it is the cause.
+/// Returns what to do about the proxy, if it is the cause.
 async fn proxy(
     report: &mut Report,
     service: &Service,
@@ -142,7 +140,7 @@ async fn proxy(
             report.note(label, "not known, since the base URL is not usable");
         }
         Err(error) => {
-            report.wrong(label, error.kind(), "Correct the variable; until then no client is built.")
+            report.wrong(label, error.kind(), "Correct the variable; until then no client can be built.")
         }
         Ok(None) => report.well(label, format!("none: {}", why_direct(&service.base_url))),
         Ok(Some(proxy)) => {
@@ -156,17 +154,17 @@ async fn proxy(
             };
             let answer = tunnel::answer(proxy, &service.base_url).await;
             match &answer {
-                Some(line) => report.note(label, format!("{used}; asked once more, it answers `{line}`")),
+                Some(line) => report.note(label, format!("{used}; asked again, it answers `{line}`")),
                 None => report.note(label, used),
             }
             return Some(match answer.as_deref().and_then(|line| line.split(' ').nth(1)) {
                 Some("200") => return None,
                 Some("407") => format!("Give the proxy's user name and password in {from}, or correct them."),
-                Some("403") => "Ask those who run the proxy to allow the service's host.".to_owned(),
+                Some("403") => "Ask the operator of the proxy to allow the service's host.".to_owned(),
                 Some("502" | "503" | "504") => {
-                    "The proxy cannot reach the service: ask those who run it, or try again later.".to_owned()
+                    "The proxy cannot reach the service: ask its operator, or try again later.".to_owned()
                 }
-                Some(_) => format!("Check that {from} names a proxy: what is there does not act as one."),
+                Some(_) => format!("Check that {from} names a proxy: the server there does not act as one."),
                 None if error.to_string().contains("SOCKS") => return None,
                 None => format!("Start the proxy, or correct or remove {from}."),
             });
@@ -179,9 +177,9 @@ fn why_direct(base_url: &str) -> &'static str {
     let set =
         |names: [&str; 2]| names.iter().any(|name| env::var_os(name).is_some_and(|value| !value.is_empty()));
     if base_url.starts_with("http://") {
-        "plain http is for loopback, and goes there directly"
+        "plain http is used for loopback only, which needs no proxy"
     } else if set(["HTTPS_PROXY", "https_proxy"]) || set(["ALL_PROXY", "all_proxy"]) {
-        "a variable names one, but not for this host (NO_PROXY)"
+        "a variable names one, but NO_PROXY excludes this host"
     } else if set(["HTTP_PROXY", "http_proxy"]) {
         "HTTP_PROXY is not for https; set HTTPS_PROXY if one is needed"
     } else {
@@ -202,7 +200,7 @@ fn certificates(
     }
     let source = source();
     let is_missing = |problem: &str| problem.to_ascii_lowercase().contains("certificate");
-    // Another problem came first: what is wrong with the certificates shows only with a client that is built.
+    // Another problem came first: problems with certificates appear only when a client is built.
     let missing = match refused {
         Some(problem) if is_missing(problem) => Some(problem.to_owned()),
         Some(_) if proxy.is_ok() => {
@@ -214,21 +212,21 @@ fn certificates(
     let todo = "Install `ca-certificates` (on a slim image: apt-get or apk), or set SSL_CERT_FILE to a file that exists.";
     match (missing, result) {
         (Some(problem), _) => {
-            // What to do about it follows here, for each way of setting them.
+            // The advice is replaced by the one above, which covers each way of setting certificates.
             let problem = problem.split(". Install").next().unwrap_or_default();
-            report.wrong(label, format!("none from {source}: {problem}"), todo);
+            report.wrong(label, format!("none read from {source}: {problem}"), todo);
         }
         (None, Some(Err(error))) if error.is_connect() && is_missing(&error.to_string()) => {
-            report.note(label, format!("read from {source}, but the service's is not accepted"));
+            report.note(label, format!("read from {source}, but the service's certificate is not accepted"));
         }
         (None, _) if refused.is_some() && proxy.is_err() => {
             report.note(label, "not checked, because of the proxy")
         }
-        (None, _) => report.well(label, format!("TLS can be set up, with those of {source}")),
+        (None, _) => report.well(label, format!("TLS can be set up with the certificates from {source}")),
     }
 }
 
-/// Where certificates are read from.
+/// The source of the certificates.
 fn source() -> String {
     let named = |name: &str| {
         let path = env::var_os(name)?;
@@ -245,29 +243,29 @@ fn connection(report: &mut Report, call: &Call, todo: Option<String>) {
             report.well(label, format!("{} was answered in {} ms", answered.call, call.took.as_millis()))
         }
         Err(error) => {
-            let said = error.to_string();
+            let text = error.to_string();
             let todo = match (error.kind(), error.status().map(|status| status.as_u16())) {
                 (_, Some(401)) => "See the token above.",
-                (_, Some(403)) => "See the scopes below; a firewall can answer so, too.",
-                (_, Some(404)) => "Check the base URL: it has the version of the API at its end.",
-                (_, Some(429)) => "Wait, and find out what else uses this credential.",
-                (_, Some(500..)) => "The service is in trouble: try again later.",
+                (_, Some(403)) => "See the scopes below; a firewall may also answer like this.",
+                (_, Some(404)) => "Check the base URL: it must end with the version of the API.",
+                (_, Some(429)) => "Wait, and find out which other program uses this credential.",
+                (_, Some(500..)) => "The service has failed: try again later.",
                 (ErrorKind::Connect(_), _) if todo.is_some() => todo.as_deref().unwrap_or_default(),
                 (ErrorKind::Connect(_), _)
-                    if ["certificate", "SOCKS"].iter().any(|word| said.contains(word)) =>
+                    if ["certificate", "SOCKS"].iter().any(|word| text.contains(word)) =>
                 {
-                    "Do what the error says."
+                    "Follow the advice in the error."
                 }
                 (ErrorKind::Connect(_), _) => {
                     "Check the network and the base URL, and whether a proxy is needed here (HTTPS_PROXY)."
                 }
                 (ErrorKind::Timeout(_), _) => {
-                    "Something on the way swallows the request: ask about firewalls and proxies."
+                    "No answer came back: ask your network's operator about firewalls and proxies."
                 }
                 (ErrorKind::Foreign { .. }, _) => {
-                    "Something else answers in the service's place: a proxy, a login page, or a wrong base URL."
+                    "The answer is not from the service: check for a proxy, a login page, or a wrong base URL."
                 }
-                _ => "Do what the error says, and send this report along if you ask for help.",
+                _ => "Follow the advice in the error. If you ask for help, include this report.",
             };
             report.wrong(label, error, todo);
         }
@@ -281,27 +279,26 @@ fn clock(report: &mut Report, call: &Call) {
         Err(error) => error.headers(),
     };
     let now = format!("{:.0}", call.began);
-    let said = call.result.as_ref().err().map(Error::to_string).unwrap_or_default();
-    if said.contains("Check the clock of this machine") {
-        let text = format!("it is {now} here, when the certificate of the service is not valid");
-        return report.wrong(label, text, "If that is not the time, set this machine's clock, by NTP.");
+    let text = call.result.as_ref().err().map(Error::to_string).unwrap_or_default();
+    if text.contains("Check the clock of this machine") {
+        let text = format!("{now} here, a time at which the certificate of the service is not valid");
+        return report.wrong(label, text, "If that time is wrong, set this machine's clock with NTP.");
     }
     let Some(date) = date(headers) else {
-        return report
-            .note(label, format!("not compared: it is {now} here, and there is no answer with a `Date`"));
+        return report.note(label, format!("not compared: {now} here, and no answer had a `Date`"));
     };
     let half = SignedDuration::try_from(call.took / 2).unwrap_or_default();
     let middle = call.began.checked_add(half).unwrap_or(call.began);
-    // `Date` leaves out the fraction of a second, which is half of one on average.
+    // `Date` has no fraction of a second, which is half a second on average.
     let offset = middle.duration_since(date) - SignedDuration::from_millis(500);
     let ahead = if offset.is_negative() { "behind" } else { "ahead of" };
     let text = format!("{} s {ahead} the service's", offset.abs().as_secs());
     if offset.abs() <= EXACT {
-        report.well(label, format!("{text}, as far as its `Date` shows"));
+        report.well(label, format!("{text}, within the precision of its `Date`"));
     } else if offset.abs() <= TOLERABLE {
-        report.note(label, format!("{text}: keep it by NTP"));
+        report.note(label, format!("{text}: use NTP"));
     } else {
-        let todo = "Set this machine's clock, by NTP: certificates, webhooks and tokens are judged by it.";
+        let todo = "Set this machine's clock with NTP: certificates, webhooks and tokens depend on it.";
         report.wrong(label, text, todo);
     }
 }
@@ -319,9 +316,12 @@ fn limits(report: &mut Report, result: &Result<Answered, Error>) {
     };
     let Some(limit) = limit else {
         let is_answered = result.as_ref().map_or_else(|error| error.status().is_some(), |_| true);
-        let said =
-            if is_answered { "the service said nothing of limits" } else { "not known: there is no answer" };
-        return report.note(label, said);
+        let text = if is_answered {
+            "the service reported no limits"
+        } else {
+            "not known, since there was no answer"
+        };
+        return report.note(label, text);
     };
     let mut parts = Vec::new();
     if let (Some(remaining), Some(all)) = (limit.remaining, limit.limit) {

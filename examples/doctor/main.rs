@@ -13,8 +13,8 @@
 //! | `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY` | the proxy, and the hosts that are reached without it |
 //! | `SSL_CERT_FILE`, `SSL_CERT_DIR` | certificates, instead of the system's |
 //!
-//! It knows no OAuth2: a program has such tokens in a store of its own, and `kaiwa::oauth` says in its errors what to do about
-//! them. All else that it checks holds for such a program as well.
+//! It does not check OAuth2 tokens: each program has its own store for them, and the errors of `kaiwa::oauth` say what
+//! to do. All other checks apply to such a program as well.
 //!
 //! It only reads: a call to Chatwork, one to Lancers, and up to four to TAS-CHA, of one unit each. The exit status is 0
 //! if all is well, and 1 if something is not, or if there is nothing to check.
@@ -41,7 +41,7 @@ async fn main() -> ExitCode {
     if well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// What is printed, and whether all is well.
+/// The output, and whether all is well.
 async fn run(arguments: &[String]) -> (String, bool) {
     let about = format!(
         "kaiwa {}, {} {}, {:.0}\n",
@@ -62,7 +62,7 @@ async fn run(arguments: &[String]) -> (String, bool) {
         return (format!("{about}\n{NOTHING_SET}"), false);
     }
     let well = reports.iter().all(Report::is_well);
-    let last = if well { "All is well." } else { "Something is wrong: see what `->` says." };
+    let last = if well { "All is well." } else { "Something is wrong: see the lines with `->`." };
     let shown: Vec<String> = reports.iter().map(Report::to_string).collect();
     (format!("{about}\n{}\n{last}\n", shown.join("\n")), well)
 }

@@ -1,11 +1,11 @@
-//! What was found of one service, a line for each thing.
+//! The findings about one service, a line each.
 
 use std::fmt;
 
 #[derive(Clone, Copy, PartialEq)]
 pub enum Mark {
     Well,
-    /// Nothing is wrong, or it is not known.
+    /// Not wrong, or not known.
     Note,
     Wrong,
 }
@@ -13,7 +13,7 @@ pub enum Mark {
 pub struct Report {
     title: &'static str,
     lines: Vec<(Mark, &'static str, String)>,
-    /// What must not be printed, wherever it comes from.
+    /// The secret, which is never printed.
     secret: Option<String>,
 }
 
@@ -39,7 +39,7 @@ impl Report {
         self.add(Mark::Note, label, text);
     }
 
-    /// What is wrong, and what to do about it.
+    /// A problem, and what to do about it.
     pub fn wrong(&mut self, label: &'static str, text: impl fmt::Display, todo: impl fmt::Display) {
         self.add(Mark::Wrong, label, text);
         self.add(Mark::Wrong, "", format!("-> {todo}"));

@@ -1,4 +1,4 @@
-//! The three services, as far as a check needs to know them apart.
+//! The three services, as far as the checks differ between them.
 
 use kaiwa::{Error, Response, RetryPolicy, chatwork, lancers, tascha};
 use reqwest::header::HeaderMap;
@@ -18,9 +18,9 @@ pub struct Service {
 pub struct Variables {
     pub credential: String,
     pub base_url: String,
-    /// What the first one holds, if it is text; for checks, and never shown.
+    /// The credential, if it is text. It is checked and never shown.
     pub secret: Option<String>,
-    /// Whether the second one is set.
+    /// Whether the variable for the base URL is set.
     pub is_elsewhere: bool,
 }
 
@@ -41,9 +41,9 @@ impl Service {
     }
 }
 
-/// What is known from a call that was answered.
+/// The results of a call that was answered.
 pub struct Answered {
-    /// Which call it was, and who the credential belongs to.
+    /// The call, and the owner of the credential.
     pub call: &'static str,
     pub who: String,
     pub headers: HeaderMap,
@@ -55,9 +55,9 @@ impl Answered {
     }
 }
 
-/// What a client of each service can be asked.
+/// The checks that a client of each service provides.
 pub trait Patient {
-    /// What is odd about a credential that can be sent, and what to do.
+    /// An anomaly of a credential that can be sent, and what to do about it.
     fn oddity(_secret: &str) -> Option<(&'static str, &'static str)> {
         None
     }
@@ -65,14 +65,14 @@ pub trait Patient {
     /// A cheap call that only reads.
     async fn call(&self) -> Result<Answered, Error>;
 
-    /// What the credential may do.
+    /// The rights of the credential.
     async fn scopes(&self) -> String;
 }
 
-/// What can stand in a header, and in no token of the services.
+/// The characters that a header allows, but no token of the services has.
 fn badly_copied(secret: &str) -> Option<(&'static str, &'static str)> {
     secret.contains([' ', '"', '\'', '<', '>']).then_some((
-        "it has a space, a quotation mark or an angle bracket, as no token does",
+        "it contains a space, a quotation mark or an angle bracket, which no token has",
         "Copy only the token.",
     ))
 }
@@ -80,8 +80,8 @@ fn badly_copied(secret: &str) -> Option<(&'static str, &'static str)> {
 impl Patient for chatwork::Client {
     fn oddity(secret: &str) -> Option<(&'static str, &'static str)> {
         let bearer = (
-            "it begins with `Bearer `, as no API token does",
-            "Set the token alone; an OAuth2 token goes to `Client::builder().bearer(…)`.",
+            "it begins with `Bearer `, but no API token does",
+            "Set the token alone; pass an OAuth2 token to `Client::builder().bearer(…)`.",
         );
         if secret.starts_with("Bearer ") { Some(bearer) } else { badly_copied(secret) }
     }
@@ -92,7 +92,7 @@ impl Patient for chatwork::Client {
     }
 
     async fn scopes(&self) -> String {
-        "an API token has all rights of its account; what it may do in a room depends on its role there"
+        "an API token has all rights of its account; in a room they depend on the account's role there"
             .to_owned()
     }
 }
@@ -101,8 +101,8 @@ impl Patient for tascha::Client {
     fn oddity(secret: &str) -> Option<(&'static str, &'static str)> {
         let known = ["tcha_live_", "tcha_test_", "tcha_at_"];
         let cut = (
-            "it does not begin with `tcha_live_`, `tcha_test_` or `tcha_at_`, as those of the service do",
-            "Copy the whole key, as Settings, Developer shows it once.",
+            "it does not begin with `tcha_live_`, `tcha_test_` or `tcha_at_`, unlike all tokens of the service",
+            "Copy the whole key. Settings, Developer shows it only once.",
         );
         if known.iter().any(|prefix| secret.starts_with(prefix)) { badly_copied(secret) } else { Some(cut) }
     }
@@ -112,7 +112,7 @@ impl Patient for tascha::Client {
         Ok(Answered::new("GET /me", format!("user {}", me.id), &me))
     }
 
-    /// A refusal names all scopes that a key has, and nothing else does: asks until something is refused.
+    /// Only a refusal names all scopes of a key, so calls are made until one is refused.
     async fn scopes(&self) -> String {
         let retry = RetryPolicy::none;
         let mut proven = vec!["me:read"];
@@ -132,7 +132,7 @@ impl Patient for tascha::Client {
             }
         }
         format!(
-            "at least {}; a call that lacks one is refused, and `Error::details` lists them",
+            "at least {}; a call without its scope is refused, and `Error::details` lists the key's scopes",
             proven.join(", ")
         )
     }
@@ -153,7 +153,7 @@ pub fn granted(error: &Error) -> Option<String> {
 impl Patient for lancers::Client {
     fn oddity(secret: &str) -> Option<(&'static str, &'static str)> {
         (!secret.contains('=')).then_some((
-            "it has no `=` in it, as a Cookie header does",
+            "it contains no `=`, but a Cookie header does",
             "Copy the value of the whole Cookie header from a browser that is logged in, as in `name=value; other=value`.",
         ))
     }

@@ -1,5 +1,5 @@
-//! The doctor, asked about patients that are well and patients that are not. Proxies and certificates are set by the
-//! environment of a process, so that each case is a process of its own: this test run again.
+//! Runs the doctor in healthy and faulty environments. Proxies and certificates are set by the environment of a
+//! process, so each case runs this test again in a separate process.
 
 use kaiwa::jiff::SignedDuration;
 use kaiwa::sandbox::tascha::{Key, Seed, User};
@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 
 const ROLE: &str = "KAIWA_TEST_ROLE";
 const TOKEN: (&str, &str) = ("CHATWORK_API_TOKEN", "canary-0123456789");
-/// Variables of the machine that runs the tests, which would change what is found.
+/// Variables of the machine that runs the tests, which would change the findings.
 const OTHERS: [&str; 17] = [
     "CHATWORK_API_TOKEN",
     "TASCHA_API_KEY",
@@ -32,15 +32,15 @@ const OTHERS: [&str; 17] = [
     "SSL_CERT_FILE",
 ];
 
-/// What the doctor prints with these variables, and whether all is well.
+/// The output of the doctor with these variables, and whether all is well.
 async fn doctor(argument: &str, variables: &[(&str, &str)]) -> (String, bool) {
     let mut process = Command::new(env::current_exe().expect("this test"));
     let (_, module) = module_path!().split_once("::").expect("it is in a crate");
-    process.args(["--exact", &format!("{module}::a_process_of_its_own"), "--nocapture"]);
+    process.args(["--exact", &format!("{module}::separate_process"), "--nocapture"]);
     for name in OTHERS {
         process.env_remove(name);
     }
-    // So that no certificates of the system are needed.
+    // The system's certificates are not needed.
     process.env("SSL_CERT_FILE", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tls/cert.pem"));
     process.envs(variables.iter().copied()).env(ROLE, argument);
     let output = tokio::task::spawn_blocking(move || process.output()).await.expect("no panic");
@@ -52,19 +52,19 @@ async fn doctor(argument: &str, variables: &[(&str, &str)]) -> (String, bool) {
 }
 
 #[tokio::test]
-async fn a_process_of_its_own() {
+async fn separate_process() {
     match env::var(ROLE) {
         Ok(argument) => {
             let arguments: Vec<String> = argument.split_whitespace().map(str::to_owned).collect();
             let (text, well) = super::run(&arguments).await;
             println!("BEGIN\n{text}END {well}");
         }
-        // The test itself, and not a process of another one.
+        // This is the test itself, not a process started by another one.
         Err(_) => assert!(!doctor("", &[]).await.1, "nothing is set"),
     }
 }
 
-/// The line with this label, and what follows it if that says what to do.
+/// The line with this label, and the advice that follows it, if any.
 fn line<'a>(text: &'a str, label: &str) -> (&'a str, Option<&'a str>) {
     let mut lines = text.lines();
     let found = lines.find(|line| line.get(5..).is_some_and(|line| line.starts_with(label)));
@@ -75,10 +75,10 @@ fn line<'a>(text: &'a str, label: &str) -> (&'a str, Option<&'a str>) {
 fn assert_line(text: &str, label: &str, mark: &str, says: &[&str]) {
     let (line, todo) = line(text, label);
     assert!(line.starts_with(&format!("  {mark} ")), "{label} is not {mark}: {text}");
-    assert_eq!(todo.is_some(), mark == "!!", "what is wrong, and nothing else, says what to do: {text}");
+    assert_eq!(todo.is_some(), mark == "!!", "a problem has advice, and nothing else has: {text}");
     for word in says {
         let found = line.contains(word) || todo.is_some_and(|todo| todo.contains(word));
-        assert!(found, "{word:?} is not said of {label}: {text}");
+        assert!(found, "{word:?} is missing for {label}: {text}");
     }
 }
 
@@ -118,7 +118,7 @@ async fn each_service_with_a_credential_is_checked_at_its_base_url() {
         ("TASCHA_BASE_URL", &tascha),
         ("LANCERS_COOKIE", sandbox::lancers::Seed::CREDENTIAL),
         ("LANCERS_BASE_URL", &lancers),
-        // Of no use on the way to loopback.
+        // Has no effect on calls to loopback.
         ("HTTPS_PROXY", "127.0.0.1:1"),
     ];
     let (text, well) = doctor("", &variables).await;
@@ -133,7 +133,7 @@ async fn each_service_with_a_credential_is_checked_at_its_base_url() {
 }
 
 #[tokio::test]
-async fn a_credential_that_is_refused_or_not_one() {
+async fn refused_and_malformed_credentials() {
     let sandbox = Sandbox::start().await.expect("a sandbox");
     let (chatwork, tascha) = (sandbox.chatwork_url(), sandbox.tascha_url());
     let (text, well) = doctor("", &[TOKEN, ("CHATWORK_BASE_URL", &chatwork)]).await;
@@ -167,7 +167,7 @@ async fn a_credential_that_is_refused_or_not_one() {
 }
 
 #[tokio::test]
-async fn the_scopes_of_a_key_are_found_out() {
+async fn the_scopes_of_a_key_are_determined() {
     for (scopes, mark, says) in [
         (&["rooms:read"][..], "!!", "rooms:read (all of them)"),
         (
@@ -188,12 +188,12 @@ async fn the_scopes_of_a_key_are_found_out() {
 }
 
 #[tokio::test]
-async fn a_clock_that_is_wrong_and_limits_that_are_used_up() {
+async fn wrong_clocks_and_exhausted_limits() {
     for (seconds, mark, says) in [
         (-3600, "!!", " s ahead of the service's"),
         (3600, "!!", " s behind the service's"),
-        (20, "--", "keep it by NTP"),
-        (1, "ok", "the service's, as far as its `Date` shows"),
+        (20, "--", "use NTP"),
+        (1, "ok", "the service's, within the precision of its `Date`"),
     ] {
         let sandbox = Sandbox::start().await.expect("a sandbox");
         let fault = Fault::wrong_clock(SignedDuration::from_secs(seconds));
@@ -213,11 +213,11 @@ async fn a_clock_that_is_wrong_and_limits_that_are_used_up() {
     doctor("", &variables).await;
     let (text, _) = doctor("", &variables).await;
     assert_line(&text, "limits", "!!", &["0 of 1 calls left", "Wait"]);
-    assert_line(&text, "connection", "!!", &["429", "what else uses this credential"]);
+    assert_line(&text, "connection", "!!", &["429", "which other program uses this credential"]);
 }
 
 #[tokio::test]
-async fn without_certificates_it_says_where_they_were_looked_for() {
+async fn missing_certificates_are_reported_with_their_source() {
     let nowhere = [TOKEN, ("SSL_CERT_FILE", "/nonexistent"), ("SSL_CERT_DIR", "/nonexistent")];
     let (text, well) = doctor("", &nowhere).await;
     assert!(!well, "{text}");
@@ -244,8 +244,8 @@ async fn proxy(answer: &'static str) -> String {
 }
 
 #[tokio::test]
-async fn a_proxy_that_does_not_let_it_through() {
-    // Nothing listens there: it is reserved.
+async fn a_proxy_that_blocks_the_connection() {
+    // The port is reserved, so nothing listens there.
     let (text, well) = doctor("", &[TOKEN, ("https_proxy", "http://canary:canary@127.0.0.1:1")]).await;
     assert!(!well, "{text}");
     assert_line(&text, "proxy", "--", &["http 127.0.0.1:1 from https_proxy, with a user name"]);
@@ -256,7 +256,7 @@ async fn a_proxy_that_does_not_let_it_through() {
         &["could not connect to the proxy 127.0.0.1:1", "Start the proxy, or correct or remove https_proxy"],
     );
     for (answer, todo) in [
-        ("HTTP/1.1 403 Forbidden\r\n\r\n", "Ask those who run the proxy to allow"),
+        ("HTTP/1.1 403 Forbidden\r\n\r\n", "Ask the operator of the proxy to allow"),
         ("HTTP/1.1 407 canary\r\n\r\n", "Give the proxy's user name and password in ALL_PROXY"),
         ("HTTP/1.1 502 Bad Gateway\r\n\r\n", "The proxy cannot reach the service"),
         ("HTTP/1.1 404 Not Found\r\n\r\n", "Check that ALL_PROXY names a proxy"),
@@ -270,7 +270,12 @@ async fn a_proxy_that_does_not_let_it_through() {
         assert_line(&text, "connection", "!!", &[todo]);
     }
     let (text, _) = doctor("", &[TOKEN, ("HTTPS_PROXY", "http//canary:1")]).await;
-    assert_line(&text, "proxy", "!!", &["HTTPS_PROXY is not a valid URL", "until then no client is built"]);
+    assert_line(
+        &text,
+        "proxy",
+        "!!",
+        &["HTTPS_PROXY is not a valid URL", "until then no client can be built"],
+    );
     let (text, _) = doctor("", &[TOKEN, ("ALL_PROXY", "socks5://127.0.0.1:1")]).await;
     assert_line(&text, "connection", "!!", &["is a SOCKS proxy", "`socks`"]);
     let direct = [TOKEN, ("HTTP_PROXY", "127.0.0.1:1"), ("CHATWORK_BASE_URL", "https://127.0.0.1:1/v2")];

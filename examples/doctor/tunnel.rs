@@ -1,4 +1,4 @@
-//! Asks a proxy for a connection, and reads the status of its answer, which the HTTP client does not pass on.
+//! Asks a proxy for a connection, and reads the status of its answer, which the HTTP client does not report.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -35,7 +35,7 @@ pub async fn answer(proxy: &Proxy, base_url: &str) -> Option<String> {
         }
         let text = String::from_utf8_lossy(&answer).into_owned();
         let line: String = text.lines().next()?.chars().filter(|character| !character.is_control()).collect();
-        // It could repeat what was sent to it.
+        // The line could repeat the password.
         Some(match user {
             Some(_) => line.split(' ').take(2).collect::<Vec<_>>().join(" "),
             None => line,

@@ -24,7 +24,7 @@ fn export(name: &str) -> (Export, PathBuf) {
 }
 
 #[tokio::test]
-async fn a_room_that_is_gone_is_skipped() {
+async fn a_deleted_room_is_skipped() {
     let sandbox = sandbox().await;
     sandbox.faults().script(Provider::Tascha, Script::on("list_messages").pass(1).then(Fault::status(404)));
     let (mut export, path) = export("gone");
@@ -56,9 +56,9 @@ async fn it_can_be_stopped_while_it_waits_for_a_room() {
     fs::remove_file(&export.beside).and_then(|()| fs::remove_file(&path)).expect("they are there");
 }
 
-/// What a kill can leave, from the very beginning on, and that the next run makes a whole export of it.
+/// Whatever files a kill leaves, the next run completes the export.
 #[tokio::test]
-async fn an_export_that_was_killed_at_any_moment_goes_on() {
+async fn an_export_killed_at_any_moment_can_be_resumed() {
     let sandbox = sandbox().await;
     let client = sandbox.clients().tascha;
     let nothing = serde_json::to_vec(&At::default()).expect("JSON");
@@ -97,7 +97,7 @@ async fn an_export_that_was_killed_at_any_moment_goes_on() {
 }
 
 #[tokio::test]
-async fn an_output_that_has_lost_something_is_left_alone() {
+async fn a_truncated_output_is_not_changed() {
     let path = path("lost");
     let beside = PathBuf::from(format!("{}.checkpoint", path.display()));
     let kept = serde_json::to_vec(&At { bytes: 7, ..At::default() }).expect("JSON");
@@ -105,16 +105,16 @@ async fn an_output_that_has_lost_something_is_left_alone() {
     for output in [None, Some("{}\n")] {
         output.map_or(Ok(()), |output| fs::write(&path, output)).expect("a file");
         let error = Export::open(&path).err().expect("it is too short");
-        assert!(error.to_string().contains("has lost what"), "{error}");
+        assert!(error.to_string().contains("is shorter than"), "{error}");
         assert_eq!(fs::read_to_string(&path).ok().as_deref(), output);
     }
     fs::remove_file(&beside).and_then(|()| fs::remove_file(&path)).expect("they are there");
 }
 
-/// The checkpoint comes first: an output that cannot be made leaves one.
+/// The checkpoint is written first: if the output cannot be created, there is one.
 #[cfg(unix)]
 #[tokio::test]
-async fn there_is_a_checkpoint_before_there_is_an_output() {
+async fn the_checkpoint_is_written_before_the_output() {
     let path = path("first");
     let nowhere = env::temp_dir().join(format!("kaiwa-{}-no-folder", std::process::id())).join("output");
     std::os::unix::fs::symlink(nowhere, &path).expect("a link");

@@ -1,5 +1,5 @@
-//! Writes seeds for the target `decode` to `corpus/decode`: the fixtures of the library's tests, each with the byte that
-//! says whose answer it is, and what is in `seeds/decode` as an answer of every operation.
+//! Writes seeds for the target `decode` to `corpus/decode`: the fixtures of the library's tests, each with the byte
+//! that selects its operation, and the files in `seeds/decode` as an answer of every operation.
 
 use std::error::Error;
 use std::fs;

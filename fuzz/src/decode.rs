@@ -8,10 +8,11 @@ use std::fmt::Debug;
 
 type Check = Box<dyn Fn(&[u8])>;
 
-/// Checks a spoilt answer beside the sound one; of a list, also which item was spoilt, if it can be another one by that.
+/// Compares a spoilt answer with the valid one. For a list it also gets the index of the spoilt item, unless spoiling
+/// cannot change it.
 type Spoilt = Box<dyn Fn(&[u8], &[u8], Option<usize>)>;
 
-/// What is checked of one operation's answers.
+/// The checks of one operation's answers.
 pub(crate) struct Operation {
     pub(crate) service: &'static str,
     pub(crate) specified: &'static kaiwa::Operation,
@@ -23,9 +24,8 @@ thread_local! {
     pub(crate) static OPERATIONS: LazyCell<Vec<Operation>> = LazyCell::new(operations);
 }
 
-/// Any bytes as the body of an operation's answer; the last byte says of which operation. What is decoded is written
-/// and decoded as the same again, and a list that decodes is the same list when items that do not decode would be set
-/// aside.
+/// Takes any bytes as the body of an operation's answer; the last byte selects the operation. A decoded value can be
+/// written and decodes to the same value, and a list that decodes strictly is the same list when it is read leniently.
 pub fn decode(data: &[u8]) {
     let Some((choice, body)) = data.split_last() else { return };
     OPERATIONS.with(|operations| (operations[usize::from(*choice) % operations.len()].check)(body));
@@ -43,7 +43,7 @@ pub fn decode_seed(service: &str, id: &str, body: &[u8]) -> Option<Vec<u8>> {
     Some([body, &[u8::try_from(choice).ok()?]].concat())
 }
 
-/// An answer that is an object, or nothing.
+/// An answer that is an object or empty.
 fn one<E: Endpoint>(request: Request<E>) -> Check
 where
     E::Output: Serialize + PartialEq + Debug,
@@ -83,20 +83,20 @@ where
             }
         }
         if let Some(strict) = strict {
-            let lenient = lenient.expect("a lenient list takes what a strict one takes");
+            let lenient = lenient.expect("a lenient list accepts what a strict one accepts");
             assert_eq!(lenient.undecodable, []);
             assert_eq!(lenient.items, E::rows(strict).0);
         }
     })
 }
 
-/// An answer that is no list is the same for one more member.
+/// An additional member changes nothing in an answer that is not a list.
 fn spoilt_one<E: Endpoint>(request: Request<E>) -> Spoilt
 where
     E::Output: PartialEq + Debug,
 {
     Box::new(move |sound, spoilt, _| {
-        // Of a raw request's answer every member is part.
+        // In the answer to a raw request every member counts.
         if request.endpoint().operation().id == "raw" {
             return;
         }

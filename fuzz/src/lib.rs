@@ -1,4 +1,4 @@
-//! What has to hold for whatever arrives: a function for each fuzz target, which panics if it does not.
+//! Properties that hold for any input: a function for each fuzz target, which panics if one does not.
 //!
 //! See `README.md` for how they are run.
 

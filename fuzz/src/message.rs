@@ -6,7 +6,7 @@ use kaiwa::chatwork::{AccountId, MessageId, RoomId};
 /// The builder's closures are nested as deeply as the boxes are.
 const MAX_DEPTH: u8 = 32;
 
-/// Writing: a message has the tags that were asked for and no others, whatever the texts in it.
+/// Writing: a message has exactly the requested tags, whatever texts it contains.
 pub fn message(data: &[u8]) {
     let mut asked_for = Asked::default();
     let top = Place { depth: 0, quoted: false };
@@ -52,11 +52,11 @@ fn tag(kind: Kind<'_>) -> Option<Tag> {
         Kind::Info => Tag::Info,
         Kind::Title => Tag::Title,
         Kind::Quote(Some(meta)) => Tag::Quote(meta.account.0, meta.time.map_or(0, Timestamp::as_second)),
-        other => panic!("nobody asked for {other:?}"),
+        other => panic!("{other:?} was not requested"),
     })
 }
 
-/// Where in a message a piece is written.
+/// The part of a message in which a piece is written.
 #[derive(Clone, Copy)]
 struct Place {
     depth: u8,
@@ -74,7 +74,7 @@ fn pieces(
         let account = AccountId(number);
         let before = message.clone();
         let inner = Place { depth: place.depth + 1, ..place };
-        // What is quoted notifies nobody.
+        // A quotation notifies no one.
         let mut mention = |mention| asked.mentions.extend((!place.quoted).then_some(mention));
         message = match choice % 12 {
             0 | 1 => message.text(text),
@@ -94,10 +94,10 @@ fn pieces(
             }
             5 => {
                 mention(Mention::Account(account));
-                // The id of a message is text, and may come from anybody.
+                // The id of a message is text, and may come from an untrusted source.
                 let reply = message.reply(RoomId(5), &MessageId(text.to_owned()), account);
                 let replies = reply.as_str()[before.as_str().len()..].starts_with("[rp ");
-                assert!(!replies || text.bytes().all(|byte| byte.is_ascii_digit()), "{text} is no id");
+                assert!(!replies || text.bytes().all(|byte| byte.is_ascii_digit()), "{text} is not an id");
                 asked.tags.push(if replies { Tag::Reply(number, 5) } else { Tag::To(number) });
                 reply
             }
@@ -128,7 +128,7 @@ fn pieces(
             }
             _ => return message,
         };
-        // Reading from data that is used up gives zeroes for ever.
+        // Reading past the end of the data returns zeroes for ever.
         if data.is_empty() {
             break;
         }

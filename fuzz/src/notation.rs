@@ -1,7 +1,7 @@
 use kaiwa::chatwork::AccountId;
 use kaiwa::chatwork::notation::{Kind, Mention, MessageBuilder, Step, escape, parse};
 
-/// Reading: every text is read, nothing is lost, and every part is where it says.
+/// Reading: every text is read, nothing is lost, and every part is at its stated position.
 pub fn notation(data: &[u8]) {
     let source = &*String::from_utf8_lossy(data);
     let document = parse(source);
@@ -46,7 +46,7 @@ pub fn notation(data: &[u8]) {
     harmless(source);
 }
 
-/// Text that is passed on stays text, in every place where text can be.
+/// Escaped text remains text, in every place where text can be.
 fn harmless(text: &str) {
     let escaped = escape(text);
     let document = parse(&escaped);

@@ -19,7 +19,7 @@ pub fn rate_limit(data: &[u8]) {
         let Some(limit) = RateLimit::from_headers(&headers, now) else { continue };
         assert_ne!(limit, RateLimit::default());
         assert_eq!(limit.reset.is_some(), limit.reset_after.is_some());
-        // Nobody is made to wait for longer than a year.
+        // No wait is longer than a year.
         assert!(limit.reset_after.is_none_or(|wait| wait <= FAR), "{limit:?}");
         assert!(limit.retry_after.is_none_or(|wait| wait <= FAR), "{limit:?}");
         if let (Some(reset), Some(after)) = (limit.reset, limit.reset_after)
@@ -30,7 +30,7 @@ pub fn rate_limit(data: &[u8]) {
         }
     }
 
-    // Without the headers that are known there is nothing to be known.
+    // Without a known header there is no limit.
     let known = ["x-ratelimit-", "ratelimit", "retry-after", "-api-units-", "-ratelimit-scope"];
     headers = headers
         .iter()

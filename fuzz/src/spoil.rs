@@ -1,4 +1,4 @@
-//! Valid answers of every operation, in which one thing is spoilt.
+//! Valid answers of every operation, in which one value is spoilt.
 
 use crate::decode::OPERATIONS;
 use serde_json::Value;
@@ -11,7 +11,7 @@ thread_local! {
     static ANSWERS: LazyCell<HashMap<(&'static str, &'static str), Value>> = LazyCell::new(answers);
 }
 
-/// The fixtures of the library's tests, by service and operation. A list is made of four items at the least.
+/// The fixtures of the library's tests, by service and operation. A list has at least four items.
 fn answers() -> HashMap<(&'static str, &'static str), Value> {
     let mut answers = HashMap::new();
     let known = OPERATIONS.with(|operations| {
@@ -40,14 +40,14 @@ fn items(answer: &mut Value) -> Option<&mut Vec<Value>> {
     }
 }
 
-/// What stands in the place of a value until it is replaced by something that need not be JSON.
+/// A placeholder for a value, which is then replaced by something that may not be JSON.
 const PLACE: &str = "\u{1}the place\u{1}";
 
-/// Four bytes say which operation, which item, which value in it and in what way it is spoilt; the others are what it is
-/// spoilt with.
+/// Four bytes select the operation, the item, the value in it, and the way in which it is spoilt. The other bytes are
+/// its new content.
 ///
-/// All other items come out as if nothing were wrong, by every way of reading, and the strict list takes what the lenient
-/// one takes. An answer with one more member, whatever it holds, is the same answer.
+/// All other items are read as before, by every way of reading, and the strict list accepts what the lenient one
+/// accepts. An additional member, whatever its value, does not change the answer.
 pub fn spoil(data: &[u8]) {
     let Some((&[choice, item, value, way], junk)) = data.split_first_chunk() else { return };
     OPERATIONS.with(|operations| {
@@ -58,7 +58,7 @@ pub fn spoil(data: &[u8]) {
             let mut spoilt = answer.clone();
             let junk = junk_of(way, junk);
             let index = items(&mut spoilt).map(|items| usize::from(item) % items.len());
-            // The item, or the answer where that is no list.
+            // The item, or the answer if it is not a list.
             let target = match index {
                 Some(index) => &mut items(&mut spoilt).expect("it is a list")[index],
                 None => &mut spoilt,
@@ -91,7 +91,7 @@ fn values(value: &Value) -> usize {
     }
 }
 
-/// Puts the place where the value is that has `left` before it.
+/// Puts the placeholder in the place of the value that has `left` values before it.
 fn replace(value: &mut Value, left: &mut usize) -> bool {
     if *left == 0 {
         *value = PLACE.into();
@@ -105,11 +105,11 @@ fn replace(value: &mut Value, left: &mut usize) -> bool {
     }
 }
 
-/// Something that ends where it should, and need not be JSON otherwise.
+/// A value that ends where it should, but may not be JSON otherwise.
 fn junk_of(way: u8, junk: &[u8]) -> Vec<u8> {
     let depth = 1 + junk.first().map_or(0, |byte| usize::from(*byte) * 8);
     match way % 8 {
-        // A string of any bytes but the quote that would end it.
+        // A string of any bytes except the quotation mark that would end it.
         0 | 1 => {
             let inner: Vec<u8> = junk.iter().copied().filter(|byte| *byte != b'"').collect();
             let backslashes = inner.iter().rev().take_while(|byte| **byte == b'\\').count();

@@ -9,7 +9,7 @@ use kaiwa::tascha::webhook::{
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Two lines, which are a signature or a query, and a header; then the body.
+/// Two lines, a signature or a query and a header, and then the body.
 pub fn webhook(data: &[u8]) {
     let mut parts = data.splitn(3, |byte| *byte == b'\n');
     let [query, header, body] = [(); 3].map(|()| parts.next().unwrap_or_default());
@@ -23,7 +23,7 @@ fn chatwork(query: &str, body: &[u8]) {
     let verifier = verifier.tolerance(Duration::MAX);
     let genuine = verifier.sign(body);
 
-    // The odds that a signature is guessed are those of 256 bits.
+    // A signature of 256 bits cannot be guessed.
     if let Ok(claimed) = signature(None, Some(query))
         && claimed != genuine
     {
@@ -53,7 +53,7 @@ fn chatwork(query: &str, body: &[u8]) {
             assert!(!repeat || again == Err(VerifyError::Repeat), "{again:?}");
         }
     }
-    // What is refused is answered with a status that makes the service try again, or give up, and never with a 5xx.
+    // A rejection is answered with a 4xx: the service tries again or gives up. It is never a 5xx.
     let strict = verifier.tolerance(Duration::from_secs(300)).without_replay_cache();
     if let Err(error) = block_on(strict.verify(body, &genuine)) {
         assert!((400..500).contains(&error.status()), "{error:?}");

@@ -1,4 +1,4 @@
-//! Every seed passes its check: on a stable compiler, without a fuzzer.
+//! Every seed passes its check, on a stable compiler and without a fuzzer.
 
 use std::fs;
 use std::path::Path;
@@ -38,7 +38,8 @@ fn rate_limit() {
     replay(kaiwa_fuzz::rate_limit, &["seeds/rate_limit"]);
 }
 
-/// Every operation, item and way, with junk of all kinds; then as many at random, which are the same in every run.
+/// Every operation, item and way with all kinds of junk, and then as many at random. The random cases are the same in
+/// every run.
 #[test]
 fn spoil() {
     let junk: [&[u8]; 8] = [

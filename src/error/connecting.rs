@@ -213,9 +213,9 @@ fn hint(texts: &[String]) -> Option<&'static str> {
 mod tests {
     use super::*;
 
-    /// What the tests over sockets, in tests/between/proxies.rs, cannot bring about: other builds of the HTTP client.
+    /// Cases that tests/between/proxies.rs cannot produce over sockets: other builds of the HTTP client.
     #[test]
-    fn socks_is_known_by_what_is_said_of_it() {
+    fn socks_is_recognized_by_the_error_text() {
         let stage = |texts: &[&str], is_socks| {
             let texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
             Stage::of(&texts, is_socks)

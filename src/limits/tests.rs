@@ -30,7 +30,7 @@ fn chatwork_reset_is_an_absolute_time() {
 
 #[test]
 fn the_servers_date_is_the_base_of_an_absolute_reset() {
-    // The server's clock is an hour ahead of ours: the window still ends in 26 seconds.
+    // The server's clock is an hour ahead of ours, but the window still ends in 26 seconds.
     let limit = read(&[("x-ratelimit-reset", "1390945226"), ("date", "Tue, 28 Jan 2014 21:40:00 GMT")]);
     assert_eq!(limit.and_then(|limit| limit.reset_after), Some(Duration::from_secs(26)));
 }
@@ -119,7 +119,7 @@ fn retry_after_is_seconds_or_a_date_in_any_of_the_three_forms() {
 }
 
 #[test]
-fn a_wait_with_a_fraction_is_read_and_never_cut_short() {
+fn a_wait_with_a_fraction_is_read_and_rounded_up() {
     assert_eq!(wait("1.5"), Some(Duration::from_millis(1500)));
     assert_eq!(wait("0.0"), Some(Duration::ZERO));
     assert_eq!(wait("0.0000000001"), Some(Duration::from_nanos(1)));
@@ -138,7 +138,7 @@ fn a_wait_with_a_fraction_is_read_and_never_cut_short() {
 }
 
 #[test]
-fn a_wait_of_more_than_a_day_and_what_is_no_wait_are_absent() {
+fn invalid_waits_and_waits_of_more_than_a_day_are_ignored() {
     assert_eq!(wait("86400"), Some(Duration::from_secs(86_400)));
     assert_eq!(wait("Wed, 29 Jan 2014 20:40:00 GMT"), Some(Duration::from_secs(86_400)));
     for garbage in [
@@ -176,7 +176,7 @@ fn a_wait_of_more_than_a_day_and_what_is_no_wait_are_absent() {
 }
 
 #[test]
-fn of_several_waits_the_longest_that_makes_sense_is_kept() {
+fn the_longest_valid_wait_of_several_is_kept() {
     let waits = |values: &[&str]| {
         let pairs: Vec<_> = values.iter().map(|value| ("retry-after", *value)).collect();
         read(&pairs).and_then(|limit| limit.retry_after)
@@ -210,7 +210,7 @@ fn the_date_is_read_in_the_old_forms_too() {
 }
 
 #[test]
-fn lists_may_stand_in_several_lines_and_each_limit_has_its_own_policy() {
+fn lists_may_have_several_lines_and_each_limit_has_its_own_policy() {
     let limit = read(&[
         ("ratelimit", r#""burst";r=7;t=12"#),
         ("ratelimit", r#""hour";r=0;t=900"#),
@@ -231,7 +231,7 @@ fn lists_may_stand_in_several_lines_and_each_limit_has_its_own_policy() {
 }
 
 #[test]
-fn garbage_is_absence() {
+fn invalid_headers_are_ignored() {
     assert_eq!(read(&[]), None);
     assert_eq!(
         read(&[
@@ -253,7 +253,7 @@ fn garbage_is_absence() {
     assert_eq!(read(&[("ratelimit-policy", "9;w=0")]).and_then(|limit| limit.window), None);
 }
 
-/// Values as services, proxies and fools write them.
+/// Values as services and proxies write them, valid and invalid.
 fn value() -> impl Strategy<Value = String> {
     let number =
         prop_oneof![any::<u64>(), 0..100_000_u64, 1_390_941_000..1_390_942_000_u64, Just(u64::MAX), Just(0)];
@@ -273,7 +273,7 @@ fn value() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn whatever_the_headers_say_no_wait_is_longer_than_its_bound(
+    fn no_header_causes_a_wait_longer_than_its_bound(
         pairs in prop::collection::vec((0..12_usize, value()), 0..12),
         now in any::<i64>(),
     ) {

@@ -148,7 +148,7 @@ mod tests {
     use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 
     #[test]
-    fn a_secret_is_found_whatever_stands_between_its_parts() {
+    fn a_secret_is_found_whatever_characters_are_between_its_parts() {
         let secret = SecretString::from("canary-1234");
         for between in
             ["", "\n", "\u{0}", "\u{85}", "\u{200b}", "\u{feff}", "\u{202e}", "\u{ad}", "\u{2060}\r\n"]
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_secret_comes_back_in_no_form() {
+    fn a_client_secret_is_redacted_in_every_form() {
         let secret = SecretString::from("canary+/ü?>secret");
         let secrets = credentials("client:id ü", &secret);
         let form = "canary%2B%2F%C3%BC%3F%3Esecret";

@@ -156,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lifetime_comes_in_every_form() {
+    fn a_lifetime_is_read_in_every_form() {
         let now = Timestamp::from_second(1_800_000_000).expect("a time");
         let lifetime = |answer: &str| {
             let answer = format!(r#"{{"access_token":"a"{answer}}}"#);
@@ -173,7 +173,7 @@ mod tests {
             (r#","expires_in":"1800000900""#, Some(900)),
             (r#","expires_in":1800000900000"#, Some(900)),
             (r#","expires_in":"1800000900000""#, Some(900)),
-            // The sample in Chatwork's documentation: a time that is long gone, so that nothing is known.
+            // The sample in Chatwork's documentation: the time is long past, so the lifetime is unknown.
             (r#","expires_in":"1501138041000""#, None),
             (r#","expires_in":null"#, None),
             ("", None),
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn half_a_token_is_none() {
+    fn a_truncated_token_is_ignored() {
         for (body, access, refresh) in [
             (r#"{"refresh_token":"refresh","access_token":"acc"#, None, Some("refresh")),
             (r#"{"access_token":"access","refresh_token":"ref"#, Some("access"), None),

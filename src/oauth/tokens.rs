@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_stored_is_read_back_and_errors_do_not_repeat_it() {
+    fn stored_tokens_are_read_back_and_errors_do_not_quote_them() {
         let tokens = TokenSet {
             scopes: vec!["rooms.all:read".to_owned()],
             issued_at: Some(Timestamp::UNIX_EPOCH),

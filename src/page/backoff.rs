@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_time_that_the_caller_took_counts() {
+    async fn the_callers_time_counts() {
         let clock = VirtualClock::new();
         let mut failures = Failures::default();
         failures.record(&Error::config("broken"), clock.now());

@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_is_told_by_its_path_and_filters_and_not_by_the_page() {
+    fn a_list_is_identified_by_its_path_and_filters_and_not_by_the_page() {
         let list = digest_of("https://a.example/v1/rooms/x/messages");
         assert_eq!(list, digest_of("http://127.0.0.1:9/v1/rooms/x/messages?limit=5&cursor=abc"));
         assert_ne!(list, digest_of("https://a.example/v1/rooms/y/messages"));
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn progress_names_the_page_and_the_one_before_or_the_place_after_an_item_if_there_is_one() {
+    fn progress_has_the_page_and_the_previous_one_or_the_position_after_an_item() {
         let identity =
             Identity { operation: "GET /rooms".to_owned(), list: String::new(), start: String::new() };
         let mut progress = Progress::new(identity, None);

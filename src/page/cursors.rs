@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_circle_of_cursors_is_noticed_whatever_its_length() {
+    fn a_cycle_of_cursors_of_any_length_is_noticed() {
         for (run_up, length) in [(0, 1), (3, 1), (5, 4), (100, 4096), (10, 5000), (7000, 20_000)] {
             let mut cursors = Cursors::default();
             let name = |step: u64| if step < run_up { step } else { run_up + (step - run_up) % length };
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn cursors_that_differ_are_no_circle_and_take_no_more_room() {
+    fn different_cursors_are_not_a_cycle_and_take_no_more_memory() {
         let mut cursors = Cursors::default();
         assert!((0..50_000).all(|number: u32| !cursors.met(&number.to_string())));
         assert_eq!(cursors.last.len(), Cursors::REMEMBERED);

@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn an_item_that_does_not_decode_is_told_with_its_place_and_the_others_are_kept() {
+    fn an_undecodable_item_is_reported_with_its_place_and_the_others_are_kept() {
         let json = r#"[{"id":1,"name":"a"},{"id":2,"name":[]},7,{"id":3,"name":"a"}]"#;
         let list: Lenient<Room> = serde_json::from_str(json).expect("it is a list");
         assert_eq!(list.items, [room(1), room(3)]);
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_list_is_an_error() {
+    fn an_answer_that_is_not_a_list_is_an_error() {
         for json in ["{}", r#"{"data":{}}"#, "7", r#"{"errors":["Invalid API Token"]}"#] {
             assert!(serde_json::from_str::<Lenient<Room>>(json).is_err(), "{json}");
         }

@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn what_did_not_decode_still_tells_where_it_stands() {
+    fn an_undecodable_item_still_has_a_position() {
         let board = ItemPosition::of_raw(
             PagingMode::Modified,
             &json!({ "id": "7", "modified": "2019-05-17 15:28:12", "users": 3 }),

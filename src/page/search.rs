@@ -115,17 +115,21 @@ mod tests {
     }
 
     #[test]
-    fn two_in_the_order_in_which_they_were_yielded_are_evidence() {
+    fn two_adjacent_items_in_yielded_order_are_evidence() {
         let mut search = Search::default();
         // `g` has moved to the front.
         assert_eq!(look(&mut search, "ga", 0), None);
         assert_eq!(look(&mut search, "bcd", 2), None);
         assert_eq!(look(&mut search, "fx", 5), Some(0), "they can be on two pages");
-        assert_eq!(look(&mut Search::default(), "gxehy", 0), Some(3), "others may be gone between the two");
+        assert_eq!(
+            look(&mut Search::default(), "gxehy", 0),
+            Some(3),
+            "other items between the two may have been removed"
+        );
     }
 
     #[test]
-    fn one_counts_if_there_are_no_two() {
+    fn one_item_counts_if_there_are_no_two() {
         let mut search = Search::default();
         assert_eq!(look(&mut search, "xy", 0), None);
         assert_eq!(look(&mut search, "zf", 2), None);
@@ -134,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn none_is_not_nothing() {
+    fn no_match_differs_from_an_empty_search() {
         let mut search = Search::default();
         assert_eq!(look(&mut search, "", 0), None);
         assert_eq!(Search::default().end(), Found::Nothing);

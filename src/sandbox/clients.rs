@@ -58,9 +58,9 @@ mod tests {
     use super::*;
     use crate::{SystemClock, VirtualClock};
 
-    /// Timeouts on a clock that is real end what they should.
+    /// Timeouts work only on a real clock, so they are removed for other clocks.
     #[tokio::test]
-    async fn timeouts_go_only_with_a_clock_that_is_not_real() {
+    async fn timeouts_are_removed_only_for_a_virtual_clock() {
         for (builder, own) in [
             (Sandbox::builder(), false),
             (Sandbox::builder().clock(SystemClock), false),

@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_passed_over() {
+    fn unreadable_parameters_are_skipped() {
         assert_eq!(of("form-data; name=\"file\"; filename=\"a\"; filename*=utf-8''%FF"), file("a"));
         assert_eq!(of("form-data; name=\"file\"; filename=\"a\"; filename*=koi8-r''b"), file("a"));
         assert_eq!(of("form-data; name=\"file\"; filename=\"a\"; filename*=b"), file("a"));

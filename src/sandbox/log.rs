@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_meant_for_the_token_endpoint_is_masked_wherever_it_went() {
+    fn parameters_of_the_token_endpoint_are_masked_in_every_request() {
         let json = r#"{"client_secret":"abc=","refresh_token":"abc&scope=abc"}"#;
         let log = Log::new("Cookie");
         for (path, content_type, body, kept) in [
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_that_was_forgotten_does_not_end_as_another() {
+    fn a_forgotten_request_does_not_complete_another_entry() {
         let log = Log::new("Cookie");
         let mut before = log.open(recorded());
         log.clear();
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_is_there_at_once_and_completed_later() {
+    fn an_entry_exists_at_once_and_is_completed_later() {
         let log = Log::new("Cookie");
         let mut seen = log.subscribe();
         let mut entry = log.open(recorded());
@@ -304,6 +304,6 @@ mod tests {
         entry.recorded.status = Some(200);
         drop(entry);
         assert_eq!(log.entries()[0].status, Some(200));
-        assert_eq!(seen.try_recv().expect("it was told").status, Some(200));
+        assert_eq!(seen.try_recv().expect("it was reported").status, Some(200));
     }
 }

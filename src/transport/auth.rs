@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_credential_shows_itself_nowhere() {
+    fn a_credential_is_never_shown() {
         let credential =
             Credential::header("authorization", "Bearer ", &"canary".into()).expect("a good token");
         assert!(!format!("{credential:?}").contains("canary"));
@@ -209,7 +209,7 @@ mod tests {
             let shown = format!("{error} {error:?}");
             assert!(shown.contains("not visible ASCII") && !shown.contains("canar"), "{shown}");
         }
-        // A full-width blank at the ends goes like any other.
+        // A full-width space at the ends is trimmed like any other.
         assert!(Credential::header("x-chatworktoken", "", &"\u{3000}canary\u{3000}".into()).is_ok());
     }
 }

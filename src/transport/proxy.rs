@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn the_variable_that_counts_is_named() {
+    fn the_effective_variable_is_named() {
         let p = "http://proxy.example:3128";
         for (variables, expected) in [
             (&[][..], None),
@@ -192,7 +192,7 @@ mod tests {
             (&[("HTTP_PROXY", p), ("http_proxy", p)], None),
             (&[("HTTPS_PROXY", "a"), ("https_proxy", p)], Some("HTTPS_PROXY http a:80")),
             (&[("HTTPS_PROXY", "a:1"), ("ALL_PROXY", p)], Some("HTTPS_PROXY http a:1")),
-            // Set but empty, it counts before its twin and names nothing.
+            // If set but empty, it takes precedence over its twin and names no proxy.
             (&[("HTTPS_PROXY", ""), ("https_proxy", p)], None),
             (&[("HTTPS_PROXY", ""), ("ALL_PROXY", p)], Some("ALL_PROXY http proxy.example:3128")),
             (&[("HTTPS_PROXY", "https://a")], Some("HTTPS_PROXY https a:443")),
@@ -220,14 +220,14 @@ mod tests {
             assert_eq!(shown(&except, "https://127.0.0.1:1/v2"), None);
             assert_eq!(shown(&except, "https://[::1]:1/v2"), None);
         }
-        // Loopback is no exception by itself.
+        // Loopback is not an exception by default.
         let proxy = [("HTTPS_PROXY", "a:1"), ("NO_PROXY", "example.com")];
         assert_eq!(shown(&proxy, "https://127.0.0.1:1/").as_deref(), Some("HTTPS_PROXY http a:1"));
     }
 
-    /// The HTTP client passes most of these over and connects directly, and takes another port for some.
+    /// The HTTP client ignores most of these and connects directly, and uses another port for some.
     #[test]
-    fn a_variable_that_names_no_proxy_is_refused_without_its_value() {
+    fn an_invalid_proxy_variable_is_refused_without_its_value() {
         for (value, says) in [
             ("canary proxy", "a space or a line break"),
             ("http://canary:1\n", "a space or a line break"),
@@ -262,12 +262,12 @@ mod tests {
     }
 
     #[test]
-    fn a_request_that_was_not_answered_in_time_says_which_way_it_went() {
+    fn the_error_for_a_request_without_an_answer_in_time_names_its_proxy() {
         let (kind, proxy) = ("no complete answer within 1s", proxies(&[("ALL_PROXY", "a:1")]).of(&url(API)));
         let way = Connecting::timed_out(proxy.clone(), false).expect("there is a proxy");
         let text = format!("{kind}, through the proxy a:1 (from the environment variable ALL_PROXY)");
         assert_eq!((way.problem(&kind, None), way.advice(None)), (text, String::new()));
-        // Whether the caller's own client goes that way is not known.
+        // It is not known whether the caller's own client uses that proxy.
         let own = Connecting::timed_out(proxy, true).expect("there is a proxy");
         assert_eq!(own.problem(&kind, None), kind);
         assert!(own.advice(None).contains("Unless the client's own `http_client` says otherwise"));

@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_credential_comes_back_in_no_form() {
+    fn a_credential_is_redacted_in_every_form() {
         for (header, text, clean) in [
             ("Bearer canary-1234", "you sent Bearer canary-1234.", "you sent [redacted]."),
             ("Bearer canary-1234", "you sent canary-1234", "you sent [redacted]"),

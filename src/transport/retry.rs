@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_asked_for_is_kept_up_to_the_ceiling() {
+    fn a_requested_wait_is_kept_up_to_the_ceiling() {
         let policy = RetryPolicy::new();
         let wait = policy.wait(1, Some(Duration::from_secs(120))).expect("within the ceiling");
         assert!(wait >= Duration::from_secs(120) && wait <= Duration::from_millis(120_100));
@@ -325,7 +325,7 @@ mod tests {
             Self { policy, budget, clock, retries }
         }
 
-        /// The wait after one more try that came to this and took so long.
+        /// The wait after one more attempt with this result and duration.
         fn next(&mut self, evidence: Evidence, took: Duration, deadline: Option<Bound>) -> Option<Duration> {
             let start = self.clock.now();
             self.clock.advance(took);
@@ -357,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn connecting_is_tried_for_its_own_time_and_counts_as_no_attempt() {
+    fn connecting_has_its_own_time_and_is_not_an_attempt() {
         let mut world = World::new(RetryPolicy::new().attempts(1), RetryBudget::new(0));
         let mut waits = Vec::new();
         while let Some(wait) = world.next(Evidence::NoConnection, Duration::ZERO, None) {
@@ -368,10 +368,10 @@ mod tests {
         assert!(whole > Duration::from_secs(50) && whole < Duration::from_secs(60), "{whole:?}");
         assert_eq!((world.retries.attempts, world.retries.connections), (0, waits.len() as u32 + 1));
         assert_eq!(world.retries.connecting, whole);
-        // The first request that leaves ends it, and its failure is an attempt.
+        // The first request that is sent ends this phase, and its failure is an attempt.
         assert_eq!(world.next(Evidence::Unanswered, SECOND, None), None);
         assert_eq!(world.retries.attempts, 1);
-        // A deadline bounds it, and so does the policy that tries once.
+        // A deadline bounds it, and so does a policy of one attempt.
         let mut world = World::new(RetryPolicy::new(), RetryBudget::off());
         let deadline = Bound::after(world.clock.now(), Some(Duration::from_millis(100)));
         assert_eq!(world.next(Evidence::NoConnection, Duration::ZERO, deadline), None);
@@ -395,13 +395,13 @@ mod tests {
         assert!(world.next(Evidence::Refused, Duration::ZERO, None).is_some());
         assert!(world.next(Evidence::Refused, Duration::ZERO, None).is_some());
         assert_eq!(world.next(Evidence::Refused, Duration::ZERO, None), None);
-        // A connection that closed is no word of the server's, and is paid for.
+        // A closed connection is not a refusal by the server, and spends budget.
         let mut world = World::new(RetryPolicy::new(), RetryBudget::new(0));
         assert_eq!(world.next(Evidence::NeverLeft, Duration::ZERO, None), None);
     }
 
     #[test]
-    fn no_number_is_too_large_or_none() {
+    fn any_number_is_accepted() {
         let policy = RetryPolicy::new()
             .attempts(u32::MAX)
             .backoff(Duration::MAX, Duration::MAX)
@@ -423,7 +423,7 @@ mod tests {
     }
 
     #[test]
-    fn a_budget_runs_dry_and_fills_again() {
+    fn a_budget_is_used_up_and_refilled() {
         let clock = VirtualClock::new();
         let budget = RetryBudget::new(2).refill(0.5, 0.1);
         let clone = budget.clone();

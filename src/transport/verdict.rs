@@ -130,7 +130,7 @@ mod tests {
     const TABLE: &str = include_str!("verdict.md");
     const WAIT: Option<Duration> = Some(Duration::from_secs(5));
 
-    /// What a row is about, by its first cell.
+    /// The evidence of a row, by its first cell.
     fn evidence(row: &str) -> Vec<Evidence> {
         let statuses = |codes: &[u16]| {
             let status = |code: &u16| StatusCode::from_u16(*code).expect("three digits");
@@ -179,7 +179,7 @@ mod tests {
             "2xx, JSON with a required field that does not decode, or JSON that does not parse" => {
                 vec![Evidence::Undecodable]
             }
-            // What no evidence can show.
+            // Rows that no evidence can show.
             "HTTP/2: the stream refused after the request was applied"
             | "HTTP/1.1: an answer too many on a kept connection, taken for that of the next request" => {
                 Vec::new()
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_of_the_documentation_is_what_is_judged() {
+    fn the_table_of_the_documentation_agrees_with_the_verdicts() {
         let rows = TABLE.lines().skip(2);
         let mut seen = BTreeSet::new();
         for row in rows {

@@ -85,14 +85,14 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_was_withdrawn_is_never_sent() {
+    fn a_withdrawn_body_is_never_sent() {
         let (withdrawable, mut request) = watched();
         assert!(withdrawable.withdraw());
         assert!(ask(&mut request).expect("an error").is_err());
     }
 
     #[test]
-    fn a_body_that_was_asked_for_is_not_withdrawn() {
+    fn a_requested_body_is_not_withdrawn() {
         let (withdrawable, mut request) = watched();
         assert_eq!(ask(&mut request).expect("data").expect("no error"), "body=x");
         assert!(!withdrawable.withdraw());

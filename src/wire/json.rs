@@ -252,7 +252,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn halves_of_pairs_are_replaced_and_nothing_else_is() {
+    fn only_unpaired_surrogates_are_replaced() {
         for (json, plain) in [
             (r#""\ud83d""#, "\u{fffd}"),
             (r#""\ude00""#, "\u{fffd}"),
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_leads_to_what_ends_at_the_offset() {
+    fn a_path_leads_to_the_value_that_ends_at_the_offset() {
         let body = br#"[{"id":1,"a":{"b c":[true,"x"]}},{"id":2},[]]"#;
         let at = |what: &str| {
             let text = std::str::from_utf8(body).expect("text");
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn members_are_found_in_whatever_is_there() {
+    fn members_are_found_in_any_text() {
         let find = |body: &'static str| {
             members(body.as_bytes(), ["a", "b"])
                 .map(|found| found.and_then(|json| std::str::from_utf8(json).ok()))

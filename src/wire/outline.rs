@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_sound_is_read_as_it_is() {
+    fn valid_json_is_read_unchanged() {
         for body in
             ["{}", "[]", "null", "7", "\"x\"", r#"{"a":[1,{"b":"\ud83d\ude00"},[]],"c":{"d":null},"e":-1.5}"#]
         {
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_is_read_as_far_as_it_goes() {
+    fn invalid_json_is_read_as_far_as_possible() {
         for (body, expected) in [
             (r#"{"a":["x","y"#, json!({ "a": ["x", "y"] })),
             (r#"{"a":1,"b":NaN,"a":2}"#, json!({ "a": 2, "b": null })),
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_budget_is_a_bound() {
+    fn the_budget_bounds_the_outline() {
         let many = format!("[{}1]", "1,".repeat(10_000));
         assert_eq!(whole(&many).as_array().map(Vec::len), Some(99));
         let long = format!("[\"{}\",\"x\"]", "字".repeat(10_000));

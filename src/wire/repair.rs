@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_sound_stays_as_it_is() {
+    fn valid_json_is_not_changed() {
         for body in [
             r#" { "a" : [ 1 , -2.5e3 , true , null , "x\n\"\\ \u0001\ud83d\ude00" ] , "b" : { } } "#,
             r#""plain""#,
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_meant_is_written() {
+    fn defects_are_repaired_as_intended() {
         for (body, expected) in [
             (&br#"["\ud83d"]"#[..], "[\"\u{fffd}\"]"),
             (br#"{"\ude00":"\\ud83d\ud83d"}"#, "{\"\u{fffd}\":\"\\\\ud83d\u{fffd}\"}"),
@@ -194,9 +194,9 @@ mod tests {
         }
     }
 
-    /// Time and memory are those of the body, whatever it is made of.
+    /// Time and memory are linear in the body, whatever its content.
     #[test]
-    fn no_body_is_too_much() {
+    fn no_body_takes_more_than_linear_time_and_memory() {
         let deep = "{\"a\":[".repeat(200_000);
         assert_eq!(repaired(deep.as_bytes()), None);
         let names: String = (0..100_000).map(|name| format!("\"{name}\":1,\"x\":2,")).collect();

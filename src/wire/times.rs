@@ -377,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn every_field_takes_every_form() {
+    fn every_field_accepts_every_form() {
         for (json, expected) in forms() {
             for read in
                 [date_time(&json), unix_time::option::deserialize(&json), local_time::deserialize(&json)]
@@ -407,7 +407,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_without_an_offset_is_one_where_its_zone_is_known() {
+    fn a_time_without_an_offset_is_read_only_in_a_known_zone() {
         for (json, japan) in [
             (json!("2023-11-15 07:13:20"), Some(1_700_000_000)),
             (json!("2023-11-15T07:13:20.5"), Some(1_700_000_000)),
@@ -420,7 +420,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_as_the_same() {
+    fn a_written_time_is_read_as_the_same() {
         for seconds in [FIRST, -1, 1, 1_700_000_000, LAST] {
             let time = bounded(seconds);
             let written = local_time::serialize(&Some(time), serde_json::value::Serializer).expect("a text");

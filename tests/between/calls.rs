@@ -1,11 +1,11 @@
-//! Calls of every kind, with what the service answers to them.
+//! Calls of every kind, and the service's answers to them.
 
 use crate::server::{Server, Step, clients};
 use kaiwa::chatwork::{AccountId, FileId, RoomId};
 use kaiwa::lancers::BoardId;
 use kaiwa::{Error, Safety, Upload, VirtualClock};
 
-/// A call with what the service answers to it.
+/// A call and the service's answer to it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Call {
     Post,
@@ -98,7 +98,7 @@ impl Call {
         }
     }
 
-    /// The service's error, whole.
+    /// The service's complete error.
     pub fn refusal(self) -> &'static str {
         match self {
             Self::TaschaPost | Self::TaschaTask | Self::Redeliver | Self::TaschaRooms => {
@@ -111,7 +111,7 @@ impl Call {
         }
     }
 
-    /// How it ends against a server that always does this, and how often it was sent.
+    /// The result of the call against a server that always does this, and how often it was sent.
     pub async fn end(self, step: &Step) -> (Result<(), Error>, usize) {
         let server = Server::play([step.clone()]).await;
         let clock = VirtualClock::new();

@@ -1,4 +1,4 @@
-//! Connections that do not come up, for a while or for good.
+//! Connections that fail, temporarily or permanently.
 
 use crate::server::{Server, Step};
 use kaiwa::chatwork::{self, RoomId};
@@ -12,7 +12,7 @@ pub const ROOM: RoomId = RoomId(1);
 pub const SENT: &str = r#"{"message_id":"1"}"#;
 pub const SECOND: Duration = Duration::from_secs(1);
 
-/// A port on which connections are refused until it is opened.
+/// A port that refuses connections until it is opened.
 pub struct Port {
     pub socket: TcpSocket,
     address: SocketAddr,
@@ -30,7 +30,7 @@ impl Port {
         format!("http://{}", self.address)
     }
 
-    /// Opens it once so much time has passed, and answers everything with this JSON text.
+    /// Opens the port after this time, and answers everything with this JSON text.
     fn open_after(
         self,
         time: Duration,
@@ -39,7 +39,7 @@ impl Port {
     ) -> tokio::task::JoinHandle<Server> {
         let clock = clock.clone();
         tokio::spawn(async move {
-            // Not a wait by the clock, which would have it jump ahead.
+            // This does not wait on the clock, because that would make it jump ahead.
             while clock.elapsed() < time {
                 tokio::task::yield_now().await;
             }
@@ -58,7 +58,7 @@ pub fn client(url: &str, clock: &VirtualClock) -> chatwork::Builder {
 }
 
 #[tokio::test]
-async fn a_message_gets_through_after_a_deploy() {
+async fn a_message_is_sent_once_the_service_is_up_again() {
     for seconds in [2, 20, 45] {
         for (name, answer) in [
             ("post", SENT),
@@ -97,7 +97,7 @@ async fn a_message_gets_through_after_a_deploy() {
                 }
             };
             let attempts = attempts.unwrap_or_else(|error| panic!("{name}, {seconds} s: {error}"));
-            assert_eq!(attempts, 1, "{name}: only what may have left is an attempt");
+            assert_eq!(attempts, 1, "{name}: only a request that may have been sent is an attempt");
             assert!(clock.elapsed() >= SECOND * seconds, "{name}");
             assert_eq!(server.await.expect("it opens").seen().len(), 1, "{name}");
         }
@@ -105,10 +105,10 @@ async fn a_message_gets_through_after_a_deploy() {
 }
 
 #[tokio::test]
-async fn a_service_that_stays_away_is_given_up_and_the_error_says_how_long_it_was_tried() {
+async fn connecting_to_a_service_that_stays_down_ends_with_an_error_that_has_its_duration() {
     let (port, clock) = (Port::shut(), VirtualClock::new());
     let room = client(&port.url(), &clock).build().expect("a client").room(ROOM);
-    let error = clock.drive(room.post("x")).await.expect_err("nothing is there");
+    let error = clock.drive(room.post("x")).await.expect_err("nothing listens");
     assert_eq!(
         (error.outcome(), error.is_connect(), error.attempts()),
         (Outcome::NotSent, true, 0),
@@ -124,19 +124,19 @@ async fn a_policy_of_one_attempt_connects_once() {
     let (port, clock) = (Port::shut(), VirtualClock::new());
     let room = client(&port.url(), &clock).build().expect("a client").room(ROOM);
     let error =
-        clock.drive(room.post("x").with_retry(RetryPolicy::none())).await.expect_err("nothing is there");
+        clock.drive(room.post("x").with_retry(RetryPolicy::none())).await.expect_err("nothing listens");
     assert_eq!((error.outcome(), clock.elapsed()), (Outcome::NotSent, Duration::ZERO), "{error}");
     assert!(!error.to_string().contains("connections tried"), "{error}");
 }
 
 #[tokio::test]
-async fn connections_draw_nothing_from_the_budget_of_retries() {
+async fn connection_attempts_spend_no_retry_budget() {
     let (port, clock) = (Port::shut(), VirtualClock::new());
     let url = port.url();
     let _server = port.open_after(SECOND * 30, &clock, SENT);
     let budget = RetryBudget::new(1).refill(0.0, 0.0);
     let client = client(&url, &clock).retry_budget(budget.clone()).build().expect("a client");
-    clock.drive(client.room(ROOM).post("x")).await.expect("it gets through");
+    clock.drive(client.room(ROOM).post("x")).await.expect("it succeeds");
 
     let server = Server::play([Step::status(502)]).await;
     let builder = chatwork::Client::builder().api_token("token").retry_budget(budget);
@@ -144,16 +144,16 @@ async fn connections_draw_nothing_from_the_budget_of_retries() {
     assert_eq!(
         clock.drive(client.rooms()).await.expect_err("always 502").attempts(),
         2,
-        "one retry was left"
+        "one retry remained"
     );
 }
 
-/// A service that answers once, and is gone then for a while.
+/// A service that answers once, and is then down for a while.
 #[tokio::test]
-async fn what_an_earlier_attempt_may_have_done_stays_open() {
+async fn the_unknown_outcome_of_an_earlier_attempt_is_kept() {
     for back in [true, false] {
         let clock = VirtualClock::new();
-        // One that can be bound again while a connection of the past is left.
+        // A port that can be bound again while an old connection remains.
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback can be bound");
         let address = listener.local_addr().expect("it is bound");
         let url = format!("http://{address}");
@@ -171,7 +171,7 @@ async fn what_an_earlier_attempt_may_have_done_stays_open() {
                 while !back || clock.elapsed() < SECOND * 20 {
                     tokio::task::yield_now().await;
                 }
-                let listener = TcpListener::bind(address).await.expect("it is free again");
+                let listener = TcpListener::bind(address).await.expect("the port is free again");
                 Server::serve(listener, |_| Step::ok(SENT))
             }
         });
@@ -179,20 +179,20 @@ async fn what_an_earlier_attempt_may_have_done_stays_open() {
         let result = clock.drive(room.message("1").update("x")).await;
         first.await.expect("no panic");
         if back {
-            let updated = result.expect("it is back");
+            let updated = result.expect("the service is up again");
             assert_eq!((updated.attempts(), again.await.expect("no panic").seen().len()), (2, 1));
         } else {
-            let error = result.expect_err("it is gone");
+            let error = result.expect_err("the service is down");
             assert_eq!((error.outcome(), error.attempts()), (Outcome::Unknown, 1), "{error}");
             again.abort();
         }
     }
 }
 
-/// TLS is what tells a connection that did not come up from one that failed: a plain one that is reset at once may have
-/// taken the request with it.
+/// Only TLS distinguishes a connection that was not established from one that failed later: on a plain connection that
+/// is reset at once, the request may have arrived.
 #[tokio::test]
-async fn a_plain_connection_that_is_reset_at_once_is_called_what_is_known_of_it() {
+async fn a_plain_connection_that_is_reset_at_once_has_an_unknown_outcome() {
     for _ in 0..50 {
         let server = Server::play([Step::ResetAtOnce]).await;
         let clock = VirtualClock::new();
@@ -212,7 +212,7 @@ async fn the_time_for_connecting_is_bounded_by_the_policy() {
         let (port, clock) = (Port::shut(), VirtualClock::new());
         let room = client(&port.url(), &clock).build().expect("a client").room(ROOM);
         let policy = RetryPolicy::new().connect_for(SECOND * seconds);
-        let error = clock.drive(room.post("x").with_retry(policy)).await.expect_err("nothing is there");
+        let error = clock.drive(room.post("x").with_retry(policy)).await.expect_err("nothing listens");
         assert_eq!((error.outcome(), error.attempts()), (Outcome::NotSent, 0), "{error}");
         assert!((least..=most).contains(&error.connections()), "{seconds} s: {}", error.connections());
         assert!(clock.elapsed() <= SECOND * seconds, "{seconds} s: {:?}", clock.elapsed());
@@ -220,31 +220,31 @@ async fn the_time_for_connecting_is_bounded_by_the_policy() {
 }
 
 #[tokio::test]
-async fn the_time_for_connecting_is_its_own_and_not_the_attempts() {
+async fn the_time_for_connecting_is_independent_of_the_attempts() {
     for attempts in [1, 2] {
         let (port, clock) = (Port::shut(), VirtualClock::new());
         let url = port.url();
         let server = port.open_after(SECOND * 25, &clock, SENT);
         let room = client(&url, &clock).build().expect("a client").room(ROOM);
         let policy = RetryPolicy::new().attempts(attempts);
-        let sent = clock.drive(room.post("x").with_retry(policy)).await.expect("it gets through");
+        let sent = clock.drive(room.post("x").with_retry(policy)).await.expect("it succeeds");
         assert_eq!((sent.attempts(), server.await.expect("it opens").seen().len()), (1, 1));
     }
-    // One attempt, but a minute for the connection.
+    // One attempt, but a minute for connecting.
     let (port, clock) = (Port::shut(), VirtualClock::new());
     let url = port.url();
     let _server = port.open_after(SECOND * 25, &clock, SENT);
     let room = client(&url, &clock).build().expect("a client").room(ROOM);
     let policy = RetryPolicy::none().connect_for(SECOND * 60);
-    clock.drive(room.post("x").with_retry(policy)).await.expect("it gets through");
+    clock.drive(room.post("x").with_retry(policy)).await.expect("it succeeds");
 }
 
 #[tokio::test]
-async fn the_calls_deadline_bounds_the_tries_to_connect() {
+async fn the_calls_deadline_bounds_the_connection_attempts() {
     let (port, clock) = (Port::shut(), crate::clock::FastClock::new());
     let builder = chatwork::Client::builder().api_token("token").base_url(port.url()).clock(clock);
     let room = builder.timeout(SECOND * 20).build().expect("a client").room(ROOM);
-    let error = room.post("x").await.expect_err("nothing is there");
+    let error = room.post("x").await.expect_err("nothing listens");
     assert_eq!((error.outcome(), error.attempts()), (Outcome::NotSent, 0), "{error}");
     assert!(error.connections() > 1, "{error}");
     assert!(error.to_string().contains(" connections tried in "), "{error}");

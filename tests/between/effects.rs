@@ -1,20 +1,20 @@
-//! What a server really did, beside what the client says of it.
+//! Compares what a server did with what the client reports.
 
 use kaiwa::{Error, Outcome};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-/// The ids of what was made, by the text that was written.
+/// The ids of the created objects, by their text.
 #[derive(Clone, Default)]
 pub struct Effects(Arc<Mutex<BTreeMap<String, Vec<String>>>>);
 
-/// A text that no other write has.
+/// A unique text for a write.
 pub fn text(number: usize) -> String {
     format!("write-{number}-")
 }
 
 impl Effects {
-    /// Does what the body of a request asks for, and returns the id of it.
+    /// Executes the write in the body of a request, and returns the new id.
     pub fn apply(&self, body: &str) -> String {
         let start = body.find("write-").expect("the body has the text of a write");
         let length = body[start + 6..].find('-').expect("it ends with a dash");
@@ -32,7 +32,7 @@ impl Effects {
         self.0.lock().expect("not poisoned").values().map(Vec::len).sum()
     }
 
-    /// Whether it was done at most once, and what the client says of it is so.
+    /// Whether the write was done at most once, and the client's result is true.
     pub fn bear_out(&self, text: &str, result: &Result<String, Error>) -> bool {
         let there = self.of(text);
         match result {

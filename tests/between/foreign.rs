@@ -1,4 +1,4 @@
-//! A success that is not the service's answer: a page of a proxy, an error in a success, JSON of somebody else.
+//! A success status without the service's answer: a proxy's page, an error in a success, JSON from another server.
 
 use crate::calls::{CALLS, Call};
 use crate::server::{Server, Step, clients};
@@ -15,7 +15,7 @@ fn typed(content_type: &str, body: &str) -> Step {
 const JSON: &str = "application/json; charset=utf-8";
 const LOGIN: &str = "<!DOCTYPE html><html><body><form action=\"/login\">Sign in</form></body></html>";
 
-/// Checks what every answer of this kind means, whoever gets it.
+/// Checks what every answer of this kind means, for any call.
 fn check_unknown(call: impl std::fmt::Debug, safety: Safety, step: &Step, error: &Error, sent: usize) {
     let case = format!("{call:?} {step:?}: {error}");
     assert_eq!(error.outcome(), Outcome::Unknown, "{case}");
@@ -28,7 +28,7 @@ fn check_unknown(call: impl std::fmt::Debug, safety: Safety, step: &Step, error:
     }
 }
 
-/// Pages of others, whole and cut, that begin no answer.
+/// Pages from other servers, complete and truncated, that do not begin like an answer.
 fn pages() -> Vec<(Step, &'static str)> {
     let large = LOGIN.repeat(200);
     vec![
@@ -57,11 +57,11 @@ fn pages() -> Vec<(Step, &'static str)> {
 }
 
 #[tokio::test]
-async fn a_page_of_somebody_else_leaves_it_open_what_was_done() {
+async fn a_foreign_page_leaves_the_outcome_unknown() {
     for (page, says) in pages() {
         for call in CALLS {
             let (result, sent) = call.end(&page).await;
-            let error = result.expect_err("a page is no answer");
+            let error = result.expect_err("a page is not an answer");
             check_unknown(call, call.safety(), &page, &error, sent);
             assert!(error.to_string().contains(says), "{call:?} {page:?}: {error}");
         }
@@ -69,11 +69,11 @@ async fn a_page_of_somebody_else_leaves_it_open_what_was_done() {
 }
 
 #[tokio::test]
-async fn an_error_in_a_success_is_no_success() {
+async fn an_error_in_a_success_is_a_failure() {
     for call in CALLS {
         for refusal in [typed(JSON, call.refusal()), Step::ok(call.refusal())] {
             let (result, sent) = call.end(&refusal).await;
-            let error = result.expect_err("an error is no answer");
+            let error = result.expect_err("an error is not an answer");
             check_unknown(call, call.safety(), &refusal, &error, sent);
             assert!(error.messages().iter().any(|text| text.contains("You")), "{call:?}: {error:?}");
         }
@@ -81,35 +81,35 @@ async fn an_error_in_a_success_is_no_success() {
 }
 
 #[tokio::test]
-async fn json_of_somebody_else_leaves_it_open_what_was_done() {
+async fn foreign_json_leaves_the_outcome_unknown() {
     for body in ["{}", r#"{"ok":true}"#, r#"{"status":"login_required"}"#, "null", "7", "true", r#""OK""#, ""]
     {
-        // An empty list can come as nothing.
+        // An empty list can come as an empty body.
         for call in CALLS.into_iter().filter(|call| !(call.is_list() && body.is_empty())) {
             let step = typed(JSON, body);
             let (result, sent) = call.end(&step).await;
-            let Err(error) = result else { panic!("{call:?}: {body:?} is no answer") };
+            let Err(error) = result else { panic!("{call:?}: {body:?} is not an answer") };
             check_unknown(call, call.safety(), &step, &error, sent);
         }
     }
 }
 
-/// Not even one whose items would fit the fields in their order.
+/// Not even a list whose items would fit the fields in their order.
 #[tokio::test]
-async fn a_list_is_no_object() {
+async fn a_list_is_not_an_object() {
     for body in ["[]", "[7]", r#"["x"]"#, r#"["m1","r","x"]"#, "[1,1]", "[[7]]", r#"[{"message_id":"1"}]"#] {
         for call in CALLS.into_iter().filter(|call| !call.is_list()) {
             let step = typed(JSON, body);
             let (result, sent) = call.end(&step).await;
-            let Err(error) = result else { panic!("{call:?}: {body:?} is no answer") };
+            let Err(error) = result else { panic!("{call:?}: {body:?} is not an answer") };
             check_unknown(call, call.safety(), &step, &error, sent);
         }
     }
 }
 
-/// Answers that are a part of both.
+/// Answers with parts of both.
 #[tokio::test]
-async fn of_an_error_and_an_answer_in_one_the_answer_counts_if_it_can_be_read() {
+async fn an_answer_that_also_has_an_error_counts_if_it_decodes() {
     for (call, body) in [
         (Call::Post, r#"{"message_id":"1","errors":[]}"#),
         (Call::Post, r#"{"message_id":"1","errors":["x"]}"#),
@@ -121,7 +121,7 @@ async fn of_an_error_and_an_answer_in_one_the_answer_counts_if_it_can_be_read() 
         let (result, sent) = call.end(&typed(JSON, body)).await;
         assert_eq!((result.map_err(|error| error.to_string()), sent), (Ok(()), 1), "{call:?} {body}");
     }
-    // Without what an error of the service is made of, it is none; with what is required, it is an answer.
+    // Without the members of a service error it is not an error; with the required fields it is an answer.
     for (call, body) in
         [(Call::Post, r#"{"message_id":{},"errors":[]}"#), (Call::TaschaPost, r#"{"id":{},"error":null}"#)]
     {
@@ -138,13 +138,13 @@ async fn of_an_error_and_an_answer_in_one_the_answer_counts_if_it_can_be_read() 
     ] {
         let step = typed(JSON, body);
         let (result, sent) = call.end(&step).await;
-        check_unknown(call, call.safety(), &step, &result.expect_err("it is no answer"), sent);
+        check_unknown(call, call.safety(), &step, &result.expect_err("it is not an answer"), sent);
     }
 }
 
-/// The words of Lancers' errors are those of other objects, too.
+/// The member names of Lancers' errors also occur in other objects.
 #[tokio::test]
-async fn an_answer_of_lancers_that_cannot_be_read_is_no_error_of_it() {
+async fn an_undecodable_answer_of_lancers_is_not_a_service_error() {
     for (call, body) in [
         (Call::Reply, r#"{"id":{},"type":"text","message":"x"}"#),
         (Call::Reply, r#"{"board_id":"?","type":"text","message":"x"}"#),
@@ -157,19 +157,19 @@ async fn an_answer_of_lancers_that_cannot_be_read_is_no_error_of_it() {
 }
 
 #[tokio::test]
-async fn nothing_where_an_answer_is_required_leaves_it_open() {
+async fn an_empty_body_where_an_answer_is_required_leaves_the_outcome_unknown() {
     let nothing = "HTTP/1.1 204 x\r\n\r\n".to_owned();
     for step in [Step::Raw(nothing), Step::status(200), Step::status(202)] {
         for call in CALLS.into_iter().filter(|call| !call.is_list()) {
             let (result, sent) = call.end(&step).await;
-            let error = result.expect_err("nothing is no answer");
+            let error = result.expect_err("an empty body is not an answer");
             check_unknown(call, call.safety(), &step, &error, sent);
         }
     }
 }
 
 #[tokio::test]
-async fn an_answer_of_the_service_that_cannot_be_read_was_given() {
+async fn an_undecodable_answer_of_the_service_means_applied() {
     for call in CALLS {
         let repeated = if call.safety() == Safety::Unsafe { 1 } else { 4 };
         let half = &call.answer()[..call.answer().len() / 2];
@@ -197,7 +197,7 @@ async fn an_answer_of_the_service_that_cannot_be_read_was_given() {
 }
 
 #[tokio::test]
-async fn what_decodes_is_the_answer_whatever_it_is_called() {
+async fn a_body_that_decodes_is_the_answer_under_any_media_type() {
     for call in CALLS {
         for content_type in ["text/html", "text/plain; charset=utf-8", "application/octet-stream", JSON, "?"]
         {
@@ -213,7 +213,7 @@ async fn what_decodes_is_the_answer_whatever_it_is_called() {
     }
 }
 
-/// The calls that the service answers with nothing.
+/// The calls that the service answers with an empty body.
 async fn silent_ends(step: &Step) -> Vec<(&'static str, Result<(), Error>, usize)> {
     let mut ends = Vec::new();
     for name in ["leave", "delete", "decline"] {
@@ -231,7 +231,7 @@ async fn silent_ends(step: &Step) -> Vec<(&'static str, Result<(), Error>, usize
 }
 
 #[tokio::test]
-async fn a_call_without_an_answer_takes_nothing_for_one_and_no_page() {
+async fn a_call_without_a_result_accepts_an_empty_answer_but_no_page() {
     let nothing = Step::Raw("HTTP/1.1 204 x\r\n\r\n".to_owned());
     let empty = ["", "OK", "ok", "{}", "[]", " {}\r\n"].map(Step::ok);
     let typed_empty = [typed("text/plain", "OK"), typed("text/html", ""), typed(JSON, "{}")];
@@ -244,8 +244,8 @@ async fn a_call_without_an_answer_takes_nothing_for_one_and_no_page() {
     let others = pages().into_iter().map(|(page, _)| page).filter(|page| !page_says_ok(page));
     for step in others.chain([refusal]) {
         for (name, result, sent) in silent_ends(&step).await {
-            // Text that begins as JSON and is called something else is not the service's either.
-            let error = result.expect_err("a page is no answer");
+            // Text that begins like JSON but has another media type is not from the service either.
+            let error = result.expect_err("a page is not an answer");
             check_unknown(name, Safety::Idempotent, &step, &error, sent);
         }
     }
@@ -262,27 +262,27 @@ fn page_says_ok(page: &Step) -> bool {
     matches!(page, Step::Answer(_, _, body) if body == "OK")
 }
 
-/// Answers in which everything is optional: an error that comes in a success still is none.
+/// Answers in which everything is optional: an error in a success is still not an answer.
 #[tokio::test]
-async fn an_error_is_no_answer_in_which_nothing_is_required() {
+async fn an_error_is_not_an_answer_even_if_all_fields_are_optional() {
     let refusal = typed(JSON, Call::Post.refusal());
     let server = Server::play([refusal.clone()]).await;
     let clock = VirtualClock::new();
     let client = clients::chatwork(&server, &clock).build().expect("a client");
     let replace = client.room(RoomId(1)).replace_members([kaiwa::chatwork::AccountId(1)]);
-    let error = clock.drive(replace).await.expect_err("an error is no answer");
+    let error = clock.drive(replace).await.expect_err("an error is not an answer");
     check_unknown("replace_members", Safety::Idempotent, &refusal, &error, server.seen().len());
 
     let refusal = typed(JSON, Call::Reply.refusal());
     let server = Server::play([refusal.clone()]).await;
     let client = clients::lancers(&server, &clock).build().expect("a client");
     let update = client.board(BoardId(1)).update().title("x");
-    let error = clock.drive(update).await.expect_err("an error is no answer");
+    let error = clock.drive(update).await.expect_err("an error is not an answer");
     check_unknown("update_board", Safety::Idempotent, &refusal, &error, server.seen().len());
 }
 
 #[tokio::test]
-async fn a_path_of_ones_own_is_answered_by_the_service_or_not_at_all() {
+async fn a_raw_request_accepts_only_answers_of_the_service() {
     let end = async |method: &Method, safety: Safety, step: &Step| {
         let server = Server::play([step.clone()]).await;
         let clock = VirtualClock::new();
@@ -294,14 +294,14 @@ async fn a_path_of_ones_own_is_answered_by_the_service_or_not_at_all() {
         [(Method::GET, Safety::Safe), (Method::POST, Safety::Unsafe), (Method::DELETE, Safety::Idempotent)]
     {
         for (page, says) in pages() {
-            // Any JSON is an answer here, and "OK" is one to many a call.
+            // Any JSON is an answer here, and for many calls "OK" is one.
             let json =
                 matches!(&page, Step::Answer(_, _, body) if body == "OK" || body.contains("login.example"));
             if json {
                 continue;
             }
             let (result, sent) = end(&method, safety, &page).await;
-            let error = result.expect_err("a page is no answer");
+            let error = result.expect_err("a page is not an answer");
             check_unknown(&method, safety, &page, &error, sent);
             assert!(error.to_string().contains(says), "{error}");
         }
@@ -311,30 +311,30 @@ async fn a_path_of_ones_own_is_answered_by_the_service_or_not_at_all() {
         }
         let cut = typed(JSON, r#"{"anything":"#);
         let (result, sent) = end(&method, safety, &cut.clone().cut()).await;
-        let error = result.expect_err("it is cut");
+        let error = result.expect_err("it is truncated");
         assert_eq!((error.outcome(), sent > 1), (Outcome::Applied, safety != Safety::Unsafe), "{error}");
         let (result, _) = end(&method, safety, &cut).await;
         assert_eq!(result.expect_err("it does not parse").outcome(), Outcome::Applied);
     }
 }
 
-/// Any JSON is an answer to a path of one's own, but for what the service calls an error.
+/// Any JSON is an answer to a raw request, except an error of the service.
 #[tokio::test]
-async fn an_error_is_no_answer_to_a_path_of_ones_own() {
+async fn an_error_is_not_an_answer_to_a_raw_request() {
     let refusal = typed(JSON, Call::Post.refusal());
     for (method, safety) in [(Method::GET, Safety::Safe), (Method::POST, Safety::Unsafe)] {
         let server = Server::play([refusal.clone()]).await;
         let clock = VirtualClock::new();
         let client = clients::chatwork(&server, &clock).build().expect("a client");
         let request = client.request(method.clone(), "/rooms/1/anything");
-        let error = clock.drive(request).await.expect_err("an error is no answer");
+        let error = clock.drive(request).await.expect_err("an error is not an answer");
         check_unknown(&method, safety, &refusal, &error, server.seen().len());
     }
 }
 
-/// The room is looked at where the answer to a post was no answer, and what is found there is the end of it.
+/// If the answer to a post is not from the service, the room is read, and the message found there is the result.
 #[tokio::test]
-async fn a_post_that_got_a_page_is_looked_for() {
+async fn a_post_answered_with_a_page_is_looked_up() {
     use kaiwa::Clock;
     use kaiwa::chatwork::{Arrival, Reconcile};
     for page in

@@ -1,4 +1,4 @@
-//! Connections that break off below HTTP: in the handshake of TLS, at a proxy, in the look-up of a name.
+//! Connections that fail below HTTP: in the TLS handshake, at a proxy, in name resolution.
 
 use crate::connecting::{Port, ROOM, SECOND, SENT, client};
 use crate::server::{Server, Step};
@@ -19,7 +19,7 @@ async fn post(url: &str, http: reqwest::ClientBuilder, retry: RetryPolicy) -> Re
 }
 
 #[tokio::test]
-async fn a_handshake_that_breaks_off_is_tried_again_in_every_way() {
+async fn every_interrupted_handshake_is_repeated() {
     for broken in [
         Handshake::Reset,
         Handshake::ResetAfterHello,
@@ -42,7 +42,7 @@ async fn a_handshake_that_breaks_off_is_tried_again_in_every_way() {
 }
 
 #[tokio::test]
-async fn what_does_not_pass_by_itself_fails_at_once() {
+async fn permanent_connection_failures_are_not_retried() {
     let whole = [Handshake::Complete];
     let elsewhere = |server: &tls::Server| {
         let http = tls::trusting(CERTIFICATE).resolve("other.example", server.address);
@@ -69,7 +69,7 @@ async fn what_does_not_pass_by_itself_fails_at_once() {
     }
 }
 
-/// A proxy that answers each CONNECT with the next of these, and the last one from then on.
+/// A proxy that answers each CONNECT with the next of these, and repeats the last one.
 async fn proxy(answers: &[&str]) -> (Server, reqwest::ClientBuilder) {
     let steps: Vec<Step> = answers.iter().map(|answer| Step::Raw((*answer).to_owned())).collect();
     let server = Server::play(steps).await;
@@ -95,8 +95,8 @@ async fn a_refusal_by_the_proxy_is_final() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_is_away_is_waited_for() {
-    // Its port is shut at first; then it hangs up; then it refuses, so that the test ends.
+async fn a_proxy_that_is_down_is_retried() {
+    // Its port is closed at first; then it closes the connection; then it refuses, so the test ends.
     let (port, clock) = (Port::shut(), VirtualClock::new());
     let proxy = reqwest::Proxy::all(port.url()).expect("a URL");
     let server = tokio::spawn({
@@ -118,7 +118,7 @@ async fn a_proxy_that_is_away_is_waited_for() {
     assert_eq!(server.await.expect("it opens").seen().len(), 3, "{error}");
 }
 
-/// Looks names up so many times in vain, then on loopback.
+/// A resolver that fails this many times, then resolves to loopback.
 struct Names {
     failures: usize,
     problem: &'static str,
@@ -151,7 +151,7 @@ async fn post_by_name(
 }
 
 #[tokio::test]
-async fn a_name_that_does_not_exist_is_looked_up_once_more() {
+async fn an_unknown_name_is_looked_up_once_more() {
     for problem in [
         "failed to lookup address information: Name or service not known",
         "failed to lookup address information: nodename nor servname provided, or not known",
@@ -159,15 +159,15 @@ async fn a_name_that_does_not_exist_is_looked_up_once_more() {
     ] {
         let server = tls::Server::play([Handshake::Complete], SENT).await;
         let (result, asked) = post_by_name(&server, usize::MAX, problem).await;
-        let error = result.expect_err("there is no such name");
+        let error = result.expect_err("the name does not exist");
         assert_eq!((error.outcome(), error.attempts(), asked), (Outcome::NotSent, 0, 2), "{error}");
         let (result, asked) = post_by_name(&server, 1, problem).await;
-        assert_eq!((result.expect("it is there the second time"), asked, server.accepted()), (1, 2, 1));
+        assert_eq!((result.expect("the second lookup finds it"), asked, server.accepted()), (1, 2, 1));
     }
 }
 
 #[tokio::test]
-async fn a_look_up_that_fails_for_now_is_waited_for() {
+async fn a_temporary_lookup_failure_is_retried() {
     for problem in [
         "failed to lookup address information: Temporary failure in name resolution",
         "failed to lookup address information: Try again",
@@ -180,7 +180,7 @@ async fn a_look_up_that_fails_for_now_is_waited_for() {
 }
 
 #[tokio::test]
-async fn connections_that_failed_are_counted_and_told_apart() {
+async fn failed_connections_are_counted_separately() {
     let server = tls::Server::play([Handshake::Reset], SENT).await;
     let policy = RetryPolicy::new().connect_for(SECOND * 20);
     let error = post(&server.url, tls::trusting(CERTIFICATE), policy).await.expect_err("it is reset");

@@ -1,4 +1,4 @@
-//! A conflict under an idempotency key: the first request may still be worked on.
+//! A conflict under an idempotency key: the first request may still be in progress.
 
 use crate::clock::FastClock;
 use crate::server::{Server, Step, clients};
@@ -11,14 +11,14 @@ fn conflict(code: &str) -> Step {
     Step::status(409).body(&format!(r#"{{"error":{{"code":"{code}","message":"m","requestId":"r1"}}}}"#))
 }
 
-/// A conflict that says nothing that is known.
+/// A conflict without a known code.
 fn bare() -> [Step; 5] {
     let html = Step::status(409).header("content-type", "text/html").body("<html>Conflict</html>");
     let no_code = Step::status(409).body(r#"{"error":{"message":"m","requestId":"r1"}}"#);
     [Step::status(409), html, no_code, Step::status(409).body("{}"), Step::status(409).body("Conflict")]
 }
 
-/// Codes that do not say that this request is refused for good.
+/// Codes that do not mean a permanent refusal of this request.
 const OPEN: [&str; 10] = [
     "idempotency_in_progress",
     "idempotency_key_in_use",
@@ -69,7 +69,7 @@ async fn failure(name: &str, step: &Step) -> (Error, Server) {
 }
 
 #[tokio::test]
-async fn a_conflict_that_may_be_the_first_request_is_open_and_tried_again_under_the_same_key() {
+async fn a_conflict_with_a_request_in_progress_is_unknown_and_repeated_under_the_same_key() {
     for step in OPEN.map(conflict).into_iter().chain(bare()) {
         for name in WRITES {
             let (error, server) = failure(name, &step).await;
@@ -110,9 +110,9 @@ async fn a_key_of_another_request_and_a_stale_version_are_refusals() {
     }
 }
 
-/// What does not match is the version here, and the key elsewhere.
+/// Here the version does not match; in other tests the key does not match.
 #[tokio::test]
-async fn a_version_that_does_not_match_is_not_taken_for_a_key() {
+async fn a_version_mismatch_is_not_a_key_mismatch() {
     for code in ["VERSION_MISMATCH", "version_mismatch", "task_version_mismatch"] {
         let (error, _) = failure("update task", &conflict(code)).await;
         assert_eq!(
@@ -145,9 +145,9 @@ async fn a_conflict_without_a_key_is_a_refusal() {
     }
 }
 
-/// A job was killed during its post, and runs again while the service is still busy with the first one.
+/// A job was killed during its post, and runs again while the service is still processing the first one.
 #[tokio::test]
-async fn a_job_that_runs_again_meets_its_own_request_and_gets_its_answer() {
+async fn a_job_that_runs_again_gets_the_answer_to_its_first_request() {
     for busy in [conflict("idempotency_in_progress"), Step::status(409), conflict("something_new")] {
         let steps = [busy.clone(), busy.clone(), Step::Answer(201, Vec::new(), MESSAGE.to_owned())];
         let server = Server::play(steps).await;
@@ -163,12 +163,12 @@ async fn a_job_that_runs_again_meets_its_own_request_and_gets_its_answer() {
 
 /// Two processes send the same request under one key at the same time.
 #[tokio::test]
-async fn of_two_that_race_both_get_the_one_message() {
+async fn two_racing_requests_under_one_key_get_the_same_message() {
     let clock = FastClock::new();
     let (mut first, mut made) = (true, 0);
     let mut busy = 0;
     let server = Server::respond(move |_| {
-        // The first is worked on until the second has asked twice.
+        // The first request is in progress until the second has been sent twice.
         if std::mem::take(&mut first) {
             return Step::ReadThenReset;
         }
@@ -187,17 +187,17 @@ async fn of_two_that_race_both_get_the_one_message() {
     let (one, two) = (client(), client());
     let post = |client: &tascha::Client| client.room("r").post("x").with_idempotency_key("order-42").send();
     let (one, two) = tokio::join!(post(&one), post(&two));
-    let (one, two) = (one.expect("it gets through"), two.expect("it gets through"));
+    let (one, two) = (one.expect("it succeeds"), two.expect("it succeeds"));
     assert_eq!((&*one.id.to_string(), &*two.id.to_string()), ("m1", "m1"));
 }
 
-/// The deadline bounds the tries, and the error keeps what the service said.
+/// The deadline bounds the attempts, and the error keeps the service's text.
 #[tokio::test]
 async fn a_request_that_stays_in_progress_ends_with_the_deadline() {
     let server = Server::play([conflict("idempotency_in_progress").header("retry-after", 20)]).await;
     let clock = VirtualClock::new();
     let client = clients::tascha(&server, &clock).timeout(Duration::from_secs(10)).build().expect("a client");
-    let error = client.room("r").post("x").await.expect_err("there is no time for another");
+    let error = client.room("r").post("x").await.expect_err("there is no time for another attempt");
     assert_eq!((error.outcome(), error.attempts()), (Outcome::Unknown, 1), "{error}");
     assert_eq!(error.code(), Some("idempotency_in_progress"));
 }

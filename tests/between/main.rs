@@ -1,5 +1,5 @@
-//! What stands between the client and the service: proxies and login pages, connections that are refused, closed, kept
-//! too long or shared with a stray answer, and HTTP/2 servers that go away. Whatever it is, the outcome is true.
+//! Failures between the client and the service: proxies and login pages; connections that are refused, closed, kept too
+//! long or shared with a stray answer; HTTP/2 servers that go away. In each case the reported outcome is true.
 
 #[path = "../common/clock.rs"]
 mod clock;

@@ -1,4 +1,4 @@
-//! HTTP/2: what a server refuses before it does anything, and what it leaves open.
+//! HTTP/2: requests that a server refuses before processing them, and requests whose outcome is unknown.
 
 use crate::clock::FastClock;
 use crate::effects::{Effects, posted, text};
@@ -22,10 +22,10 @@ fn client(server: &Server, clock: &VirtualClock) -> chatwork::Builder {
     untimed(chatwork::Client::builder().api_token("token"), server, clock)
 }
 
-/// What is done for a request.
+/// The server's reaction to a request.
 type Acts = fn(&Request) -> Vec<Act>;
 
-/// The ways to say that a request was not processed.
+/// The ways to report that a request was not processed.
 #[derive(Clone, Copy, Debug)]
 enum Refusal {
     Reset,
@@ -57,7 +57,7 @@ async fn refusing(refusal: Refusal) -> Server {
     Server::respond(move |request| refusal.acts(request)).await
 }
 
-/// One call of each class, and uploads.
+/// One call of each class of safety, and uploads.
 const CALLS: [&str; 7] = ["read", "update", "keyed", "post", "upload", "stream", "reply with file"];
 
 async fn call(name: &str, server: &Server, retry: RetryPolicy) -> Result<(), Error> {
@@ -97,7 +97,7 @@ fn answer_of(name: &str) -> &'static str {
 }
 
 #[tokio::test]
-async fn a_refused_stream_was_not_sent_and_leaves_once() {
+async fn a_refused_stream_counts_as_not_sent_and_is_sent_once() {
     for refusal in REFUSALS {
         for name in CALLS {
             let server = refusing(refusal).await;
@@ -110,9 +110,9 @@ async fn a_refused_stream_was_not_sent_and_leaves_once() {
 }
 
 #[tokio::test]
-async fn refusals_are_repeated_and_each_is_counted() {
+async fn refused_streams_are_repeated_and_each_attempt_is_counted() {
     for refusal in REFUSALS {
-        // What was read of a stream cannot be sent again.
+        // A stream that was read cannot be sent again.
         for name in CALLS.into_iter().filter(|name| *name != "stream") {
             let server = refusing(refusal).await;
             let error = call(name, &server, RetryPolicy::new().attempts(5)).await.expect_err("it is refused");
@@ -134,7 +134,7 @@ async fn refusals_are_repeated_and_each_is_counted() {
 }
 
 #[tokio::test]
-async fn an_upload_that_is_refused_before_its_body_came_is_sent_again_whole() {
+async fn an_upload_refused_before_its_body_is_sent_again_completely() {
     let content = "x".repeat(300_000);
     for refusal in [Refusal::Reset, Refusal::GoAway(NO_ERROR)] {
         let server = Server::respond_early(move |request| refusal.acts(request)).await;
@@ -148,7 +148,7 @@ async fn an_upload_that_is_refused_before_its_body_came_is_sent_again_whole() {
 }
 
 #[tokio::test]
-async fn other_ends_of_a_stream_leave_it_open() {
+async fn other_stream_errors_leave_the_outcome_unknown() {
     let ends: [(&str, Acts); 8] = [
         ("reset: cancel", |_| vec![Act::Reset(CANCEL)]),
         ("reset: internal error", |_| vec![Act::Reset(INTERNAL_ERROR)]),
@@ -172,9 +172,9 @@ async fn other_ends_of_a_stream_leave_it_open() {
     }
 }
 
-/// A refusal that comes later takes nothing back.
+/// A later refusal does not change the outcome of an earlier attempt.
 #[tokio::test]
-async fn a_refusal_does_not_take_back_what_an_earlier_attempt_may_have_done() {
+async fn a_refusal_does_not_change_the_unknown_outcome_of_an_earlier_attempt() {
     for refusal in REFUSALS {
         let mut first = true;
         let server = Server::respond(move |request| {
@@ -187,7 +187,7 @@ async fn a_refusal_does_not_take_back_what_an_earlier_attempt_may_have_done() {
 }
 
 #[tokio::test]
-async fn a_stream_that_is_closed_after_its_answer_was_answered() {
+async fn a_stream_reset_after_its_answer_is_a_success() {
     let server = Server::respond(|_| vec![Act::Answer(200, posted("7")), Act::Reset(REFUSED_STREAM)]).await;
     let clock = VirtualClock::new();
     let room = client(&server, &clock).build().expect("a client").room(ROOM);
@@ -195,20 +195,20 @@ async fn a_stream_that_is_closed_after_its_answer_was_answered() {
     assert_eq!((&*sent.message_id.to_string(), server.seen().len()), ("7", 1));
 }
 
-/// How a server takes leave of its connection once it has served some requests.
+/// How a server ends its connection after some requests.
 #[derive(Clone, Copy, Debug)]
 enum Leave {
-    /// It answers the last one, and says so.
+    /// Answers the last request, and reports it as the last one processed.
     AfterTheLast,
-    /// It says so, and that the next one, which is there already, was not processed.
+    /// Reports in addition that the next request, which has already arrived, was not processed.
     BeforeTheNext,
-    /// It says so, answers the last one, and closes the connection.
+    /// Reports it, answers the last request, and closes the connection.
     Closing,
 }
 
 const POSTS: usize = 1000;
 
-/// A server that serves so many requests on a connection, then goes away.
+/// A server that serves this many requests on a connection, then goes away.
 async fn leaving(leave: Leave, each: usize, effects: &Effects, body: fn(&str) -> String) -> Server {
     let effects = effects.clone();
     Server::respond(move |request| {
@@ -219,7 +219,7 @@ async fn leaving(leave: Leave, each: usize, effects: &Effects, body: fn(&str) ->
             (Leave::Closing, nth) if nth == each => {
                 vec![Act::GoAway(request.stream, NO_ERROR), apply(), Act::Close]
             }
-            // What comes after the last is not processed, as was said.
+            // Requests after the reported last one are not processed.
             (Leave::AfterTheLast | Leave::Closing, _) => vec![],
             (Leave::BeforeTheNext, nth) if nth == each => vec![Act::GoAway(request.before(), NO_ERROR)],
             (Leave::BeforeTheNext, _) => vec![],
@@ -228,12 +228,12 @@ async fn leaving(leave: Leave, each: usize, effects: &Effects, body: fn(&str) ->
     .await
 }
 
-/// The writes that a server was sent with the default policy, some at a time.
+/// The writes that a server received under the default policy, with some calls at a time.
 async fn write_all(leave: Leave, at_once: usize, upload: bool) {
     let effects = Effects::default();
     let body = if upload { |id: &str| format!(r#"{{"file_id":{id}}}"#) } else { |id: &str| posted(id) };
-    // Of several calls at a time, several are refused at once: with a few requests on each connection, one call in some
-    // thousands would meet as many refusals as the policy has attempts.
+    // If there are several calls at a time, several are refused at once: with few requests on each connection, one call
+    // in some thousands would be refused as often as the policy has attempts.
     let each = if at_once == 1 { 7 } else { 50 };
     let server = leaving(leave, each, &effects, body).await;
     let builder = chatwork::Client::builder().api_token("token").base_url(&server.url);
@@ -259,27 +259,27 @@ async fn write_all(leave: Leave, at_once: usize, upload: bool) {
 }
 
 #[tokio::test]
-async fn a_server_that_goes_away_once_a_connection_loses_and_doubles_nothing() {
+async fn goaway_once_per_connection_neither_loses_nor_duplicates_writes() {
     for leave in [Leave::AfterTheLast, Leave::BeforeTheNext, Leave::Closing] {
         write_all(leave, 1, false).await;
     }
 }
 
 #[tokio::test]
-async fn a_server_that_goes_away_under_several_calls_loses_and_doubles_nothing() {
+async fn goaway_under_several_calls_neither_loses_nor_duplicates_writes() {
     write_all(Leave::AfterTheLast, 4, false).await;
     write_all(Leave::BeforeTheNext, 4, false).await;
 }
 
 #[tokio::test]
-async fn a_server_that_goes_away_once_a_connection_loses_no_upload() {
+async fn goaway_once_per_connection_loses_no_upload() {
     write_all(Leave::AfterTheLast, 1, true).await;
     write_all(Leave::BeforeTheNext, 1, true).await;
 }
 
-/// Retries below ours were counted by nobody: not in `attempts()`, not in the pace, not in the deadline.
+/// Retries below ours would not be counted: not in `attempts()`, not by pacing, not against the deadline.
 #[tokio::test]
-async fn refusals_take_their_place_in_the_pace() {
+async fn refused_streams_count_for_pacing() {
     let server = refusing(Refusal::Reset).await;
     let clock = VirtualClock::new();
     let window = Duration::from_secs(600);
@@ -293,7 +293,7 @@ async fn refusals_take_their_place_in_the_pace() {
 }
 
 #[tokio::test]
-async fn refusals_end_with_the_deadline() {
+async fn repeating_refused_streams_ends_with_the_deadline() {
     let server = refusing(Refusal::Reset).await;
     let builder =
         chatwork::Client::builder().api_token("token").base_url(&server.url).clock(FastClock::new());
@@ -305,7 +305,7 @@ async fn refusals_end_with_the_deadline() {
     assert!((2..1000).contains(&error.attempts()), "{error}");
 }
 
-/// A token endpoint behind HTTP/2: a refresh that is refused leaves once for each try.
+/// A token endpoint behind HTTP/2: each attempt of a refused refresh is sent once.
 mod tokens {
     use super::*;
     use kaiwa::oauth::{OAuth, TokenSet};
@@ -321,13 +321,13 @@ mod tokens {
             .expect("good settings");
         let tokens = TokenSet::new("old").with_refresh_token("refresh-1");
         let authorization = oauth.authorization(tokens).expect("a good token");
-        // On a clock that stands still, a timeout is no answer to the question.
+        // On a clock that stands still, a timeout would prove nothing.
         authorization.refresh().await
     }
 
-    /// The tries are those of the refresh itself: as many as it says, and none for a server that may have heard it.
+    /// Only the refresh repeats attempts: as often as its error reports, and never if the server may have received it.
     #[tokio::test]
-    async fn a_refused_refresh_was_not_sent_and_is_tried_a_few_times() {
+    async fn a_refused_refresh_counts_as_not_sent_and_is_repeated_a_few_times() {
         for refusal in REFUSALS {
             let server = refusing(refusal).await;
             let error = refresh(&server).await.expect_err("it is refused");
@@ -352,7 +352,7 @@ mod tokens {
     }
 
     #[tokio::test]
-    async fn a_refresh_that_may_have_been_heard_leaves_once() {
+    async fn a_refresh_that_may_have_arrived_is_sent_once() {
         let ends: [Acts; 4] = [
             |_| vec![Act::Reset(CANCEL)],
             |_| vec![Act::Reset(INTERNAL_ERROR)],

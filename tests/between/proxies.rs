@@ -1,7 +1,7 @@
-//! What an error says of a proxy on the way: which one, which variable names it, and what to do.
+//! Errors about a proxy: they name the proxy and its variable, and say what to do.
 //!
-//! The variables are of a whole process, and the HTTP client reads them when it is built: each case is a process of its
-//! own, this test run again.
+//! Variables belong to a whole process, and the HTTP client reads them when it is built. So each case runs this test
+//! again in a separate process.
 
 use crate::connecting::{Port, ROOM, SENT};
 use crate::server::{Server, Step};
@@ -15,10 +15,10 @@ use std::process::Command;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 
-/// What the process does, and where the service is.
+/// The action of the process, and the address of the service.
 const ROLE: &str = "KAIWA_TEST_ROLE";
 const URL: &str = "KAIWA_TEST_URL";
-const MARK: &str = "said: ";
+const MARK: &str = "report: ";
 const PROXY_VARIABLES: [&str; 9] = [
     "HTTPS_PROXY",
     "https_proxy",
@@ -32,14 +32,14 @@ const PROXY_VARIABLES: [&str; 9] = [
 ];
 const SERVICE: &str = "https://service.example/v2";
 
-/// What a call comes to in a process with these variables.
-async fn said(role: &str, url: &str, variables: &[(&str, &str)]) -> String {
+/// The result of a call in a process with these variables.
+async fn report(role: &str, url: &str, variables: &[(&str, &str)]) -> String {
     let mut process = Command::new(env::current_exe().expect("this test"));
-    process.args(["--exact", "proxies::a_process_of_its_own", "--nocapture"]);
+    process.args(["--exact", "proxies::separate_process", "--nocapture"]);
     for name in PROXY_VARIABLES {
         process.env_remove(name);
     }
-    // So that no certificates of the system are needed.
+    // The system's certificates are not needed.
     process.env("SSL_CERT_FILE", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tls/cert.pem"));
     process.env_remove("SSL_CERT_DIR");
     process.envs(variables.iter().copied()).env(ROLE, role).env(URL, url);
@@ -52,11 +52,11 @@ async fn said(role: &str, url: &str, variables: &[(&str, &str)]) -> String {
 }
 
 #[tokio::test]
-async fn a_process_of_its_own() {
+async fn separate_process() {
     let Ok(role) = env::var(ROLE) else {
-        // The test itself, and not a process of another one.
+        // This is the test itself, not a process started by another one.
         let server = Server::play([Step::ok(SENT)]).await;
-        assert_eq!(said("post", &server.url, &[]).await, "posted");
+        assert_eq!(report("post", &server.url, &[]).await, "posted");
         assert_eq!(server.seen().len(), 1);
         return;
     };
@@ -98,13 +98,13 @@ async fn act(role: &str, url: &str) -> Result<String, Error> {
             Some(proxy) => format!("{proxy}, {}, user: {}", proxy.scheme(), proxy.has_user()),
             None => "no proxy".to_owned(),
         }),
-        other => panic!("{other} is no role"),
+        other => panic!("{other} is not a role"),
     }
 }
 
 fn assert_says(text: &str, words: &[&str]) {
     for word in words {
-        assert!(text.contains(word), "{word:?} is not in: {text}");
+        assert!(text.contains(word), "{word:?} is missing in: {text}");
     }
 }
 
@@ -119,7 +119,7 @@ async fn a_dead_proxy_is_named_with_its_variable() {
     let address = port.url().replace("http://", "");
     for variable in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
         for (role, to) in [("post", "the request to service.example:443"), ("oauth", "the request")] {
-            let text = said(role, SERVICE, &[(variable, &with_user(&address))]).await;
+            let text = report(role, SERVICE, &[(variable, &with_user(&address))]).await;
             assert_says(
                 &text,
                 &[
@@ -135,22 +135,22 @@ async fn a_dead_proxy_is_named_with_its_variable() {
             assert!(!text.contains("canary") && !text.contains("could not connect to service"), "{text}");
         }
     }
-    // Loopback is reached through it, too, and a name of a proxy that does not exist is the proxy's.
-    let text = said("post", "https://127.0.0.1:1/v2", &[("HTTPS_PROXY", &port.url())]).await;
+    // Calls to loopback use the proxy, too. If the proxy's host name does not exist, the error names the proxy.
+    let text = report("post", "https://127.0.0.1:1/v2", &[("HTTPS_PROXY", &port.url())]).await;
     assert_says(&text, &[&format!("could not connect to the proxy {address}"), "to 127.0.0.1:1"]);
-    let text = said("post", SERVICE, &[("HTTPS_PROXY", "proxy.invalid:3128")]).await;
+    let text = report("post", SERVICE, &[("HTTPS_PROXY", "proxy.invalid:3128")]).await;
     assert_says(&text, &["could not connect to the proxy proxy.invalid:3128 (from"]);
 }
 
 #[tokio::test]
-async fn a_proxy_that_is_not_on_the_way_is_not_blamed() {
+async fn a_proxy_that_is_not_used_is_not_mentioned() {
     let server = Server::play([Step::ok(SENT)]).await;
     let (dead, shut) = (Port::shut().url(), Port::shut().url());
-    // Plain http is for loopback, and goes there directly.
+    // Plain http is used for loopback only, which needs no proxy.
     let all = [("HTTP_PROXY", dead.as_str()), ("HTTPS_PROXY", &dead), ("ALL_PROXY", &dead)];
-    assert_eq!(said("post", &server.url, &all).await, "posted");
-    assert_eq!(said("own", &server.url, &all).await, "posted");
-    assert_eq!(said("post", &server.url, &[("HTTPS_PROXY", "no proxy")]).await, "posted");
+    assert_eq!(report("post", &server.url, &all).await, "posted");
+    assert_eq!(report("own", &server.url, &all).await, "posted");
+    assert_eq!(report("post", &server.url, &[("HTTPS_PROXY", "no proxy")]).await, "posted");
     let service = shut.replace("http://", "https://");
     for variables in [
         &[("HTTPS_PROXY", dead.as_str()), ("NO_PROXY", "127.0.0.1")][..],
@@ -161,7 +161,7 @@ async fn a_proxy_that_is_not_on_the_way_is_not_blamed() {
         &[("HTTPS_PROXY", "no proxy"), ("NO_PROXY", "127.0.0.1")],
     ] {
         for role in ["post", "own", "oauth"] {
-            let text = said(role, &service, variables).await;
+            let text = report(role, &service, variables).await;
             assert_says(&text, &["refused"]);
             assert!(!text.contains("proxy") && !text.contains("PROXY"), "{variables:?}: {text}");
         }
@@ -193,7 +193,7 @@ async fn a_proxy_that_refuses_says_what_to_do() {
     ] {
         let server = Server::play([Step::Raw(answer.to_owned())]).await;
         let name = format!("the proxy {} (from the environment", server.url.replace("http://", ""));
-        let text = said("post", SERVICE, &[("HTTPS_PROXY", &server.url)]).await;
+        let text = report("post", SERVICE, &[("HTTPS_PROXY", &server.url)]).await;
         assert_says(&text, says);
         assert_says(&text, &[&name, "Nothing was sent, so it can be sent again."]);
         assert!(server.seen()[0].head.starts_with("CONNECT service.example:443 "), "{answer}");
@@ -201,12 +201,12 @@ async fn a_proxy_that_refuses_says_what_to_do() {
     }
     let server = Server::play([Step::Raw("HTTP/1.1 407 x\r\n\r\n".to_owned())]).await;
     let proxy = with_user(&server.url.replace("http://", ""));
-    let text = said("post", SERVICE, &[("ALL_PROXY", &proxy)]).await;
+    let text = report("post", SERVICE, &[("ALL_PROXY", &proxy)]).await;
     assert_says(&text, &["does not accept the user name and password", "Set them in ALL_PROXY", user]);
     assert!(!text.contains("canary"), "{text}");
 }
 
-/// A proxy that connects each CONNECT to this address, whatever it names.
+/// A proxy that connects each CONNECT to this address, whatever address it names.
 async fn tunnel(to: SocketAddr) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback can be bound");
     let url = format!("http://{}", listener.local_addr().expect("it is bound"));
@@ -227,29 +227,29 @@ async fn tunnel(to: SocketAddr) -> String {
 }
 
 #[tokio::test]
-async fn what_fails_behind_a_proxy_names_the_service_and_the_proxy() {
+async fn a_failure_behind_a_proxy_names_the_service_and_the_proxy() {
     let server = tls::Server::play([Handshake::Complete], SENT).await;
     let proxy = tunnel(server.address).await;
     let way = format!("through the proxy {} (from", proxy.replace("http://", ""));
     let variables = [("HTTPS_PROXY", proxy.as_str())];
-    assert_eq!(said("post", SERVICE, &variables).await, "posted");
+    assert_eq!(report("post", SERVICE, &variables).await, "posted");
 
-    let text = said("post", "https://other.example/v2", &variables).await;
+    let text = report("post", "https://other.example/v2", &variables).await;
     assert_says(&text, &["could not connect to other.example:443", &way, "certificate"]);
 
     let silent = tls::Server::play([Handshake::Silence], SENT).await;
     let silent = tunnel(silent.address).await;
-    let text = said("slow", SERVICE, &[("HTTPS_PROXY", &silent)]).await;
+    let text = report("slow", SERVICE, &[("HTTPS_PROXY", &silent)]).await;
     assert_says(&text, &["could not connect to service.example:443", "through the proxy", "timed out"]);
 }
 
 #[tokio::test]
 async fn a_certificate_that_is_not_trusted_says_why_and_what_to_do() {
     let expired = tls::Server::with_certificate(tls::EXPIRED, [Handshake::Complete], SENT).await;
-    let text = said("post", &expired.url, &[("SSL_CERT_FILE", EXPIRED)]).await;
+    let text = report("post", &expired.url, &[("SSL_CERT_FILE", EXPIRED)]).await;
     assert_says(&text, &["Check the clock of this machine"]);
     let unknown = tls::Server::play([Handshake::Complete], SENT).await;
-    let text = said("post", &unknown.url, &[("SSL_CERT_FILE", STRANGER)]).await;
+    let text = report("post", &unknown.url, &[("SSL_CERT_FILE", STRANGER)]).await;
     assert_says(&text, &["`ca-certificates`", "add its certificate to the system's"]);
     assert!(!text.contains("the proxy "), "{text}");
 }
@@ -258,7 +258,7 @@ const EXPIRED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tls/e
 const STRANGER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tls/stranger.pem");
 
 #[tokio::test]
-async fn a_variable_that_names_no_proxy_is_an_error_of_the_client_that_is_built() {
+async fn an_invalid_proxy_variable_is_an_error_of_the_builder() {
     for (variable, value) in [
         ("HTTPS_PROXY", "http//canary:3128"),
         ("https_proxy", "http://canary:port"),
@@ -267,7 +267,7 @@ async fn a_variable_that_names_no_proxy_is_an_error_of_the_client_that_is_built(
         ("HTTPS_PROXY", "http://canary:3128 "),
     ] {
         for role in ["post", "oauth", "proxy"] {
-            let text = said(role, SERVICE, &[(variable, value)]).await;
+            let text = report(role, SERVICE, &[(variable, value)]).await;
             assert_says(&text, &[&format!("the environment variable {variable} "), "is not a valid proxy"]);
             assert!(!text.contains("canary") && !text.contains("ary@"), "{text}");
         }
@@ -275,9 +275,9 @@ async fn a_variable_that_names_no_proxy_is_an_error_of_the_client_that_is_built(
 }
 
 #[tokio::test]
-async fn a_socks_proxy_names_the_feature_that_is_missing() {
+async fn the_error_for_a_socks_proxy_names_the_missing_feature() {
     for scheme in ["socks4", "socks4a", "socks5", "socks5h"] {
-        let text = said("post", SERVICE, &[("ALL_PROXY", &format!("{scheme}://127.0.0.1:1080"))]).await;
+        let text = report("post", SERVICE, &[("ALL_PROXY", &format!("{scheme}://127.0.0.1:1080"))]).await;
         assert_says(
             &text,
             &[
@@ -290,13 +290,13 @@ async fn a_socks_proxy_names_the_feature_that_is_missing() {
 }
 
 #[tokio::test]
-async fn the_proxy_of_a_clients_own_http_client_is_called_that() {
+async fn the_proxy_of_a_custom_http_client_is_described_as_such() {
     let own = "the client's own `http_client`";
     let post = async |http: reqwest::ClientBuilder| {
         let clock = VirtualClock::new();
         let builder = crate::connecting::client(SERVICE, &clock).http_client(http);
         let post = builder.build().expect("a client").room(ROOM).post("x").with_retry(RetryPolicy::none());
-        clock.drive(post).await.expect_err("there is no way").to_string()
+        clock.drive(post).await.expect_err("the proxy cannot be reached").to_string()
     };
     let through = |url: &str| {
         let proxy = reqwest::Proxy::all(url).expect("a URL");
@@ -311,9 +311,9 @@ async fn the_proxy_of_a_clients_own_http_client_is_called_that() {
         assert_says(&post(through(&server.url)).await, &["the proxy", own, says]);
     }
     assert_says(&post(through("socks5://127.0.0.1:1")).await, &["SOCKS proxy", own, "`socks`"]);
-    // Whether it takes the one of the environment is its own matter.
+    // It is not known whether that client uses the environment's proxy.
     let dead = Port::shut().url();
-    let text = said("own", SERVICE, &[("HTTPS_PROXY", &dead)]).await;
+    let text = report("own", SERVICE, &[("HTTPS_PROXY", &dead)]).await;
     assert_says(
         &text,
         &["could not connect to the proxy that the client's own `http_client` names, or else", "HTTPS_PROXY"],
@@ -321,12 +321,12 @@ async fn the_proxy_of_a_clients_own_http_client_is_called_that() {
 }
 
 #[tokio::test]
-async fn a_download_names_the_proxy_on_the_way_to_the_file_server() {
+async fn a_failed_download_names_the_proxy_to_the_file_server() {
     let file = r#"{"file_id":1,"account":{"account_id":1,"name":"x","avatar_image_url":""},"message_id":"1",
         "filename":"a","filesize":1,"upload_time":1,"download_url":"https://files.example/canary"}"#;
     let service = tls::Server::play([Handshake::Complete], file).await;
     let dead = Port::shut().url();
-    let text = said("download", &service.url, &[("HTTPS_PROXY", &dead), ("NO_PROXY", "127.0.0.1")]).await;
+    let text = report("download", &service.url, &[("HTTPS_PROXY", &dead), ("NO_PROXY", "127.0.0.1")]).await;
     assert_says(
         &text,
         &[&format!("could not connect to the proxy {}", dead.replace("http://", "")), "HTTPS_PROXY"],
@@ -335,15 +335,15 @@ async fn a_download_names_the_proxy_on_the_way_to_the_file_server() {
 }
 
 #[tokio::test]
-async fn the_proxy_can_be_asked_for() {
+async fn the_proxy_can_be_queried() {
     let variables = [("https_proxy", "http://user:canary@proxy.example"), ("NO_PROXY", "staging.example")];
-    let text = said("proxy", SERVICE, &variables).await;
+    let text = report("proxy", SERVICE, &variables).await;
     assert_eq!(
         text,
         "the proxy proxy.example:80 (from the environment variable https_proxy), http, user: true"
     );
     for direct in ["https://staging.example/v2", "http://127.0.0.1:1"] {
-        assert_eq!(said("proxy", direct, &variables).await, "no proxy");
+        assert_eq!(report("proxy", direct, &variables).await, "no proxy");
     }
     assert!(kaiwa::Proxy::from_env("http://service.example").is_err(), "it would go in the clear");
 }

@@ -1,4 +1,4 @@
-//! Whether the same request can be sent again, as data.
+//! Whether the same request can be sent again, as a value.
 
 use crate::h2;
 use crate::server::{Server, Step, clients};
@@ -25,7 +25,7 @@ async fn failure(safety: Safety, step: &Step) -> Error {
     result.expect_err("it fails")
 }
 
-/// What is open can be sent again where that does no harm, or under the same key, or after a look.
+/// After an unknown outcome, a request can be sent again if that is harmless, under the same key, or after looking.
 fn open(safety: Safety) -> Resend {
     match safety {
         Safety::Safe | Safety::Idempotent => Resend::Yes,
@@ -35,7 +35,7 @@ fn open(safety: Safety) -> Resend {
 }
 
 #[tokio::test]
-async fn what_is_open_depends_on_the_operation() {
+async fn resending_after_an_unknown_outcome_depends_on_the_operation() {
     let page = Step::ok("<html></html>").header("content-type", "text/html");
     let open_ends = [500, 502, 503, 504, 505, 520, 599, 600, 999, 101]
         .map(Step::status)
@@ -47,7 +47,7 @@ async fn what_is_open_depends_on_the_operation() {
             assert_eq!(error.resend(), open(safety), "{step:?} {safety:?}: {error}");
         }
     }
-    // A conflict is open under a key, and a refusal without one.
+    // Under a key the outcome of a conflict is unknown; without a key a conflict is a refusal.
     for safety in CLASSES {
         let error = failure(safety, &Step::status(409)).await;
         let expected = if safety == Safety::Keyed { Resend::SameKey } else { Resend::No };
@@ -56,7 +56,7 @@ async fn what_is_open_depends_on_the_operation() {
 }
 
 #[tokio::test]
-async fn a_refusal_for_now_can_be_sent_again_and_one_for_good_cannot() {
+async fn temporary_refusals_can_be_sent_again_and_permanent_ones_cannot() {
     let waits = Step::status(503).header("retry-after", 5);
     for step in [Step::status(429), Step::status(429).header("retry-after", 5), waits] {
         for safety in CLASSES {
@@ -86,7 +86,7 @@ async fn a_refusal_for_now_can_be_sent_again_and_one_for_good_cannot() {
 }
 
 #[tokio::test]
-async fn what_was_done_is_not_sent_again() {
+async fn an_applied_request_is_not_sent_again() {
     for safety in [Safety::Idempotent, Safety::Keyed, Safety::Unsafe] {
         let (name, unreadable) = if safety == Safety::Keyed {
             ("id", r#"{"id":[]}"#)
@@ -106,7 +106,7 @@ async fn what_was_done_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn what_was_not_sent_can_be_unless_the_input_is_bad() {
+async fn an_unsent_request_can_be_sent_again_unless_its_input_is_invalid() {
     let clock = VirtualClock::new();
     let server = Server::play([Step::ok("{}")]).await;
     let room = clients::chatwork(&server, &clock).build().expect("a client").room(RoomId(1));
@@ -114,11 +114,11 @@ async fn what_was_not_sent_can_be_unless_the_input_is_bad() {
     let missing = std::path::Path::new("/nonexistent/kaiwa");
     for error in [
         room.post("").await.map(drop).expect_err("it is empty"),
-        room.post("x").with_idempotency_key("k").await.map(drop).expect_err("no key there"),
-        room.message("..").get().await.map(drop).expect_err("it leads elsewhere"),
+        room.post("x").with_idempotency_key("k").await.map(drop).expect_err("the operation takes no key"),
+        room.message("..").get().await.map(drop).expect_err("the path leaves the base URL"),
         tascha.room("r").post("x").with_idempotency_key("").await.map(drop).expect_err("it is empty"),
         tascha.room("r").post("x").with_header("a b", "c").await.map(drop).expect_err("not a name"),
-        Upload::path(missing).await.map(drop).expect_err("it is not there"),
+        Upload::path(missing).await.map(drop).expect_err("the file does not exist"),
         chatwork::Client::builder().build().map(drop).expect_err("no token"),
     ] {
         assert_eq!((error.outcome(), error.resend()), (Outcome::NotSent, Resend::No), "{error}");
@@ -133,17 +133,17 @@ async fn what_was_not_sent_can_be_unless_the_input_is_bad() {
     let gone = builder(&url).build().expect("a client").room(RoomId(1));
     let busy = builder(&refusing.url).http_client(h2::client()).build().expect("a client").room(RoomId(1));
     for error in [
-        gone.post("x").with_retry(none.clone()).await.map(drop).expect_err("nothing is there"),
-        gone.members().with_retry(none.clone()).await.map(drop).expect_err("nothing is there"),
+        gone.post("x").with_retry(none.clone()).await.map(drop).expect_err("nothing listens"),
+        gone.members().with_retry(none.clone()).await.map(drop).expect_err("nothing listens"),
         busy.post("x").with_retry(none).await.map(drop).expect_err("it is refused"),
     ] {
         assert_eq!((error.outcome(), error.resend()), (Outcome::NotSent, Resend::Yes), "{error}");
     }
 }
 
-/// Waiting for a permit would have taken too long: nothing left, and it can be sent again after the wait.
+/// Waiting for a permit would have taken too long: nothing was sent, and it can be sent after the wait.
 #[tokio::test]
-async fn a_wait_that_was_too_long_can_be_tried_again() {
+async fn a_call_that_would_wait_too_long_can_be_repeated_later() {
     let clock = VirtualClock::new();
     let server = Server::play([Step::status(429).header("retry-after", 100)]).await;
     let client =
@@ -160,9 +160,9 @@ async fn a_wait_that_was_too_long_can_be_tried_again() {
     assert!(error.retry_after().is_some(), "{error}");
 }
 
-/// An earlier attempt decides where it may have done more than the last one.
+/// An earlier attempt decides if it may have done more than the last one.
 #[tokio::test]
-async fn what_an_earlier_attempt_left_open_decides() {
+async fn the_unknown_outcome_of_an_earlier_attempt_decides() {
     let clock = VirtualClock::new();
     let server = Server::play([Step::ReadThenReset, Step::status(400)]).await;
     let room = clients::chatwork(&server, &clock).build().expect("a client").room(RoomId(1));
@@ -176,9 +176,9 @@ async fn what_an_earlier_attempt_left_open_decides() {
     assert_eq!(error.idempotency_key(), server.seen()[0].header("idempotency-key"));
 }
 
-/// A raw request is of the class that it says it is of.
+/// A raw request has the class of safety that it states.
 #[tokio::test]
-async fn a_path_of_ones_own_goes_by_the_class_that_it_names() {
+async fn a_raw_request_has_the_safety_that_it_states() {
     use reqwest::Method;
     let clock = VirtualClock::new();
     let server = Server::play([Step::status(502)]).await;

@@ -1,4 +1,4 @@
-//! Kept connections that the server has closed while nothing ran here.
+//! Kept connections that the server has closed while the client did not run.
 
 use crate::effects::{Effects, posted, text};
 use crate::h2::{self, Act};
@@ -11,10 +11,10 @@ use tokio::task::LocalSet;
 
 const POSTS: usize = 20;
 
-/// What the program does meanwhile takes longer than the news that a connection was closed.
+/// How long the program does something else: longer than the news of a closed connection takes.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// A server on a thread of its own, which goes on while the client's runtime stands still.
+/// A server on a separate thread, which runs while the client's runtime is blocked.
 struct Elsewhere {
     effects: Effects,
     server: Server,
@@ -43,13 +43,13 @@ impl Elsewhere {
         builder.pace(Pace::off()).build().expect("a client").room(RoomId(1))
     }
 
-    /// The program does something else, and the server closes the connections over which nothing comes.
+    /// The program does something else, and the server closes its idle connections.
     fn pause(&self) {
         self.server.close_idle();
         std::thread::sleep(PAUSE);
     }
 
-    /// Every post is there once, and known to be.
+    /// Every post exists once, and the client knows it.
     fn check(&self, results: Vec<Result<String, kaiwa::Error>>) {
         assert_eq!(results.len(), POSTS);
         for (number, result) in results.iter().enumerate() {
@@ -72,7 +72,7 @@ fn one_thread() -> Runtime {
     Builder::new_current_thread().enable_all().build().expect("a runtime")
 }
 
-/// A program without a runtime of its own, which does something else between two calls.
+/// A program without a running runtime, which does something else between two calls.
 #[test]
 fn a_synchronous_program_meets_no_closed_connection() {
     let (elsewhere, runtime) = (Elsewhere::start(), one_thread());
@@ -85,7 +85,7 @@ fn a_synchronous_program_meets_no_closed_connection() {
 }
 
 #[test]
-fn nor_do_its_uploads() {
+fn uploads_of_a_synchronous_program_meet_no_closed_connection() {
     let (elsewhere, runtime) = (Elsewhere::start(), one_thread());
     let room = elsewhere.room();
     let results = (0..POSTS).map(|number| {
@@ -97,7 +97,7 @@ fn nor_do_its_uploads() {
 
 /// A task that blocks its only thread between two calls.
 #[test]
-fn a_task_that_blocks_its_thread_meets_none() {
+fn a_task_that_blocks_its_thread_meets_no_closed_connection() {
     let elsewhere = Elsewhere::start();
     let room = elsewhere.room();
     let results = one_thread().block_on(async {
@@ -112,13 +112,13 @@ fn a_task_that_blocks_its_thread_meets_none() {
 }
 
 #[test]
-fn nor_does_one_on_several_threads() {
+fn a_task_that_blocks_one_of_several_threads_meets_no_closed_connection() {
     for workers in [1, 2] {
         let elsewhere = Elsewhere::start();
         let runtime =
             Builder::new_multi_thread().worker_threads(workers).enable_all().build().expect("a runtime");
         let room = elsewhere.room();
-        // Half of them on the thread that waits, half on a worker.
+        // Half of the calls on the thread that waits, half on a worker.
         let results = (0..POSTS).map(|number| {
             elsewhere.pause();
             let room = room.clone();
@@ -134,9 +134,9 @@ fn nor_does_one_on_several_threads() {
     }
 }
 
-/// A worker that is blocked, as by a computation in a handler.
+/// A blocked worker, for example by a computation in a handler.
 #[test]
-fn nor_does_a_blocked_worker() {
+fn a_blocked_worker_meets_no_closed_connection() {
     let elsewhere = Elsewhere::start();
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
     let room = elsewhere.room();
@@ -155,13 +155,13 @@ fn nor_does_a_blocked_worker() {
 }
 
 #[test]
-fn nor_does_a_local_set() {
+fn a_local_set_meets_no_closed_connection() {
     let (elsewhere, runtime) = (Elsewhere::start(), one_thread());
     let (room, local) = (elsewhere.room(), LocalSet::new());
     let results = (0..POSTS).map(|number| {
         elsewhere.pause();
         let room = room.clone();
-        // The second way is that of a task that is not `Send`.
+        // The second way is for a task that is not `Send`.
         if number % 2 == 0 {
             local.block_on(&runtime, post(&room, number))
         } else {
@@ -172,9 +172,9 @@ fn nor_does_a_local_set() {
     elsewhere.check(results.collect());
 }
 
-/// Several at once, each over a connection that is closed.
+/// Several calls at once, each over a closed connection.
 #[test]
-fn nor_do_calls_that_are_joined() {
+fn joined_calls_meet_no_closed_connection() {
     let (elsewhere, runtime) = (Elsewhere::start(), one_thread());
     let room = elsewhere.room();
     let results = (0..POSTS).step_by(4).flat_map(|first| {
@@ -187,7 +187,7 @@ fn nor_do_calls_that_are_joined() {
 
 /// HTTP/2: the server goes away while the program does something else.
 #[test]
-fn nor_does_http_2() {
+fn http_2_meets_no_closed_connection() {
     let other = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
     let effects = Effects::default();
     let made = effects.clone();
@@ -209,9 +209,9 @@ fn nor_does_http_2() {
     assert_eq!((effects.total(), server.seen().len()), (POSTS, POSTS));
 }
 
-/// Load balancers close what was idle for 60 s; the client has to be the first.
+/// Load balancers close connections that were idle for 60 s; the client has to close them first.
 #[tokio::test]
-async fn a_connection_is_given_up_after_the_idle_timeout() {
+async fn a_connection_is_closed_after_the_idle_timeout() {
     for (timeout, connections) in [(Duration::from_millis(1), 3), (Duration::from_secs(3600), 1)] {
         let server = Server::play([Step::ok(&posted("1"))]).await;
         let builder = chatwork::Client::builder().api_token("token").base_url(&server.url).pace(Pace::off());

@@ -1,4 +1,4 @@
-//! Statuses that have no row of their own.
+//! Statuses without a row in the table of verdicts.
 
 use crate::server::{Server, Step, clients};
 use kaiwa::chatwork::RoomId;
@@ -18,14 +18,14 @@ async fn failures(step: &Step) -> Vec<(Safety, Error, usize)> {
             Safety::Keyed => clock.drive(tascha.room("r").post("x")).await.map(drop),
             Safety::Unsafe => clock.drive(room.post("x")).await.map(drop),
         };
-        let error = result.expect_err("it is no success");
+        let error = result.expect_err("it is not a success");
         failures.push((safety, error, server.seen().len()));
     }
     failures
 }
 
 #[tokio::test]
-async fn what_is_no_refusal_is_no_refusal() {
+async fn other_statuses_are_not_rejections() {
     for status in [101, 501, 505, 511, 520, 530, 599, 600, 700, 799, 999] {
         for (safety, error, sent) in failures(&Step::status(status)).await {
             assert_eq!(error.outcome(), Outcome::Unknown, "{status} {safety:?}: {error}");
@@ -37,13 +37,13 @@ async fn what_is_no_refusal_is_no_refusal() {
 }
 
 #[tokio::test]
-async fn refusals_are_refusals() {
+async fn refusing_statuses_are_rejections() {
     for status in [300, 304, 305, 307, 399, 402, 405, 406, 410, 418, 421, 422, 425, 431, 451, 499] {
         for (safety, error, sent) in failures(&Step::status(status)).await {
             assert_eq!((error.outcome(), sent), (Outcome::Rejected, 1), "{status} {safety:?}: {error}");
         }
     }
-    // "Look over there" is what web sites answer to a post that is done.
+    // Web sites answer a completed post with "see other".
     for status in [301, 302, 303] {
         for (safety, error, sent) in failures(&Step::status(status)).await {
             let outcome = if safety == Safety::Safe { Outcome::Rejected } else { Outcome::Unknown };
@@ -76,16 +76,16 @@ async fn an_interim_answer_is_not_the_answer() {
 }
 
 #[tokio::test]
-async fn what_is_no_status_line_is_no_answer() {
+async fn an_invalid_status_line_is_not_an_answer() {
     for line in
         ["HTTP/1.1 000 x", "HTTP/1.1 099 x", "HTTP/1.1 1000 x", "HTTP/1.1 20 x", "HTTP/1.1 OK", "<html>"]
     {
         let server = Server::play([Step::Raw(format!("{line}\r\n\r\n"))]).await;
         let clock = VirtualClock::new();
         let client = clients::chatwork(&server, &clock).build().expect("a client");
-        let error = clock.drive(client.room(RoomId(1)).post("x")).await.expect_err("it is no answer");
+        let error = clock.drive(client.room(RoomId(1)).post("x")).await.expect_err("it is not an answer");
         assert_eq!((error.outcome(), server.seen().len()), (Outcome::Unknown, 1), "{line}: {error}");
-        let error = clock.drive(client.room(RoomId(1)).members()).await.expect_err("it is no answer");
+        let error = clock.drive(client.room(RoomId(1)).members()).await.expect_err("it is not an answer");
         assert_eq!(server.seen().len(), 1 + 4, "{line}: {error}");
     }
 }

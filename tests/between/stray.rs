@@ -1,4 +1,4 @@
-//! An answer too many on a kept connection of HTTP/1.1, which is taken for the answer to the next request.
+//! An additional answer on a kept HTTP/1.1 connection, which the client takes for the answer to the next request.
 
 use crate::effects::{Effects, posted, text};
 use crate::server::{Seen, Server, Step};
@@ -7,7 +7,7 @@ use kaiwa::{Pace, RetryBudget};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// What comes after an answer, up to 400 µs late.
+/// The bytes that follow an answer, up to 400 µs later.
 fn strays() -> [(&'static str, Step); 4] {
     let foreign = r#"{"message_id":"999999999"}"#;
     let errors = r#"{"errors":["too late"]}"#;
@@ -19,7 +19,7 @@ fn strays() -> [(&'static str, Step); 4] {
     ]
 }
 
-/// How many of the posts were called what they were not, by what the client said of them.
+/// How many posts were reported wrongly, by the reported outcome.
 async fn untrue(stray: &Step, posts: usize, fresh: bool) -> BTreeMap<String, usize> {
     let effects = Effects::default();
     let (made, bytes) = (effects.clone(), stray.bytes());
@@ -35,16 +35,17 @@ async fn untrue(stray: &Step, posts: usize, fresh: bool) -> BTreeMap<String, usi
     for number in 0..posts {
         let result = room.post(text(number)).await.map(|sent| sent.message_id.to_string());
         if !effects.bear_out(&text(number), &result) {
-            let said = result.map_or_else(|error| format!("{:?}", error.outcome()), |_| "Ok".to_owned());
-            *untrue.entry(said).or_default() += 1;
+            let outcome = result.map_or_else(|error| format!("{:?}", error.outcome()), |_| "Ok".to_owned());
+            *untrue.entry(outcome).or_default() += 1;
         }
     }
     untrue
 }
 
-/// What it is on kept connections depends on the machine, and is shown for the table: `-- --nocapture`.
+/// The numbers for kept connections depend on the machine. `-- --nocapture` shows them for the table in the
+/// documentation.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_fresh_connections_no_answer_is_another_ones() {
+async fn fresh_connections_do_not_mix_up_answers() {
     for (name, stray) in strays() {
         let kept = untrue(&stray, 500, false).await;
         let fresh = untrue(&stray, 500, true).await;
@@ -55,9 +56,9 @@ async fn on_fresh_connections_no_answer_is_another_ones() {
     }
 }
 
-/// The option is for what writes; what reads goes over kept connections as before.
+/// The option applies to writes; reads use kept connections as before.
 #[tokio::test]
-async fn fresh_connections_are_for_writes_alone() {
+async fn fresh_connections_are_used_for_writes_only() {
     for (fresh, posts, reads) in [(true, 4, 1), (false, 1, 1)] {
         let build = |url: &str| {
             let builder = chatwork::Client::builder().api_token("token").base_url(url).pace(Pace::off());

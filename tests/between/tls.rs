@@ -1,4 +1,4 @@
-//! A service behind TLS whose connections fail in the handshake, as often as a test says.
+//! A service behind TLS whose connections fail in the handshake, as often as a test requires.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,12 +18,12 @@ pub enum Handshake {
     /// A reset before anything was read, or after the client's first message.
     Reset,
     ResetAfterHello,
-    /// An orderly end, at the same moments.
+    /// An orderly close, at the same moments.
     Close,
     CloseAfterHello,
-    /// Nothing comes back.
+    /// No bytes are returned.
     Silence,
-    /// An alert of TLS in place of the answer.
+    /// A TLS alert instead of the answer.
     Alert(u8),
     /// An answer without TLS.
     Plain,
@@ -46,8 +46,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// Plays a handshake for each connection, and the last one for all that follow; what is asked over those that come up
-    /// is answered with this JSON text.
+    /// Plays a handshake for each connection, and repeats the last one. Requests over the established connections are
+    /// answered with this JSON text.
     pub async fn play(handshakes: impl IntoIterator<Item = Handshake>, answer: &'static str) -> Self {
         Self::with_certificate(CERTIFICATE, handshakes, answer).await
     }
@@ -79,7 +79,7 @@ impl Server {
         Self { address, url: format!("https://{address}"), accepted, task }
     }
 
-    /// How many connections there were.
+    /// The number of connections so far.
     pub fn accepted(&self) -> usize {
         self.accepted.load(Ordering::SeqCst)
     }

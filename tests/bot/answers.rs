@@ -1,4 +1,4 @@
-//! What a handler can say, and what it is told.
+//! What a handler can answer, and what it receives.
 
 use crate::world::{ME, World, bot};
 use futures::stream;
@@ -11,7 +11,7 @@ use serde_json::json;
 use std::cell::RefCell;
 use std::sync::{Arc, Mutex};
 
-fn said(body: &str) -> Event {
+fn posted(body: &str) -> Event {
     let message = json!({
         "message_id": "77", "room_id": 10, "account_id": 2, "body": body, "send_time": 1_767_193_200, "update_time": 0,
     });
@@ -19,7 +19,7 @@ fn said(body: &str) -> Event {
 }
 
 #[tokio::test]
-async fn texts_are_harmless_and_messages_keep_their_tags() {
+async fn texts_are_escaped_and_messages_keep_their_tags() {
     let world = World::new().await;
     let handler = async |context: Context| {
         context.reply("[toall]").await?;
@@ -30,7 +30,7 @@ async fn texts_are_harmless_and_messages_keep_their_tags() {
         context.mention(context.plain_text()).await.map(drop)
     };
     let bot = Bot::new(world.client.clone()).me(ME);
-    let summary = bot.run(stream::iter([said("[info]x]y[/info]")]), handler).await.expect("it runs");
+    let summary = bot.run(stream::iter([posted("[info]x]y[/info]")]), handler).await.expect("it runs");
     assert_eq!(summary.handled, 1);
     let expected = [
         "[rp aid=2 to=10-77]\n［toall］",
@@ -55,13 +55,13 @@ async fn an_answer_is_a_request_like_any_other() {
         assert_eq!(sent.arrival, Arrival::Found);
         Ok::<_, kaiwa::Error>(())
     };
-    let run = Bot::new(world.client.clone()).me(ME).run(stream::iter([said("x")]), handler);
+    let run = Bot::new(world.client.clone()).me(ME).run(stream::iter([posted("x")]), handler);
     assert_eq!(world.clock.drive(run).await.expect("it runs").handled, 1);
     assert_eq!(world.bodies(10).len(), 1);
 }
 
 #[tokio::test]
-async fn who_is_named_is_told() {
+async fn mentions_of_the_bot_are_recognized() {
     let named = RefCell::new(Vec::new());
     let bodies =
         ["[To:1]x", "[rp aid=1 to=10-5]x", "[To:2]x", "[toall]x", "[qt][To:1]x[/qt]", "[code][To:1][/code]"];
@@ -75,12 +75,12 @@ async fn who_is_named_is_told() {
             );
             Ok::<_, kaiwa::Error>(())
         };
-        assert_eq!(bot.run(stream::iter([said(body)]), handler).await.expect("it runs").handled, 1);
+        assert_eq!(bot.run(stream::iter([posted(body)]), handler).await.expect("it runs").handled, 1);
     }
     assert_eq!(named.into_inner(), [true, true, false, false, false, false]);
 }
 
-/// What a handler captures, it may use in each call: by reference, or as its own in a task.
+/// A handler can use its captured values in each call: by reference, or as a clone in a task.
 #[tokio::test]
 async fn a_handler_may_have_state() {
     let world = World::new().await;
@@ -92,13 +92,13 @@ async fn a_handler_may_have_state() {
         seen.lock().expect("not poisoned").push(format!("{prefix}{}", context.message().body));
         Ok::<_, kaiwa::Error>(())
     };
-    assert_eq!(bot.run(stream::iter([said("a")]), handler).await.expect("it runs").handled, 1);
+    assert_eq!(bot.run(stream::iter([posted("a")]), handler).await.expect("it runs").handled, 1);
     assert_eq!(seen.into_inner().expect("not poisoned"), ["heard: a"]);
 
     let count = Arc::new(Mutex::new(0));
     let own = Arc::clone(&count);
     let bot = Bot::new(world.client.clone()).me(ME);
-    let running = tokio::spawn(bot.run(stream::iter([said("a")]), async move |_: Context| {
+    let running = tokio::spawn(bot.run(stream::iter([posted("a")]), async move |_: Context| {
         tokio::task::yield_now().await;
         *own.lock().expect("not poisoned") += 1;
         Ok::<_, kaiwa::Error>(())

@@ -1,4 +1,4 @@
-//! How it ends: with nothing lost that it took, unless it is told to hurry.
+//! How a bot ends: it loses no event that it accepted, unless the shutdown timeout ends first.
 
 use crate::world::{Desk, World, bot, by, created, notices};
 use futures::channel::mpsc;
@@ -15,7 +15,7 @@ async fn nothing(_: Context) -> Result<(), kaiwa::Error> {
 }
 
 #[tokio::test]
-async fn what_was_taken_is_handled_and_nothing_else() {
+async fn a_shutdown_handles_accepted_events_and_no_others() {
     let desk = Desk::new();
     let (bot, _) = bot();
     let (stop, stopped) = oneshot::channel::<()>();
@@ -26,7 +26,7 @@ async fn what_was_taken_is_handled_and_nothing_else() {
         send(2).expect("it is open");
         let one = desk.begun().await;
         stop.send(()).expect("it runs");
-        // The source is dropped, so that whoever writes into it knows.
+        // The source is dropped, so its sender is notified.
         while !messages.is_closed() {
             tokio::task::yield_now().await;
         }
@@ -43,7 +43,7 @@ async fn what_was_taken_is_handled_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_shutdown_is_seen_while_the_queue_is_full() {
+async fn a_shutdown_is_noticed_while_the_queue_is_full() {
     let desk = Desk::new();
     let (bot, clock) = bot();
     let (stop, stopped) = oneshot::channel::<()>();
@@ -52,7 +52,7 @@ async fn a_shutdown_is_seen_while_the_queue_is_full() {
         .queue(2)
         .shutdown(async { stopped.await.unwrap_or_default() })
         .shutdown_timeout(Duration::from_secs(5));
-    let (bot, told) = notices(bot);
+    let (bot, seen) = notices(bot);
     let script = async {
         let begun = desk.begun().await;
         assert_eq!(clock.sleepers(), 0);
@@ -67,13 +67,13 @@ async fn a_shutdown_is_seen_while_the_queue_is_full() {
     let summary = summary.expect("it runs");
     assert_eq!((summary.handled, summary.abandoned), (0, 3));
     let expected = ["abandoned: 0 true", "abandoned: 1 false", "abandoned: 2 false"];
-    assert_eq!(*told.lock().expect("no panic"), expected);
+    assert_eq!(*seen.lock().expect("no panic"), expected);
 }
 
 #[tokio::test]
-async fn the_grace_begins_with_the_end_of_the_source() {
+async fn the_shutdown_timeout_starts_at_the_end_of_the_source() {
     let (bot, clock) = bot();
-    let (bot, told) = notices(bot);
+    let (bot, seen) = notices(bot);
     let source = stream::iter([created(10, 1), created(11, 2), created(12, 3), created(12, 4)]);
     let handler = async |context: Context| match context.message().room_id.0 {
         10 => Ok(()),
@@ -87,13 +87,13 @@ async fn the_grace_begins_with_the_end_of_the_source() {
     let summary = clock.drive(run).await.expect("it runs");
     assert_eq!((summary.handled, summary.abandoned), (2, 2));
     assert_eq!(clock.elapsed(), Duration::from_secs(5));
-    let mut told = told.lock().expect("no panic").clone();
-    told.sort();
-    assert_eq!(told, ["abandoned: 2 true", "abandoned: 4 true"]);
+    let mut seen = seen.lock().expect("no panic").clone();
+    seen.sort();
+    assert_eq!(seen, ["abandoned: 2 true", "abandoned: 4 true"]);
 }
 
 #[tokio::test]
-async fn an_inbox_takes_what_it_can_hold_and_never_waits() {
+async fn an_inbox_accepts_up_to_its_capacity_and_never_waits() {
     let (mut bot, _) = bot();
     let (inbox, deliveries) = bot.inbox(2);
     assert_eq!(inbox.push(created(10, 1)), Ok(()));
@@ -115,7 +115,7 @@ async fn an_inbox_without_senders_ends_the_bot() {
 }
 
 #[tokio::test]
-async fn what_an_inbox_accepted_is_handled_in_a_shutdown() {
+async fn events_in_an_inbox_are_handled_in_a_shutdown() {
     let (mut bot, _) = bot();
     let (inbox, deliveries) = bot.inbox(8);
     for id in 1..=3 {
@@ -127,7 +127,7 @@ async fn what_an_inbox_accepted_is_handled_in_a_shutdown() {
 }
 
 #[tokio::test]
-async fn an_inbox_beside_a_source_that_never_ends_is_emptied_in_a_shutdown() {
+async fn an_inbox_next_to_an_endless_source_is_emptied_in_a_shutdown() {
     let (mut bot, _) = bot();
     let (inbox, deliveries) = bot.inbox(8);
     inbox.push(created(10, 1)).expect("there is room");
@@ -137,7 +137,7 @@ async fn an_inbox_beside_a_source_that_never_ends_is_emptied_in_a_shutdown() {
 }
 
 #[tokio::test]
-async fn an_idle_bot_is_woken_by_the_close_of_its_inbox() {
+async fn closing_its_inbox_wakes_an_idle_bot() {
     let (mut bot, _) = bot();
     let (inbox, deliveries) = bot.inbox(8);
     let source = deliveries.inspect(|_| unreachable!("nothing is pushed"));
@@ -148,7 +148,7 @@ async fn an_idle_bot_is_woken_by_the_close_of_its_inbox() {
 }
 
 #[tokio::test]
-async fn an_inbox_whose_bot_is_gone_is_closed() {
+async fn an_inbox_without_its_bot_is_closed() {
     let (mut bot, _) = bot();
     let (inbox, deliveries) = bot.inbox(8);
     drop(bot.run(deliveries, nothing));
@@ -156,7 +156,7 @@ async fn an_inbox_whose_bot_is_gone_is_closed() {
 }
 
 #[tokio::test]
-async fn an_inbox_is_closed_if_the_bot_cannot_ask_who_it_is() {
+async fn an_inbox_is_closed_if_the_bot_cannot_get_its_account() {
     let world = World::new().await;
     world.sandbox.chatwork().revoke("bot");
     let mut bot = Bot::new(world.client.clone());
@@ -168,7 +168,7 @@ async fn an_inbox_is_closed_if_the_bot_cannot_ask_who_it_is() {
 }
 
 #[tokio::test]
-async fn what_was_accepted_is_handled_if_the_shutdown_comes_while_it_asks_who_it_is() {
+async fn accepted_events_are_handled_after_a_shutdown_during_the_account_request() {
     let world = World::new().await;
     let mut bot = Bot::new(world.client.clone());
     let (inbox, deliveries) = bot.inbox(8);
@@ -184,15 +184,15 @@ async fn what_was_accepted_is_handled_if_the_shutdown_comes_while_it_asks_who_it
 }
 
 #[tokio::test]
-async fn a_shutdown_does_not_wait_for_ever_for_who_it_is() {
-    // Nobody answers there.
+async fn a_shutdown_does_not_wait_for_ever_for_the_account_request() {
+    // Nothing answers there.
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     let clock = VirtualClock::new();
     let client = Client::builder().api_token("x").base_url(&url).clock(clock.clone());
     let client = client.timeout(None).attempt_timeout(None).build().expect("a client");
 
-    // With nothing accepted it ends at once.
+    // If it has accepted nothing, it ends at once.
     let run = Bot::new(client.clone()).shutdown(async {}).run(stream::iter([created(10, 1)]), nothing);
     assert_eq!(run.await.expect("it ends"), Default::default());
     assert_eq!(clock.elapsed(), Duration::ZERO);

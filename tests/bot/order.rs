@@ -1,4 +1,4 @@
-//! One at a time in a room, several rooms at once, and no more than so many of either.
+//! One message at a time in a room, several rooms at once, with a bound on rooms and on waiting messages.
 
 use crate::world::{Desk, bot, created, id};
 use futures::stream::{self, StreamExt};
@@ -6,7 +6,7 @@ use std::cell::Cell;
 use std::cell::RefCell;
 
 #[tokio::test]
-async fn a_room_is_handled_in_order_and_holds_no_other_up() {
+async fn a_room_is_handled_in_order_and_does_not_delay_others() {
     let desk = Desk::new();
     let source =
         stream::iter([created(10, 1), created(10, 2), created(11, 3), created(10, 4), created(11, 5)]);
@@ -32,7 +32,7 @@ async fn a_room_is_handled_in_order_and_holds_no_other_up() {
 }
 
 #[tokio::test]
-async fn no_more_rooms_than_allowed_are_handled_at_once_and_they_take_turns() {
+async fn at_most_the_allowed_number_of_rooms_is_handled_at_once_and_rooms_alternate() {
     let desk = Desk::new();
     let (bot, _) = bot();
     // Two messages in each of four rooms.
@@ -85,9 +85,9 @@ async fn the_source_is_not_read_while_too_many_messages_wait() {
     assert_eq!(summary.expect("it runs").handled, 10);
 }
 
-/// Handlers that yield at random, over more messages than wait at once.
+/// Handlers that yield at random, with more messages than may wait at once.
 #[tokio::test]
-async fn no_message_of_many_is_lost_or_out_of_order() {
+async fn many_messages_are_handled_in_order_without_a_loss() {
     let (bot, _) = bot();
     let mut random = fastrand::Rng::with_seed(7);
     let source: Vec<_> = (0..2000).map(|number| created(random.u64(0..20), number)).collect();

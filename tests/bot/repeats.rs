@@ -1,4 +1,4 @@
-//! Each message once, and none of one's own.
+//! Each message is handled once, and the bot's own messages never.
 
 use crate::world::{ME, World, bot, by, created, edited, id, mention};
 use futures::stream;
@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Runs a bot on these, and answers with what it handled: id and time of the edit.
+/// Runs a bot on these events, and returns what it handled: the id and the time of the edit.
 async fn handled(bot: Bot, events: impl IntoIterator<Item = Event>) -> (Summary, Vec<(u64, i64)>) {
     let handled = RefCell::new(Vec::new());
     let handler = async |context: Context| {
@@ -22,7 +22,7 @@ async fn handled(bot: Bot, events: impl IntoIterator<Item = Event>) -> (Summary,
 }
 
 #[tokio::test]
-async fn a_message_is_handled_once_however_often_it_comes() {
+async fn a_repeated_message_is_handled_once() {
     let (bot, _) = bot();
     let events = [
         created(10, 1),
@@ -39,7 +39,7 @@ async fn a_message_is_handled_once_however_often_it_comes() {
 }
 
 #[tokio::test]
-async fn edits_are_handled_if_they_are_asked_for_each_once() {
+async fn edits_are_handled_once_each_if_requested() {
     let (bot, _) = bot();
     let events = [
         created(10, 1),
@@ -55,7 +55,7 @@ async fn edits_are_handled_if_they_are_asked_for_each_once() {
 }
 
 #[tokio::test]
-async fn its_own_messages_are_passed_over() {
+async fn its_own_messages_are_skipped() {
     let (bot, _) = bot();
     let (summary, handled) = handled(bot, [by(ME.0, 10, 1), created(10, 2), by(ME.0, 10, 1)]).await;
     assert_eq!(handled, [(2, 0)]);
@@ -69,7 +69,7 @@ async fn bots_that_share_a_store_share_the_messages() {
     assert_eq!(handled(one.replay_cache(cache.clone()), [created(10, 1)]).await.1, [(1, 0)]);
     let second = [created(10, 1), created(10, 2)];
     assert_eq!(handled(two.replay_cache(cache.clone()), second.clone()).await.1, [(2, 0)]);
-    // Another account's bot is another bot.
+    // A bot of another account does not share messages.
     let (other, _) = bot();
     assert_eq!(handled(other.me(9.into()).replay_cache(cache.clone()), second.clone()).await.1.len(), 2);
     clock.advance(Duration::from_secs(24 * 60 * 60));
@@ -77,15 +77,15 @@ async fn bots_that_share_a_store_share_the_messages() {
 }
 
 #[tokio::test]
-async fn who_it_is_is_asked_once_and_only_if_need_be() {
+async fn the_account_is_requested_once_and_only_if_needed() {
     let world = World::new().await;
     let events = [by(1, 10, 1), created(10, 2)];
-    let told = handled(Bot::new(world.client.clone()).me(ME), events.clone()).await;
+    let results = handled(Bot::new(world.client.clone()).me(ME), events.clone()).await;
     assert_eq!(world.calls("get_me"), 0);
     let asked = handled(Bot::new(world.client.clone()), events).await;
     assert_eq!(world.calls("get_me"), 1);
-    assert_eq!(told, asked);
-    assert_eq!(told.1, [(2, 0)]);
+    assert_eq!(results, asked);
+    assert_eq!(results.1, [(2, 0)]);
 
     world.sandbox.chatwork().revoke("bot");
     let run = Bot::new(world.client.clone())

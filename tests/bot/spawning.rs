@@ -1,7 +1,7 @@
-//! Bots with state that are started by functions which know neither the handler nor the source.
+//! Bots with state, started by functions that are generic over the handler and the source.
 //!
-//! What matters most is that these compile: stable Rust has no way to say that the future of an `AsyncFn` is `Send`, so
-//! that a generic function cannot hand one to `tokio::spawn`. Each test is a way to do without.
+//! The main point is that these tests compile: stable Rust has no way to state that the future of an `AsyncFn` is
+//! `Send`, so a generic function cannot pass it to `tokio::spawn`. Each test shows a way without that.
 
 use crate::world::{bot, created};
 use futures::stream::{self, Stream};
@@ -14,7 +14,7 @@ use tokio::task::{JoinHandle, LocalSet};
 
 type Failure = Box<dyn StdError + Send + Sync>;
 
-/// Where each handler counts what it was called with.
+/// Counts the calls of each handler.
 #[derive(Clone, Default)]
 struct State {
     calls: Arc<AtomicU64>,
@@ -41,7 +41,7 @@ fn messages() -> impl Stream<Item = kaiwa::chatwork::webhook::Event> + Send + 's
     stream::iter([created(10, 1), created(10, 2)])
 }
 
-/// The future is a type of its own here, and can be said to be `Send`.
+/// Here the future is a named type parameter, so it can be bounded by `Send`.
 fn start<S, H, F, E>(bot: Bot, source: S, handler: H) -> JoinHandle<Result<Summary, Error>>
 where
     S: Stream<Item: Into<Input>> + Send + 'static,
@@ -49,7 +49,7 @@ where
     F: Future<Output = Result<(), E>> + Send + 'static,
     E: Into<Failure> + Send + 'static,
 {
-    // A parameter is no `AsyncFn` for being an `Fn`; a closure is.
+    // A type parameter that implements `Fn` does not implement `AsyncFn`, but a closure does.
     tokio::spawn(bot.run(source, move |context: Context| handler(context)))
 }
 
@@ -67,7 +67,7 @@ async fn a_generic_function_spawns_a_handler_that_returns_a_future() {
     state.assert_called(summary);
 }
 
-/// Any `AsyncFn`; what is spawned is the future of this function, where its types are known.
+/// Takes any `AsyncFn`. Its caller, where the types are known, spawns the future of this function.
 async fn serve<S, H, E>(bot: Bot, source: S, handler: H) -> Result<Summary, Error>
 where
     S: Stream<Item: Into<Input>>,
@@ -86,7 +86,7 @@ async fn the_future_of_a_generic_function_is_spawned_by_its_caller() {
     state.assert_called(running.await.expect("no panic").expect("it runs"));
 }
 
-/// Any `AsyncFn`, on this thread: the future need not be `Send`, and the state neither.
+/// Takes any `AsyncFn`, on this thread: neither the future nor the state need be `Send`.
 fn start_local<S, H, E>(bot: Bot, source: S, handler: H) -> JoinHandle<Result<Summary, Error>>
 where
     S: Stream<Item: Into<Input>> + 'static,
@@ -109,7 +109,7 @@ async fn a_generic_function_spawns_any_handler_on_its_own_thread() {
     state.assert_called(running.await.expect("no panic").expect("it runs"));
 }
 
-/// A trait of one's own says what `AsyncFn` cannot.
+/// A custom trait can state the bound that `AsyncFn` cannot.
 trait Handler: Send + Sync + 'static {
     fn handle(&self, context: Context) -> impl Future<Output = Result<(), Failure>> + Send;
 }

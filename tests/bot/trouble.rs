@@ -1,4 +1,4 @@
-//! What goes wrong with one message goes wrong with no other.
+//! A failure with one message does not affect the others.
 
 use crate::world::{bot, created, id, notices};
 use futures::stream;
@@ -12,9 +12,9 @@ use std::task::{Context as Task, Poll};
 use std::time::Duration;
 
 #[tokio::test]
-async fn errors_and_panics_are_told_and_the_room_goes_on() {
+async fn errors_and_panics_are_reported_and_the_room_continues() {
     let (bot, _) = bot();
-    let (bot, told) = notices(bot);
+    let (bot, seen) = notices(bot);
     let handled = RefCell::new(Vec::new());
     let handler = |context: Context| {
         let id = id(&context);
@@ -42,13 +42,13 @@ async fn errors_and_panics_are_told_and_the_room_goes_on() {
         "3: the handler panicked: before the future",
         "4: the handler failed: a disk",
     ];
-    assert_eq!(*told.lock().expect("no panic"), expected);
+    assert_eq!(*seen.lock().expect("no panic"), expected);
 }
 
 #[tokio::test]
-async fn a_handler_that_hangs_is_dropped_and_the_room_goes_on() {
+async fn a_hanging_handler_is_dropped_and_the_room_continues() {
     let (bot, clock) = bot();
-    let (bot, told) = notices(bot);
+    let (bot, seen) = notices(bot);
     let handler = async |context: Context| match id(&context) {
         1 => std::future::pending().await,
         _ => Ok::<_, kaiwa::Error>(()),
@@ -57,24 +57,24 @@ async fn a_handler_that_hangs_is_dropped_and_the_room_goes_on() {
     let source = stream::iter([created(10, 1), created(10, 2)]);
     let summary = clock.drive(bot.run(source, handler)).await.expect("it runs");
     assert_eq!((summary.handled, summary.failed), (1, 1));
-    assert_eq!(*told.lock().expect("no panic"), ["1: the handler took longer than 30s"]);
+    assert_eq!(*seen.lock().expect("no panic"), ["1: the handler took longer than 30s"]);
     assert_eq!(clock.elapsed(), Duration::from_secs(30));
 }
 
 #[tokio::test]
-async fn what_is_no_message_is_told() {
+async fn events_that_are_not_messages_are_reported() {
     let (bot, _) = bot();
-    let (bot, told) = notices(bot);
+    let (bot, seen) = notices(bot);
     let unknown = br#"{"webhook_setting_id": "1", "webhook_event_type": "room_painted", "webhook_event_time": 1, "webhook_event": {}}"#;
     let unknown = Delivery::parse(unknown).expect("an event");
     assert!(matches!(unknown.event, Event::Other(_)));
     let summary =
         bot.run(stream::iter([unknown]), async |_| Ok::<_, kaiwa::Error>(())).await.expect("it runs");
     assert_eq!(summary, Default::default());
-    assert_eq!(*told.lock().expect("no panic"), ["webhook: room_painted"]);
+    assert_eq!(*seen.lock().expect("no panic"), ["webhook: room_painted"]);
 }
 
-/// Panics when it is dropped, and with it whatever holds it.
+/// Panics when it is dropped, and so does every value that holds it.
 struct Bomb(&'static str);
 
 impl Drop for Bomb {
@@ -100,7 +100,7 @@ impl Future for Fragile {
     }
 }
 
-/// An error that cannot be turned into another one.
+/// An error whose conversion panics.
 #[derive(Debug)]
 struct Broken;
 
@@ -111,9 +111,9 @@ impl From<Broken> for Box<dyn std::error::Error + Send + Sync> {
 }
 
 #[tokio::test]
-async fn whatever_panics_of_a_handler_is_told_and_the_room_goes_on() {
+async fn every_panic_of_a_handler_is_reported_and_the_room_continues() {
     let (bot, clock) = bot();
-    let (bot, told) = notices(bot);
+    let (bot, seen) = notices(bot);
     let bot = bot.timeout(Duration::from_secs(30));
     let source = stream::iter((1..=5).map(|id| created(10, id)));
     let run = bot.run(source, |context| Fragile(id(&context), Bomb("dropped")));
@@ -126,13 +126,13 @@ async fn whatever_panics_of_a_handler_is_told_and_the_room_goes_on() {
         "4: the handler panicked: no message",
         "5: the handler panicked: into another error",
     ];
-    assert_eq!(*told.lock().expect("no panic"), expected);
+    assert_eq!(*seen.lock().expect("no panic"), expected);
 }
 
 #[tokio::test]
-async fn a_panic_before_there_is_a_future_may_hold_anything() {
+async fn a_panic_before_the_future_exists_may_have_any_payload() {
     let (bot, _) = bot();
-    let (bot, told) = notices(bot);
+    let (bot, seen) = notices(bot);
     let handler = |context: Context| {
         if id(&context) == 1 {
             std::panic::panic_any(Bomb("the payload"));
@@ -141,13 +141,13 @@ async fn a_panic_before_there_is_a_future_may_hold_anything() {
     };
     let summary = bot.run(stream::iter([created(10, 1), created(10, 2)]), handler).await.expect("it runs");
     assert_eq!((summary.handled, summary.failed), (1, 1));
-    assert_eq!(*told.lock().expect("no panic"), ["1: the handler panicked: no message"]);
+    assert_eq!(*seen.lock().expect("no panic"), ["1: the handler panicked: no message"]);
 }
 
 #[tokio::test]
 async fn handlers_that_panic_when_the_shutdown_drops_them_do_not_end_it() {
     let (bot, clock) = bot();
-    let (bot, told) = notices(bot);
+    let (bot, seen) = notices(bot);
     let bot = bot.timeout(None).shutdown_timeout(Duration::from_secs(5));
     let source = stream::iter([created(10, 1), created(11, 2), created(11, 3)]);
     let run = bot.run(source, async |_| {
@@ -156,9 +156,9 @@ async fn handlers_that_panic_when_the_shutdown_drops_them_do_not_end_it() {
     });
     let summary = clock.drive(run).await.expect("it runs");
     assert_eq!(summary.abandoned, 3);
-    let mut told = told.lock().expect("no panic").clone();
-    told.sort();
-    assert_eq!(told, ["abandoned: 1 true", "abandoned: 2 true", "abandoned: 3 false"]);
+    let mut seen = seen.lock().expect("no panic").clone();
+    seen.sort();
+    assert_eq!(seen, ["abandoned: 1 true", "abandoned: 2 true", "abandoned: 3 false"]);
 }
 
 #[tokio::test]
@@ -185,7 +185,7 @@ async fn an_error_that_panics_when_it_is_logged_or_dropped_does_not_end_the_bot(
 }
 
 #[tokio::test]
-async fn any_number_is_taken() {
+async fn any_limit_is_accepted() {
     for (number, time) in [(0, Duration::ZERO), (usize::MAX, Duration::MAX)] {
         let (bot, clock) = bot();
         let mut bot =

@@ -1,4 +1,4 @@
-//! With a watch for a source.
+//! A bot with a watch as its source.
 
 use crate::world::{ME, World, created, id, notices};
 use futures::stream::{self, StreamExt};
@@ -19,7 +19,7 @@ fn answering()
     let handler = async move |context: Context| {
         if context.plain_text() == "stop" {
             let stop = stop.lock().expect("no panic").take();
-            stop.expect("it is said once").send(()).expect("the bot runs");
+            stop.expect("there is one stop").send(()).expect("the bot runs");
             return Ok(());
         }
         context.reply(context.plain_text()).await.map(drop)
@@ -28,7 +28,7 @@ fn answering()
 }
 
 #[tokio::test]
-async fn it_outlives_failures_and_goes_on_where_it_was() {
+async fn it_survives_failures_and_resumes_from_its_checkpoint() {
     let world = World::new().await;
     let view = |room| world.sandbox.chatwork().room(room);
     view(10).post_as(2, "one");
@@ -36,19 +36,19 @@ async fn it_outlives_failures_and_goes_on_where_it_was() {
     let mut watch = world.client.watch([RoomId(10), RoomId(11)]).from_window().stream();
     world.sandbox.faults().script(Provider::Chatwork, Script::on("list_messages").then(Fault::bad_gateway()));
 
-    let (bot, told) = notices(Bot::new(world.client.clone()));
+    let (bot, seen) = notices(Bot::new(world.client.clone()));
     let (stopped, handler) = answering();
     let handler = |context| handler(context);
-    // The room whose look fails is looked at last.
+    // The room whose read fails is polled last.
     view(10).post_as(2, "stop");
     let run = bot.shutdown(stopped).run(&mut watch, handler);
     let summary = world.clock.drive(run).await.expect("it runs");
     assert_eq!((summary.handled, summary.failed), (3, 0));
-    assert_eq!(*told.lock().expect("no panic"), ["source: Some(502)"]);
+    assert_eq!(*seen.lock().expect("no panic"), ["source: Some(502)"]);
     let bodies = [world.bodies(10), world.bodies(11)].concat();
     assert!(bodies.iter().filter(|body| body.starts_with("[rp aid=2 to=1")).count() == 2, "{bodies:?}");
 
-    // In another process, from a checkpoint: what it answered is its own, and what was said meanwhile is new.
+    // In another process, from a checkpoint: it skips its own answers, and handles the messages posted meanwhile.
     let saved = serde_json::to_string(&watch.checkpoint()).expect("it can be kept");
     drop(watch);
     view(10).post_as(2, "three");
@@ -67,12 +67,12 @@ async fn it_outlives_failures_and_goes_on_where_it_was() {
 }
 
 #[tokio::test]
-async fn what_is_abandoned_is_handed_out_and_the_checkpoint_is_past_it() {
+async fn abandoned_events_are_handed_out_and_the_checkpoint_is_after_them() {
     let world = World::new().await;
     let room = world.sandbox.chatwork().room(10);
     let (one, two) = (room.post_as(2, "one"), room.post_as(2, "two"));
     let mut watch = world.client.watch([RoomId(10)]).from_window().stream();
-    let (bot, told) = notices(Bot::new(world.client.clone()).me(ME));
+    let (bot, seen) = notices(Bot::new(world.client.clone()).me(ME));
     let (stop, stopped) = oneshot::channel::<()>();
     let stop = RefCell::new(Some(stop));
     let handler = async |_: Context| {
@@ -82,10 +82,10 @@ async fn what_is_abandoned_is_handed_out_and_the_checkpoint_is_past_it() {
     let bot = bot.shutdown(async { stopped.await.unwrap_or_default() }).timeout(None);
     let run = bot.shutdown_timeout(Duration::from_secs(5)).run(&mut watch, handler);
     let summary = world.clock.drive(run).await.expect("it runs");
-    // It may or may not have taken the second before it saw the shutdown.
-    let told = told.lock().expect("no panic").clone();
-    assert_eq!(summary.abandoned, told.len() as u64);
-    assert_eq!(told[0], format!("abandoned: {one} true"));
+    // The bot may or may not have taken the second message before it noticed the shutdown.
+    let seen = seen.lock().expect("no panic").clone();
+    assert_eq!(summary.abandoned, seen.len() as u64);
+    assert_eq!(seen[0], format!("abandoned: {one} true"));
 
     room.post_as(2, "stop");
     let watch = world.client.watch([RoomId(10)]).from_checkpoint(watch.checkpoint()).stream();
@@ -97,14 +97,14 @@ async fn what_is_abandoned_is_handed_out_and_the_checkpoint_is_past_it() {
     };
     let run = Bot::new(world.client.clone()).me(ME).shutdown(stopped).run(watch, handler);
     world.clock.drive(run).await.expect("it runs");
-    // Each is either handed out or comes again.
+    // Each message is either handed out or delivered again.
     let came: &[&str] =
-        if told.contains(&format!("abandoned: {two} false")) { &["stop"] } else { &["two", "stop"] };
+        if seen.contains(&format!("abandoned: {two} false")) { &["stop"] } else { &["two", "stop"] };
     assert_eq!(handled.into_inner(), came);
 }
 
 #[tokio::test]
-async fn what_a_webhook_and_a_watch_bring_is_handled_once() {
+async fn a_message_from_a_webhook_and_a_watch_is_handled_once() {
     let world = World::new().await;
     let room = world.sandbox.chatwork().room(10);
     let first = room.post_as(2, "one").to_string().parse().expect("a number");
@@ -122,7 +122,7 @@ async fn what_a_webhook_and_a_watch_bring_is_handled_once() {
 }
 
 #[tokio::test]
-async fn a_bot_that_was_killed_handles_nothing_again_when_it_is_back() {
+async fn a_killed_bot_handles_no_message_twice_after_a_restart() {
     let world = World::new().await;
     let room = world.sandbox.chatwork().room(10);
     for text in ["one", "two", "three"] {
@@ -131,7 +131,7 @@ async fn a_bot_that_was_killed_handles_nothing_again_when_it_is_back() {
     let cache = Arc::new(MemoryReplayCache::with_clock(100, Arc::new(world.clock.clone())));
     let start = || {
         let watch = world.client.watch([RoomId(10)]).from_window().stream();
-        // With room for one that waits, the bot has taken the first two when it is killed, or also the third.
+        // One message may wait, so the killed bot has taken the first two messages, or also the third.
         (Bot::new(world.client.clone()).me(ME).replay_cache(cache.clone()).queue(1), watch)
     };
     let handled = RefCell::new(Vec::new());

@@ -1,4 +1,4 @@
-//! The closed loop: webhooks of the sandbox, an HTTP server, the bot, and its answers, which are webhooks again.
+//! The whole loop: webhooks of the sandbox, an HTTP server, the bot, and its answers, which cause webhooks again.
 
 use crate::world::World;
 use axum::Router;
@@ -44,7 +44,7 @@ async fn serve(world: &World, inbox: Inbox) -> Arc<Mutex<Vec<PushError>>> {
     lost
 }
 
-/// Waits until so many webhooks were answered, and tells how.
+/// Waits until this many webhooks were answered, and returns the answers.
 async fn delivered(world: &World, count: usize) -> Vec<(&'static str, Option<u16>)> {
     loop {
         let deliveries = world.sandbox.chatwork().deliveries();
@@ -63,7 +63,7 @@ async fn echo(context: Context) -> Result<(), kaiwa::Error> {
 }
 
 #[tokio::test]
-async fn every_mention_is_answered_once_and_answers_are_not() {
+async fn every_mention_is_answered_once_and_answers_are_not_answered() {
     let world = World::new().await;
     let mut bot = Bot::new(world.client.clone());
     let (inbox, deliveries) = bot.inbox(16);
@@ -86,14 +86,14 @@ async fn every_mention_is_answered_once_and_answers_are_not() {
     assert!(lost.lock().expect("no panic").is_empty());
     let answer = format!("[rp aid=2 to=10-{first}]\nBot\nhello");
     assert_eq!(world.bodies(10)[2..], [answer]);
-    // What a user typed as code is text in the answer, and notifies nobody.
+    // A tag that a user typed as code is text in the answer, and notifies no one.
     let answer = format!("[rp aid=2 to=11-{third}]\nsay \n［toall］");
     assert_eq!(world.bodies(11)[1..], [answer]);
 }
 
-/// The service does not send again what is answered with an error, and after many of them sends nothing at all.
+/// The service does not repeat a webhook that was answered with an error, and after many errors it sends none at all.
 #[tokio::test]
-async fn what_the_inbox_cannot_hold_is_answered_with_200() {
+async fn a_webhook_for_a_full_inbox_is_answered_with_200() {
     let world = World::new().await;
     let mut bot = Bot::new(world.client.clone());
     let (inbox, deliveries) = bot.inbox(1);
@@ -101,8 +101,8 @@ async fn what_the_inbox_cannot_hold_is_answered_with_200() {
     let room = world.sandbox.chatwork().room(10);
     room.post_as(2, "one");
     room.post_as(2, "two");
-    let told = delivered(&world, 2).await;
-    assert_eq!(told, [("message_created", Some(200)), ("message_created", Some(200))]);
+    let webhooks = delivered(&world, 2).await;
+    assert_eq!(webhooks, [("message_created", Some(200)), ("message_created", Some(200))]);
     inbox.close();
     room.post_as(2, "three");
     assert_eq!(delivered(&world, 3).await[2].1, Some(200));

@@ -41,7 +41,7 @@ impl World {
     }
 }
 
-/// A bot that calls nobody unless its handler does, on a clock that stands still.
+/// A bot that makes no call unless its handler does, on a clock that stands still.
 pub fn bot() -> (Bot, VirtualClock) {
     let clock = VirtualClock::new();
     let client = Client::builder().api_token("x").base_url("http://127.0.0.1:1").clock(clock.clone());
@@ -85,7 +85,7 @@ impl Begun {
     }
 }
 
-/// Handlers that tell that they have begun, and go on when they are told to.
+/// Handlers that report that they have begun, and continue when the test allows it.
 pub struct Desk {
     sender: mpsc::UnboundedSender<Begun>,
     receiver: tokio::sync::Mutex<mpsc::UnboundedReceiver<Begun>>,
@@ -100,7 +100,7 @@ impl Desk {
     pub async fn handle(&self, context: Context) -> Result<(), kaiwa::Error> {
         let (end, ended) = oneshot::channel();
         self.sender.send(Begun { id: id(&context), end }).expect("the desk is there");
-        // A test that has dropped what began lets it end.
+        // If the test has dropped the handle, the handler ends.
         ended.await.unwrap_or_default();
         Ok(())
     }
@@ -110,7 +110,7 @@ impl Desk {
     }
 
     pub fn nothing_begun(&self) -> bool {
-        self.receiver.try_lock().expect("nobody waits").try_recv().is_err()
+        self.receiver.try_lock().expect("no test waits for the lock").try_recv().is_err()
     }
 }
 
@@ -118,10 +118,10 @@ pub fn id(context: &Context) -> u64 {
     context.message().message_id.as_str().parse().expect("a number")
 }
 
-/// What a bot tells, in short.
+/// A bot's notices, abbreviated.
 pub fn notices(bot: Bot) -> (Bot, Arc<Mutex<Vec<String>>>) {
-    let told = Arc::new(Mutex::new(Vec::new()));
-    let tell = Arc::clone(&told);
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&seen);
     let bot = bot.on_notice(move |notice| {
         let short = match notice {
             Notice::Failed { message, failure, .. } => format!("{}: {failure}", message.message_id),
@@ -130,7 +130,7 @@ pub fn notices(bot: Bot) -> (Bot, Arc<Mutex<Vec<String>>>) {
             Notice::Webhook(other) => format!("webhook: {}", other.event_type),
             other => format!("{other:?}"),
         };
-        tell.lock().expect("no panic").push(short);
+        sink.lock().expect("no panic").push(short);
     });
-    (bot, told)
+    (bot, seen)
 }

@@ -1,4 +1,4 @@
-//! Every kind of fault, at the moments at which a service could really strike with it.
+//! Every kind of fault, at the moments at which it could occur at a real service.
 
 use jiff::SignedDuration;
 use kaiwa::sandbox::{Chaos, Fault};
@@ -9,15 +9,15 @@ const SECOND: Duration = Duration::from_secs(1);
 /// Longer than an attempt may take.
 const TOO_LONG: Duration = Duration::from_secs(60);
 
-/// How often each other fault strikes for once that the service goes down, which all calls under way suffer from.
+/// How often each other fault occurs for each time that the service goes down, which affects all calls in flight.
 const RARELY: usize = 8;
 
-/// Three requests in ten meet one of them.
+/// Three requests in ten meet a fault.
 ///
-/// Left out are the lies that no client can see through:
+/// It leaves out the false answers that no client can detect:
 ///
-/// * a refusal after the effect: 3xx, 4xx, and 503 with `Retry-After`, which says to come back;
-/// * the service's own success before the effect, which the faults that cut an answer short give when they strike before.
+/// * a refusal after the effect: 3xx, 4xx, and 503 with `Retry-After`, which asks for another attempt;
+/// * the service's own success before the effect. A truncated answer is one if the fault occurs before the effect.
 pub fn chaos() -> Chaos {
     let often = [
         Fault::bad_gateway(),

@@ -1,4 +1,4 @@
-//! What stands before the sandbox: a server that speaks HTTP/2 and refuses, and one that answers too often.
+//! Servers in front of the sandbox: one speaks HTTP/2 and refuses streams, the other sends additional answers.
 
 use bytes::Bytes;
 use std::sync::Arc;
@@ -10,13 +10,13 @@ use tokio::net::{TcpListener, TcpStream};
 /// What a front does to requests and answers.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kind {
-    /// Speaks HTTP/2, refuses streams before anything is done, and goes away, in good order or not.
+    /// Speaks HTTP/2, refuses streams before processing them, and goes away, in an orderly way or not.
     Multiplexed,
-    /// Speaks HTTP/1.1, and follows each answer with another one that nothing was asked for.
+    /// Speaks HTTP/1.1, and sends another answer, to no request, after each answer.
     Stray,
 }
 
-/// A front on a port of its own. Dropping it ends it.
+/// A front on a separate port. Dropping it ends it.
 pub struct Front {
     pub url: String,
     /// How many streams were refused, or how many stray answers were sent.
@@ -31,13 +31,13 @@ struct Backend {
     struck: Arc<AtomicUsize>,
 }
 
-/// Longer than any answer that a client waits for, on the clock of the tests.
+/// Longer than a client waits for an answer, on the clock of the tests.
 const FORWARD: Duration = Duration::from_secs(2);
 
 /// More than a client reads.
 const LARGEST: usize = 300 << 10;
 
-/// A whole answer, or the beginning of one.
+/// A complete answer, or the beginning of one.
 struct Answer {
     status: u16,
     headers: http::HeaderMap,
@@ -85,7 +85,7 @@ impl Backend {
         self.struck.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// What the sandbox answers; nothing if its connection fails.
+    /// The sandbox's answer; none if its connection fails.
     async fn forward(
         &self,
         method: http::Method,
@@ -111,19 +111,19 @@ impl Backend {
     }
 }
 
-/// Headers of a connection, which are not for the next one.
+/// Headers of one connection, which are not forwarded.
 fn is_framing(name: &http::HeaderName) -> bool {
     [http::header::CONNECTION, http::header::CONTENT_LENGTH, http::header::TRANSFER_ENCODING].contains(name)
 }
 
-/// Of a thousand requests, how many are refused, and after how many the server goes away: in good order, or at once with
-/// everything that is still open.
+/// How many of a thousand requests are refused, and after how many the server goes away: in an orderly way, or at once
+/// with all open streams.
 const REFUSED: u32 = 200;
 const LEAVES: u32 = 30;
 const FLEES: u32 = 2;
 
 async fn multiplexed(stream: TcpStream, backend: Backend) -> Option<()> {
-    // What the sandbox does with bodies in small pieces is not the question here.
+    // Bodies in small pieces are not tested here.
     let mut builder = h2::server::Builder::new();
     let mut connection = builder.data_frame_budget(1 << 30).handshake(stream).await.ok()?;
     while let Some(Ok((request, mut respond))) = connection.accept().await {
@@ -151,7 +151,7 @@ async fn exchange(
     let (head, mut stream) = request.into_parts();
     let mut body = Vec::new();
     while let Some(chunk) = stream.data().await {
-        // What did not come whole is not carried out.
+        // An incomplete request is not executed.
         let chunk = chunk.ok()?;
         stream.flow_control().release_capacity(chunk.len()).ok()?;
         body.extend_from_slice(&chunk);
@@ -168,7 +168,7 @@ async fn exchange(
     let mut stream = respond.send_response(response, false).ok()?;
     stream.send_data(answer.body.into(), answer.is_whole).ok()?;
     if !answer.is_whole {
-        // So that what there is of it arrives.
+        // This lets the incomplete answer arrive.
         tokio::time::sleep(Duration::from_millis(5)).await;
         stream.send_reset(h2::Reason::INTERNAL_ERROR);
     }
@@ -186,7 +186,7 @@ const STRAYS: [&str; 3] = [
 async fn stray(mut stream: TcpStream, backend: Backend) -> Option<()> {
     loop {
         let (method, path, headers, body) = read(&mut stream).await?;
-        // The connection ends where the sandbox's did.
+        // The connection ends where the sandbox's connection ended.
         let answer = backend.forward(method, &path, headers, body).await?;
         let mut head = format!("HTTP/1.1 {} x\r\n", answer.status).into_bytes();
         for (name, value) in answer.headers.iter().filter(|(name, _)| !is_framing(name)) {

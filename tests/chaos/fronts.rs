@@ -1,10 +1,10 @@
-//! The same writes through what stands between: each front, for each service.
+//! The same writes through each front, for each service.
 
 use super::front::Kind;
 use super::{chatwork, lancers, tascha, writes_through_fronts};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn over_http_2_that_refuses_and_goes_away_nothing_is_doubled_or_untrue() {
+async fn http_2_refusals_and_goaway_cause_no_duplicate_and_no_false_outcome() {
     for run in 0..3 {
         let (front, count) = (Some(Kind::Multiplexed), writes_through_fronts());
         match run {
@@ -16,7 +16,7 @@ async fn over_http_2_that_refuses_and_goes_away_nothing_is_doubled_or_untrue() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn with_stray_answers_and_fresh_connections_nothing_is_doubled_or_untrue() {
+async fn stray_answers_cause_no_duplicate_and_no_false_outcome_on_fresh_connections() {
     for run in 0..3 {
         let (front, count) = (Some(Kind::Stray), writes_through_fronts());
         match run {

@@ -1,15 +1,15 @@
-//! Ten thousand writes for each service, with three requests in ten going wrong, and what became of each one.
+//! Ten thousand writes for each service, with faults in three requests of ten, and the outcome of each write.
 //!
-//! On real sockets, 64 at a time. Every write is acknowledged or fails, what is acknowledged is there once, nothing is
-//! there twice, and [`Outcome`](kaiwa::Outcome) is true of every failure. A twentieth as many go through a server that speaks
-//! HTTP/2 and refuses streams, and through one that sends an answer too many after each one; with `KAIWA_CHAOS_WRITES`,
-//! so many go each way.
+//! On real sockets, 64 at a time. Every write is acknowledged or fails, an acknowledged write was applied once, no
+//! write was applied twice, and the [`Outcome`](kaiwa::Outcome) of every failure is true. A twentieth of that number
+//! goes through a server that speaks HTTP/2 and refuses streams, and through one that sends an additional answer after
+//! each one. With `KAIWA_CHAOS_WRITES`, that many go each way.
 //!
 //! ```text
 //! KAIWA_CHAOS_SEED=42 KAIWA_CHAOS_WRITES=10000 cargo test --release --test chaos -- --nocapture
 //! ```
 //!
-//! The seed decides which faults are drawn in which order; which write meets which of them, the scheduler decides.
+//! The seed decides which faults occur in which order; the scheduler decides which write meets which fault.
 
 #[path = "../common/clock.rs"]
 mod clock;
@@ -35,10 +35,10 @@ use tally::{Effects, Tally, Write, check_faults};
 const WRITES: usize = 10_000;
 const AT_ONCE: usize = 64;
 
-/// Of ten writes, one is of each other kind than a message.
+/// Of ten writes, each kind other than a message has one.
 const OTHERS: usize = 10;
 
-/// Which of the ten edits a message of Chatwork, and which deletes one.
+/// The ones of the ten that edit and delete a message of Chatwork.
 const EDIT: usize = 2;
 const DELETE: usize = 3;
 
@@ -91,11 +91,11 @@ impl Run {
         Self { service, sandbox, front, began: Instant::now() }
     }
 
-    /// The defaults, but for the budget of retries, which is for services that are well, and the bound of an answer,
-    /// which is for people who have the time to read 16 MiB.
+    /// The defaults, except for the budget of retries, which is meant for healthy services, and the largest answer,
+    /// because reading 16 MiB takes too long here.
     fn client<S: kaiwa::Service>(&self, builder: ClientBuilder<S>) -> S::Client {
         let rooms = Pace::new().room_limit(1_000_000, Duration::from_secs(10));
-        // On a clock of its own the sandbox's clients have no timeouts; this one runs.
+        // With a clock of their own, the sandbox's clients have no timeouts; this clock runs.
         let builder = builder.timeout(Duration::from_secs(150)).attempt_timeout(Duration::from_secs(30));
         let builder = builder.retry_budget(RetryBudget::off()).max_body(256 << 10).pace(rooms);
         let builder = match &self.front {
@@ -117,12 +117,12 @@ impl Run {
         tokio::time::timeout(Duration::from_secs(900), written).await.expect("every write ends")
     }
 
-    /// Lets nothing arrive late that is still on its way.
+    /// Waits until nothing more can arrive late.
     async fn end(&self) {
         self.sandbox.faults().refuse(self.service, true).await.unwrap();
         let requests = self.sandbox.requests();
         match &self.front {
-            // So few meet the rare kinds by chance only.
+            // So few writes meet the rare kinds of faults only by chance.
             Some((kind, front)) => {
                 let (count, struck) = (requests.len(), front.struck());
                 println!(
@@ -150,7 +150,7 @@ fn by_text(effects: impl IntoIterator<Item = (String, String)>) -> Effects {
     by_text
 }
 
-/// With a window that ends soon, since a 429 without `Retry-After` is waited out to its end.
+/// With a short window, because a call waits for its end after a 429 without `Retry-After`.
 fn unlimited_tascha() -> tascha::Seed {
     tascha::Seed::default().unlimited().burst_limit(1_000_000_000, Duration::from_secs(1))
 }
@@ -187,19 +187,19 @@ pub async fn tascha(front: Option<Kind>, count: usize) {
 
     let messages = view.messages().into_iter().map(|message| (message.body, message.id.0));
     let records = view.records().into_iter().map(|record| (record.title, record.id.0));
-    // A task was created once, and changed as often as its version says.
+    // A task was created once, and its version is the number of its changes.
     let tasks = view.tasks().into_iter().flat_map(|task| {
         let version = task.version.expect("it is shown");
         let changes = if tasks.contains(&task.id.0) { version - 1 } else { version };
         vec![(task.title, task.id.0); usize::try_from(changes).unwrap()]
     });
     let tally = run.check(&writes, &by_text(messages.chain(records).chain(tasks)));
-    // How many it is depends on the machine: on one that is busy the fronts run into timeouts of their own.
-    assert!(tally.acknowledged > count / 5, "repeating under a key gets them through");
+    // The number depends on the machine: on a busy one the fronts run into timeouts of their own.
+    assert!(tally.acknowledged > count / 5, "they succeed when repeated under a key");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn lancers_applies_nothing_twice() {
+async fn lancers_applies_no_write_twice() {
     lancers(None, WRITES).await;
 }
 
@@ -238,7 +238,7 @@ pub async fn lancers(front: Option<Kind>, count: usize) {
         [file] => board.content_of(file.id) == message.description,
         _ => false,
     };
-    assert_eq!(messages.iter().filter(whole).count(), messages.len(), "a file came once, and whole");
+    assert_eq!(messages.iter().filter(whole).count(), messages.len(), "a file arrived once, and complete");
     let messages = messages.into_iter();
     let messages = messages.map(|message| (message.description, message.id.to_string()));
     let boards =
@@ -265,7 +265,7 @@ fn rooms() -> chatwork::Seed {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn chatwork_applies_nothing_twice() {
+async fn chatwork_applies_no_write_twice() {
     chatwork(None, WRITES).await;
 }
 
@@ -277,7 +277,7 @@ pub async fn chatwork(front: Option<Kind>, count: usize) {
         messages.take(OLD_MESSAGES).map(|message| message.message_id.0).collect()
     };
     let old: Vec<Vec<String>> = (1..=ROOMS).map(old).collect();
-    // Each write that is about a message has one of its own.
+    // Each write that changes or deletes a message has a separate one.
     let own = |number: usize| {
         let (nth, rooms) = (number / OTHERS, ROOMS as usize);
         let half = if number % OTHERS == DELETE { OLD_MESSAGES / 2 } else { 0 };
@@ -338,9 +338,9 @@ pub async fn chatwork(front: Option<Kind>, count: usize) {
 
 const POSTS: usize = WRITES / 2;
 
-/// A fifth of the posts has the same text as others in the room.
+/// A fifth of the posts have the same text as others in the room.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn reconciled_posts_settle_what_is_open_and_post_nothing_twice() {
+async fn reconciliation_settles_unknown_outcomes_and_posts_nothing_twice() {
     let run = Run::start(Provider::Chatwork, None, |builder| builder.chatwork(rooms())).await;
     let client = run.client(run.sandbox.chatwork_client(BOT));
 
@@ -387,17 +387,21 @@ async fn reconciled_posts_settle_what_is_open_and_post_nothing_twice() {
         let there = by_text(messages.map(|message| (message.body, message.message_id.0)));
         for (text, ids) in there {
             let name = (room, text);
-            let mut told = acknowledged.remove(&name).unwrap_or_default();
+            let mut acknowledged_ids = acknowledged.remove(&name).unwrap_or_default();
             let open = open.get(&name).copied().unwrap_or_default();
-            told.sort();
-            // Each answers for a message of its own, and the others are those of whom nobody knows.
-            assert!(told.iter().all(|id| ids.contains(id)), "{name:?}");
-            assert!(told.windows(2).all(|pair| pair[0] != pair[1]), "{name:?}: one message for two posts");
+            acknowledged_ids.sort();
+            // Each acknowledged post has a different message; the remaining messages belong to posts with an unknown
+            // outcome.
+            assert!(acknowledged_ids.iter().all(|id| ids.contains(id)), "{name:?}");
             assert!(
-                ids.len() <= told.len() + open,
+                acknowledged_ids.windows(2).all(|pair| pair[0] != pair[1]),
+                "{name:?}: one message for two posts"
+            );
+            assert!(
+                ids.len() <= acknowledged_ids.len() + open,
                 "{name:?} was posted twice: {} of {}",
                 ids.len(),
-                told.len()
+                acknowledged_ids.len()
             );
         }
     }
@@ -408,6 +412,6 @@ async fn reconciled_posts_settle_what_is_open_and_post_nothing_twice() {
     println!(
         "Chatwork, reconciled: {POSTS} posts {counts:?}; {settled} of {open} open ones settled, nothing twice"
     );
-    // How many it is depends on the machine: one that is busy runs into timeouts of its own.
+    // The number depends on the machine: a busy one causes additional timeouts.
     assert!(settled > 0, "none of {open}");
 }

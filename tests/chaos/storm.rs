@@ -1,4 +1,4 @@
-//! Twenty refusals in a row for each service, met by all writes at once.
+//! Twenty refusals in a row for each service, while all writes are sent at once.
 
 use super::clock::FastClock;
 use super::{AT_ONCE, BOT, OLD_MESSAGES, rooms, seed, unlimited_tascha};
@@ -8,16 +8,17 @@ use kaiwa::{ClientBuilder, Error, Pace, RetryPolicy};
 use std::future::Future;
 use std::time::Duration;
 
-/// Refusals in a row, without a word of when to come back.
+/// Refusals in a row, without `Retry-After`.
 const STORM: u64 = 20;
 
-/// Attempts enough for a call that meets all of them. The budget of retries is the default, which has one for each.
+/// Enough attempts for a call that meets all refusals. The budget of retries is the default, which has one for each
+/// refusal.
 fn patient<S: kaiwa::Service>(builder: ClientBuilder<S>) -> S::Client {
     let rooms = Pace::new().room_limit(1_000_000, Duration::from_secs(10));
     builder.retry(RetryPolicy::new().attempts(STORM as u32 + 1)).pace(rooms).build().unwrap()
 }
 
-/// Writes at once into a storm of 429s.
+/// Writes sent at once into a storm of 429s.
 async fn weather<F>(service: Provider, sandbox: &Sandbox, write: impl Fn(usize) -> F) -> Vec<String>
 where
     F: Future<Output = Result<String, Error>> + Send + 'static,
@@ -33,13 +34,13 @@ where
         sandbox.requests().into_iter().partition(|request| request.status == Some(429));
     assert_eq!(refused.len() as u64, STORM);
     assert!(applied.len() == AT_ONCE && applied.iter().all(|request| request.applied));
-    println!("{service:?}: {AT_ONCE} writes through {STORM} times 429: each acknowledged, and there once");
+    println!("{service:?}: {AT_ONCE} writes through {STORM} times 429: each acknowledged, and applied once");
     ids.sort();
     ids
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_storm_of_refusals_loses_and_repeats_nothing() {
+async fn a_storm_of_refusals_neither_loses_nor_duplicates_writes() {
     let builder = Sandbox::builder().clock(FastClock::new()).seed(seed());
     let sandbox = builder.chatwork(rooms()).tascha(unlimited_tascha()).start().await.unwrap();
     let sorted = |mut ids: Vec<String>| {
@@ -48,35 +49,35 @@ async fn a_storm_of_refusals_loses_and_repeats_nothing() {
     };
 
     let client = patient(sandbox.chatwork_client(BOT));
-    let told = weather(Provider::Chatwork, &sandbox, |number| {
+    let ids = weather(Provider::Chatwork, &sandbox, |number| {
         let post = client.room(RoomId(1)).post(format!("w{number}"));
         async move { post.await.map(|message| message.message_id.to_string()) }
     });
-    let told = told.await;
+    let ids = ids.await;
     let there = sandbox.chatwork().room(1).messages().into_iter().skip(OLD_MESSAGES);
-    assert_eq!(told, sorted(there.map(|message| message.message_id.0).collect()));
+    assert_eq!(ids, sorted(there.map(|message| message.message_id.0).collect()));
 
     sandbox.clear_requests();
     let before = sandbox.tascha().room(tascha::Seed::ROOM).messages().len();
     let client = patient(sandbox.tascha_client(tascha::Seed::TOKEN));
-    let told = weather(Provider::Tascha, &sandbox, |number| {
+    let ids = weather(Provider::Tascha, &sandbox, |number| {
         let post = client.room(tascha::Seed::ROOM).post(format!("w{number}"));
         async move { post.await.map(|message| message.id.to_string()) }
     });
-    let told = told.await;
+    let ids = ids.await;
     let there = sandbox.tascha().room(tascha::Seed::ROOM).messages().into_iter().skip(before);
-    assert_eq!(told, sorted(there.map(|message| message.id.0).collect()));
+    assert_eq!(ids, sorted(there.map(|message| message.id.0).collect()));
 
     sandbox.clear_requests();
     let board = sandbox.lancers().boards()[0].id;
     let before = sandbox.lancers().board(board).messages().len();
     let client = patient(sandbox.lancers_client(lancers::Seed::CREDENTIAL));
-    let told = weather(Provider::Lancers, &sandbox, |number| {
+    let ids = weather(Provider::Lancers, &sandbox, |number| {
         let board = client.board(board);
         let post = board.post(format!("w{number}"));
         async move { post.await.map(|message| message.id.to_string()) }
     });
-    let told = told.await;
+    let ids = ids.await;
     let there = sandbox.lancers().board(board).messages().into_iter().skip(before);
-    assert_eq!(told, sorted(there.map(|message| message.id.to_string()).collect()));
+    assert_eq!(ids, sorted(there.map(|message| message.id.to_string()).collect()));
 }

@@ -1,4 +1,4 @@
-//! What became of the writes: as the client tells it, and as it was.
+//! The outcome of the writes: as the client reports it, and as it was.
 
 use kaiwa::sandbox::{Provider, Recorded};
 use kaiwa::{Error, Outcome};
@@ -6,18 +6,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
-/// The ids of what was really made, by the text that was written.
+/// The ids of the objects that were really created, by their text.
 pub type Effects = BTreeMap<String, Vec<String>>;
 
-/// A write whose text no other has.
+/// A write with a unique text.
 #[derive(Debug)]
 pub struct Write {
     pub text: String,
-    /// The id of what was made, if the client says that it was.
+    /// The id of the created object, if the client reports one.
     pub result: Result<String, Error>,
 }
 
-/// What the client said.
+/// The client's result.
 #[derive(Debug)]
 pub struct Tally {
     service: Provider,
@@ -28,12 +28,12 @@ pub struct Tally {
 impl Tally {
     /// # Panics
     ///
-    /// If the client said of any write what is not so.
+    /// If the client's result for any write is not true.
     pub fn check(service: Provider, writes: &[Write], effects: &Effects) -> Self {
         let mut tally = Self { service, acknowledged: 0, by_outcome: BTreeMap::new() };
         let mut known = BTreeSet::new();
         for Write { text, result } in writes {
-            assert!(known.insert(text.as_str()), "{text} was written by two");
+            assert!(known.insert(text.as_str()), "{text} was written twice");
             let there = effects.get(text).map_or(&[][..], Vec::as_slice);
             assert!(there.len() <= 1, "{text} was applied {} times: {result:?}", there.len());
             match result {
@@ -53,7 +53,7 @@ impl Tally {
             }
         }
         let strangers: Vec<&String> = effects.keys().filter(|text| !known.contains(text.as_str())).collect();
-        assert!(strangers.is_empty(), "nobody wrote {strangers:?}");
+        assert!(strangers.is_empty(), "no write has the text of {strangers:?}");
         tally
     }
 
@@ -75,12 +75,17 @@ impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { service, acknowledged, by_outcome, .. } = self;
         let writes = acknowledged + self.failed();
-        write!(f, "{service:?}: {writes} writes: {acknowledged} acknowledged, each there once; ")?;
-        write!(f, "{} failed {by_outcome:?}, all as they say; nothing twice, nothing lost", self.failed())
+        write!(f, "{service:?}: {writes} writes: {acknowledged} acknowledged, each applied once; ")?;
+        write!(
+            f,
+            "{} failed {by_outcome:?}, each with its true outcome; nothing twice, nothing lost",
+            self.failed()
+        )
     }
 }
 
-/// The faults that were met, by kind. Prints them, and panics unless all of them and about three in ten were.
+/// Prints the faults that occurred, by kind. Panics unless every kind occurred, and about three in ten requests met a
+/// fault.
 pub fn check_faults(service: Provider, requests: &[Recorded], kinds: usize, took: Duration) {
     let mut met: BTreeMap<&str, usize> = BTreeMap::new();
     for fault in requests.iter().filter_map(|request| request.fault.as_ref()) {

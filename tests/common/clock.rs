@@ -5,11 +5,11 @@ use jiff::{SignedDuration, Timestamp};
 use kaiwa::Clock;
 use std::time::{Duration, Instant};
 
-/// How many seconds pass in one.
+/// How many seconds pass in a real one.
 const PACE: u32 = 50;
 
-/// The time that client and sandbox share: real, so that sockets and waits stay in order, and fifty times as fast, so
-/// that timeouts, backoffs and waits that are asked for keep the lengths that people use.
+/// The clock that client and sandbox share. It is real, so sockets and waits stay in order, and fifty times as fast, so
+/// timeouts, backoffs and requested waits can have realistic lengths.
 #[derive(Clone, Debug)]
 pub struct FastClock {
     origin: Instant,

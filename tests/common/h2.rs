@@ -1,4 +1,4 @@
-//! A server that speaks HTTP/2 without TLS, frame by frame: it refuses streams and says GOAWAY at any moment.
+//! A server that speaks HTTP/2 without TLS, frame by frame: it can refuse streams and send GOAWAY at any moment.
 
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -11,20 +11,20 @@ pub const REFUSED_STREAM: u32 = 7;
 pub const CANCEL: u32 = 8;
 pub const ENHANCE_YOUR_CALM: u32 = 11;
 
-/// What is done on a connection.
+/// An action on a connection.
 #[derive(Clone, Debug)]
 pub enum Act {
     /// Answers the request with a status and a JSON text.
     Answer(u16, String),
     /// RST_STREAM, with an error code.
     Reset(u32),
-    /// GOAWAY, with the last stream that is said to have been processed and an error code.
+    /// GOAWAY, with the last stream that it reports as processed, and an error code.
     GoAway(u32, u32),
     /// Ends the connection.
     Close,
 }
 
-/// A request of which all has come, or of which the headers have come if the server looks no further.
+/// A complete request, or only its headers if the server reacts to those.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// The number of the request on its connection, from 0.
@@ -34,7 +34,7 @@ pub struct Request {
 }
 
 impl Request {
-    /// The stream that is before this one.
+    /// The stream before this one.
     pub fn before(&self) -> u32 {
         self.stream.saturating_sub(2)
     }
@@ -52,17 +52,17 @@ pub struct Server {
 struct Script {
     respond: Respond,
     seen: Arc<Mutex<Vec<Request>>>,
-    /// Whether a request is looked at before its body has come.
+    /// Whether the server reacts before the body has arrived.
     early: bool,
 }
 
 impl Server {
-    /// Does for each request what is returned for it.
+    /// Executes for each request the actions that the function returns.
     pub async fn respond(respond: impl FnMut(&Request) -> Vec<Act> + Send + 'static) -> Self {
         Self::start(respond, false).await
     }
 
-    /// The same, as soon as the headers have come.
+    /// The same, as soon as the headers have arrived.
     pub async fn respond_early(respond: impl FnMut(&Request) -> Vec<Act> + Send + 'static) -> Self {
         Self::start(respond, true).await
     }
@@ -81,7 +81,7 @@ impl Server {
         Self { url, seen, task }
     }
 
-    /// The requests that came, in order, with those that were refused or overlooked.
+    /// The received requests in order, with those that were refused or ignored.
     pub fn seen(&self) -> Vec<Request> {
         self.seen.lock().expect("no test panics while it is held").clone()
     }

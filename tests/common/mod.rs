@@ -1,4 +1,4 @@
-//! What the integration tests share: a server on loopback, and clients that know nothing of the environment's proxies.
+//! Shared by the integration tests: a server on loopback, and clients that ignore the environment's proxies.
 
 use kaiwa::{RetryPolicy, chatwork, lancers, tascha};
 use wiremock::matchers::any;
@@ -36,12 +36,12 @@ pub fn lancers(base: &str) -> lancers::Builder {
     plain(lancers::Client::builder().cookie(LANCERS_COOKIE).base_url(base))
 }
 
-/// One attempt, straight to the server.
+/// One attempt, directly to the server.
 pub fn plain<S: kaiwa::Service>(builder: kaiwa::ClientBuilder<S>) -> kaiwa::ClientBuilder<S> {
     builder.retry(RetryPolicy::none()).http_client(reqwest::Client::builder().no_proxy())
 }
 
-/// What has arrived, in order.
+/// The received requests, in order.
 pub async fn received(server: &MockServer) -> Vec<Request> {
     server.received_requests().await.expect("the server records requests")
 }

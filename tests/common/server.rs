@@ -1,4 +1,4 @@
-//! A server that does to each request what a script says, below HTTP where that is needed.
+//! A server that plays a script, one step for each request, below HTTP if needed.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-/// What happens to one request. Not every test that includes this file needs each of them.
+/// What happens to one request. Not every test that includes this file uses each step.
 #[derive(Clone, Debug)]
 #[allow(dead_code)]
 pub enum Step {
@@ -25,9 +25,9 @@ pub enum Step {
     StallBody(u16),
     /// Answers with these bytes, and ends the connection.
     Raw(String),
-    /// Answers with these bytes, which need not be text, and ends the connection or keeps it.
+    /// Answers with these bytes, which may not be text, and ends the connection or keeps it.
     Bytes { bytes: Vec<u8>, close: bool },
-    /// Answers, and sends these bytes, which answer nothing, a little later.
+    /// Answers, and a little later sends these bytes, which answer no request.
     Stray(Box<Step>, Duration, String),
 }
 
@@ -58,7 +58,7 @@ impl Step {
         }
     }
 
-    /// The same answer, whose connection ends before all of the body has come that was promised.
+    /// The same answer, but the connection ends before the promised end of the body.
     pub fn cut(self) -> Self {
         match self {
             Self::Answer(status, headers, body) => {
@@ -73,7 +73,7 @@ impl Step {
         match self {
             Self::Answer(status, headers, body) => answer(*status, headers, body, body.len()),
             Self::Raw(bytes) => bytes.clone(),
-            other => panic!("{other:?} is no answer"),
+            other => panic!("{other:?} is not an answer"),
         }
     }
 }
@@ -86,7 +86,7 @@ fn answer(status: u16, headers: &[(&'static str, String)], body: &str, length: u
     format!("{head}\r\n{body}")
 }
 
-/// One request as it came.
+/// One request as it was received.
 #[derive(Clone, Debug)]
 pub struct Seen {
     pub head: String,
@@ -114,14 +114,14 @@ pub struct Server {
     pub url: String,
     seen: Arc<Mutex<Vec<Seen>>>,
     accepted: Arc<AtomicUsize>,
-    /// Each connection listens to it.
+    /// Every connection watches this channel.
     close: watch::Sender<()>,
     task: tokio::task::JoinHandle<()>,
 }
 
 #[allow(dead_code)]
 impl Server {
-    /// Plays the steps, one for each request, and the last one for all that follow.
+    /// Plays the steps, one for each request, and repeats the last one.
     pub async fn play(steps: impl IntoIterator<Item = Step>) -> Self {
         let mut steps: Vec<Step> = steps.into_iter().collect();
         let resets = steps.iter().take_while(|step| matches!(step, Step::ResetAtOnce)).count();
@@ -134,7 +134,7 @@ impl Server {
         Self::start(next, resets).await
     }
 
-    /// Does to each request what is returned for it.
+    /// Plays for each request the step that the function returns.
     pub async fn respond(respond: impl FnMut(&Seen) -> Step + Send + 'static) -> Self {
         Self::start(respond, 0).await
     }
@@ -144,7 +144,7 @@ impl Server {
         Self::serve_resetting(listener, respond, resets)
     }
 
-    /// Serves what comes in over a listener.
+    /// Serves the connections of a listener.
     pub fn serve(listener: TcpListener, respond: impl FnMut(&Seen) -> Step + Send + 'static) -> Self {
         Self::serve_resetting(listener, respond, 0)
     }
@@ -164,9 +164,9 @@ impl Server {
         Self { url, seen, accepted, close, task }
     }
 
-    /// Closes every connection over which nothing is being asked for, and returns once that is done.
+    /// Closes every idle connection, and returns once that is done.
     ///
-    /// For a server on a thread of its own: it blocks this one.
+    /// For a server on another thread, because it blocks this one.
     pub fn close_idle(&self) {
         self.close.send_replace(());
         while self.close.receiver_count() > 0 {
@@ -174,7 +174,7 @@ impl Server {
         }
     }
 
-    /// How many connections came up.
+    /// The number of accepted connections.
     pub fn accepted(&self) -> usize {
         self.accepted.load(Ordering::SeqCst)
     }
@@ -199,7 +199,7 @@ struct Script {
     close: watch::Sender<()>,
 }
 
-/// Resets so many connections as soon as they come up.
+/// Resets this many connections as soon as they are accepted.
 async fn accept(listener: TcpListener, script: Script, mut resets: usize, accepted: Arc<AtomicUsize>) {
     while let Ok((stream, _)) = listener.accept().await {
         accepted.fetch_add(1, Ordering::SeqCst);
@@ -262,7 +262,7 @@ async fn serve(mut stream: TcpStream, script: Script) -> Option<()> {
     }
 }
 
-/// Waits for less than the millisecond that a timer is exact to.
+/// Waits for less than a millisecond, which is the resolution of a timer.
 async fn spin(time: Duration) {
     let end = std::time::Instant::now() + time;
     while std::time::Instant::now() < end {
@@ -298,7 +298,7 @@ async fn read(stream: &mut TcpStream) -> Option<Seen> {
     Some(seen)
 }
 
-/// Clients of a server, without timeouts and on a virtual clock, so that every wait is one that the client decided on.
+/// Clients of a server, without timeouts and on a virtual clock, so the client decides on every wait.
 #[allow(dead_code)] // Not every test that includes this file needs them.
 pub mod clients {
     use super::Server;
@@ -310,7 +310,7 @@ pub mod clients {
         server: &Server,
         clock: &VirtualClock,
     ) -> ClientBuilder<S> {
-        // Nothing here speaks TLS, whose certificates take a while to load.
+        // TLS is not used here, and loading certificates takes a while.
         let http = reqwest::Client::builder().tls_certs_only([]);
         let builder = builder.base_url(&server.url).clock(clock.clone()).http_client(http);
         builder.timeout(None).attempt_timeout(None::<Duration>)

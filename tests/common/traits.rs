@@ -1,4 +1,4 @@
-//! Assertions on the traits of public types, which compile or do not.
+//! Assertions on the traits of public types, checked at compile time.
 
 /// Fails to compile unless the type has all of these traits.
 macro_rules! assert_impl_all {

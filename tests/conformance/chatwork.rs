@@ -94,7 +94,7 @@ impl Play {
         assert_eq!((message.account.account_id, &message.body[..]), (BOT, "全員: \"<>&+%\"\n改行"));
         assert_eq!(view.member(2).unwrap().unread_num, unread + 1);
 
-        // What was fetched is not handed out again, unless that is asked for.
+        // Messages that were fetched are not returned again, unless `force` is set.
         assert_eq!(room.messages().await.unwrap().len(), 1);
         assert!(room.messages().await.unwrap().is_empty());
         assert_eq!(room.messages().force(true).await.unwrap().len(), fetched.len() + 1);
@@ -194,7 +194,7 @@ impl Play {
         assert_eq!(members.iter().filter(|member| member.role == Role::Member).count(), 2);
         let replaced = room.replace_members([BOT]).members_readonly_ids([ALICE]).await.unwrap();
         assert_eq!((&replaced.admin[..], &replaced.readonly[..]), (&[BOT][..], &[ALICE][..]));
-        assert!(view.member(BOB).is_none(), "who is not named is removed");
+        assert!(view.member(BOB).is_none(), "members that are not named are removed");
         assert_eq!(view.member(ALICE).unwrap().role, Role::Readonly);
 
         room.delete().await.unwrap();

@@ -120,7 +120,7 @@ impl Play {
         assert_eq!((&attached.type_[..], attached.size), ("application/pdf", Some(5)));
         assert_eq!(view.unread_mention_count("bob"), 1);
 
-        // The message that is named is listed as well.
+        // The named message is included in the list.
         let upwards =
             board.messages().message_id(sent.id).direction(Direction::Next).limit(20).await.unwrap();
         assert_eq!(upwards.iter().map(|message| message.id).collect::<Vec<_>>(), [sent.id]);

@@ -1,4 +1,4 @@
-//! All 61 operations, through the clients, with what they did looked up in the sandbox's own books.
+//! All 61 operations, called through the clients; their effects are checked in the sandbox.
 
 mod chatwork;
 mod lancers;

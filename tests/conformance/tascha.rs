@@ -133,11 +133,11 @@ impl Play {
         );
     }
 
-    /// What the table says that each operation costs is what the service took.
+    /// Each operation costs what the table states.
     fn units(&self) {
         let cost = |name: &str| table::ALL.iter().find(|operation| operation.id == name).unwrap().units;
         let requests = self.sandbox.requests();
-        // A replay takes no effect, and costs what it would without a key.
+        // A replay has no effect, and costs the same as without a key.
         let charged = requests.iter().filter(|request| request.applied || request.replayed);
         let costs = charged.filter_map(|request| request.operation);
         let spent: u32 = costs.map(cost).sum();

@@ -1,4 +1,4 @@
-//! What once went wrong: each test is of a failure that a reviewer found.
+//! Earlier bugs: each test is for a failure that a reviewer found.
 
 use crate::common::{self, json, json_server, received, server};
 use kaiwa::chatwork::{AccountId, RoomId};
@@ -21,7 +21,7 @@ async fn a_raw_path_with_a_tab_or_a_line_break_is_refused() {
 
 /// The second, path-finding decoder does not look at what follows the value, so it turns a failure into a success.
 #[tokio::test]
-async fn what_follows_the_answer_is_not_ignored() {
+async fn text_after_the_answer_is_not_ignored() {
     for body in [
         "[] x",
         "[][]",
@@ -35,7 +35,7 @@ async fn what_follows_the_answer_is_not_ignored() {
     }
 }
 
-/// serde's texts quote the value that does not fit, and that is the body.
+/// serde's texts quote the value that does not fit, which is part of the body.
 #[tokio::test]
 async fn a_decode_error_does_not_quote_the_body() {
     for body in [
@@ -64,7 +64,7 @@ async fn a_stream_that_is_too_long_fails_the_call() {
     }
 }
 
-/// The name goes into a header of the part: reqwest puts `\` before a line break and sends it.
+/// The name becomes part of a header: reqwest puts `\` before a line break and sends it.
 #[tokio::test]
 async fn a_file_name_with_control_characters_is_refused() {
     let server = server(ResponseTemplate::new(204)).await;
@@ -79,9 +79,9 @@ async fn a_file_name_with_control_characters_is_refused() {
     assert_eq!(received(&server).await.len(), 0);
 }
 
-/// Framing belongs to the transport: a smaller length cuts the message in two, a larger one hangs until the timeout.
+/// Framing is the transport's task: a smaller length splits the message, a larger one hangs until the timeout.
 #[tokio::test]
-async fn headers_of_the_framing_are_refused() {
+async fn framing_headers_are_refused() {
     let server = json_server(r#"{"message_id":"1"}"#).await;
     let client = common::chatwork(&server.uri()).build().expect("a client");
     for (name, value) in [("content-length", "3"), ("Transfer-Encoding", "chunked")] {
@@ -90,7 +90,7 @@ async fn headers_of_the_framing_are_refused() {
     }
 }
 
-/// `with_header` replaces any header, or says which call sets it.
+/// `with_header` replaces a header, or is refused with the name of the call that sets it.
 #[tokio::test]
 async fn a_header_of_the_call_replaces_the_request_id_and_the_key_or_is_refused() {
     let server = json_server(r#"{"id":"m"}"#).await;
@@ -106,9 +106,9 @@ async fn a_header_of_the_call_replaces_the_request_id_and_the_key_or_is_refused(
     }
 }
 
-/// Where nothing is due, anything will do: the room is deleted.
+/// If no answer is expected, any body is accepted: the room is deleted.
 #[tokio::test]
-async fn a_body_that_nobody_asked_for_is_no_error() {
+async fn an_unexpected_body_is_not_an_error() {
     for body in ["{}", "[]", r#"{"room_id":5}"#, "OK", "\n"] {
         let server = json_server(body).await;
         let client = common::chatwork(&server.uri()).build().expect("a client");
@@ -118,7 +118,7 @@ async fn a_body_that_nobody_asked_for_is_no_error() {
     }
 }
 
-/// One field of another type loses all the others of an error body.
+/// One field of another type must not lose the other fields of an error body.
 #[tokio::test]
 async fn an_error_body_is_read_field_by_field() {
     let error = {
@@ -140,9 +140,9 @@ async fn an_error_body_is_read_field_by_field() {
     assert_eq!(error.code(), Some("invalid_client"));
 }
 
-/// What was refused will be refused again.
+/// A refused request will be refused again.
 #[tokio::test]
-async fn a_rejected_read_is_not_advised_to_be_repeated() {
+async fn a_rejected_read_has_no_advice_to_repeat_it() {
     for status in [400, 404] {
         let server = server(ResponseTemplate::new(status)).await;
         let error =
@@ -151,9 +151,9 @@ async fn a_rejected_read_is_not_advised_to_be_repeated() {
     }
 }
 
-/// Ids start at 1 by the specification, in queries, bodies and lists as well as in paths.
+/// In the specification ids start at 1: in queries, bodies and lists as well as in paths.
 #[tokio::test]
-async fn an_id_of_zero_is_refused_wherever_it_stands() {
+async fn an_id_of_zero_is_refused_everywhere() {
     let server = server(ResponseTemplate::new(204)).await;
     let client = common::chatwork(&server.uri()).build().expect("a client");
     let room = client.room(RoomId(5));
@@ -172,7 +172,7 @@ async fn an_id_of_zero_is_refused_wherever_it_stands() {
     }
 }
 
-/// The service's text goes to terminals and logs: a line break or an escape sequence in it is not passed on.
+/// The service's text is shown on terminals and in logs, so line breaks and escape sequences are removed.
 #[tokio::test]
 async fn an_error_is_one_line() {
     let server = server(json(400, r#"{"errors":["one\ntwo \u001b[31mred"]}"#)).await;
@@ -180,25 +180,25 @@ async fn an_error_is_one_line() {
     assert!(!error.to_string().contains(char::is_control), "{:?}", error.to_string());
 }
 
-/// What MySQL writes for "no time" is no time.
+/// MySQL's notation for "no time" is read as `None`.
 #[tokio::test]
-async fn a_zero_date_is_no_time() {
+async fn a_zero_date_is_read_as_no_time() {
     let server = json_server(r#"[{"id":1,"modified":"0000-00-00 00:00:00"}]"#).await;
     let boards = common::lancers(&server.uri()).build().expect("a client").boards().await.expect("a board");
     assert_eq!(boards[0].modified, None);
 }
 
-/// An array is not an object: without this, `[3,4]` becomes `mention_num: 3, unread_num: 4`, in the order of the
-/// alphabet.
+/// An array is not an object: otherwise `[3,4]` becomes `mention_num: 3, unread_num: 4`, in alphabetical order.
 #[tokio::test]
-async fn an_array_is_no_object() {
+async fn an_array_is_not_an_object() {
     let server = json_server("[3,4]").await;
     let client = common::chatwork(&server.uri()).build().expect("a client");
     let result = client.room(RoomId(5)).mark_read().await;
     assert!(result.map(|status| format!("{:?}", *status)).expect_err("an array").is_decode());
 }
 
-/// RFC 9110, 8.6: a request of a method that usually has a body says so when it has none (411 otherwise at some proxies).
+/// RFC 9110, 8.6: a request without a body states a length of 0 if its method usually has one (otherwise some proxies
+/// answer 411).
 #[tokio::test]
 async fn an_empty_body_has_a_length() {
     let server = json_server(r#"{"account_id":1,"room_id":1}"#).await;

@@ -16,7 +16,7 @@ fn a_credential_is_needed_where_the_service_needs_one() {
     assert_config(&chatwork::Client::builder().build().expect_err("none"), "CHATWORK_API_TOKEN");
     assert_config(&tascha::Client::builder().build().expect_err("none"), "TASCHA_API_KEY");
     assert_config(&tascha::Client::staging().build().expect_err("none"), "TASCHA_API_KEY");
-    lancers::Client::builder().build().expect("nobody knows what credential Lancers takes");
+    lancers::Client::builder().build().expect("it is not known which credential Lancers takes");
 }
 
 #[test]
@@ -48,9 +48,9 @@ fn an_empty_credential_is_refused() {
     }
 }
 
-/// A token with a line break in it is refused by the name of its header and never shown.
+/// A token that contains a line break is refused with the name of its header, and is never shown.
 #[test]
-fn a_credential_that_no_header_can_hold_is_not_shown() {
+fn a_credential_that_is_not_a_valid_header_is_not_shown() {
     for broken in ["canary\nx", "canary\r\nx-evil: 1", "canary\0", "can\u{7f}ary"] {
         for (name, error) in [
             ("x-chatworktoken", chatwork::Client::builder().api_token(broken).build().map(drop)),

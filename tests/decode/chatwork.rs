@@ -12,14 +12,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
 
-/// What the client makes of the fixture, which is named after the operation.
+/// Decodes the operation's fixture with the client.
 async fn decoded<E: Endpoint>(name: &str, call: impl FnOnce(&Client) -> Request<E>) -> E::Output
 where
     E::Output: Serialize + DeserializeOwned + PartialEq + Debug,
 {
     let server = json_server(&fixture("chatwork", name)).await;
     let request = call(&common::chatwork(&server.uri()).build().expect("a client"));
-    assert!(name.starts_with(request.endpoint().operation().id), "{name} is another operation's");
+    assert!(name.starts_with(request.endpoint().operation().id), "{name} belongs to another operation");
     let value = request.await.unwrap_or_else(|error| panic!("{name}: {error}")).into_inner();
     assert_survives_rewriting(&value);
     value
@@ -48,9 +48,9 @@ async fn get_me() {
     assert_eq!(me.avatar_image_url, "https://images.example/avatar/2481632.png");
 }
 
-/// Missing and null texts are empty, unknown fields are passed over, and numbers may come as digits.
+/// Missing and null texts are empty, unknown fields are ignored, and numbers may be sent as digits.
 #[tokio::test]
-async fn get_me_with_little_in_it() {
+async fn get_me_with_few_fields() {
     let me = decoded("get_me_without_login_mail", |client| client.me()).await;
     assert_eq!((me.account_id, me.room_id), (AccountId(2481633), RoomId(51210008)));
     assert_eq!((me.name.as_str(), me.department.as_str(), me.mail.as_str()), ("", "", ""));
@@ -100,7 +100,7 @@ async fn list_rooms() {
     assert_eq!((&my.type_, &my.role, my.sticky), (&RoomType::My, &Role::Member, false));
     assert_eq!((&direct.type_, &direct.role), (&RoomType::Direct, &Role::Readonly));
 
-    // What is not known today is kept, and is sent as it came.
+    // Unknown values are kept, and are sent unchanged.
     assert_eq!(other.type_, RoomType::Other("thread".into()));
     assert_eq!(other.role, Role::Other("guest".into()));
     assert_eq!((other.name.as_str(), other.sticky, other.unread_num, other.file_num), ("", false, 0, 0));
@@ -160,7 +160,7 @@ async fn list_messages() {
     assert_eq!((fresh.send_time, fresh.update_time), (time(1791110000), None));
     assert_eq!(deleted.message_id.as_str(), "9223372036854775807");
     assert_eq!((deleted.body.as_str(), deleted.update_time), ("[deleted]", Some(time(1791110160))));
-    // A number where text is documented, and text where numbers are.
+    // A number where text is documented, and text where numbers are documented.
     assert_eq!(odd.message_id.as_str(), "1790000000000000300");
     assert_eq!((odd.account.account_id, odd.account.name.as_str()), (AccountId(642), ""));
     assert_eq!((odd.send_time, odd.update_time), (time(1791110200), None));
@@ -238,7 +238,7 @@ async fn list_files() {
     assert_eq!((first.file_id, first.filename.as_str()), (FileId(88001), "見積書 (最終).pdf"));
     assert_eq!((first.filesize, first.upload_time), (5_242_880, time(1791220000)));
     assert_eq!((first.download_url.as_ref(), second.filesize), (None, 0));
-    assert_eq!(second.filename, "../etc/hosts", "a name is handed on as it came");
+    assert_eq!(second.filename, "../etc/hosts", "a name is returned unchanged");
 }
 
 #[tokio::test]
@@ -287,9 +287,9 @@ async fn incoming_requests() {
     assert_eq!((contact.account_id, contact.room_id), (AccountId(3999), RoomId(61777)));
 }
 
-/// Leaving or deleting a room and declining a request are answered with 204 and nothing else.
+/// Leaving or deleting a room and declining a request are answered with 204 and an empty body.
 #[tokio::test]
-async fn nothing_at_all() {
+async fn empty_answers() {
     let server = common::server(wiremock::ResponseTemplate::new(204)).await;
     let client = common::chatwork(&server.uri()).build().expect("a client");
     room(&client).leave().await.expect("left");
@@ -298,7 +298,7 @@ async fn nothing_at_all() {
     client.incoming_request(RequestId(1)).decline().await.expect("declined");
 }
 
-/// Every enum keeps what it does not know, and writes each value as it read it.
+/// Every enum keeps unknown values, and writes each value as it was read.
 #[test]
 fn open_enums_read_and_write_the_same_text() {
     fn check<T: DeserializeOwned + Serialize + Debug>(known: &[&str]) {

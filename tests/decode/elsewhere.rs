@@ -1,4 +1,4 @@
-//! Where a credential must not go, and where no request arrives at all.
+//! Places to which no credential is sent, and connections over which no request is sent.
 
 use crate::common::{self, received, server};
 use kaiwa::chatwork::RoomId;
@@ -9,7 +9,7 @@ use wiremock::ResponseTemplate;
 
 /// Redirects are not followed: not to another origin, not to another path, not for any method or credential.
 #[tokio::test]
-async fn a_redirect_is_an_error_and_takes_no_credential_along() {
+async fn a_redirect_is_an_error_and_gets_no_credential() {
     for status in [301, 302, 303, 307, 308] {
         let elsewhere = server(common::json(200, r#"{"message_id":"1"}"#)).await;
         let target = format!("{}/v2/rooms/5/messages", elsewhere.uri());
@@ -29,10 +29,10 @@ async fn a_redirect_is_an_error_and_takes_no_credential_along() {
             tascha.room("ckroomA").post("x").await.map(drop),
             lancers.boards().await.map(drop),
         ]
-        .map(|result| result.expect_err("a redirect is no answer"));
+        .map(|result| result.expect_err("a redirect is not an answer"));
         for error in errors {
             assert_eq!(error.status().map(|status| status.as_u16()), Some(status), "{error}");
-            // "Look over there" is also what web sites answer to a post that is done.
+            // Web sites also answer a completed post with "see other".
             let read = error.operation().is_some_and(|operation| operation.safety == kaiwa::Safety::Safe);
             let open = !read && (301..=303).contains(&status);
             let outcome = if open { Outcome::Unknown } else { Outcome::Rejected };
@@ -47,16 +47,16 @@ async fn a_redirect_is_an_error_and_takes_no_credential_along() {
 
 /// The caller's own settings of the HTTP client do not bring redirects back.
 #[tokio::test]
-async fn a_redirect_policy_of_the_callers_is_overridden() {
+async fn a_custom_redirect_policy_is_overridden() {
     let elsewhere = server(common::json(200, "[]")).await;
     let here = server(ResponseTemplate::new(307).insert_header("location", elsewhere.uri().as_str())).await;
     let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::limited(10));
     let client = common::chatwork(&here.uri()).http_client(http).build().expect("a client");
-    client.rooms().await.expect_err("a redirect is no answer");
+    client.rooms().await.expect_err("a redirect is not an answer");
     assert_eq!(received(&elsewhere).await.len(), 0);
 }
 
-/// A port on which nobody listens: nothing was sent, and every operation can be tried again.
+/// A port on which nothing listens: nothing was sent, and every operation can be repeated.
 #[tokio::test]
 async fn a_refused_connection_sends_nothing() {
     let closed = TcpListener::bind("127.0.0.1:0").expect("a port");

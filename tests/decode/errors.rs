@@ -1,4 +1,4 @@
-//! Answers that are no success, or no answer of the expected shape: what the error says of them.
+//! Answers that are not a success or lack the expected shape, and the errors for them.
 
 use crate::common::{self, CHATWORK_TOKEN, TASCHA_KEY, json, json_server, server};
 use jiff::Timestamp;
@@ -8,7 +8,7 @@ use kaiwa::{Error, ErrorKind, Outcome};
 use std::time::Duration;
 use wiremock::ResponseTemplate;
 
-/// What each service's simplest call makes of an answer.
+/// The error of each service's simplest call for an answer.
 async fn chatwork_error(answer: ResponseTemplate) -> Error {
     let server = server(answer).await;
     common::chatwork(&server.uri()).build().expect("a client").me().await.expect_err("an error")
@@ -34,7 +34,7 @@ fn text(error: &Error) -> &str {
 }
 
 #[tokio::test]
-async fn chatwork_says_it_in_a_list() {
+async fn chatwork_errors_are_a_list() {
     for (body, messages) in [
         (r#"{"errors":["Parameter 'name' is too long"]}"#, &["Parameter 'name' is too long"][..]),
         (r#"{"errors":["一つ目","two"]}"#, &["一つ目", "two"]),
@@ -72,7 +72,7 @@ async fn an_oauth_error_has_a_code() {
 }
 
 #[tokio::test]
-async fn lancers_says_it_with_a_type_and_a_message() {
+async fn lancers_errors_have_a_type_and_a_message() {
     for (body, code, messages) in [
         (r#"{"type":"not_found","message":"見つかりません"}"#, Some("not_found"), &["見つかりません"][..]),
         (r#"{"type":"conflict"}"#, Some("conflict"), &[]),
@@ -87,9 +87,9 @@ async fn lancers_says_it_with_a_type_and_a_message() {
     }
 }
 
-/// The envelope is nested or flat, which is not published; a bare text is the code, or the message if it is alone.
+/// It is not published whether the envelope is nested or flat. A bare text is the code, or the message if it is alone.
 #[tokio::test]
-async fn tascha_says_it_in_an_envelope() {
+async fn tascha_errors_have_an_envelope() {
     let nested = r#"{"error":{"code":"insufficient_scope","message":"Scope missing","requestId":"req_b",
         "details":{"granted":["rooms:read"]}}}"#;
     let flat = r#"{"code":"insufficient_scope","message":"Scope missing","requestId":"req_b",
@@ -120,9 +120,9 @@ async fn tascha_says_it_in_an_envelope() {
     }
 }
 
-/// The answer's header first, then its body, then what was sent.
+/// The answer's header takes precedence, then its body, then the id that was sent.
 #[tokio::test]
-async fn the_request_id_is_the_services_or_else_ours() {
+async fn the_request_id_of_the_service_takes_precedence() {
     let body = r#"{"error":{"requestId":"req_body"}}"#;
     let answer = json(409, body).insert_header("X-Request-Id", "req_header");
     assert_eq!(tascha_error(answer).await.request_id(), Some("req_header"));
@@ -148,7 +148,7 @@ async fn bodies_of_proxies_are_kept_and_not_shown() {
 }
 
 #[tokio::test]
-async fn an_expired_token_is_told_by_a_header_alone() {
+async fn an_expired_token_is_recognized_by_a_header_alone() {
     let challenge = r#"Bearer error="invalid_token", error_description="expired""#;
     let error = chatwork_error(ResponseTemplate::new(401).insert_header("www-authenticate", challenge)).await;
     assert_eq!((status(&error), text(&error)), (Some(401), ""));
@@ -158,7 +158,7 @@ async fn an_expired_token_is_told_by_a_header_alone() {
 }
 
 #[tokio::test]
-async fn limits_are_told_with_errors_too() {
+async fn limits_are_reported_with_errors_too() {
     let answer = json(429, r#"{"errors":["Too many"]}"#)
         .insert_header("x-ratelimit-limit", "300")
         .insert_header("x-ratelimit-remaining", "0")
@@ -188,7 +188,7 @@ async fn limits_are_told_with_errors_too() {
     assert_eq!((error.retry_after(), error.code()), (Some(Duration::from_secs(9)), Some("rate_limited")));
 }
 
-/// Chatwork's limit per room is told apart by its text alone, whatever the account's window says.
+/// Only its text identifies Chatwork's limit per room, whatever the account's window is.
 #[tokio::test]
 async fn the_limit_per_room_asks_for_ten_seconds() {
     let answer = json(429, r#"{"errors":["Rate limit for message posting per room exceeded."]}"#)
@@ -200,7 +200,7 @@ async fn the_limit_per_room_asks_for_ten_seconds() {
 }
 
 #[tokio::test]
-async fn a_page_in_place_of_an_answer_is_called_one() {
+async fn a_page_instead_of_an_answer_is_recognized() {
     let page = ResponseTemplate::new(200).set_body_raw("<html>Sign in</html>", "text/html; charset=utf-8");
     let error = chatwork_error(page).await;
     let shown = error.to_string();
@@ -212,9 +212,9 @@ async fn a_page_in_place_of_an_answer_is_called_one() {
     assert!(matches!(error.kind(), ErrorKind::Foreign { .. }) && error.is_decode(), "{error}");
 }
 
-/// What a status says of a post that cannot be repeated, and what to do about it.
+/// The outcome of a post that cannot be repeated, by status, and the advice.
 #[tokio::test]
-async fn the_status_tells_what_became_of_a_post() {
+async fn the_status_decides_the_outcome_of_a_post() {
     use Outcome::{Rejected, Unknown};
     for (code, outcome, advice) in [
         (302, Unknown, "set the base URL to the address in the header `location`"),
@@ -249,7 +249,7 @@ async fn the_status_tells_what_became_of_a_post() {
     assert_eq!((error.outcome(), error.retry_after()), (Rejected, Some(Duration::from_secs(3))));
 }
 
-/// The same failure of another kind of call leaves another thing to do.
+/// For another kind of call the same failure has other advice.
 #[tokio::test]
 async fn the_advice_follows_the_operation() {
     let server = server(ResponseTemplate::new(500)).await;
@@ -262,7 +262,7 @@ async fn the_advice_follows_the_operation() {
     assert!(error.to_string().contains("only with the same idempotency key"), "{error}");
 }
 
-/// Neither the credential nor a header nor the body is shown, but for the service's own words.
+/// Neither the credential nor a header nor the body is shown, except the service's message.
 #[tokio::test]
 async fn an_error_shows_no_secret() {
     let body = r#"{"errors":["No such room"],"code":"x","message":"Not there","debug":"canary-body"}"#;
@@ -277,7 +277,7 @@ async fn an_error_shows_no_secret() {
     }
 }
 
-/// Debug pages, firewalls and gateways repeat the request; what they repeat of the credential is taken out.
+/// Debug pages, firewalls and gateways repeat the request; the credential is removed from it.
 #[tokio::test]
 async fn a_credential_that_an_answer_repeats_is_not_shown() {
     let half = CHATWORK_TOKEN.len() / 2;
@@ -305,7 +305,7 @@ async fn a_credential_that_an_answer_repeats_is_not_shown() {
     }
 }
 
-/// Nor is it shown by a client, a builder or an answer.
+/// A client, a builder or an answer does not show it either.
 #[tokio::test]
 async fn nothing_else_shows_a_secret() {
     let server = server(json(200, "[]").insert_header("set-cookie", "canary-cookie")).await;
@@ -319,9 +319,9 @@ async fn nothing_else_shows_a_secret() {
     assert!(!shown.contains("canary") && !shown.contains(CHATWORK_TOKEN), "{shown}");
 }
 
-/// The place of what does not decode is named; that the service has done its part is not forgotten.
+/// The error names the place that does not decode, and its outcome is that the operation was applied.
 #[tokio::test]
-async fn an_answer_that_does_not_decode_says_where() {
+async fn a_decode_error_names_the_place() {
     let good = r#"{"message_id":"1","account":{"account_id":1},"body":"","send_time":1,"update_time":0}"#;
     for (second, path) in [
         (
@@ -366,9 +366,9 @@ async fn an_answer_that_does_not_decode_says_where() {
     }
 }
 
-/// The same inside objects, pages and what is decoded leniently.
+/// The same inside objects, pages and lenient fields.
 #[tokio::test]
-async fn the_path_leads_through_pages_and_lenient_fields() {
+async fn the_path_of_a_decode_error_includes_pages_and_lenient_fields() {
     let path = |error: Error| match error.kind() {
         ErrorKind::Decode { path, .. } => path.clone(),
         _ => panic!("{error}"),
@@ -394,9 +394,10 @@ async fn the_path_leads_through_pages_and_lenient_fields() {
     assert_eq!(path(client.unread().await.expect_err("no message")), "[0].files[0].size");
 }
 
-/// A page of a proxy with status 200 says nothing of the post, and an answer that ends too early says that it was done.
+/// After a proxy's page with status 200 the outcome of the post is unknown; a truncated answer of the service shows
+/// that it was applied.
 #[tokio::test]
-async fn what_is_no_json_is_not_the_services_unless_it_began_as_json() {
+async fn a_body_that_does_not_begin_as_json_is_not_from_the_service() {
     for body in ["<html>upstream-17</html>", "upstream-17 is down", "OK", ""] {
         let server = json_server(body).await;
         let client = common::chatwork(&server.uri()).build().expect("a client");
@@ -418,7 +419,7 @@ async fn what_is_no_json_is_not_the_services_unless_it_began_as_json() {
 }
 
 #[tokio::test]
-async fn an_answer_can_be_read_in_another_shape() {
+async fn an_answer_can_be_decoded_as_another_type() {
     let server = json_server(r#"{"task_id":7,"extra":{"items":[1,"x"]}}"#).await;
     let client = common::chatwork(&server.uri()).build().expect("a client");
     let answer = client.room(RoomId(5)).task(TaskId(7)).set_status(TaskStatus::Done).await.expect("a task");
@@ -431,9 +432,9 @@ async fn an_answer_can_be_read_in_another_shape() {
     assert_eq!((path.as_str(), error.outcome()), ("extra", Outcome::Applied));
 }
 
-/// A success too large to be read is still one.
+/// A success that is too large to be read is still a success.
 #[tokio::test]
-async fn an_answer_too_large_is_cut_at_the_cap() {
+async fn an_answer_that_is_too_large_is_truncated() {
     let server = json_server(&format!(r#"{{"message_id":"{}"}}"#, "9".repeat(100))).await;
     let client = common::chatwork(&server.uri()).max_body(20).build().expect("a client");
     let error = client.room(RoomId(5)).post("x").await.expect_err("too large");
@@ -441,9 +442,9 @@ async fn an_answer_too_large_is_cut_at_the_cap() {
     assert_eq!((status(&error), error.outcome(), error.body().len()), (Some(200), Outcome::Applied, 20));
 }
 
-/// What is badly written is an error of the service all the same, whichever call it answers.
+/// An error of the service is recognized even if it is badly formed, for every call.
 #[tokio::test]
-async fn an_error_in_a_success_is_none_however_it_is_written() {
+async fn an_error_in_a_success_is_a_failure_however_it_is_formatted() {
     for body in [
         "{\"errors\":[\"You don't\thave permission\"]}",
         r#"{"errors":["no",]}"#,
@@ -464,9 +465,9 @@ async fn an_error_in_a_success_is_none_however_it_is_written() {
     }
 }
 
-/// Nothing, in the place of a list, is an empty list only where it can be the service's.
+/// An empty body is an empty list only if it can be from the service.
 #[tokio::test]
-async fn nothing_from_somebody_else_is_no_empty_list() {
+async fn a_foreign_empty_body_is_not_an_empty_list() {
     let server = server(ResponseTemplate::new(200).set_body_raw("", "text/html")).await;
     let chatwork = common::chatwork(&server.uri()).build().expect("a client");
     let lancers = common::lancers(&server.uri()).build().expect("a client");
@@ -475,9 +476,9 @@ async fn nothing_from_somebody_else_is_no_empty_list() {
     }
 }
 
-/// The path of what does not decode is of the answer, and as bounded and clean as its words.
+/// The path of an undecodable value comes from the answer. It is bounded and cleaned like the answer's texts.
 #[tokio::test]
-async fn a_path_is_shown_in_one_line_and_not_without_end() {
+async fn a_path_is_shown_in_one_line_of_bounded_length() {
     let name = format!("\\u001b[31m{}", "x".repeat(500));
     let body = format!(r#"[{{"account":{{"{name}":{{"{name}":{{"{name}":[1,}}}}}}}}]"#);
     let server = json_server(&body).await;

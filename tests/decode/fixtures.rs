@@ -14,13 +14,13 @@ pub fn fixture(service: &str, name: &str) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// What was decoded reads back as itself from the JSON that it is written as.
+/// A decoded value can be written as JSON and decodes to the same value again.
 pub fn assert_survives_rewriting<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T) {
     let written = serde_json::to_string(value).expect("an answer can be written");
     assert_eq!(&serde_json::from_str::<T>(&written).expect("and read"), value, "written as {written}");
 }
 
-/// Every operation that answers with something has a fixture, and every fixture belongs to an operation.
+/// Every operation with an answer has a fixture, and every fixture belongs to an operation.
 #[test]
 fn every_operation_has_a_fixture() {
     use kaiwa::{chatwork, lancers, tascha};

@@ -13,14 +13,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
 
-/// What the client makes of the fixture, which is named after the operation.
+/// Decodes the operation's fixture with the client.
 async fn decoded<E: Endpoint>(name: &str, call: impl FnOnce(&Client) -> Request<E>) -> E::Output
 where
     E::Output: Serialize + DeserializeOwned + PartialEq + Debug,
 {
     let value = answered(&fixture("lancers", name), |client| {
         let request = call(client);
-        assert!(name.starts_with(request.endpoint().operation().id), "{name} is another operation's");
+        assert!(name.starts_with(request.endpoint().operation().id), "{name} belongs to another operation");
         request
     })
     .await;
@@ -28,7 +28,7 @@ where
     value
 }
 
-/// What the client makes of this answer.
+/// Decodes this answer with the client.
 async fn answered<E: Endpoint>(body: &str, call: impl FnOnce(&Client) -> Request<E>) -> E::Output {
     let server = json_server(body).await;
     let request = call(&common::lancers(&server.uri()).build().expect("a client"));
@@ -114,7 +114,7 @@ async fn create_board() {
     let made = decoded("create_board", |client| client.create_board(["hanako"])).await;
     assert_eq!((made.id, made.title.as_str()), (BoardId(7301), "hanakoさんとのメッセージ"));
     assert_eq!(made.owner.as_ref().map(|user| user.name.as_str()), Some("jiro"));
-    assert_eq!((made.description, made.with), (None, None), "an empty list is no object");
+    assert_eq!((made.description, made.with), (None, None), "an empty list is not an object");
 }
 
 #[tokio::test]
@@ -131,9 +131,9 @@ async fn get_board() {
     assert_eq!((work.type_, work.status), (Some(WorkType::Competition), Some(WorkStatus::Completed)));
 }
 
-/// What a board is about comes as an object, or as what PHP makes of nothing, or not at all.
+/// The subject of a board comes as an object, as PHP's empty array, or not at all.
 #[tokio::test]
-async fn what_a_board_is_about() {
+async fn the_subject_of_a_board() {
     let with =
         async |with: &str| answered(&format!(r#"{{"id":1{with}}}"#), |client| board(client).get()).await.with;
     for nothing in [r#","with":[]"#, r#","with":[ ]"#, r#","with":null"#, ""] {
@@ -185,7 +185,8 @@ async fn mark_read() {
     assert_eq!((status.board_id, status.unread_count), (BoardId(7101), 0));
 }
 
-/// The same wall clock is another moment in another zone; a zone on the wire is believed before ours.
+/// The same wall-clock time is a different moment in another zone; a zone on the wire takes precedence over the
+/// client's.
 #[tokio::test]
 async fn times_survive_rewriting_to_the_fraction_and_in_far_years() {
     let boards = r#"[{"id":1,"created":"2019-05-17 15:27:53.25","modified":"-000044-03-15 12:00:00"},

@@ -1,4 +1,4 @@
-//! An empty list comes as 204, as `[]`, or as no body at all, on every operation that answers with a list.
+//! An empty list comes as 204, as `[]`, or without a body, for every operation that returns a list.
 
 use crate::common::{self, json, server};
 use kaiwa::chatwork::RoomId;
@@ -7,7 +7,7 @@ use kaiwa::{Endpoint, Operation, Request, chatwork, lancers};
 use std::collections::BTreeSet;
 use wiremock::ResponseTemplate;
 
-/// The answers that say "none", with their status and the length of their body.
+/// The answers for an empty list, with status and length of the body.
 fn nothings() -> [(ResponseTemplate, u16, usize); 4] {
     [
         (ResponseTemplate::new(204), 204, 0),
@@ -73,7 +73,7 @@ async fn lancers_lists_may_be_empty() {
     }
 }
 
-/// What hides behind a 204 is told by the headers, which are kept.
+/// The headers of a 204 say whether something is hidden, and are kept.
 #[tokio::test]
 async fn the_headers_of_an_empty_list_are_kept() {
     let answer = ResponseTemplate::new(204)
@@ -86,9 +86,9 @@ async fn the_headers_of_an_empty_list_are_kept() {
     assert_eq!(messages.headers()["chatwork-message-limitation-summary"], "hidden by the plan");
 }
 
-/// Where one thing is due, nothing is not an answer.
+/// If an object is expected, an empty body is not an answer.
 #[tokio::test]
-async fn an_empty_answer_is_no_object() {
+async fn an_empty_answer_is_not_an_object() {
     let server = server(ResponseTemplate::new(204)).await;
     let client = common::chatwork(&server.uri()).build().expect("a client");
     let error = client.room(RoomId(5)).get().await.expect_err("no room");

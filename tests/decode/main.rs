@@ -1,5 +1,4 @@
-//! What comes back: answers of every shape that is known, errors of every shape that is not, and what is refused before
-//! it is sent.
+//! Decoding: answers of every known shape, errors for unknown shapes, and input that is refused before it is sent.
 
 #[path = "../common/mod.rs"]
 mod common;

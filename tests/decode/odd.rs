@@ -1,5 +1,4 @@
-//! Answers of which something is odd: they are read as what was meant, by every way of reading, and no odd item hides
-//! another.
+//! Unusual answers: every way of reading gives the intended values, and no invalid item hides another.
 
 use crate::common::{self, json, json_server, server};
 use jiff::Timestamp;
@@ -24,7 +23,7 @@ fn list(second: &[u8]) -> Vec<u8> {
     [b"[", FIRST.as_bytes(), b",", second, b",", LAST.as_bytes(), b"]"].concat()
 }
 
-/// What three ways of reading make of a list of messages.
+/// Reads a list of messages in three ways.
 async fn read(body: &[u8]) -> (Result<Vec<Message>, Error>, Lenient<Message>) {
     let server = server(ResponseTemplate::new(200).set_body_raw(body, "application/json")).await;
     let room = common::chatwork(&server.uri()).build().expect("a client").room(RoomId(5));
@@ -67,7 +66,7 @@ async fn half_an_emoji_is_read_as_a_replacement_character() {
 }
 
 #[tokio::test]
-async fn what_is_not_known_is_passed_over_however_deep() {
+async fn unknown_fields_are_ignored_at_any_depth() {
     let nested = |depth: usize| {
         format!("\"x\",\"new\":{}{}", "[{\"a\":".repeat(depth), "}]".repeat(depth).replacen('}', "1}", 1))
     };
@@ -78,7 +77,7 @@ async fn what_is_not_known_is_passed_over_however_deep() {
 }
 
 #[tokio::test]
-async fn a_bad_item_hides_no_other() {
+async fn an_invalid_item_hides_no_other() {
     for bad in [
         "null",
         "7",
@@ -142,7 +141,7 @@ async fn only_ids_are_required() {
 }
 
 #[tokio::test]
-async fn no_time_fails_a_list() {
+async fn an_invalid_time_does_not_make_a_list_fail() {
     let at = |second| Timestamp::from_second(second).expect("a time");
     let last = Some(at(253_402_207_200));
     for (time, expected) in [
@@ -181,9 +180,9 @@ async fn no_time_fails_a_list() {
     }
 }
 
-/// A client's zone holds for its own answers, wherever they are decoded, and for nobody else's.
+/// A client's zone applies to its own answers, wherever they are decoded, and to no others.
 #[tokio::test]
-async fn wall_clock_times_are_of_the_clients_zone() {
+async fn wall_clock_times_are_in_the_clients_zone() {
     let body = r#"[{"id":1,"title":"2019-05-17 15:27:53","modified":"2019-05-17 15:27:53","created":"2019-05-17T15:27:53Z"},{"id":[],"modified":"2019-05-17 15:27:53"}]"#;
     let server = json_server(body).await;
     let at = |text: &str| text.parse::<Timestamp>().expect("a time");
@@ -202,7 +201,7 @@ async fn wall_clock_times_are_of_the_clients_zone() {
 }
 
 #[tokio::test]
-async fn a_coding_that_nobody_asked_for_is_named() {
+async fn an_unrequested_content_coding_is_named() {
     for (name, body) in
         [("gzip", &b"\x1f\x8b\x08\0\0"[..]), ("br", b"\x0b\x02\x80"), ("", b"\x1f\x8b\x08\0\0")]
     {
@@ -219,7 +218,7 @@ async fn a_coding_that_nobody_asked_for_is_named() {
             assert_eq!(asked.headers["accept-encoding"], "identity");
         }
     }
-    // A header alone says nothing: the body is as it should be.
+    // The header alone does not matter, since the body is not coded.
     let answer = json(200, r#"{"account_id":1,"room_id":1}"#).insert_header("content-encoding", "gzip");
     let server = server(answer).await;
     let client = common::chatwork(&server.uri()).build().expect("a client");
@@ -227,9 +226,9 @@ async fn a_coding_that_nobody_asked_for_is_named() {
     assert_eq!(common::received(&server).await[0].headers["accept-encoding"], "br");
 }
 
-/// Of all services, an error body is read as answers are.
+/// For all services an error body is read like an answer.
 #[tokio::test]
-async fn error_bodies_are_read_as_answers_are() {
+async fn error_bodies_are_read_like_answers() {
     let limit = "Rate limit exceeded per room";
     for body in [
         format!("\u{feff}{{\"errors\":[\"{limit}\"]}}"),
@@ -263,7 +262,7 @@ async fn error_bodies_are_read_as_answers_are() {
 }
 
 #[tokio::test]
-async fn what_an_error_shows_has_a_bound() {
+async fn the_text_of_an_error_is_bounded() {
     let long = "長".repeat(100_000);
     let texts = serde_json::json!({ "errors": vec![&long; 20] }).to_string();
     let many = serde_json::json!({ "errors": vec!["no"; 100_000] }).to_string();
@@ -275,7 +274,7 @@ async fn what_an_error_shows_has_a_bound() {
         let (shown, debug) = (error.to_string(), format!("{error:?}"));
         assert!(shown.chars().count() < 2_000 && debug.chars().count() < 2_500, "{}", shown.len());
         assert!(shown.contains('…'), "{shown}");
-        assert_eq!(error.body().len(), body.len(), "the whole is there to be asked for");
+        assert_eq!(error.body().len(), body.len(), "the complete body is available");
     }
     let body = serde_json::json!({ "code": long, "message": long, "requestId": long }).to_string();
     let server = server(json(400, &body)).await;

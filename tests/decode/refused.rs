@@ -1,4 +1,4 @@
-//! What is refused before anything is sent, and what is just within its bounds.
+//! Input that is refused before anything is sent, and input just within the bounds.
 
 use crate::common::{self, json_server, received, server};
 use futures::future::BoxFuture;
@@ -8,13 +8,13 @@ use kaiwa::{Endpoint, Error, ErrorKind, Operation, Outcome, Request, Upload, tas
 use reqwest::Method;
 use wiremock::{MockServer, ResponseTemplate};
 
-/// Ids that would lead to another endpoint, or that no id is like.
+/// Ids that would lead to another endpoint, or that are malformed.
 const BAD_IDS: [&str; 19] = [
     "", ".", "..", "a/b", "/", "../x", "a\\b", "..\\x", "%2e", "%2e%2e", "%2E%2e", "a%", "a?b", "?", "a#b",
     "a\nb", "a\tb", "a\0", "\u{7f}",
 ];
 
-/// A call that has to be refused for this parameter.
+/// A call that must be refused because of this parameter.
 struct Refused {
     parameter: &'static str,
     operation: &'static Operation,
@@ -221,7 +221,7 @@ async fn lancers_parameters() {
     let server = server(ResponseTemplate::new(204)).await;
     let client = common::lancers(&server.uri()).build().expect("a client");
     let (zero, board) = (client.board(BoardId(0)), client.board(BoardId(5)));
-    let nobody = || [""; 0];
+    let no_users = || [""; 0];
     let file = || Upload::bytes("a", "A");
     let mut cases = vec![
         refused("board_id", zero.get()),
@@ -233,9 +233,9 @@ async fn lancers_parameters() {
         refused("board_id", zero.post("x")),
         refused("board_id", zero.mark_read()),
         refused("board_id", zero.files()),
-        refused("users", client.create_board(nobody())),
+        refused("users", client.create_board(no_users())),
         refused("users", client.create_board(["a", ""])),
-        refused("users", board.add_users(nobody())),
+        refused("users", board.add_users(no_users())),
         refused("users", board.add_users(["a", ""])),
         refused("files", client.create_board(["a"]).file(file()).file(Upload::bytes("", "A"))),
         refused("description", board.post("")),
@@ -271,7 +271,7 @@ async fn headers_of_the_call() {
         cases.push(refused("with_header", client.rooms().with_header("x-trace", value)));
         cases.push(refused("with_header", client.request(Method::GET, "/me").with_header("x-trace", value)));
     }
-    // A good one afterwards does not make up for it.
+    // A valid one afterwards does not undo the error.
     cases.push(refused("with_header", client.rooms().with_header("x y", "1").with_header("x-trace", "1")));
     assert_refused(&server, cases).await;
 
@@ -291,7 +291,7 @@ async fn request_ids_and_idempotency_keys() {
         cases.push(refused("idempotency_key", room.post("x").with_idempotency_key(bad)));
         cases.push(refused("idempotency_key", room.task("a").update().title("x").with_idempotency_key(bad)));
     }
-    // An operation that would not keep it does not take it.
+    // An operation that ignores keys refuses one.
     let chatwork = common::chatwork(&server.uri()).build().expect("a client");
     let lancers = common::lancers(&server.uri()).build().expect("a client");
     cases.extend([
@@ -301,7 +301,7 @@ async fn request_ids_and_idempotency_keys() {
         refused("idempotency_key", chatwork.room(RoomId(5)).post("x").with_idempotency_key("k")),
         refused("idempotency_key", lancers.board(BoardId(5)).post("x").with_idempotency_key("k")),
     ]);
-    // The generator's keys are looked at as well.
+    // Keys from the generator are checked as well.
     for bad in ["", "a b", "鍵"] {
         let client =
             common::tascha(&server.uri()).idempotency_keys(move || bad.into()).build().expect("a client");
@@ -310,7 +310,7 @@ async fn request_ids_and_idempotency_keys() {
     assert_refused(&server, cases).await;
 }
 
-/// An update with nothing in it would cost units, and a version.
+/// An empty update would cost units, and increase the version.
 #[tokio::test]
 async fn updates_without_a_change() {
     let server = server(ResponseTemplate::new(204)).await;
@@ -326,9 +326,9 @@ async fn updates_without_a_change() {
     assert_refused(&server, cases).await;
 }
 
-/// What is just within the bounds arrives.
+/// Input just within the bounds is sent.
 #[tokio::test]
-async fn the_bounds_themselves_are_allowed() {
+async fn values_at_the_bounds_are_allowed() {
     async fn sent<E: Endpoint>(request: Request<E>) {
         let operation = request.endpoint().operation();
         if let Err(error) = request.await {

@@ -10,14 +10,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
 
-/// What the client makes of the fixture, which is named after the operation.
+/// Decodes the operation's fixture with the client.
 async fn decoded<E: Endpoint>(name: &str, call: impl FnOnce(&Client) -> Request<E>) -> E::Output
 where
     E::Output: Serialize + DeserializeOwned + PartialEq + Debug,
 {
     let server = json_server(&fixture("tascha", name)).await;
     let request = call(&common::tascha(&server.uri()).build().expect("a client"));
-    assert!(name.starts_with(request.endpoint().operation().id), "{name} is another operation's");
+    assert!(name.starts_with(request.endpoint().operation().id), "{name} belongs to another operation");
     let value = request.await.unwrap_or_else(|error| panic!("{name}: {error}")).into_inner();
     assert_survives_rewriting(&value);
     value
@@ -41,7 +41,7 @@ async fn get_me() {
 }
 
 #[tokio::test]
-async fn get_me_with_little_in_it() {
+async fn get_me_with_few_fields() {
     let me = decoded("get_me_sparse", |client| client.me()).await;
     assert_eq!((me.id.as_str(), me.email.as_str(), me.name.as_str()), ("4711", "", ""));
     assert_eq!((me.organization_id, me.created_at), (None, None));
@@ -109,7 +109,7 @@ async fn tasks() {
     assert_eq!(
         (&known.status, known.version),
         (&Some(TaskStatus::InProgress), None),
-        "lists tell no version"
+        "lists have no version"
     );
     assert_eq!((known.description.as_deref(), known.due_date), (None, None));
     assert_eq!((&odd.status, odd.title.as_str()), (&Some(TaskStatus::Other("ON_HOLD".into())), ""));
@@ -183,7 +183,7 @@ async fn every_success_counts() {
     }
 }
 
-/// How the last page is marked is not published: null, nothing and the empty text all end the list.
+/// It is not published how the last page is marked: null, an absent field and the empty text all end the list.
 #[tokio::test]
 async fn the_last_page_has_no_cursor() {
     for end in [r#","nextCursor":null"#, "", r#","nextCursor":"""#] {

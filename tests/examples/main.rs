@@ -1,8 +1,9 @@
-//! The examples, run as programs against the sandbox that each of them starts; and the tests that some of them hold.
+//! Runs the examples as programs, each against the sandbox that it starts, and the tests that some examples contain.
 
 mod program;
 
-// `cargo test` builds an example as a program only if it is not told to test it as well, so their tests are run here.
+// `cargo test` does not build an example as a program if it also tests it, so the tests of the examples are included
+// here.
 #[allow(dead_code, reason = "the example's own `main` is not run")]
 #[path = "../../examples/digest.rs"]
 mod digest_tests;
@@ -171,14 +172,14 @@ fn export_history() {
         (folder.path().join("history.jsonl"), format!("{MESSAGES} messages of {ROOMS} rooms are in "));
     prints("export_history", &[output.to_str().expect("a plain name")], &[&complete]);
     assert_whole(&output);
-    // A complete one is not written again.
+    // A complete export is not repeated.
     let again = ended("export_history", &[output.to_str().expect("a plain name")], &[]);
     assert_eq!(again.status.code(), Some(1), "{}", again.output);
     assert_whole(&output);
 }
 
 #[test]
-fn export_history_killed_half_way_goes_on() {
+fn export_history_killed_half_way_can_be_resumed() {
     resumed("half-way", |mut export, output| {
         export.until(|_| lines(output) >= LINES / 2);
         export.kill();
@@ -188,7 +189,7 @@ fn export_history_killed_half_way_goes_on() {
 }
 
 #[test]
-fn export_history_killed_at_its_beginning_goes_on() {
+fn export_history_killed_at_its_beginning_can_be_resumed() {
     resumed("beginning", |mut export, output| {
         export.until(|_| output.exists() || output.with_extension("jsonl.checkpoint").exists());
         export.kill();
@@ -197,7 +198,7 @@ fn export_history_killed_at_its_beginning_goes_on() {
 
 #[cfg(unix)]
 #[test]
-fn export_history_stopped_by_ctrl_c_goes_on() {
+fn export_history_stopped_by_ctrl_c_can_be_resumed() {
     resumed("stopped", |mut export, output| {
         export.until(|_| lines(output) >= LINES / 4);
         let stopped = export.interrupt();
@@ -207,7 +208,7 @@ fn export_history_stopped_by_ctrl_c_goes_on() {
     });
 }
 
-/// Starts an export, has it ended, and runs it again: then every line is there once.
+/// Starts an export, ends it, and runs it again. Then every line exists once.
 fn resumed(name: &str, end: impl FnOnce(Program, &Path)) {
     let folder = tempfile::tempdir().expect("a folder");
     let output = folder.path().join(format!("{name}.jsonl"));
@@ -243,7 +244,7 @@ fn sandbox() {
     }
     sandbox.until(|output| output.contains("Chatwork GET /v2/me (get_me): 200"));
 
-    // Another one cannot have the same ports, and says how to get others.
+    // A second one cannot have the same ports, and its error says how to choose others.
     let taken = ports.map(|port| port.to_string()).join(",");
     let second = ended("sandbox", &["--ports", &taken], &[]);
     assert_eq!(second.status.code(), Some(1), "{}", second.output);
@@ -278,7 +279,7 @@ fn port_after(output: &str, title: &str) -> u16 {
     digits.parse().expect("a port")
 }
 
-/// A GET with one header, by nothing but a socket.
+/// A GET with one header, written to a socket.
 fn get(port: u16, path: &str, header: &str) -> String {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("it listens");
     stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a length of time");

@@ -9,14 +9,14 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
-/// Far longer than an example takes, also on a machine that does other things.
+/// Much longer than an example takes, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// What a program needs of the environment. All else is kept from it: no example may find a credential and call a live
-/// service, nor a proxy on its way to the sandbox.
+/// The variables that a program needs. All others are removed, so no example finds a credential and calls a live
+/// service, or a proxy in front of the sandbox.
 const KEPT: [&str; 7] = ["PATH", "HOME", "TMPDIR", "TEMP", "TMP", "SystemRoot", "LLVM_PROFILE_FILE"];
 
-/// A program that runs. Dropping it kills it.
+/// A running program. Dropping it kills it.
 pub struct Program {
     name: String,
     child: Child,
@@ -24,10 +24,10 @@ pub struct Program {
     readers: Vec<JoinHandle<()>>,
 }
 
-/// What a program ended with.
+/// The exit status of a program.
 pub struct Ended {
     pub status: ExitStatus,
-    /// What it printed, on both outputs.
+    /// Everything it printed, on both outputs.
     pub output: String,
 }
 
@@ -50,27 +50,27 @@ impl Program {
         self.output.lock().expect("no reader panics").clone()
     }
 
-    /// Waits until `done` holds, and fails if the program ends before.
+    /// Waits until `done` returns true, and fails if the program ends earlier.
     pub fn until(&mut self, mut done: impl FnMut(&str) -> bool) {
         let began = Instant::now();
         while !done(&self.output()) {
             let ended = self.child.try_wait().expect("its state can be read");
-            // What it printed last may arrive after its end.
+            // Its last output may arrive after its end.
             if let Some(status) = ended
                 && self.readers.iter().all(JoinHandle::is_finished)
                 && !done(&self.output())
             {
                 panic!("{} ended with {status}: {}", self.name, self.output());
             }
-            assert!(began.elapsed() < PATIENCE, "{} does not get there: {}", self.name, self.output());
+            assert!(began.elapsed() < PATIENCE, "{} does not get that far: {}", self.name, self.output());
             thread::sleep(Duration::from_millis(2));
         }
     }
 
-    /// Ends it without any warning, as a power cut would.
+    /// Kills it without warning, like a power failure.
     pub fn kill(mut self) -> Ended {
         let running = self.child.try_wait().expect("its state can be read").is_none();
-        assert!(running, "{} was over before it could be killed: {}", self.name, self.output());
+        assert!(running, "{} ended before it could be killed: {}", self.name, self.output());
         self.child.kill().expect("it runs");
         self.wait()
     }
@@ -111,7 +111,7 @@ pub fn ended(name: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Ende
     Program::start(name, arguments, variables).wait()
 }
 
-/// Runs an example, which has to succeed and to print these texts in this order.
+/// Runs an example. It must succeed and print these texts in this order.
 pub fn prints(name: &str, arguments: &[&str], texts: &[&str]) -> String {
     let Ended { status, output } = ended(name, arguments, &[]);
     assert!(status.success(), "{name} ended with {status}: {output}");
@@ -123,13 +123,13 @@ pub fn in_order(output: &str, texts: &[&str]) {
     let mut rest = output;
     for text in texts {
         let Some((_, after)) = rest.split_once(text) else {
-            panic!("the output lacks, in its place, `{text}`: {output}")
+            panic!("the output lacks `{text}` at this point: {output}")
         };
         rest = after;
     }
 }
 
-/// Adds to `output` what comes, as far as it is text.
+/// Appends the program's output to `output`, as far as it is text.
 fn collect(mut from: impl Read + Send + 'static, output: &Arc<Mutex<String>>) -> JoinHandle<()> {
     let output = Arc::clone(output);
     thread::spawn(move || {
@@ -137,15 +137,15 @@ fn collect(mut from: impl Read + Send + 'static, output: &Arc<Mutex<String>>) ->
         let mut chunk = [0; 4096];
         while let Ok(length @ 1..) = from.read(&mut chunk) {
             bytes.extend_from_slice(&chunk[..length]);
-            // A character that is cut in two waits for its other half.
+            // An incomplete character waits for its remaining bytes.
             let whole = match std::str::from_utf8(&bytes) {
                 Ok(text) => text.len(),
                 Err(error) => error.valid_up_to(),
             };
             let text: Vec<u8> = bytes.drain(..whole).collect();
-            output.lock().expect("nobody panics").push_str(&String::from_utf8_lossy(&text));
+            output.lock().expect("no test panics").push_str(&String::from_utf8_lossy(&text));
         }
-        output.lock().expect("nobody panics").push_str(&String::from_utf8_lossy(&bytes));
+        output.lock().expect("no test panics").push_str(&String::from_utf8_lossy(&bytes));
     })
 }
 
@@ -173,7 +173,7 @@ fn modified(path: &Path) -> Option<SystemTime> {
     fs::metadata(path).and_then(|file| file.modified()).ok()
 }
 
-/// The files that a program was made from, as Cargo lists them beside it.
+/// The source files of a program, from Cargo's list beside it.
 fn sources(list: &Path) -> Vec<PathBuf> {
     let text = fs::read_to_string(list).unwrap_or_else(|error| panic!("{}: {error}", list.display()));
     let (_, files) = text.split_once(": ").expect("a rule of a Makefile");
@@ -181,7 +181,7 @@ fn sources(list: &Path) -> Vec<PathBuf> {
     files.split_whitespace().map(|file| PathBuf::from(file.replace('\0', " "))).collect()
 }
 
-/// The examples there are.
+/// The names of all examples.
 pub fn all() -> Vec<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
     let mut names: Vec<String> = fs::read_dir(folder)

@@ -1,4 +1,4 @@
-//! Files going up and coming down: what is sent, how failures are survived, and what is on the disk afterwards.
+//! Uploads and downloads: the requests, recovery from failures, and the files on disk afterwards.
 
 mod download;
 #[path = "../common/server.rs"]
@@ -13,7 +13,7 @@ use kaiwa::sandbox::{Recorded, Sandbox};
 use kaiwa::{Progress, VirtualClock};
 use std::sync::{Arc, Mutex};
 
-/// No two of its neighbouring parts are the same, so that one in the wrong place is seen.
+/// Neighbouring parts always differ, so a misplaced part is noticed.
 fn content(length: usize) -> Vec<u8> {
     (0..length as u32).map(|index| (index.wrapping_mul(2_654_435_761) >> 24) as u8).collect()
 }
@@ -46,14 +46,14 @@ impl World {
     }
 }
 
-/// Writes progress down.
+/// Records progress.
 #[derive(Clone, Default)]
-struct Told(Arc<Mutex<Vec<Progress>>>);
+struct ProgressLog(Arc<Mutex<Vec<Progress>>>);
 
-impl Told {
+impl ProgressLog {
     fn listen(&self) -> impl Fn(Progress) + Send + Sync + 'static {
-        let told = self.0.clone();
-        move |progress| told.lock().expect("not poisoned").push(progress)
+        let log = self.0.clone();
+        move |progress| log.lock().expect("not poisoned").push(progress)
     }
 
     fn bytes(&self) -> Vec<u64> {

@@ -5,7 +5,7 @@ use kaiwa::VirtualClock;
 use kaiwa::chatwork::{Client, FileHandle, FileId, RoomId};
 use std::collections::VecDeque;
 
-/// What is in every address of the file.
+/// A secret in every address of the file.
 pub const CANARY: &str = "canary-signature";
 
 /// One answer of the file server.
@@ -27,7 +27,7 @@ impl Reply {
         self
     }
 
-    /// The connection ends after so much of the body.
+    /// The connection ends after this many bytes of the body.
     pub fn cut(mut self, sent: usize) -> Self {
         self.sent = sent;
         self
@@ -61,12 +61,12 @@ pub struct Server {
 }
 
 impl Server {
-    /// Says that the file has `length` bytes, and gives the replies one after the other, then 404.
+    /// Describes a file of `length` bytes, and sends the replies one after the other, then 404.
     pub async fn play(length: usize, replies: impl IntoIterator<Item = Reply>) -> Self {
         Self::start(length, None, replies).await
     }
 
-    /// Says that the file is at another address.
+    /// Describes a file at another address.
     pub async fn pointing_to(address: &str) -> Self {
         Self::start(1, Some(address.to_owned()), []).await
     }
@@ -106,24 +106,24 @@ impl Server {
         self.builder().build().expect("a client").room(RoomId(1)).file(FileId(7))
     }
 
-    /// The heads of the requests for the content.
-    pub fn asked(&self) -> Vec<String> {
+    /// The heads of the requests for content.
+    pub fn content_requests(&self) -> Vec<String> {
         let heads = self.server.seen().into_iter().map(|seen| seen.head);
         heads.filter(|head| !is_description(head)).collect()
     }
 
-    /// The ranges that were asked for.
+    /// The requested ranges.
     pub fn ranges(&self) -> Vec<Option<String>> {
-        self.asked().iter().map(|head| header(head, "range")).collect()
+        self.content_requests().iter().map(|head| header(head, "range")).collect()
     }
 
-    /// How often an address was asked for.
+    /// How often an address was requested.
     pub fn described(&self) -> usize {
         self.server.seen().iter().filter(|seen| is_description(&seen.head)).count()
     }
 }
 
-/// Whether it asks what the file is, rather than for its content.
+/// Whether a request is for the file's description, not for its content.
 fn is_description(head: &str) -> bool {
     head.starts_with("GET /rooms/")
 }

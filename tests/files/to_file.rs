@@ -1,5 +1,5 @@
 use crate::server::{CANARY, Reply, Server, part};
-use crate::{Told, content, world};
+use crate::{ProgressLog, content, world};
 use kaiwa::sandbox::{Fault, Provider, Script};
 use kaiwa::{ErrorKind, Outcome, RetryPolicy};
 use std::fs;
@@ -25,20 +25,20 @@ fn partial(directory: &Path) -> Option<PathBuf> {
 }
 
 #[tokio::test]
-async fn a_complete_file_replaces_what_was_there() {
+async fn a_complete_file_replaces_the_existing_one() {
     let bytes = content(300_000);
-    let ((directory, target), world, told) = (directory(), world(&bytes).await, Told::default());
+    let ((directory, target), world, log) = (directory(), world(&bytes).await, ProgressLog::default());
     fs::write(&target, "what was there before").expect("it can be written");
-    let saved = world.file.download().on_progress(told.listen()).to_file(&target).await.expect("it is saved");
+    let saved = world.file.download().on_progress(log.listen()).to_file(&target).await.expect("it is saved");
     assert_eq!((&*saved.filename, saved.filesize, saved.account.account_id.0), ("見積.pdf", 300_000, 1));
     assert!(saved.download_url.is_none());
     assert_eq!(fs::read(&target).expect("it is there"), bytes);
     assert_eq!(names(directory.path()), ["見積.pdf"]);
-    assert_eq!((told.bytes().first(), told.bytes().last()), (Some(&0), Some(&300_000)));
+    assert_eq!((log.bytes().first(), log.bytes().last()), (Some(&0), Some(&300_000)));
 }
 
 #[tokio::test]
-async fn an_empty_file_is_a_file() {
+async fn an_empty_file_is_downloaded() {
     let ((directory, target), world) = (directory(), world(b"").await);
     world.file.download().to_file(&target).await.expect("it is saved");
     assert_eq!(fs::read(&target).expect("it is there"), b"");
@@ -46,7 +46,7 @@ async fn an_empty_file_is_a_file() {
 }
 
 #[tokio::test]
-async fn a_download_that_fails_leaves_the_target_and_is_gone_on_with() {
+async fn a_failed_download_leaves_the_target_and_can_be_resumed() {
     let bytes = content(300_000);
     let ((directory, target), world) = (directory(), world(&bytes).await);
     fs::write(&target, "what was there before").expect("it can be written");
@@ -62,16 +62,16 @@ async fn a_download_that_fails_leaves_the_target_and_is_gone_on_with() {
     assert!(name.starts_with(&format!("見積.pdf.{id}-")), "{name}");
     assert_eq!(fs::read(&partial).expect("it is there"), &bytes[..150_000]);
 
-    let told = Told::default();
-    world.file.download().on_progress(told.listen()).to_file(&target).await.expect("it is saved");
+    let log = ProgressLog::default();
+    world.file.download().on_progress(log.listen()).to_file(&target).await.expect("it is saved");
     assert_eq!(fs::read(&target).expect("it is there"), bytes);
     assert_eq!(names(directory.path()), ["見積.pdf"]);
     let got = world.requests("download_file");
     assert_eq!((got[1].header("range"), got[1].status), (Some("bytes=150000-"), Some(206)));
-    assert_eq!((told.bytes().first(), told.bytes().last()), (Some(&150_000), Some(&300_000)));
+    assert_eq!((log.bytes().first(), log.bytes().last()), (Some(&150_000), Some(&300_000)));
 }
 
-/// What an earlier process has left, under the name that a first download shows.
+/// The rest of an earlier process, under the name that a first download reveals.
 async fn left_behind(left: &[u8], bytes: &[u8]) -> (Vec<u8>, Vec<Option<String>>) {
     let ((directory, target), length) = (directory(), bytes.len());
     let replies = [Reply::new(200, bytes).cut(1)];
@@ -88,12 +88,12 @@ async fn left_behind(left: &[u8], bytes: &[u8]) -> (Vec<u8>, Vec<Option<String>>
 }
 
 #[tokio::test]
-async fn what_an_earlier_process_left_counts_as_far_as_it_can() {
+async fn a_part_of_an_earlier_process_is_used_if_valid() {
     let bytes = content(1000);
     let range = |from: usize| vec![Some(format!("bytes={from}-"))];
     assert_eq!(left_behind(&bytes[..1], &bytes).await, (bytes.clone(), range(1)));
     assert_eq!(left_behind(&bytes[..999], &bytes).await, (bytes.clone(), range(999)));
-    // A complete one is no proof, whatever it holds; one that is longer is none, and an empty one is nothing.
+    // A complete part proves nothing, whatever its content, nor does one that is longer, and an empty part is useless.
     assert_eq!(left_behind(&bytes, &bytes).await, (bytes.clone(), vec![None]));
     assert_eq!(left_behind(&[b'x'; 1000], &bytes).await, (bytes.clone(), vec![None]));
     assert_eq!(left_behind(&content(1001), &bytes).await, (bytes.clone(), vec![None]));
@@ -101,10 +101,10 @@ async fn what_an_earlier_process_left_counts_as_far_as_it_can() {
 }
 
 #[tokio::test]
-async fn the_remains_of_another_file_are_not_taken_for_the_beginning_of_this_one() {
+async fn a_part_of_another_file_is_not_used() {
     let (directory, target) = directory();
     for text in [b"aaaaaa", b"bbbbbb"] {
-        // Two services, and the same ids in both.
+        // Two services with the same ids.
         let server = Server::play(6, [Reply::new(200, text).cut(3)]).await;
         let download = server.file().download().with_retry(RetryPolicy::none());
         download.to_file(&target).await.expect_err("it is cut short");
@@ -132,31 +132,31 @@ async fn content_that_contradicts_itself_is_not_kept() {
 #[tokio::test]
 async fn two_downloads_do_not_write_one_file() {
     let bytes = content(100_000);
-    let ((directory, target), world, told) = (directory(), world(&bytes).await, Told::default());
+    let ((directory, target), world, log) = (directory(), world(&bytes).await, ProgressLog::default());
     world.sandbox.faults().script(Provider::Chatwork, Script::on("download_file").then(Fault::stall()));
-    let first = world.file.download().on_progress(told.listen());
+    let first = world.file.download().on_progress(log.listen());
     let first = tokio::spawn(first.to_file(target.clone()));
-    while told.bytes().last().copied().unwrap_or_default() < 50_000 {
+    while log.bytes().last().copied().unwrap_or_default() < 50_000 {
         tokio::task::yield_now().await;
     }
-    let error = world.file.download().to_file(&target).await.expect_err("the other one is writing");
+    let error = world.file.download().to_file(&target).await.expect_err("the other download is writing");
     assert!(matches!(error.kind(), ErrorKind::File { .. }), "{error}");
     assert!(error.to_string().contains("another download is writing it"), "{error}");
     assert!(error.to_string().contains("見積.pdf"), "{error}");
     assert_eq!(error.outcome(), Outcome::NotSent);
 
-    // A download that is dropped keeps what it has, and lets go of it.
+    // A dropped download keeps its part and releases the lock.
     first.abort();
     assert!(first.await.expect_err("it was aborted").is_cancelled());
     world.file.download().to_file(&target).await.expect("it is saved");
     assert_eq!(fs::read(&target).expect("it is there"), bytes);
     assert_eq!(names(directory.path()), ["見積.pdf"]);
     let last = world.requests("download_file").pop().expect("a request");
-    assert!(last.header("range").is_some(), "it went on");
+    assert!(last.header("range").is_some(), "it was resumed");
 }
 
 #[tokio::test]
-async fn many_downloads_at_once_leave_one_whole_file() {
+async fn many_concurrent_downloads_leave_one_complete_file() {
     let bytes = content(200_000);
     let ((directory, target), world) = (directory(), world(&bytes).await);
     let all = (0..16).map(|_| tokio::spawn(world.file.download().to_file(target.clone())));
@@ -174,7 +174,7 @@ async fn many_downloads_at_once_leave_one_whole_file() {
 }
 
 #[tokio::test]
-async fn a_place_that_cannot_be_written_is_named() {
+async fn an_unwritable_target_is_named() {
     let ((directory, target), world) = (directory(), world(b"content").await);
     fs::create_dir(&target).expect("it can be made");
     let missing = directory.path().join("no such directory").join("a.pdf");
@@ -190,9 +190,9 @@ async fn a_place_that_cannot_be_written_is_named() {
 }
 
 #[tokio::test]
-async fn a_name_of_the_greatest_length_has_room_beside_it() {
+async fn a_target_name_of_the_greatest_length_works() {
     let (directory, world) = (tempdir().expect("a directory"), world(b"content").await);
-    // 255 bytes, and 200 is within a character.
+    // 255 bytes; byte 200 is inside a character.
     let target = directory.path().join("議".repeat(85));
     world.file.download().to_file(&target).await.expect("it is saved");
     assert_eq!(fs::read(&target).expect("it is there"), b"content");
@@ -200,7 +200,7 @@ async fn a_name_of_the_greatest_length_has_room_beside_it() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn what_was_there_stays_what_it_was() {
+async fn the_kind_of_an_existing_target_is_kept() {
     use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
     use std::os::unix::net::UnixListener;
 
@@ -216,7 +216,7 @@ async fn what_was_there_stays_what_it_was() {
     assert_eq!(fs::read(&target).expect("it is there"), content(1_000));
     assert_eq!(fs::metadata(&target).expect("it is there").permissions().mode() & 0o777, 0o600);
 
-    let error = world.file.download().to_file(&socket).await.expect_err("it is no file");
+    let error = world.file.download().to_file(&socket).await.expect_err("it is not a file");
     assert!(error.to_string().contains("it is not a regular file"), "{error}");
     assert!(fs::metadata(&socket).expect("it is there").file_type().is_socket());
     assert_eq!(names(directory.path()), ["link", "socket", "見積.pdf"]);
@@ -224,7 +224,7 @@ async fn what_was_there_stays_what_it_was() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_link_that_leads_nowhere_is_not_replaced() {
+async fn a_dangling_link_is_not_replaced() {
     let ((directory, target), world) = (directory(), world(&content(1_000)).await);
     std::os::unix::fs::symlink(directory.path().join("nowhere"), &target).expect("a link");
     let error = world.file.download().to_file(&target).await.expect_err("it leads nowhere");
@@ -255,7 +255,7 @@ mod planted {
     use std::os::unix::net::UnixListener;
     use std::process::Command;
 
-    /// A download to a folder in which something stands in the place of its part: what became of it.
+    /// A download to a folder in which something else has the name of its part, and the result.
     struct Planted {
         directory: TempDir,
         target: PathBuf,
@@ -264,7 +264,7 @@ mod planted {
     }
 
     impl Planted {
-        /// The server sends so many whole files, after one that is cut short and shows the name of the part.
+        /// The server sends this many complete files, after a truncated one that reveals the name of the part.
         async fn new(replies: impl IntoIterator<Item = Reply>) -> Self {
             let (directory, target) = directory();
             let first = Reply::new(200, &content(1000)).cut(500);
@@ -286,7 +286,7 @@ mod planted {
     }
 
     #[tokio::test]
-    async fn what_is_not_ones_own_is_neither_followed_nor_taken_nor_touched() {
+    async fn a_part_that_is_not_trusted_is_neither_followed_nor_used_nor_changed() {
         let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode));
         type Plant<'a> = (&'a str, &'a dyn Fn(&Path, &Path));
         let plants: [Plant<'_>; 9] = [
@@ -304,13 +304,14 @@ mod planted {
                 fs::write(part, "x".repeat(400)).expect("it can be written");
                 mode(part, 0o660).expect("it is ours");
             }),
-            ("a file that everybody can write", &|part, _| {
+            ("a file that all users can write", &|part, _| {
                 fs::write(part, "x".repeat(1000)).expect("it can be written");
                 mode(part, 0o602).expect("it is ours");
             }),
             ("a file of another user", &|part, _| {
                 fs::write(part, "x".repeat(400)).expect("it can be written");
-                // Only the superuser can give a file away; to anybody else it is one more that the group can write.
+                // Only the superuser can give a file to another user. For others this is another file that the group
+                // can write.
                 if chown(part, Some(65534), None).is_err() {
                     mode(part, 0o660).expect("it is ours");
                 }
@@ -330,7 +331,7 @@ mod planted {
             planted.download().await.unwrap_or_else(|error| panic!("{name}: {error}"));
             assert_eq!(fs::read(&planted.target).expect(name), content(1000), "{name}");
             assert_eq!(planted.server.ranges(), [None, None], "{name}");
-            // One that fails leaves nothing, since no other download would go on with it.
+            // A failed download leaves no part, since no other download would resume it.
             planted.download().await.expect_err("it is cut short");
             assert_eq!(fs::read(&victim).expect(name), "x".repeat(400).as_bytes(), "{name}");
             assert!(!victim.with_file_name("nowhere").exists(), "{name}");
@@ -342,7 +343,7 @@ mod planted {
     }
 
     #[tokio::test]
-    async fn where_everybody_can_replace_everything_nothing_is_gone_on_with() {
+    async fn no_download_is_resumed_in_a_world_writable_folder() {
         let whole = || Reply::new(200, &content(1000));
         let planted = Planted::new([whole(), whole().cut(9)]).await;
         let folder = planted.directory.path();
@@ -353,7 +354,7 @@ mod planted {
         assert_eq!(fs::read(&planted.target).expect("it is there"), content(1000));
         assert_eq!(planted.names().len(), 2, "the part of before, and the target: {:?}", planted.names());
 
-        // Where nobody can rename the files of others, as in `/tmp`, one's own are safe.
+        // In a folder where users cannot rename the files of others, such as `/tmp`, a part is safe.
         let planted = Planted::new([part(&content(1000), 500)]).await;
         let folder = planted.directory.path();
         fs::set_permissions(folder, fs::Permissions::from_mode(0o1777)).expect("it is ours");
@@ -363,7 +364,7 @@ mod planted {
     }
 
     #[tokio::test]
-    async fn a_file_that_takes_the_parts_place_meanwhile_is_not_made_the_target() {
+    async fn a_file_that_replaces_the_part_meanwhile_does_not_become_the_target() {
         let planted = Planted::new([part(&content(1000), 500)]).await;
         let moved = planted.part.clone();
         let swap = move |progress: kaiwa::Progress| {
@@ -379,7 +380,7 @@ mod planted {
     }
 
     #[tokio::test]
-    async fn a_file_is_for_its_owner_alone_until_it_is_complete_and_then_as_any_new_one() {
+    async fn a_part_is_private_and_the_complete_file_has_default_permissions() {
         let planted = Planted::new([part(&content(1000), 500)]).await;
         let mode = |path: &Path| fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
         assert_eq!(mode(&planted.part), 0o600);
@@ -390,14 +391,14 @@ mod planted {
     }
 
     #[tokio::test]
-    async fn a_download_that_is_dropped_beside_a_plant_leaves_nothing() {
+    async fn a_download_dropped_next_to_an_untrusted_part_leaves_nothing() {
         let planted = Planted::new([]).await;
         let world = world(&content(100_000)).await;
         fs::set_permissions(planted.directory.path(), fs::Permissions::from_mode(0o777)).expect("it is ours");
         world.sandbox.faults().script(Provider::Chatwork, Script::on("download_file").then(Fault::stall()));
-        let (told, target) = (Told::default(), planted.target.clone());
-        let task = tokio::spawn(world.file.download().on_progress(told.listen()).to_file(target));
-        while told.bytes().last().copied().unwrap_or_default() < 50_000 {
+        let (log, target) = (ProgressLog::default(), planted.target.clone());
+        let task = tokio::spawn(world.file.download().on_progress(log.listen()).to_file(target));
+        while log.bytes().last().copied().unwrap_or_default() < 50_000 {
             tokio::task::yield_now().await;
         }
         assert_eq!(planted.names().len(), 2);

@@ -1,4 +1,4 @@
-use crate::{Told, content, world};
+use crate::{ProgressLog, content, world};
 use bytes::Bytes;
 use futures::stream;
 use kaiwa::sandbox::{Fault, Provider, Script};
@@ -19,7 +19,7 @@ fn part(body: &[u8]) -> &[u8] {
 }
 
 #[tokio::test]
-async fn a_file_that_is_uploaded_by_its_path_is_sent_whole_on_each_attempt() {
+async fn a_file_uploaded_by_path_is_sent_completely_on_each_attempt() {
     let (directory, world) = (tempdir().expect("a directory"), world(b"x").await);
     let (path, bytes) = (directory.path().join("報告.csv"), content(200_000));
     fs::write(&path, &bytes).expect("it can be written");
@@ -28,8 +28,8 @@ async fn a_file_that_is_uploaded_by_its_path_is_sent_whole_on_each_attempt() {
         .then(Fault::status(503).header("retry-after", "1"));
     world.sandbox.faults().script(Provider::Chatwork, script);
 
-    let told = Told::default();
-    let upload = Upload::path(&path).await.expect("it is there").on_progress(told.listen());
+    let log = ProgressLog::default();
+    let upload = Upload::path(&path).await.expect("it is there").on_progress(log.listen());
     assert_eq!((upload.name(), upload.len(), upload.media_type()), ("報告.csv", 200_000, Some("text/csv")));
     let sent = world.clock.drive(world.room.upload(upload)).await.expect("the third attempt succeeds");
     assert_eq!(sent.attempts(), 3);
@@ -43,25 +43,25 @@ async fn a_file_that_is_uploaded_by_its_path_is_sent_whole_on_each_attempt() {
     let stored = (room.content_type(file.file_id), room.content(file.file_id));
     assert_eq!((&*file.filename, &*stored.0, &*stored.1), ("報告.csv", "text/csv", &*bytes));
 
-    // Each attempt counts from 0 to the end, in pieces.
-    let bytes = told.bytes();
+    // Progress of each attempt runs from 0 to the end, in pieces.
+    let bytes = log.bytes();
     let attempts: Vec<&[u64]> = bytes.split_inclusive(|bytes| *bytes == 200_000).collect();
     assert_eq!(attempts.len(), 3, "{bytes:?}");
     for attempt in attempts {
         assert_eq!(attempt, [0, 65_536, 131_072, 196_608, 200_000]);
     }
-    assert_eq!(told.totals(), [200_000]);
+    assert_eq!(log.totals(), [200_000]);
 }
 
 #[tokio::test]
-async fn what_is_in_memory_is_told_in_pieces_as_well() {
-    let (world, told) = (world(b"x").await, Told::default());
-    let upload = Upload::bytes("a.bin", content(70_000)).on_progress(told.listen());
+async fn progress_of_an_upload_from_memory_is_reported_in_pieces() {
+    let (world, log) = (world(b"x").await, ProgressLog::default());
+    let upload = Upload::bytes("a.bin", content(70_000)).on_progress(log.listen());
     world.room.upload(upload).await.expect("it is posted");
-    assert_eq!(told.bytes(), [0, 65_536, 70_000]);
-    let told = Told::default();
-    world.room.upload(Upload::bytes("empty", "").on_progress(told.listen())).await.expect("it is posted");
-    assert_eq!((told.bytes(), told.totals()), (vec![0], vec![0]));
+    assert_eq!(log.bytes(), [0, 65_536, 70_000]);
+    let log = ProgressLog::default();
+    world.room.upload(Upload::bytes("empty", "").on_progress(log.listen())).await.expect("it is posted");
+    assert_eq!((log.bytes(), log.totals()), (vec![0], vec![0]));
 }
 
 #[tokio::test]
@@ -90,7 +90,7 @@ async fn types_are_guessed_from_names_and_charsets_are_not() {
 }
 
 #[tokio::test]
-async fn a_file_that_has_changed_or_gone_is_not_posted() {
+async fn a_changed_or_removed_file_is_not_posted() {
     let (directory, world) = (tempdir().expect("a directory"), world(b"x").await);
     let path = directory.path().join("log.txt");
     fs::write(&path, "three").expect("it can be written");
@@ -113,13 +113,13 @@ async fn a_file_that_has_changed_or_gone_is_not_posted() {
         }
     }
     assert_eq!(world.requests("upload_file").len(), 0);
-    // As it was, it can be posted.
+    // With its old content it can be posted.
     fs::write(&path, "3 + 2").expect("it can be written");
     world.room.upload(upload).await.expect("it is posted");
 }
 
 #[tokio::test]
-async fn what_is_no_file_cannot_be_uploaded() {
+async fn only_regular_files_can_be_uploaded() {
     let directory = tempdir().expect("a directory");
     for path in [directory.path().join("missing"), directory.path().to_owned()] {
         let error = Upload::path(&path).await.expect_err("there is no file");
@@ -129,12 +129,12 @@ async fn what_is_no_file_cannot_be_uploaded() {
 }
 
 #[tokio::test]
-async fn a_reader_is_sent_to_its_end() {
-    let (world, bytes, told) = (world(b"x").await, content(150_000), Told::default());
-    let upload = Upload::reader("a.bin", 150_000, Cursor::new(bytes.clone())).on_progress(told.listen());
+async fn a_reader_is_sent_completely() {
+    let (world, bytes, log) = (world(b"x").await, content(150_000), ProgressLog::default());
+    let upload = Upload::reader("a.bin", 150_000, Cursor::new(bytes.clone())).on_progress(log.listen());
     world.room.upload(upload).await.expect("it is posted");
     assert_eq!(part(&world.requests("upload_file")[0].body), bytes);
-    assert_eq!((told.bytes().last(), told.totals()), (Some(&150_000), vec![150_000]));
+    assert_eq!((log.bytes().last(), log.totals()), (Some(&150_000), vec![150_000]));
     for wrong in [149_999, 150_001] {
         let upload = Upload::reader("a.bin", wrong, Cursor::new(bytes.clone()));
         world.room.upload(upload).await.expect_err("another length");
@@ -142,10 +142,11 @@ async fn a_reader_is_sent_to_its_end() {
     assert_eq!(world.sandbox.chatwork().room(1).files().len(), 2);
 }
 
-/// A file in a request of one's own has the transport and the replay rules of a typed upload.
+/// A file in a raw request has the same transport and replay rules as a typed upload.
 #[tokio::test]
-async fn a_file_in_a_raw_request_is_sent_again_as_a_typed_upload_is() {
-    let (directory, world, told) = (tempdir().expect("a directory"), world(b"x").await, Told::default());
+async fn a_file_in_a_raw_request_is_repeated_like_a_typed_upload() {
+    let (directory, world, log) =
+        (tempdir().expect("a directory"), world(b"x").await, ProgressLog::default());
     let (path, bytes) = (directory.path().join("a.bin"), content(200_000));
     fs::write(&path, &bytes).expect("it can be written");
     let twice = || Fault::too_many_requests(Some(Duration::from_secs(3)));
@@ -158,18 +159,18 @@ async fn a_file_in_a_raw_request_is_sent_again_as_a_typed_upload_is() {
             .form("message", "届きました")
             .file("file", upload)
     };
-    let upload = Upload::path(&path).await.expect("it is there").on_progress(told.listen());
+    let upload = Upload::path(&path).await.expect("it is there").on_progress(log.listen());
     let sent = world.clock.drive(post(upload.clone())).await.expect("the third attempt succeeds");
     assert_eq!(sent.attempts(), 3);
     let requests = world.requests("upload_file");
     let ends = |needle: &[u8], body: &[u8]| body.windows(needle.len()).any(|window| window == needle);
     assert_eq!(requests.len(), 3);
     assert!(requests.iter().all(|request| ends(&bytes, &request.body)));
-    assert_eq!((told.bytes().len(), told.totals()), (15, vec![200_000]));
+    assert_eq!((log.bytes().len(), log.totals()), (15, vec![200_000]));
     let file = world.sandbox.chatwork().room(1).files().pop().expect("it is in the room");
     assert_eq!(serde_json::json!(file.file_id), sent["file_id"]);
 
-    // One that has changed is not posted, and a stream that was read is not sent again.
+    // A file that has changed is not posted, and a stream that was read is not sent again.
     fs::write(&path, "short").expect("it can be written");
     let changed = world.clock.drive(post(upload)).await.expect_err("another length");
     assert_eq!((changed.outcome(), changed.attempts()), (Outcome::NotSent, 0), "{changed}");
@@ -179,7 +180,7 @@ async fn a_file_in_a_raw_request_is_sent_again_as_a_typed_upload_is() {
     assert_eq!((error.attempts(), error.outcome()), (1, Outcome::Rejected));
     let spent = post(stream).await.expect_err("it has been read");
     assert!(spent.is_invalid_input() && spent.to_string().contains("already sent"), "{spent}");
-    // What may have arrived is sent again only if the caller says that it may be.
+    // A request that may have arrived is repeated only if the caller allows it.
     for (safety, attempts) in [(kaiwa::Safety::Unsafe, 1), (kaiwa::Safety::Idempotent, 2)] {
         world
             .sandbox
@@ -199,15 +200,15 @@ fn once(text: &'static str) -> Upload {
 }
 
 #[tokio::test]
-async fn a_stream_that_no_call_has_read_is_as_good_as_new() {
+async fn an_unread_stream_can_be_sent_again() {
     let world = world(b"x").await;
     let (faults, upload) = (world.sandbox.faults(), once("only once"));
     let invalid = world.room.upload(upload.clone()).message("x".repeat(65_536)).await.expect_err("too long");
     assert!(invalid.is_invalid_input());
 
-    // While nobody listens, the transport itself tries it again and again.
+    // While nothing listens, the transport repeats the connection attempts.
     faults.refuse(Provider::Chatwork, true).await.expect("the port is shut");
-    let refused = world.clock.drive(world.room.upload(upload.clone())).await.expect_err("nobody listens");
+    let refused = world.clock.drive(world.room.upload(upload.clone())).await.expect_err("nothing listens");
     assert_eq!((refused.outcome(), refused.attempts()), (Outcome::NotSent, 0));
     assert!(refused.connections() > 4, "{refused}");
     faults.refuse(Provider::Chatwork, false).await.expect("the port is open");

@@ -1,4 +1,4 @@
-//! What a body of 16 MB keeps in memory while it is read: itself, and little else.
+//! A body of 16 MB takes little more memory than itself while it is read.
 
 use crate::{ALONE, LIVE, PEAK};
 use kaiwa::chatwork::{self, RoomId};
@@ -9,10 +9,10 @@ use tokio::net::TcpListener;
 
 const SIZE: usize = 16_000_000;
 
-/// What reading may take besides the body.
+/// The memory that reading may take in addition to the body.
 const SMALL: usize = 12 << 20;
 
-/// A body of [`SIZE`] bytes: `piece` again and again between the two ends.
+/// A body of [`SIZE`] bytes: `piece` repeated between the two ends.
 fn body(front: &str, piece: &str, back: &str) -> String {
     let count = (SIZE - front.len() - back.len()) / (piece.len() + 1);
     format!("{front}{}{back}", vec![piece; count].join(","))
@@ -38,7 +38,7 @@ async fn serve(status: u16, body: String) -> String {
     base
 }
 
-/// The most that was in use at any time while this went on, besides what was before.
+/// The peak of memory in use while the future ran, less the memory in use before.
 async fn peak<T>(what: &str, future: impl Future<Output = T>) -> (usize, T) {
     let before = LIVE.load(Relaxed);
     PEAK.store(before, Relaxed);
@@ -49,7 +49,7 @@ async fn peak<T>(what: &str, future: impl Future<Output = T>) -> (usize, T) {
 }
 
 #[tokio::test]
-async fn an_error_body_of_16_mb_is_not_made_a_tree() {
+async fn an_error_body_of_16_mb_is_not_decoded_into_a_tree() {
     let _alone = ALONE.lock().await;
     let nested = format!("{}{}", "[".repeat(50), "]".repeat(50));
     for (name, body) in [
@@ -102,7 +102,7 @@ async fn a_lenient_list_of_16_mb_is_read_item_by_item() {
             "{name}: {:?}",
             list.undecodable.first().map(ToString::to_string)
         );
-        // One item as large as the body is held once more while it is read.
+        // An item as large as the body is held a second time while it is read.
         let copy = if name == "one item" { SIZE } else { 0 };
         assert!(most < SIZE + copy + SMALL, "{name}: {most} bytes");
     }

@@ -1,4 +1,4 @@
-//! What files of 200 MB keep in memory on their way up and down.
+//! The memory that uploads and downloads of 200 MB take.
 
 use crate::{ALONE, LIVE, PEAK};
 use futures::TryStreamExt;
@@ -14,12 +14,12 @@ use tokio::net::{TcpListener, TcpStream};
 
 const SIZE: u64 = 200_000_000;
 
-/// What a connection may buffer; a fiftieth of the file.
+/// The memory that a connection may buffer: a fiftieth of the file.
 const FLAT: usize = 4 << 20;
 
 const PIECE: &[u8] = &[0x5a; 64 << 10];
 
-/// Serves a file and its description, and counts what is uploaded.
+/// Serves a file and its description, and counts the uploaded bytes.
 async fn serve(mut connection: TcpStream, uploaded: Arc<AtomicU64>) -> Option<()> {
     let own = connection.local_addr().ok()?;
     let mut buffer = vec![0; 64 << 10];
@@ -70,13 +70,13 @@ async fn server() -> (String, Arc<AtomicU64>) {
     (base, uploaded)
 }
 
-/// Runs it, and sees that it takes no more memory at any moment than a flat amount.
+/// Runs it, and checks that its peak of memory is below a constant.
 async fn flat<T>(what: &str, work: impl IntoFuture<Output = T>) -> T {
     let before = LIVE.load(Relaxed);
     PEAK.store(before, Relaxed);
     let output = work.await;
     let peak = PEAK.load(Relaxed).saturating_sub(before);
-    println!("{what}: {peak} bytes at the most, of a file of {SIZE}");
+    println!("{what}: at most {peak} bytes, for a file of {SIZE}");
     assert!(peak < FLAT, "{what}: {peak} bytes");
     output
 }
@@ -107,17 +107,17 @@ async fn downloads_of_any_size_take_a_flat_amount_of_memory() {
 async fn uploads_of_any_size_take_a_flat_amount_of_memory() {
     let _alone = ALONE.lock().await;
     let (base, uploaded) = server().await;
-    // Lancers says nothing of how large a file may be.
+    // Lancers documents no limit for the size of a file.
     let client = lancers::Client::builder().cookie("a=b").base_url(base).build().expect("a client");
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("large");
     File::create(&path).and_then(|file| file.set_len(SIZE)).expect("it can be made");
-    let told = Arc::new(AtomicU64::new(0));
-    let tell = Arc::clone(&told);
-    let tell = move |progress: Progress| tell.store(progress.bytes, Relaxed);
-    let upload = Upload::path(&path).await.expect("it is there").on_progress(tell);
+    let reported = Arc::new(AtomicU64::new(0));
+    let report = Arc::clone(&reported);
+    let report = move |progress: Progress| report.store(progress.bytes, Relaxed);
+    let upload = Upload::path(&path).await.expect("it is there").on_progress(report);
     flat("an upload by path", client.board(BoardId(1)).post("x").file(upload)).await.expect("it is posted");
-    assert_eq!(told.load(Relaxed), SIZE);
+    assert_eq!(reported.load(Relaxed), SIZE);
     assert!((SIZE..SIZE + 10_000).contains(&uploaded.load(Relaxed)));
 
     let reader = Upload::reader("large", SIZE, tokio::io::AsyncReadExt::take(tokio::io::repeat(1), SIZE));

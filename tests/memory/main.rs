@@ -1,4 +1,5 @@
-//! What is kept in memory of what is too large for it. A test binary of its own, because it counts every allocation.
+//! The memory taken by bodies, files and lists that are too large for it. It is a separate test binary, because it
+//! counts every allocation.
 
 #![allow(unsafe_code, reason = "an allocator that counts cannot be written without it")]
 
@@ -9,17 +10,17 @@ mod paging;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-/// One test at a time: what the others allocate is counted too.
+/// One test at a time, because the allocations of other tests would be counted too.
 static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 static LIVE: AtomicUsize = AtomicUsize::new(0);
-/// The most that was in use since it was last set.
+/// The peak of memory in use since it was last set.
 static PEAK: AtomicUsize = AtomicUsize::new(0);
 
-/// The system's allocator, with the bytes counted that are in use.
+/// The system's allocator, which also counts the bytes in use.
 struct Counting;
 
-// SAFETY: every call is handed on to the system's allocator as it came.
+// SAFETY: every call is forwarded unchanged to the system's allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let live = LIVE.fetch_add(layout.size(), Relaxed) + layout.size();

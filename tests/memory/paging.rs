@@ -1,4 +1,4 @@
-//! What a stream of a million items keeps in memory.
+//! The memory that a stream of a million items takes.
 
 use crate::{ALONE, LIVE};
 use futures::StreamExt;
@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 const ITEMS: usize = 1_000_000;
 const PAGE: usize = 200;
 
-/// A list of rooms whose cursors are positions, as cheap to serve as can be.
+/// A list of rooms whose cursors are positions, which is cheap to serve.
 async fn serve(mut connection: TcpStream) {
     let (mut head, mut answer) = (Vec::new(), String::new());
     while connection.read_buf(&mut head).await.is_ok_and(|read| read > 0) {
@@ -66,9 +66,9 @@ async fn a_stream_of_a_million_items_takes_no_more_memory_than_one_of_a_few_thou
         "live bytes: {early} at most in the first {warm} items, {late} in the others; a checkpoint of {} bytes",
         checkpoint.len()
     );
-    // The cursors met so far are the only thing that grows, to 4096 numbers at most.
+    // Only the list of seen cursors grows, to at most 4096 numbers.
     assert!(late <= early + 96 * 1024, "{early} bytes at first, {late} later");
-    // Two pages and 64 more, of ids as long as TAS-CHA's, in quotes and with a comma.
+    // The ids of two pages and 64 more, as long as TAS-CHA's, with quotation marks and a comma.
     let ids = (2 * PAGE + 64) * (25 + 3);
     assert!((ids..ids + 256).contains(&checkpoint.len()), "{} bytes", checkpoint.len());
 }

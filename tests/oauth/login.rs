@@ -103,7 +103,7 @@ async fn a_public_client_sends_its_id_in_the_form() {
 }
 
 #[tokio::test]
-async fn tascha_is_told_the_resource_everywhere() {
+async fn the_resource_is_sent_to_tascha_in_every_request() {
     let world = World::new().await;
     world.token_endpoint([issued("access", Some("refresh-1")), issued("new", Some("refresh-2"))]).await;
     let urls = [world.server.uri() + "/login", world.server.uri() + "/token"];
@@ -141,7 +141,7 @@ async fn the_redirect_is_read_from_a_url_a_path_or_a_query() {
 }
 
 #[tokio::test]
-async fn a_redirect_that_is_not_of_this_login_sends_nothing() {
+async fn a_redirect_for_another_login_sends_nothing() {
     let world = World::new().await;
     world.token_endpoint([issued("access", None)]).await;
     let login = world.builder().build().expect("good").resume_login("state", VERIFIER).expect("good");
@@ -168,7 +168,7 @@ async fn a_redirect_that_is_not_of_this_login_sends_nothing() {
 }
 
 #[tokio::test]
-async fn a_declined_login_says_so() {
+async fn a_declined_login_is_a_specific_error() {
     let redirect = "/callback?error=access_denied&error_description=%E3%83%80%E3%83%A1%0A&state=state";
     let error = chatwork_login("state").finish_redirect(redirect).await.expect_err("declined");
     assert_eq!((error.code(), error.outcome()), (Some("access_denied"), Outcome::Rejected));
@@ -176,19 +176,20 @@ async fn a_declined_login_says_so() {
 }
 
 #[tokio::test]
-async fn the_token_endpoints_refusals_keep_their_words() {
+async fn the_token_endpoints_refusals_keep_their_texts() {
     let html = || ResponseTemplate::new(200).set_body_raw("<html>", "text/html");
     let no_token = answer(json!({"access_token": null}));
     let mac = answer(json!({"access_token": "a", "token_type": "mac"}));
-    let clothed =
-        answer(json!({"access_token": null, "error": "invalid_grant", "error_description": "so it is"}));
+    let clothed = answer(
+        json!({"access_token": null, "error": "invalid_grant", "error_description": "it is an error"}),
+    );
     let moved = ResponseTemplate::new(302).insert_header("location", "/elsewhere");
     let large = ResponseTemplate::new(200).set_body_string("x".repeat(300 << 10));
     for (response, status, code, outcome) in [
         (refused(401, "invalid_client"), Some(401), Some("invalid_client"), Outcome::Rejected),
         (refused(400, "invalid_grant"), Some(400), Some("invalid_grant"), Outcome::Rejected),
         (clothed, Some(200), Some("invalid_grant"), Outcome::Rejected),
-        // A 401 with an empty body is known of Chatwork.
+        // Chatwork is known to answer 401 with an empty body.
         (ResponseTemplate::new(401), Some(401), None, Outcome::Rejected),
         (moved, Some(302), None, Outcome::Rejected),
         (ResponseTemplate::new(500).set_body_string("<html>"), Some(500), None, Outcome::Unknown),
@@ -205,20 +206,20 @@ async fn the_token_endpoints_refusals_keep_their_words() {
         assert_eq!(error.status().map(|status| status.as_u16()), status, "{error}");
         assert_eq!((error.code(), error.outcome()), (code, outcome), "{error}");
         if code.is_some() {
-            assert_eq!(error.messages(), ["so it is"]);
+            assert_eq!(error.messages(), ["it is an error"]);
         }
         assert!(world.requests("/elsewhere").await.is_empty());
     }
 }
 
 #[tokio::test]
-async fn a_token_endpoint_that_is_not_there_or_does_not_answer() {
+async fn a_token_endpoint_that_is_down_or_silent() {
     let world = World::new().await;
     let gone = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
     let url = format!("http://{}/token", gone.expect("a port"));
     let login =
         world.builder().token_url(url).build().expect("good").resume_login("s", VERIFIER).expect("good");
-    let error = login.finish("c", "s").await.expect_err("nobody is there");
+    let error = login.finish("c", "s").await.expect_err("nothing listens");
     assert_eq!(error.outcome(), Outcome::NotSent, "{error}");
 
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -234,7 +235,7 @@ async fn a_token_endpoint_that_is_not_there_or_does_not_answer() {
 }
 
 #[tokio::test]
-async fn the_answer_is_taken_as_it_is_sent() {
+async fn a_token_answer_is_accepted_in_every_form() {
     let epoch = World::new().await.now().as_second();
     for (body, lifetime, refresh, scopes) in [
         (json!({"access_token": "a", "expires_in": 1800, "scope": "x y"}), Some(1800), None, "x y"),

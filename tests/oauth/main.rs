@@ -54,13 +54,13 @@ impl World {
             .http_client(direct())
     }
 
-    /// What the token endpoint answers from now on, in this order; the last again and again.
+    /// The token endpoint's answers from now on, in this order; the last one is repeated.
     async fn token_endpoint(&self, answers: impl IntoIterator<Item = ResponseTemplate>) {
         let answers = Answers { answers: answers.into_iter().collect(), next: AtomicUsize::new(0) };
         Mock::given(method("POST")).and(path("/token")).respond_with(answers).mount(&self.server).await;
     }
 
-    /// An API that takes these access tokens and no others.
+    /// An API that accepts these access tokens and no others.
     async fn api(&self, good: &'static [&'static str]) {
         let me = move |request: &Request| {
             let authorization = request.headers["authorization"].to_str().expect("text").to_owned();
@@ -104,12 +104,12 @@ impl World {
         self.clock.advance(Duration::from_secs(seconds));
     }
 
-    /// The forms that the token endpoint was sent.
+    /// The forms that the token endpoint received.
     async fn forms(&self) -> Vec<HashMap<String, String>> {
         self.requests("/token").await.iter().map(form).collect()
     }
 
-    /// The access tokens that the API was sent.
+    /// The access tokens that the API received.
     async fn bearers(&self) -> Vec<String> {
         let bearer = |request: &Request| {
             let header = request.headers["authorization"].to_str().expect("text");
@@ -119,12 +119,12 @@ impl World {
     }
 
     async fn requests(&self, path: &str) -> Vec<Request> {
-        let requests = self.server.received_requests().await.expect("they are recorded");
+        let requests = self.server.received_requests().await.expect("the server records requests");
         requests.into_iter().filter(|request| request.url.path() == path).collect()
     }
 }
 
-/// Straight to the server, whatever proxy the environment names.
+/// Directly to the server, ignoring the environment's proxy.
 fn direct() -> reqwest::ClientBuilder {
     reqwest::Client::builder().no_proxy()
 }
@@ -157,10 +157,10 @@ fn answer(body: Value) -> ResponseTemplate {
 
 fn refused(status: u16, error: &str) -> ResponseTemplate {
     ResponseTemplate::new(status)
-        .set_body_json(json!({"error": error, "error_description": "so it is", "error_uri": null}))
+        .set_body_json(json!({"error": error, "error_description": "it is an error", "error_uri": null}))
 }
 
-/// A store that notes what is done to it, and that can be closed: whoever comes then has to wait, or fails.
+/// A store that records its calls, and that can be closed: calls then wait or fail.
 #[derive(Clone, Default)]
 struct Watched {
     inside: MemoryTokenStore,
@@ -187,7 +187,7 @@ impl Watched {
         *self.failure.lock().expect("unpoisoned") = failure;
     }
 
-    /// Whether somebody stands before the closed store.
+    /// Whether a call waits for the closed store.
     fn is_waited_for(&self) -> bool {
         let gate = self.gate.lock().expect("unpoisoned");
         gate.as_ref().is_some_and(|gate| !*gate.borrow() && self.waiting.load(Ordering::SeqCst) > 0)

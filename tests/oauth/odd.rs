@@ -1,4 +1,4 @@
-//! Token answers of which something is odd: no token is thrown away for the sake of a field that nobody needs.
+//! Unusual token answers: an optional field that is invalid does not lose the token.
 
 use crate::{VERIFIER, World, issued, secret};
 use kaiwa::Outcome;
@@ -19,7 +19,7 @@ async fn login(answer: ResponseTemplate) -> Result<kaiwa::oauth::TokenSet, kaiwa
 }
 
 #[tokio::test]
-async fn only_the_access_token_can_be_missing() {
+async fn only_a_missing_access_token_is_an_error() {
     for odd in [
         r#""scope":["a","b c"]"#,
         r#""scope":{"a":1}"#,
@@ -55,7 +55,7 @@ async fn only_the_access_token_can_be_missing() {
 }
 
 #[tokio::test]
-async fn a_grant_that_is_over_needs_a_login_however_it_is_worded() {
+async fn an_ended_grant_needs_a_login_however_the_error_is_worded() {
     for answer in [
         r#"{"error":"invalid_grant","error_description":["a"]}"#,
         r#"{"error":"invalid_grant","error_uri":7,"new":"\ud83d"}"#,

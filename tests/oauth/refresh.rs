@@ -1,11 +1,11 @@
-//! Refreshes: when, how often, and what becomes of the tokens.
+//! Refreshes: when, how often, and which tokens are used afterwards.
 
 use super::*;
 use futures::future::join_all;
 use kaiwa::{ErrorKind, Outcome};
 
 #[tokio::test]
-async fn a_token_is_renewed_ahead_of_its_expiry_and_not_before() {
+async fn a_token_is_renewed_shortly_before_its_expiry() {
     let world = World::new().await;
     world.api(&["old", "new"]).await;
     world.token_endpoint([issued("new", None)]).await;
@@ -90,16 +90,16 @@ async fn a_thousand_calls_share_one_error() {
             (Outcome::NotSent, Some("invalid_grant"), None)
         );
         assert!(error.to_string().contains("log in again"), "{error}");
-        assert_eq!(error.messages(), ["so it is"]);
+        assert_eq!(error.messages(), ["it is an error"]);
     }
     assert!(authorization.needs_login());
-    // Nothing hammers the service with a refresh token that it does not take.
+    // A refused refresh token is not sent again and again.
     client.my_status().await.expect_err("still no token");
     assert_eq!(world.forms().await.len(), 1);
     assert!(world.bearers().await.is_empty());
-    // And yet the refresh token is not thrown away.
+    // The refresh token is kept nevertheless.
     world.advance(30);
-    client.my_status().await.expect("the service has come round");
+    client.my_status().await.expect("the service accepts it now");
     assert!(!authorization.needs_login());
     let sent: Vec<_> = world.forms().await.iter().map(|form| form["refresh_token"].clone()).collect();
     assert_eq!(sent, ["refresh-1", "refresh-1"]);
@@ -129,7 +129,7 @@ async fn a_thousand_401s_make_one_refresh() {
 }
 
 #[tokio::test]
-async fn a_service_that_refuses_every_token_does_not_make_a_refresh_each_call() {
+async fn a_service_that_refuses_every_token_does_not_cause_a_refresh_for_each_call() {
     let world = World::new().await;
     world.api(&[]).await;
     world.token_endpoint([issued("new", None), issued("newer", None)]).await;
@@ -182,7 +182,7 @@ async fn a_rotated_refresh_token_is_saved_before_the_new_access_token_is_used() 
     }
     let mut late = Box::pin(client.my_status().into_future());
     assert!(futures::poll!(&mut late).is_pending());
-    assert_eq!(secret(&authorization.tokens().access_token), "old", "nobody can have the new one yet");
+    assert_eq!(secret(&authorization.tokens().access_token), "old", "no call can have the new one yet");
     assert!(world.bearers().await.is_empty() && store.saved().is_empty());
     gate.send_replace(true);
     call.await.expect("no panic").expect("a new token");
@@ -197,7 +197,7 @@ async fn a_rotated_refresh_token_is_saved_before_the_new_access_token_is_used() 
 }
 
 #[tokio::test]
-async fn no_failure_takes_the_old_refresh_token_away() {
+async fn no_failure_discards_the_old_refresh_token() {
     for failure in [
         refused(500, "server_error"),
         ResponseTemplate::new(502).set_body_string("<html>"),
@@ -228,7 +228,7 @@ async fn a_failed_refresh_leaves_a_good_access_token_in_use() {
     let answers = [refused(500, "server_error"), refused(400, "invalid_grant"), issued("new", None)];
     world.token_endpoint(answers).await;
     let client = world.client(&world.authorization(world.builder()));
-    // In each step: the time, and how many refreshes there have been after it.
+    // Each step has the time, and the number of refreshes after it.
     for (advance, refreshes) in [(840, 1), (9, 1), (1, 2), (29, 2), (1, 3)] {
         world.advance(advance);
         client.my_status().await.expect("a good token");
@@ -238,7 +238,7 @@ async fn a_failed_refresh_leaves_a_good_access_token_in_use() {
 }
 
 #[tokio::test]
-async fn a_retry_after_of_the_token_endpoint_is_heeded() {
+async fn a_retry_after_of_the_token_endpoint_is_obeyed() {
     let world = World::new().await;
     world.api(&["new"]).await;
     let busy = ResponseTemplate::new(503).insert_header("retry-after", "20");
@@ -311,7 +311,7 @@ async fn the_call_that_began_a_refresh_can_be_cancelled() {
 }
 
 #[tokio::test]
-async fn a_refresh_that_nobody_waits_for_any_more_is_still_saved() {
+async fn a_refresh_without_waiting_calls_is_still_saved() {
     let world = World::new().await;
     world.token_endpoint([issued("new", Some("refresh-2"))]).await;
     let store = Watched::default();
@@ -329,18 +329,18 @@ async fn a_refresh_that_nobody_waits_for_any_more_is_still_saved() {
         tokio::task::yield_now().await;
     }
     assert_eq!(world.forms().await.len(), 1);
-    // A result that nobody fetched is not handed to whoever comes next.
+    // A result that no call fetched is not given to the next call.
     world.api(&["newer"]).await;
     world.server.reset().await;
     world.api(&["newer"]).await;
     world.token_endpoint([issued("newer", None)]).await;
     world.advance(900);
-    client.my_status().await.expect("a token of its own time");
+    client.my_status().await.expect("a token of the new refresh");
     assert_eq!(world.bearers().await, ["newer"]);
 }
 
 #[tokio::test]
-async fn a_store_that_panics_strands_nobody() {
+async fn a_store_that_panics_blocks_no_call() {
     let world = World::new().await;
     world.api(&["new"]).await;
     world.token_endpoint([issued("new", None)]).await;
@@ -357,7 +357,7 @@ async fn a_store_that_panics_strands_nobody() {
 }
 
 #[test]
-fn a_refresh_that_was_cut_off_with_its_runtime_strands_nobody() {
+fn a_refresh_that_ended_with_its_runtime_blocks_no_call() {
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let first = runtime();
     let store = Watched::default();
@@ -382,7 +382,7 @@ fn a_refresh_that_was_cut_off_with_its_runtime_strands_nobody() {
 }
 
 #[tokio::test]
-async fn a_call_waits_for_a_refresh_no_longer_than_its_own_time() {
+async fn a_call_waits_for_a_refresh_no_longer_than_its_timeout() {
     let world = World::new().await;
     world.api(&["new"]).await;
     world.token_endpoint([issued("new", Some("refresh-2"))]).await;
@@ -396,13 +396,13 @@ async fn a_call_waits_for_a_refresh_no_longer_than_its_own_time() {
     let mut patient = Box::pin(client.my_status().into_future());
     assert!(futures::poll!(&mut call).is_pending() && futures::poll!(&mut patient).is_pending());
     world.advance(5);
-    let error = call.await.expect_err("its time is over");
+    let error = call.await.expect_err("its timeout has passed");
     assert!(error.is_timeout());
     assert_eq!((error.outcome(), error.attempts()), (Outcome::NotSent, 0));
     gate.send_replace(true);
     patient.await.expect("the refresh went on");
 
-    // After a 401 the same, and the error is what the service said.
+    // The same after a 401, and the error is the service's.
     world.server.reset().await;
     world.api(&[]).await;
     let gate = store.close();
@@ -412,13 +412,13 @@ async fn a_call_waits_for_a_refresh_no_longer_than_its_own_time() {
         tokio::task::yield_now().await;
     }
     world.advance(5);
-    let error = call.await.expect_err("its time is over");
+    let error = call.await.expect_err("its timeout has passed");
     assert_eq!(error.status().map(|status| status.as_u16()), Some(401));
     drop(gate);
 }
 
 #[tokio::test]
-async fn calls_go_on_with_a_good_token_while_a_refresh_hangs() {
+async fn calls_use_a_valid_token_while_a_refresh_hangs() {
     for place in ["load", "save", "endpoint"] {
         let world = World::new().await;
         world.api(&["old", "new"]).await;
@@ -426,7 +426,7 @@ async fn calls_go_on_with_a_good_token_while_a_refresh_hangs() {
         world.token_endpoint([issued("new", Some("refresh-2")).set_delay(slow)]).await;
         let store = Watched::default();
         let authorization = world.authorization(world.builder().store(store.clone()));
-        // Only a store that has the tokens is read.
+        // A store is read only if it has the tokens.
         if place == "load" {
             authorization.save().await.expect("saved");
         }
@@ -460,7 +460,7 @@ async fn a_token_that_expires_or_is_refused_while_its_refresh_hangs_is_not_sent(
     let gate = store.close();
     world.advance(870);
     client.my_status().await.expect("the old token is good");
-    // The store's own time is not over.
+    // The store's timeout has not passed.
     world.advance(9);
     world.server.reset().await;
     world.api(&["new"]).await;
@@ -470,12 +470,12 @@ async fn a_token_that_expires_or_is_refused_while_its_refresh_hangs_is_not_sent(
         tokio::task::yield_now().await;
     }
     gate.send_replace(true);
-    call.await.expect("the new token, after a 401 of the old one");
+    call.await.expect("the new token, after a 401 for the old one");
     assert_eq!(world.bearers().await, ["old", "new"]);
 }
 
 #[tokio::test]
-async fn a_store_that_hangs_does_not_hold_an_expired_token_back_for_ever() {
+async fn a_hanging_store_does_not_block_a_renewal_for_ever() {
     let world = World::new().await;
     world.api(&["new"]).await;
     world.token_endpoint([issued("new", Some("refresh-2"))]).await;
@@ -495,7 +495,7 @@ async fn a_store_that_hangs_does_not_hold_an_expired_token_back_for_ever() {
         assert_eq!(world.forms().await.len(), waiting - 1);
         world.advance(10);
     }
-    call.await.expect("a new token, which the store has not got");
+    call.await.expect("a new token, which the store does not have");
     assert!(!authorization.is_saved());
     assert_eq!((world.bearers().await, world.forms().await.len()), (vec!["new".to_owned()], 1));
     gate.send_replace(true);

@@ -1,4 +1,4 @@
-//! The whole way against the sandbox's Chatwork, which others have written from the same documentation.
+//! The complete flow against the sandbox's Chatwork, which was written independently from the same documentation.
 
 use super::*;
 use kaiwa::chatwork::oauth::{self as chatwork_oauth, Scope};
@@ -24,7 +24,7 @@ impl Chatwork {
         builder.token_url(self.sandbox.oauth_token_url()).build().expect("good settings")
     }
 
-    /// What the browser is sent to after the consent page.
+    /// The address to which the consent page redirects the browser.
     async fn browse(&self, login: &Login) -> String {
         let browser = direct().redirect(reqwest::redirect::Policy::none()).build().expect("a client");
         let answer = browser.get(login.url().as_str()).send().await.expect("the consent page");
@@ -63,7 +63,7 @@ async fn both_kinds_of_clients_log_in_and_stay_logged_in() {
                 client.me().await.expect("the token is renewed");
                 assert_eq!(chatwork.refreshes(), refreshes);
             }
-            // A token that ends before its time is replaced within the call.
+            // A token that becomes invalid early is replaced within the call.
             chatwork.sandbox.chatwork().revoke(&secret(&authorization.tokens().access_token));
             client.room(chatwork::RoomId(100)).post("まだいます").await.expect("posted with another token");
             assert_eq!(chatwork.refreshes(), 4);
@@ -81,7 +81,7 @@ async fn both_kinds_of_clients_log_in_and_stay_logged_in() {
 }
 
 #[tokio::test]
-async fn a_code_is_exchanged_once_and_by_who_began_the_login() {
+async fn a_code_is_exchanged_once_and_only_by_its_own_login() {
     let chatwork = Chatwork::start(Seed::default()).await;
     let oauth = chatwork.oauth(chatwork_oauth::confidential("sandbox-client", "sandbox-secret"));
     let login = oauth.login();

@@ -1,4 +1,4 @@
-//! A canary in every place where a secret can be, and a search through everything that is printed.
+//! Puts a canary in every place for a secret, and searches everything that is printed.
 
 use super::*;
 use std::fmt::Write;
@@ -7,11 +7,11 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
-/// Everything that is traced at any level, by any crate and in any test: what a test traces before another one has
-/// asked for it would be off for good.
+/// Everything that is traced at any level, by any crate and in any test: a callsite that is first used without a
+/// subscriber would stay off.
 static TRACED: LazyLock<Everything> = LazyLock::new(|| {
     let everything = Everything::default();
-    tracing::subscriber::set_global_default(everything.clone()).expect("there is no other");
+    tracing::subscriber::set_global_default(everything.clone()).expect("this is the only subscriber");
     everything
 });
 
@@ -74,7 +74,7 @@ async fn no_secret_is_shown_anywhere() {
     };
     world
         .token_endpoint([
-            // Services that repeat what they were sent.
+            // Services that repeat the request.
             echo(400, "canary-code"),
             echo(400, VERIFIER),
             echo(401, "canary-client-secret"),

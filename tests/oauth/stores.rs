@@ -5,7 +5,7 @@ use kaiwa::ErrorKind;
 use kaiwa::oauth::FileTokenStore;
 use std::path::PathBuf;
 
-/// A folder of its own, removed in the end.
+/// A temporary folder, removed at the end.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -28,7 +28,7 @@ impl Drop for Folder {
 }
 
 #[tokio::test]
-async fn a_restarted_program_goes_on_with_the_stored_tokens() {
+async fn a_restarted_program_uses_the_stored_tokens() {
     let folder = Folder::new("restart");
     let file = folder.0.join("tokens.json");
     let world = World::new().await;
@@ -64,7 +64,7 @@ async fn a_restarted_program_goes_on_with_the_stored_tokens() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_not_ours_is_an_error_that_does_not_repeat_it() {
+async fn a_foreign_file_is_an_error_that_does_not_quote_it() {
     let folder = Folder::new("broken");
     let file = folder.0.join("tokens.json");
     std::fs::write(&file, r#"{"access_token": ["canary"]}"#).expect("written");
@@ -87,7 +87,7 @@ async fn a_save_that_fails_leaves_nothing_behind_and_keeps_the_old_file() {
     FileTokenStore::new("/").save(&TokenSet::new("a")).await.expect_err("not a file");
 }
 
-/// What a save that was killed leaves behind.
+/// The file that a killed save leaves behind.
 fn left_behind(folder: &Folder, name: &str) -> PathBuf {
     let path = folder.0.join(format!("{name}.0123456789abcdef0123456789abcdef.tmp"));
     std::fs::write(&path, r#"{"access_token":"canary""#).expect("written");
@@ -95,7 +95,7 @@ fn left_behind(folder: &Folder, name: &str) -> PathBuf {
 }
 
 #[tokio::test]
-async fn what_a_killed_save_left_behind_is_removed_and_nothing_else() {
+async fn files_of_killed_saves_are_removed_and_no_others() {
     let folder = Folder::new("killed");
     let store = FileTokenStore::new(folder.0.join("tokens.json"));
     let others = [
@@ -111,10 +111,10 @@ async fn what_a_killed_save_left_behind_is_removed_and_nothing_else() {
         std::fs::write(folder.0.join(name), "kept").expect("written");
     }
     std::fs::create_dir(folder.0.join("tokens.json.00000000000000000000000000000000.tmp")).expect("a folder");
-    // One that is being written is locked.
+    // A file that is being written is locked.
     let written = folder.0.join("tokens.json.11111111111111111111111111111111.tmp");
     let lock = std::fs::File::create(&written).expect("a file");
-    lock.lock().expect("nobody else has it");
+    lock.lock().expect("no one else has it");
 
     let left = left_behind(&folder, "tokens.json");
     assert!(store.load().await.expect("readable").is_none());
@@ -129,12 +129,12 @@ async fn what_a_killed_save_left_behind_is_removed_and_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn saves_and_loads_at_the_same_time_do_not_take_each_other_for_left_behind() {
+async fn concurrent_saves_and_loads_do_not_remove_each_others_files() {
     let folder = Folder::new("together");
     let file = folder.0.join("tokens.json");
     FileTokenStore::new(&file).save(&TokenSet::new("0")).await.expect("saved");
     let tasks = (0..200).map(|number| {
-        // As of several processes.
+        // The same as several processes.
         let store = FileTokenStore::new(&file);
         tokio::spawn(async move {
             store.save(&TokenSet::new(number.to_string())).await.expect("saved");
@@ -149,7 +149,7 @@ async fn saves_and_loads_at_the_same_time_do_not_take_each_other_for_left_behind
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_link_stays_one_and_what_it_leads_to_is_replaced() {
+async fn a_link_is_kept_and_its_target_is_replaced() {
     use std::os::unix::fs::symlink;
 
     let folder = Folder::new("links");
@@ -162,11 +162,11 @@ async fn a_link_stays_one_and_what_it_leads_to_is_replaced() {
     symlink("relative", &chain).expect("a link");
     std::fs::write(inside.join("b.json"), "{}").expect("written");
     symlink("no such folder/c.json", &nowhere).expect("a link");
-    // Left beside the links by an earlier version, and beside their targets by this one.
+    // An earlier version left these files beside the links, and this one leaves them beside the targets.
     let left = [left_behind(&folder, "absolute"), inside.join("a.json.0123456789abcdef0123456789abcdef.tmp")];
     std::fs::write(&left[1], "canary").expect("written");
 
-    // The target of the first is not there yet.
+    // The target of the first link does not exist yet.
     for (path, target, token) in
         [(&absolute, "a.json", "1"), (&relative, "b.json", "2"), (&chain, "b.json", "3")]
     {
@@ -187,7 +187,7 @@ async fn a_link_stays_one_and_what_it_leads_to_is_replaced() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn what_is_no_regular_file_is_neither_read_nor_replaced() {
+async fn only_regular_files_are_read_and_replaced() {
     use std::os::unix::fs::{FileTypeExt, symlink};
 
     let folder = Folder::new("odd");
@@ -218,26 +218,26 @@ async fn tokens_that_cannot_be_saved_are_used_and_not_forgotten() {
     let oauth = world.builder().store(store.clone()).build().expect("good settings");
     let login = oauth.resume_login("state", VERIFIER).expect("good");
     let authorization =
-        login.finish("c", "state").await.expect("a code cannot be had again, so this is no error");
+        login.finish("c", "state").await.expect("a code cannot be used again, so this is not an error");
     assert!(!authorization.is_saved());
     let error = authorization.save().await.expect_err("it is full");
     assert!(error.to_string().contains("the disk is full"), "{error}");
     let client = world.client(&authorization);
     client.my_status().await.expect("the token is good");
     world.advance(900);
-    client.my_status().await.expect("so is the next");
+    client.my_status().await.expect("the next token is good, too");
     assert!(!authorization.is_saved());
     store.fail(None);
     authorization.save().await.expect("there is room");
     authorization.save().await.expect("nothing to do");
     assert!(authorization.is_saved());
     world.advance(900);
-    client.my_status().await.expect("so is the next");
+    client.my_status().await.expect("the next token is good, too");
     assert_eq!(store.saved(), ["second refresh-2", "third refresh-3"]);
 }
 
 #[tokio::test]
-async fn unsaved_tokens_are_not_given_up_for_older_ones_in_the_store() {
+async fn unsaved_tokens_are_not_replaced_by_older_ones_from_the_store() {
     let world = World::new().await;
     world.token_endpoint([issued("second", Some("refresh-2")), issued("third", Some("refresh-3"))]).await;
     let store = Watched::default();
@@ -253,7 +253,7 @@ async fn unsaved_tokens_are_not_given_up_for_older_ones_in_the_store() {
 }
 
 #[tokio::test]
-async fn what_another_process_has_renewed_is_taken_from_the_store() {
+async fn tokens_renewed_by_another_process_are_read_from_the_store() {
     let world = World::new().await;
     world.api(&["new"]).await;
     world.token_endpoint([issued("new", Some("refresh-2"))]).await;
@@ -290,7 +290,7 @@ async fn a_later_login_revives_the_clients_of_an_ended_authorization() {
 }
 
 #[tokio::test]
-async fn each_person_has_a_store() {
+async fn each_account_has_a_store() {
     let world = World::new().await;
     world.token_endpoint([issued("hers", None), issued("his", None)]).await;
     let oauth = world.builder().build().expect("good settings");
@@ -306,7 +306,7 @@ async fn each_person_has_a_store() {
 }
 
 #[tokio::test]
-async fn a_store_that_does_not_answer_fails_after_a_while() {
+async fn a_silent_store_times_out() {
     let world = World::new().await;
     let store = Watched::default();
     let _gate = store.close();
@@ -321,12 +321,12 @@ async fn a_store_that_does_not_answer_fails_after_a_while() {
 }
 
 #[tokio::test]
-async fn a_save_that_is_late_is_not_lost_and_comes_before_later_ones() {
+async fn a_late_save_is_not_lost_and_precedes_later_ones() {
     let world = World::new().await;
     world.api(&["second", "third"]).await;
     world.token_endpoint([issued("second", Some("refresh-2")), issued("third", Some("refresh-3"))]).await;
     let store = Watched::default();
-    // Without a bound on the request, which the driven clock would jump to.
+    // Without a timeout of the request, to which the driven clock would jump.
     let authorization = world.authorization(world.builder().timeout(None).store(store.clone()));
     let gate = store.close();
     for _ in 0..2 {

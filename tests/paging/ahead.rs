@@ -1,4 +1,4 @@
-//! Pages that are fetched before they are asked for: that it saves time, how many, and that it ends with the stream.
+//! Pages that are fetched ahead: they save time, their number is bounded, and they end with the stream.
 
 use crate::fake::{Cursors, Fake};
 use futures::{StreamExt, TryStreamExt};
@@ -18,7 +18,7 @@ async fn sandbox(clock: &VirtualClock) -> Sandbox {
 
 /// The service takes two seconds for a page, and the clock moves only when the caller says so.
 #[tokio::test]
-async fn the_next_page_comes_while_the_caller_works_on_this_one() {
+async fn the_next_page_is_fetched_while_the_caller_processes_this_one() {
     for ahead in [0, 1] {
         let clock = VirtualClock::new();
         let sandbox = sandbox(&clock).await;
@@ -34,11 +34,11 @@ async fn the_next_page_comes_while_the_caller_works_on_this_one() {
         for page in 0..PAGES {
             // The first page has nothing to overlap with.
             if page == 0 || ahead == 0 {
-                assert_eq!(clock.sleepers(), 0, "nothing is under way before it is asked for");
+                assert_eq!(clock.sleepers(), 0, "nothing is in flight before the first poll");
                 let (answer, ()) = futures::join!(pages.try_next(), served());
                 answer.expect("pages").expect("a page");
             } else {
-                // Nobody polls the stream: the caller works.
+                // The stream is not polled, because the caller works.
                 served().await;
                 pages.try_next().await.expect("pages").expect("a page");
             }
@@ -49,14 +49,14 @@ async fn the_next_page_comes_while_the_caller_works_on_this_one() {
 }
 
 #[tokio::test]
-async fn no_more_pages_are_fetched_than_were_allowed() {
+async fn at_most_the_allowed_pages_are_fetched_ahead() {
     for ahead in [0, 1, 2, 5] {
         let fake = Fake::start(Cursors::Positions, 0..100).await;
         let mut rooms = fake.client().rooms().limit(2).with_read_ahead(ahead).stream();
         assert_eq!(fake.asked().len(), 0, "nothing is sent before the stream is polled");
         for page in 1..=3 {
             rooms.next().await.expect("a room").expect("a room");
-            crate::until("the pages ahead are asked for", || fake.asked().len() >= page + ahead).await;
+            crate::until("the pages ahead are requested", || fake.asked().len() >= page + ahead).await;
             fake.settle().await;
             assert_eq!(fake.asked().len(), page + ahead, "{ahead} ahead, on page {page}");
             rooms.next().await.expect("a room").expect("a room");
@@ -68,20 +68,20 @@ async fn no_more_pages_are_fetched_than_were_allowed() {
 }
 
 #[tokio::test]
-async fn a_page_under_way_is_given_up_with_the_stream() {
+async fn dropping_the_stream_cancels_the_page_in_flight() {
     let clock = VirtualClock::new();
     let sandbox = sandbox(&clock).await;
     sandbox.faults().script(Provider::Tascha, Script::any().pass(1).then(Fault::silence()).forever());
     let request = crate::tascha(&sandbox).room("room").messages().limit(1);
-    // A call that is under way waits for its timeout, which tells that it is.
+    // A call in flight waits for its timeout, which shows that it is in flight.
     let mut messages = request.with_timeout(Duration::from_secs(30)).stream();
     messages.next().await.expect("a message").expect("a message");
     crate::until("the second page is being fetched", || clock.sleepers() > 0).await;
     drop(messages);
-    crate::until("nothing is under way any more", || clock.sleepers() == 0).await;
+    crate::until("nothing is in flight any more", || clock.sleepers() == 0).await;
 }
 
-/// A task that is gone must not pass for the end of the list.
+/// A task that has ended must not look like the end of the list.
 #[test]
 fn a_runtime_that_stops_is_an_error_and_not_the_end() {
     let runtime =

@@ -1,4 +1,4 @@
-//! TAS-CHA's cursors: their end, their circles, and what changes between two pages.
+//! TAS-CHA's cursors: their end, their cycles, and changes between two pages.
 
 use crate::fake::{Cursors, Fake, number, room};
 use futures::{StreamExt, TryStreamExt};
@@ -52,7 +52,7 @@ async fn options_of_the_request_are_those_of_every_page() {
         .await
         .expect("pages");
     assert_eq!(pages.iter().map(|page| page.len()).collect::<Vec<_>>(), [2, 2, 1]);
-    assert!(pages.iter().all(|page| page.rate_limit().is_some()), "a page is a response with all that came");
+    assert!(pages.iter().all(|page| page.rate_limit().is_some()), "a page is a complete response");
     let requests = sandbox.requests();
     assert_eq!(requests.len(), 3);
     for request in requests {
@@ -101,7 +101,7 @@ fn page(ids: &[u32], next: Value) -> Value {
 }
 
 #[tokio::test]
-async fn an_empty_page_with_a_cursor_goes_on() {
+async fn an_empty_page_with_a_cursor_is_not_the_end() {
     let bodies =
         [page(&[], json!("a")), page(&[1], json!("b")), page(&[], json!("c")), page(&[2], json!(""))];
     let fake = Fake::scripted(bodies).await;
@@ -111,7 +111,7 @@ async fn an_empty_page_with_a_cursor_goes_on() {
 }
 
 #[tokio::test]
-async fn a_cursor_that_repeats_is_an_error_after_the_items_and_then_the_end() {
+async fn a_repeated_cursor_is_an_error_after_the_items_and_ends_the_stream() {
     let itself = vec![page(&[1], json!("a")), page(&[2], json!("a"))];
     let circle =
         vec![page(&[1], json!("a")), page(&[2], json!("b")), page(&[3], json!("c")), page(&[4], json!("a"))];
@@ -134,7 +134,7 @@ async fn a_cursor_that_repeats_is_an_error_after_the_items_and_then_the_end() {
 }
 
 #[tokio::test]
-async fn what_comes_in_front_between_two_pages_repeats_nothing() {
+async fn items_inserted_in_front_between_two_pages_repeat_nothing() {
     for cursors in [Cursors::Positions, Cursors::Anchors] {
         for limit in 1..=7 {
             let fake = Fake::start(cursors, (1..=12).rev()).await;
@@ -148,10 +148,10 @@ async fn what_comes_in_front_between_two_pages_repeats_nothing() {
 }
 
 #[tokio::test]
-async fn what_is_removed_between_two_pages_loses_nothing_where_a_cursor_is_an_item() {
+async fn removals_between_two_pages_lose_nothing_if_a_cursor_is_an_item() {
     for limit in 1..=5 {
         let fake = Fake::start(Cursors::Anchors, 1..=10).await;
-        // The anchor itself goes, and others that were yielded.
+        // The anchor itself is removed, and others that were yielded.
         fake.change(|state| state.after = vec![|items| drop(items.drain(..1)); 4]);
         let request = fake.client().rooms().limit(limit).with_read_ahead(0);
         let rooms: Vec<_> = request.stream().try_collect().await.expect("rooms");

@@ -1,4 +1,4 @@
-//! Numbers at their extremes: in a checkpoint that was kept elsewhere, and from the program.
+//! Extreme numbers, in a stored checkpoint and from the program.
 
 use crate::lancers::{at, sandbox, ties};
 use kaiwa::lancers::{Client, Direction};
@@ -40,7 +40,7 @@ async fn resumed_from_extremes<E: Paged>(request: impl Fn() -> Request<E>) {
         let Ok(mut items) = request().stream_from(&checkpoint) else { continue };
         resumed += 1;
         assert_eq!(items.checkpoint(), checkpoint, "{document}");
-        // The place may be one that the list cannot have.
+        // The position may not exist in the list.
         let Ok(rest) = items.next_batch(3).await else { continue };
         let count = checkpoint.count().saturating_add(rest.items.len() as u64);
         assert_eq!(items.checkpoint().count(), count, "{document}");
@@ -49,7 +49,7 @@ async fn resumed_from_extremes<E: Paged>(request: impl Fn() -> Request<E>) {
 }
 
 #[tokio::test]
-async fn a_kept_checkpoint_may_have_any_number() {
+async fn a_stored_checkpoint_may_have_any_number() {
     let board = BoardSeed::new("alice", ["bob", "carol", "dave"]).messages(5).modified(at(100));
     let (sandbox, client) = sandbox(ties(&[1, 3, 1, 2]).board(board)).await;
     let id = sandbox.lancers().boards().last().expect("a board").id;
@@ -70,7 +70,7 @@ async fn pages_may_be_of_any_size_and_read_any_number_ahead() {
         assert_eq!(read.len(), 7, "{ahead}");
     }
     for limit in [i64::MIN, -1, 0, i64::MAX] {
-        // Refused, or answered with what there is.
+        // Refused, or answered with the existing items.
         if let Ok(read) = boards(&client).limit(limit).stream().next_batch(usize::MAX).await {
             assert_eq!(read.items.len(), 7, "{limit}");
         }

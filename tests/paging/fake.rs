@@ -1,4 +1,5 @@
-//! A TAS-CHA whose list of rooms does what the sandbox's cannot: lose items, gain them in front, and go in circles.
+//! A TAS-CHA whose list of rooms can do what the sandbox's cannot: items are removed or inserted in front, and cursors
+//! repeat.
 
 use crate::server::{Server, Step};
 use kaiwa::{Pace, tascha};
@@ -6,16 +7,16 @@ use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use url::Url;
 
-/// What a cursor of the list stands for.
+/// The meaning of a cursor of the list.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Cursors {
-    /// How many items there are before: what is removed in front moves the others up.
+    /// The number of items before it: removals in front move the others up.
     Positions,
-    /// The item that the last page ended with.
+    /// The last item of the previous page.
     Anchors,
 }
 
-/// A list of numbers, each the id of a room, in the order in which it is listed.
+/// A list of room ids, in the order of the list.
 pub struct Fake {
     server: Server,
     state: Arc<Mutex<State>>,
@@ -24,9 +25,9 @@ pub struct Fake {
 pub struct State {
     pub items: Vec<u32>,
     pub cursors: Cursors,
-    /// What happens to the items after a page has been answered, by the number of the page from 0.
+    /// The change to the items after a page was sent, by the number of the page from 0.
     pub after: Vec<fn(&mut Vec<u32>)>,
-    /// Bodies that are answered with in place of pages, by the number of the page.
+    /// Bodies that are sent instead of pages, by the number of the page.
     pub scripted: Vec<Value>,
     /// The queries so far.
     pub asked: Vec<String>,
@@ -65,7 +66,7 @@ impl Fake {
         change(&mut self.state.lock().expect("no panic held it"))
     }
 
-    /// Gives whoever is about to ask for something more than the time it takes: some round trips of another connection.
+    /// Lets pending requests arrive, by waiting for some round trips of another connection.
     pub async fn settle(&self) {
         let client = self.client();
         for _ in 0..8 {
@@ -86,12 +87,12 @@ pub fn number(room: &tascha::Room) -> u32 {
     room.id.as_str()[1..].parse().expect("an id of the fake")
 }
 
-/// What a service answers with.
+/// The answers of a service.
 pub trait Answers: Send + 'static {
     fn answer(&mut self, url: &Url) -> Value;
 }
 
-/// Serves it on a port of its own, until the server is dropped.
+/// Serves it on a separate port, until the server is dropped.
 pub async fn listen(service: Arc<Mutex<impl Answers>>) -> Server {
     Server::respond(move |request| {
         let url = Url::parse(&format!("http://fake{}", request.target())).expect("a target");

@@ -10,9 +10,9 @@ async fn sandbox(messages: usize) -> Sandbox {
     Sandbox::builder().tascha(Seed::default().room(room)).start().await.expect("a sandbox")
 }
 
-/// Each failure is yielded once, and the stream goes on with the page that failed.
+/// Each failure is yielded once, and the stream continues with the page that failed.
 #[tokio::test]
-async fn an_error_is_yielded_once_and_the_stream_goes_on() {
+async fn an_error_is_yielded_once_and_the_stream_continues() {
     let faults = [
         Fault::status(500),
         Fault::reset(),
@@ -66,7 +66,7 @@ async fn a_failure_is_retried_before_it_is_yielded() {
 }
 
 #[tokio::test]
-async fn a_checkpoint_after_an_error_goes_on_as_well_as_the_stream() {
+async fn a_checkpoint_after_an_error_resumes_like_the_stream() {
     let sandbox = sandbox(6).await;
     sandbox.faults().script(Provider::Tascha, Script::on("list_messages").pass(1).then(Fault::status(500)));
     let client = crate::tascha(&sandbox);
@@ -84,7 +84,7 @@ async fn a_checkpoint_after_an_error_goes_on_as_well_as_the_stream() {
     assert_eq!(rest.len(), 4);
 }
 
-/// Something that fails while it is only being found out whether there is more does not spoil what there is.
+/// A failure of the look-ahead for more items does not lose the collected items.
 #[tokio::test]
 async fn a_failure_after_the_cap_is_kept_for_the_next_poll() {
     let sandbox = sandbox(4).await;
@@ -99,7 +99,7 @@ async fn a_failure_after_the_cap_is_kept_for_the_next_poll() {
 }
 
 #[tokio::test]
-async fn a_failure_before_the_cap_costs_no_item() {
+async fn a_failure_before_the_cap_loses_no_item() {
     for ahead in [0, 1] {
         let sandbox = sandbox(7).await;
         let script = Script::on("list_messages").pass(2).then(Fault::status(500)).times(2);
@@ -113,8 +113,8 @@ async fn a_failure_before_the_cap_costs_no_item() {
         assert_eq!(first.id.as_str(), there[0]);
         let before = stream.checkpoint();
         stream.next_batch(6).await.expect_err("the third page fails");
-        assert_eq!(stream.checkpoint(), before, "what was not handed out is not in the checkpoint");
-        // What was collected until there comes first, one by one or together.
+        assert_eq!(stream.checkpoint(), before, "items that were not returned are not in the checkpoint");
+        // The items collected so far come first, one by one or together.
         let second = stream.try_next().await.expect("it is there").expect("a message");
         assert_eq!(second.id.as_str(), there[1]);
         assert_eq!(stream.checkpoint().last(), Some(there[1].as_str()));
@@ -134,7 +134,7 @@ async fn a_failure_before_the_cap_costs_no_item() {
 }
 
 #[tokio::test]
-async fn a_collection_that_is_given_up_costs_no_item() {
+async fn a_cancelled_collection_loses_no_item() {
     let clock = VirtualClock::new();
     let room = RoomSeed::new("room", "").members([Seed::USER]).messages(6);
     let seed = Seed::default().room(room).unlimited();
@@ -147,7 +147,7 @@ async fn a_collection_that_is_given_up_costs_no_item() {
         let mut messages = client.room("room").messages().limit(2).with_read_ahead(ahead).stream();
         tokio::select! {
             _ = messages.next_batch(5) => panic!("the third page takes its time"),
-            () = crate::until("the service is being waited for", || clock.sleepers() > 0) => {}
+            () = crate::until("the call waits for the service", || clock.sleepers() > 0) => {}
         }
         assert_eq!(messages.checkpoint().count(), 0);
         clock.advance(std::time::Duration::from_secs(5));
@@ -157,7 +157,7 @@ async fn a_collection_that_is_given_up_costs_no_item() {
     }
 }
 
-/// Lancers' unread messages take a second request for a page, and either can fail.
+/// For Lancers' unread messages a page takes two requests, and either can fail.
 #[tokio::test]
 async fn the_request_that_finds_the_next_page_can_fail_too() {
     let board = lancers::BoardSeed::new("bob", ["alice"]).messages(2).unread_by(["alice"]);

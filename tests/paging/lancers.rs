@@ -1,4 +1,4 @@
-//! Lancers' five ways of paging in one API.
+//! Lancers' five kinds of paging in one API.
 
 use futures::{StreamExt, TryStreamExt};
 use jiff::{SignedDuration, Timestamp};
@@ -8,7 +8,7 @@ use kaiwa::sandbox::lancers::{BoardSeed, Seed};
 use kaiwa::sandbox::{Fault, Provider, Sandbox, Script};
 use serde_json::{Value, json};
 
-/// Wednesday noon in Japan, or so many seconds before.
+/// Wednesday noon in Japan, or this many seconds before.
 pub fn at(seconds_ago: i64) -> Timestamp {
     "2026-03-04T12:00:00+09:00".parse::<Timestamp>().expect("a time") - SignedDuration::from_secs(seconds_ago)
 }
@@ -42,7 +42,7 @@ fn numbers(count: usize) -> std::ops::RangeInclusive<i64> {
 }
 
 #[tokio::test]
-async fn boards_of_one_second_are_neither_lost_nor_repeated_at_the_edge() {
+async fn boards_of_one_second_are_neither_lost_nor_repeated_at_a_page_boundary() {
     for groups in
         [vec![], vec![1], vec![1; 7], vec![3, 1, 3], vec![2, 2, 2], vec![7], vec![1, 9, 1], vec![16, 3]]
     {
@@ -61,9 +61,9 @@ async fn boards_of_one_second_are_neither_lost_nor_repeated_at_the_edge() {
     }
 }
 
-/// `limit` counts boards, and the rows are messages that do not tell their board's time.
+/// `limit` counts boards, but the rows are messages, which do not have their board's time.
 #[tokio::test]
-async fn unread_messages_of_every_board_come_once() {
+async fn unread_messages_of_every_board_are_yielded_once() {
     for groups in [vec![], vec![1], vec![1; 7], vec![3, 1, 3], vec![7], vec![1, 9, 1]] {
         let (sandbox, client) = sandbox(ties(&groups)).await;
         let boards = boards_in_order(&client).await;
@@ -79,10 +79,10 @@ async fn unread_messages_of_every_board_come_once() {
 }
 
 #[tokio::test]
-async fn an_unread_board_that_was_changed_after_its_last_message_hides_no_other() {
+async fn an_unread_board_changed_after_its_last_message_hides_no_other() {
     let (_sandbox, client) = sandbox(ties(&[1, 1, 1, 1])).await;
     let boards = boards_in_order(&client).await;
-    // The oldest becomes the newest, while what is unread on it stays old.
+    // The oldest board becomes the newest, but its unread messages stay old.
     client.board(boards[3]).update().title("あとで").await.expect("changed");
     let unread: Vec<_> = client.unread().limit(1).stream().try_collect().await.expect("messages");
     let mut met: Vec<BoardId> = unread.iter().map(|message| message.board_id).collect();
@@ -90,9 +90,9 @@ async fn an_unread_board_that_was_changed_after_its_last_message_hides_no_other(
     assert_eq!(met, [boards[3], boards[0], boards[1], boards[2]]);
 }
 
-/// Between a page of unread messages and the question for its last board, somebody writes there.
+/// A message is posted between a page of unread messages and the request for its last board.
 #[tokio::test]
-async fn an_unread_board_that_changes_right_then_hides_no_other() {
+async fn an_unread_board_that_changes_between_requests_hides_no_other() {
     let (sandbox, client) = sandbox(ties(&[1, 1, 1, 1, 1])).await;
     let boards = boards_in_order(&client).await;
     let now = json!({ "id": boards[1], "modified": "2027-01-01 00:00:00" }).to_string();
@@ -104,9 +104,9 @@ async fn an_unread_board_that_changes_right_then_hides_no_other() {
     assert_eq!(met, boards);
 }
 
-/// The same far down the list: what comes from its top again would be past what is remembered.
+/// The same far down the list: the items at its top are no longer remembered.
 #[tokio::test]
-async fn an_unread_board_that_changes_right_then_repeats_no_other() {
+async fn an_unread_board_that_changes_between_requests_repeats_no_other() {
     let (sandbox, client) = sandbox(ties(&[1; 120])).await;
     let boards = boards_in_order(&client).await;
     let now = json!({ "id": boards[100], "modified": "2027-01-01 00:00:00" }).to_string();
@@ -119,7 +119,7 @@ async fn an_unread_board_that_changes_right_then_repeats_no_other() {
 }
 
 #[tokio::test]
-async fn messages_come_once_in_both_directions_from_anywhere() {
+async fn messages_are_yielded_once_in_both_directions_from_anywhere() {
     for length in [0, 1, 2, 5] {
         let (sandbox, client) =
             sandbox(alice().board(BoardSeed::new("alice", ["bob"]).messages(length))).await;
@@ -147,7 +147,7 @@ async fn messages_come_once_in_both_directions_from_anywhere() {
 }
 
 #[tokio::test]
-async fn files_come_upwards_whichever_way_a_page_is_printed() {
+async fn files_are_yielded_upwards_whatever_the_order_of_a_page() {
     for upwards in [false, true] {
         for length in [0, 1, 2, 5] {
             let file = |board: BoardSeed, number| board.file("bob", format!("{number}.txt"), "text/plain", 1);
@@ -172,7 +172,7 @@ async fn files_come_upwards_whichever_way_a_page_is_printed() {
 }
 
 #[tokio::test]
-async fn users_come_by_name() {
+async fn users_are_paged_by_name() {
     let names = ["alice", "bob", "carol", "山田 太郎", "🍊", "a&b=c"];
     let (sandbox, client) = sandbox(alice().board(BoardSeed::new("alice", names))).await;
     let board = sandbox.lancers().boards()[0].id;
@@ -188,7 +188,7 @@ async fn users_come_by_name() {
 }
 
 #[tokio::test]
-async fn a_search_comes_by_position() {
+async fn a_search_is_paged_by_position() {
     let board = BoardSeed::new("alice", ["bob"]).title("請求書");
     let seed = alice().boards(23, board).boards(5, BoardSeed::new("alice", ["bob"]).title("雑談"));
     let (_sandbox, client) = sandbox(seed).await;
@@ -224,9 +224,9 @@ fn board(id: u64, time: &str) -> Value {
     json!({ "id": id, "title": "", "modified": time })
 }
 
-/// A service may never give more than so many boards at once, so that to ask for more is no way past such a board.
+/// A service may have a maximum of boards in an answer, so a larger `limit` does not help to pass such a board.
 #[tokio::test]
-async fn a_last_board_without_a_time_does_not_keep_the_list_from_going_on() {
+async fn a_last_board_without_a_time_does_not_stop_the_list() {
     let (sandbox, client) = sandbox(alice()).await;
     let page = |boards: Value| Fault::status(200).body("application/json", boards.to_string());
     let second = |second: u64| format!("2026-01-01 00:00:{second:02}");
@@ -245,9 +245,9 @@ async fn a_last_board_without_a_time_does_not_keep_the_list_from_going_on() {
     assert!(sandbox.requests().iter().all(|request| request.parameter("limit").as_deref() == Some("3")));
 }
 
-/// A circle can be longer than what a stream remembers of the items.
+/// A cycle can be longer than the number of items that a stream remembers.
 #[tokio::test]
-async fn a_long_circle_ends() {
+async fn a_long_cycle_ends() {
     let (sandbox, client) = sandbox(alice().board(BoardSeed::new("alice", ["bob"]))).await;
     let id = sandbox.lancers().boards()[0].id;
     let circle = |operation: &str, row: fn(u64) -> Value| {
@@ -269,7 +269,7 @@ async fn a_long_circle_ends() {
     assert!((100..120).contains(&messages.len()), "{} messages", messages.len());
 }
 
-/// A service that does not do as its documentation says must not keep the stream busy for ever.
+/// A service that deviates from its documentation must not keep the stream busy for ever.
 #[tokio::test]
 async fn every_loop_ends() {
     let (sandbox, client) = sandbox(alice().board(BoardSeed::new("alice", ["bob"]).messages(3))).await;
@@ -305,10 +305,10 @@ async fn every_loop_ends() {
     }
 }
 
-/// If the service caps its pages below the boards of one second, those past the cap cannot be reached, but the older
-/// ones can.
+/// If the service returns fewer boards than one second has, those beyond its maximum cannot be reached, but older ones
+/// can.
 #[tokio::test]
-async fn a_second_with_more_boards_than_the_service_gives_is_stepped_past() {
+async fn a_second_with_more_boards_than_the_services_maximum_is_passed() {
     let (sandbox, client) = sandbox(alice()).await;
     let page = |boards: &[Value]| Fault::status(200).body("application/json", json!(boards).to_string());
     let (tie, older) = ("2026-01-01 00:00:05", "2026-01-01 00:00:01");
@@ -319,7 +319,8 @@ async fn a_second_with_more_boards_than_the_service_gives_is_stepped_past() {
     assert_eq!(boards.iter().map(|board| board.id.0).collect::<Vec<_>>(), [9, 8, 1]);
     let asked: Vec<_> =
         sandbox.requests().iter().filter_map(|request| request.parameter("modified")).collect();
-    // The last one is just past the last board: a page of that board alone could be all that the service gives at once.
+    // The last request is for the time just past the last board: a page with that board alone might be the service's
+    // maximum.
     let seconds = [6, 5, 2, 1].map(|second| format!("2026-01-01 00:00:0{second}"));
     assert_eq!(asked, seconds);
 }

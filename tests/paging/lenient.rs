@@ -1,4 +1,4 @@
-//! Lists of which an item does not decode.
+//! Lists with an item that does not decode.
 
 use crate::fake::{Cursors, Fake, room};
 use futures::{StreamExt, TryStreamExt};
@@ -9,7 +9,7 @@ use kaiwa::{Lenient, chatwork, tascha};
 use serde_json::json;
 
 #[tokio::test]
-async fn a_plain_list_keeps_what_decodes() {
+async fn a_plain_list_keeps_the_items_that_decode() {
     let sandbox = Sandbox::start().await.expect("a sandbox");
     let whole = sandbox.clients().chatwork.rooms().await.expect("rooms");
     let mut spoilt: Vec<serde_json::Value> = whole.json().expect("it is JSON");
@@ -27,9 +27,9 @@ async fn a_plain_list_keeps_what_decodes() {
     let rejected = &kept.undecodable[0];
     assert_eq!((rejected.index, rejected.path.as_str()), (1, "[1].unread_num"));
     assert_eq!(rejected.value["unread_num"], "many");
-    assert_eq!((kept.attempts(), kept.body().len()), (1, body.len()), "it is a response with all that came");
+    assert_eq!((kept.attempts(), kept.body().len()), (1, body.len()), "it is a complete response");
 
-    // What has been answered already can be read again in this way.
+    // A response that was already received can be read in this way.
     let raw = sandbox.clients().chatwork.request(reqwest::Method::GET, "/rooms").await.expect("JSON");
     let again: Lenient<chatwork::Room> = raw.json().expect("a list");
     assert_eq!((again.items, again.undecodable), (kept.items.clone(), kept.undecodable.clone()));
@@ -49,17 +49,17 @@ async fn nothing_else_about_a_request_changes() {
 }
 
 #[tokio::test]
-async fn a_stream_tells_an_item_that_does_not_decode_and_goes_on() {
+async fn a_stream_reports_an_undecodable_item_and_continues() {
     let bad = json!({ "id": "r3", "name": 7 });
     let pages = [
         json!({ "data": [room(1), room(2), bad], "nextCursor": "a" }),
-        // The page overlaps with the one before, and what was told is not told again.
+        // The page overlaps with the previous one, and its items are not yielded again.
         json!({ "data": [bad, room(4), null], "nextCursor": null }),
     ];
     let fake = Fake::scripted(pages).await;
     let mut rooms = fake.client().rooms().limit(3).lenient().stream();
     let mut met = Vec::new();
-    while let Some(room) = rooms.try_next().await.expect("no failure of the call") {
+    while let Some(room) = rooms.try_next().await.expect("the call does not fail") {
         match room {
             Ok(room) => met.push(room.id.to_string()),
             Err(rejected) => met.push(format!("{} {}", rejected.index, rejected.path)),
@@ -70,13 +70,13 @@ async fn a_stream_tells_an_item_that_does_not_decode_and_goes_on() {
     let last = rooms.checkpoint();
     assert!(
         last.last().is_some_and(|name| name.starts_with('#')),
-        "what has no id is named by a digest: {last:?}"
+        "an item without an id is identified by a digest: {last:?}"
     );
 }
 
-/// Such an item is met again on every page that it is on; were it always new, no page would be the last.
+/// Such an item is seen on every page that has it. If it were always new, no page would be the last.
 #[tokio::test]
-async fn an_item_without_an_id_is_told_once_and_the_list_ends() {
+async fn an_item_without_an_id_is_reported_once_and_the_list_ends() {
     let sandbox = Sandbox::start().await.expect("a sandbox");
     let client = crate::lancers(&sandbox);
     let page = |rows: serde_json::Value| Fault::status(200).body("application/json", rows.to_string());
@@ -95,12 +95,13 @@ async fn an_item_without_an_id_is_told_once_and_the_list_ends() {
     assert_eq!(client.search("x").limit(2).lenient().stream().take(50).count().await, 2);
     assert!(sandbox.requests().len() < 60, "{} requests", sandbox.requests().len());
 
-    // Nor is it told again by a stream that goes on from a checkpoint.
+    // A stream that is resumed from a checkpoint does not yield it again either.
     let mut stream = messages().lenient().stream();
     assert_eq!(stream.next_batch(9).await.expect("messages").items.len(), 2);
     let kept = serde_json::to_string(&stream.checkpoint()).expect("it serialises");
-    let rest =
-        messages().lenient().stream_from(&serde_json::from_str(&kept).expect("it is what was written"));
+    let rest = messages()
+        .lenient()
+        .stream_from(&serde_json::from_str(&kept).expect("it was written by this version"));
     assert_eq!(rest.expect("the same list").count().await, 0);
 }
 
@@ -116,9 +117,9 @@ async fn a_lenient_stream_and_a_strict_one_share_checkpoints() {
     assert_eq!(ids, ["r4", "r5"]);
 }
 
-/// Where the list goes on follows from the rows, also from one that does not decode.
+/// The position for the next page is taken from the rows, including one that does not decode.
 #[tokio::test]
-async fn an_edge_that_does_not_decode_is_an_edge_all_the_same() {
+async fn an_undecodable_last_item_still_gives_the_next_position() {
     let sandbox = Sandbox::start().await.expect("a sandbox");
     let board = |id: u64, second: u64, title: serde_json::Value| json!({ "id": id, "title": title, "modified": format!("2026-01-01 00:00:{second:02}") });
     let first = json!([board(9, 9, json!("a")), board(8, 8, json!(["not a text"]))]).to_string();

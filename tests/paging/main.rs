@@ -1,4 +1,4 @@
-//! Lists in pages: every size of page, what changes between pages, and what goes wrong in the middle.
+//! Lists in pages: every page size, changes between pages, and failures in the middle.
 
 mod ahead;
 mod cursors;
@@ -17,7 +17,8 @@ mod server;
 
 use kaiwa::sandbox::Sandbox;
 
-/// Settings of a client that does not read the system's certificates, which takes longer than most tests here.
+/// Settings of a client that does not read the system's certificates, since reading them takes longer than most tests
+/// here.
 fn light() -> reqwest::ClientBuilder {
     reqwest::Client::builder().tls_certs_only([])
 }
@@ -27,8 +28,8 @@ fn tascha(sandbox: &Sandbox) -> kaiwa::tascha::Client {
     sandbox.tascha_client(token).http_client(light()).build().expect("a client")
 }
 
-/// Waits until something has come about, for as long as it takes: what takes long on a busy machine is no failure. The
-/// bound is there to say what a test hangs on.
+/// Waits until a condition holds. Taking long on a busy machine is not a failure; the bound only reports where a test
+/// hangs.
 async fn until(what: &str, reached: impl Fn() -> bool) {
     let waiting = async {
         while !reached() {

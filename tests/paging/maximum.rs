@@ -1,4 +1,4 @@
-//! A Lancers that gives fewer rows at once than it is asked for, or more, or as many as it likes: every list, whole.
+//! A Lancers that returns fewer rows than the requested `limit`, or more, or any number: every list comes completely.
 
 use crate::fake::{Answers, listen};
 use futures::TryStreamExt;
@@ -9,14 +9,14 @@ use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 use url::Url;
 
-/// How many rows come for how many asked for.
+/// The number of rows that are returned for a `limit`.
 #[derive(Clone, Copy, Debug)]
 pub enum Size {
-    /// No more than so many.
+    /// At most this many.
     AtMost(usize),
-    /// Always so many.
+    /// Always this many.
     Always(usize),
-    /// So many more.
+    /// This many more.
     More(usize),
     /// Some of them, at least one.
     Some,
@@ -33,7 +33,7 @@ impl Size {
     }
 }
 
-/// A service with `rows` boards, messages, files and users, each of another second.
+/// A service with `rows` boards, messages, files and users, each with a different second.
 struct Service {
     rows: i64,
     size: Size,
@@ -96,7 +96,7 @@ pub fn client(base: &str) -> Client {
     client.http_client(crate::light()).build().expect("a client")
 }
 
-/// The keys of a list as one stream yields them, and as streams do of which each is stopped after some items.
+/// The keys of a list, from one stream, and from streams that are each stopped after some items.
 async fn both<E: Paged, K>(request: impl Fn() -> Request<E>, key: fn(&E::Item) -> K) -> [Vec<K>; 2] {
     let whole: Vec<E::Item> = request().stream().try_collect().await.expect("items");
     let mut stopped = Vec::new();
@@ -126,7 +126,7 @@ async fn every_list(rows: i64, limit: i64, size: Size) {
         assert_eq!(whole, there, "{which}");
         assert_eq!(stopped, there, "{which}, stopped and resumed");
     }
-    let which = |list: &str| format!("{list}: {rows} rows, {limit} asked for, {size:?}");
+    let which = |list: &str| format!("{list}: {rows} rows, limit {limit}, {size:?}");
     let boards = || client.boards().limit(limit);
     check(both(boards, |board| board.id.0).await, &downwards, &which("boards"));
     let unread = || client.unread().limit(limit);
@@ -146,7 +146,7 @@ async fn every_list(rows: i64, limit: i64, size: Size) {
 }
 
 #[tokio::test]
-async fn every_list_comes_whole_whatever_the_service_makes_of_the_limit() {
+async fn every_list_is_complete_however_the_service_treats_the_limit() {
     let sizes =
         [Size::AtMost(1), Size::AtMost(2), Size::AtMost(5), Size::Always(3), Size::More(3), Size::Some];
     for size in sizes {
@@ -156,7 +156,7 @@ async fn every_list_comes_whole_whatever_the_service_makes_of_the_limit() {
     }
 }
 
-/// Asked for more than it gives, a service of five rows at once costs few requests more than one with pages of five.
+/// If `limit` is above a service's maximum of five rows, the list costs few requests more than with pages of five.
 #[tokio::test]
 async fn a_low_maximum_costs_few_requests() {
     let requests = async |limit: i64, size: Size| {

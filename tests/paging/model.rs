@@ -1,7 +1,7 @@
-//! Lists that change at random, by a seed, while streams of them are stopped and resumed.
+//! Lists that change at random, from a seed, while their streams are stopped and resumed.
 //!
-//! Each run ends when a stream has come to the end of the list. Then what was there all the time has to have come once,
-//! nothing twice, and what came meanwhile at most once.
+//! Each run ends when a stream has come to the end of the list. Then every item that was in the list all the time must
+//! have been yielded once, none twice, and items inserted meanwhile at most once.
 
 use crate::fake::{Answers, listen};
 use crate::maximum::{Size, client};
@@ -13,12 +13,12 @@ use std::fmt::Debug;
 use std::sync::{Arc, Mutex, MutexGuard};
 use url::Url;
 
-/// A list of numbers, by position or after an item, with the ids that cannot have been there all the time.
+/// A list of numbers, with cursors by position or after an item, and the ids that were not in the list all the time.
 struct List {
     items: Vec<u32>,
     /// Whether cursors are positions.
     positions: bool,
-    /// Whether it is changed between two pages as well.
+    /// Whether the list also changes between two pages.
     restless: bool,
     touched: HashSet<u32>,
     next: u32,
@@ -40,7 +40,7 @@ impl List {
         self.next += 1;
     }
 
-    /// Removes up to `most` of the items before `end`, and adds as many somewhere.
+    /// Removes up to `most` of the items before `end`, and inserts as many anywhere.
     fn change(&mut self, most: usize, end: usize) {
         for _ in 0..self.random.usize(0..=most) {
             let end = end.min(self.items.len());
@@ -59,7 +59,7 @@ impl List {
         }
     }
 
-    /// Moves some of the items to the front, as in a list that has the newest first.
+    /// Moves some of the items to the front, as in a list with the newest first.
     fn stir(&mut self) {
         for _ in 0..self.random.usize(0..4) {
             if let Some(last) = self.items.len().checked_sub(1) {
@@ -85,7 +85,7 @@ impl Answers for List {
             let boards = page(number("offset").unwrap_or(0));
             return boards.map(|id| json!({ "id": id, "title": "" })).collect();
         }
-        // Items are inserted anywhere, so that an anchor is remembered by what is behind it.
+        // Items are inserted anywhere, so an anchor is remembered by the items behind it.
         let start = match (number("cursor"), self.positions) {
             (None, _) => 0,
             (Some(cursor), true) => cursor,
@@ -104,7 +104,7 @@ impl Answers for List {
     }
 }
 
-/// How many runs there are, or as many as `MODEL_RUNS` says.
+/// The number of runs, or `MODEL_RUNS` if it is set.
 fn runs(usual: u64) -> u64 {
     std::env::var("MODEL_RUNS").map_or(usual, |runs| runs.parse().expect("a number"))
 }
@@ -115,10 +115,10 @@ fn lock<T>(state: &Mutex<T>) -> MutexGuard<'_, T> {
 
 fn through_json(checkpoint: &Checkpoint) -> (Checkpoint, Value) {
     let kept = serde_json::to_value(checkpoint).expect("it serialises");
-    (serde_json::from_value(kept.clone()).expect("it is what was written"), kept)
+    (serde_json::from_value(kept.clone()).expect("it was just written"), kept)
 }
 
-/// Yields the list in parts, with `change` after each, until its end or an error. `most` says how large a part is.
+/// Yields the list in parts of up to `most` items, with `change` after each, until its end or an error.
 async fn in_parts<E: Paged, K: Debug>(
     request: impl Fn() -> Request<E>,
     key: impl Fn(&E::Item) -> K,
@@ -149,11 +149,12 @@ async fn in_parts<E: Paged, K: Debug>(
     }
 }
 
-/// What was there all the time came once and in order, and nothing came twice.
+/// Items that were in the list all the time were yielded once and in order, and no item twice.
 fn check(list: &List, length: u32, mut yielded: Vec<u32>, upheaval: Upheaval, which: &str) {
     let mut once = HashSet::new();
     let first_time: Vec<u32> = yielded.iter().copied().filter(|id| once.insert(*id)).collect();
-    // Of much that comes at once, more than is remembered can be met; items that have moved can be taken for the place.
+    // If many items are inserted at once, more than the remembered ones can be seen; items that have moved can be
+    // mistaken for the position.
     if matches!(upheaval, Upheaval::Some) && !list.restless {
         assert_eq!(yielded, first_time, "repeated, {which}");
     }
@@ -163,7 +164,7 @@ fn check(list: &List, length: u32, mut yielded: Vec<u32>, upheaval: Upheaval, wh
     assert_eq!(came, there, "lost, {which}");
 }
 
-/// How many items are removed, added and moved while a stream is stopped.
+/// The items that are removed, inserted and moved while a stream is stopped.
 #[derive(Clone, Copy, Debug)]
 enum Upheaval {
     /// Some, anywhere.
@@ -186,7 +187,7 @@ fn upset(list: &mut List, upheaval: Upheaval, yielded: usize) {
 }
 
 #[tokio::test]
-async fn tascha_loses_and_repeats_nothing_across_stops_or_says_that_it_cannot() {
+async fn tascha_lists_are_exact_across_stops_or_end_with_an_error() {
     let (mut lost, mut whole) = (0, 0);
     for seed in 0..runs(48) {
         let upheaval = [Upheaval::Some, Upheaval::Much][seed as usize % 2];
@@ -212,7 +213,7 @@ async fn tascha_loses_and_repeats_nothing_across_stops_or_says_that_it_cannot() 
             Err((error, kept)) => {
                 assert!(matches!(error.kind(), ErrorKind::PlaceLost), "{error}, {which}");
                 assert!(error.to_string().contains("begin the list again"), "{error}");
-                // It is said only if it is so.
+                // The error is reported only if it is true.
                 let remembered = kept["recent"].as_array().expect("a list").iter();
                 let ids = remembered.map(|key| key.as_str().expect("a key")[1..].parse().expect("an id"));
                 assert!(ids.into_iter().all(|id: u32| !list.items.contains(&id)), "{which}");
@@ -226,7 +227,7 @@ async fn tascha_loses_and_repeats_nothing_across_stops_or_says_that_it_cannot() 
 }
 
 #[tokio::test]
-async fn a_search_loses_and_repeats_nothing_across_stops_and_between_pages() {
+async fn a_search_is_exact_across_stops_and_between_pages() {
     let sizes = [Size::More(0), Size::AtMost(5), Size::AtMost(1), Size::Some];
     for seed in 0..runs(48) {
         let upheaval = [Upheaval::Some, Upheaval::Much, Upheaval::Stirred][seed as usize % 3];
@@ -255,9 +256,9 @@ async fn a_search_loses_and_repeats_nothing_across_stops_and_between_pages() {
     }
 }
 
-/// The case that was reported: 140 items yielded on pages of 100, and 60 of them removed before the next start.
+/// A reported case: 140 items were yielded on pages of 100, and 60 of them were removed before the next start.
 #[tokio::test]
-async fn sixty_removed_in_front_of_a_page_of_a_hundred_hide_nothing() {
+async fn sixty_removals_in_front_of_a_page_of_a_hundred_hide_nothing() {
     for (stops, removed) in [(1, 60), (1, 100), (1, 139), (3, 60)] {
         let list = Arc::new(Mutex::new(List::new(1, true, false, Size::More(0))));
         lock(&list).items = (0..1000).collect();
@@ -283,13 +284,13 @@ async fn sixty_removed_in_front_of_a_page_of_a_hundred_hide_nothing() {
     }
 }
 
-/// Boards with unread messages, by the second in which each was changed last.
+/// Boards with unread messages, by the second of the last change.
 struct Boards {
-    /// Of each: its id, its second, and its unread messages, the newest first.
+    /// The id of each, its second, and its unread messages, the newest first.
     boards: Vec<(u64, i64, Vec<u64>)>,
     now: i64,
     next: u64,
-    /// Messages of boards that were written on, or read, since the beginning.
+    /// Messages of boards that were changed or read since the beginning.
     touched: HashSet<u64>,
     random: fastrand::Rng,
 }
@@ -319,7 +320,7 @@ impl Boards {
         self.boards.insert(0, (id, self.now, messages));
     }
 
-    /// Somebody writes, creates boards, and reads.
+    /// Other users post, create boards, and read.
     fn change(&mut self) {
         self.now += 5;
         for _ in 0..self.random.usize(0..12) {
@@ -365,7 +366,7 @@ impl Answers for Boards {
 }
 
 #[tokio::test]
-async fn unread_messages_come_once_across_many_stops() {
+async fn unread_messages_are_yielded_once_across_many_stops() {
     for seed in 0..runs(24) {
         let boards = Arc::new(Mutex::new(Boards::new(seed)));
         let server = listen(Arc::clone(&boards)).await;
@@ -398,7 +399,7 @@ async fn unread_messages_come_once_across_many_stops() {
     }
 }
 
-/// A search whose results come in another order each time ends, with all that can be had of it or an error.
+/// A search with a different order each time ends, either with all results that can be found or with an error.
 #[tokio::test]
 async fn a_list_in_disorder_ends() {
     struct Disorder(List);

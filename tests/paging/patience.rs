@@ -1,4 +1,4 @@
-//! Streams that are polled on whatever comes: they ask again later each time, and give up.
+//! Streams that are polled again after every failure: they wait longer each time, and give up.
 
 use crate::fake::{Cursors, Fake, number, room};
 use futures::{StreamExt, TryStreamExt};
@@ -23,15 +23,15 @@ fn broken() -> Fault {
     Fault::status(200).body("application/json", r#"{"data":7}"#)
 }
 
-/// The stream is as good as any for a program that takes no notice of errors.
-fn is_given_up(last: &Error) {
+/// A program that ignores errors can use the stream like any other.
+fn ends_after_failures(last: &Error) {
     assert!(matches!(last.kind(), ErrorKind::GaveUp { failures: 8 }), "{last}");
-    let said = last.to_string();
-    assert!(said.contains("given up after 8 failures in a row") && said.contains("checkpoint"), "{said}");
+    let text = last.to_string();
+    assert!(text.contains("given up after 8 failures in a row") && text.contains("checkpoint"), "{text}");
 }
 
 #[tokio::test]
-async fn a_page_that_never_decodes_is_asked_for_eight_times_with_backoff() {
+async fn a_page_that_never_decodes_is_requested_eight_times_with_backoff() {
     for ahead in [0, 1, 4] {
         let clock = VirtualClock::new();
         let sandbox = sandbox(&clock).await;
@@ -45,16 +45,16 @@ async fn a_page_that_never_decodes_is_asked_for_eight_times_with_backoff() {
         let met: Vec<_> = clock.drive(messages.by_ref().collect::<Vec<_>>()).await;
         assert_eq!(met.iter().filter(|message| message.is_ok()).count(), 3);
         let errors: Vec<&Error> = met.iter().filter_map(|message| message.as_ref().err()).collect();
-        assert_eq!(errors.len(), 9, "eight failures, and the last word");
+        assert_eq!(errors.len(), 9, "eight failures, and the final one");
         assert!(errors[..8].iter().all(|error| error.is_decode()));
-        is_given_up(errors[8]);
-        assert_eq!(sandbox.requests().len(), 9, "nothing is sent for the last word");
-        // 250 ms, doubled six times, and up to half of it less.
+        ends_after_failures(errors[8]);
+        assert_eq!(sandbox.requests().len(), 9, "nothing is sent for the final failure");
+        // 250 ms, doubled six times, minus up to half.
         let waited = clock.elapsed();
         assert!(waited > 15 * SECOND && waited < 32 * SECOND, "{waited:?}");
         assert!(clock.drive(messages.next()).await.is_none(), "it has ended");
 
-        // The checkpoint resumes.
+        // The stream resumes from the checkpoint.
         sandbox.faults().clear(Provider::Tascha);
         let rest = request().stream_from(&messages.checkpoint()).expect("the same list");
         assert_eq!(clock.drive(rest.try_collect::<Vec<_>>()).await.expect("messages").len(), 6);
@@ -75,7 +75,7 @@ async fn pages_and_lenient_lists_and_every_kind_of_failure_give_up_as_well() {
         let messages = || tascha.room("room").messages().with_retry(never.clone());
         let last = async |name: &str, errors: Vec<Error>| {
             assert_eq!((errors.len(), sandbox.requests().len()), (9, 8), "{name}, {fault:?}");
-            is_given_up(errors.last().expect("there are nine"));
+            ends_after_failures(errors.last().expect("there are nine"));
             sandbox.clear_requests();
         };
         let pages = messages().pages().filter_map(|page| ready(page.err()));
@@ -87,7 +87,7 @@ async fn pages_and_lenient_lists_and_every_kind_of_failure_give_up_as_well() {
     }
 }
 
-/// Lancers' unread messages take a second request for a page, which can fail as well.
+/// For Lancers' unread messages a page takes a second request, which can fail as well.
 #[tokio::test]
 async fn the_request_that_finds_the_next_page_counts() {
     let clock = VirtualClock::new();
@@ -96,11 +96,11 @@ async fn the_request_that_finds_the_next_page_counts() {
     let unread = crate::lancers(&sandbox).unread().limit(1).with_retry(RetryPolicy::none());
     let met: Vec<_> = clock.drive(unread.stream().collect::<Vec<_>>()).await;
     assert_eq!(met.len(), 9);
-    is_given_up(met.last().and_then(|last| last.as_ref().err()).expect("the last word"));
+    ends_after_failures(met.last().and_then(|last| last.as_ref().err()).expect("the final failure"));
 }
 
 #[tokio::test]
-async fn a_success_in_between_begins_the_count_anew() {
+async fn a_success_in_between_resets_the_count() {
     let clock = VirtualClock::new();
     let sandbox = sandbox(&clock).await;
     // Seven failures before each of the pages.
@@ -125,11 +125,11 @@ async fn the_wait_that_the_service_asks_for_is_kept() {
     assert_eq!((error.retry_after(), clock.elapsed()), (Some(90 * SECOND), Duration::ZERO));
     clock.advance(30 * SECOND);
     clock.drive(messages.next()).await.expect("not the end").expect("a message");
-    assert_eq!(clock.elapsed(), 90 * SECOND, "the time that the caller took counts");
+    assert_eq!(clock.elapsed(), 90 * SECOND, "the caller's time counts");
 }
 
 #[tokio::test]
-async fn what_is_refused_before_it_is_sent_is_yielded_once() {
+async fn invalid_input_is_yielded_once() {
     let clock = VirtualClock::new();
     let sandbox = sandbox(&clock).await;
     let rooms = crate::tascha(&sandbox).rooms().limit(1000).stream();
@@ -138,9 +138,9 @@ async fn what_is_refused_before_it_is_sent_is_yielded_once() {
     assert!(met[0].as_ref().is_err_and(Error::is_invalid_input));
 }
 
-/// Ever new cursors, and never an item behind them; after so many pages there may be one after all.
+/// New cursors without an item behind them; after this many pages there may be one after all.
 #[tokio::test]
-async fn empty_pages_without_end_are_an_error_and_its_checkpoint_goes_on_after_them() {
+async fn endless_empty_pages_are_an_error_and_its_checkpoint_resumes_after_them() {
     let page = |number: usize| match number {
         0 => json!({ "data": [room(1), room(2)], "nextCursor": "0" }),
         2_400 => json!({ "data": [room(3)], "nextCursor": null }),
@@ -167,7 +167,7 @@ async fn empty_pages_without_end_are_an_error_and_its_checkpoint_goes_on_after_t
             }
             assert!(stream.next().await.is_none(), "it has ended");
             let kept = serde_json::to_string(&stream.checkpoint()).expect("it serialises");
-            checkpoint = serde_json::from_str(&kept).expect("it is what was written");
+            checkpoint = serde_json::from_str(&kept).expect("it was just written");
         }
         assert_eq!(met, [1, 2, 3], "{ahead} ahead");
         assert_eq!(checkpoint.count(), 3);
@@ -175,7 +175,7 @@ async fn empty_pages_without_end_are_an_error_and_its_checkpoint_goes_on_after_t
 }
 
 #[tokio::test]
-async fn pages_that_repeat_what_was_yielded_are_no_better_than_empty_ones() {
+async fn pages_with_only_yielded_items_count_as_empty() {
     let same = |number: usize| json!({ "data": [room(1)], "nextCursor": number.to_string() });
     let fake = Fake::scripted((0..3_000).map(same)).await;
     let met: Vec<_> = fake.client().rooms().stream().collect().await;
@@ -183,5 +183,5 @@ async fn pages_that_repeat_what_was_yielded_are_no_better_than_empty_ones() {
     let error = met[1].as_ref().expect_err("no end is in sight");
     assert!(matches!(error.kind(), ErrorKind::EmptyPages { pages: 1000 }), "{error}");
     let fake = Fake::start(Cursors::Anchors, 1..=5).await;
-    assert_eq!(fake.client().rooms().limit(1).stream().count().await, 5, "nothing of this is in the way");
+    assert_eq!(fake.client().rooms().limit(1).stream().count().await, 5, "this does not stop the stream");
 }

@@ -1,4 +1,4 @@
-//! A process that is killed after any item, and the next one.
+//! A process that is killed after any item, and the one that resumes.
 
 use crate::fake::{Cursors, Fake, number};
 use futures::TryStreamExt;
@@ -6,18 +6,18 @@ use kaiwa::sandbox::Sandbox;
 use kaiwa::sandbox::tascha::{RoomSeed, Seed};
 use kaiwa::{Checkpoint, tascha};
 
-/// Kept as a file would keep it.
+/// Serialized as in a file.
 fn through_json(checkpoint: &Checkpoint) -> Checkpoint {
     let kept = serde_json::to_string_pretty(checkpoint).expect("it serialises");
-    let read: Checkpoint = serde_json::from_str(&kept).expect("it is what was written");
+    let read: Checkpoint = serde_json::from_str(&kept).expect("it was just written");
     assert_eq!(&read, checkpoint);
     read
 }
 
-/// What happens to the list between the two processes, given what was yielded.
+/// The change to the list between the two processes, given the yielded items.
 type Change = fn(items: &mut Vec<u32>, yielded: &[u32]);
 
-/// A service, and two processes: the one that is killed, and the one that goes on.
+/// A service, and two processes: the one that is killed, and the one that resumes.
 struct Scene {
     fake: Fake,
     before: tascha::Client,
@@ -31,7 +31,7 @@ impl Scene {
         Self { fake, before, after }
     }
 
-    /// Yields `killed_at` items, changes the list, and goes on. The values are what was yielded before and after.
+    /// Yields `killed_at` items, changes the list, and resumes. Returns the items yielded before and after.
     async fn play(
         &self,
         (cursors, items): (Cursors, &[u32]),
@@ -57,7 +57,7 @@ impl Scene {
     }
 }
 
-/// Tens, so that something can come in between.
+/// Multiples of ten, so items can be inserted in between.
 fn rising() -> Vec<u32> {
     (1..=12).map(|number| number * 10).collect()
 }
@@ -66,8 +66,8 @@ fn falling() -> Vec<u32> {
     rising().into_iter().rev().collect()
 }
 
-/// At every item, in both orders, with both kinds of cursor, on pages of many sizes: `check` is given what was
-/// there at first, what was yielded before, and what after.
+/// At every item, in both orders, with both kinds of cursor, on pages of many sizes: `check` gets the initial items,
+/// and those yielded before and after.
 async fn everywhere(change: Change, check: impl Fn(&[u32], &[u32], &[u32], &str)) {
     let scene = Scene::new().await;
     for cursors in [Cursors::Positions, Cursors::Anchors] {
@@ -88,7 +88,7 @@ async fn everywhere(change: Change, check: impl Fn(&[u32], &[u32], &[u32], &str)
 }
 
 #[tokio::test]
-async fn the_next_item_is_the_first_one_at_every_item_and_every_size_of_page() {
+async fn a_resumed_stream_starts_with_the_next_item_for_every_item_and_page_size() {
     let scene = Scene::new().await;
     for cursors in [Cursors::Positions, Cursors::Anchors] {
         for limit in 1..=13 {
@@ -102,7 +102,7 @@ async fn the_next_item_is_the_first_one_at_every_item_and_every_size_of_page() {
 }
 
 #[tokio::test]
-async fn what_came_in_front_is_neither_in_the_way_nor_repeated() {
+async fn items_inserted_in_front_neither_disturb_nor_repeat() {
     let two_in_front: Change = |items, _| {
         let new = if items[0] < items[1] { [1, 2] } else { [302, 301] };
         items.splice(..0, new);
@@ -110,7 +110,7 @@ async fn what_came_in_front_is_neither_in_the_way_nor_repeated() {
     everywhere(two_in_front, |items, first, rest, which| {
         let old: Vec<u32> = rest.iter().copied().filter(|number| items.contains(number)).collect();
         assert_eq!(old, items[first.len()..], "{which}");
-        // Two that were yielded, still side by side on the page, are evidence enough of what has come before them.
+        // Two yielded items that are still adjacent on the page show which items were inserted before them.
         if first.len() >= 2 && !which.contains(" 3 a page") {
             assert_eq!(rest, old, "{which}");
         }
@@ -119,7 +119,7 @@ async fn what_came_in_front_is_neither_in_the_way_nor_repeated() {
 }
 
 #[tokio::test]
-async fn what_came_behind_is_yielded_as_well() {
+async fn items_added_behind_are_yielded() {
     let one_behind: Change = |items, _| items.push(if items[0] < items[1] { 300 } else { 1 });
     everywhere(one_behind, |items, first, rest, which| {
         assert_eq!(rest[..rest.len() - 1], items[first.len()..], "{which}");
@@ -129,7 +129,7 @@ async fn what_came_behind_is_yielded_as_well() {
 }
 
 #[tokio::test]
-async fn what_came_among_those_already_yielded_is_no_trouble() {
+async fn items_inserted_among_yielded_ones_do_not_disturb() {
     let among: Change = |items, yielded| {
         if let [.., one, last] = yielded {
             let place = items.iter().position(|item| item == last).expect("it is there");
@@ -150,7 +150,7 @@ async fn the_item_that_the_checkpoint_names_can_be_removed() {
 }
 
 #[tokio::test]
-async fn a_few_that_were_yielded_can_be_removed() {
+async fn a_few_yielded_items_can_be_removed() {
     let three: Change = |items, yielded| {
         let gone = &yielded[yielded.len().saturating_sub(3)..];
         items.retain(|item| !gone.contains(item));
@@ -163,7 +163,7 @@ async fn a_few_that_were_yielded_can_be_removed() {
 }
 
 #[tokio::test]
-async fn what_is_removed_ahead_is_just_not_there() {
+async fn items_removed_ahead_are_not_yielded() {
     let next: Change = |items, yielded| {
         if yielded.len() < items.len() {
             items.remove(yielded.len());
@@ -216,8 +216,8 @@ async fn a_checkpoint_of_another_list_is_refused() {
 
     let error = tascha.rooms().stream_from(&checkpoint).expect_err("another operation");
     assert!(error.is_invalid_input(), "{error}");
-    let said = error.to_string();
-    assert!(said.contains("GET /rooms/{roomId}/messages") && said.contains("not of `GET /rooms`"), "{said}");
+    let text = error.to_string();
+    assert!(text.contains("GET /rooms/{roomId}/messages") && text.contains("not of `GET /rooms`"), "{text}");
     let error = tascha.room("ckroomrandom").messages().stream_from(&checkpoint).expect_err("another room");
     assert!(error.to_string().contains("another list of `GET /rooms/{roomId}/messages`"), "{error}");
     assert!(lancers.boards().pages_from(&checkpoint).is_err());
@@ -235,7 +235,7 @@ async fn a_checkpoint_of_another_list_is_refused() {
     assert!(error.to_string().contains("version 2"), "{error}");
 }
 
-/// A checkpoint is kept in files and read by later versions: this one was written by the first.
+/// Checkpoints are stored in files and read by later versions. This one was written by the first version.
 #[tokio::test]
 async fn a_checkpoint_of_the_first_version_is_still_read() {
     let kept = r#"{"version":1,"operation":"GET /rooms","list":"1a68ab890e361009",
@@ -256,7 +256,7 @@ async fn a_checkpoint_of_a_stream_that_began_elsewhere_is_refused() {
     let first = tascha.rooms().limit(4).await.expect("a page");
     let cursor = first.next_cursor.clone().expect("there is another page");
 
-    // One item into the list's own beginning, and one into a beginning of the request's.
+    // One item after the list's own beginning, and one after a cursor from the request.
     let mut whole = tascha.rooms().limit(3).stream();
     whole.try_next().await.expect("it works").expect("there is one");
     let mut rest = tascha.rooms().limit(3).cursor(&cursor).stream();

@@ -1,4 +1,4 @@
-//! A process that is killed after any item of any of Lancers' lists, and the next one.
+//! A process that is killed after any item of any of Lancers' lists, and the one that resumes.
 
 use crate::lancers::{alice, at, sandbox, ties};
 use futures::TryStreamExt;
@@ -7,7 +7,7 @@ use kaiwa::sandbox::Sandbox;
 use kaiwa::sandbox::lancers::{BoardSeed, Seed};
 use kaiwa::{Checkpoint, Paged, Request};
 
-/// Yields `killed_at` items, lets `change` happen, and goes on. The values are what either yielded.
+/// Yields `killed_at` items, calls `change`, and resumes. Returns the items yielded by both.
 async fn killed<E: Paged, K>(
     client: &Client,
     request: impl Fn(&Client) -> Request<E>,
@@ -20,15 +20,15 @@ async fn killed<E: Paged, K>(
     let kept = serde_json::to_string(&items.checkpoint()).expect("it serialises");
     drop(items);
     change().await;
-    let kept: Checkpoint = serde_json::from_str(&kept).expect("it is what was written");
+    let kept: Checkpoint = serde_json::from_str(&kept).expect("it was just written");
     let rest = request(client).stream_from(&kept).expect("the same list");
     let rest: Vec<E::Item> = rest.try_collect().await.expect("items");
     (first, rest.iter().map(&key).collect())
 }
 
-/// Every list, undisturbed: at every item, on pages of every size.
+/// Every list without changes: at every item, on pages of every size.
 #[tokio::test]
-async fn the_next_item_is_the_first_one() {
+async fn a_resumed_stream_starts_with_the_next_item() {
     let board = BoardSeed::new("alice", ["bob", "carol", "dave"]).messages(3).modified(at(100));
     let board = board.file("bob", "a", "a/b", 1).file("bob", "b", "a/b", 1).file("bob", "c", "a/b", 1);
     let (sandbox, client) = sandbox(ties(&[1, 3, 1, 2]).board(board)).await;
@@ -61,24 +61,24 @@ async fn the_next_item_is_the_first_one() {
     everywhere!(|user: &User| user.name.clone(), |client: &Client| client.board(id).users());
 }
 
-/// Bob takes alice off a board: for her list it is removed.
+/// Bob removes alice from a board, so the board is removed from her list.
 async fn take_off(sandbox: &Sandbox, board: BoardId) {
     let bob = sandbox
         .lancers_client(Seed::COLLEAGUE_CREDENTIAL)
         .http_client(crate::light())
         .build()
         .expect("a client");
-    bob.board(board).remove_user("alice").await.expect("she was on it");
+    bob.board(board).remove_user("alice").await.expect("she was a member");
 }
 
 #[tokio::test]
-async fn boards_can_come_and_go_in_between() {
+async fn boards_can_be_added_and_removed_in_between() {
     for limit in [1, 2, 50] {
         for killed_at in [0_usize, 1, 2, 4, 5, 8] {
             let (sandbox, client) = sandbox(ties(&[1, 4, 1, 2])).await;
             let all: Vec<BoardId> =
                 client.boards().stream().map_ok(|board| board.id).try_collect().await.expect("boards");
-            // The one yielded last goes, so does the one before, and there are two new ones.
+            // The last yielded board and the one before it are removed, and two new ones are created.
             let change = async || {
                 for board in &all[killed_at.saturating_sub(2)..killed_at] {
                     take_off(&sandbox, *board).await;
@@ -93,13 +93,13 @@ async fn boards_can_come_and_go_in_between() {
             assert_eq!(first, all[..killed_at]);
             let old: Vec<BoardId> = rest.iter().copied().filter(|board| all.contains(board)).collect();
             assert_eq!(old, all[killed_at..], "killed at {killed_at}, {limit} a page");
-            assert!(killed_at == 0 || old.len() == rest.len(), "what is newer than the last one is not met");
+            assert!(killed_at == 0 || old.len() == rest.len(), "items newer than the last one are not seen");
         }
     }
 }
 
 #[tokio::test]
-async fn a_search_survives_that_a_few_boards_come_and_go() {
+async fn a_search_survives_added_and_removed_boards() {
     let seed = || alice().boards(14, BoardSeed::new("bob", ["alice"]).title("請求書"));
     for limit in [4, 16] {
         for killed_at in [0_usize, 1, 4, 5, 9, 14] {
@@ -129,7 +129,7 @@ async fn a_search_survives_that_a_few_boards_come_and_go() {
 }
 
 #[tokio::test]
-async fn users_and_messages_can_come_and_go_in_between() {
+async fn users_and_messages_can_be_added_and_removed_in_between() {
     let names = ["bob", "carol", "dave", "erin", "frank"];
     for killed_at in 1..=6 {
         let seed = alice().users(["bert", "zoe"]).board(BoardSeed::new("alice", names).messages(6));
@@ -140,7 +140,7 @@ async fn users_and_messages_can_come_and_go_in_between() {
             users(&client).stream().map_ok(|user| user.name).try_collect().await.expect("users");
         let change = async || {
             client.board(id).add_users(["bert", "zoe"]).await.expect("added");
-            // Alice herself stays, or she would see nothing any more.
+            // Alice stays a member, otherwise she could see nothing.
             if killed_at > 1 {
                 client.board(id).remove_user(&all[killed_at - 1]).await.expect("removed");
             }
@@ -166,7 +166,7 @@ async fn unread_messages_can_be_read_in_between() {
             let unread = |client: &Client| client.unread().limit(limit);
             let all: Vec<_> =
                 unread(&client).stream().map_ok(|m| (m.board_id, m.id)).try_collect().await.expect("");
-            // What was yielded is read, as a program would do.
+            // Yielded messages are marked as read, as a program would do.
             let change = async || {
                 for (board, message) in &all[..killed_at.min(all.len())] {
                     client.board(*board).mark_read().message_id(*message).await.expect("read");

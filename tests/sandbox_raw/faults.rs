@@ -29,7 +29,7 @@ fn post(sandbox: &Sandbox) -> String {
     )
 }
 
-/// What comes back for a post that meets the fault, and whether the post was applied.
+/// The answer to a post that meets the fault, and whether the post was applied.
 async fn meet(sandbox: &Sandbox, fault: Fault) -> (Raw, bool) {
     let before = sandbox.chatwork().room(100).messages().len();
     sandbox.faults().script(Provider::Chatwork, Script::on("post_message").then(fault));
@@ -40,7 +40,7 @@ async fn meet(sandbox: &Sandbox, fault: Fault) -> (Raw, bool) {
 }
 
 #[tokio::test]
-async fn refusals_come_before_the_operation() {
+async fn refusals_precede_the_operation() {
     let (sandbox, _) = start().await;
     let (raw, applied) = meet(&sandbox, Fault::bad_gateway()).await;
     assert!(!applied && raw.text().starts_with("HTTP/1.1 502 ") && raw.text().contains("502 Bad Gateway"));
@@ -66,7 +66,7 @@ async fn refusals_come_before_the_operation() {
 }
 
 #[tokio::test]
-async fn a_lost_connection_is_lost_before_or_after() {
+async fn a_connection_is_lost_before_or_after_the_effect() {
     let (sandbox, _) = start().await;
     for (fault, applies) in [(Fault::reset(), false), (Fault::reset().after(), true)] {
         let (raw, applied) = meet(&sandbox, fault).await;
@@ -84,7 +84,7 @@ fn promised(raw: &Raw) -> usize {
 }
 
 #[tokio::test]
-async fn a_body_is_cut() {
+async fn a_body_is_truncated() {
     let (sandbox, _) = start().await;
     for (fault, applies) in [
         (Fault::reset_mid_body(), true),
@@ -153,7 +153,7 @@ async fn waits_are_on_the_sandboxs_clock() {
 }
 
 #[tokio::test]
-async fn a_client_that_leaves_a_slow_server_is_not_served() {
+async fn a_request_whose_client_disconnects_is_not_executed() {
     let (sandbox, clock) = start().await;
     sandbox.faults().script(Provider::Chatwork, Script::any().then(Fault::slow_headers(SECOND).before()));
     let mut stream = connect(&sandbox.chatwork_url()).await.unwrap();
@@ -214,7 +214,7 @@ async fn a_service_goes_down_and_comes_back_on_its_port() {
 }
 
 #[tokio::test]
-async fn connections_are_kept_over_faults_that_are_plain_answers() {
+async fn connections_are_kept_after_faults_that_are_plain_answers() {
     let (sandbox, _) = start().await;
     sandbox.faults().script(Provider::Chatwork, Script::any().then(Fault::bad_gateway()).times(2));
     let mut stream = connect(&sandbox.chatwork_url()).await.unwrap();
@@ -231,7 +231,7 @@ async fn connections_are_kept_over_faults_that_are_plain_answers() {
 }
 
 #[tokio::test]
-async fn every_service_meets_faults_and_chance_follows_the_seed() {
+async fn every_service_has_faults_and_their_randomness_is_seeded() {
     let mut runs = Vec::new();
     for seed in [1, 1, 2] {
         let sandbox =
@@ -259,7 +259,7 @@ async fn every_service_meets_faults_and_chance_follows_the_seed() {
 }
 
 #[tokio::test]
-async fn what_was_received_is_told() {
+async fn the_received_requests_are_recorded() {
     let (sandbox, _) = start().await;
     let mut seen = sandbox.subscribe_requests();
     exchange(&sandbox.chatwork_url(), &post(&sandbox)).await;
@@ -273,7 +273,7 @@ async fn what_was_received_is_told() {
 }
 
 #[tokio::test]
-async fn a_dropped_sandbox_is_gone() {
+async fn a_dropped_sandbox_closes_its_ports() {
     let (sandbox, _) = start().await;
     let url = sandbox.chatwork_url();
     let mut idle = connect(&url).await.unwrap();
@@ -297,7 +297,7 @@ async fn a_port_can_be_chosen() {
     assert_eq!(again.unwrap().chatwork_url(), format!("http://127.0.0.1:{port}/v2"));
 }
 
-/// Every kind, before and after where that makes a difference.
+/// Every kind of fault, before and after the effect if that makes a difference.
 fn everything() -> Chaos {
     let short = Duration::from_millis(5);
     [
@@ -336,7 +336,7 @@ fn everything() -> Chaos {
     .fold(Chaos::new(0.3), Chaos::fault)
 }
 
-/// Posts until the answer is there in full, or not; bodies without an end are cut.
+/// Posts, and reads the whole answer if it comes; endless bodies are truncated.
 async fn post_once(http: &reqwest::Client, url: &str, body: String) -> Option<(u16, Vec<u8>)> {
     let request = http.post(url).header("x-chatworktoken", "sandbox-chatwork-token");
     let request = request.header("content-type", "application/x-www-form-urlencoded").body(body);
@@ -352,7 +352,7 @@ async fn post_once(http: &reqwest::Client, url: &str, body: String) -> Option<(u
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_log_is_right_about_what_was_applied() {
+async fn the_log_records_correctly_which_requests_were_applied() {
     let sandbox = Sandbox::builder().seed(5).chatwork(Seed::default().unlimited()).start().await.unwrap();
     sandbox.faults().chaos(Provider::Chatwork, everything());
     let builder = reqwest::Client::builder().no_proxy().timeout(Duration::from_millis(300));
@@ -384,7 +384,7 @@ async fn the_log_is_right_about_what_was_applied() {
         .filter(|request| request.applied)
         .filter_map(|request| request.form("body"))
         .collect();
-    // Many find the service down, and nobody tries again.
+    // Many posts find the service down, and none is repeated.
     assert!((300..1500).contains(&acknowledged.len()), "{}", acknowledged.len());
     for body in &acknowledged {
         assert_eq!(posted.iter().filter(|posted| *posted == body).count(), 1, "{body}");
@@ -398,7 +398,7 @@ async fn the_log_is_right_about_what_was_applied() {
     assert_eq!(met.len(), 19, "{met:?}");
 }
 
-/// Runs what is ready, until nothing changes any more that does not wait for the clock.
+/// Runs all ready tasks until the remaining ones wait for the clock.
 async fn settle(mut done: impl FnMut() -> bool) {
     for _ in 0..1_000 {
         if done() {
@@ -436,14 +436,14 @@ async fn a_late_effect_comes_after_the_loss_of_the_connection() {
     let entry = sandbox.requests().pop().unwrap();
     assert_eq!((entry.status, entry.applied), (None, true));
     assert_eq!(seen.recv().await.unwrap().number, entry.number);
-    // The next one is served as usual, and its message is later.
+    // The next post is served as usual, and its message is later.
     exchange(&sandbox.chatwork_url(), &post(&sandbox)).await;
     assert_eq!(room.messages().len(), before + 2);
 }
 
-/// By the system's clock too.
+/// The same on the system's clock.
 #[tokio::test]
-async fn a_late_effect_needs_no_clock_of_ones_own() {
+async fn a_late_effect_works_on_the_system_clock() {
     let sandbox = Sandbox::start().await.unwrap();
     let mut seen = sandbox.subscribe_requests();
     let room = sandbox.chatwork().room(100);
@@ -456,7 +456,7 @@ async fn a_late_effect_needs_no_clock_of_ones_own() {
     assert_eq!(room.messages().len(), before + 1);
 }
 
-/// The client has died, every connection and the port have gone, and the request was received all the same.
+/// The client has ended, every connection and the port are closed, and the request was received nevertheless.
 #[tokio::test]
 async fn a_late_effect_needs_no_client() {
     let (sandbox, clock) = start().await;
@@ -490,16 +490,16 @@ async fn a_late_effect_does_not_outlive_the_sandbox() {
     assert_eq!(room.messages().len(), before);
 }
 
-/// What a repeat before the effect comes to: with a key one message, without one two.
+/// The result of a repeat before the effect: one message with a key, two without one.
 #[tokio::test]
-async fn a_repeat_before_a_late_effect_is_done_first() {
+async fn a_repeat_before_a_late_effect_is_executed_first() {
     use kaiwa::sandbox::tascha::Seed as Tascha;
     let (sandbox, clock) = start().await;
     let (tascha, chatwork) = (sandbox.clients().tascha, sandbox.clients().chatwork);
     let room = sandbox.tascha().room(Tascha::ROOM);
     let before = room.messages().len();
     late(&sandbox, Provider::Tascha, "create_message", 3600);
-    // The client repeats it by itself, long before the first one arrives.
+    // The client repeats it on its own, long before the first one takes effect.
     let sent =
         clock.drive(tascha.room(Tascha::ROOM).post("x").with_idempotency_key("order-42")).await.unwrap();
     assert!(clock.elapsed() < 60 * SECOND);
@@ -521,7 +521,7 @@ async fn a_repeat_before_a_late_effect_is_done_first() {
     assert_eq!(room.messages().len(), before + 2);
 }
 
-/// It is a request of its later time: what has changed meanwhile counts.
+/// It is executed at its later time, so changes made meanwhile count.
 #[tokio::test]
 async fn a_late_effect_can_be_refused_in_the_end() {
     let (sandbox, clock) = start().await;
@@ -539,9 +539,9 @@ async fn a_late_effect_can_be_refused_in_the_end() {
     assert_eq!(sandbox.chatwork().room(100).messages().last().unwrap().body, "[deleted]");
 }
 
-/// A bot that looks for its message too early, and takes it for lost.
+/// A bot that looks for its message too early, and considers it lost.
 #[tokio::test]
-async fn a_look_before_a_late_effect_finds_nothing_and_one_after_it_finds_it() {
+async fn a_lookup_finds_a_late_effect_only_after_it() {
     use kaiwa::chatwork::{Arrival, Reconcile, RoomId};
     for (delay, messages, arrival) in [(5, 2, Arrival::PostedAgain), (30, 1, Arrival::Found)] {
         let (sandbox, clock) = start().await;

@@ -1,4 +1,4 @@
-//! Lancers, as a program without kaiwa's client sees it.
+//! Lancers, from a program that does not use kaiwa's client.
 
 use super::spec::{Checked, SendTo};
 use jiff::Timestamp;
@@ -48,7 +48,7 @@ impl Api {
         self.call(Method::POST, path).multipart(form).send_to(Provider::Lancers).await.unwrap()
     }
 
-    /// The request is refused in the one way there is.
+    /// The request is refused in the service's only way.
     async fn refuses(&self, request: RequestBuilder) {
         let response = request.send_to(Provider::Lancers).await.unwrap();
         assert_eq!(response.status(), 400);
@@ -98,7 +98,7 @@ async fn the_credential_is_checked() {
 }
 
 #[tokio::test]
-async fn boards_come_one_at_a_time_by_default() {
+async fn boards_are_listed_one_at_a_time_by_default() {
     let (_sandbox, _, api) = start(Seed::default()).await;
     let boards = api.get("/boards").await;
     assert_eq!(boards.as_array().unwrap().len(), 1);
@@ -118,7 +118,7 @@ async fn boards_come_one_at_a_time_by_default() {
 }
 
 #[tokio::test]
-async fn boards_of_the_same_second_are_lost_at_the_edge() {
+async fn boards_of_the_same_second_are_lost_at_a_page_boundary() {
     let at: Timestamp = "2025-12-01T00:00:00.9Z".parse().unwrap();
     let seed = Seed::new()
         .account("alice", Seed::CREDENTIAL)
@@ -193,9 +193,9 @@ async fn a_board_is_created_with_its_first_message() {
     assert_eq!(sandbox.lancers().boards().len(), 4);
 }
 
-/// The post prints the names with quotes and shows no request.
+/// The blog post prints the names with quotation marks, and shows no request.
 #[tokio::test]
-async fn parts_are_named_in_any_way_that_may_be_meant() {
+async fn parts_are_accepted_under_every_plausible_name() {
     let (sandbox, _, api) = start(Seed::default()).await;
     let file = || Part::bytes(vec![0; 3]).file_name("図.png").mime_str("image/png").unwrap();
     for [user, text, files] in [
@@ -248,7 +248,7 @@ async fn a_body_that_is_not_read_marks_nothing_as_read() {
 }
 
 #[tokio::test]
-async fn an_empty_parameter_is_none() {
+async fn an_empty_parameter_counts_as_absent() {
     let (sandbox, _, api) = start(Seed::default()).await;
     assert_eq!(ids(&api.get("/boards?limit=&modified=").await).len(), 1);
     assert_eq!(ids(&api.get("/boards/unread?limit&modified").await).len(), 2);
@@ -309,7 +309,7 @@ async fn users_are_listed_added_and_removed() {
 }
 
 #[tokio::test]
-async fn messages_go_both_ways_from_an_id_that_is_included() {
+async fn messages_are_listed_in_both_directions_from_an_included_id() {
     let seed =
         Seed::new().account("alice", Seed::CREDENTIAL).board(BoardSeed::new("alice", ["bob"]).messages(50));
     let (sandbox, _, api) = start(seed).await;
@@ -354,7 +354,7 @@ async fn messages_are_posted_listed_and_read() {
     let summary = &bob.get("/boards").await[0];
     assert_eq!((&summary["id"], &summary["message"]), (&json!(board), &json!("@bobby")));
     assert_eq!((&summary["unread_count"], &summary["unread_mention_count"]), (&json!(2), &json!(1)));
-    assert_eq!(alice.get("/boards").await[0]["unread_count"], 2, "not one's own");
+    assert_eq!(alice.get("/boards").await[0]["unread_count"], 2, "her own message does not count");
 
     let read = json(bob.put(&format!("{path}/read"), json!({"message_id": sent["id"]})).await).await;
     assert_eq!(read, json!({"board_id": board.to_string(), "unread_count": 1}));

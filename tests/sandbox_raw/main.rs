@@ -1,4 +1,4 @@
-//! The sandbox, spoken to in plain HTTP: what it answers to programs that do not use this crate.
+//! The sandbox over plain HTTP: its answers to programs that do not use this crate.
 
 mod chatwork;
 mod faults;

@@ -1,4 +1,4 @@
-//! Chatwork's OAuth: consent, PKCE, tokens and their ends.
+//! Chatwork's OAuth: consent, PKCE, tokens and their expiry.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,7 +9,7 @@ use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// The vector of the documentation.
+/// The test vector of the documentation.
 const VERIFIER: &str = "5b0029bd34e559e0abe7a37051aa411398913fc3579e27bd963a2b9a647f12f58a335beeb4d83a53a74ff1a6f99f6af385d2992c73beead39f57dcee95e0f954";
 const CHALLENGE: &str = "jlkGAsNvHshJNC7uXSSmC2tALONajPdupVf3TScb7zk";
 
@@ -167,9 +167,9 @@ async fn tokens_expire_and_are_refreshed() {
     let (status, fresh) = refresh(first.to_owned(), "users.all:read").await;
     assert_eq!((status, &fresh["scope"]), (200, &"users.all:read".into()));
     assert_eq!(oauth.get("/me", fresh["access_token"].as_str().unwrap()).await.status(), 200);
-    // The one used up is dead.
+    // The used refresh token is invalid.
     assert_eq!(refresh(first.to_owned(), "").await.0, 400);
-    // Fewer scopes were for that access token only.
+    // The reduced scopes applied to that access token only.
     let (_, widened) = refresh(fresh["refresh_token"].as_str().unwrap().to_owned(), "").await;
     assert_eq!(widened["scope"], tokens["scope"]);
     oauth.clock.advance(Duration::from_secs(14 * 86_400));

@@ -1,4 +1,4 @@
-//! Faults that only the service itself can play: its refusals, and its headers.
+//! Faults that only the service itself can produce: its refusals, and its headers.
 
 use jiff::SignedDuration;
 use kaiwa::VirtualClock;
@@ -23,9 +23,9 @@ async fn refuse(
     (status, headers, serde_json::from_slice(&response.bytes().await.unwrap()).unwrap())
 }
 
-/// The refusal of a fault and a real one differ in nothing but what the fault says.
+/// A fault's refusal differs from a real one only in the values that the fault sets.
 #[tokio::test]
-async fn a_service_refuses_in_its_own_words() {
+async fn a_faults_refusal_equals_a_real_one() {
     let (clock, hour) = (VirtualClock::new(), 3600 * SECOND);
     let seed = tascha::Seed::default().error_shape(tascha::ErrorShape::Flat).burst_limit(2, hour);
     let chatwork = Seed::default().rate_limit(2, hour);
@@ -47,7 +47,7 @@ async fn a_service_refuses_in_its_own_words() {
     assert_eq!(played.1["ratelimit-reset"], "90");
     let played = refuse(&sandbox, Provider::Tascha, "get_me", tascha_me(), limited()).await;
     assert_eq!((played.0, &played.1["ratelimit-remaining"]), (429, &"0".parse().unwrap()));
-    // Nothing of it was counted.
+    // None of these requests was counted.
     for _ in 0..2 {
         assert_eq!(chatwork_me().send().await.unwrap().status(), 200);
         assert_eq!(tascha_me().send().await.unwrap().status(), 200);
@@ -68,8 +68,9 @@ async fn a_service_refuses_in_its_own_words() {
 
     let expired = refuse(&sandbox, Provider::Tascha, "get_me", tascha_me(), Fault::expired_token()).await;
     assert_eq!((expired.0, &expired.2["code"]), (401, &"unauthorized".into()));
-    let nobody = refuse(&sandbox, Provider::Chatwork, "get_me", me(sandbox.chatwork_url()), limited()).await;
-    assert!(nobody.0 == 429 && nobody.1.get("x-ratelimit-limit").is_none());
+    let without_headers =
+        refuse(&sandbox, Provider::Chatwork, "get_me", me(sandbox.chatwork_url()), limited()).await;
+    assert!(without_headers.0 == 429 && without_headers.1.get("x-ratelimit-limit").is_none());
     for (fault, status, error) in
         [(Fault::expired_token(), 400, "invalid_grant"), (limited(), 429, "temporarily_unavailable")]
     {
@@ -95,5 +96,5 @@ async fn a_wrong_clock_is_wrong_about_the_month() {
     let me = http.get(format!("{}/me", sandbox.tascha_url())).bearer_auth(tascha::Seed::TOKEN);
     let answer = me.send().await.unwrap();
     assert_eq!(answer.headers()["tascha-api-units-reset"], "2026-01-30T23:00:00+09:00");
-    assert_eq!(answer.headers()["ratelimit-reset"], "60", "it is no time");
+    assert_eq!(answer.headers()["ratelimit-reset"], "60", "it is not a time");
 }

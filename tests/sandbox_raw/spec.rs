@@ -1,4 +1,4 @@
-//! Answers against the specifications.
+//! Checks answers against the specifications.
 
 use bytes::Bytes;
 use jsonschema::Validator;
@@ -55,7 +55,7 @@ struct Spec {
     document: Value,
     /// The schemas of `components`, as JSON Schema.
     schemas: Value,
-    /// By the schema as the document has it.
+    /// Keyed by the schema as it is in the document.
     validators: Mutex<BTreeMap<String, Arc<Validator>>>,
 }
 
@@ -77,7 +77,7 @@ fn spec(service: Provider) -> &'static Spec {
 
 impl Spec {
     fn validator(&self, schema: &Value) -> Arc<Validator> {
-        // An answer that does not fit panics elsewhere, and leaves the map whole.
+        // An answer that does not fit panics elsewhere, and leaves the map intact.
         let mut validators = self.validators.lock().unwrap_or_else(PoisonError::into_inner);
         let validator = validators.entry(schema.to_string()).or_insert_with(|| {
             let root = json!({ "allOf": [json_schema(schema)], "components": { "schemas": self.schemas } });
@@ -98,7 +98,7 @@ impl Spec {
 
 /// A schema of OpenAPI 3.0 as one of JSON Schema.
 ///
-/// Fields must be declared: what the sandbox answers beyond its specification, no client is tested with.
+/// Fields must be declared, since no client is tested with fields beyond the specification.
 fn json_schema(schema: &Value) -> Value {
     let Some(schema) = schema.as_object() else { return schema.clone() };
     let mut converted = serde_json::Map::new();
@@ -126,7 +126,7 @@ fn json_schema(schema: &Value) -> Value {
     Value::Object(converted)
 }
 
-/// JSON Schema has no format of numbers.
+/// JSON Schema has no formats for numbers.
 fn bound(schema: &mut serde_json::Map<String, Value>, least: i64, most: i64) {
     schema.entry("minimum").or_insert(least.into());
     schema.entry("maximum").or_insert(most.into());
@@ -142,13 +142,13 @@ fn response<'a>(spec: &'a Spec, operation: &'a Value, status: u16) -> &'a Value 
     let name = operation["operationId"].as_str().unwrap_or_default();
     let responses = &operation["responses"];
     let range = format!("{}XX", status / 100);
-    // A success has to be named; failures may be summed up.
+    // A success must be listed by its status; failures may fall under `default`.
     let default = if (200..300).contains(&status) { None } else { responses.get("default") };
     let response = responses.get(status.to_string()).or(responses.get(range)).or(default);
     resolve(spec, response.unwrap_or_else(|| panic!("{name}: a {status} is not in the specification")))
 }
 
-/// Panics unless the answer is one that the specification has for the request.
+/// Panics unless the specification allows the answer to the request.
 pub fn check(service: Provider, method: &str, path: &str, status: u16, body: &[u8]) {
     let spec = spec(service);
     let Some(operation) = operation(spec, method, path) else { return };
@@ -163,7 +163,7 @@ pub fn check(service: Provider, method: &str, path: &str, status: u16, body: &[u
     }
 }
 
-/// Panics unless the type of the answer and its headers are those that the specification has for the request.
+/// Panics unless the media type and the headers of the answer are those of the specification.
 pub fn check_headers(service: Provider, method: &str, path: &str, status: u16, headers: &HeaderMap) {
     let spec = spec(service);
     let Some(operation) = operation(spec, method, path) else { return };
@@ -261,7 +261,7 @@ fn a_field_that_is_not_declared_is_found() {
 
 #[test]
 #[should_panic(expected = "is not valid under any of the schemas")]
-fn a_time_that_is_none_is_found() {
+fn an_invalid_time_is_found() {
     let body = br#"{"id":"a","roomId":"b","createdAt":"yesterday"}"#;
     check(Provider::Tascha, "POST", "/v1/rooms/1/messages", 201, body);
 }

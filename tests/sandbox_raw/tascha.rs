@@ -1,4 +1,4 @@
-//! TAS-CHA, as a program without kaiwa's client sees it.
+//! TAS-CHA, from a program that does not use kaiwa's client.
 
 use super::spec::{Checked, SendTo};
 use kaiwa::VirtualClock;
@@ -215,7 +215,7 @@ async fn pages_follow_the_cursor_and_stay_stable() {
     loop {
         let page = json(api.get(&path).await).await;
         bodies.extend(page["data"].as_array().unwrap().iter().map(|message| message["body"].clone()));
-        // What is posted meanwhile comes at the end, and moves nothing.
+        // Messages posted meanwhile come at the end, and do not move others.
         if bodies.len() == 200 {
             api.post("/rooms/big/messages", json!({"body": "Message 451"})).await;
         }
@@ -389,7 +389,7 @@ async fn records_belong_to_their_creator() {
 }
 
 #[tokio::test]
-async fn a_key_replays_the_answer_for_a_day() {
+async fn an_idempotency_key_replays_the_answer_for_a_day() {
     let (sandbox, clock, api) = start(Seed::default()).await;
     let path = room("/messages");
     let first = api.post_keyed(&path, "k1", json!({"body": "once"})).await;
@@ -401,7 +401,7 @@ async fn a_key_replays_the_answer_for_a_day() {
     assert_eq!(json(again).await, first);
     let effects = sandbox.requests();
     let effects: Vec<_> = effects.iter().map(|request| (request.applied, request.replayed)).collect();
-    assert_eq!(effects, [(true, false), (false, true)], "a replay takes no effect");
+    assert_eq!(effects, [(true, false), (false, true)], "a replay has no effect");
     assert_eq!(sandbox.tascha().room(Seed::ROOM).messages().len(), 4);
 
     let other = api.post_keyed(&path, "k1", json!({"body": "twice"})).await;
@@ -417,12 +417,12 @@ async fn a_key_replays_the_answer_for_a_day() {
 }
 
 #[tokio::test]
-async fn keys_on_the_other_writes() {
+async fn idempotency_keys_work_on_the_other_writes() {
     let (sandbox, _, api) = start(Seed::default()).await;
     for key in ["", &"k".repeat(256)] {
         assert_eq!(api.post_keyed(&room("/messages"), key, json!({"body": "x"})).await.status(), 400);
     }
-    // A failure is not remembered: the same key may carry the corrected request.
+    // A failure is not remembered: the same key may be used for the corrected request.
     assert_eq!(api.post_keyed(&room("/records"), "r", json!({"title": ""})).await.status(), 400);
     let record = json(api.post_keyed(&room("/records"), "r", json!({"title": "R"})).await).await;
     let record_path = room(&format!("/records/{}", record["id"].as_str().unwrap()));
@@ -435,20 +435,20 @@ async fn keys_on_the_other_writes() {
                 .await;
         assert_eq!(updated["version"], 2, "the replay is not a conflict");
         let update = api.call(Method::PATCH, &record_path).header("Idempotency-Key", "ru");
-        // White space and the order of fields are no other payload.
+        // White space and the order of fields do not make it a different payload.
         let update = update.header("Content-Type", "application/json").body(r#"{ "title" : "R2" }"#);
         assert_eq!(update.send_to(Provider::Tascha).await.unwrap().status(), 200);
     }
     assert_eq!(sandbox.tascha().room(Seed::ROOM).tasks().len(), 2);
     assert_eq!(sandbox.tascha().room(Seed::ROOM).records().len(), 2);
-    // A key is nothing to an operation that does not take one.
+    // A key is ignored by an operation that does not take one.
     let list =
         api.call(Method::GET, "/me").header("Idempotency-Key", "r").send_to(Provider::Tascha).await.unwrap();
     assert_eq!(list.status(), 200);
 }
 
 #[tokio::test]
-async fn a_lost_answer_comes_again_under_the_same_key() {
+async fn a_lost_answer_is_repeated_under_the_same_key() {
     let (sandbox, _, api) = start(Seed::default()).await;
     let script = Script::on("create_message").then(Fault::reset().before()).then(Fault::reset().after());
     sandbox.faults().script(Provider::Tascha, script);
@@ -514,7 +514,7 @@ async fn webhooks_are_logged_and_redelivered() {
     let before = json(api.get(&log).await).await;
     let failed = &before["data"][1];
     assert_eq!((&failed["success"], &failed["statusCode"]), (&json!(false), &json!(500)));
-    // The parameter may be the delivery's own id or that of the log entry.
+    // The parameter may be the id of the delivery or of the log entry.
     for (id, attempt) in [("deliveryId", 2), ("id", 3)] {
         let path = format!("{log}/{}/redeliver", failed[id].as_str().unwrap());
         let response = api.call(Method::POST, &path).send_to(Provider::Tascha).await.unwrap();
@@ -593,7 +593,7 @@ async fn deliveries_end_with_the_sandbox() {
     let (mut delivery, _) = receiver.accept().await.unwrap();
     drop(sandbox);
     let mut received = Vec::new();
-    // However it ends.
+    // No matter how it ends.
     let _ = delivery.read_to_end(&mut received).await;
     view.post(Seed::COLLEAGUE, "y").unwrap();
     let log = view.deliveries(Seed::WEBHOOK);

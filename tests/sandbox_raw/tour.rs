@@ -1,4 +1,4 @@
-//! Each of the 61 operations once, so that a success of each is checked against the specification.
+//! Calls each of the 61 operations once, so a success of each is checked against the specification.
 
 use super::spec::{self, SendTo};
 use kaiwa::sandbox::{Provider, Sandbox, chatwork, lancers, tascha};
@@ -7,7 +7,7 @@ use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-/// What is sent with a request.
+/// The body of a request.
 enum Body {
     None,
     Form(String),

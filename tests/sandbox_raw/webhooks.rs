@@ -1,4 +1,4 @@
-//! Chatwork's webhooks, as a receiver gets them.
+//! Chatwork's webhooks, from the receiver's side.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -49,7 +49,7 @@ async fn events_are_signed_and_posted() {
     let id = chatwork.room(100).post_as(2, "[To:1] 元気？");
     clock.advance(Duration::from_secs(1));
     chatwork.room(100).edit(&id, "[To:1] 元気です？");
-    // Another room, and nobody's mention.
+    // Another room, and no mention.
     chatwork.room(200).post_as(2, "elsewhere");
     delivered(&chatwork, 3).await;
 

@@ -1,4 +1,4 @@
-//! A connection of one's own, byte by byte, for what HTTP clients hide.
+//! A raw connection, byte by byte, for details that HTTP clients hide.
 
 use std::io;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

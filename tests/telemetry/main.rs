@@ -1,5 +1,5 @@
-//! What the crate prints. A binary of its own, since tracing remembers for each place in the code whether anybody
-//! listens, and the threads of other tests do not.
+//! The crate's output. It is a separate test binary, because tracing remembers for each callsite whether there is a
+//! subscriber, and the threads of other tests have none.
 
 mod canaries;
 mod secrets;
@@ -8,5 +8,5 @@ mod secrets;
 mod server;
 mod trace;
 
-/// One listener at a time.
+/// One subscriber at a time.
 static LISTENING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());

@@ -37,7 +37,7 @@ impl<'a> MakeWriter<'a> for Printed {
     }
 }
 
-/// A string that can be found again.
+/// A string that can be searched for.
 fn secret(kind: &str) -> String {
     format!("{CANARY}-{kind}")
 }
@@ -107,7 +107,7 @@ async fn no_secret_is_printed_anywhere() {
         clock.drive(bearer.me()).await.expect_err("it does not decode"),
         clock.drive(lancers.boards()).await.expect_err("it does not decode"),
         clock.drive(header.boards()).await.expect_err("it does not decode"),
-        clock.drive(raw).await.expect_err("nobody listens"),
+        clock.drive(raw).await.expect_err("nothing listens"),
     ] {
         shown.push_str(&format!("{error} {error:?} {error:#?} {:?}\n", error.kind()));
         let mut source = std::error::Error::source(&error);
@@ -128,7 +128,7 @@ async fn no_secret_is_printed_anywhere() {
     assert!(file.download_url.as_ref().is_some_and(|url| url.expose().contains(CANARY)));
     show(&file, &mut shown);
     show(&*file, &mut shown);
-    // A download goes to its address, answered or not, and tells of neither.
+    // A download goes to its address, answered or not, and shows neither.
     for origin in ["http://127.0.0.1:1", &files.url] {
         let address = format!("{origin}/{}?{}", secret("signed-path"), secret("signed-query"));
         let file = format!(
@@ -149,7 +149,7 @@ async fn no_secret_is_printed_anywhere() {
     assert!(files.seen().iter().any(|seen| seen.head.contains(&secret("signed-path"))));
     for broken in [secret("line\nbreak"), secret("nul\0")] {
         let error =
-            clients::chatwork(&server, &clock).api_token(broken).build().expect_err("it is no header");
+            clients::chatwork(&server, &clock).api_token(broken).build().expect_err("it is not a header");
         shown.push_str(&format!("{error} {error:?}\n"));
     }
     let panic =
@@ -157,7 +157,7 @@ async fn no_secret_is_printed_anywhere() {
             .expect_err("it panics");
     shown.push_str(panic.downcast_ref::<String>().expect("a formatted panic"));
 
-    // That the search would find something is shown by what does print: the template, and by what was sent.
+    // The search does find things: it finds the template in the output, and the secrets in the requests.
     assert!(printed.text().contains("/rooms/{room_id}/messages"));
     assert!(server.seen().iter().any(|seen| seen.head.contains(&secret("token"))));
     for (place, text) in [("Debug, Display or a panic", shown), ("tracing", printed.text())] {

@@ -1,4 +1,4 @@
-//! What is told of the service's limits: on successes, on failures, and to those who watch.
+//! Reported limits of the service: on successes, on failures, and for subscribers.
 
 use crate::server::{Server, Step, clients};
 use kaiwa::chatwork::RoomId;
@@ -21,7 +21,7 @@ async fn limits_are_on_successes_and_on_failures_and_on_the_client() {
     assert_eq!(client.rate_limit(), None);
 
     let rooms = client.rooms().await.expect("the rooms");
-    let limit = rooms.rate_limit().expect("it is told");
+    let limit = rooms.rate_limit().expect("it is reported");
     assert_eq!((limit.limit, limit.remaining), (Some(300), Some(200)));
     assert_eq!(limit.reset_after, Some(Duration::from_secs(60)));
     assert!(watch.has_changed().expect("the client lives"));
@@ -31,14 +31,14 @@ async fn limits_are_on_successes_and_on_failures_and_on_the_client() {
     assert_eq!(refused.rate_limit().and_then(|limit| limit.remaining), Some(199));
     assert_eq!(client.clone().rate_limit().and_then(|limit| limit.remaining), Some(199));
 
-    // A 401 says nothing of limits, which takes nothing of what is known.
+    // A 401 reports no limits, so the known ones are kept.
     let refused = client.rooms().await.expect_err("401");
     assert_eq!(refused.rate_limit(), None);
     assert_eq!(client.rate_limit().and_then(|limit| limit.remaining), Some(199));
 }
 
 #[tokio::test]
-async fn units_that_do_not_suffice_refuse_a_write_and_allow_a_read() {
+async fn insufficient_units_refuse_a_write_and_allow_a_read() {
     let clock = VirtualClock::new();
     let left = Step::ok(r#"{"data":[]}"#)
         .header("Tascha-Api-Units-Limit", 20000)
@@ -67,8 +67,8 @@ async fn units_that_do_not_suffice_refuse_a_write_and_allow_a_read() {
 }
 
 #[tokio::test]
-async fn a_refusals_wait_is_read_in_every_form_and_a_wait_of_more_than_a_day_is_none() {
-    // The clock begins at Wed, 31 Dec 2025 15:00:00 GMT.
+async fn a_refusals_wait_is_read_in_every_form_and_ignored_above_a_day() {
+    // The clock starts at Wed, 31 Dec 2025 15:00:00 GMT.
     const DATE: &str = "Wed, 31 Dec 2025 15:00:00 GMT";
     for (value, wait) in [
         ("1.5", Some(1_500)),
@@ -92,7 +92,7 @@ async fn a_refusals_wait_is_read_in_every_form_and_a_wait_of_more_than_a_day_is_
 }
 
 #[tokio::test]
-async fn resets_of_any_size_are_read_or_left_alone() {
+async fn resets_of_any_size_are_read_or_ignored() {
     for (name, value) in [
         ("x-ratelimit-reset", "292277026596"),
         ("x-ratelimit-reset", "-9223372036854775808"),

@@ -1,4 +1,4 @@
-//! What the transport does with failures, limits and secrets, on real sockets and a virtual clock.
+//! The transport's treatment of failures, limits and secrets, on real sockets and a virtual clock.
 
 mod limits;
 mod outcome;

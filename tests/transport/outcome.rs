@@ -9,7 +9,7 @@ use std::time::Duration;
 
 const ROOM: RoomId = RoomId(1);
 
-/// The failure of a post to a server that does this, sent once.
+/// The failure of a post, sent once, to a server that does this.
 async fn failure(step: Step) -> kaiwa::Error {
     let server = Server::play([step]).await;
     let clock = VirtualClock::new();
@@ -17,7 +17,7 @@ async fn failure(step: Step) -> kaiwa::Error {
     client.room(ROOM).post("x").await.expect_err("the post fails")
 }
 
-/// The failure of a post with an HTTP client of special settings.
+/// The failure of a post with special settings of the HTTP client.
 async fn failure_with(url: &str, http: reqwest::ClientBuilder) -> kaiwa::Error {
     let client = chatwork::Client::builder()
         .api_token("token")
@@ -46,7 +46,7 @@ impl Resolve for Names {
 }
 
 #[tokio::test]
-async fn no_connection_is_not_sent() {
+async fn a_failed_connection_means_not_sent() {
     let server = Server::play([Step::Stall]).await;
     let url = server.url.clone();
     drop(server);
@@ -74,7 +74,7 @@ async fn no_connection_is_not_sent() {
 }
 
 #[tokio::test]
-async fn less_time_than_a_connection_takes_is_told_from_less_than_an_answer_takes() {
+async fn a_timeout_while_connecting_differs_from_one_while_awaiting_the_answer() {
     let builder = || chatwork::Client::builder().api_token("token").retry(RetryPolicy::none());
     let names = reqwest::Client::builder().dns_resolver(Arc::new(Names(None)));
     let client = builder().base_url("https://chat.example").http_client(names).build().expect("a client");
@@ -92,7 +92,7 @@ async fn less_time_than_a_connection_takes_is_told_from_less_than_an_answer_take
 }
 
 #[tokio::test]
-async fn a_failed_tls_handshake_is_not_sent() {
+async fn a_failed_tls_handshake_means_not_sent() {
     let server = Server::play([Step::Stall]).await;
     let error = failure_with(&server.url.replace("http:", "https:"), reqwest::Client::builder()).await;
     assert_eq!((error.outcome(), error.is_connect()), (Outcome::NotSent, true), "{error}");
@@ -100,10 +100,11 @@ async fn a_failed_tls_handshake_is_not_sent() {
 }
 
 #[tokio::test]
-async fn a_reset_is_unknown_unless_the_request_was_still_here() {
+async fn a_reset_is_unknown_unless_the_request_was_not_sent() {
     let error = failure(Step::ReadThenReset).await;
     assert_eq!((error.outcome(), error.status()), (Outcome::Unknown, None), "{error}");
-    // Whether the reset or the request is faster is chance; that nothing was done is certain only in the first case.
+    // It is random whether the reset or the request is faster; only in the first case is it certain that nothing was
+    // done.
     let error = failure(Step::ResetAtOnce).await;
     assert!(matches!(error.outcome(), Outcome::NotSent | Outcome::Unknown), "{error}");
     assert_eq!(error.status(), None);
@@ -131,7 +132,7 @@ async fn a_success_without_a_usable_body_was_applied() {
 }
 
 #[tokio::test]
-async fn statuses_say_whether_it_was_done() {
+async fn statuses_decide_the_outcome() {
     for (status, outcome) in [
         (301, Outcome::Unknown),
         (303, Outcome::Unknown),
@@ -158,7 +159,7 @@ async fn statuses_say_whether_it_was_done() {
 }
 
 #[tokio::test]
-async fn time_running_out_is_unknown_and_says_which_time() {
+async fn a_timeout_is_unknown_and_names_the_timeout() {
     let server = Server::play([Step::Stall]).await;
     for (attempt, whole) in [(30, 300), (300, 30)] {
         let clock = VirtualClock::new();
@@ -181,7 +182,7 @@ async fn time_running_out_is_unknown_and_says_which_time() {
 }
 
 #[tokio::test]
-async fn a_body_that_stalls_leaves_what_the_status_said() {
+async fn a_stalled_body_keeps_the_outcome_of_the_status() {
     for (status, outcome) in [(200, Outcome::Applied), (400, Outcome::Rejected), (502, Outcome::Unknown)] {
         let server = Server::play([Step::StallBody(status)]).await;
         let client = chatwork::Client::builder()
@@ -198,7 +199,7 @@ async fn a_body_that_stalls_leaves_what_the_status_said() {
 }
 
 #[tokio::test]
-async fn a_stream_that_fails_leaves_it_open_what_was_done() {
+async fn a_failed_stream_leaves_the_outcome_unknown() {
     let server = Server::play([Step::ReadThenReset]).await;
     let clock = VirtualClock::new();
     let client = clients::chatwork(&server, &clock).retry(RetryPolicy::none()).build().expect("a client");
@@ -208,7 +209,7 @@ async fn a_stream_that_fails_leaves_it_open_what_was_done() {
 }
 
 #[tokio::test]
-async fn times_without_measure_are_no_bound_and_no_panic() {
+async fn excessive_times_do_not_limit_a_call_and_do_not_panic() {
     for (name, value) in [
         ("retry-after", u64::MAX.to_string()),
         ("ratelimit-reset", i64::MAX.to_string()),
@@ -222,12 +223,12 @@ async fn times_without_measure_are_no_bound_and_no_panic() {
         let client = clients::chatwork(&server, &clock).pace(pace).build().expect("a client");
         let call =
             client.rooms().with_timeout(Duration::MAX).with_retry(RetryPolicy::new().max_wait(Duration::MAX));
-        clock.drive(call).await.expect("it waits, and comes through");
+        clock.drive(call).await.expect("it waits, and succeeds");
     }
 }
 
 #[tokio::test]
-async fn a_token_that_does_not_come_ends_with_the_calls_time() {
+async fn waiting_for_a_token_ends_with_the_calls_timeout() {
     #[derive(Debug)]
     struct Never;
     impl kaiwa::TokenSource for Never {
@@ -251,8 +252,8 @@ async fn a_token_that_does_not_come_ends_with_the_calls_time() {
 }
 
 #[tokio::test]
-async fn a_harmless_failure_does_not_take_back_a_harmful_one() {
-    // The first attempt may have marked it; that the second is refused says nothing of the first.
+async fn a_later_refusal_does_not_change_an_unknown_outcome() {
+    // The first attempt may have marked it; the refusal of the second attempt does not change that.
     let server = Server::play([Step::ReadThenReset, Step::status(400)]).await;
     let clock = VirtualClock::new();
     let client = clients::chatwork(&server, &clock).build().expect("a client");
@@ -262,14 +263,14 @@ async fn a_harmless_failure_does_not_take_back_a_harmful_one() {
 }
 
 #[tokio::test]
-async fn waiting_that_would_take_too_long_is_not_sent() {
+async fn a_call_that_would_wait_too_long_is_not_sent() {
     let window = Step::ok("[]").header("x-ratelimit-limit", 300).header("x-ratelimit-remaining", 0);
     let clock = VirtualClock::new();
     let reset = clock.wall().as_second() + 200;
     let server = Server::play([window.header("x-ratelimit-reset", reset)]).await;
     let client =
         clients::chatwork(&server, &clock).timeout(Duration::from_secs(100)).build().expect("a client");
-    client.rooms().await.expect("the first answer tells that nothing is left");
+    client.rooms().await.expect("the first answer reports that no calls are left");
     let error = client.room(ROOM).post("x").await.expect_err("it cannot wait that long");
     assert_eq!((error.outcome(), error.attempts()), (Outcome::NotSent, 0), "{error}");
     match error.kind() {

@@ -1,4 +1,4 @@
-//! Limits kept by a whole client, on real sockets.
+//! Limits kept by a client, on real sockets.
 
 use crate::server::{Server, Step, clients};
 use futures::future::BoxFuture;
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 const SENT: &str = r#"{"message_id":"1"}"#;
 
 #[tokio::test]
-async fn a_room_takes_ten_posts_in_ten_seconds_and_other_rooms_do_not_wait_for_it() {
+async fn a_room_has_ten_posts_in_ten_seconds_and_other_rooms_do_not_wait() {
     let clock = VirtualClock::new();
     let server = Server::play([Step::ok("[]"), Step::ok(SENT)]).await;
     let client = clients::chatwork(&server, &clock).build().expect("a client");
@@ -44,7 +44,7 @@ async fn without_pacing_everything_is_sent_at_once() {
 }
 
 #[tokio::test]
-async fn a_cancelled_wait_gives_its_place_back() {
+async fn a_cancelled_wait_returns_its_place() {
     let clock = VirtualClock::new();
     let server = Server::play([Step::ok(SENT)]).await;
     let pace = Pace::new().room_limit(1, Duration::from_secs(10));
@@ -58,12 +58,12 @@ async fn a_cancelled_wait_gives_its_place_back() {
     waiting.abort();
     assert!(waiting.await.expect_err("it was aborted").is_cancelled());
     clock.advance(Duration::from_secs(10));
-    room.post("x").await.expect("nobody is in front");
+    room.post("x").await.expect("no other call is in front");
     assert!(server.seen().iter().all(|seen| !seen.body.contains("cancelled")));
 }
 
 #[tokio::test]
-async fn a_window_that_ends_in_a_month_stops_the_client_for_minutes_and_one_call_finds_out() {
+async fn a_window_of_a_month_pauses_the_client_for_minutes_and_one_call_checks_it() {
     let clock = VirtualClock::new();
     let month = clock.wall().as_second() + 30 * 24 * 60 * 60;
     let limit = |remaining, reset| {
@@ -84,7 +84,7 @@ async fn a_window_that_ends_in_a_month_stops_the_client_for_minutes_and_one_call
     assert_eq!(server.seen().len(), 1);
     clock.advance(Duration::from_secs(1));
     for call in calls {
-        call.await.expect("no panic").expect("the window is another one by now");
+        call.await.expect("no panic").expect("it is a new window by now");
     }
     assert_eq!((server.seen().len(), clock.elapsed()), (6, Duration::from_secs(300)));
 }
@@ -108,7 +108,7 @@ impl BudgetStore for Hung {
 }
 
 #[tokio::test]
-async fn a_store_that_hangs_does_not_hang_the_call() {
+async fn a_hanging_store_does_not_block_the_call() {
     let clock = VirtualClock::new();
     let server = Server::play([Step::ok(SENT)]).await;
     let pace = Pace::new().store(Arc::new(Hung));
@@ -118,7 +118,7 @@ async fn a_store_that_hangs_does_not_hang_the_call() {
     let (post, read) =
         clock.drive(futures::future::join(room.post("x").into_future(), client.rooms().into_future())).await;
     for error in [post.err(), read.err()] {
-        let error = error.expect("no permit is to be had");
+        let error = error.expect("no permit is available");
         assert_eq!((error.outcome(), error.attempts()), (Outcome::NotSent, 0), "{error}");
         assert!(matches!(error.kind(), ErrorKind::WaitTooLong { .. }), "{error}");
     }

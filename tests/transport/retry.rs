@@ -1,4 +1,4 @@
-//! What is sent again, how often, and after how long.
+//! Which requests are sent again, how often, and after which wait.
 
 use crate::server::{Server, Step, clients};
 use kaiwa::chatwork::{MessageId, RoomId};
@@ -9,7 +9,7 @@ const ROOM: RoomId = RoomId(1);
 const SENT: &str = r#"{"message_id":"1"}"#;
 const MESSAGE: &str = r#"{"id":"m1","roomId":"r","body":"x"}"#;
 
-/// The four classes of safety, each with one call. The values are whether it succeeded, and how often it was sent.
+/// The four classes of safety, each with one call. Returns whether it succeeded, and how often it was sent.
 async fn all_classes(failure: Step) -> [(bool, usize); 4] {
     let clock = VirtualClock::new();
     let play = |answer: &'static str| Server::play([failure.clone(), Step::ok(answer)]);
@@ -26,7 +26,7 @@ async fn all_classes(failure: Step) -> [(bool, usize); 4] {
 }
 
 #[tokio::test]
-async fn what_may_have_been_done_is_repeated_only_where_that_does_no_harm() {
+async fn unknown_outcomes_are_repeated_only_if_harmless() {
     for failure in [
         Step::ReadThenReset,
         Step::CutBody,
@@ -41,7 +41,7 @@ async fn what_may_have_been_done_is_repeated_only_where_that_does_no_harm() {
 }
 
 #[tokio::test]
-async fn what_was_refused_for_now_is_repeated_whatever_it_is() {
+async fn temporary_refusals_are_repeated_for_every_operation() {
     for failure in [
         Step::status(429),
         Step::status(429).header("retry-after", 3),
@@ -53,7 +53,7 @@ async fn what_was_refused_for_now_is_repeated_whatever_it_is() {
 }
 
 #[tokio::test]
-async fn what_was_refused_for_good_is_not_repeated() {
+async fn permanent_refusals_are_not_repeated() {
     for status in [301, 400, 401, 403, 404, 422, 501] {
         let results = all_classes(Step::status(status)).await;
         assert_eq!(results, [(false, 1); 4], "{status}");
@@ -61,7 +61,7 @@ async fn what_was_refused_for_good_is_not_repeated() {
 }
 
 #[tokio::test]
-async fn what_never_left_is_repeated_whatever_it_is() {
+async fn unsent_requests_are_repeated_for_every_operation() {
     let server = Server::play([Step::ok(SENT)]).await;
     let url = server.url.clone();
     drop(server);
@@ -70,7 +70,7 @@ async fn what_never_left_is_repeated_whatever_it_is() {
         kaiwa::chatwork::Client::builder().api_token("t").base_url(url).clock(clock.clone()).timeout(None);
     let client =
         client.attempt_timeout(None).retry(RetryPolicy::new().attempts(3)).build().expect("a client");
-    let error = clock.drive(client.room(ROOM).post("x")).await.expect_err("nobody listens");
+    let error = clock.drive(client.room(ROOM).post("x")).await.expect_err("nothing listens");
     assert_eq!((error.outcome(), error.attempts()), (Outcome::NotSent, 0));
     assert!(error.connections() > 3 && clock.elapsed() > Duration::from_secs(40), "{error}");
 }
@@ -100,7 +100,7 @@ fn about(wait: Duration, seconds: u64) -> bool {
 }
 
 #[tokio::test]
-async fn the_wait_is_what_the_service_asks_for() {
+async fn the_wait_is_the_one_that_the_service_requests() {
     let clock = VirtualClock::new();
     let now = clock.wall();
     let date = |after: i64| {
@@ -111,7 +111,7 @@ async fn the_wait_is_what_the_service_asks_for() {
     assert!(about(seconds, 7), "{seconds:?}");
     let dated = wait_after(Step::status(503).header("retry-after", date(9))).await;
     assert!(about(dated, 9), "{dated:?}");
-    // The service's clock is an hour ahead: its Date is what the others are read against.
+    // The service's clock is an hour ahead: its times are compared with its `Date`.
     let skewed = Step::status(429).header("date", date(3600)).header("retry-after", date(3611));
     let skewed = wait_after(skewed).await;
     assert!(about(skewed, 11), "{skewed:?}");
@@ -126,7 +126,7 @@ async fn the_wait_is_what_the_service_asks_for() {
 }
 
 #[tokio::test]
-async fn the_rooms_limit_waits_ten_seconds_and_not_for_the_accounts_window() {
+async fn the_room_limit_waits_ten_seconds_and_not_for_the_accounts_window() {
     let clock = VirtualClock::new();
     let text = r#"{"errors":["Rate limit for message posting per room exceeded."]}"#;
     let step = Step::status(429)
@@ -139,7 +139,7 @@ async fn the_rooms_limit_waits_ten_seconds_and_not_for_the_accounts_window() {
 }
 
 #[tokio::test]
-async fn a_wait_above_the_ceiling_fails_at_once_and_says_how_long() {
+async fn a_wait_above_the_ceiling_fails_at_once_with_its_length() {
     let clock = VirtualClock::new();
     let server = Server::play([Step::status(429).header("retry-after", 121)]).await;
     let client = clients::chatwork(&server, &clock).build().expect("a client");
@@ -154,7 +154,7 @@ async fn a_wait_above_the_ceiling_fails_at_once_and_says_how_long() {
 }
 
 #[tokio::test]
-async fn no_wait_goes_past_the_deadline_and_the_last_failure_is_kept() {
+async fn no_wait_exceeds_the_deadline_and_the_last_failure_is_kept() {
     let clock = VirtualClock::new();
     let server =
         Server::play([Step::status(429).header("retry-after", 20).body(r#"{"errors":["later"]}"#)]).await;
@@ -179,7 +179,7 @@ async fn attempts_are_bounded_per_client_and_per_call() {
 }
 
 #[tokio::test]
-async fn a_dead_service_is_not_hammered() {
+async fn a_failing_service_gets_few_retries() {
     let clock = VirtualClock::new();
     let server = Server::play([Step::status(502)]).await;
     let budget = RetryBudget::new(5).refill(0.5, 0.0);
@@ -199,7 +199,7 @@ async fn a_dead_service_is_not_hammered() {
 }
 
 #[tokio::test]
-async fn a_stream_is_not_sent_twice_and_bytes_are() {
+async fn bytes_are_sent_again_and_streams_are_not() {
     let clock = VirtualClock::new();
     let answer = r#"{"file_id":1}"#;
     let stream = || futures::stream::iter([Ok::<_, std::io::Error>(bytes::Bytes::from_static(b"abc"))]);
@@ -228,14 +228,14 @@ async fn one_key_and_one_request_id_for_all_attempts_of_a_call() {
     for name in ["idempotency-key", "x-request-id"] {
         let values: Vec<_> = seen.iter().map(|seen| seen.header(name).expect("it is sent")).collect();
         assert!(values[0] == values[1] && values[1] == values[2], "{name}: {values:?}");
-        assert_ne!(values[2], values[3], "{name}: another call has another one");
+        assert_ne!(values[2], values[3], "{name}: another call has a different one");
     }
     assert_eq!(first.idempotency_key(), seen[0].header("idempotency-key"));
     assert_eq!((first.attempts(), second.attempts()), (3, 1));
 }
 
 #[tokio::test]
-async fn the_callers_key_wins_and_is_on_the_error() {
+async fn the_callers_key_is_used_and_is_in_the_error() {
     let clock = VirtualClock::new();
     let server = Server::play([Step::status(502)]).await;
     let client = clients::tascha(&server, &clock).build().expect("a client");
@@ -253,7 +253,7 @@ async fn the_callers_key_wins_and_is_on_the_error() {
 }
 
 #[tokio::test]
-async fn conflicts_are_told_apart_by_their_code() {
+async fn conflicts_are_distinguished_by_their_code() {
     let clock = VirtualClock::new();
     let reused = r#"{"error":{"code":"idempotency_key_reused","message":"m","requestId":"r1"}}"#;
     let stale = r#"{"error":{"code":"version_conflict","message":"m","requestId":"r2"}}"#;
@@ -281,16 +281,16 @@ async fn conflicts_are_told_apart_by_their_code() {
             server.seen().iter().map(|seen| seen.header("idempotency-key").map(str::to_owned)).collect();
         assert!(keys.iter().all(|key| key.is_some() && *key == keys[0]), "{keys:?}");
     }
-    // Without a key a conflict is a refusal, whatever it is about.
+    // Without a key every conflict is a refusal.
     let server = Server::play([Step::status(409).body(unknown)]).await;
     let client = clients::tascha(&server, &clock).build().expect("a client");
     let missing = client.room("r").messages().await.expect_err("409");
     assert_eq!((missing.conflict(), missing.outcome()), (Some(kaiwa::Conflict::Unknown), Outcome::Rejected));
 }
 
-/// A job that was killed during its post and is run again meets its own request, which is still under way.
+/// A job was killed during its post and runs again, while its first request is still in progress.
 #[tokio::test]
-async fn a_conflict_with_ones_own_request_is_waited_out() {
+async fn a_conflict_with_an_own_earlier_request_is_repeated_until_it_ends() {
     let clock = VirtualClock::new();
     let busy = || Step::status(409).body(r#"{"error":{"code":"idempotency_key_in_use","message":"m"}}"#);
     let server = Server::play([busy(), busy(), Step::ok(MESSAGE)]).await;
@@ -301,7 +301,7 @@ async fn a_conflict_with_ones_own_request_is_waited_out() {
 }
 
 #[tokio::test]
-async fn ids_of_messages_order_as_numbers() {
+async fn message_ids_are_ordered_as_numbers() {
     let mut ids: Vec<MessageId> = ["10", "9", "1928374655918273645"].map(MessageId::from).into();
     ids.sort();
     assert_eq!(ids, ["9", "10", "1928374655918273645"].map(MessageId::from));

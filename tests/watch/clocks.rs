@@ -9,14 +9,14 @@ use std::time::Duration;
 
 const OFFSETS: [i64; 7] = [10, 3600, 86_400, 0, -10, -3600, -86_400];
 
-/// Every answer has a `Date` that is wrong by so many seconds.
+/// Every answer has a `Date` that is wrong by this many seconds.
 fn wrong_date(world: &World, offset: i64) {
     let wrong = Fault::wrong_clock(SignedDuration::from_secs(offset));
     world.sandbox.faults().script(Provider::Chatwork, Script::any().then(wrong).forever());
 }
 
 #[tokio::test]
-async fn what_is_posted_after_the_start_is_told_whatever_date_says() {
+async fn messages_after_the_start_are_yielded_whatever_the_date_header() {
     for offset in OFFSETS {
         let world = World::new(seed(3).room(room(20).messages(5))).await;
         world.clock.advance(secs(60));
@@ -31,17 +31,17 @@ async fn what_is_posted_after_the_start_is_told_whatever_date_says() {
         world.post("3 seconds after the start");
         world.room(RoomId(11)).post_as(2, "there too");
         for watch in [&mut all, &mut named] {
-            let mut told = short(&world.read(watch, secs(60)).await);
-            told.sort();
-            assert_eq!(told, ["+3 seconds after the start", "+there too"], "{offset}");
+            let mut seen = short(&world.read(watch, secs(60)).await);
+            seen.sort();
+            assert_eq!(seen, ["+3 seconds after the start", "+there too"], "{offset}");
         }
-        let told = short(&world.read(&mut one, secs(60)).await);
-        assert_eq!(told, ["+3 seconds after the start"], "{offset}");
+        let seen = short(&world.read(&mut one, secs(60)).await);
+        assert_eq!(seen, ["+3 seconds after the start"], "{offset}");
     }
 }
 
 #[tokio::test]
-async fn a_burst_just_after_the_start_is_told_or_is_a_gap_whatever_date_says() {
+async fn a_burst_after_the_start_is_yielded_or_a_gap_whatever_the_date_header() {
     for offset in OFFSETS {
         let world = World::new(seed(3)).await;
         world.clock.advance(secs(60));
@@ -49,13 +49,13 @@ async fn a_burst_just_after_the_start_is_told_or_is_a_gap_whatever_date_says() {
         let mut watch = world.client.watch_all().stream();
         assert!(world.read(&mut watch, secs(1)).await.is_empty());
         (0..257).for_each(|number| drop(world.post(&number.to_string())));
-        let told = short(&world.read(&mut watch, secs(60)).await);
-        assert_eq!((told.len(), told[0].as_str(), told[1].as_str()), (101, "gap", "+157"), "{offset}");
+        let seen = short(&world.read(&mut watch, secs(60)).await);
+        assert_eq!((seen.len(), seen[0].as_str(), seen[1].as_str()), (101, "gap", "+157"), "{offset}");
     }
 }
 
 #[tokio::test]
-async fn a_room_that_comes_later_is_told_from_then_on_whatever_date_says() {
+async fn a_room_joined_later_is_yielded_from_then_on_whatever_the_date_header() {
     for offset in OFFSETS {
         let later = Room::group(20, "Room 20").admin(2).member(1);
         let world = World::new(seed(2).room(later).contact(1, 2)).await;
@@ -68,20 +68,20 @@ async fn a_room_that_comes_later_is_told_from_then_on_whatever_date_says() {
         let mut all = world.client.watch_all().stream();
         let mut named = world.client.watch([ROOM, RoomId(20)]).stream();
         for watch in [&mut all, &mut named] {
-            let told = short(&world.read(watch, secs(30)).await);
-            assert!(told.iter().all(|told| told == "error 403"), "{told:?}");
+            let seen = short(&world.read(watch, secs(30)).await);
+            assert!(seen.iter().all(|item| item == "error 403"), "{seen:?}");
         }
         world.room(RoomId(20)).post_as(2, "not for us");
         for watch in [&mut all, &mut named] {
-            let told = short(&world.read(watch, secs(120)).await);
-            assert!(told.iter().all(|told| told == "error 403"), "{told:?}");
+            let seen = short(&world.read(watch, secs(120)).await);
+            assert!(seen.iter().all(|item| item == "error 403"), "{seen:?}");
         }
         let back = alice.room(RoomId(20)).replace_members([AccountId(2)]).members_member_ids([AccountId(1)]);
         world.clock.drive(back).await.expect("the bot is in it");
         world.room(RoomId(20)).post_as(2, "welcome");
         for watch in [&mut all, &mut named] {
-            let told = short(&world.read(watch, secs(400)).await);
-            assert_eq!(told, ["+welcome"], "{offset}");
+            let seen = short(&world.read(watch, secs(400)).await);
+            assert_eq!(seen, ["+welcome"], "{offset}");
         }
     }
 }
@@ -93,7 +93,7 @@ fn most(times: &[Duration]) -> usize {
 }
 
 #[tokio::test]
-async fn a_program_that_is_restarted_again_and_again_keeps_to_its_share() {
+async fn repeated_restarts_keep_to_the_budget_share() {
     for (cycle, rooms) in [(20, 1), (20, 10), (5, 10)] {
         let world = World::new(seed(rooms)).await;
         world.clock.advance(secs(60));
@@ -101,9 +101,9 @@ async fn a_program_that_is_restarted_again_and_again_keeps_to_its_share() {
             client.watch_all().min_interval(secs(1)).max_interval(secs(1)).recheck_interval(secs(10))
         };
         let mut kept = watch(&world.client).stream().checkpoint();
-        let (mut told, mut posted) = (0, 0);
+        let (mut seen, mut posted) = (0, 0);
         for round in 0..480 / cycle {
-            // Another process: it knows nothing but the checkpoint.
+            // Another process, which has only the checkpoint.
             let client = client(&world.sandbox, "bot");
             let mut stream = watch(&client).from_checkpoint(kept.clone()).stream();
             for second in 0..cycle {
@@ -111,14 +111,14 @@ async fn a_program_that_is_restarted_again_and_again_keeps_to_its_share() {
                     world.room(RoomId(10 + (round + second) % rooms)).post_as(2, "x");
                     posted += 1;
                 }
-                told += world.read(&mut stream, secs(1)).await.len();
+                seen += world.read(&mut stream, secs(1)).await.len();
                 let json = serde_json::to_string(&stream.checkpoint()).expect("it serialises");
                 kept = serde_json::from_str(&json).expect("and back");
             }
         }
         let mut last = watch(&world.client).from_checkpoint(kept).stream();
-        told += world.read(&mut last, secs(120)).await.len();
-        assert_eq!(told, usize::try_from(posted).expect("it fits"));
+        seen += world.read(&mut last, secs(120)).await.len();
+        assert_eq!(seen, usize::try_from(posted).expect("it fits"));
         let most = most(&world.times());
         println!("{rooms} rooms, restarted every {cycle} s: at most {most} calls in 5 minutes");
         assert!(most <= 150, "{most} of 150, restarted every {cycle} s");

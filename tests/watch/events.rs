@@ -9,7 +9,7 @@ use std::time::Duration;
 assert_impl_all!(Watch: futures::Stream<Item = Result<Event, kaiwa::Error>>, Send, Sync, Unpin, std::fmt::Debug);
 
 #[tokio::test]
-async fn messages_edits_and_deletions_are_told_once() {
+async fn messages_edits_and_deletions_are_yielded_once() {
     let world = World::new(seed(1).room(room(99).messages(3))).await;
     world.post("before");
     let mut watch = world.client.room(ROOM).watch().stream();
@@ -37,7 +37,7 @@ async fn messages_edits_and_deletions_are_told_once() {
 }
 
 #[tokio::test]
-async fn what_was_posted_and_changed_between_two_looks_is_one_event() {
+async fn a_message_posted_and_edited_between_two_polls_is_one_event() {
     let world = World::new(seed(1)).await;
     let mut watch = world.client.room(ROOM).watch().stream();
     assert!(world.read(&mut watch, secs(1)).await.is_empty());
@@ -49,7 +49,7 @@ async fn what_was_posted_and_changed_between_two_looks_is_one_event() {
 }
 
 #[tokio::test]
-async fn two_edits_within_one_second_are_told_apart() {
+async fn two_edits_within_one_second_are_two_events() {
     let world = World::new(seed(1)).await;
     let fast = Duration::from_millis(100);
     let mut watch = world.client.room(ROOM).watch().min_interval(fast).max_interval(fast).stream();
@@ -69,7 +69,7 @@ async fn it_begins_now_or_with_the_window() {
     let mut window = world.client.room(ROOM).watch().from_window().stream();
     assert!(world.read(&mut now, secs(5)).await.is_empty());
     let newest: Vec<String> = (31..=130).map(|number| format!("+Message {number}")).collect();
-    // The older ones are not missing: nobody asked for them.
+    // The older messages are not missing, because they were not requested.
     assert_eq!(short(&world.read(&mut window, secs(5)).await), newest);
     world.post("new");
     for watch in [&mut now, &mut window] {
@@ -79,7 +79,7 @@ async fn it_begins_now_or_with_the_window() {
 
 #[tokio::test]
 async fn more_than_the_window_is_a_gap() {
-    // In a room that was empty, in one with messages, and with exactly as many as the service shows.
+    // In an empty room, in one with messages, and in one with exactly as many as the service shows.
     for (before, arriving, lost) in [(0, 101, 1), (3, 150, 50), (150, 100, 0), (150, 99, -1)] {
         let world = World::new(seed(0).room(room(10).messages(before))).await;
         let mut watch = world.client.room(ROOM).watch().stream();
@@ -91,16 +91,16 @@ async fn more_than_the_window_is_a_gap() {
             let last = world.room(ROOM).messages()[..before].last().map(|message| message.message_id.clone());
             assert_eq!((after, &next), (last, &ids[lost]));
         }
-        let told: Vec<MessageId> =
+        let seen: Vec<MessageId> =
             read.iter().filter_map(|event| Some(event.message()?.message_id.clone())).collect();
-        assert_eq!(told, ids[usize::try_from(lost).unwrap_or_default()..], "{before}, {arriving}");
+        assert_eq!(seen, ids[usize::try_from(lost).unwrap_or_default()..], "{before}, {arriving}");
         world.post("after");
         assert_eq!(short(&world.read(&mut watch, secs(30)).await), ["+after"]);
     }
 }
 
 #[tokio::test]
-async fn what_the_free_plan_hides_is_told_once_per_change() {
+async fn messages_hidden_by_the_free_plan_are_reported_once_per_change() {
     let hiding = |seed: Seed| seed.hide_messages_after(secs(600));
     let world = World::new(hiding(seed(1))).await;
     let mut watch = world.client.room(ROOM).watch().stream();
@@ -108,7 +108,7 @@ async fn what_the_free_plan_hides_is_told_once_per_change() {
     assert!(world.read(&mut watch, secs(300)).await.is_empty());
     world.post("newer");
     assert_eq!(short(&world.read(&mut watch, secs(250)).await), ["+newer"]);
-    // The first of them is hidden now, and then both: the answer is a 204, and it is no empty room.
+    // First one of them is hidden, then both: the answer is a 204, but the room is not empty.
     let read = world.read(&mut watch, secs(250)).await;
     assert_eq!(short(&read), ["hidden Some"]);
     assert!(matches!(
@@ -116,13 +116,13 @@ async fn what_the_free_plan_hides_is_told_once_per_change() {
         Ok(Event::Limited { room: ROOM, hidden: Hidden::Some, summary: Some(_), .. })
     ));
     assert_eq!(short(&world.read(&mut watch, secs(1000)).await), ["hidden All"]);
-    // What was known is hidden, so that nothing overlaps. Nothing is missing all the same.
+    // The known messages are hidden, so nothing overlaps. Nevertheless none is missing.
     world.post("newest");
     assert_eq!(short(&world.read(&mut watch, secs(120)).await), ["hidden Some", "+newest"]);
 }
 
 #[tokio::test]
-async fn all_hidden_from_the_beginning_is_told_and_the_next_message_is_too() {
+async fn a_fully_hidden_room_is_reported_and_its_next_message_too() {
     let hiding = seed(0).room(room(10).messages(5)).hide_messages_after(secs(600));
     let world = World::new(hiding).await;
     world.clock.advance(secs(1000));

@@ -1,4 +1,4 @@
-//! Numbers at their extremes: in a checkpoint that was kept elsewhere, and from the program.
+//! Extreme numbers, in a stored checkpoint and from the program.
 
 use crate::world::{ROOM, World, room, secs, seed, short};
 use kaiwa::chatwork::RoomId;
@@ -28,7 +28,7 @@ fn with_extremes(document: &Value) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn a_kept_checkpoint_may_have_any_number() {
+async fn a_stored_checkpoint_may_have_any_number() {
     let world = World::new(seed(0).room(room(10).messages(2)).room(room(11).messages(1))).await;
     let rooms = [ROOM, RoomId(11)];
     let mut watch = world.client.watch(rooms).from_window().stream();
@@ -41,10 +41,11 @@ async fn a_kept_checkpoint_may_have_any_number() {
     for document in with_extremes(&document).into_iter().chain(with_extremes(&since)) {
         let Ok(checkpoint) = serde_json::from_value::<WatchCheckpoint>(document.clone()) else { continue };
         let mut watch = world.client.watch(rooms).budget_share(1.0).from_checkpoint(checkpoint).stream();
-        let told = world.read(&mut watch, secs(30)).await;
-        assert!(told.iter().all(Result::is_ok), "{document}: {:?}", short(&told));
+        let seen = world.read(&mut watch, secs(30)).await;
+        assert!(seen.iter().all(Result::is_ok), "{document}: {:?}", short(&seen));
         let kept = serde_json::to_value(watch.checkpoint()).expect("it serialises");
-        serde_json::from_value::<WatchCheckpoint>(kept).expect("what comes of it can be kept as well");
+        serde_json::from_value::<WatchCheckpoint>(kept)
+            .expect("the resulting checkpoint can be stored as well");
         resumed += 1;
     }
     assert!(resumed > 20, "{resumed}");
@@ -60,7 +61,7 @@ async fn intervals_and_shares_may_be_of_any_size() {
         let builder = builder.min_interval(time).max_interval(time).recheck_interval(time);
         let mut watch = builder.stream();
         world.post("new");
-        let told = world.next_within(&mut watch, secs(600)).await.expect("it is told");
-        assert_eq!(short(&[told]), ["+new"], "{time:?} {share}");
+        let seen = world.next_within(&mut watch, secs(600)).await.expect("it is yielded");
+        assert_eq!(short(&[seen]), ["+new"], "{time:?} {share}");
     }
 }

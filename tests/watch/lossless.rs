@@ -1,4 +1,4 @@
-//! Nothing is lost and nothing is told twice, whatever goes wrong in between.
+//! No event is lost and none is yielded twice, whatever fails in between.
 
 use crate::world::{Item, ROOM, World, events, seed};
 use kaiwa::chatwork::RoomId;
@@ -7,7 +7,7 @@ use kaiwa::sandbox::{Chaos, Fault, Provider};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// What goes wrong: before the answer, in the middle of it, and with its content.
+/// The faults: before the answer, in the middle of it, and in its content.
 fn chaos(probability: f64) -> Chaos {
     Chaos::new(probability)
         .fault(Fault::bad_gateway())
@@ -19,14 +19,14 @@ fn chaos(probability: f64) -> Chaos {
         .fault(Fault::too_many_requests(Some(Duration::from_secs(3))))
 }
 
-/// The ids of new messages by room in the order in which they were told, and the last text of each message.
+/// The ids of new messages by room, in the order in which they were yielded, and the last text of each message.
 #[derive(Default)]
-pub struct Told {
+pub struct Yielded {
     pub new: BTreeMap<RoomId, Vec<String>>,
     pub texts: BTreeMap<String, String>,
 }
 
-impl Told {
+impl Yielded {
     pub fn take(&mut self, items: impl IntoIterator<Item = Item>) {
         for event in items.into_iter().filter_map(Result::ok) {
             let Some(message) = event.message() else { panic!("{event:?}") };
@@ -40,14 +40,14 @@ impl Told {
         }
     }
 
-    /// Compares with what is in the rooms from message `skip` on.
+    /// Compares them with the messages in the rooms from `skip` on.
     pub fn check(&self, world: &World, rooms: &[RoomId], skip: usize) {
         for room in rooms {
             let there = world.room(*room).messages();
             let there = &there[skip..];
             let ids: Vec<&String> = there.iter().map(|message| &message.message_id.0).collect();
-            let told: Vec<&String> = self.new.get(room).into_iter().flatten().collect();
-            assert_eq!(told, ids, "{room}");
+            let seen: Vec<&String> = self.new.get(room).into_iter().flatten().collect();
+            assert_eq!(seen, ids, "{room}");
             assert!(there.iter().all(|message| self.texts[&message.message_id.0] == message.body), "{room}");
         }
     }
@@ -63,7 +63,7 @@ async fn run(seed_number: u64, rooms: u64, faults: f64) -> (usize, usize) {
         1 => world.client.room(ROOM).watch().from_window().stream(),
         _ => world.client.watch(ids.clone()).from_window().stream(),
     };
-    let (mut told, mut failures) = (Told::default(), 0);
+    let (mut seen, mut failures) = (Yielded::default(), 0);
     for _ in 0..60 {
         let room = world.room(*random.choice(&ids).expect("a room"));
         for _ in 0..random.usize(..6) {
@@ -75,20 +75,20 @@ async fn run(seed_number: u64, rooms: u64, faults: f64) -> (usize, usize) {
         }
         let items = world.read(&mut watch, Duration::from_millis(random.u64(..20_000))).await;
         failures += items.iter().filter(|item| item.is_err()).count();
-        told.take(items);
+        seen.take(items);
     }
     world.sandbox.faults().clear(Provider::Chatwork);
-    told.take(events(world.read(&mut watch, Duration::from_secs(400)).await).into_iter().map(Ok));
-    told.check(&world, &ids, 0);
-    (told.texts.len(), failures)
+    seen.take(events(world.read(&mut watch, Duration::from_secs(400)).await).into_iter().map(Ok));
+    seen.check(&world, &ids, 0);
+    (seen.texts.len(), failures)
 }
 
 #[tokio::test]
-async fn nothing_is_lost_and_nothing_is_told_twice() {
+async fn no_message_is_lost_or_yielded_twice() {
     let (mut messages, mut failures) = (0, 0);
     for seed in 0..12 {
-        let (told, failed) = run(seed, 1 + seed % 3, 0.25).await;
-        (messages, failures) = (messages + told, failures + failed);
+        let (seen, failed) = run(seed, 1 + seed % 3, 0.25).await;
+        (messages, failures) = (messages + seen, failures + failed);
     }
     assert!(messages > 1500 && failures > 100, "{messages} messages, {failures} failures");
     println!("{messages} messages, {failures} failures");

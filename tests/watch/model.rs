@@ -1,4 +1,4 @@
-//! Random runs against a model of the service: what is posted after the start is told, or lies in a gap.
+//! Random runs against a model of the service: a message posted after the start is yielded, or is in a gap.
 //!
 //! `KAIWA_WATCH_RUNS=5000 cargo test --test watch model -- --nocapture` makes that many runs; each is a seed.
 
@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 
-/// What the runs came to.
+/// The results of the runs.
 #[derive(Debug, Default)]
 struct Totals {
     runs: u64,
@@ -23,7 +23,7 @@ struct Totals {
     faults: u64,
     kills: u64,
     owed: u64,
-    told: u64,
+    yielded: u64,
     gaps: u64,
     in_gaps: u64,
     lost: u64,
@@ -37,7 +37,7 @@ impl AddAssign for Totals {
         self.faults += other.faults;
         self.kills += other.kills;
         self.owed += other.owed;
-        self.told += other.told;
+        self.yielded += other.yielded;
         self.gaps += other.gaps;
         self.in_gaps += other.in_gaps;
         self.lost += other.lost;
@@ -45,14 +45,14 @@ impl AddAssign for Totals {
     }
 }
 
-/// How a run is set up.
+/// The settings of a run.
 #[derive(Debug)]
 struct Plan {
-    /// None of them: all rooms.
+    /// Empty for all rooms.
     named: Option<Vec<u64>>,
     from_window: bool,
     kills: f64,
-    /// How often the checkpoint is kept after an event.
+    /// How often the checkpoint is stored after an event.
     keeps: f64,
     jumps: bool,
     share: f64,
@@ -91,7 +91,7 @@ impl Plan {
     }
 }
 
-/// The stream, and what it has told.
+/// The stream, and its events so far.
 struct Reader {
     client: Client,
     watch: Watch,
@@ -99,10 +99,10 @@ struct Reader {
     model: Arc<Mutex<Model>>,
     plan: Plan,
     kept: String,
-    /// How often each message was told as new, and its last text.
+    /// How often each message was yielded as new, and its last text.
     new: HashMap<u64, u32>,
     texts: HashMap<u64, String>,
-    /// Told, though it does not decode.
+    /// Yielded, although it does not decode.
     strange: HashMap<u64, u32>,
     gaps: Vec<(u64, Option<u64>, u64)>,
     totals: Totals,
@@ -124,7 +124,7 @@ impl Reader {
                     if let Poll::Ready(item) = Pin::new(&mut *watch).poll_next_unpin(context) {
                         return Poll::Ready(Some(item.expect("a watch never ends")));
                     }
-                    // Time stands still while an answer is awaited.
+                    // The clock does not move while an answer is awaited.
                     match clock.next_wake() {
                         Some(wait) if clock.elapsed() + wait > end => return Poll::Ready(None),
                         Some(wait) => clock.advance(wait),
@@ -141,7 +141,7 @@ impl Reader {
                     let text = error.to_string();
                     assert!(!text.contains("do not send it again") && error.operation().is_some(), "{text}");
                 }
-                Some(Ok(event)) => self.told(event),
+                Some(Ok(event)) => self.record(event),
             }
         }
     }
@@ -150,7 +150,7 @@ impl Reader {
         self.kept = serde_json::to_string(&self.watch.checkpoint()).expect("it serialises");
     }
 
-    fn told(&mut self, event: Event) {
+    fn record(&mut self, event: Event) {
         match &event {
             Event::Gap { room, after, before, .. } => {
                 let after = after.as_ref().map(|id| number(id.as_str()));
@@ -185,7 +185,7 @@ impl Reader {
         }
     }
 
-    /// The process dies, and another one goes on from what it had kept.
+    /// The process is killed, and another one resumes from its stored checkpoint.
     fn kill(&mut self, client: Client) {
         self.totals.kills += 1;
         let json: serde_json::Value = serde_json::from_str(&self.kept).expect("it is JSON");
@@ -201,7 +201,7 @@ impl Reader {
         self.client = client;
     }
 
-    /// Every message that is owed was told, or lies in a gap.
+    /// Every message that is due was yielded, or is in a gap.
     fn check(mut self, seed: u64) -> Totals {
         let model = lock(&self.model);
         let watched = |id: &u64| self.plan.named.as_ref().is_none_or(|named| named.contains(id));
@@ -212,32 +212,35 @@ impl Reader {
                     of == id && message.id < *before && after.is_none_or(|after| message.id > after)
                 });
                 if self.texts.contains_key(&message.id) || self.strange.contains_key(&message.id) {
-                    self.totals.told += 1;
+                    self.totals.yielded += 1;
                 } else if gap {
                     self.totals.in_gaps += 1;
                 } else {
-                    println!("seed {seed}: {} is lost in room {id} in silence: {:?}", message.id, self.plan);
+                    println!(
+                        "seed {seed}: {} is lost in room {id} without an event: {:?}",
+                        message.id, self.plan
+                    );
                     self.totals.lost += 1;
                 }
             }
-            // What was known of a room that was left ends, and with it what is an edit there.
+            // The knowledge of a room ends when the account leaves it, so edits there are not recognized.
             for message in room.newest().iter().filter(|message| !message.is_broken() && !room.ended) {
-                let told = self.texts.get(&message.id).unwrap_or(&message.body);
+                let text = self.texts.get(&message.id).unwrap_or(&message.body);
                 assert_eq!(
-                    *told, message.body,
+                    *text, message.body,
                     "seed {seed}: an edit of {} in {id}: {:?}",
                     message.id, self.plan
                 );
             }
         }
-        // What is kept after each event is not told again, unless the room was left in between.
+        // Events stored after each one are not yielded again, unless the account left the room in between.
         let once = self.totals.kills == 0 || self.plan.keeps == 1.0;
         for (id, room) in &model.rooms {
             let again = |message: &&Message| self.new.get(&message.id).is_some_and(|times| *times > 1);
             let again = room.messages.iter().filter(again).count();
             assert!(
                 !once || again == 0 || room.ended,
-                "seed {seed}: {again} told again in {id}: {:?}",
+                "seed {seed}: {again} yielded again in {id}: {:?}",
                 self.plan
             );
             self.totals.again += again as u64;
@@ -252,7 +255,7 @@ impl Reader {
 async fn run(server: &Server, seed: u64) -> Totals {
     let mut random = fastrand::Rng::with_seed(seed);
     let plan = Plan::new(&mut random);
-    // The local clock is wrong too.
+    // The local clock is wrong, too.
     let wrong: i64 = random.choice([0, 0, 3600, -3600, 86_400 * 365]).unwrap_or_default();
     let local = jiff::Timestamp::from_second(1_767_193_200 + wrong).expect("a time");
     let clock = VirtualClock::starting_at(local);
@@ -310,7 +313,7 @@ async fn run(server: &Server, seed: u64) -> Totals {
         }
         reader.read(Duration::from_millis(random.u64(..15_000))).await;
         if random.f64() < reader.plan.kills {
-            // The same client stands for a stream that is made anew, and another for a process.
+            // The same client stands for a new stream in the same process, and another client for another process.
             let next = if random.bool() { client() } else { reader.client.clone() };
             if random.bool() {
                 lock(&model).happen();
@@ -327,7 +330,7 @@ async fn run(server: &Server, seed: u64) -> Totals {
 }
 
 #[tokio::test]
-async fn what_is_posted_after_the_start_is_told_or_lies_in_a_gap() {
+async fn messages_after_the_start_are_yielded_or_in_a_gap() {
     let runs: u64 = std::env::var("KAIWA_WATCH_RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(150);
     let first: u64 = std::env::var("KAIWA_WATCH_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(0);
     let server = Server::start().await;

@@ -1,13 +1,13 @@
-//! Going on where another stream stood.
+//! Resuming at the position of another stream.
 
-use crate::lossless::Told;
+use crate::lossless::Yielded;
 use crate::world::{Item, ROOM, World, client, room, secs, seed, short};
 use kaiwa::chatwork::watch::{Watch, WatchCheckpoint};
 use kaiwa::chatwork::{AccountId, RoomId};
 use kaiwa::sandbox::chatwork::Room;
 use kaiwa::sandbox::{Fault, Provider, Script};
 
-/// Through JSON, as over a restart.
+/// Through JSON, as in a restart.
 fn kept(watch: &Watch) -> WatchCheckpoint {
     let json = serde_json::to_string(&watch.checkpoint()).expect("it serialises");
     let kept: WatchCheckpoint = serde_json::from_str(&json).expect("it deserialises");
@@ -17,11 +17,11 @@ fn kept(watch: &Watch) -> WatchCheckpoint {
 }
 
 #[tokio::test]
-async fn killed_after_every_single_event_it_tells_each_once() {
+async fn a_watch_killed_after_every_event_yields_each_once() {
     let rooms = [ROOM, RoomId(11), RoomId(12)];
     let world =
         World::new(seed(0).room(room(10).messages(70)).room(room(11).messages(3)).room(room(12))).await;
-    let (mut told, mut kills) = (Told::default(), 0);
+    let (mut seen, mut kills) = (Yielded::default(), 0);
     let mut watch = world.client.watch(rooms).budget_share(1.0).from_window().stream();
     for number in 0.. {
         if number < 120 && number % 3 == 0 {
@@ -31,7 +31,7 @@ async fn killed_after_every_single_event_it_tells_each_once() {
             room.edit(&messages[messages.len() / 2].message_id, &format!("edited {number}"));
         }
         let Some(item) = world.next_within(&mut watch, secs(700)).await else { break };
-        told.take([Ok(item.expect("no failure"))]);
+        seen.take([Ok(item.expect("no failure"))]);
         let checkpoint = kept(&watch);
         drop(watch);
         watch = world.client.watch(rooms).budget_share(1.0).from_checkpoint(checkpoint).stream();
@@ -39,7 +39,7 @@ async fn killed_after_every_single_event_it_tells_each_once() {
     }
     println!("{kills} kills");
     assert!(kills >= 100, "{kills}");
-    told.check(&world, &rooms, 0);
+    seen.check(&world, &rooms, 0);
 }
 
 #[tokio::test]
@@ -50,25 +50,25 @@ async fn more_than_the_window_while_it_was_away_is_a_gap() {
     let checkpoint = kept(&watch);
     drop(watch);
     for arriving in [99, 30] {
-        // 99 of them, and then 129: first the window reaches back to what was known, and then it does not.
+        // 99 of them, and then 129: first the window reaches back to the known messages, then it does not.
         (0..arriving).for_each(|number| drop(world.post(&number.to_string())));
         let mut watch = world.client.room(ROOM).watch().from_checkpoint(checkpoint.clone()).stream();
-        let told = short(&world.read(&mut watch, secs(5)).await);
-        assert_eq!((told.len(), told[0] == "gap"), if arriving == 99 { (99, false) } else { (101, true) });
+        let seen = short(&world.read(&mut watch, secs(5)).await);
+        assert_eq!((seen.len(), seen[0] == "gap"), if arriving == 99 { (99, false) } else { (101, true) });
     }
-    // Between the gap and its first message, and after it.
+    // Between the gap and its first message, and after that message.
     let mut watch = world.client.room(ROOM).watch().from_checkpoint(checkpoint).stream();
     assert_eq!(short(&[world.next(&mut watch).await]), ["gap"]);
     for left in [100, 99] {
         let resumed = world.client.room(ROOM).watch().from_checkpoint(kept(&watch));
-        let told = short(&world.read(&mut resumed.stream(), secs(5)).await);
-        assert_eq!((told.len(), told.contains(&"gap".to_owned())), (left, false));
+        let seen = short(&world.read(&mut resumed.stream(), secs(5)).await);
+        assert_eq!((seen.len(), seen.contains(&"gap".to_owned())), (left, false));
         world.next(&mut watch).await.expect("a message");
     }
 }
 
 #[tokio::test]
-async fn what_was_hidden_while_it_was_away_is_a_gap() {
+async fn messages_hidden_while_it_was_away_are_a_gap() {
     let world = World::new(seed(0).room(room(10).messages(20)).hide_messages_after(secs(86_400))).await;
     let mut watch = world.client.room(ROOM).watch().stream();
     world.read(&mut watch, secs(5)).await;
@@ -104,7 +104,7 @@ fn kept_any(watch: &Watch) -> WatchCheckpoint {
 }
 
 #[tokio::test]
-async fn a_room_that_came_while_it_was_away_is_told_from_its_beginning() {
+async fn a_room_joined_while_it_was_away_is_yielded_from_its_beginning() {
     let world = World::new(seed(2)).await;
     world.clock.advance(secs(60));
     let mut watch = world.client.watch_all().stream();
@@ -120,14 +120,14 @@ async fn a_room_that_came_while_it_was_away_is_told_from_its_beginning() {
 }
 
 #[test]
-fn a_checkpoint_of_another_form_is_refused() {
+fn a_checkpoint_of_another_format_is_refused() {
     let error = serde_json::from_str::<WatchCheckpoint>(r#"{"version":2,"absent":"now","rooms":{}}"#);
     assert!(error.expect_err("version 2").to_string().contains("version 2"));
     serde_json::from_str::<WatchCheckpoint>(r#"{"version":1,"absent":"now","rooms":{}}"#).expect("version 1");
 }
 
 #[tokio::test]
-async fn of_a_room_that_was_left_nothing_is_kept() {
+async fn nothing_is_kept_of_a_room_that_was_left() {
     let left = Room::group(99, "Left").admin(2).member(1).messages(3);
     let world = World::new(seed(2).room(left).contact(1, 2)).await;
     world.clock.advance(secs(60));
@@ -150,14 +150,14 @@ async fn of_a_room_that_was_left_nothing_is_kept() {
     world.clock.drive(back).await.expect("the bot is back");
     world.room(RoomId(99)).post_as(2, "again");
     world.post("here");
-    let mut told = short(&world.read(&mut watch, secs(60)).await);
-    told.sort();
-    assert_eq!(told, ["+again", "+here"]);
+    let mut seen = short(&world.read(&mut watch, secs(60)).await);
+    seen.sort();
+    assert_eq!(seen, ["+again", "+here"]);
     assert_eq!(kept(&watch), Some(true));
 }
 
 #[tokio::test]
-async fn an_empty_list_of_rooms_is_not_taken_at_its_word() {
+async fn an_empty_list_of_rooms_is_not_trusted_at_once() {
     let world = World::new(seed(2)).await;
     let mut watch = world.client.watch_all().from_window().stream();
     world.read(&mut watch, secs(60)).await;

@@ -1,4 +1,4 @@
-//! How often it looks, and what it costs.
+//! How often a watch polls, and how many calls it makes.
 
 use crate::world::{ROOM, World, events, secs, seed, short};
 use jiff::SignedDuration;
@@ -11,7 +11,7 @@ fn gaps(times: &[Duration]) -> Vec<f64> {
 }
 
 #[tokio::test]
-async fn it_looks_less_often_while_nothing_happens_and_at_once_more_often_when_it_does() {
+async fn it_polls_less_often_while_nothing_happens_and_more_often_at_once_after_a_change() {
     let world = World::new(seed(1)).await;
     let mut watch = world.client.room(ROOM).watch().stream();
     world.read(&mut watch, secs(600)).await;
@@ -65,7 +65,7 @@ async fn it_keeps_to_its_share_of_the_budget() {
 }
 
 #[tokio::test]
-async fn what_other_calls_leave_is_not_all_taken() {
+async fn the_calls_left_by_others_are_not_all_used() {
     let world = World::new(seed(1)).await;
     for _ in 0..280 {
         world.client.me().await.expect("it is within the limit");
@@ -78,13 +78,13 @@ async fn what_other_calls_leave_is_not_all_taken() {
     let taken = world.calls("list_messages");
     assert!((5..=18).contains(&taken), "{taken} of 20");
     println!("{taken} of the 20 calls that were left");
-    // The next window is a new one.
+    // Now there is a new window.
     world.read(&mut watch, secs(60)).await;
     assert!(world.calls("list_messages") > taken + 10);
 }
 
 #[tokio::test]
-async fn of_many_rooms_only_those_are_looked_at_where_something_happens() {
+async fn only_changed_rooms_of_many_are_polled() {
     let world = World::new(seed(50)).await;
     world.clock.advance(secs(60));
     let mut watch = world.client.watch_all().stream();
@@ -99,21 +99,21 @@ async fn of_many_rooms_only_those_are_looked_at_where_something_happens() {
 }
 
 #[tokio::test]
-async fn a_change_that_the_list_does_not_tell_of_is_found_by_the_recheck() {
+async fn a_change_missing_from_the_list_is_found_by_the_recheck() {
     let world = World::new(seed(3)).await;
     let fast = Duration::from_millis(100);
     let builder = world.client.watch([ROOM, RoomId(11), RoomId(12)]).budget_share(1.0);
     let mut watch = builder.min_interval(fast).max_interval(secs(20)).from_window().stream();
     let id = world.post("one");
     assert_eq!(short(&world.read(&mut watch, Duration::from_millis(300)).await), ["+one"]);
-    // In the same second: neither `last_update_time` nor `message_num` changes.
+    // In the same second, so neither `last_update_time` nor `message_num` changes.
     world.room(ROOM).edit(&id, "uno");
     assert!(world.read(&mut watch, secs(200)).await.is_empty());
     assert_eq!(short(&world.read(&mut watch, secs(120)).await), ["~uno"]);
 }
 
 #[tokio::test]
-async fn a_room_that_comes_later_is_told_from_its_beginning() {
+async fn a_room_joined_later_is_yielded_from_its_beginning() {
     let world = World::new(seed(2)).await;
     world.clock.advance(secs(60));
     let mut watch = world.client.watch_all().stream();
@@ -123,11 +123,11 @@ async fn a_room_that_comes_later_is_told_from_its_beginning() {
     world.room(made).post_as(1, "first");
     assert_eq!(short(&world.read(&mut watch, secs(60)).await), ["+first"]);
     world.clock.drive(world.client.room(made).leave()).await.expect("it is left");
-    assert!(world.read(&mut watch, secs(600)).await.is_empty(), "that is no failure");
+    assert!(world.read(&mut watch, secs(600)).await.is_empty(), "this is not a failure");
 }
 
 #[tokio::test]
-async fn rooms_with_messages_of_this_very_second_are_looked_at_to_tell_old_from_new() {
+async fn rooms_with_messages_of_the_first_second_are_polled_to_separate_old_from_new() {
     let world = World::new(seed(3)).await;
     world.post("old, but of this second");
     let mut watch = world.client.watch_all().stream();
@@ -137,7 +137,7 @@ async fn rooms_with_messages_of_this_very_second_are_looked_at_to_tell_old_from_
 }
 
 #[tokio::test]
-async fn what_is_posted_before_the_first_look_is_told_also_if_the_date_is_wrong() {
+async fn messages_before_the_first_poll_are_yielded_even_if_the_date_is_wrong() {
     for offset in [4, 0, -4] {
         let world = World::new(seed(3)).await;
         world.post("old");
@@ -153,7 +153,7 @@ async fn what_is_posted_before_the_first_look_is_told_also_if_the_date_is_wrong(
 }
 
 #[tokio::test]
-async fn the_longest_intervals_are_never() {
+async fn the_longest_intervals_mean_never() {
     let never = Duration::MAX;
     let world = World::new(seed(2)).await;
     world.clock.advance(secs(60));

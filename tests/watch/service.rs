@@ -1,7 +1,8 @@
-//! A Chatwork of rooms and messages whose clocks disagree, written from its documentation and apart from the sandbox.
+//! A model of Chatwork's rooms and messages with clocks that disagree, written from the documentation and independent
+//! of the sandbox.
 //!
-//! It has a clock of its own for all that it stores, and another one for `Date`. It posts and edits in the middle of
-//! calls, hides rooms and shows them again, fails, and spoils single items of its answers.
+//! It has one clock for all stored times, and another one for `Date`. It posts and edits in the middle of calls, hides
+//! rooms and shows them again, fails, and spoils single items of its answers.
 
 use crate::server::{self, Seen, Step};
 use kaiwa::VirtualClock;
@@ -9,7 +10,7 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
-/// What the service shows of a room.
+/// The newest messages of a room, which the service shows.
 const NEWEST: usize = 100;
 /// Its clock begins here.
 const EPOCH: i64 = 1_767_193_200;
@@ -45,7 +46,7 @@ impl Server {
     }
 }
 
-/// What the model answers; without an answer, or without a model, the connection ends.
+/// Answers from the model; without an answer, or without a model, the connection ends.
 fn respond(models: &Models, request: &Seen) -> Step {
     let (number, target) = request.target()[1..].split_once('/').expect("a model, and a path");
     let number = number.parse().expect("the number of a model");
@@ -58,12 +59,12 @@ pub fn lock(model: &Mutex<Model>) -> MutexGuard<'_, Model> {
     model.lock().expect("no panic held it")
 }
 
-/// How far a stream owes what is posted in a room.
+/// Which messages of a room a stream must yield.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Start {
-    /// It has not begun there.
+    /// It has not started there.
     NotYet,
-    /// What is posted from now on, if it is of a later second than this.
+    /// Messages posted from now on, if they are of a later second than this.
     After(i64),
 }
 
@@ -74,51 +75,51 @@ pub struct Message {
     pub body: String,
     /// It never decodes, or has no time.
     broken: Option<u8>,
-    /// The same in one of the answers at least.
+    /// The same in at least one of the answers.
     spoiled: bool,
-    /// It was posted while the room was watched, so that it is told, or lies in a gap.
+    /// It was posted while the room was watched, so it is yielded or is in a gap.
     pub owed: bool,
-    /// It was there before, so that it is not told as new.
+    /// It was posted before, so it is not yielded as new.
     pub old: bool,
 }
 
 pub struct Room {
-    /// Whether the account is in it.
+    /// Whether the account is a member.
     pub member: bool,
-    /// Whether it answers 403 all the same.
+    /// Whether it answers 403 nevertheless.
     pub refused: bool,
     pub messages: Vec<Message>,
     updated: i64,
     start: Start,
-    /// Whether an answer has shown the stream that the account is in it.
+    /// Whether an answer has shown the stream that the account is a member.
     known: bool,
-    /// How many lists in a row did not name it.
+    /// How many lists in a row lacked it.
     missing: u32,
-    /// Whether so many did that what was known of it ended.
+    /// Whether so many lists lacked it that the stream has forgotten it.
     pub ended: bool,
 }
 
-/// What goes wrong, each with a probability.
+/// The probability of each kind of failure.
 #[derive(Clone, Copy, Default)]
 pub struct Rates {
     pub fault: f64,
     pub spoil: f64,
     pub broken: f64,
-    /// Of something that happens before or after an answer is made.
+    /// Of an event before or after an answer is made.
     pub between: f64,
 }
 
 pub struct Model {
     pub random: fastrand::Rng,
     clock: VirtualClock,
-    /// How far `Date` is ahead of the service's own clock, in seconds; it has none if there is none.
+    /// How far `Date` is ahead of the service's own clock, in seconds; `None` for answers without `Date`.
     pub skew: Option<i64>,
     pub rooms: BTreeMap<u64, Room>,
     pub rates: Rates,
-    /// Whether the stream begins with what is there, and whether it is over all rooms.
+    /// Whether the stream begins with the existing messages, and whether it watches all rooms.
     from_window: bool,
     all: bool,
-    /// Whether an edit changes what the list says of a room.
+    /// Whether an edit changes the room's entry in the list.
     edits_listed: bool,
     next_id: u64,
     pub calls: Vec<Duration>,
@@ -128,7 +129,7 @@ pub struct Model {
 impl Model {
     pub fn new(seed: u64, clock: VirtualClock, from_window: bool, all: bool) -> Self {
         let mut random = fastrand::Rng::with_seed(seed);
-        // "My Chat", which every account is in and in which nothing happens here; seldom with a time that is none.
+        // "My Chat", which every account has, and in which nothing happens here; in rare cases with an invalid time.
         let quiet = if random.f64() < 0.9 { random.i64(0..100_000) } else { i64::MIN / 2 };
         let edits_listed = random.bool();
         let mine = Room { updated: EPOCH.saturating_sub(quiet), ..Room::new(true) };
@@ -151,7 +152,7 @@ impl Model {
         EPOCH + i64::try_from(self.clock.elapsed().as_secs()).expect("it fits")
     }
 
-    /// A room with so many messages of some time before.
+    /// A room with this many older messages.
     pub fn room(&mut self, id: u64, member: bool, messages: usize) {
         let ago = self.random.choice([0, 1, 3, 30, 5000]).unwrap_or_default();
         let now = self.now() - ago;
@@ -162,7 +163,7 @@ impl Model {
         }
     }
 
-    /// Somebody posts.
+    /// A user posts.
     pub fn post(&mut self, room: u64) {
         self.add(room, self.now());
     }
@@ -186,7 +187,7 @@ impl Model {
         room.updated = room.updated.max(sent);
     }
 
-    /// Somebody edits, or deletes, one of the newest.
+    /// A user edits or deletes one of the newest messages.
     pub fn edit(&mut self, id: u64) {
         let (now, delete, text) = (self.now(), self.random.f64() < 0.3, self.random.u32(..));
         let room = self.rooms.get_mut(&id).expect("a room");
@@ -202,7 +203,7 @@ impl Model {
         }
     }
 
-    /// Something that happens while nobody looks, or just then.
+    /// An event between two calls, or during one.
     pub fn happen(&mut self) {
         let ids: Vec<u64> = self.rooms.keys().copied().filter(|id| *id > 1).collect();
         let Some(&id) = self.random.choice(&ids) else { return };
@@ -224,7 +225,7 @@ impl Model {
         self.rooms.get_mut(&id).expect("a room").member = member;
     }
 
-    /// A stream goes on from a checkpoint in which these rooms have not begun, and these are known.
+    /// A stream resumes from a checkpoint in which these rooms have not started, and these are known.
     pub fn begin_again(&mut self, not_begun: impl Fn(u64) -> bool, known: impl Fn(u64) -> bool) {
         for (id, room) in &mut self.rooms {
             room.known &= known(*id);
@@ -235,7 +236,7 @@ impl Model {
         }
     }
 
-    /// Nothing goes wrong any more, and the account is in all rooms.
+    /// Ends all failures, and puts the account into all rooms.
     pub fn heal(&mut self) {
         self.rates = Rates::default();
         self.rooms.values_mut().for_each(|room| (room.member, room.refused) = (true, false));
@@ -265,7 +266,7 @@ impl Model {
             3 => self.reply(429, "application/json", r#"{"errors":["Rate limit exceeded"]}"#),
             4 => self.reply(503, "application/json", ""),
             5 => return None,
-            // The answer is made, and lost on the way.
+            // The answer is made, and lost in transit.
             6 => {
                 let Step::Bytes { mut bytes, .. } = self.reply(200, "application/json", &"[".repeat(100))
                 else {
@@ -295,7 +296,7 @@ impl Model {
         for (id, room) in &mut self.rooms {
             if !room.member {
                 room.missing += 1;
-                // Who comes into a room and leaves it between two lists has not been there for the stream.
+                // If the account joins and leaves a room between two lists, the stream does not notice.
                 let passed_by = !room.known;
                 let ended = room.missing >= 3 && self.all;
                 if ended || passed_by {
@@ -394,7 +395,7 @@ impl Message {
         self.broken.is_some() || self.spoiled
     }
 
-    /// As it travels, with one of these things wrong with it.
+    /// The JSON of the message, with one of these defects.
     fn row(&self, broken: Option<u8>) -> Value {
         let mut row = json!({
             "message_id": self.id.to_string(), "body": self.body, "send_time": self.sent, "update_time": self.updated,

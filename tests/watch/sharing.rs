@@ -24,8 +24,8 @@ async fn cost(rooms: u64, streams: impl FnOnce(&World) -> Vec<Watch>) -> (usize,
         count(world.read_all(&mut streams, secs(5)).await);
     }
     count(world.read_all(&mut streams, secs(60)).await);
-    let told: usize = read.iter().sum();
-    assert!(told == posted || told == posted * streams.len(), "{told} events of {posted} messages");
+    let seen: usize = read.iter().sum();
+    assert!(seen == posted || seen == posted * streams.len(), "{seen} events of {posted} messages");
     (quiet, world.sandbox.requests().len() - quiet)
 }
 
@@ -49,11 +49,11 @@ async fn many_streams_cost_no_more_than_one() {
 }
 
 #[tokio::test]
-async fn a_stream_that_nobody_reads_holds_nobody_up() {
+async fn a_stream_that_is_not_read_does_not_delay_others() {
     let world = World::new(seed(2)).await;
     let mut read = world.client.room(ROOM).watch().stream();
     let mut unread = world.client.room(ROOM).watch().stream();
-    // It has begun a wait, and is then left alone with it.
+    // It has begun a wait, and is not polled any more.
     world.read_all(std::slice::from_mut(&mut unread), secs(1)).await;
     for number in 0..20 {
         world.post(&number.to_string());
@@ -61,7 +61,7 @@ async fn a_stream_that_nobody_reads_holds_nobody_up() {
     }
     let late = short(&world.read(&mut unread, secs(1)).await);
     assert_eq!(late, (0..20).map(|number| format!("+{number}")).collect::<Vec<_>>());
-    // One that comes late and one that goes do not disturb it either.
+    // A stream that joins late or is dropped does not disturb it either.
     drop(unread);
     let mut other = world.client.room(RoomId(11)).watch().from_window().stream();
     world.post("a");
@@ -71,12 +71,12 @@ async fn a_stream_that_nobody_reads_holds_nobody_up() {
 }
 
 #[tokio::test]
-async fn a_call_goes_on_without_the_stream_that_began_it() {
+async fn a_call_continues_without_the_stream_that_started_it() {
     let world = World::new(seed(1)).await;
     let room = world.client.room(ROOM);
     let (mut first, mut second) = (room.watch().stream(), room.watch().from_window().stream());
     world.post("hello");
-    // The first one begins the call, and goes while it is under way.
+    // The first one starts the call, and is dropped while the call is in flight.
     assert!(futures::poll!(futures::StreamExt::next(&mut first)).is_pending());
     assert_eq!(world.clock.sleepers(), 0);
     assert!(futures::poll!(futures::StreamExt::next(&mut second)).is_pending());
@@ -86,7 +86,7 @@ async fn a_call_goes_on_without_the_stream_that_began_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stream_in_a_task_of_its_own_wakes_up() {
+async fn a_stream_in_a_separate_task_wakes_up() {
     use futures::StreamExt;
     let world = World::new(seed(1)).await;
     let (mut one, mut two) =

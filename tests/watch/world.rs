@@ -1,4 +1,4 @@
-//! A sandbox, and streams that are read for so long of its time.
+//! A sandbox, and streams that are read for a span of its time.
 
 use futures::StreamExt;
 use kaiwa::chatwork::watch::{Event, Watch};
@@ -19,7 +19,7 @@ pub struct World {
 
 pub type Item = Result<Event, Error>;
 
-/// Room 10, empty, and as many more as are asked for.
+/// Room 10, empty, and as many more as requested.
 pub fn seed(rooms: u64) -> Seed {
     let seed = Seed::new()
         .account(Account::new(1, "Bot").token("bot"))
@@ -52,12 +52,12 @@ impl World {
         self.room(ROOM).post_as(2, text)
     }
 
-    /// How many requests of an operation there were.
+    /// The number of requests of an operation.
     pub fn calls(&self, operation: &str) -> usize {
         self.sandbox.requests().iter().filter(|request| request.operation == Some(operation)).count()
     }
 
-    /// When the requests came, since the clock began.
+    /// The times of the requests, since the start of the clock.
     pub fn times(&self) -> Vec<Duration> {
         let requests = self.sandbox.requests();
         let start = jiff::Timestamp::constant(1_767_193_200, 0);
@@ -65,12 +65,12 @@ impl World {
         at.map(|request| request.at.duration_since(start).unsigned_abs()).collect()
     }
 
-    /// Reads a stream for so long.
+    /// Reads a stream for this long.
     pub async fn read(&self, watch: &mut Watch, time: Duration) -> Vec<Item> {
         self.read_all(std::slice::from_mut(watch), time).await.remove(0)
     }
 
-    /// Reads all streams for so long. Unlike `VirtualClock::drive` it lets no time pass while a call is under way.
+    /// Reads all streams for this long. Unlike `VirtualClock::drive`, it lets no time pass while a call is in flight.
     pub async fn read_all(&self, watches: &mut [Watch], time: Duration) -> Vec<Vec<Item>> {
         let end = self.clock.elapsed() + time;
         let mut read: Vec<Vec<Item>> = watches.iter().map(|_| Vec::new()).collect();
@@ -125,7 +125,7 @@ pub fn events(items: Vec<Item>) -> Vec<Event> {
     items.into_iter().map(|item| item.expect("no failure")).collect()
 }
 
-/// The events in short: `+text`, `~text`, `-`, `gap`, `hidden`.
+/// The events, abbreviated: `+text`, `~text`, `-`, `gap`, `hidden`.
 pub fn short(items: &[Item]) -> Vec<String> {
     let short = |item: &Item| match item {
         Ok(Event::Message { message, .. }) => format!("+{}", message.body),

@@ -82,7 +82,7 @@ fn cases(base: &str) -> Vec<Case> {
                 "members_admin_ids=4011%2C4012&members_member_ids=5021%2C5022%2C5023&members_readonly_ids=6031",
             ),
         ),
-        // A roster that becomes empty is left out.
+        // A list of members that becomes empty is omitted.
         case(
             "replace_members",
             room.replace_members(ADMINS).members_member_ids([]),

@@ -1,4 +1,4 @@
-//! What every request carries: the credential, the base URL, the headers of the client and of the call.
+//! The common parts of every request: the credential, the base URL, the headers of the client and of the call.
 
 use crate::common::{self, plain, server};
 use crate::support::{header, only_request};
@@ -67,7 +67,7 @@ async fn lancers_takes_a_cookie_any_header_or_nothing() {
     }
 }
 
-/// White space around a credential comes from copying it and is not part of it.
+/// White space around a credential comes from copying, and is removed.
 #[tokio::test]
 async fn a_credential_is_trimmed() {
     let server = empty().await;
@@ -145,11 +145,11 @@ async fn headers_of_the_client_are_on_every_request_of_every_service() {
     }
     chatwork.rooms().with_header("x-gateway-KEY", "mine").await.expect("an empty list");
     let last = common::received(&server).await.pop().expect("a request");
-    assert_eq!(header(&last, "x-gateway-key"), ["mine"], "that of the call goes before");
+    assert_eq!(header(&last, "x-gateway-key"), ["mine"], "the header of the call takes precedence");
 }
 
 #[tokio::test]
-async fn headers_that_each_request_has_of_its_own_are_refused_when_a_client_is_built() {
+async fn headers_set_by_each_request_are_refused_by_the_builder() {
     let server = empty().await;
     let uri = server.uri();
     for name in [
@@ -173,7 +173,7 @@ async fn headers_that_each_request_has_of_its_own_are_refused_when_a_client_is_b
         let shown = format!("{error} {error:?}");
         assert!(shown.contains("x-gateway") && !shown.contains("anary"), "{shown}");
     }
-    // Which header is the credential's depends on the credential.
+    // The header of the credential depends on its kind.
     let key = plain(tascha::Client::builder().base_url(&uri).x_api_key("k-12345678"));
     assert!(key.header("x-api-key", "x").build().is_err());
     let key = plain(tascha::Client::builder().base_url(&uri).x_api_key("k-12345678"));
@@ -189,7 +189,7 @@ async fn headers_that_each_request_has_of_its_own_are_refused_when_a_client_is_b
 }
 
 #[tokio::test]
-async fn headers_of_the_client_are_shown_nowhere() {
+async fn headers_of_the_client_are_never_shown() {
     let echo = r#"{"errors":["no: canary-gateway and Basic canary-basic"],"error":"canary-gateway"}"#;
     let server = server(common::json(403, echo)).await;
     let builder = common::chatwork(&server.uri())
@@ -218,13 +218,13 @@ async fn a_header_of_the_call_does_not_replace_the_credential() {
 }
 
 #[tokio::test]
-async fn a_request_id_is_sent_where_it_is_given() {
+async fn a_request_id_is_sent_if_given() {
     let server = common::json_server(r#"{"data":[]}"#).await;
     let client = common::tascha(&server.uri()).build().expect("a client");
     client.rooms().with_request_id("req_mine-1").await.expect("an empty page");
     assert_eq!(header(&only_request(&server).await, "x-request-id"), ["req_mine-1"]);
 
-    // A service that is not known to read it gets it only when the caller says so.
+    // A service that is not known to read it gets it only if the caller sets it.
     let server = empty().await;
     let client = common::chatwork(&server.uri()).build().expect("a client");
     client.rooms().with_request_id("req_mine-2").await.expect("an empty list");
@@ -232,7 +232,7 @@ async fn a_request_id_is_sent_where_it_is_given() {
 }
 
 #[tokio::test]
-async fn an_idempotency_key_is_the_callers_or_else_the_generators() {
+async fn the_callers_idempotency_key_takes_precedence_over_the_generators() {
     for own in [None, Some("order-42")] {
         let server = common::json_server(r#"{"id":"ckmsg1"}"#).await;
         let client =
@@ -250,7 +250,7 @@ async fn an_idempotency_key_is_the_callers_or_else_the_generators() {
 }
 
 #[tokio::test]
-async fn the_user_agent_is_the_bots_own() {
+async fn the_user_agent_can_be_set() {
     let server = empty().await;
     let client = common::chatwork(&server.uri()).user_agent("build-bot/1.2 (+https://bot.example)").build();
     client.expect("a client").rooms().await.expect("an empty list");
@@ -258,9 +258,9 @@ async fn the_user_agent_is_the_bots_own() {
     assert_eq!(header(&request, "user-agent"), ["build-bot/1.2 (+https://bot.example)"]);
 }
 
-/// A body with a known length says so; a stream of a known length is no exception.
+/// A body of a known length has a `Content-Length`, also if it is a stream.
 #[tokio::test]
-async fn lengths_are_told() {
+async fn content_lengths_are_sent() {
     let server = empty().await;
     let client = common::chatwork(&server.uri()).build().expect("a client");
     let room = client.room(RoomId(5));

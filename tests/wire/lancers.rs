@@ -105,7 +105,7 @@ fn cases(base: &str) -> Vec<Case> {
             "POST /boards/6120/users",
             Body::Json(r#"{"users":["hanako","太郎 2"]}"#),
         ),
-        // A user's name is one segment.
+        // A user name is one segment.
         case("remove_user", board.remove_user("hanako"), "DELETE /boards/6120/users/hanako", Body::None),
         case("remove_user", board.remove_user("100%"), "DELETE /boards/6120/users/100%25", Body::None),
         case(
@@ -186,7 +186,7 @@ async fn every_operation_becomes_the_printed_request() {
     }
 }
 
-/// `modified` is the wall clock of Japan, or of the zone that was set; the same moment in all of them.
+/// `modified` is the wall-clock time in Japan, or in the configured zone; the same moment in each.
 #[tokio::test]
 async fn modified_is_written_in_the_zone_of_the_service() {
     async fn query(zone: Option<TimeZone>, time: &str) -> String {

@@ -1,4 +1,4 @@
-//! `client.request(…)`: the way round a path that a service has changed.
+//! `client.request(…)`: the workaround for a path that a service has changed.
 
 use crate::common::{self, CHATWORK_TOKEN, LANCERS_COOKIE, TASCHA_KEY, received, server};
 use crate::multipart::parts;
@@ -14,7 +14,7 @@ async fn client() -> (MockServer, chatwork::Client) {
     (server, client)
 }
 
-/// Sends a request to the path, and hands out what arrived.
+/// Sends a request to the path, and returns the received request.
 async fn sent(
     method: Method,
     path: &str,
@@ -54,7 +54,7 @@ async fn a_query_is_encoded_and_added_to_that_of_the_path() {
     assert_eq!(line(&request), "GET /v2/search?q=%E3%81%82%26b%3Dc+%2B%25&limit=5&q=again");
     let request = sent(Method::GET, "/search?a=1", |request| request.query("b", true)).await;
     assert_eq!(line(&request), "GET /v2/search?a=1&b=true");
-    // Neither the query nor the fragment of the path is taken for a part of the path.
+    // Neither the query nor the fragment of the path is treated as a part of the path.
     let request = sent(Method::GET, "/search?next=/../x", |request| request).await;
     assert_eq!(line(&request), "GET /v2/search?next=/../x");
 }
@@ -73,7 +73,7 @@ async fn a_form_is_encoded_in_the_order_of_its_fields() {
 }
 
 #[tokio::test]
-async fn a_json_body_is_sent_as_it_serialises() {
+async fn a_json_body_is_sent_as_serialised() {
     let body = serde_json::json!({ "title": "議事録", "n": [1, null, 0.5] });
     let request = sent(Method::PUT, "/rooms/7/notes/1", |request| request.json_body(&body)).await;
     assert_eq!(header(&request, "content-type"), ["application/json"]);
@@ -120,7 +120,7 @@ async fn a_form_with_a_file_is_multipart_in_the_order_of_its_fields() {
 }
 
 #[tokio::test]
-async fn a_form_without_a_file_is_multipart_where_that_is_asked_for() {
+async fn a_form_without_a_file_is_multipart_on_request() {
     let body = "Content-Disposition: form-data; name=\"a\": 1";
     let request = sent(Method::POST, "/x", |request| request.form("a", 1).multipart()).await;
     assert_eq!(parts(&request), [body]);
@@ -136,9 +136,9 @@ async fn a_form_without_a_file_is_multipart_where_that_is_asked_for() {
     assert_eq!(header(&request, "content-type"), ["application/x-www-form-urlencoded"]);
 }
 
-/// The typed upload stops at 5 MiB, since the documentation says so.
+/// The typed upload is limited to 5 MiB, as documented.
 #[tokio::test]
-async fn a_file_larger_than_the_typed_upload_takes_is_sent_whole() {
+async fn a_file_larger_than_a_typed_upload_is_sent_completely() {
     let text = "あ".repeat(2 << 20);
     let file = Upload::bytes("large.txt", text.clone());
     let (server, client) = client().await;
@@ -151,7 +151,7 @@ async fn a_file_larger_than_the_typed_upload_takes_is_sent_whole() {
     assert!(part.ends_with(&text) && request.body.len() > 6 << 20);
 }
 
-/// Both go into the head of a part, where a line break would begin another header.
+/// Both become part of a header, where a line break would begin another header.
 #[tokio::test]
 async fn names_with_control_characters_are_refused() {
     let (server, client) = client().await;
@@ -190,7 +190,7 @@ async fn harmless_paths_are_not_refused() {
     }
 }
 
-/// Whatever would lead away from the base URL, with the credential, is refused before anything is sent.
+/// A path that would send the credential outside the base URL is refused before anything is sent.
 #[tokio::test]
 async fn paths_that_lead_elsewhere_are_refused() {
     let (server, client) = client().await;
@@ -241,15 +241,18 @@ async fn other_methods_and_bodies_that_do_not_serialise_are_refused() {
         assert!(error.is_invalid_input() && error.to_string().contains("`method`"), "{error}");
     }
     let unwritable = std::collections::HashMap::from([((1, 2), 3)]);
-    let error =
-        client.request(Method::POST, "/me").json_body(&unwritable).await.expect_err("a key that is no text");
+    let error = client
+        .request(Method::POST, "/me")
+        .json_body(&unwritable)
+        .await
+        .expect_err("a key that is not a text");
     assert!(error.is_invalid_input() && error.to_string().contains("`json_body`"), "{error}");
     assert_eq!(received(&server).await.len(), 0);
 }
 
 /// The other two clients have it too, with their own credential and headers.
 #[tokio::test]
-async fn tascha_and_lancers_have_it_too() {
+async fn raw_requests_work_for_tascha_and_lancers() {
     let server = common::json_server(r#"{"anything":[1]}"#).await;
     let tascha = common::tascha(&server.uri()).build().expect("a client");
     let answer = tascha.request(Method::GET, "/boards").await.expect("any JSON");
@@ -269,7 +272,7 @@ async fn tascha_and_lancers_have_it_too() {
 }
 
 #[test]
-fn what_may_be_repeated_follows_from_the_method_unless_it_is_said() {
+fn the_safety_follows_from_the_method_unless_it_is_set() {
     let client = common::chatwork("http://127.0.0.1:9").build().expect("a client");
     for (method, safety) in [
         (Method::GET, Safety::Safe),

@@ -1,4 +1,4 @@
-//! Tables of calls and of the requests that they have to become.
+//! Tables of calls and of the expected requests.
 
 use crate::common::{received, server};
 use crate::multipart;
@@ -7,10 +7,10 @@ use kaiwa::{Endpoint, Error, Operation, Safety};
 use std::collections::BTreeSet;
 use wiremock::{MockServer, Request, ResponseTemplate};
 
-/// The path that stands in the base URL of all clients here.
+/// The path in the base URL of all clients here.
 pub const BASE_PATH: &str = "/base/v9";
 
-/// What the body of a request has to be, to the byte.
+/// The expected body of a request, byte for byte.
 pub enum Body {
     /// No body and no content type.
     None,
@@ -20,7 +20,7 @@ pub enum Body {
     Parts(&'static [&'static str]),
 }
 
-/// A call, and the request that it has to become.
+/// A call, and the expected request.
 pub struct Case {
     operation: &'static Operation,
     id: &'static str,
@@ -40,20 +40,20 @@ pub fn case<E: Endpoint>(
     Case { operation, id, line, body, send: Box::pin(async { request.send().await.map(drop) }) }
 }
 
-/// A call that was made, to look closer at.
+/// A finished call, for further checks.
 pub struct Sent {
     pub operation: &'static Operation,
     pub request: Request,
 }
 
-/// Makes every call and compares the request. The cases are made of the base URL that they have to go to.
+/// Makes every call and compares the request. `cases` gets the base URL of the server.
 pub async fn send_all(cases: impl FnOnce(&str) -> Vec<Case>) -> Vec<Sent> {
     let server = server(ResponseTemplate::new(204)).await;
     let mut all = Vec::new();
     for Case { operation, id, line, body, send } in cases(&format!("{}{BASE_PATH}", server.uri())) {
         let place = format!("{id}, {line}");
-        assert_eq!(operation.id, id, "{place}: the method makes another operation");
-        // The empty answer suits some operations and not others; what counts is that the request went out.
+        assert_eq!(operation.id, id, "{place}: the method makes a different operation");
+        // Only some operations accept the empty answer; only the request matters here.
         if let Err(error) = send.await {
             assert!(error.is_decode(), "{place}: {error}");
         }
@@ -97,7 +97,7 @@ fn check(place: &str, operation: &Operation, line: &str, body: &Body, request: &
     assert_eq!(header(request, "user-agent"), [agent], "{place}: user agent");
 }
 
-/// Whether a path is one of a template: the same segments where the template has no parameter.
+/// Whether a path matches a template: the segments are equal, except for parameters.
 fn follows(template: &str, path: &str) -> bool {
     let (template, path): (Vec<_>, Vec<_>) = (template.split('/').collect(), path.split('/').collect());
     let same = |(template, segment): (&&str, &&str)| template.starts_with('{') || template == segment;
@@ -118,7 +118,7 @@ pub fn assert_no_header(sent: &[Sent], name: &str) {
     }
 }
 
-/// JSON is asked for, except by these operations, whose answer is not read or which are written by hand.
+/// Every request accepts JSON, except these operations, whose answer is not read or which are written by hand.
 pub fn assert_accept(sent: &[Sent], any: &[&str]) {
     for Sent { operation, request } in sent {
         let expected = if any.contains(&operation.id) { "*/*" } else { "application/json" };
@@ -132,7 +132,7 @@ pub fn operations_with(sent: &[Sent], name: &str) -> BTreeSet<&'static str> {
     with.map(|sent| sent.operation.id).collect()
 }
 
-/// Every operation of the table was sent, and the table has just those of the specification.
+/// Every operation of the table was sent, and the table has exactly those of the specification.
 pub fn assert_complete(sent: &[Sent], table: &[&Operation], specification: &str, count: usize) {
     let sent: BTreeSet<&str> = sent.iter().map(|sent| sent.operation.id).collect();
     let known: BTreeSet<&str> = table.iter().map(|operation| operation.id).collect();
@@ -152,12 +152,12 @@ pub fn assert_complete(sent: &[Sent], table: &[&Operation], specification: &str,
     }
 }
 
-/// Reading a list with Chatwork's `force=0` moves a mark at the service, so it is no mere reading.
+/// Reading a list with Chatwork's `force=0` moves a mark at the service, so it does not only read.
 fn is_read(operation: &Operation) -> bool {
     operation.method.as_str() == "GET" && operation.path != "/rooms/{room_id}/messages"
 }
 
-/// The one request that has arrived.
+/// The only received request.
 pub async fn only_request(server: &MockServer) -> Request {
     let mut requests = received(server).await;
     assert_eq!(requests.len(), 1, "one request is expected: {requests:?}");

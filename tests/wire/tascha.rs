@@ -77,7 +77,7 @@ fn cases(base: &str) -> Vec<Case> {
             "GET /rooms/ckroom01/tasks?cursor=y&limit=3",
             Body::None,
         ),
-        // The due date: left as it is, set, cleared.
+        // The due date: unchanged, set, cleared.
         case(
             "update_task",
             task.update().title("T").description("").status(TaskStatus::InProgress).version(7),
@@ -96,7 +96,7 @@ fn cases(base: &str) -> Vec<Case> {
             "PATCH /rooms/ckroom01/tasks/cktask02",
             Body::Json(r#"{"dueDate":null}"#),
         ),
-        // The last word counts.
+        // The last call counts.
         case(
             "update_task",
             task.update().clear_due_date().due_date(due),
@@ -187,7 +187,8 @@ fn values<'a>(sent: &'a [Sent], name: &str) -> Vec<&'a str> {
     sent.iter().flat_map(|sent| header(&sent.request, name)).collect()
 }
 
-/// An id is one segment; what need not be encoded in a path is not, and what no id has is refused elsewhere.
+/// An id is one segment. Characters that a path allows are not encoded; characters that no id has are refused, which
+/// another test checks.
 #[tokio::test]
 async fn unusual_ids_stay_one_segment() {
     fn cases(base: &str) -> Vec<Case> {

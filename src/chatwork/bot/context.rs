@@ -170,7 +170,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_quoted_is_never_said(before in "[a-c\\[\\]\n]{0,8}", quoted in "[x-z\n]{1,8}", after in "[a-c\\[\\]\n]{0,8}") {
+        fn quoted_text_is_not_part_of_the_message(before in "[a-c\\[\\]\n]{0,8}", quoted in "[x-z\n]{1,8}", after in "[a-c\\[\\]\n]{0,8}") {
             let own = own_text(&format!("{before}[qt]{quoted}[/qt]{after}"));
             prop_assert!(!own.contains(['x', 'y', 'z']), "{own}");
         }

@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_was_completed_by_another_download_is_not_taken_for_the_one_in_its_place() {
+    fn a_file_completed_by_another_download_is_not_confused_with_its_replacement() {
         let directory = tempfile::tempdir().expect("a directory");
         let (path, target) = (directory.path().join("a.part"), directory.path().join("a"));
         let (file, length) = open(&path, 10).expect("it can be made");
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_lock_that_is_let_go_of_soon_is_waited_for() {
+    async fn a_lock_that_is_released_soon_is_awaited() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("a.part");
         let mut held = Some(open(&path, 10).expect("it can be made"));
@@ -306,7 +306,7 @@ mod tests {
         drop(first);
         std::fs::write(&path, "0123456789").expect("it can be written");
         assert_eq!(open(&path, 10).expect("it is free").1, 10);
-        assert_eq!(open(&path, 9).expect("it is free").1, 0, "one that is too long is no beginning");
+        assert_eq!(open(&path, 9).expect("it is free").1, 0, "a part that is too long cannot be resumed");
         assert_eq!(path.metadata().expect("it is there").len(), 0);
     }
 }

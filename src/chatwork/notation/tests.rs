@@ -125,7 +125,7 @@ fn every_other_tag() {
 }
 
 #[test]
-fn what_is_malformed_is_text() {
+fn malformed_tags_are_text() {
     for source in [
         "[",
         "]",
@@ -182,7 +182,7 @@ fn what_is_malformed_is_text() {
 }
 
 #[test]
-fn what_is_not_closed_leaves_its_content() {
+fn an_unclosed_tag_leaves_its_content() {
     assert_eq!(outline("a[info]b[hr]c"), r#""a[info]b" Hr "c""#);
     assert_eq!(outline("[qt]a[info]b[/qt]c[/info]"), r#"Quote("a[info]b") "c[/info]""#);
     assert_eq!(outline("[info][info]a[/info]"), r#""[info]" Info("a")"#);
@@ -201,7 +201,7 @@ fn what_is_not_closed_leaves_its_content() {
 }
 
 #[test]
-fn nodes_tell_where_and_what_they_are() {
+fn nodes_have_their_position_and_kind() {
     let source = "あ[info][title]T[/title]b[/info]";
     let document = parse(source);
     let info = document.nodes().nth(1).expect("the box");
@@ -246,7 +246,7 @@ fn plain_text_reads_like_the_message() {
 }
 
 #[test]
-fn the_builder_writes_what_the_service_reads() {
+fn the_builder_writes_messages_that_the_service_reads() {
     let message = MessageBuilder::new()
         .to_all()
         .picon(AccountId(1))
@@ -269,7 +269,7 @@ fn the_builder_writes_what_the_service_reads() {
 
 #[test]
 fn hostile_input_takes_linear_time_and_no_stack() {
-    // Quadratic work on these would take minutes.
+    // With quadratic work these would take minutes.
     let repeated = [
         "[info]",
         "[code]",

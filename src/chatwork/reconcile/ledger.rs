@@ -97,7 +97,7 @@ mod tests {
     const ROOM: RoomId = RoomId(1);
 
     #[test]
-    fn the_same_text_goes_one_after_the_other_and_leaves_nothing_behind() {
+    fn posts_with_the_same_text_run_one_after_another_and_leave_nothing_behind() {
         let ledger = PostLedger::default();
         let first = ledger.guard(ROOM, "a").now_or_never().expect("no other call holds it");
         let other = ledger.guard(ROOM, "b").now_or_never().expect("another text");
@@ -106,14 +106,14 @@ mod tests {
         let given_up = ledger.guard(ROOM, "a").now_or_never();
         assert!(given_up.is_none());
         drop((first, other));
-        let second = waiting.now_or_never().expect("it is its turn");
+        let second = waiting.now_or_never().expect("its turn has come");
         assert!(second.is_own_text("a\n") && !second.is_own_text("b"));
         drop(second);
         assert!(ledger.lock().locks.is_empty());
     }
 
     #[test]
-    fn a_line_goes_when_the_one_who_waits_in_it_gives_up_last() {
+    fn a_queue_is_removed_when_its_last_waiter_is_dropped() {
         let ledger = PostLedger::default();
         let first = ledger.guard(ROOM, "a").now_or_never().expect("no other call holds it");
         let mut waiting = Box::pin(ledger.guard(ROOM, "a"));

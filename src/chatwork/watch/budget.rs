@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn most_of_what_the_others_leave_is_left_to_them() {
+    fn most_of_the_calls_left_by_others_remain_for_them() {
         let (mut budget, start) = (WatchBudget::default(), Instant::now());
         let (mut now, mut remaining) = (start, 20);
         while now < start + Duration::from_secs(50) {
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_that_ends_in_a_month_is_asked_for_again_after_minutes() {
+    fn a_window_of_a_month_is_checked_again_after_minutes() {
         let (mut budget, start) = (WatchBudget::default(), Instant::now());
         for (limit, remaining) in [(300, 0), (300, 300), (0, 0), (u64::MAX, u64::MAX)] {
             budget.learn(Some(&reported(limit, remaining, 30 * 24 * 60 * 60)), start);
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_wait_does_not_take_the_last_calls() {
+    fn calls_that_can_wait_do_not_use_the_last_calls() {
         let (mut budget, now) = (WatchBudget { saved: 100.0, ..WatchBudget::default() }, Instant::now());
         assert_eq!(budget.wait(0.5, true, now), Duration::ZERO);
         budget.spend(10);
@@ -224,20 +224,20 @@ mod tests {
     }
 
     #[test]
-    fn a_reset_that_is_far_away_stops_nothing_for_longer_than_a_window() {
+    fn a_distant_reset_pauses_calls_for_at_most_a_window() {
         const MONTH: u64 = 30 * 24 * 3600;
         let (mut budget, now) = (WatchBudget::default(), Instant::now());
         budget.learn(Some(&reported(300, 0, MONTH)), now);
         assert_eq!(budget.wait(0.5, false, now), WINDOW);
         assert_eq!(budget.wait(0.5, false, now + WINDOW), Duration::ZERO);
-        // Nor does it make the calls any rarer.
+        // It does not make the calls less frequent either.
         let mut budget = WatchBudget::default();
         budget.learn(Some(&reported(300, 300, 3600)), Instant::now());
         assert!(calls(&mut budget, 0.5, 1500).len() > 600);
     }
 
     #[test]
-    fn a_process_goes_on_with_what_the_one_before_it_had_saved_up() {
+    fn a_process_continues_with_the_saved_budget_of_the_previous_one() {
         let (start, wall) = (Instant::now(), Timestamp::constant(1_767_193_200, 0));
         let mut budget = WatchBudget::default();
         assert!(budget.saved_up(start, wall).is_none());
@@ -248,7 +248,7 @@ mod tests {
             next.resume(saved_up, wall.checked_add(SignedDuration::from_secs(after)).expect("a time"));
             next.wait(0.5, false, start)
         };
-        // Also when the clock was set back.
+        // The same if the clock was set back.
         for after in [-86_400, 0, 20, 299] {
             assert!(waits(after) > Duration::from_secs(1), "{after} s: {:?}", waits(after));
         }
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn no_checkpoint_keeps_a_process_from_calling_or_lets_it_call_without_bound() {
+    fn no_checkpoint_stops_all_calls_or_allows_unbounded_calls() {
         for thousandths in [i32::MIN, i32::MAX] {
             for at in [Timestamp::MIN, Timestamp::MAX] {
                 let (mut budget, now) = (WatchBudget::default(), Instant::now());

@@ -62,7 +62,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn a_failure_keeps_its_meaning_and_little_of_its_answer() {
+    fn a_stored_failure_keeps_its_meaning_and_a_short_body() {
         let text = "話".repeat(1_000_000);
         let mut headers = HeaderMap::new();
         headers.insert("x-first", HeaderValue::from_static("1"));
@@ -87,7 +87,7 @@ mod tests {
         assert_eq!(kept.retry_after(), Some(Duration::from_secs(7)));
         assert_eq!(kept.headers()["x-first"], "1");
         assert!(kept.body().starts_with("話".as_bytes()) && kept.messages()[0].starts_with('話'));
-        // What came without an answer has none to bound.
+        // A failure without an answer has no body to truncate.
         let silent = Error::new(ErrorKind::Timeout(Duration::from_secs(1)), Outcome::Unknown);
         assert_eq!(bounded(&silent).to_string(), silent.to_string());
     }

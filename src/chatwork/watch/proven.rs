@@ -57,7 +57,7 @@ mod tests {
         Timestamp::from_second(START + second).expect("a time")
     }
 
-    /// What is proven after lists, each with the newest time in it, a date and the local time.
+    /// The proven time after lists, each with its newest time, a `Date` and the local time.
     fn proven<const N: usize>(lists: [(Option<i64>, Option<i64>, u64); N]) -> Option<i64> {
         let (mut proven, start) = (Proven::default(), Instant::now());
         let mut last = None;
@@ -71,23 +71,23 @@ mod tests {
     }
 
     #[test]
-    fn only_what_all_clocks_agree_on_has_passed() {
+    fn a_time_is_past_only_if_all_clocks_agree() {
         for skew in [-3600, -10, 0, 10, 3600] {
             let list = |newest, local: u64| (Some(newest), Some(local as i64 + skew), local);
             assert_eq!(proven([list(-100, 0)]), Some(-100));
             assert_eq!(proven([list(-100, 0), list(-100, 60), list(-100, 90)]), Some(-10));
             assert_eq!(proven([list(-100, 0), list(55, 60), list(55, 90)]), Some(85));
         }
-        // A date that jumps ahead, back, and one that stands still.
+        // A date that jumps ahead, one that jumps back, and one that does not move.
         assert_eq!(proven([(Some(-1), Some(0), 0), (Some(-1), Some(3600), 10)]), Some(9));
         assert_eq!(proven([(Some(-1), Some(0), 0), (Some(-1), Some(-3600), 10)]), Some(-1));
         assert_eq!(proven([(Some(-1), Some(0), 0), (Some(-1), Some(0), 10)]), Some(-1));
-        // Without a date only the rooms count, and a date is not counted from an earlier list than its own.
+        // Without a date only the rooms count, and a date does not count for earlier lists.
         assert_eq!(proven([(Some(-1), None, 0), (Some(-1), None, 60), (Some(7), None, 90)]), Some(7));
         assert_eq!(proven([(Some(-1), Some(0), 0), (Some(5), None, 6), (Some(5), Some(60), 60)]), Some(5));
         assert_eq!(proven([(Some(-1), Some(0), 0), (Some(-1), None, 6), (Some(-1), Some(60), 60)]), Some(59));
         assert_eq!(proven([(None, Some(0), 0)]), None);
-        // What is no time proves nothing.
+        // An invalid time proves nothing.
         assert_eq!(proven([(Some(4_000_000_000), Some(0), 0), (Some(3), Some(9), 9)]), Some(3));
     }
 }

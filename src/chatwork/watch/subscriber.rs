@@ -239,7 +239,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reader_who_comes_seldom_is_shown_each_busy_room() {
+    fn a_slow_reader_sees_each_busy_room() {
         let (mut mailbox, mut shown) = (Mailbox::default(), BTreeMap::<RoomId, u32>::new());
         let window = || Arc::new(MessageWindow::default());
         for _ in 0..90 {
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_for_a_reader_who_never_comes_is_bounded() {
+    fn the_backlog_of_an_absent_reader_is_bounded() {
         let pace = WatchPace {
             min: Duration::ZERO,
             max: Duration::ZERO,
@@ -268,7 +268,7 @@ mod tests {
         };
         let window = Arc::new(MessageWindow::default());
         for round in 0..1000 {
-            // Two rooms come and go, and only one of them is ever looked at.
+            // The account joins and leaves two rooms, and only one of them is ever polled.
             let rooms: &[u64] = if round % 8 < 4 { &[1, 2, 3] } else { &[1] };
             subscriber.on_list(&list(rooms), Some(Timestamp::constant(1_767_193_200, 0)));
             if round % 8 == 2 {
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn a_room_that_comes_back_is_shown_after_its_new_beginning() {
+    fn a_rejoined_room_is_shown_from_its_new_beginning() {
         let mut mailbox = Mailbox::default();
         let shown = || Item::Window(RoomId(1), Arc::new(MessageWindow::default()), None);
         let items =

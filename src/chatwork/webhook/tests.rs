@@ -64,7 +64,7 @@ async fn the_published_delivery_verifies_and_is_read() {
     assert_eq!((mention.room_id, mention.message_id.0.as_str()), (RoomId(93207172), "1007287971738591232"));
     assert_eq!(mention.body, "[rp aid=2739132 to=93207172-1007287785163345920] sue445\ntest");
     assert_eq!((mention.send_time, mention.update_time), (at(1516629766), None));
-    // What a decoder and an encoder make of the same JSON is no longer what was signed.
+    // Decoding and encoding the JSON changes its bytes, so the signature does not match any more.
     let json: serde_json::Value = serde_json::from_str(DELIVERED).expect("it is JSON");
     assert_eq!(
         verifier.verify_signature(json.to_string().as_bytes(), signature),
@@ -84,7 +84,7 @@ fn the_published_vector_verifies() {
 }
 
 #[test]
-fn any_of_the_tokens_will_do() {
+fn any_of_the_tokens_is_accepted() {
     let (verifier, _) = verifier();
     let signature = Verifier::new(OTHER_TOKEN).expect("a token").sign(b"x");
     assert_eq!(verifier.verify_signature(b"x", &signature), Err(VerifyError::BadSignature));
@@ -94,7 +94,7 @@ fn any_of_the_tokens_will_do() {
 }
 
 #[test]
-fn what_is_no_token_is_refused() {
+fn an_invalid_token_is_refused() {
     for token in ["", " ", "not base64!", "QQ"] {
         assert!(Verifier::new(token).is_err(), "{token}");
     }
@@ -125,15 +125,15 @@ async fn events_are_typed() {
 }
 
 #[test]
-fn what_is_not_known_is_kept() {
+fn unknown_events_and_fields_are_kept() {
     let unknown = message("reaction_added", 0, "a");
     let Event::Other(other) = Delivery::parse(unknown.as_bytes()).expect("an event").event else { panic!() };
     assert_eq!((other.event_type.as_str(), &other.json["body"]), ("reaction_added", &"a".into()));
-    // A known event with other fields than those known.
+    // A known event with unknown fields.
     let changed = message("message_created", 0, "a").replace("account_id", "sender");
     let Event::Other(other) = Delivery::parse(changed.as_bytes()).expect("an event").event else { panic!() };
     assert_eq!(other.json["sender"], 1484814);
-    // Ids as numbers or digits, times left out, more fields.
+    // Ids as numbers or digits, missing times, additional fields.
     let lenient = r#"{"webhook_setting_id":1,"webhook_event_type":"message_created","webhook_event_time":2,"new":3,
         "webhook_event":{"message_id":4,"room_id":"5","account_id":6,"body":"","send_time":7,"new":8}}"#;
     let delivery = Delivery::parse(lenient.as_bytes()).expect("an event");
@@ -168,7 +168,7 @@ fn times_are_integers_digits_or_floats() {
 
 /// The service switches off a webhook whose events are refused.
 #[tokio::test]
-async fn what_is_signed_is_read_as_far_as_it_can_be() {
+async fn a_signed_event_is_read_as_far_as_possible() {
     let sent = |body: &str| {
         let (verifier, body) = (verifier().0, body.to_owned());
         async move { send(&verifier, &body).await }
@@ -180,7 +180,7 @@ async fn what_is_signed_is_read_as_far_as_it_can_be() {
         let delivery = sent(&usual.replace(&NOW.to_string(), time)).await.expect(time);
         assert_eq!((delivery.time, delivery.event.body()), (at(NOW), Some("a")), "{time}");
     }
-    // Where there is no time, that of the message is.
+    // If it has no time, the message's time is used.
     for time in [
         "null",
         "true",
@@ -232,10 +232,10 @@ async fn what_is_signed_is_read_as_far_as_it_can_be() {
     }
 }
 
-/// An event that would pass again by the clock is still known.
+/// An event whose time would be accepted again by the clock is still known.
 #[tokio::test]
-async fn an_event_passes_once_also_when_the_clock_is_set_back() {
-    // The time by which it is remembered goes on, whatever the other one says.
+async fn an_event_is_accepted_once_even_if_the_clock_is_set_back() {
+    // The clock for remembering moves on, whatever the wall clock is.
     let clock = VirtualClock::starting_at(at(NOW));
     let cache = Arc::new(MemoryReplayCache::with_clock(10, Arc::new(clock.clone())));
     let at_wall = |wall: i64| {
@@ -261,7 +261,7 @@ async fn repeats_are_refused_and_edits_are_not() {
     assert!(send(&verifier, &message("message_updated", 1498028200, "in the same second")).await.is_ok());
     assert!(send(&verifier, &message("message_created", 0, "a")).await.is_ok());
     assert!(send(&verifier, &edit.replace("246", "247")).await.is_ok());
-    // Remembered for as long as it is not stale.
+    // It is remembered until it is stale.
     clock.advance(DEFAULT_TOLERANCE);
     assert_eq!(send(&verifier, &edit).await, Err(VerifyError::Repeat));
     clock.advance(Duration::from_secs(1));
@@ -296,7 +296,7 @@ async fn the_tolerance_can_be_set() {
 }
 
 #[tokio::test]
-async fn what_is_refused_is_not_remembered() {
+async fn a_refused_delivery_is_not_remembered() {
     let (verifier, _) = verifier();
     let forged = verifier.verify(MENTION.as_bytes(), "AAAA").await;
     assert_eq!(forged, Err(VerifyError::BadSignature));
@@ -325,17 +325,17 @@ async fn nothing_secret_is_shown() {
     assert_eq!(error.status(), 400);
     let wrong_type =
         r#"{"webhook_setting_id": "1", "webhook_event_type": "x", "webhook_event_time": "hunter2"}"#;
-    let told = format!(
+    let debug = format!(
         "{verifier:?} {verifier:#?} {error:?} {error} {:?} {:?}",
         send(&verifier, wrong_type).await,
         Verifier::new("hunter2!")
     );
-    assert!(!told.contains("hunter2"), "{told}");
+    assert!(!debug.contains("hunter2"), "{debug}");
     for secret in [TOKEN, &verifier.sign(body.as_bytes()), "iY/h", "137, 143, 225"] {
-        assert!(!told.contains(secret), "{told}");
+        assert!(!debug.contains(secret), "{debug}");
     }
-    assert!(told.contains("tokens: 1"), "{told}");
-    // Neither of the two times: the message goes out as the answer.
+    assert!(debug.contains("tokens: 1"), "{debug}");
+    // It shows neither of the two times, because the message is sent as the answer.
     let stale = VerifyError::Stale { time: at(NOW), now: at(NOW + 600) };
     assert_eq!(stale.to_string(), "the event is too old, or too far ahead");
 }
@@ -347,7 +347,7 @@ proptest! {
     }
 
     #[test]
-    fn no_cut_or_changed_byte_passes(at in 0..MENTION.len(), bit in 0..8u32) {
+    fn no_truncated_or_changed_body_is_accepted(at in 0..MENTION.len(), bit in 0..8u32) {
         let (verifier, _) = verifier();
         let signature = verifier.sign(MENTION.as_bytes());
         let mut body = MENTION.as_bytes().to_vec();
@@ -423,13 +423,13 @@ mod extractor {
         let signature = app.0.sign(second.as_bytes());
         let encoded = signature.replace('/', "%2F").replace('+', "%2B").replace('=', "%3D");
         let target = format!("/hook?code=1&chatwork_webhook_signature={encoded}");
-        // The verifier itself as the state, and the delivery as what is taken.
+        // With the verifier itself as the state, and the delivery as the extractor.
         let delivery = Verified::<Delivery>::from_request(request(&target, None, second), &app.0).await;
         assert_eq!(delivery.expect("it is genuine").setting_id, "246");
     }
 
     #[tokio::test]
-    async fn what_is_refused_is_answered() {
+    async fn a_refused_delivery_is_answered() {
         let (verifier, clock) = verifier();
         let app = App(verifier);
         let sign = |body: &str| app.0.sign(body.as_bytes());

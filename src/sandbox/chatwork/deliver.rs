@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_signature_is_what_published_samples_say() {
+    fn a_signature_equals_the_published_samples() {
         assert_eq!(
             sign("sz6o4tXnI0nm0KBdqHOeCJc6ekI=", b"test"),
             "rgvtfnFpqHHbwJB9dJ3Gl8YyjT8kW0w9CpMjpzjnUO4="
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn the_signature_stands_in_the_query_as_well() {
+    fn the_signature_is_also_in_the_query() {
         for (url, expected) in [
             (
                 "http://127.0.0.1/hook?code=1",

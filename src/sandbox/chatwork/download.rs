@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranges_are_read_as_the_rfc_has_them() {
+    fn ranges_are_read_as_in_the_rfc() {
         assert_eq!(parse_range("bytes=0-3", 10), Some(Some(0..4)));
         assert_eq!(parse_range("bytes=4-", 10), Some(Some(4..10)));
         assert_eq!(parse_range("bytes=-3", 10), Some(Some(7..10)));

@@ -269,7 +269,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_wrong_is_gathered() {
+    fn all_errors_are_collected() {
         let fields = Fields::urlencoded(b"body=&link=true&ids=1%2C2%2C2,x&name=%E4%BC%9A");
         let mut reader = fields.reader();
         reader.required_text("body", 10);
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_empty_was_not_sent() {
+    fn an_empty_parameter_counts_as_not_sent() {
         for text in ["", "a&n&c&t&f&l&i&d", "a=&n=&c=&t=&f=&l=&i=&d", "&&"] {
             let fields = Fields::urlencoded(text.as_bytes());
             let mut reader = fields.reader();
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_sent_twice_is_refused() {
+    fn a_parameter_sent_twice_is_refused() {
         let fields = Fields::urlencoded(b"a=1&a=1&b=1&b&c=");
         let mut reader = fields.reader();
         assert_eq!((reader.number::<u64>("a"), reader.number::<u64>("b")), (None, Some(1)));

@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_is_spoilt_in_the_way_that_was_asked_for() {
+    fn an_answer_is_spoilt_in_the_requested_way() {
         let body = Bytes::from_static(br#"[{"message_id":"1","status":"open","n":2}]"#);
         assert!(std::str::from_utf8(&invalid_utf8(&body)).is_err());
         assert!(std::str::from_utf8(&invalid_utf8(b"")).is_err());

@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_script_with_anything_left_decides() {
+    fn the_oldest_script_that_has_not_ended_decides() {
         let faults = faults(1);
         faults.script(Provider::Chatwork, Script::any().then(Fault::close()));
         faults.script(Provider::Chatwork, Script::on("get_me").then(Fault::reset()).forever());
@@ -269,7 +269,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "Chatwork has no operation \"post_mesage\"; it has list_contacts, ")]
-    fn a_script_for_an_operation_that_is_not_there_is_refused() {
+    fn a_script_for_an_unknown_operation_is_refused() {
         faults(1).script(Provider::Chatwork, Script::on("post_mesage").then(Fault::reset()));
     }
 
@@ -281,18 +281,18 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "a fault comes before how often it strikes")]
-    fn there_has_to_be_a_fault_to_repeat() {
+    fn repeating_requires_a_fault() {
         let _ = Script::any().pass(1).forever();
     }
 
     #[test]
     #[should_panic(expected = "a probability is from 0 to 1, not 30")]
-    fn a_probability_is_no_percentage() {
+    fn a_probability_is_not_a_percentage() {
         let _ = Chaos::new(30.0);
     }
 
     #[test]
-    fn chance_follows_the_seed() {
+    fn random_faults_follow_the_seed() {
         let run = |seed| {
             let faults = faults(seed);
             let chaos = Chaos::new(0.3).fault(Fault::reset()).fault(Fault::stall()).on("get_me");

@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spellings_of_a_name_are_one() {
+    fn spellings_of_a_name_are_equivalent() {
         for (name, expected) in [
             ("users[0]", "users[]"),
             ("users", "users"),

@@ -25,7 +25,7 @@ async fn receive(
 }
 
 #[tokio::test]
-async fn each_event_comes_once() {
+async fn each_event_is_accepted_once() {
     let verifier = verifier();
     let received = receive(&verifier, [("tascha-webhook-id", "e1")], "{\"a\": 1}").await.expect("it is new");
     assert_eq!((received.event_id.as_str(), &received.json["a"]), ("e1", &Value::from(1)));
@@ -40,21 +40,21 @@ async fn each_event_comes_once() {
 
 /// The first handler takes longer than the service waits, and then fails.
 #[tokio::test]
-async fn a_retry_of_what_is_being_handled_makes_the_service_come_back() {
+async fn a_retry_of_an_event_in_progress_is_answered_with_try_again() {
     let verifier = verifier();
     let first = receive(&verifier, [(ID_HEADER, "e1")], "{}").await.expect("it is new");
     let retry = receive(&verifier.clone(), [(ID_HEADER, "e1")], "{}").await.expect_err("it is held");
     assert_eq!((retry, retry.status()), (VerifyError::InProgress, 503));
     drop(first);
-    let second = receive(&verifier, [(ID_HEADER, "e1")], "{}").await.expect("the first gave it back");
+    let second = receive(&verifier, [(ID_HEADER, "e1")], "{}").await.expect("the first handler returned it");
     second.done().await;
     let third = receive(&verifier, [(ID_HEADER, "e1")], "{}").await.expect_err("it is done");
     assert_eq!((third, third.status()), (VerifyError::Repeat, 200));
 }
 
-/// As servers do when the client hangs up.
+/// Servers drop a handler when the client disconnects.
 #[tokio::test]
-async fn a_handler_that_is_dropped_gives_the_event_back() {
+async fn a_dropped_handler_returns_the_event() {
     let verifier = verifier();
     let handler = async {
         let received = receive(&verifier, [(ID_HEADER, "e1")], "{}").await.expect("it is new");
@@ -69,7 +69,7 @@ async fn a_handler_that_is_dropped_gives_the_event_back() {
     assert!(receive(&verifier, [(ID_HEADER, "e1")], "{}").await.is_ok());
 }
 
-/// A store that answers when it likes.
+/// A store that answers when the test allows it.
 #[derive(Debug)]
 struct Slow;
 
@@ -88,7 +88,7 @@ impl ReplayCache for Slow {
 }
 
 #[tokio::test]
-async fn a_verifier_that_is_dropped_while_it_asks_holds_nothing() {
+async fn a_verifier_dropped_during_its_store_call_holds_nothing() {
     let verifier = verifier().replay_cache(Arc::new(Slow));
     for _ in 0..2 {
         let asking = receive(&verifier, [(ID_HEADER, "e1")], "{}").now_or_never();
@@ -98,7 +98,7 @@ async fn a_verifier_that_is_dropped_while_it_asks_holds_nothing() {
 }
 
 #[tokio::test]
-async fn what_one_process_has_done_is_a_repeat_in_another() {
+async fn an_event_handled_by_one_process_is_a_repeat_in_another() {
     let cache = Arc::new(MemoryReplayCache::new(10));
     let [one, two] = [(); 2].map(|()| verifier().replay_cache(cache.clone()));
     receive(&one, [(ID_HEADER, "e1")], "{}").await.expect("it is new").done().await;
@@ -107,7 +107,7 @@ async fn what_one_process_has_done_is_a_repeat_in_another() {
 }
 
 #[tokio::test]
-async fn what_is_refused_is_not_remembered() {
+async fn a_refused_delivery_is_not_remembered() {
     let verifier = verifier();
     let malformed = receive(&verifier, [(ID_HEADER, "e1")], "{").await;
     assert_eq!(malformed.err(), Some(VerifyError::Malformed { line: 1, column: 1 }));
@@ -135,7 +135,7 @@ fn debug_shows_no_header_values() {
 
 /// A delivery that is refused comes again, and is refused again.
 #[tokio::test]
-async fn odd_bodies_are_read_as_far_as_they_can_be() {
+async fn unusual_bodies_are_read_as_far_as_possible() {
     let deep = format!(r#"{{"id":"a","new":{}1{}}}"#, "[".repeat(500), "]".repeat(500));
     let receive = |body: &str| {
         let body = body.to_owned();
@@ -199,16 +199,16 @@ mod extractor {
             Verified::<PendingDelivery>::from_request(new(), &app).await.expect("it is new");
         assert_eq!((first.event_id.as_str(), &first.json["a"]), ("e1", &Value::from(1)));
         assert_eq!(refused(&app, new()).await, (503, "the event is being handled".to_owned()));
-        // A handler that fails gives it back.
+        // A handler that fails returns the event.
         drop(first);
-        // The verifier itself as the state.
+        // With the verifier itself as the state.
         let second = Verified::<PendingDelivery>::from_request(new(), &app.0).await.expect("it is new again");
         second.0.done().await;
         assert_eq!(refused(&app, new()).await, (200, "the event has been handled before".to_owned()));
     }
 
     #[tokio::test]
-    async fn what_is_refused_is_answered() {
+    async fn a_refused_delivery_is_answered() {
         let app = App(verifier());
         let id = (ID_HEADER, "e1");
         assert_eq!(refused(&app, request(&[id, ("x-bad", "1")], "{}")).await.0, 401);

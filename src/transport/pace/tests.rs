@@ -1,4 +1,4 @@
-//! The budgets on virtual time: never too many calls, no call starves, and unused permits are returned.
+//! The budgets on virtual time: never too many calls, no call waits for ever, and unused permits are returned.
 
 use super::*;
 use crate::clock::VirtualClock;
@@ -75,9 +75,9 @@ struct Caller {
     room: u64,
     starts: u64,
     latency: u64,
-    /// How long the body takes after the head.
+    /// The time of the body after the head.
     body: u64,
-    /// When it gives up, whatever it is doing.
+    /// The deadline of the caller.
     gives_up: Option<u64>,
     connects: bool,
 }
@@ -156,7 +156,7 @@ fn run(callers: Vec<Caller>, limit: u64, room_limit: u32) -> (Vec<bool>, Arc<Ser
         .build()
         .expect("a runtime")
         .block_on(clock.drive(calls));
-    assert!(pacer.lock_rooms().is_empty(), "a line is kept that nobody stands in");
+    assert!(pacer.lock_rooms().is_empty(), "an empty queue was kept");
     (done, service, store)
 }
 
@@ -164,7 +164,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_window_is_ever_overdrawn_and_every_permit_comes_back(
+    fn no_window_is_overdrawn_and_every_permit_is_returned(
         callers in prop::collection::vec(caller(), 1..60),
         limit in 2..30_u64,
         room_limit in 1..12_u32,
@@ -181,7 +181,7 @@ proptest! {
     }
 
     #[test]
-    fn those_who_wait_for_a_room_go_in_the_order_in_which_they_came(count in 2..40_usize, room_limit in 1..6_u32) {
+    fn calls_waiting_for_a_room_run_in_order(count in 2..40_usize, room_limit in 1..6_u32) {
         let caller = |index| Caller { room: 1, starts: index as u64, latency: 1, body: 1, gives_up: None, connects: true };
         let (_, service, _) = run((0..count).map(caller).collect(), 1_000, room_limit);
         let order = &service.state.lock().expect("not poisoned").order;
@@ -190,7 +190,7 @@ proptest! {
 }
 
 #[test]
-fn the_room_limit_is_used_to_the_full() {
+fn the_room_limit_is_used_completely() {
     let caller =
         |index| Caller { room: 1, starts: index, latency: 1, body: 1, gives_up: None, connects: true };
     let (done, service, _) = run((0..30).map(caller).collect(), 1_000, 10);
@@ -200,7 +200,7 @@ fn the_room_limit_is_used_to_the_full() {
 }
 
 #[tokio::test]
-async fn rooms_are_forgotten_once_they_are_quiet() {
+async fn quiet_rooms_are_forgotten() {
     let clock = VirtualClock::new();
     let store = Memory::new(Some((10, Duration::from_secs(10))));
     for room in 0..100_000 {
@@ -213,7 +213,7 @@ async fn rooms_are_forgotten_once_they_are_quiet() {
 }
 
 #[tokio::test]
-async fn units_are_refused_when_they_do_not_suffice_and_refunded_when_unused() {
+async fn insufficient_units_refuse_a_call_and_unused_units_are_refunded() {
     let clock: Arc<dyn Clock> = Arc::new(VirtualClock::new());
     let pacer = Arc::new(Pacer::new(Pace::new()));
     let reset = Some(clock.wall() + Duration::from_secs(100));
@@ -236,7 +236,7 @@ async fn units_are_refused_when_they_do_not_suffice_and_refunded_when_unused() {
     assert!(off.permit(&POST, None, &clock, None).await.is_ok());
 }
 
-fn told(remaining: u64, reset: Option<Timestamp>, after: Option<Duration>) -> Settlement {
+fn settlement(remaining: u64, reset: Option<Timestamp>, after: Option<Duration>) -> Settlement {
     let limit = RateLimit {
         limit: Some(300),
         remaining: Some(remaining),
@@ -255,25 +255,25 @@ async fn an_answer_of_an_older_window_does_not_close_the_newer_one() {
     for _ in 0..2 {
         let _ = store.take(Budget::Account, clock.now()).await;
     }
-    store.settle(Budget::Account, told(299, Some(new), Some(Duration::from_secs(300))), clock.now());
-    store.settle(Budget::Account, told(0, Some(old), Some(Duration::ZERO)), clock.now());
+    store.settle(Budget::Account, settlement(299, Some(new), Some(Duration::from_secs(300))), clock.now());
+    store.settle(Budget::Account, settlement(0, Some(old), Some(Duration::ZERO)), clock.now());
     assert_eq!(store.take(Budget::Account, clock.now()).await, Ok(()));
 }
 
 #[tokio::test]
-async fn without_a_reset_the_newest_word_counts() {
+async fn without_a_reset_the_newest_answer_counts() {
     let clock = VirtualClock::new();
     let store = Memory::new(None);
     for remaining in [0, 299] {
-        store.take(Budget::Account, clock.now()).await.expect("nothing is out");
-        store.settle(Budget::Account, told(remaining, None, None), clock.now());
+        store.take(Budget::Account, clock.now()).await.expect("nothing is in flight");
+        store.settle(Budget::Account, settlement(remaining, None, None), clock.now());
     }
     store.take(Budget::Account, clock.now()).await.expect("299 are left");
     store.take(Budget::Account, clock.now()).await.expect("298 are left");
 }
 
 #[tokio::test]
-async fn a_refusal_for_a_day_is_tried_again_after_minutes() {
+async fn a_refusal_for_a_day_is_checked_again_after_minutes() {
     let clock = VirtualClock::new();
     for budget in [Budget::Account, Budget::Room(1)] {
         let store = Memory::new(Some((10, Duration::from_secs(10))));
@@ -298,14 +298,14 @@ async fn a_refusal_for_a_day_is_tried_again_after_minutes() {
 const MONTH: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 #[tokio::test]
-async fn a_window_that_ends_in_a_month_is_asked_for_again_after_minutes_by_one_call() {
+async fn a_window_of_a_month_is_checked_again_after_minutes_by_one_call() {
     let clock = VirtualClock::new();
     let store = Memory::new(None);
     let take = || store.take(Budget::Account, clock.now());
     let settle = |how| store.settle(Budget::Account, how, clock.now());
     let month = clock.wall() + MONTH;
     take().await.expect("it is the first");
-    settle(told(0, Some(month), Some(MONTH)));
+    settle(settlement(0, Some(month), Some(MONTH)));
     assert_eq!(take().await, Err(CLOSED));
     clock.advance(CLOSED - Duration::from_secs(1));
     assert_eq!(take().await, Err(Duration::from_secs(1)));
@@ -314,13 +314,13 @@ async fn a_window_that_ends_in_a_month_is_asked_for_again_after_minutes_by_one_c
     assert_eq!(take().await, Err(FIRST_ANSWER), "the others wait for its answer");
     clock.advance(Duration::from_secs(60));
     assert_eq!(take().await, Err(FIRST_ANSWER), "as long as it takes");
-    settle(told(0, Some(month), Some(MONTH)));
+    settle(settlement(0, Some(month), Some(MONTH)));
     assert_eq!(take().await, Err(CLOSED), "it was true");
     clock.advance(CLOSED);
     take().await.expect("one finds out");
     settle(Settlement::Sent(None));
     take().await.expect("the last one had no answer");
-    settle(told(7, Some(clock.wall() + CLOSED), Some(CLOSED)));
+    settle(settlement(7, Some(clock.wall() + CLOSED), Some(CLOSED)));
     for _ in 0..7 {
         take().await.expect("the service says that 7 are left");
     }
@@ -328,12 +328,12 @@ async fn a_window_that_ends_in_a_month_is_asked_for_again_after_minutes_by_one_c
 }
 
 #[tokio::test]
-async fn one_call_that_never_ends_does_not_keep_the_others_for_ever() {
+async fn one_endless_call_does_not_block_the_others_for_ever() {
     let clock = VirtualClock::new();
     let store = Memory::new(None);
     let take = || store.take(Budget::Account, clock.now());
     take().await.expect("it is the first");
-    store.settle(Budget::Account, told(0, Some(clock.wall() + MONTH), Some(MONTH)), clock.now());
+    store.settle(Budget::Account, settlement(0, Some(clock.wall() + MONTH), Some(MONTH)), clock.now());
     for _ in 0..3 {
         clock.advance(CLOSED);
         take().await.expect("one finds out");
@@ -342,36 +342,36 @@ async fn one_call_that_never_ends_does_not_keep_the_others_for_ever() {
 }
 
 #[tokio::test]
-async fn a_month_told_once_does_not_make_later_answers_those_of_an_older_window() {
+async fn a_reported_month_does_not_make_later_answers_belong_to_an_older_window() {
     let clock = VirtualClock::new();
     let store = Memory::new(None);
     let take = || store.take(Budget::Account, clock.now());
     take().await.expect("it is the first");
-    store.settle(Budget::Account, told(299, Some(clock.wall() + MONTH), Some(MONTH)), clock.now());
+    store.settle(Budget::Account, settlement(299, Some(clock.wall() + MONTH), Some(MONTH)), clock.now());
     take().await.expect("299 are left");
     clock.advance(Duration::from_secs(2));
     let (end, after) = (clock.wall() + CLOSED, CLOSED);
-    store.settle(Budget::Account, told(1, Some(end), Some(after)), clock.now());
-    take().await.expect("the newest word is that 1 is left");
+    store.settle(Budget::Account, settlement(1, Some(end), Some(after)), clock.now());
+    take().await.expect("the newest answer reports that 1 is left");
     assert_eq!(take().await, Err(CLOSED));
 }
 
 #[tokio::test]
-async fn windows_of_two_seconds_are_told_apart() {
+async fn windows_of_two_seconds_are_distinguished() {
     let clock = VirtualClock::new();
     let store = Memory::new(None);
     let take = || store.take(Budget::Account, clock.now());
     let window = Duration::from_secs(2);
     for _ in 0..4 {
         take().await.expect("a new window");
-        store.settle(Budget::Account, told(0, Some(clock.wall() + window), Some(window)), clock.now());
+        store.settle(Budget::Account, settlement(0, Some(clock.wall() + window), Some(window)), clock.now());
         assert_eq!(take().await, Err(window), "it is used up, and not by late answers of the last one");
         clock.advance(window);
     }
 }
 
 #[tokio::test]
-async fn a_permit_that_nobody_waited_for_is_not_taken() {
+async fn a_permit_of_a_dropped_call_is_not_taken() {
     let clock = VirtualClock::new();
     let store = Memory::new(Some((1, Duration::from_secs(10))));
     drop(store.take(Budget::Room(1), clock.now()));
@@ -415,14 +415,14 @@ impl BudgetStore for Slow {
 }
 
 #[tokio::test]
-async fn a_store_that_hangs_ends_with_the_calls_deadline() {
+async fn waiting_for_a_hanging_store_ends_with_the_calls_deadline() {
     let virtual_clock = VirtualClock::new();
     let clock: Arc<dyn Clock> = Arc::new(virtual_clock.clone());
     let store = Slow::new(&virtual_clock, None, None);
     let pacer = Arc::new(Pacer::new(Pace::new().store(store.clone())));
     let deadline = clock.now() + Duration::from_secs(30);
     let permit = |room| pacer.permit(&POST, room, &clock, Some(deadline));
-    // One waits for the account, one for the room, and one for its turn behind that one.
+    // One call waits for the account, one for the room, and one for its turn behind the second.
     let calls = join_all([permit(None), permit(Some(1)), permit(Some(1))]);
     for result in virtual_clock.drive(calls).await {
         let error = result.err().expect("the deadline has passed");
@@ -439,7 +439,7 @@ async fn a_store_that_hangs_ends_with_the_calls_deadline() {
 }
 
 #[tokio::test]
-async fn a_permit_dropped_while_the_store_is_asked_leaves_nothing_behind() {
+async fn a_permit_dropped_during_a_store_call_leaves_nothing_behind() {
     let virtual_clock = VirtualClock::new();
     let clock: Arc<dyn Clock> = Arc::new(virtual_clock.clone());
     let store = Slow::new(&virtual_clock, Some(Duration::from_secs(10)), None);
@@ -454,11 +454,11 @@ async fn a_permit_dropped_while_the_store_is_asked_leaves_nothing_behind() {
     assert!(pacer.lock_rooms().is_empty());
     assert_eq!(*store.settled.lock().expect("not poisoned"), ["Room(1) Unsent"]);
     let permit = virtual_clock.drive(pacer.permit(&POST, Some(1), &clock, None)).await;
-    assert!(permit.is_ok(), "nobody is in front");
+    assert!(permit.is_ok(), "no other call is in front");
 }
 
 #[tokio::test]
-async fn a_store_may_name_any_wait() {
+async fn a_store_may_return_any_wait() {
     let virtual_clock = VirtualClock::new();
     let clock: Arc<dyn Clock> = Arc::new(virtual_clock.clone());
     let store = Slow::new(&virtual_clock, Some(Duration::from_secs(1)), Some(Duration::MAX));
@@ -470,7 +470,7 @@ async fn a_store_may_name_any_wait() {
 }
 
 #[tokio::test]
-async fn a_room_limit_may_be_any() {
+async fn a_room_limit_may_have_any_value() {
     let windows = [Duration::ZERO, Duration::from_nanos(1), Duration::from_secs(1), Duration::MAX];
     for (posts, window) in
         [0, 1, u32::MAX].into_iter().flat_map(|posts| windows.map(|window| (posts, window)))
@@ -493,7 +493,7 @@ async fn a_room_limit_may_be_any() {
     }
 }
 
-/// Something that happens to a budget.
+/// An event for a budget.
 #[derive(Clone, Debug)]
 enum Step {
     Take,
@@ -540,7 +540,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 proptest! {
     #[test]
-    fn whatever_the_service_says_the_store_waits_no_longer_than_its_bound(
+    fn the_store_never_waits_longer_than_its_bound(
         steps in prop::collection::vec(step(), 1..60),
         room_limit in prop::option::of((any::<u32>(), (0..11_u64).prop_map(Duration::from_secs))),
     ) {
@@ -567,7 +567,7 @@ proptest! {
                 prop_assert!(store.estimate(budget, 0, clock.now()) <= CLOSED);
             }
         }
-        // Whatever was said, and whatever is still out: after each bound another one goes.
+        // Whatever was reported, and whatever is in flight: after each bound another call is sent.
         clock.advance(CLOSED);
         let again = take(Budget::Account);
         clock.advance(CLOSED);
@@ -576,19 +576,19 @@ proptest! {
 }
 
 #[tokio::test]
-async fn units_under_way_are_not_given_out_twice_and_are_asked_for_again_in_time() {
+async fn units_in_flight_are_not_granted_twice_and_are_checked_again_in_time() {
     let clock = VirtualClock::new();
     let mut units = MonthlyUnits::default();
-    let told = |remaining| Units { remaining: Some(remaining), ..Units::default() };
+    let reported = |remaining| Units { remaining: Some(remaining), ..Units::default() };
     units.take(3, &clock).expect("nothing is known");
-    units.settle(3, true, Some(&told(6)), clock.now());
+    units.settle(3, true, Some(&reported(6)), clock.now());
     units.take(3, &clock).expect("6 are left");
     units.take(3, &clock).expect("3 are left");
-    units.settle(3, true, Some(&told(3)), clock.now());
-    units.take(3, &clock).expect_err("the 3 that are left are under way");
+    units.settle(3, true, Some(&reported(3)), clock.now());
+    units.take(3, &clock).expect_err("the 3 that are left are in flight");
     units.settle(3, false, None, clock.now());
     units.take(3, &clock).expect("they came back");
-    units.settle(3, true, Some(&told(0)), clock.now());
+    units.settle(3, true, Some(&reported(0)), clock.now());
     units.take(1, &clock).expect_err("none are left");
     clock.advance(UNITS_BELIEVED);
     units.take(1, &clock).expect("it may have changed since");

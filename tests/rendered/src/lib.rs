@@ -1,5 +1,5 @@
-//! Where the links of the rendered documentation lead. rustdoc says of a link only whether it leads anywhere: one through
-//! the type that all services share can end at the method of another service, and an address is not looked at at all.
+//! Checks the targets of the links in the rendered documentation. rustdoc only checks that a target exists: a link
+//! through a type that all services share can lead to the method of another service, and rustdoc does not check URLs.
 
 #![cfg(test)]
 
@@ -25,7 +25,7 @@ fn pages() -> BTreeMap<PathBuf, String> {
             }
         }
     }
-    assert!(pages.len() > 300, "{} pages are not all of them", pages.len());
+    assert!(pages.len() > 300, "only {} pages were found", pages.len());
     pages
 }
 
@@ -49,7 +49,7 @@ fn links(page: &Path, html: &str) -> Vec<(PathBuf, String)> {
         .collect()
 }
 
-/// A path without `..`; `None` if it leads out.
+/// A path without `..`; `None` if it leaves the folder.
 fn within(path: &Path) -> Option<PathBuf> {
     let mut parts = Vec::new();
     for part in path.components() {
@@ -61,7 +61,7 @@ fn within(path: &Path) -> Option<PathBuf> {
     Some(parts.iter().collect())
 }
 
-/// For each method of a type that all services share, the page that its block is for: an operation's, or a service's.
+/// For each method of a type that all services share, the page of its `impl`: that of an operation, or of a service.
 fn owners(html: &str) -> BTreeMap<&str, &str> {
     let (mut owners, mut owner) = (BTreeMap::new(), "");
     let inherent =
@@ -101,12 +101,12 @@ fn no_link_of_a_service_leads_to_another() {
             }
         }
     }
-    assert!(checked > 10_000, "{checked} links are not all of them");
+    assert!(checked > 10_000, "only {checked} links were checked");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
-fn each_setter_that_a_method_names_is_one_of_its_request() {
+fn each_setter_named_by_a_method_belongs_to_its_request() {
     let pages = pages();
     let owners = owners(&pages[Path::new("struct.Request.html")]);
     let (mut wrong, mut checked) = (Vec::new(), 0);
@@ -130,6 +130,6 @@ fn each_setter_that_a_method_names_is_one_of_its_request() {
             }
         }
     }
-    assert!(checked > 100, "{checked} links are not all of them");
+    assert!(checked > 100, "only {checked} links were checked");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

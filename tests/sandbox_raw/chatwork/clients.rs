@@ -13,7 +13,7 @@ impl Api {
 
 /// Faraday, and with it chatwork-ruby, writes parameters that are nil as bare keys.
 #[tokio::test]
-async fn a_parameter_without_a_value_is_none() {
+async fn a_parameter_without_a_value_counts_as_absent() {
     let (sandbox, _, bot) = bot().await;
     assert_eq!(bot.get("/rooms/100/messages?force").await.ok().as_array().unwrap().len(), 3);
     assert_eq!(bot.get("/rooms/100/messages?force=").await.status, 204);
@@ -42,7 +42,7 @@ async fn only_an_empty_description_clears_it() {
     assert_eq!((view.name(), view.description()), ("new".into(), String::new()));
 }
 
-/// The parameters of a DELETE stand in the query with several clients, and the reference shows them in the body.
+/// Several clients send the parameters of a DELETE in the query; the reference shows them in the body.
 #[tokio::test]
 async fn a_room_is_left_by_body_or_query() {
     let (sandbox, _, bot) = bot().await;
@@ -80,7 +80,7 @@ async fn a_parameter_that_is_sent_twice_is_refused() {
     assert_eq!(answer["error"], "invalid_request");
 }
 
-/// The service knows neither; a HEAD that is served as a GET would move the mark of `force=0`.
+/// The service has neither method; a HEAD served as a GET would move the mark of `force=0`.
 #[tokio::test]
 async fn head_and_options_are_unknown() {
     let (sandbox, _, bot) = bot().await;
@@ -98,7 +98,7 @@ async fn head_and_options_are_unknown() {
     assert_eq!(bot.get("/rooms/100/messages").await.ok().as_array().unwrap().len(), 3);
 }
 
-/// The vendor's own MCP server answers contact requests under paths of their own.
+/// The vendor's own MCP server answers contact requests under separate paths.
 #[tokio::test]
 async fn contact_requests_are_answered_under_either_path() {
     use kaiwa::Method;
@@ -133,7 +133,7 @@ async fn contact_requests_are_answered_under_either_path() {
         ends.push((sandbox.chatwork().incoming_requests(1).len(), sandbox.chatwork().contacts(1).len()));
     }
     assert_eq!(ends, [(0, 1), (0, 1)]);
-    // Only these methods: the others are no endpoints.
+    // Only these methods: the others are not endpoints.
     let sandbox = Sandbox::builder().chatwork(seed()).start().await.unwrap();
     let client = sandbox.chatwork_client("t-12345678").build().unwrap();
     for (method, end) in [(Method::POST, "accept"), (Method::DELETE, "accept"), (Method::PUT, "reject")] {
@@ -143,7 +143,7 @@ async fn contact_requests_are_answered_under_either_path() {
 }
 
 #[tokio::test]
-async fn a_port_that_is_taken_is_named_with_what_to_do() {
+async fn the_error_for_a_port_in_use_names_it_and_has_advice() {
     use kaiwa::sandbox::{Provider, Sandbox};
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();

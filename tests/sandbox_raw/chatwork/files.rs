@@ -62,7 +62,7 @@ async fn a_file_is_uploaded_listed_and_fetched_for_thirty_seconds() {
 }
 
 #[tokio::test]
-async fn five_mebibytes_are_the_most() {
+async fn uploads_are_limited_to_five_mebibytes() {
     let (sandbox, _, bot) = bot().await;
     assert_eq!(upload(&bot, &vec![b'a'; 5 << 20], None).await.status, 200);
     assert_eq!(upload(&bot, &vec![b'a'; (5 << 20) + 1], None).await.status, 400);
@@ -80,7 +80,7 @@ async fn an_upload_is_multipart_with_a_named_file() {
 }
 
 #[tokio::test]
-async fn the_name_of_a_file_comes_in_several_forms() {
+async fn the_name_of_a_file_is_read_in_several_forms() {
     let (sandbox, _, bot) = bot().await;
     let send = |parameters: &'static str| {
         let (content_type, body) = described(parameters, b"a", None);

@@ -2,15 +2,15 @@ use super::*;
 use std::time::Duration;
 
 #[tokio::test]
-async fn without_a_good_token_nothing_is_told() {
+async fn without_a_valid_token_no_limits_are_reported() {
     let (sandbox, _, _) = bot().await;
-    let nobody = Api::new(&sandbox, "wrong");
-    let refused = nobody.get("/me").await.refused(401);
+    let stranger = Api::new(&sandbox, "wrong");
+    let refused = stranger.get("/me").await.refused(401);
     assert_eq!(refused.error(), "Invalid API Token");
     assert_eq!(refused.header("x-ratelimit-limit"), None);
     assert_eq!(refused.header("www-authenticate"), None);
-    let bare = nobody.http.get(format!("{}/me", nobody.base));
-    assert_eq!(nobody.send(bare).await.refused(401).header("x-ratelimit-reset"), None);
+    let bare = stranger.http.get(format!("{}/me", stranger.base));
+    assert_eq!(stranger.send(bare).await.refused(401).header("x-ratelimit-reset"), None);
     sandbox.chatwork().revoke(BOT);
     assert_eq!(Api::new(&sandbox, BOT).get("/me").await.status, 401);
 }
@@ -38,7 +38,7 @@ async fn the_window_of_an_account_limits_and_ends() {
 }
 
 #[tokio::test]
-async fn ten_posts_in_ten_seconds_are_the_most_for_a_room() {
+async fn a_room_allows_ten_posts_in_ten_seconds() {
     let (sandbox, clock) = start(Seed::default()).await;
     let bot = Api::new(&sandbox, BOT);
     for number in 0..5 {

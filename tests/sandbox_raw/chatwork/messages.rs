@@ -7,7 +7,7 @@ fn bodies(answer: &Answer) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn a_message_lives_and_stays_behind_when_deleted() {
+async fn a_message_is_created_changed_and_marked_as_deleted() {
     let (sandbox, clock, bot) = bot().await;
     let alice = Api::new(&sandbox, ALICE);
     let posted = bot.post("/rooms/100/messages", &[("body", "[To:2] 出来ました")]).await.ok();
@@ -61,7 +61,7 @@ fn multipart(api: &Api, method: Method, path: &str, fields: &[&str]) -> reqwest:
     request.body(parts + "--b0--\r\n")
 }
 
-/// The live service was seen to take it for a message.
+/// The live service was seen to accept it as a message.
 #[tokio::test]
 async fn a_post_may_be_multipart() {
     let (sandbox, _, bot) = bot().await;
@@ -72,7 +72,8 @@ async fn a_post_may_be_multipart() {
     assert_eq!(sandbox.chatwork().room(100).messages().last().unwrap().body, "a & b\r\nc");
     let fields = ["name=\"body\"\r\n\r\nx", "name=\"to_ids\"\r\n\r\n1,3", "name=\"limit_type\"\r\n\r\nnone"];
     assert_eq!(post("/rooms/100/tasks", &fields).await.ok()["task_ids"].as_array().unwrap().len(), 2);
-    // What is missing or wrong is told as for any other form; a file is no text, and a PUT is not read so.
+    // Missing and invalid parameters are reported as for any other form; a file is not a text, and a multipart PUT is
+    // not read.
     let required = "Parameter 'body' is required";
     for fields in [&[][..], &["name=\"body\"; filename=\"a.txt\"\r\n\r\na"], &["name=\"text\"\r\n\r\na"]] {
         assert_eq!(post(messages, fields).await.refused(400).error(), required, "{fields:?}");
@@ -85,7 +86,7 @@ async fn a_post_may_be_multipart() {
 }
 
 #[tokio::test]
-async fn the_list_without_force_hands_out_what_is_new_to_the_token_and_room() {
+async fn the_list_without_force_returns_messages_new_to_the_token_and_room() {
     let (sandbox, _, bot) = bot().await;
     let alice = Api::new(&sandbox, ALICE);
     let path = "/rooms/100/messages";
@@ -95,14 +96,14 @@ async fn the_list_without_force_hands_out_what_is_new_to_the_token_and_room() {
     sandbox.chatwork().room(100).post_as(3, "new");
     assert_eq!(bodies(&bot.get("/rooms/100/messages?force=0").await), ["new"]);
     assert_eq!(bot.get(path).await.status, 204);
-    // Another token and another room have marks of their own.
+    // Another token and another room each have a separate mark.
     assert_eq!(alice.get(path).await.body.as_array().unwrap().len(), 4);
     assert_eq!(bot.get("/rooms/200/messages").await.body.as_array().unwrap().len(), 2);
     assert_eq!(bot.get("/rooms/100/messages?force=1").await.body.as_array().unwrap().len(), 4);
 }
 
 #[tokio::test]
-async fn a_list_holds_the_newest_hundred() {
+async fn a_list_has_the_newest_hundred_messages() {
     let room = Room::group(10, "Long").admin(1).messages(10_000);
     let seed = Seed::new().account(Account::new(1, "Bot").token(BOT)).room(room);
     let (sandbox, _) = start(seed).await;
@@ -161,7 +162,7 @@ async fn mentions_are_those_that_notify() {
 }
 
 #[tokio::test]
-async fn the_free_plan_hides_what_is_old_and_says_so() {
+async fn the_free_plan_hides_old_messages_and_reports_it() {
     let (sandbox, clock) = start(Seed::default().hide_messages_after(Duration::from_secs(40 * 86_400))).await;
     let bot = Api::new(&sandbox, BOT);
     assert_eq!(bot.get("/rooms/100/messages?force=1").await.header("chatwork-message-limitation"), None);
@@ -179,13 +180,13 @@ async fn the_free_plan_hides_what_is_old_and_says_so() {
 }
 
 #[tokio::test]
-async fn nothing_new_is_not_all_hidden() {
+async fn a_list_without_new_messages_is_not_reported_as_hidden() {
     let (sandbox, clock) = start(Seed::default().hide_messages_after(Duration::from_secs(40 * 86_400))).await;
     let (bot, alice) = (Api::new(&sandbox, BOT), Api::new(&sandbox, ALICE));
     let path = "/rooms/100/messages?force=0";
     assert_eq!(bot.get(path).await.status, 200);
     clock.advance(Duration::from_secs(41 * 86_400));
-    // What is hidden, the bot has fetched long since; Alice has not.
+    // The bot fetched the hidden messages long ago; Alice did not.
     assert_eq!(bot.get(path).await.refused(204).header("chatwork-message-limitation"), None);
     assert_eq!(alice.get(path).await.refused(204).header("chatwork-message-limitation"), Some("true"));
     sandbox.chatwork().room(100).post_as(2, "new");

@@ -1,4 +1,4 @@
-//! Chatwork, as a program without kaiwa's client sees it.
+//! Chatwork, from a program that does not use kaiwa's client.
 
 mod clients;
 mod files;

@@ -45,7 +45,7 @@ async fn a_room_is_made_changed_and_deleted() {
 }
 
 #[tokio::test]
-async fn what_a_room_needs_is_checked() {
+async fn the_required_parameters_of_a_room_are_checked() {
     let (sandbox, _, bot) = bot().await;
     let rooms = sandbox.chatwork().rooms().len();
     for form in [
@@ -87,7 +87,7 @@ async fn replacing_the_members_removes_the_others() {
 }
 
 #[tokio::test]
-async fn leaving_takes_ones_tasks_and_files_along() {
+async fn leaving_a_room_removes_the_accounts_tasks_and_files() {
     let (sandbox, _, bot) = bot().await;
     sandbox.chatwork().room(100).assign_as(1, &[2], "stays");
     assert_eq!(bot.delete("/rooms/100", &[("action_type", "leave")]).await.status, 204);
@@ -111,7 +111,7 @@ async fn a_link_is_made_replaced_and_taken_away() {
     let made = bot.post(path, &form).await.ok();
     assert_eq!((&made["need_acceptance"], &made["description"]), (&false.into(), &"Come in".into()));
     assert_eq!(bot.post(path, &form).await.status, 400);
-    // What is left out is set anew.
+    // Omitted parameters are reset.
     let replaced = bot.put(path, &[]).await.ok();
     assert_eq!((&replaced["need_acceptance"], &replaced["description"]), (&true.into(), &"".into()));
     assert_ne!(replaced["url"], made["url"]);
@@ -122,7 +122,7 @@ async fn a_link_is_made_replaced_and_taken_away() {
 }
 
 #[tokio::test]
-async fn requests_become_contacts_or_go() {
+async fn contact_requests_become_contacts_or_are_removed() {
     let (sandbox, _, bot) = bot().await;
     let waiting = bot.get("/incoming_requests").await.ok();
     assert_eq!(waiting[0]["message"], "Hello, may I?");
@@ -164,7 +164,7 @@ async fn the_profile_and_the_rooms_are_listed() {
 
 #[tokio::test]
 #[should_panic(expected = "the seed has the room 100 twice")]
-async fn a_room_cannot_be_there_twice() {
+async fn a_room_cannot_be_seeded_twice() {
     let seed = Seed::default().room(Room::group(Seed::ROOM, "again").admin(1));
     drop(Sandbox::builder().chatwork(seed).start().await);
 }

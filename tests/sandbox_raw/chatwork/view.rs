@@ -1,18 +1,18 @@
-//! What a test does in place of the people who are not under test.
+//! The actions of other people, which a test performs for them.
 
 use super::*;
 use kaiwa::chatwork::MessageId;
 use kaiwa::sandbox::chatwork::{Account, Consent, OAuthClient, Room, RoomView, Webhook};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// What it panics with.
+/// The message of its panic.
 fn complaint(act: impl FnOnce()) -> String {
     let payload = catch_unwind(AssertUnwindSafe(act)).expect_err("it panics");
-    payload.downcast_ref::<String>().cloned().expect("it says why")
+    payload.downcast_ref::<String>().cloned().expect("it has a message")
 }
 
 #[tokio::test]
-async fn people_read_delete_and_finish() {
+async fn other_accounts_can_read_delete_and_finish() {
     let (sandbox, clock, bot) = bot().await;
     let room = sandbox.chatwork().room(100);
     let id = room.post_as(2, "[To:1] wrong room");
@@ -34,9 +34,9 @@ async fn people_read_delete_and_finish() {
     assert_eq!(bot.get(&format!("/rooms/{direct}/messages")).await.ok()[0]["body"], "Psst");
 }
 
-/// A test that acts on what is not there would pass without having tested anything.
+/// A test that acts on a missing object would pass without having tested anything.
 #[tokio::test]
-async fn acting_on_what_is_not_there_panics() {
+async fn acting_on_a_missing_object_panics() {
     let (sandbox, _, bot) = bot().await;
     let chatwork = sandbox.chatwork();
     let (nowhere, room) = (chatwork.room(555), chatwork.room(100));
@@ -71,7 +71,7 @@ async fn acting_on_what_is_not_there_panics() {
     let webhook = || Webhook::room(1, 555, "http://127.0.0.1:1/");
     assert_eq!(complaint(|| drop(chatwork.add_webhook(webhook()))), "there is no room 555 for a webhook");
 
-    assert!(nowhere.messages().is_empty() && !nowhere.exists(), "looking is no matter");
+    assert!(nowhere.messages().is_empty() && !nowhere.exists(), "reading does not panic");
     assert_eq!(bot.get("/rooms/100/messages").await.ok().as_array().unwrap().len(), 3, "nothing happened");
 }
 
@@ -91,7 +91,7 @@ async fn a_deleted_message_stays_deleted() {
 }
 
 #[tokio::test]
-async fn a_seed_names_nobody_it_does_not_have() {
+async fn a_seed_refuses_unknown_accounts() {
     let one = || Seed::new().account(Account::new(1, "Bot"));
     let room = || Room::group(10, "x").admin(1);
     for seed in [
@@ -106,8 +106,8 @@ async fn a_seed_names_nobody_it_does_not_have() {
     ] {
         let starting = tokio::spawn(Sandbox::builder().chatwork(seed.clone()).start());
         let panic = starting.await.expect_err("it panics").into_panic();
-        let said = panic.downcast_ref::<String>().unwrap();
-        assert_eq!(said, "there is no account 9; there are [1]", "{seed:?}");
+        let message = panic.downcast_ref::<String>().unwrap();
+        assert_eq!(message, "there is no account 9; there are [1]", "{seed:?}");
     }
     let early = complaint(|| drop(Room::group(10, "x").messages(1)));
     assert_eq!(early, "name the members of the room 10 before its messages");

@@ -1,4 +1,4 @@
-//! What stands around the clients: logins and stores, webhooks, bots, the sandbox.
+//! The parts around the clients: logins and stores, webhooks, bots, the sandbox.
 
 use super::{Walk, echoes};
 use crate::server::{Server, Step, clients};
@@ -68,7 +68,7 @@ pub async fn oauth(walk: &mut Walk) {
         let authorization: Authorization = oauth.authorization(tokens.clone()).expect("tokens");
         walk.debug(&authorization);
         for number in 0..count {
-            // A request knows the secrets that it sends, and those that it is about.
+            // A request contains the secrets that it sends, and those of its subject.
             let renews = [&access, &refresh].contains(&secret) || number % 2 == 1;
             let error = match renews && secret != &code && secret != &verifier {
                 false => login.finish(&*code, &state).await.map(drop),
@@ -82,11 +82,13 @@ pub async fn oauth(walk: &mut Walk) {
         walk.error(login.finish_redirect(&redirect).await.expect_err("another login's"));
         let client = clients::chatwork(&server, &clock).token_source(authorization.clone());
         walk.debug(&client);
-        walk.error(clock.drive(client.build().expect("a client").me()).await.expect_err("no answer is good"));
+        walk.error(
+            clock.drive(client.build().expect("a client").me()).await.expect_err("no answer is valid"),
+        );
     }
 }
 
-/// The secret of [`oauth`], which every builder there has.
+/// The secret of [`oauth`], which every builder there gets.
 fn walk_secret(walk: &mut Walk) -> String {
     walk.plant("client-secret")
 }
@@ -109,7 +111,7 @@ pub async fn webhooks(walk: &mut Walk) {
     };
     let text = event("x");
     let signature = verifier.sign(text.as_bytes());
-    let delivery = verifier.verify(text.as_bytes(), &signature).await.expect("it is good");
+    let delivery = verifier.verify(text.as_bytes(), &signature).await.expect("it is valid");
     walk.debug(&delivery);
     walk.debug(&delivery.event);
     if let webhook::Event::MessageCreated(message) = &delivery.event {
@@ -166,7 +168,7 @@ pub async fn webhooks(walk: &mut Walk) {
     walk.debug(&*received);
 }
 
-/// A bot, a watch and what they hand out.
+/// A bot, a watch, and the values that they return.
 pub async fn bots(walk: &mut Walk) {
     let token = walk.plant("bot-token");
     let clock = VirtualClock::new();
@@ -184,9 +186,9 @@ pub async fn bots(walk: &mut Walk) {
         }
     }
     let notices = Arc::new(Mutex::new(Vec::new()));
-    let told = Arc::clone(&notices);
-    let told = move |notice: bot::Notice| told.lock().expect("not poisoned").push(notice);
-    let mut bot = Bot::new(client.clone()).me(AccountId(1)).on_notice(told);
+    let sink = Arc::clone(&notices);
+    let sink = move |notice: bot::Notice| sink.lock().expect("not poisoned").push(notice);
+    let mut bot = Bot::new(client.clone()).me(AccountId(1)).on_notice(sink);
     let (inbox, deliveries) = bot.inbox(2);
     walk.debug(&bot);
     walk.debug(&(inbox.clone(), &deliveries));
@@ -194,7 +196,7 @@ pub async fn bots(walk: &mut Walk) {
     let listed = Server::play([Step::ok(&message.to_string())]).await;
     let watched = clients::chatwork(&listed, &clock).api_token(&*token).build().expect("a client");
     let mut events = watched.room(RoomId(1)).watch().from_window().stream();
-    let event = clock.drive(events.next()).await.expect("an event").expect("it is good");
+    let event = clock.drive(events.next()).await.expect("an event").expect("it is valid");
     walk.debug(&event);
     walk.debug(&bot::Input::from(event));
     let body = json!({ "webhook_setting_id": "1", "webhook_event_type": "message_created",
@@ -204,7 +206,7 @@ pub async fn bots(walk: &mut Walk) {
         Verifier::with_clock(&STANDARD.encode("a key"), Arc::new(VirtualClock::new())).expect("a token");
     let body = body.to_string();
     let delivery =
-        verifier.verify(body.as_bytes(), &verifier.sign(body.as_bytes())).await.expect("it is good");
+        verifier.verify(body.as_bytes(), &verifier.sign(body.as_bytes())).await.expect("it is valid");
     inbox.push(delivery).expect("there is room");
     inbox.close();
     let contexts = Arc::new(Mutex::new(Vec::new()));
@@ -235,7 +237,7 @@ pub async fn bots(walk: &mut Walk) {
     let server = Server::play(echoes(&token)).await;
     let client = clients::chatwork(&server, &clock).api_token(&*token).build().expect("a client");
     let post = client.room(RoomId(1)).post("x").with_reconcile(Reconcile::new());
-    walk.error(clock.drive(post).await.expect_err("no answer is good"));
+    walk.error(clock.drive(post).await.expect_err("no answer is valid"));
     let server = Server::play([Step::ok(r#"{"message_id":"1"}"#)]).await;
     let client = clients::chatwork(&server, &clock).api_token(&*token).build().expect("a client");
     let post = client.room(RoomId(1)).post("x").with_reconcile(Reconcile::new());
@@ -244,7 +246,7 @@ pub async fn bots(walk: &mut Walk) {
     walk.debug(&sent.arrival);
 }
 
-/// The sandbox's seeds hold credentials too, and its log what was sent to it.
+/// The sandbox's seeds contain credentials, too, and its log contains the received requests.
 pub async fn sandboxes(walk: &mut Walk) {
     let (api, oauth_secret, hook, key, cookie) = (
         walk.plant("sandbox-api-token"),

@@ -1,5 +1,5 @@
-//! A walk through the public types with a canary in every place where a secret can be: credentials of every kind, those
-//! that a service repeats, base URLs, bodies of answers, addresses and codes that let in whoever has them, stores, webhooks.
+//! A walk through the public types with a canary in every place for a secret: credentials of every kind, those that a
+//! service repeats, base URLs, bodies of answers, addresses and codes that grant access, stores, webhooks.
 
 mod around;
 mod calls;
@@ -12,7 +12,7 @@ use std::any::type_name;
 use std::collections::BTreeSet;
 use std::fmt::{Debug, Display};
 
-/// What was planted and shown.
+/// The planted secrets and the printed texts.
 #[derive(Default)]
 struct Walk {
     shown: String,
@@ -23,7 +23,7 @@ struct Walk {
 }
 
 impl Walk {
-    /// A secret of its own, as long as a real one.
+    /// A unique secret, as long as a real one.
     fn plant(&mut self, kind: &str) -> String {
         let secret = format!("canary-{kind}-7f3a");
         self.planted.insert(secret.clone());
@@ -43,7 +43,7 @@ impl Walk {
         self.text::<T>(format!("{value}\n{value:#}\n{value:?}\n{value:#?}"));
     }
 
-    /// An error with everything that it says and that it comes from.
+    /// An error with all its texts and sources.
     fn error(&mut self, error: Error) -> Error {
         self.both(&error);
         self.debug(error.kind());
@@ -52,7 +52,7 @@ impl Walk {
         self.debug(&(error.resend(), error.conflict(), error.rate_limit().cloned()));
         self.chain(&error);
         if !self.panicked {
-            // What a panic says is the same for all: once will do, as each is printed.
+            // A panic shows the same for all of them: one is enough, since each is printed.
             self.panicked = true;
             let unwrap = std::panic::AssertUnwindSafe(|| panic!("a user's unwrap: {error:?}"));
             let panic = std::panic::catch_unwind(unwrap).expect_err("it panics");
@@ -73,14 +73,14 @@ impl Walk {
         self.texts += 1;
         self.shown += &text;
         self.shown.push('\n');
-        // The types that a value of this type is made of by its name: `Request<Raw>` are two.
+        // The types in the name of this type: `Request<Raw>` has two.
         let name = type_name::<T>();
         let words = name.split(|c: char| !(c.is_alphanumeric() || c == ':' || c == '_'));
         self.types.extend(words.filter(|word| word.starts_with("kaiwa::")).map(str::to_owned));
     }
 }
 
-/// Answers that repeat the secret wherever an answer can hold a text.
+/// Answers that repeat the secret in every text.
 fn echoes(secret: &str) -> Vec<Step> {
     let json = |status: u16, body: serde_json::Value| {
         let step = Step::Answer(status, Vec::new(), body.to_string());
@@ -138,7 +138,7 @@ async fn no_planted_secret_is_shown_by_any_type() {
                 found.insert(format!("{place}: {secret}: …{}…", &text[start..end]));
             }
         }
-        // Parts of one that was split, and anything that was planted by hand.
+        // Parts of a split secret, and secrets that were planted by hand.
         if let Some(at) = text.find("canary") {
             let (start, end) = (at.saturating_sub(200), (at + 60).min(text.len()));
             let (start, end) = (text.floor_char_boundary(start), text.ceil_char_boundary(end));
@@ -155,10 +155,10 @@ async fn no_planted_secret_is_shown_by_any_type() {
     );
     assert!(found.is_empty(), "{found:#?}");
     let forgotten = forgotten(&types);
-    assert!(forgotten.is_empty(), "public types that no canary was near: {forgotten:#?}");
+    assert!(forgotten.is_empty(), "public types without a canary: {forgotten:#?}");
 }
 
-/// The public types that were not among those shown, and that have a reason to be.
+/// The public types that were not printed, but should have been.
 fn forgotten(walked: &BTreeSet<String>) -> Vec<String> {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = vec![root.clone()];
@@ -196,8 +196,8 @@ fn forgotten(walked: &BTreeSet<String>) -> Vec<String> {
     missing
 }
 
-/// Modules that no secret comes near: the generator, the notation of messages, which has nothing but text, and what the
-/// sandbox's services hold for all to read. `guide` has no types, and `generated` those of the specifications.
+/// Modules without secrets: the generator, the notation of messages, which is only text, and the public data of the
+/// sandbox's services. `guide` has no types, and `generated` has those of the specifications.
 const BARE: &[&str] = &[
     "codegen",
     "guide",
@@ -210,7 +210,7 @@ const BARE: &[&str] = &[
     "sandbox::lancers::model",
 ];
 
-/// Public types that hold no text of a service or of a user's settings, or that are public in name only.
+/// Public types that contain no text of a service or of a user's settings, or that cannot be named outside the crate.
 const WITHOUT_SECRETS: &[&str] = &[
     "kaiwa::chatwork::client::Shared",
     "kaiwa::chatwork::watch::event::Hidden",

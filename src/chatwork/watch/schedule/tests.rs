@@ -1,4 +1,4 @@
-//! What is called over hours of a service of which a part has failed for good.
+//! The calls over hours, while a part of the service has failed permanently.
 
 use super::super::room::Position;
 use super::super::subscriber::{Mailbox, Subscription};
@@ -8,7 +8,7 @@ use reqwest::StatusCode;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// A stream over these rooms, or over all.
+/// A stream of these rooms, or of all.
 fn subscriber(rooms: &[u64], all: bool) -> Subscriber {
     let [min, max, recheck] = [2, 60, 300].map(Duration::from_secs);
     let subscription = |room: &u64| {
@@ -39,7 +39,7 @@ fn no_token() -> ErrorKind {
     ErrorKind::Token("gone".to_owned())
 }
 
-/// The list of these rooms, with a new version of each room every time.
+/// The list of these rooms, with a new version of each room in every list.
 fn busy(rooms: impl IntoIterator<Item = u64>, number: u64) -> RoomList {
     let version = |room| (RoomId(room), RoomVersion(number, jiff::Timestamp::UNIX_EPOCH));
     RoomList { rooms: rooms.into_iter().map(version).collect(), ..RoomList::default() }
@@ -49,7 +49,7 @@ fn empty() -> MessageWindow {
     MessageWindow::default()
 }
 
-/// Calls for so long, and counts the calls of each kind: the list counts as room 0.
+/// Makes calls for this long, and counts them by room; the list counts as room 0.
 fn run(
     schedule: &mut Schedule,
     now: &mut Instant,
@@ -82,14 +82,14 @@ fn started(subscriber: Subscriber) -> (Schedule, Instant) {
 }
 
 #[test]
-fn rooms_that_always_fail_hold_no_other_up() {
+fn rooms_that_always_fail_do_not_delay_others() {
     for kind in [broken, silent, no_token] {
         for bad in [1, 5, 15] {
             let (mut schedule, mut now) = started(subscriber(&[], true));
             let list = |number| Ok(busy(1..=20, number));
             let look = |room: RoomId| if room.0 <= bad { Err(failure(kind())) } else { Ok(empty()) };
             let calls = run(&mut schedule, &mut now, 360 * MINUTE, list, look);
-            // They share about 9800 calls: something new in every room each time takes the whole budget.
+            // They share about 9800 calls: changes in every room take the whole budget.
             assert!(
                 calls[&0] > 360 && (bad + 1..=20).all(|room| calls[&room] > 360),
                 "{:?} {calls:?}",
@@ -101,7 +101,7 @@ fn rooms_that_always_fail_hold_no_other_up() {
 }
 
 #[test]
-fn a_room_that_comes_back_is_tried_as_often_as_the_others() {
+fn a_room_that_recovers_is_polled_as_often_as_the_others() {
     let (mut schedule, mut now) = started(subscriber(&[1, 2], false));
     let list = |number| Ok(busy([1, 2], number));
     let bad = |room: RoomId| if room.0 == 1 { Err(failure(broken())) } else { Ok(empty()) };
@@ -112,7 +112,7 @@ fn a_room_that_comes_back_is_tried_as_often_as_the_others() {
 }
 
 #[test]
-fn rooms_are_looked_at_without_the_list() {
+fn rooms_are_polled_without_the_list() {
     for known in [false, true] {
         let (mut schedule, mut now) = started(subscriber(&[1, 2, 3], false));
         if known {
@@ -120,7 +120,7 @@ fn rooms_are_looked_at_without_the_list() {
         }
         let calls = run(&mut schedule, &mut now, 60 * MINUTE, |_| Err(failure(broken())), |_| Ok(empty()));
         assert!((1..=3).all(|room| calls[&room] >= 55) && (50..=90).contains(&calls[&0]), "{calls:?}");
-        // And not once it is there again.
+        // Once the list works again, they are not polled without it.
         let list = |_| Ok(busy(1..=3, 1));
         run(&mut schedule, &mut now, 2 * MINUTE, list, |_| Ok(empty()));
         let calls = run(&mut schedule, &mut now, 60 * MINUTE, list, |_| Ok(empty()));
@@ -129,7 +129,7 @@ fn rooms_are_looked_at_without_the_list() {
 }
 
 #[test]
-fn the_list_is_tried_also_where_looking_at_all_rooms_takes_the_whole_budget() {
+fn the_list_is_retried_even_if_polling_all_rooms_takes_the_whole_budget() {
     let rooms: Vec<u64> = (1..=100).collect();
     let (mut schedule, mut now) = started(subscriber(&rooms, false));
     let calls = run(&mut schedule, &mut now, 60 * MINUTE, |_| Err(failure(refused())), |_| Ok(empty()));
@@ -137,13 +137,13 @@ fn the_list_is_tried_also_where_looking_at_all_rooms_takes_the_whole_budget() {
 }
 
 #[test]
-fn while_everything_fails_little_is_called() {
+fn while_everything_fails_there_are_few_calls() {
     let (mut schedule, mut now) = started(subscriber(&[], true));
     run(&mut schedule, &mut now, MINUTE, |number| Ok(busy(1..=50, number)), |_| Ok(empty()));
     let calls =
         run(&mut schedule, &mut now, 60 * MINUTE, |_| Err(failure(silent())), |_| Err(failure(silent())));
     assert!((60..=90).contains(&calls.values().sum::<u64>()), "{calls:?}");
-    // Then the list shows at once where something has happened, without polling every room.
+    // Then the list shows at once which rooms have changed, without polling every room.
     let list = |_| Ok(busy([7], 1000));
     let calls = run(&mut schedule, &mut now, 2 * MINUTE, list, |_| Ok(empty()));
     assert!(calls[&7] >= 1 && calls.values().sum::<u64>() - calls[&0] < 10, "{calls:?}");
