@@ -192,16 +192,16 @@ impl<S: Service> ClientBuilder<S> {
     /// [`build`](Self::build) fails if HTTP does not allow the name or the value, or if each request sets the header itself:
     /// the headers of the message's framing, `Content-Type`, `X-Request-Id`, `Idempotency-Key`, and the credential's.
     pub fn header(mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
-        let (name, value) = (name.as_ref(), value.as_ref());
-        // An invalid name may be the value, passed in the wrong position.
-        let shown = if HeaderName::from_bytes(name.as_bytes()).is_ok() { name } else { "…" };
-        self.headers.push(header(name, value).map_err(|problem| format!("`header({shown}, …)` {problem}")));
+        // The name may be the value, passed in the wrong position.
+        let what = format!("`header`, call {} of it,", self.headers.len() + 1);
+        self.headers
+            .push(header(name.as_ref(), value.as_ref()).map_err(|problem| format!("{what} {problem}")));
         self
     }
 
     /// The credential in any header, instead of the service's usual one.
     pub fn credential_header(self, name: impl AsRef<str>, value: impl Into<SecretString>) -> Self {
-        self.with_credential(Credential::header(name.as_ref(), "", &value.into()))
+        self.with_credential(Credential::own_header(name.as_ref(), &value.into()))
     }
 
     /// The largest response, in bytes; a larger one is an error.
@@ -307,7 +307,7 @@ fn default_headers(
             value.set_sensitive(true);
             return Ok((name, value));
         };
-        Err(format!("`header({name}, …)` {problem}"))
+        Err(format!("`header` {problem}"))
     };
     headers.into_iter().map(|header| header.and_then(own).map_err(Error::config)).collect()
 }

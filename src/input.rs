@@ -1,5 +1,7 @@
 //! Checks of parameters before anything is sent. The bounds come from the specifications.
 
+use reqwest::header::HeaderName;
+
 /// A parameter that was refused before anything was sent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{parameter}` {problem}")]
@@ -138,6 +140,19 @@ pub(crate) fn segment(parameter: &'static str, text: &str, siblings: &[&str]) ->
             return Ok(());
         }
         decoded = further.into();
+    }
+}
+
+/// The name of a header that a caller gives. The problem does not repeat it: it may be the value, passed in the wrong position.
+///
+/// No header in use has a name of 20 characters without a hyphen, and few tokens are shorter.
+pub(crate) fn header_name(name: &str) -> Result<HeaderName, &'static str> {
+    match HeaderName::from_bytes(name.as_bytes()) {
+        Err(_) => Err("has a name that HTTP does not allow; the name comes first, and then the value"),
+        Ok(_) if name.len() >= 20 && !name.contains('-') => {
+            Err("has a name that looks like a secret; the name comes first, and then the value")
+        }
+        Ok(name) => Ok(name),
     }
 }
 

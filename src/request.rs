@@ -3,7 +3,7 @@
 use crate::call::CallInfo;
 use crate::client::{Client, Service};
 use crate::error::Error;
-use crate::input::InvalidInput;
+use crate::input::{InvalidInput, header_name};
 use crate::operation::{Operation, Safety};
 use crate::response::Response;
 use crate::transport::retry::RetryPolicy;
@@ -132,7 +132,7 @@ impl<E: Endpoint> Request<E> {
 
 /// A header that a caller may set.
 pub(crate) fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), &'static str> {
-    let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| "has a name that HTTP does not allow")?;
+    let name = header_name(name)?;
     match name.as_str() {
         "connection" | "content-length" | "expect" | "host" | "keep-alive" | "te" | "trailer"
         | "transfer-encoding" | "upgrade" => {
@@ -141,6 +141,9 @@ pub(crate) fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue
         "idempotency-key" => return Err("names the idempotency key; use `with_idempotency_key`"),
         "x-request-id" => return Err("names the request id; use `with_request_id`"),
         _ => {}
+    }
+    if !value.is_ascii() {
+        return Err("has a value with a character that is not ASCII, such as a full-width one");
     }
     let value = HeaderValue::from_str(value).map_err(|_| "has a value that HTTP does not allow")?;
     Ok((name, value))

@@ -6,11 +6,28 @@ use super::{Conflict, Error, ErrorKind, Outcome, Repr};
 use crate::call::CallInfo;
 use crate::limits::RateLimit;
 use crate::operation::DOWNLOAD;
+use crate::wire;
+use reqwest::header::LOCATION;
+use reqwest::{StatusCode, Url};
 use std::fmt;
 
 impl Error {
     fn is_download(&self) -> bool {
         self.operation().is_some_and(|operation| operation.id == DOWNLOAD.id)
+    }
+
+    /// The media type of a refusal that is not in the service's form, such as the page of a firewall.
+    fn foreign(&self) -> Option<String> {
+        let is_read = self.code().is_some() || !self.messages().is_empty();
+        let is_bare = is_read || self.body().is_empty() || self.is_download();
+        wire::media_type(self.headers()).filter(|media_type| !is_bare && !wire::is_json(media_type))
+    }
+
+    /// Where a redirect leads, if it is another host.
+    fn redirected_to(&self) -> Option<String> {
+        self.status().filter(StatusCode::is_redirection)?;
+        let location: Url = self.headers().get(LOCATION)?.to_str().ok()?.parse().ok()?;
+        Some(location.host_str()?.to_owned())
     }
 
     /// What the outcome means, and what to do now.
@@ -53,6 +70,9 @@ impl Error {
             (ErrorKind::PlaceLost, ..) => {
                 "The stream has ended, since it cannot find its place; begin the list again, without the checkpoint."
             }
+            (_, Outcome::Rejected, Some(400..=428 | 430..=499)) if self.foreign().is_some() => {
+                "It was not done. The answer is not in the service's form: a proxy, a firewall or a gateway may have given it. Check the base URL and the proxy settings, and then the credential."
+            }
             (_, Outcome::Rejected, Some(400)) => "It was not done; correct what the service names.",
             (_, Outcome::Rejected, Some(401)) => "It was not done; check the credential.",
             (_, Outcome::Rejected, Some(403)) => {
@@ -73,10 +93,10 @@ impl Error {
             }
             (_, Outcome::Rejected, Some(429)) => "It was not done; it can be sent again after the wait.",
             (_, Outcome::Unknown, Some(300..=399)) => {
-                "Redirects are not followed, to protect the credential. It may have been done: look before sending it again, and set the base URL to the address in the header `location`."
+                "Redirects are not followed, to protect the credential. It may have been done: look before sending it again. If the new address is the service's own, set the base URL to it; if not, it may be the login page of a proxy."
             }
             (_, Outcome::Rejected, Some(300..=399)) => {
-                "Redirects are not followed, to protect the credential. It was not done; set the base URL to the address in the header `location`."
+                "Redirects are not followed, to protect the credential. It was not done. If the new address is the service's own, set the base URL to it; if not, it may be the login page of a proxy."
             }
             (ErrorKind::Status(_), Outcome::Rejected, _) if self.reads_only() => "The service refused it.",
             (ErrorKind::Foreign { .. }, ..) if self.reads_only() => {
@@ -122,6 +142,12 @@ impl fmt::Display for Error {
         }
         if let (Some(status), false) = (self.status(), matches!(**kind, ErrorKind::Status(_))) {
             write!(f, " (status {})", status.as_u16())?;
+        }
+        if let (ErrorKind::Status(_), Some(found)) = (&**kind, self.foreign()) {
+            write!(f, ": the answer is {found}, not JSON")?;
+        }
+        if let Some(host) = self.redirected_to() {
+            write!(f, " to {host}")?;
         }
         if let Some(code) = self.code() {
             write!(f, " [{}]", OneLine(&shortened(code, MAX_WORD)))?;

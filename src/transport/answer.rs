@@ -6,7 +6,7 @@ use crate::error::ErrorKind;
 use crate::operation::{AnswerShape, Operation};
 use crate::profile::Profile;
 use crate::wire::{self, DecodeFailure};
-use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use reqwest::header::HeaderMap;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 use std::time::Duration;
@@ -67,7 +67,7 @@ impl Success<'_> {
             }
             Some(Ok(())) => return self.check_decoded(text),
             Some(Err(_)) if text.is_empty() => {
-                return Err(Unusable::foreign("nothing, where an answer is required".to_owned()));
+                return Err(Unusable::foreign("an empty body, where an answer is required".to_owned()));
             }
             Some(Err(failure)) => Some(failure),
             None => None,
@@ -122,25 +122,13 @@ impl Success<'_> {
         if let Some(coded) = wire::unread_coding(self.headers, text) {
             return Err(Unusable::foreign(coded));
         }
-        let found = match self.media_type() {
-            Some(media_type) if !is_json(&media_type) => format!("{media_type}, not JSON: {HINT}"),
+        let found = match wire::media_type(self.headers) {
+            Some(media_type) if !wire::is_json(&media_type) => format!("{media_type}, not JSON: {HINT}"),
             Some(media_type) if !begins => format!("not JSON, although it says {media_type}: {HINT}"),
             None if !begins => format!("not JSON: {HINT}"),
             _ => return Ok(()),
         };
         Err(Unusable::foreign(found))
-    }
-
-    /// The media type without its parameters; an invalid one counts as foreign.
-    fn media_type(&self) -> Option<String> {
-        let value = self.headers.get(CONTENT_TYPE)?.to_str().unwrap_or("?");
-        let media_type = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/+-.*_".contains(&byte);
-        match media_type.len() {
-            0 => None,
-            1..=80 if media_type.bytes().all(is_plain) => Some(media_type),
-            _ => Some("an unknown media type".to_owned()),
-        }
     }
 
     /// Whether a decoded value without required fields is the response: a type whose fields are all optional accepts any
@@ -205,10 +193,6 @@ fn text(body: &[u8]) -> &[u8] {
 /// The bodies of services without content.
 fn is_nothing(text: &[u8]) -> bool {
     matches!(text, b"" | b"{}" | b"[]") || text.eq_ignore_ascii_case(b"OK")
-}
-
-fn is_json(media_type: &str) -> bool {
-    matches!(media_type, "application/json" | "text/json") || media_type.ends_with("+json")
 }
 
 fn begins_json(text: &[u8]) -> bool {

@@ -1,6 +1,7 @@
 //! Credentials, and the addresses that they may be sent to.
 
 use crate::error::Error;
+use crate::input::header_name;
 use futures::future::BoxFuture;
 use reqwest::Request;
 use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
@@ -50,7 +51,7 @@ impl BearerToken {
     ///
     /// If it is empty or has characters that a header cannot hold. The error does not repeat it.
     pub fn new(token: &SecretString) -> Result<Self, Error> {
-        header_value("authorization", "Bearer ", token).map(Self)
+        header_value("for the header `authorization`", "Bearer ", token).map(Self)
     }
 }
 
@@ -67,16 +68,25 @@ impl fmt::Debug for BearerToken {
 }
 
 impl Credential {
-    /// A header with a secret value.
+    /// A header of the service with a secret value.
     ///
     /// # Errors
     ///
     /// If the value is empty or has characters that a header cannot hold. The error does not repeat it.
-    pub(crate) fn header(name: &str, prefix: &str, secret: &SecretString) -> Result<Self, Error> {
-        // The name stays out of the error: it may be the secret, passed in the wrong position.
-        let header = HeaderName::from_bytes(name.as_bytes())
-            .map_err(|_| Error::config("the name given for the credential is not a header name"))?;
-        Ok(Self::Fixed(header, header_value(name, prefix, secret)?))
+    pub(crate) fn header(name: &'static str, prefix: &str, secret: &SecretString) -> Result<Self, Error> {
+        let value = header_value(&format!("for the header `{name}`"), prefix, secret)?;
+        Ok(Self::Fixed(HeaderName::from_static(name), value))
+    }
+
+    /// A header that the caller names. The name stays out of errors: it may be the secret, passed in the wrong position.
+    ///
+    /// # Errors
+    ///
+    /// As above, and if HTTP does not allow the name or it looks like a secret.
+    pub(crate) fn own_header(name: &str, secret: &SecretString) -> Result<Self, Error> {
+        const CALL: &str = "`credential_header`";
+        let name = header_name(name).map_err(|problem| Error::config(format!("{CALL} {problem}")))?;
+        Ok(Self::Fixed(name, header_value(&format!("of {CALL}"), "", secret)?))
     }
 
     /// The name of its header.
@@ -124,20 +134,20 @@ impl Credential {
     }
 }
 
-fn header_value(name: &str, prefix: &str, secret: &SecretString) -> Result<HeaderValue, Error> {
+fn header_value(what: &str, prefix: &str, secret: &SecretString) -> Result<HeaderValue, Error> {
     let secret = secret.expose_secret().trim();
     if secret.is_empty() {
-        return Err(Error::config(format!("the credential for the header `{name}` is empty")));
+        return Err(Error::config(format!("the credential {what} is empty")));
     }
     // No credential of these services has other characters, and the service's 401 would not say why.
     if let Some(position) = secret.chars().position(|character| !matches!(character, ' '..='~')) {
         return Err(Error::config(format!(
-            "the credential for the header `{name}` holds a character that is not visible ASCII, as its character {}: a line break, an invisible or a full-width character that was copied with it",
+            "the credential {what} holds a character that is not visible ASCII, as its character {}: a line break, an invisible or a full-width character that was copied with it; copy it again",
             position + 1
         )));
     }
     let mut value = HeaderValue::try_from(format!("{prefix}{secret}"))
-        .map_err(|_| Error::config(format!("the header `{name}` cannot hold the credential")))?;
+        .map_err(|_| Error::config(format!("a header cannot hold the credential {what}")))?;
     value.set_sensitive(true);
     Ok(value)
 }
@@ -145,7 +155,8 @@ fn header_value(name: &str, prefix: &str, secret: &SecretString) -> Result<Heade
 impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Fixed(name, _) => write!(f, "Credential({name}: [redacted])"),
+            // The name may be the secret, passed in the wrong position.
+            Self::Fixed(..) => f.write_str("Credential([redacted])"),
             Self::Source(source) => write!(f, "Credential({source:?})"),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::json::{path_at, without_mark};
 use super::repair::repair;
-use reqwest::header::{CONTENT_ENCODING, HeaderMap};
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 use serde::de::{self, Deserialize, DeserializeOwned, Deserializer, IntoDeserializer, Unexpected, Visitor};
 use std::fmt;
 use std::marker::PhantomData;
@@ -96,6 +96,22 @@ pub(crate) fn unread_coding(headers: &HeaderMap, body: &[u8]) -> Option<String> 
     Some(format!(
         "coded as `{coding}`, which was not asked for; the service, or a proxy before it, compresses against `accept-encoding: identity`"
     ))
+}
+
+/// The media type without its parameters; an invalid one counts as foreign.
+pub(crate) fn media_type(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(CONTENT_TYPE)?.to_str().unwrap_or("?");
+    let media_type = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/+-.*_".contains(&byte);
+    match media_type.len() {
+        0 => None,
+        1..=80 if media_type.bytes().all(is_plain) => Some(media_type),
+        _ => Some("an unknown media type".to_owned()),
+    }
+}
+
+pub(crate) fn is_json(media_type: &str) -> bool {
+    matches!(media_type, "application/json" | "text/json") || media_type.ends_with("+json")
 }
 
 /// `deserialize_with` for a field whose empty value means the same as null.

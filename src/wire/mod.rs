@@ -17,8 +17,8 @@ mod times;
 
 pub use decode::DecodeFailure;
 pub(crate) use decode::{
-    decode, decode_object, empty_array_as_none, lenient_boolean, null_as_default, null_as_unknown, read,
-    unknown, unread_coding,
+    decode, decode_object, empty_array_as_none, is_json, lenient_boolean, media_type, null_as_default,
+    null_as_unknown, read, unknown, unread_coding,
 };
 pub use encode::{Flag, Nullable};
 pub(crate) use encode::{comma_list, encode_path};

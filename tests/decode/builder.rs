@@ -58,7 +58,10 @@ fn a_credential_that_is_not_a_valid_header_is_not_shown() {
             ("authorization", tascha::Client::builder().api_key(broken).build().map(drop)),
             ("x-api-key", tascha::Client::builder().x_api_key(broken).build().map(drop)),
             ("cookie", lancers::Client::builder().cookie(broken).build().map(drop)),
-            ("x-auth", lancers::Client::builder().credential_header("x-auth", broken).build().map(drop)),
+            (
+                "credential_header",
+                lancers::Client::builder().credential_header("x-auth", broken).build().map(drop),
+            ),
         ] {
             let error = error.expect_err("no header value");
             assert_config(&error, name);
@@ -69,7 +72,7 @@ fn a_credential_that_is_not_a_valid_header_is_not_shown() {
     for name in ["", "x auth", "x-auth\n", "ヘッダー"] {
         let error =
             lancers::Client::builder().credential_header(name, "canary").build().expect_err("no header name");
-        assert_config(&error, "is not a header name");
+        assert_config(&error, "`credential_header` has a name that HTTP does not allow");
         assert!(!format!("{error} {error:?}").contains("canary"), "{error}");
     }
 }

@@ -217,8 +217,8 @@ async fn a_page_instead_of_an_answer_is_recognized() {
 async fn the_status_decides_the_outcome_of_a_post() {
     use Outcome::{Rejected, Unknown};
     for (code, outcome, advice) in [
-        (302, Unknown, "set the base URL to the address in the header `location`"),
-        (307, Rejected, "set the base URL to the address in the header `location`"),
+        (302, Unknown, "it may be the login page of a proxy"),
+        (307, Rejected, "it may be the login page of a proxy"),
         (400, Rejected, "correct what the service names"),
         (401, Rejected, "check the credential"),
         (403, Rejected, "lacks the permission or the scope"),

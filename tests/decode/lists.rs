@@ -93,6 +93,6 @@ async fn an_empty_answer_is_not_an_object() {
     let client = common::chatwork(&server.uri()).build().expect("a client");
     let error = client.room(RoomId(5)).get().await.expect_err("no room");
     assert!(error.is_decode(), "{error}");
-    assert!(error.to_string().contains("nothing, where an answer is required"), "{error}");
+    assert!(error.to_string().contains("an empty body, where an answer is required"), "{error}");
     assert_eq!(error.status().map(|status| status.as_u16()), Some(204));
 }

@@ -165,13 +165,13 @@ async fn headers_set_by_each_request_are_refused_by_the_builder() {
         "",
     ] {
         let error = common::chatwork(&uri).header(name, "canary").build().expect_err(name).to_string();
-        assert!(error.contains("header("), "{error}");
+        assert!(error.contains("header"), "{error}");
         assert!(!error.contains("canary"), "{error}");
     }
     for value in ["canary\r\nx: y", "canary\0", "canary\u{7f}"] {
         let error = common::chatwork(&uri).header("x-gateway", value).build().expect_err("no value");
         let shown = format!("{error} {error:?}");
-        assert!(shown.contains("x-gateway") && !shown.contains("anary"), "{shown}");
+        assert!(shown.contains("`header`, call 1 of it,") && !shown.contains("anary"), "{shown}");
     }
     // The header of the credential depends on its kind.
     let key = plain(tascha::Client::builder().base_url(&uri).x_api_key("k-12345678"));
@@ -276,4 +276,76 @@ async fn content_lengths_are_sent() {
     }
     let [_, whole, streamed] = &requests[..] else { panic!("three requests: {requests:?}") };
     assert_eq!(crate::multipart::parts(whole), crate::multipart::parts(streamed));
+}
+
+/// A token of letters and digits is a valid name of a header.
+#[tokio::test]
+async fn a_token_in_the_place_of_a_header_name_is_refused_and_not_shown() {
+    const TOKEN: &str = "canary0123456789abcdef0123456789";
+    let builder = kaiwa::chatwork::Client::builder;
+    let builders = [
+        builder().credential_header(TOKEN, "x-chatworktoken"),
+        builder().credential_header(TOKEN, ""),
+        builder().credential_header(TOKEN, "x-chatworktoken").header(TOKEN, "y"),
+        builder().api_token("t").header(TOKEN, "x-tenant"),
+        builder().api_token("t").header("x-tenant", "a").header(TOKEN, ""),
+        builder().api_token("t").header("x-tenant", "\u{ff53}ecret"),
+        // Shorter, or with hyphens, it can be a name, and is not shown either.
+        builder().credential_header("canary-canary-canary-1234", ""),
+        builder().credential_header("canary1", "x").header("canary1", "y"),
+        builder().api_token("t").header("canary-canary-canary-1234", "\u{ff53}"),
+    ];
+    for builder in builders {
+        let mut shown = format!("{builder:?}");
+        let error = builder.build().expect_err("it is refused");
+        shown += &format!("{error} {error:?}");
+        assert!(!shown.contains("canary"), "{shown}");
+    }
+    let named = builder().credential_header("canary-name", "s").build().expect("a client");
+    assert!(!format!("{named:?}").contains("canary"), "{named:?}");
+    let error = named.rooms().with_header(TOKEN, "x-tenant").await.expect_err("it is refused");
+    assert!(error.is_invalid_input() && !error.to_string().contains("canary"), "{error}");
+}
+
+/// Firewalls and portals answer in the place of the service.
+#[tokio::test]
+async fn a_refusal_that_is_not_the_services_own_says_so() {
+    let page = "<html>アクセスがブロックされました</html>";
+    for status in [401, 403, 404, 407] {
+        let server =
+            server(ResponseTemplate::new(status).set_body_raw(page, "text/html; charset=utf-8")).await;
+        let client = common::chatwork(&server.uri()).build().expect("a client");
+        for error in [
+            client.room(RoomId(1)).post("x").await.expect_err("it is refused"),
+            client.rooms().await.expect_err("it is refused"),
+        ] {
+            let text = error.to_string();
+            assert!(text.contains("text/html") && text.contains("firewall"), "{status}: {text}");
+            assert!(!text.contains("member of the room"), "{status}: {text}");
+        }
+    }
+    let server = server(common::json(403, r#"{"errors":["You do not have permission"]}"#)).await;
+    let client = common::chatwork(&server.uri()).build().expect("a client");
+    let own = client.rooms().await.expect_err("403").to_string();
+    assert!(own.contains("member of the room") && !own.contains("firewall"), "{own}");
+}
+
+/// The address of a login page is no base URL.
+#[tokio::test]
+async fn a_redirect_names_its_host_and_warns_of_login_pages() {
+    for (to, host) in [
+        ("https://login.example.com/sso?state=canary", "login.example.com"),
+        ("/elsewhere?state=canary", "302 Found"),
+    ] {
+        let server = server(ResponseTemplate::new(302).insert_header("location", to)).await;
+        let client = common::chatwork(&server.uri()).build().expect("a client");
+        for error in [
+            client.room(RoomId(1)).post("x").await.expect_err("a redirect"),
+            client.rooms().await.expect_err("a redirect"),
+        ] {
+            let text = error.to_string();
+            assert!(text.contains(host) && text.contains("login page"), "{text}");
+            assert!(!text.contains("canary"), "{text}");
+        }
+    }
 }
