@@ -52,6 +52,9 @@ fn answer(target: &str) -> String {
     if target.starts_with("/me") {
         return ME.to_owned();
     }
+    if target.starts_with("/api/v10/users/@me") {
+        return USER.to_owned();
+    }
     if !target.starts_with("/rooms?") && target != "/rooms" {
         return r#"{"message_id":"1234567890123456789"}"#.to_owned();
     }
@@ -68,3 +71,5 @@ fn room(number: usize) -> String {
 }
 
 const ME: &str = r#"{"account_id":123,"room_id":322,"name":"John Smith","chatwork_id":"tarochatworkid","organization_id":101,"organization_name":"Hello Company","department":"Marketing","title":"CMO","url":"http://mycompany.example.com","introduction":"Self Introduction","mail":"taro@example.com","tel_organization":"XXX-XXXX-XXXX","tel_extension":"YYY-YYYY-YYYY","tel_mobile":"ZZZ-ZZZZ-ZZZZ","skype":"myskype_id","facebook":"myfacebook_id","twitter":"mytwitter_id","avatar_image_url":"https://example.com/abc.png","login_mail":"account@example.com"}"#;
+
+const USER: &str = r#"{"id":"123456789012345678","username":"bot","discriminator":"0000","global_name":"The Bot","avatar":"a_0123456789abcdef0123456789abcdef","banner":null,"accent_color":16711680,"bot":true,"email":"bot@example.com","flags":0,"premium_type":0,"public_flags":64,"locale":"ja","mfa_enabled":true,"verified":true}"#;

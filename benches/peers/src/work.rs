@@ -78,6 +78,8 @@ async fn work(name: &str, base: &str, count: usize) {
                 black_box(answer.json::<chatwork::MessageRef>().await.expect("JSON"));
             }
         }
+        #[cfg(feature = "others")]
+        "bare-user" | "octocrab" | "twilight" => crate::others::work(name, base, count).await,
         "loop" => by_hand(base, count).await,
         _ => panic!("no work of the name {name}"),
     }
@@ -122,7 +124,7 @@ fn tascha(base: &str) -> tascha::Client {
     tascha::Client::builder().api_key("token").base_url(base).build().expect("a client")
 }
 
-fn reqwest(timeout: Option<Duration>) -> reqwest::Client {
+pub fn reqwest(timeout: Option<Duration>) -> reqwest::Client {
     let mut headers = HeaderMap::new();
     headers.insert("user-agent", HeaderValue::from_static("bench"));
     let builder = reqwest::Client::builder().default_headers(headers);
