@@ -48,8 +48,8 @@
 //! # What a failure means
 //!
 //! Every failure is an [`Error`], and [`Error::outcome`] says what became of the message: [`Outcome::NotSent`] and
-//! [`Outcome::Rejected`] mean that it can be sent again, [`Outcome::Applied`] that it must not be, and
-//! [`Outcome::Unknown`] that a check is needed first. The transport follows the same rules:
+//! [`Outcome::Rejected`] mean that it was not done, so sending it again once the cause is gone does no harm;
+//! [`Outcome::Applied`] that it was done, and must not be sent again; [`Outcome::Unknown`] that a check is needed first. The transport follows the same rules:
 //!
 #![doc = include_str!("transport/verdict.md")]
 //!

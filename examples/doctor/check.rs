@@ -196,9 +196,13 @@ fn certificates(
 ) {
     let label = "certificates";
     if service.base_url.starts_with("http://") {
-        return report.well(label, "none are needed for plain http on loopback");
+        return match refused {
+            None => report.well(label, "none are needed for plain http on loopback"),
+            Some(_) => report.note(label, "not checked: plain http needs none"),
+        };
     }
     let source = source();
+    let unusable = unusable_file();
     let is_missing = |problem: &str| problem.to_ascii_lowercase().contains("certificate");
     // Another problem came first: problems with certificates appear only when a client is built.
     let missing = match refused {
@@ -209,11 +213,12 @@ fn certificates(
         }
         _ => None,
     };
-    let todo = "Install `ca-certificates` (on a slim image: apt-get or apk), or set SSL_CERT_FILE to a file that exists.";
+    let todo = "Install `ca-certificates` (on a slim image: apt-get or apk), or set SSL_CERT_FILE to a file with certificates (PEM).";
     match (missing, result) {
         (Some(problem), _) => {
             // The advice is replaced by the one above, which covers each way of setting certificates.
-            let problem = problem.split(". Install").next().unwrap_or_default();
+            let problem =
+                unusable.as_deref().unwrap_or_else(|| problem.split(". Install").next().unwrap_or_default());
             report.wrong(label, format!("none read from {source}: {problem}"), todo);
         }
         (None, Some(Err(error))) if error.is_connect() && is_missing(&error.to_string()) => {
@@ -222,8 +227,24 @@ fn certificates(
         (None, _) if refused.is_some() && proxy.is_err() => {
             report.note(label, "not checked, because of the proxy")
         }
-        (None, _) => report.well(label, format!("TLS can be set up with the certificates from {source}")),
+        (None, _) => match unusable {
+            None => report.well(label, format!("TLS can be set up with the certificates from {source}")),
+            Some(problem) => report.note(label, format!("TLS can be set up, but {problem}")),
+        },
     }
+}
+
+/// What is wrong with the file in `SSL_CERT_FILE`, which the TLS library skips in silence if another source has certificates.
+fn unusable_file() -> Option<String> {
+    let path = env::var_os("SSL_CERT_FILE")?;
+    let problem = match std::fs::read(&path) {
+        Err(error) => format!("cannot be read: {error}"),
+        Ok(content) if !String::from_utf8_lossy(&content).contains("CERTIFICATE-----") => {
+            "holds no certificate in PEM".to_owned()
+        }
+        Ok(_) => return None,
+    };
+    Some(format!("SSL_CERT_FILE ({}) {problem}", path.to_string_lossy()))
 }
 
 /// The source of the certificates.
