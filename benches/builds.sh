@@ -9,7 +9,7 @@ trap 'rm -rf "$work"' EXIT
 export CARGO_INCREMENTAL=0
 
 tokio='tokio = { version = "1", features = ["macros", "rt-multi-thread", "signal"] }'
-# The features of reqwest and tokio are those that the library asks for.
+# The features of reqwest are those that the library asks for.
 by_hand='reqwest = { version = "0.13.4", default-features = false, features = ["form", "http2", "json", "multipart", "query", "rustls", "stream", "system-proxy"] }
 serde = { version = "1", features = ["derive"] }
 serde_json = "1"'

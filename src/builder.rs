@@ -190,16 +190,19 @@ impl<S: Service> ClientBuilder<S> {
     /// `traceparent`, `tracestate`.
     ///
     /// [`build`](Self::build) fails if HTTP does not allow the name or the value, or if each request sets the header itself:
-    /// the headers of the message's framing, `Content-Type`, `X-Request-Id`, `Idempotency-Key`, and the credential's.
+    /// the headers of the message's framing, `Content-Type`, `X-Request-Id`, `Idempotency-Key`, and the credential's. It also
+    /// fails for a value that is not ASCII, and for a name of 20 letters and digits or more without a hyphen or an
+    /// underscore: that is a secret in the place of the name.
     pub fn header(mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
         // The name may be the value, passed in the wrong position.
-        let what = format!("`header`, call {} of it,", self.headers.len() + 1);
+        let what = format!("`header` number {} of the builder", self.headers.len() + 1);
         self.headers
             .push(header(name.as_ref(), value.as_ref()).map_err(|problem| format!("{what} {problem}")));
         self
     }
 
-    /// The credential in any header, instead of the service's usual one.
+    /// The credential in any header, instead of the service's usual one. [`build`](Self::build) fails for the names and values
+    /// that [`header`](Self::header) refuses.
     pub fn credential_header(self, name: impl AsRef<str>, value: impl Into<SecretString>) -> Self {
         self.with_credential(Credential::own_header(name.as_ref(), &value.into()))
     }
@@ -298,13 +301,12 @@ fn default_headers(
     headers: Vec<Result<(HeaderName, HeaderValue), String>>,
     credential: Option<&Credential>,
 ) -> Result<Vec<(HeaderName, HeaderValue)>, Error> {
-    let own = |(name, mut value): (HeaderName, HeaderValue)| {
+    let own = |(name, value): (HeaderName, HeaderValue)| {
         let problem = if credential.is_some_and(|credential| *credential.header_name() == name) {
             "names the credential's header; set the credential by its own method, or by `credential_header`"
         } else if name == CONTENT_TYPE {
             "names the type of the body, which each request sets itself; use `with_header`"
         } else {
-            value.set_sensitive(true);
             return Ok((name, value));
         };
         Err(format!("`header` {problem}"))

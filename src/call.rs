@@ -34,6 +34,10 @@ pub(crate) struct HttpAnswer {
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
     pub(crate) service_error: ServiceError,
+    /// What a refusal is that is not in the service's form, such as the page of a firewall.
+    pub(crate) foreign: Option<String>,
+    /// The host that a redirect leads to.
+    pub(crate) redirected_to: Option<String>,
     pub(crate) rate_limit: Option<RateLimit>,
     /// How long the service asks to wait.
     pub(crate) wait: Option<Duration>,

@@ -118,7 +118,7 @@ impl<E: Endpoint> Request<E> {
     /// A header of this call. It replaces the client's header of the same name. Its value is kept out of errors as that of
     /// [`ClientBuilder::header`](crate::ClientBuilder::header) is.
     ///
-    /// The call fails before anything is sent if HTTP does not allow the name or the value, or if the header is set in another
+    /// The call fails before anything is sent if [`header`](crate::ClientBuilder::header) would refuse the name or the value, or if the header is set in another
     /// way: the credential's, `X-Request-Id`, `Idempotency-Key`, the headers of the message's framing, and `Content-Type` if
     /// the body is multipart.
     pub fn with_header(mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
@@ -145,7 +145,8 @@ pub(crate) fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue
     if !value.is_ascii() {
         return Err("has a value with a character that is not ASCII, such as a full-width one");
     }
-    let value = HeaderValue::from_str(value).map_err(|_| "has a value that HTTP does not allow")?;
+    let mut value = HeaderValue::from_str(value).map_err(|_| "has a value that HTTP does not allow")?;
+    value.set_sensitive(true);
     Ok((name, value))
 }
 

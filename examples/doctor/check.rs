@@ -219,7 +219,7 @@ fn certificates(
             // The advice is replaced by the one above, which covers each way of setting certificates.
             let problem =
                 unusable.as_deref().unwrap_or_else(|| problem.split(". Install").next().unwrap_or_default());
-            report.wrong(label, format!("none read from {source}: {problem}"), todo);
+            report.wrong(label, format!("none read ({source}): {problem}"), todo);
         }
         (None, Some(Err(error))) if error.is_connect() && is_missing(&error.to_string()) => {
             report.note(label, format!("read from {source}, but the service's certificate is not accepted"));

@@ -2,32 +2,15 @@
 
 use super::kind::to;
 use super::text::{Innermost, OneLine, Rounded, shortened};
-use super::{Conflict, Error, ErrorKind, Outcome, Repr};
+use super::{Conflict, Error, ErrorKind, Outcome, Repr, Resend};
 use crate::call::CallInfo;
 use crate::limits::RateLimit;
 use crate::operation::DOWNLOAD;
-use crate::wire;
-use reqwest::header::LOCATION;
-use reqwest::{StatusCode, Url};
 use std::fmt;
 
 impl Error {
     fn is_download(&self) -> bool {
         self.operation().is_some_and(|operation| operation.id == DOWNLOAD.id)
-    }
-
-    /// The media type of a refusal that is not in the service's form, such as the page of a firewall.
-    fn foreign(&self) -> Option<String> {
-        let is_read = self.code().is_some() || !self.messages().is_empty();
-        let is_bare = is_read || self.body().is_empty() || self.is_download();
-        wire::media_type(self.headers()).filter(|media_type| !is_bare && !wire::is_json(media_type))
-    }
-
-    /// Where a redirect leads, if it is another host.
-    fn redirected_to(&self) -> Option<String> {
-        self.status().filter(StatusCode::is_redirection)?;
-        let location: Url = self.headers().get(LOCATION)?.to_str().ok()?.parse().ok()?;
-        Some(location.host_str()?.to_owned())
     }
 
     /// What the outcome means, and what to do now.
@@ -70,7 +53,10 @@ impl Error {
             (ErrorKind::PlaceLost, ..) => {
                 "The stream has ended, since it cannot find its place; begin the list again, without the checkpoint."
             }
-            (_, Outcome::Rejected, Some(400..=428 | 430..=499)) if self.foreign().is_some() => {
+            // Those about the size of a request mean the same wherever they come from.
+            (_, Outcome::Rejected, Some(400..=412 | 415..=428 | 430..=499))
+                if self.0.answer.foreign.is_some() =>
+            {
                 "It was not done. The answer is not in the service's form: a proxy, a firewall or a gateway may have given it. Check the base URL and the proxy settings, and then the credential."
             }
             (_, Outcome::Rejected, Some(400)) => "It was not done; correct what the service names.",
@@ -92,6 +78,9 @@ impl Error {
                 "It was not done; it can be sent again later."
             }
             (_, Outcome::Rejected, Some(429)) => "It was not done; it can be sent again after the wait.",
+            (_, Outcome::Unknown, Some(300..=399)) if self.idempotency_key().is_some() => {
+                "Redirects are not followed, to protect the credential. It may have been done: send it again only with the same idempotency key. If the new address is the service's own, set the base URL to it; if not, it may be the login page of a proxy."
+            }
             (_, Outcome::Unknown, Some(300..=399)) => {
                 "Redirects are not followed, to protect the credential. It may have been done: look before sending it again. If the new address is the service's own, set the base URL to it; if not, it may be the login page of a proxy."
             }
@@ -119,6 +108,9 @@ impl Error {
             (_, Outcome::Unknown, _) if self.idempotency_key().is_some() => {
                 "It may have been done: send it again only with the same idempotency key."
             }
+            (_, Outcome::Unknown, _) if self.resend() == Resend::Yes => {
+                "It may have been done; doing it twice has the same effect, so it can be sent again."
+            }
             (_, Outcome::Unknown, _) => "It may have been done: look before sending it again.",
         }
     }
@@ -143,11 +135,11 @@ impl fmt::Display for Error {
         if let (Some(status), false) = (self.status(), matches!(**kind, ErrorKind::Status(_))) {
             write!(f, " (status {})", status.as_u16())?;
         }
-        if let (ErrorKind::Status(_), Some(found)) = (&**kind, self.foreign()) {
-            write!(f, ": the answer is {found}, not JSON")?;
-        }
-        if let Some(host) = self.redirected_to() {
-            write!(f, " to {host}")?;
+        let answer = &self.0.answer;
+        match (&answer.redirected_to, &answer.foreign) {
+            (Some(host), _) => write!(f, " to {host}")?,
+            (None, Some(found)) => write!(f, ": the answer is {found}")?,
+            (None, None) => {}
         }
         if let Some(code) = self.code() {
             write!(f, " [{}]", OneLine(&shortened(code, MAX_WORD)))?;

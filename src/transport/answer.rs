@@ -165,6 +165,15 @@ impl Success<'_> {
 /// Above this size a body that decodes is not an error: services write a few sentences.
 const LARGEST_ERROR: usize = 64 << 10;
 
+/// What a refusal is that is not JSON, although it has a body.
+pub(super) fn foreign(headers: &HeaderMap, body: &[u8]) -> Option<String> {
+    match wire::media_type(headers) {
+        Some(media_type) if !wire::is_json(&media_type) => Some(format!("{media_type}, not JSON")),
+        _ if !begins_json(text(body)) => Some("not JSON".to_owned()),
+        _ => None,
+    }
+}
+
 fn without(required: &[&str]) -> Box<Unusable> {
     Unusable::foreign(format!("JSON without `{}`", required.join("` or `")))
 }

@@ -1,6 +1,6 @@
 //! One attempt: a request, its response, and their evaluation.
 
-use super::answer::{Decode, Incomplete, Success, Unusable};
+use super::answer::{Decode, Incomplete, Success, Unusable, foreign};
 use super::auth::BearerToken;
 use super::body::{Body, ReadFailure};
 use super::evidence;
@@ -16,7 +16,7 @@ use crate::limits::{DAY, RateLimit};
 use crate::operation::Safety;
 use crate::profile::Limit;
 use crate::wire;
-use reqwest::header::HeaderName;
+use reqwest::header::{HeaderName, LOCATION};
 use reqwest::{Response, StatusCode};
 use std::borrow::Cow;
 use std::future::Future;
@@ -139,8 +139,11 @@ impl Attempt<'_> {
         match accepted {
             Ok(()) => Ok(answer),
             Err(unusable) => {
-                let Unusable { kind, evidence, mut service_error } = *unusable;
+                let Unusable { mut kind, evidence, mut service_error } = *unusable;
                 self.redactor().error(&mut service_error);
+                if let ErrorKind::Foreign { found } = &mut kind {
+                    *found = self.redactor().text(found).chars().take(LONGEST_TEXT).collect();
+                }
                 answer.service_error = service_error;
                 Err(self.failed(kind, evidence, answer))
             }
@@ -197,10 +200,21 @@ impl Attempt<'_> {
         answer.service_error = (profile.error_body)(&wire::error_outline(&answer.body));
         if answer.service_error == ServiceError::default() && !answer.body.is_empty() {
             let coded = wire::unread_coding(&answer.headers, &answer.body);
+            answer.foreign = if coded.is_none() { foreign(&answer.headers, &answer.body) } else { None };
             answer.service_error.messages.extend(coded.map(|coded| format!("the body is {coded}")));
         }
+        if status.is_redirection() {
+            let location = answer.headers.get(LOCATION).and_then(|location| location.to_str().ok());
+            let target = location.and_then(|location| self.settings.base.join(location).ok());
+            answer.redirected_to = target.and_then(|target| Some(target.host_str()?.to_owned()));
+        }
         let limit = (profile.limit_of)(&answer.service_error);
-        self.redactor().error(&mut answer.service_error);
+        let conflict = Conflict::of(answer.service_error.code.as_deref());
+        let redactor = self.redactor();
+        redactor.error(&mut answer.service_error);
+        for shown in answer.foreign.iter_mut().chain(&mut answer.redirected_to) {
+            *shown = redactor.text(shown).chars().take(LONGEST_NAME).collect();
+        }
         answer.wait = answer.rate_limit.as_ref().and_then(|limit| limit.retry_after);
         let mut exhausted = None;
         if status == StatusCode::TOO_MANY_REQUESTS {
@@ -211,7 +225,7 @@ impl Attempt<'_> {
             });
         }
         let evidence = if status == StatusCode::CONFLICT && self.info.safety == Safety::Keyed {
-            Evidence::Conflict(Conflict::of(answer.service_error.code.as_deref()))
+            Evidence::Conflict(conflict)
         } else {
             Evidence::Status(status, answer.wait)
         };
@@ -232,6 +246,10 @@ impl Attempt<'_> {
         }
     }
 }
+
+/// How much of a host or of a media type is shown, in characters, and how much of a sentence with one.
+const LONGEST_NAME: usize = 100;
+const LONGEST_TEXT: usize = 500;
 
 /// The wait after a 429 that names no time.
 fn unsaid_wait(limit: Limit, reported: Option<&RateLimit>) -> Option<Duration> {

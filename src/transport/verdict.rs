@@ -180,8 +180,8 @@ mod tests {
                 vec![Evidence::Undecodable]
             }
             // Rows that no evidence can show.
-            "HTTP/2: the stream refused after the request was applied"
-            | "HTTP/1.1: an answer too many on a kept connection, taken for that of the next request" => {
+            "HTTP/2: the stream refused although the request was applied"
+            | "HTTP/1.1: an extra answer on a kept connection, which counts as the answer to the next request" => {
                 Vec::new()
             }
             other => panic!("the row {other:?} has no evidence here"),

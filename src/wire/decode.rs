@@ -88,13 +88,13 @@ impl DecodeFailure {
 pub(crate) fn unread_coding(headers: &HeaderMap, body: &[u8]) -> Option<String> {
     let named = headers.get(CONTENT_ENCODING).and_then(|value| value.to_str().ok()).map(str::trim);
     let coding = match named.filter(|name| !name.is_empty() && !name.eq_ignore_ascii_case("identity")) {
-        Some(named) => named.chars().filter(char::is_ascii_graphic).take(40).collect(),
+        Some(named) => named.chars().filter(char::is_ascii_graphic).collect(),
         None if body.starts_with(b"\x1f\x8b") => "gzip".to_owned(),
         None if body.starts_with(b"\x28\xb5\x2f\xfd") => "zstd".to_owned(),
         None => return None,
     };
     Some(format!(
-        "coded as `{coding}`, which was not asked for; the service, or a proxy before it, compresses against `accept-encoding: identity`"
+        "coded as `{coding}`, which was not asked for; the service, or a proxy before it, compresses despite `accept-encoding: identity`"
     ))
 }
 

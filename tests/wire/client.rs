@@ -171,7 +171,7 @@ async fn headers_set_by_each_request_are_refused_by_the_builder() {
     for value in ["canary\r\nx: y", "canary\0", "canary\u{7f}"] {
         let error = common::chatwork(&uri).header("x-gateway", value).build().expect_err("no value");
         let shown = format!("{error} {error:?}");
-        assert!(shown.contains("`header`, call 1 of it,") && !shown.contains("anary"), "{shown}");
+        assert!(shown.contains("`header` number 1 of the builder") && !shown.contains("anary"), "{shown}");
     }
     // The header of the credential depends on its kind.
     let key = plain(tascha::Client::builder().base_url(&uri).x_api_key("k-12345678"));
@@ -311,19 +311,30 @@ async fn a_token_in_the_place_of_a_header_name_is_refused_and_not_shown() {
 #[tokio::test]
 async fn a_refusal_that_is_not_the_services_own_says_so() {
     let page = "<html>アクセスがブロックされました</html>";
-    for status in [401, 403, 404, 407] {
-        let server =
-            server(ResponseTemplate::new(status).set_body_raw(page, "text/html; charset=utf-8")).await;
+    for (status, media_type) in [
+        (401, "text/html; charset=utf-8"),
+        (403, "text/html"),
+        (403, "application/json"),
+        (403, ""),
+        (404, "text/html"),
+        (407, "text/plain"),
+    ] {
+        let server = server(ResponseTemplate::new(status).set_body_raw(page, media_type)).await;
         let client = common::chatwork(&server.uri()).build().expect("a client");
         for error in [
             client.room(RoomId(1)).post("x").await.expect_err("it is refused"),
             client.rooms().await.expect_err("it is refused"),
         ] {
             let text = error.to_string();
-            assert!(text.contains("text/html") && text.contains("firewall"), "{status}: {text}");
+            assert!(text.contains("not JSON") && text.contains("firewall"), "{status}: {text}");
             assert!(!text.contains("member of the room"), "{status}: {text}");
         }
     }
+    // The size of a request is its own problem, whoever refuses it.
+    let large = server(ResponseTemplate::new(413).set_body_raw(page, "text/html")).await;
+    let client = common::chatwork(&large.uri()).build().expect("a client");
+    let error = client.room(RoomId(1)).post("x").await.expect_err("413").to_string();
+    assert!(error.contains("text/html") && !error.contains("firewall"), "{error}");
     let server = server(common::json(403, r#"{"errors":["You do not have permission"]}"#)).await;
     let client = common::chatwork(&server.uri()).build().expect("a client");
     let own = client.rooms().await.expect_err("403").to_string();
@@ -337,7 +348,8 @@ async fn a_redirect_names_its_host_and_warns_of_login_pages() {
         ("https://login.example.com/sso?state=canary", "login.example.com"),
         ("/elsewhere?state=canary", "302 Found"),
     ] {
-        let server = server(ResponseTemplate::new(302).insert_header("location", to)).await;
+        let page = ResponseTemplate::new(302).set_body_raw("<html>moved</html>", "text/html");
+        let server = server(page.insert_header("location", to)).await;
         let client = common::chatwork(&server.uri()).build().expect("a client");
         for error in [
             client.room(RoomId(1)).post("x").await.expect_err("a redirect"),
@@ -345,6 +357,7 @@ async fn a_redirect_names_its_host_and_warns_of_login_pages() {
         ] {
             let text = error.to_string();
             assert!(text.contains(host) && text.contains("login page"), "{text}");
+            assert!(!text.contains("not JSON"), "{text}");
             assert!(!text.contains("canary"), "{text}");
         }
     }

@@ -56,12 +56,12 @@ struct Bounds {
 const CALLS: usize = 300;
 const ITEMS: usize = 20_000;
 
-/// A bound is the goal if that is reached. Otherwise it is the reached figure and 2 % for what differs from run to run:
-/// `README.md` says what keeps a GET above its goals of 1.10 and 1.05. A lenient list and the clients of others have no goal.
+/// A bound is above what is reached by what differs from run to run, 2 to 3 %. `README.md` has the goals, and says what keeps a
+/// GET above its own. The clients of others have none.
 const CASES: &[Case] = &[
-    case("get", CALLS, "bare-get", Some(Bounds { instructions: 1.14, allocations: 4.0 })),
-    case("get", CALLS, "same-get", Some(Bounds { instructions: 1.12, allocations: 4.0 })),
-    case("post", CALLS, "bare-post", Some(Bounds { instructions: 1.15, allocations: 4.0 })),
+    case("get", CALLS, "bare-get", Some(Bounds { instructions: 1.15, allocations: 4.0 })),
+    case("get", CALLS, "same-get", Some(Bounds { instructions: 1.13, allocations: 4.0 })),
+    case("post", CALLS, "bare-post", Some(Bounds { instructions: 1.17, allocations: 4.0 })),
     case("stream", ITEMS, "loop", Some(Bounds { instructions: 1.25, allocations: 1.2 })),
     case("lenient", ITEMS, "loop", Some(Bounds { instructions: 1.52, allocations: 1.3 })),
     #[cfg(feature = "others")]

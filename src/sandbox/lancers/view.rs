@@ -1,4 +1,4 @@
-//! What is there now.
+//! What the service holds now.
 
 use super::data::{BoardData, NewMessage, State};
 use super::model::{FileData, user};
@@ -32,7 +32,7 @@ impl View {
         self.state.lock().boards.iter().map(|board| decoded(board.board.detail())).collect()
     }
 
-    /// One board. Of a board that does not exist everything is empty.
+    /// One board. If it does not exist, all its lists are empty.
     pub fn board(&self, id: impl Into<BoardId>) -> BoardView {
         // An id that is too large is that of no board.
         let id = i64::try_from(id.into().0).unwrap_or(i64::MAX);

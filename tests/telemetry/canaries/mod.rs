@@ -101,6 +101,11 @@ fn echoes(secret: &str) -> Vec<Step> {
         json(200, json!([{ "room_id": secret }])),
         Step::ok(&format!("<html>{secret}")),
         Step::status(307).header("location", format!("http://127.0.0.1:1/?t={secret}")),
+        Step::status(302).header("location", format!("https://{}.sso.example/", secret.replace('_', "-"))),
+        Step::status(403).header("content-type", format!("text/{secret}")).body("<html>"),
+        Step::ok("<html>").header("content-type", format!("text/{secret}")),
+        Step::ok("<html>").header("content-encoding", secret),
+        Step::status(403).header("content-encoding", format!("x{secret}")).body("<html>"),
         Step::ok(&json!({ "message_id": secret }).to_string()).cut(),
         Step::ReadThenReset,
     ]
