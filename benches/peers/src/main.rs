@@ -61,6 +61,7 @@ const ITEMS: usize = 20_000;
 const CASES: &[Case] = &[
     case("get", CALLS, "bare-get", Some(Bounds { instructions: 1.15, allocations: 4.0 })),
     case("get", CALLS, "same-get", Some(Bounds { instructions: 1.13, allocations: 4.0 })),
+    case("get-64", 640, "bare-get-64", Some(Bounds { instructions: 1.18, allocations: 4.0 })),
     case("post", CALLS, "bare-post", Some(Bounds { instructions: 1.17, allocations: 4.0 })),
     case("stream", ITEMS, "loop", Some(Bounds { instructions: 1.25, allocations: 1.2 })),
     case("lenient", ITEMS, "loop", Some(Bounds { instructions: 1.52, allocations: 1.3 })),

@@ -22,6 +22,27 @@ async fn work(name: &str, base: &str, count: usize) {
                 black_box(client.me().await.expect("an answer"));
             }
         }
+        "get-64" => {
+            let client = chatwork(base);
+            tasks(count, || {
+                let client = client.clone();
+                async move { drop(black_box(client.me().await.expect("an answer"))) }
+            })
+            .await;
+        }
+        "bare-get-64" => {
+            let client = reqwest(None);
+            let url = format!("{base}/me");
+            tasks(count, || {
+                let request = client.get(&url).header("x-chatworktoken", "token");
+                async move {
+                    let answer =
+                        request.send().await.expect("an answer").error_for_status().expect("a success");
+                    drop(black_box(answer.json::<chatwork::Me>().await.expect("JSON")));
+                }
+            })
+            .await;
+        }
         "post" => {
             let room = chatwork(base).room(RoomId(322));
             for _ in 0..count {
@@ -83,6 +104,16 @@ async fn work(name: &str, base: &str, count: usize) {
         "loop" => by_hand(base, count).await,
         _ => panic!("no work of the name {name}"),
     }
+}
+
+/// The calls, by 64 tasks at a time.
+async fn tasks<C: Future<Output = ()>>(count: usize, call: impl Fn() -> C) {
+    let each = |_| async {
+        for _ in 0..count / 64 {
+            call().await;
+        }
+    };
+    futures::future::join_all((0..64).map(each)).await;
 }
 
 #[derive(Deserialize)]
