@@ -57,7 +57,7 @@ impl Checkpoint {
         self.recent.last().map(String::as_str)
     }
 
-    /// How many items were yielded until here, also by the streams that were gone on with from an earlier checkpoint.
+    /// How many items were yielded until here, including those of the streams before an earlier checkpoint.
     pub fn count(&self) -> u64 {
         self.count
     }

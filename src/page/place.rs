@@ -25,7 +25,7 @@ enum Text {
 }
 
 impl Text {
-    /// As many bytes as keep the whole at four words. The ids of all three services fit.
+    /// As many bytes as keep a text at four words. Ids fit; a long name takes memory of its own.
     const SHORT: usize = 30;
 }
 

@@ -106,7 +106,7 @@ async fn fetch_ahead<E: Paged>(mut pager: Box<Pager<E>>, outbox: mpsc::Sender<Fe
     }
 }
 
-/// Why the task has ended without a word, which must not pass for the end of the list.
+/// Why the task has ended without a last page. That must not count as the end of the list.
 fn lost(task: &mut Task, context: &mut Context<'_>) -> Poll<Error> {
     match ready!(Pin::new(&mut task.0).poll(context)) {
         Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),

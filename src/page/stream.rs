@@ -160,7 +160,7 @@ impl<E: Paged> Items<E> {
 
     /// The next `most` items, or as many as there are, and whether there are more.
     ///
-    /// The stream can be gone on with afterwards. Nothing is lost if it fails or is dropped half-way, as a timeout
+    /// The stream can continue afterwards. Nothing is lost if it fails or is dropped half-way, as a timeout
     /// does: the items until there come first whatever is done next, and until then no
     /// [`checkpoint`](Self::checkpoint) has them.
     ///

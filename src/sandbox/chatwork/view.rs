@@ -1,4 +1,4 @@
-//! What is there now, and what the other accounts do.
+//! What the service holds now, and what the other accounts do.
 
 use super::data::{Data, Origin, State};
 use super::model::RoomData;

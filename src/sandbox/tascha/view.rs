@@ -1,4 +1,4 @@
-//! What is there now.
+//! What the service holds now.
 
 use super::data::State;
 use super::model::{Delivery, FileData, MessageData, RecordData, RecordStatus, TaskData, User};
