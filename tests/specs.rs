@@ -222,6 +222,12 @@ fn an_extension_that_is_misspelt_or_of_another_type_is_refused() {
         ("x-safety: safe", "x-safety: safe\n      x-roomlimit: true", ["get_room", "x-roomlimit"]),
         ("x-safety: safe", "x-safety: safe\n      x-units: many", ["get_room", "many"]),
         ("x-safety: safe", "x-safety: safe\n      x-empty: object", ["get_room", "object"]),
+        ("x-safety: safe", "x-safety: safe\n      x-safe-if: {}", ["get_room", "exactly one entry"]),
+        (
+            "x-safety: safe",
+            "x-safety: safe\n      x-safe-if: { a: 1, b: 1 }",
+            ["get_room", "exactly one entry"],
+        ),
         ("description: Its name.,", "description: Its name., x-sercet: true,", ["name", "x-sercet"]),
     ] {
         let message = message(from, to);

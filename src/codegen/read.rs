@@ -70,6 +70,10 @@ impl Extensions {
             let remedy = "say safe, idempotent, keyed or unsafe: retries depend on it";
             return Err((format!("x-safety is {x_safety:?}"), remedy));
         }
+        if self.x_safe_if.as_ref().is_some_and(|only| only.len() != 1) {
+            let remedy = "name one parameter and its value, as specs/README.md has it: retries depend on it";
+            return Err(("x-safe-if has not exactly one entry".to_owned(), remedy));
+        }
         match x_page.as_deref() {
             Some(page) if !PAGES.contains(&page) => Err((
                 format!("x-page is {page:?}"),

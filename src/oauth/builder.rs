@@ -236,7 +236,6 @@ fn endpoint(what: &str, url: &str) -> Result<Url, Error> {
 impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("oauth::Builder")
-            .field("client_id", &self.client_id)
             .field("confidential", &self.client_secret.is_some())
             .field("scopes", &self.scopes)
             .field("store", &self.store)

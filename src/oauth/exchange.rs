@@ -180,7 +180,6 @@ impl fmt::Debug for Provider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let place = |url: &url::Url| format!("{}{}", url.origin().ascii_serialization(), url.path());
         f.debug_struct("Provider")
-            .field("client_id", &self.flow.client_id().as_str())
             .field("confidential", &self.is_confidential)
             .field("auth_url", &place(self.flow.auth_uri().url()))
             .field("token_url", &place(self.flow.token_uri().url()))

@@ -1,7 +1,7 @@
 //! Takes a credential out of what a service wrote: debug pages, firewalls and gateways repeat the request.
 
 use crate::call::ServiceError;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 use std::borrow::Cow;
@@ -9,6 +9,11 @@ use std::ops::RangeInclusive;
 
 /// Anything shorter is not a secret, and would occur in ordinary words.
 const SHORTEST_SECRET: usize = 8;
+
+/// What different encoders leave as it is in a URL: letters and digits, RFC 3986's unreserved characters, or those of JavaScript.
+const ENCODINGS: [&AsciiSet; 3] = [NON_ALPHANUMERIC, UNRESERVED, SCRIPT];
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+const SCRIPT: &AsciiSet = &UNRESERVED.remove(b'!').remove(b'*').remove(b'\'').remove(b'(').remove(b')');
 
 const REDACTED: &str = "[redacted]";
 
@@ -73,14 +78,15 @@ impl Redactor {
     pub(crate) fn new<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
         let mut all: Vec<String> = Vec::new();
         for secret in secrets.into_iter().filter(|secret| secret.len() >= SHORTEST_SECRET) {
-            let encoded = utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string();
-            all.extend([secret.to_ascii_lowercase(), encoded.to_ascii_lowercase()]);
+            let encoded = ENCODINGS.map(|kept| utf8_percent_encode(secret, kept).to_string());
+            all.extend(encoded.iter().map(|encoded| encoded.to_ascii_lowercase()));
+            all.push(secret.to_ascii_lowercase());
         }
         Self::sorted(all)
     }
 
     fn sorted(mut secrets: Vec<String>) -> Self {
-        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        secrets.sort_by(|one, other| other.len().cmp(&one.len()).then_with(|| one.cmp(other)));
         secrets.dedup();
         Self { secrets }
     }
@@ -166,6 +172,8 @@ mod tests {
             ("canary-1234", "cana\u{0}ry-\n1234", "[redacted]"),
             ("canary-1234", "cana\u{200b}ry-1234", "[redacted]"),
             ("can+ary/1234", "token=can%2Bary%2F1234&x", "token=[redacted]&x"),
+            ("can-ary_1234=", "token=can-ary_1234%3D&x", "token=[redacted]&x"),
+            ("can-ary(1234=", "token=can-ary(1234%3d&x", "token=[redacted]&x"),
             ("a=canary-1234; b=x", "cookie canary-1234", "cookie [redacted]"),
             ("a=canary-1234; b=x", "a=canary-1234", "[redacted]"),
         ] {
