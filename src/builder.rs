@@ -185,7 +185,7 @@ impl<S: Service> ClientBuilder<S> {
 
     /// A header of every request, such as one that a gateway requires. A later header of the same name replaces it, and
     /// [`with_header`](crate::Request::with_header) replaces it for one call. The crate never shows the value. If a service
-    /// repeats it, it is taken out of the error, if it has 8 characters or more and the header is none of those that hold
+    /// repeats it, it is taken out of the error, if it has 8 characters or more and the header is not one of those with
     /// ordinary words: `Accept` and its like, `Cache-Control`, `Content-Language`, `Content-Type`, `Pragma`, `User-Agent`,
     /// `traceparent`, `tracestate`.
     ///
@@ -195,9 +195,10 @@ impl<S: Service> ClientBuilder<S> {
     /// underscore: that is a secret in the place of the name.
     pub fn header(mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
         // The name may be the value, passed in the wrong position.
-        let what = format!("`header` number {} of the builder", self.headers.len() + 1);
+        let number = self.headers.len() + 1;
+        let header = header(name.as_ref(), value.as_ref());
         self.headers
-            .push(header(name.as_ref(), value.as_ref()).map_err(|problem| format!("{what} {problem}")));
+            .push(header.map_err(|problem| format!("`header` number {number} of the builder {problem}")));
         self
     }
 

@@ -1,7 +1,7 @@
 //! Build-time only: an OpenAPI document of `specs/` becomes the Rust of one service.
 //!
-//! [`model`] holds the document, whose operations [`read`] reads and checks. [`simplify`] prepares it for progenitor, [`types`] finishes what progenitor
-//! writes, [`operations`] emits what progenitor has no word for, and [`endpoint`] the type of each operation.
+//! [`model`] holds the document, whose operations [`read`] reads and checks. [`simplify`] prepares it for progenitor,
+//! [`types`] finishes what progenitor writes, [`operations`] emits what progenitor has no word for, and [`endpoint`] the type of each operation.
 //!
 //! `build.rs` does so for the build at hand, with the feature `generate`. Without it the crate compiles the same text
 //! from `src/generated`, which `tests/specs.rs` compares with the documents.

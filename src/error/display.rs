@@ -8,6 +8,17 @@ use crate::limits::RateLimit;
 use crate::operation::DOWNLOAD;
 use std::fmt;
 
+/// The advice after a redirect, around what became of the request.
+macro_rules! redirect {
+    ($effect:literal) => {
+        concat!(
+            "Redirects are not followed, to protect the credential. ",
+            $effect,
+            " If the new address is the service's own, set the base URL to it; if not, it may be the login page of a proxy."
+        )
+    };
+}
+
 impl Error {
     fn is_download(&self) -> bool {
         self.operation().is_some_and(|operation| operation.id == DOWNLOAD.id)
@@ -79,13 +90,13 @@ impl Error {
             }
             (_, Outcome::Rejected, Some(429)) => "It was not done; it can be sent again after the wait.",
             (_, Outcome::Unknown, Some(300..=399)) if self.idempotency_key().is_some() => {
-                "Redirects are not followed, to protect the credential. It may have been done: send it again only with the same idempotency key. If the new address is the service's own, set the base URL to it; if not, it may be the login page of a proxy."
+                redirect!("It may have been done: send it again only with the same idempotency key.")
             }
             (_, Outcome::Unknown, Some(300..=399)) => {
-                "Redirects are not followed, to protect the credential. It may have been done: look before sending it again. If the new address is the service's own, set the base URL to it; if not, it may be the login page of a proxy."
+                redirect!("It may have been done: look before sending it again.")
             }
             (_, Outcome::Rejected, Some(300..=399)) => {
-                "Redirects are not followed, to protect the credential. It was not done. If the new address is the service's own, set the base URL to it; if not, it may be the login page of a proxy."
+                redirect!("It was not done.")
             }
             (ErrorKind::Status(_), Outcome::Rejected, _) if self.reads_only() => "The service refused it.",
             (ErrorKind::Foreign { .. }, ..) if self.reads_only() => {

@@ -20,6 +20,10 @@ pub(crate) fn decoded<T: DeserializeOwned>(printed: Value) -> T {
     serde_json::from_value(printed).expect("the sandbox prints what the types of the specification read")
 }
 
+pub(crate) fn decoded_all<T: DeserializeOwned>(printed: Vec<Value>) -> Vec<T> {
+    printed.into_iter().map(decoded).collect()
+}
+
 /// What a request did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {

@@ -241,8 +241,7 @@ impl Call<'_> {
             return Err(InvalidInput::new("with_header", problem));
         }
         let defaults = settings.headers.iter().filter(|(name, _)| own.iter().all(|(other, _)| other != name));
-        let mut headers: Vec<_> = defaults.cloned().collect();
-        headers.extend(own.iter().cloned());
+        let mut headers: Vec<_> = defaults.chain(own).cloned().collect();
         let Profile { name: service, instead_of_keys, request_ids, .. } = settings.profile;
         if self.info.safety == Safety::Keyed {
             if let Some(instead) = instead_of_keys {

@@ -330,7 +330,7 @@ async fn a_refusal_that_is_not_the_services_own_says_so() {
             assert!(!text.contains("member of the room"), "{status}: {text}");
         }
     }
-    // The size of a request is its own problem, whoever refuses it.
+    // Advice about the size of a request does not depend on who refuses it.
     let large = server(ResponseTemplate::new(413).set_body_raw(page, "text/html")).await;
     let client = common::chatwork(&large.uri()).build().expect("a client");
     let error = client.room(RoomId(1)).post("x").await.expect_err("413").to_string();

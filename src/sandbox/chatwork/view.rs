@@ -9,7 +9,7 @@ use crate::chatwork::{
     AccountId, Contact, File, FileId, IncomingRequest, Link, Message, MessageId, RequestId, Role, RoomId,
     RoomType, Task, TaskId,
 };
-use crate::sandbox::answer::decoded;
+use crate::sandbox::answer::{decoded, decoded_all};
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
@@ -354,8 +354,4 @@ impl RoomView {
             None => panic!("the room {} has no message {:?}", self.id, message_id.as_str()),
         }
     }
-}
-
-fn decoded_all<T: DeserializeOwned>(shown: Vec<Value>) -> Vec<T> {
-    shown.into_iter().map(decoded).collect()
 }

@@ -3,8 +3,9 @@
 use super::data::{BoardData, NewMessage, State};
 use super::model::{FileData, user};
 use crate::lancers::{BoardDetail, BoardFile, BoardId, FileId, Message, MessageId, User};
-use crate::sandbox::answer::decoded;
+use crate::sandbox::answer::{decoded, decoded_all};
 use bytes::Bytes;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -98,11 +99,8 @@ impl BoardView {
         Some(decoded::<Message>(message).id)
     }
 
-    fn list<T: serde::de::DeserializeOwned>(
-        &self,
-        wire: impl FnOnce(&mut BoardData) -> Vec<Value>,
-    ) -> Vec<T> {
-        self.with(wire).into_iter().flatten().map(decoded).collect()
+    fn list<T: DeserializeOwned>(&self, wire: impl FnOnce(&mut BoardData) -> Vec<Value>) -> Vec<T> {
+        decoded_all(self.with(wire).unwrap_or_default())
     }
 
     fn with<T>(&self, look: impl FnOnce(&mut BoardData) -> T) -> Option<T> {

@@ -4,7 +4,7 @@ use super::data::State;
 use super::model::{Delivery, FileData, MessageData, RecordData, RecordStatus, TaskData, User};
 use super::room::RoomData;
 use super::{deliver, messages};
-use crate::sandbox::answer::decoded;
+use crate::sandbox::answer::{decoded, decoded_all};
 use crate::tascha::{BoardId, File, Message, MessageId, Record, RecordId, Room, RoomMember, Task, TaskId};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -183,7 +183,7 @@ impl RoomView {
     }
 
     fn list<T: DeserializeOwned>(&self, wire: impl FnOnce(&mut RoomData) -> Vec<Value>) -> Vec<T> {
-        self.with(wire).into_iter().flatten().map(decoded).collect()
+        decoded_all(self.with(wire).unwrap_or_default())
     }
 
     fn with<T>(&self, look: impl FnOnce(&mut RoomData) -> T) -> Option<T> {
