@@ -145,6 +145,7 @@ mod proxy;
 mod raw;
 mod request;
 mod response;
+mod store_error;
 mod transport;
 mod upload;
 // Each service uses a part of it.
@@ -178,6 +179,7 @@ pub use crate::{
     raw::Raw,
     request::{Endpoint, Request},
     response::Response,
+    store_error::StoreError,
     transport::auth::{BearerToken, TokenSource},
     transport::pace::{Budget, BudgetStore, Pace, Settlement},
     transport::retry::{RetryBudget, RetryPolicy},

@@ -18,6 +18,7 @@ const FLOORS: [(&str, &[&str]); 5] = [
         &[
             "digest",
             "clock",
+            "store_error",
             "operation",
             "limits",
             "progress",
