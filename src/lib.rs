@@ -181,7 +181,7 @@ pub use crate::{
     response::Response,
     store_error::StoreError,
     transport::auth::{BearerToken, TokenSource},
-    transport::pace::{Budget, BudgetStore, Pace, Settlement},
+    transport::pace::{Budget, BudgetStore, Denied, Lease, MemoryBudgetStore, Pace, Settlement},
     transport::retry::{RetryBudget, RetryPolicy},
     upload::Upload,
     wire::{Nullable, Secret},

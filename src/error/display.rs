@@ -41,6 +41,9 @@ impl Error {
             (ErrorKind::UnitsExhausted { .. }, Outcome::NotSent, _) => {
                 "Nothing was sent; wait for the next month, or switch this check off with `Pace::units`."
             }
+            (ErrorKind::Store(_), Outcome::NotSent, _) => {
+                "Nothing was sent; make the store reachable and call again."
+            }
             (ErrorKind::InvalidInput(_), ..) => "Nothing was sent; correct it and call again.",
             (ErrorKind::File { .. }, Outcome::NotSent, _) if !self.reads_only() => {
                 "Nothing was sent; make the file readable and call again."

@@ -2,6 +2,7 @@
 
 use super::text::{OneLine, Rounded, shortened};
 use crate::input::InvalidInput;
+use crate::store_error::StoreError;
 use jiff::Timestamp;
 use reqwest::StatusCode;
 use std::io;
@@ -54,6 +55,9 @@ pub enum ErrorKind {
         /// When the next month's allowance begins.
         reset: Option<Timestamp>,
     },
+    /// The store of the budgets could not say whether the call may be sent.
+    #[error("no permit from the store of the budgets")]
+    Store(#[source] StoreError),
     /// There is no token to send, or an expired token could not be renewed.
     #[error("no access token: {0}")]
     Token(String),

@@ -61,7 +61,7 @@ pub(crate) type Encode<'a> = dyn Fn(&Encoder<'_>) -> Result<Payload, InvalidInpu
 
 impl Transport {
     pub(crate) fn new(settings: Settings) -> Self {
-        let pacer = Arc::new(Pacer::new(settings.pace.clone()));
+        let pacer = Arc::new(Pacer::new(settings.pace.clone(), &settings.clock));
         Self { settings, limits: watch::Sender::new(None), pacer }
     }
 
@@ -293,7 +293,7 @@ impl Call<'_> {
         request.headers_mut().entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static("identity"));
         let CallInfo { operation, room, .. } = self.info;
         let end = self.deadline.map(|deadline| deadline.end);
-        let permit = pin!(self.transport.pacer.permit(operation, room, clock, end)).await?;
+        let permit = pin!(self.transport.pacer.permit(operation, room, &**clock, end)).await?;
         for file in &files {
             self.within(Box::pin(file.verify_unchanged())).await??;
         }

@@ -2,6 +2,7 @@
 //!
 //! Only the path template is named: no id, no header, no body.
 
+use super::pace::Budget;
 use crate::error::{Error, ErrorKind};
 use crate::operation::Operation;
 use reqwest::StatusCode;
@@ -50,8 +51,13 @@ pub(crate) fn wait(number: u32, wait: Duration, kind: &ErrorKind) {
     tracing::debug!(number, ?wait, error.type = %error_type(kind), "waiting before the next attempt");
 }
 
-pub(super) fn pace(wait: Duration, room: bool) {
-    tracing::debug!(?wait, budget = if room { "room" } else { "account" }, "waiting for a permit");
+pub(super) fn pace(wait: Duration, budget: Budget) {
+    let budget = match budget {
+        Budget::Account => "account",
+        Budget::Room { .. } => "room",
+        Budget::Units { .. } => "units",
+    };
+    tracing::debug!(?wait, budget, "waiting for a permit");
 }
 
 pub(super) fn failed(span: &Span, error: &Error) {
@@ -69,6 +75,7 @@ fn error_type(kind: &ErrorKind) -> String {
         ErrorKind::Timeout(_) => "timeout",
         ErrorKind::WaitTooLong { .. } => "wait_too_long",
         ErrorKind::UnitsExhausted { .. } => "units_exhausted",
+        ErrorKind::Store(_) => "store",
         ErrorKind::Token(_) => "token",
         ErrorKind::Body(_) => "body",
         ErrorKind::BodyTooLarge { .. } => "body_too_large",

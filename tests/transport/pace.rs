@@ -4,9 +4,11 @@ use crate::server::{Server, Step, clients};
 use futures::future::BoxFuture;
 use futures::future::join_all;
 use kaiwa::chatwork::RoomId;
-use kaiwa::{Budget, BudgetStore, Clock, ErrorKind, Outcome, Pace, RetryPolicy, Settlement, VirtualClock};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use kaiwa::{
+    Budget, BudgetStore, Clock, Denied, ErrorKind, Lease, Outcome, Pace, RetryPolicy, Settlement,
+    VirtualClock,
+};
+use std::time::Duration;
 
 const SENT: &str = r#"{"message_id":"1"}"#;
 
@@ -94,16 +96,12 @@ async fn a_window_of_a_month_pauses_the_client_for_minutes_and_one_call_checks_i
 struct Hung;
 
 impl BudgetStore for Hung {
-    fn take(&self, _: Budget, _: Instant) -> BoxFuture<'_, Result<(), Duration>> {
+    fn take(&self, _: Budget) -> BoxFuture<'_, Result<Lease, Denied>> {
         Box::pin(std::future::pending())
     }
 
-    fn settle(&self, budget: Budget, how: Settlement, _: Instant) {
-        panic!("no permit of {budget:?} was taken: {how:?}");
-    }
-
-    fn estimate(&self, _: Budget, _: u32, _: Instant) -> Duration {
-        Duration::ZERO
+    fn settle(&self, lease: Lease, how: Settlement<'_>) {
+        panic!("no permit was taken: {lease:?}, {how:?}");
     }
 }
 
@@ -111,7 +109,7 @@ impl BudgetStore for Hung {
 async fn a_hanging_store_does_not_block_the_call() {
     let clock = VirtualClock::new();
     let server = Server::play([Step::ok(SENT)]).await;
-    let pace = Pace::new().store(Arc::new(Hung));
+    let pace = Pace::new().store(Hung);
     let client = clients::chatwork(&server, &clock).pace(pace).retry(RetryPolicy::none());
     let client = client.timeout(Duration::from_secs(30)).build().expect("a client");
     let room = client.room(RoomId(1));

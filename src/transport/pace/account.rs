@@ -70,7 +70,7 @@ impl Account {
         Ok(())
     }
 
-    pub(super) fn settle(&mut self, how: Settlement, now: Instant) {
+    pub(super) fn settle(&mut self, how: Settlement<'_>, now: Instant) {
         self.in_flight = self.in_flight.saturating_sub(1);
         self.answered |= !matches!(how, Settlement::Unsent);
         match how {
@@ -78,7 +78,7 @@ impl Account {
             Settlement::Sent(limit) => match limit.filter(|limit| limit.remaining.is_some()) {
                 Some(limit) => {
                     self.gate.answered();
-                    self.learn(&limit, now);
+                    self.learn(limit, now);
                 }
                 // The service has counted the request, but no response reports the remainder.
                 None => {

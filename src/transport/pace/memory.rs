@@ -2,51 +2,84 @@
 
 use super::account::Account;
 use super::room::RoomBudget;
-use super::store::{Budget, BudgetStore, Settlement};
+use super::store::{Budget, BudgetStore, Denied, Lease, Settlement};
+use super::units::MonthlyUnits;
+use crate::clock::{Clock, SystemClock};
 use futures::future::{BoxFuture, FutureExt};
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Budgets in this process' memory.
-#[derive(Debug)]
-pub(super) struct Memory {
-    room_limit: Option<(u32, Duration)>,
-    budgets: Mutex<Budgets>,
+/// Budgets in this process' memory, which is what a client uses by itself.
+///
+/// Clones share their budgets: give one to each client of the same account, so that they keep its limits together.
+///
+/// ```
+/// # #[cfg(feature = "chatwork")]
+/// # fn example() -> Result<(), kaiwa::Error> {
+/// use kaiwa::{MemoryBudgetStore, Pace, chatwork};
+///
+/// let budgets = MemoryBudgetStore::new();
+/// let reader = chatwork::Client::builder().api_token("…").pace(Pace::new().store(budgets.clone())).build()?;
+/// let writer = chatwork::Client::builder().api_token("…").pace(Pace::new().store(budgets)).build()?;
+/// # let _ = (reader, writer);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct MemoryBudgetStore {
+    clock: Arc<dyn Clock>,
+    budgets: Arc<Mutex<Budgets>>,
 }
 
 #[derive(Debug, Default)]
 struct Budgets {
     account: Account,
+    units: MonthlyUnits,
     rooms: HashMap<u64, RoomBudget>,
     /// The number of rooms at which forgettable ones are next removed.
     sweep_at: usize,
+    last_id: u64,
 }
 
 impl Budgets {
-    fn take(
-        &mut self,
-        budget: Budget,
-        room_limit: Option<(u32, Duration)>,
-        now: Instant,
-    ) -> Result<(), Duration> {
-        match (budget, room_limit) {
-            (Budget::Account, _) => self.account.take(now),
-            (Budget::Room(id), Some(limit)) => {
+    fn take(&mut self, budget: Budget, clock: &dyn Clock) -> Result<Lease, Denied> {
+        let now = clock.now();
+        match budget {
+            Budget::Account => self.account.take(now).map_err(Denied::wait)?,
+            Budget::Room { id, posts, .. } => {
                 if self.rooms.len() >= self.sweep_at {
                     self.rooms.retain(|_, room| !room.is_forgettable(now));
                     self.sweep_at = (self.rooms.len() * 2).max(64);
                 }
-                self.rooms.entry(id).or_default().take(limit, now)
+                self.rooms.entry(id).or_default().take(posts, now).map_err(Denied::wait)?;
             }
-            (Budget::Room(_), None) => Ok(()),
+            Budget::Units { cost } => self.units.take(cost, now, clock.wall())?,
+        }
+        self.last_id += 1;
+        Ok(Lease::new(budget, self.last_id))
+    }
+
+    fn settle(&mut self, budget: Budget, how: Settlement<'_>, now: Instant) {
+        match budget {
+            Budget::Account => self.account.settle(how, now),
+            Budget::Room { id, window, .. } => self.rooms.entry(id).or_default().settle(how, window, now),
+            Budget::Units { cost } => self.units.settle(cost, how, now),
         }
     }
 }
 
-impl Memory {
-    pub(super) fn new(room_limit: Option<(u32, Duration)>) -> Self {
-        Self { room_limit, budgets: Mutex::new(Budgets { sweep_at: 64, ..Budgets::default() }) }
+impl MemoryBudgetStore {
+    /// Budgets on the system's clock, of which nothing is known yet.
+    pub fn new() -> Self {
+        Self::with_clock(Arc::new(SystemClock))
+    }
+
+    /// Budgets on this clock, for tests. It should be that of the clients.
+    pub fn with_clock(clock: Arc<dyn Clock>) -> Self {
+        let budgets = Budgets { sweep_at: 64, ..Budgets::default() };
+        Self { clock, budgets: Arc::new(Mutex::new(budgets)) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Budgets> {
@@ -55,41 +88,49 @@ impl Memory {
     }
 }
 
-impl BudgetStore for Memory {
-    fn take(&self, budget: Budget, now: Instant) -> BoxFuture<'_, Result<(), Duration>> {
+impl Default for MemoryBudgetStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for MemoryBudgetStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryBudgetStore").field("rooms", &self.lock().rooms.len()).finish_non_exhaustive()
+    }
+}
+
+impl BudgetStore for MemoryBudgetStore {
+    fn take(&self, budget: Budget) -> BoxFuture<'_, Result<Lease, Denied>> {
         // Nothing is taken before the future is polled: it can be dropped unpolled.
-        async move { self.lock().take(budget, self.room_limit, now) }.boxed()
+        async move { self.lock().take(budget, &*self.clock) }.boxed()
     }
 
-    fn take_at_once(&self, budget: Budget, now: Instant) -> Option<Result<(), Duration>> {
-        Some(self.lock().take(budget, self.room_limit, now))
+    fn take_at_once(&self, budget: Budget) -> Option<Result<Lease, Denied>> {
+        Some(self.lock().take(budget, &*self.clock))
     }
 
-    fn settle(&self, budget: Budget, how: Settlement, now: Instant) {
-        let mut budgets = self.lock();
-        match (budget, self.room_limit) {
-            (Budget::Account, _) => budgets.account.settle(how, now),
-            (Budget::Room(id), Some((_, window))) => {
-                budgets.rooms.entry(id).or_default().settle(how, window, now)
-            }
-            (Budget::Room(_), None) => {}
-        }
+    fn settle(&self, lease: Lease, how: Settlement<'_>) {
+        let now = self.clock.now();
+        self.lock().settle(lease.budget(), how, now);
     }
 
-    fn estimate(&self, budget: Budget, ahead: u32, now: Instant) -> Duration {
+    fn estimate(&self, budget: Budget, ahead: u32) -> Duration {
+        let now = self.clock.now();
         let budgets = self.lock();
-        match (budget, self.room_limit) {
-            (Budget::Account, _) => budgets.account.estimate(now),
-            (Budget::Room(id), Some(limit)) => {
-                budgets.rooms.get(&id).map_or(Duration::ZERO, |room| room.estimate(limit, ahead, now))
-            }
-            (Budget::Room(_), None) => Duration::ZERO,
+        match budget {
+            Budget::Account => budgets.account.estimate(now),
+            Budget::Room { id, posts, window } => budgets
+                .rooms
+                .get(&id)
+                .map_or(Duration::ZERO, |room| room.estimate((posts, window), ahead, now)),
+            Budget::Units { .. } => Duration::ZERO,
         }
     }
 }
 
 #[cfg(test)]
-impl Memory {
+impl MemoryBudgetStore {
     /// How many permits of the account and of all rooms are in flight, and how many rooms are remembered.
     pub(super) fn standing(&self) -> (u64, u32, usize) {
         let budgets = self.lock();
@@ -98,5 +139,10 @@ impl Memory {
             budgets.rooms.values().map(RoomBudget::in_flight).sum(),
             budgets.rooms.len(),
         )
+    }
+
+    /// How many units are in flight.
+    pub(super) fn units(&self) -> u64 {
+        self.lock().units.in_flight()
     }
 }

@@ -30,19 +30,20 @@ mod simulation;
 mod store;
 #[cfg(test)]
 mod tests;
+mod units;
 
 pub(crate) use gate::CLOSED;
-pub use store::{Budget, BudgetStore, Settlement};
+pub use memory::MemoryBudgetStore;
+pub use store::{Budget, BudgetStore, Denied, Lease, Settlement};
 
 use super::timer;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Outcome};
-use crate::limits::{MAX_WINDOW, RateLimit, Units};
+use crate::limits::{MAX_WINDOW, RateLimit};
 use crate::operation::Operation;
+use crate::store_error::StoreError;
 use futures::future::select;
 use gate::FIRST_ANSWER;
-use jiff::Timestamp;
-use memory::Memory;
 use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -98,10 +99,9 @@ impl Pace {
         self
     }
 
-    /// Keeps the budgets in a store that several processes share, instead of in memory. The store then decides on the limits
-    /// of rooms.
-    pub fn store(mut self, store: Arc<dyn BudgetStore>) -> Self {
-        self.store = Some(store);
+    /// Keeps the budgets in this store, which other clients or other processes share.
+    pub fn store(mut self, store: impl BudgetStore) -> Self {
+        self.store = Some(Arc::new(store));
         self
     }
 }
@@ -116,9 +116,9 @@ impl Default for Pace {
 pub(crate) struct Pacer {
     pace: Pace,
     store: Arc<dyn BudgetStore>,
-    account: Arc<Queue>,
+    account: Queue,
     rooms: Mutex<HashMap<u64, Arc<Queue>>>,
-    units: Mutex<MonthlyUnits>,
+    units: Queue,
 }
 
 /// The calls that wait for one budget, in order.
@@ -129,67 +129,11 @@ struct Queue {
     changed: Notify,
 }
 
-/// TAS-CHA's units as the last responses reported them. The remainder is the lowest reported one less the units in flight, as
-/// for the account's window.
-#[derive(Default)]
-struct MonthlyUnits {
-    known: Option<KnownUnits>,
-    in_flight: u64,
-}
-
-#[derive(Clone, Copy)]
-struct KnownUnits {
-    remaining: u64,
-    reset: Option<Timestamp>,
-    reported_at: Instant,
-}
-
-/// How long a reported remainder may refuse calls: units may have been bought since, and while nothing is sent, no response
-/// can say so.
-const UNITS_BELIEVED: Duration = Duration::from_secs(10 * 60);
-
-impl MonthlyUnits {
-    fn take(&mut self, cost: u64, clock: &dyn Clock) -> Result<(), Error> {
-        if let Some(known) = self.known {
-            let passed = known.reset.is_some_and(|reset| reset <= clock.wall());
-            let old = clock.now().saturating_duration_since(known.reported_at) >= UNITS_BELIEVED;
-            if passed || old {
-                self.known = None;
-            }
-        }
-        if let Some(KnownUnits { remaining, reset, .. }) = self.known {
-            let remaining = remaining.saturating_sub(self.in_flight);
-            if remaining < cost {
-                let kind = ErrorKind::UnitsExhausted { cost, remaining, reset };
-                return Err(Error::new(kind, Outcome::NotSent));
-            }
-        }
-        self.in_flight += cost;
-        Ok(())
-    }
-
-    /// Settles units that were taken: whether the request was sent, and what the response reported.
-    fn settle(&mut self, cost: u64, sent: bool, units: Option<&Units>, now: Instant) {
-        self.in_flight = self.in_flight.saturating_sub(cost);
-        let reported = units.and_then(|units| Some((units.remaining?, units.reset)));
-        match (reported, &mut self.known) {
-            (Some((remaining, reset)), Some(known)) if known.reset == reset => {
-                known.remaining = known.remaining.min(remaining);
-                known.reported_at = now;
-            }
-            (Some((remaining, reset)), known) => {
-                *known = Some(KnownUnits { remaining, reset, reported_at: now })
-            }
-            (None, Some(known)) if sent => known.remaining = known.remaining.saturating_sub(cost),
-            (None, _) => {}
-        }
-    }
-}
-
 impl Pacer {
-    pub(crate) fn new(pace: Pace) -> Self {
-        let store = pace.store.clone().unwrap_or_else(|| Arc::new(Memory::new(pace.room)));
-        Self { pace, store, account: Arc::default(), rooms: Mutex::default(), units: Mutex::default() }
+    pub(crate) fn new(pace: Pace, clock: &Arc<dyn Clock>) -> Self {
+        let store = pace.store.clone();
+        let store = store.unwrap_or_else(|| Arc::new(MemoryBudgetStore::with_clock(Arc::clone(clock))));
+        Self { pace, store, account: Queue::default(), rooms: Mutex::default(), units: Queue::default() }
     }
 
     /// Waits until the request may be sent.
@@ -197,27 +141,23 @@ impl Pacer {
         self: &Arc<Self>,
         operation: &Operation,
         room: Option<u64>,
-        clock: &Arc<dyn Clock>,
+        clock: &dyn Clock,
         deadline: Option<Instant>,
     ) -> Result<Permit, Error> {
-        let units = self.take_units(u64::from(operation.units), &**clock)?;
-        let mut permit = Permit {
-            pacer: Arc::clone(self),
-            clock: Arc::clone(clock),
-            room: None,
-            account: false,
-            units,
-            sent: false,
-        };
-        if let (Some(room), Some(_)) = (room, self.pace.room) {
-            let queue = Arc::clone(self.lock_rooms().entry(room).or_default());
-            let queue = QueuePlace { pacer: self, room, queue: Some(queue) };
-            pin!(self.wait(queue.get(), Budget::Room(room), clock, deadline)).await?;
-            permit.room = Some(room);
+        let mut permit =
+            Permit { pacer: Arc::clone(self), room: None, account: None, units: None, sent: false };
+        if self.pace.units && operation.units > 0 {
+            let budget = Budget::Units { cost: u64::from(operation.units) };
+            permit.units = Some(pin!(self.wait(&self.units, budget, clock, deadline)).await?);
+        }
+        if let (Some(id), Some((posts, window))) = (room, self.pace.room) {
+            let queue = Arc::clone(self.lock_rooms().entry(id).or_default());
+            let queue = QueuePlace { pacer: self, room: id, queue: Some(queue) };
+            let budget = Budget::Room { id, posts, window };
+            permit.room = Some(pin!(self.wait(queue.get(), budget, clock, deadline)).await?);
         }
         if self.pace.account {
-            pin!(self.wait(&self.account, Budget::Account, clock, deadline)).await?;
-            permit.account = true;
+            permit.account = Some(pin!(self.wait(&self.account, Budget::Account, clock, deadline)).await?);
         }
         Ok(permit)
     }
@@ -226,9 +166,9 @@ impl Pacer {
         &self,
         queue: &Queue,
         budget: Budget,
-        clock: &Arc<dyn Clock>,
+        clock: &dyn Clock,
         deadline: Option<Instant>,
-    ) -> Result<(), Error> {
+    ) -> Result<Lease, Error> {
         let ahead = queue.waiting.fetch_add(1, Ordering::Relaxed);
         let _leave = WaitingGuard(&queue.waiting);
         let began = clock.now();
@@ -239,65 +179,72 @@ impl Pacer {
         let out_of_time = || {
             let now = clock.now();
             let waited = now.saturating_duration_since(began);
-            too_long(waited.saturating_add(self.store.estimate(budget, ahead, now)))
+            too_long(waited.saturating_add(self.store.estimate(budget, ahead)))
         };
         // The first call waits for the budget, and the others for their turn.
         let _turn = match queue.turn.try_lock() {
             Ok(turn) => turn,
-            Err(_) => timer::before(&**clock, deadline, Box::pin(queue.turn.lock()))
-                .await
-                .ok_or_else(out_of_time)?,
+            Err(_) => {
+                timer::before(clock, deadline, Box::pin(queue.turn.lock())).await.ok_or_else(out_of_time)?
+            }
         };
         loop {
             let changed = queue.changed.notified();
-            let now = clock.now();
-            let taken = match self.store.take_at_once(budget, now) {
+            let taken = match self.store.take_at_once(budget) {
                 Some(taken) => taken,
                 // A store can be slow, or hang.
-                None => timer::before(&**clock, deadline, self.store.take(budget, now))
-                    .await
-                    .ok_or_else(out_of_time)?,
+                None => {
+                    timer::before(clock, deadline, self.store.take(budget)).await.ok_or_else(out_of_time)?
+                }
             };
-            let Err(wait) = taken else { return Ok(()) };
+            let (wait, again) = match taken {
+                Ok(lease) => return Ok(lease),
+                Err(Denied::Wait { time, again }) => (time, again),
+                Err(denied) => return Err(refused(budget, denied)),
+            };
             let now = clock.now();
             let left = deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(now));
             // A short wait is an estimate, which a returned permit can shorten; a long one is certain.
             if wait > left && (wait > FIRST_ANSWER || left.is_zero()) {
                 return Err(too_long(now.saturating_duration_since(began).saturating_add(wait)));
             }
-            super::trace::pace(wait, matches!(budget, Budget::Room(_)));
-            let nap = wait.min(left).max(Duration::from_millis(1));
+            super::trace::pace(wait, budget);
+            let nap = wait.min(again).min(left).max(Duration::from_millis(1));
             select(pin!(changed), clock.sleep(nap)).await;
         }
-    }
-
-    /// Takes a call's units, unless switched off, and returns how many were taken.
-    fn take_units(&self, cost: u64, clock: &dyn Clock) -> Result<u64, Error> {
-        if !self.pace.units || cost == 0 {
-            return Ok(0);
-        }
-        self.lock_units().take(cost, clock).map(|()| cost)
-    }
-
-    fn lock_units(&self) -> MutexGuard<'_, MonthlyUnits> {
-        self.units.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock_rooms(&self) -> MutexGuard<'_, HashMap<u64, Arc<Queue>>> {
         self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn settle(&self, budget: Budget, how: Settlement, now: Instant) {
-        self.store.settle(budget, how, now);
+    fn settle(&self, lease: Lease, how: Settlement<'_>) {
+        let budget = lease.budget();
+        self.store.settle(lease, how);
         match budget {
             Budget::Account => self.account.changed.notify_one(),
-            Budget::Room(room) => {
-                if let Some(queue) = self.lock_rooms().get(&room) {
+            Budget::Units { .. } => self.units.changed.notify_one(),
+            Budget::Room { id, .. } => {
+                if let Some(queue) = self.lock_rooms().get(&id) {
                     queue.changed.notify_one();
                 }
             }
         }
     }
+}
+
+/// The error of a call without a permit.
+fn refused(budget: Budget, denied: Denied) -> Error {
+    let kind = match (denied, budget) {
+        (Denied::Units { remaining, reset }, Budget::Units { cost }) => {
+            ErrorKind::UnitsExhausted { cost, remaining, reset }
+        }
+        (Denied::Unavailable(error), _) => ErrorKind::Store(error),
+        (Denied::Units { .. } | Denied::Wait { .. }, _) => ErrorKind::Store(StoreError::new(
+            "the store denied units where a permit of another kind was asked for",
+        )),
+    };
+    Error::new(kind, Outcome::NotSent)
 }
 
 /// A place in a room's queue. The last one removes the queue.
@@ -335,10 +282,9 @@ impl Drop for WaitingGuard<'_> {
 #[must_use = "a permit that is dropped goes back unused"]
 pub(crate) struct Permit {
     pacer: Arc<Pacer>,
-    clock: Arc<dyn Clock>,
-    room: Option<u64>,
-    account: bool,
-    units: u64,
+    room: Option<Lease>,
+    account: Option<Lease>,
+    units: Option<Lease>,
     sent: bool,
 }
 
@@ -356,28 +302,19 @@ impl Permit {
     /// The headers of a response have arrived, with the reported limits. The service has counted the request, so the other
     /// calls need not wait for the body.
     pub(crate) fn on_headers(&mut self, limit: Option<&RateLimit>) {
-        let now = self.clock.now();
-        let units = limit.and_then(|limit| limit.units.as_ref());
-        self.pacer.lock_units().settle(std::mem::take(&mut self.units), true, units, now);
-        if std::mem::take(&mut self.account) {
-            self.pacer.settle(Budget::Account, Settlement::Sent(limit.cloned()), now);
+        for lease in [self.units.take(), self.account.take()].into_iter().flatten() {
+            self.pacer.settle(lease, Settlement::Sent(limit));
         }
     }
 
     /// The service refused the request because of a limit.
     pub(crate) fn exhausted(mut self, exhausted: Exhausted, limit: Option<&RateLimit>) {
-        let now = self.clock.now();
-        match exhausted {
-            Exhausted::Room(wait) => {
-                if let Some(room) = self.room.take() {
-                    self.pacer.settle(Budget::Room(room), Settlement::Exhausted(wait), now);
-                }
-            }
-            Exhausted::Account(wait) => {
-                if std::mem::take(&mut self.account) {
-                    self.pacer.settle(Budget::Account, Settlement::Exhausted(wait), now);
-                }
-            }
+        let (lease, wait) = match exhausted {
+            Exhausted::Room(wait) => (self.room.take(), wait),
+            Exhausted::Account(wait) => (self.account.take(), wait),
+        };
+        if let Some(lease) = lease {
+            self.pacer.settle(lease, Settlement::Exhausted(wait));
         }
         self.on_headers(limit);
     }
@@ -392,16 +329,9 @@ pub(crate) enum Exhausted {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let how = || if self.sent { Settlement::Sent(None) } else { Settlement::Unsent };
-        let now = self.clock.now();
-        if let Some(room) = self.room.take() {
-            self.pacer.settle(Budget::Room(room), how(), now);
-        }
-        if self.account {
-            self.pacer.settle(Budget::Account, how(), now);
-        }
-        if self.units > 0 {
-            self.pacer.lock_units().settle(self.units, self.sent, None, now);
+        for lease in [self.room.take(), self.account.take(), self.units.take()].into_iter().flatten() {
+            let how = if self.sent { Settlement::Sent(None) } else { Settlement::Unsent };
+            self.pacer.settle(lease, how);
         }
     }
 }

@@ -28,7 +28,7 @@ impl RoomBudget {
         self.in_flight == 0 && self.free_at.is_empty() && self.gate.check(now).is_ok()
     }
 
-    pub(super) fn take(&mut self, (posts, _): (u32, Duration), now: Instant) -> Result<(), Duration> {
+    pub(super) fn take(&mut self, posts: u32, now: Instant) -> Result<(), Duration> {
         self.roll(now);
         self.gate.check(now)?;
         if self.in_flight as usize + self.free_at.len() < posts as usize {
@@ -40,7 +40,7 @@ impl RoomBudget {
         Err(self.free_at.front().map_or(FIRST_ANSWER, |at| *at - now))
     }
 
-    pub(super) fn settle(&mut self, how: Settlement, window: Duration, now: Instant) {
+    pub(super) fn settle(&mut self, how: Settlement<'_>, window: Duration, now: Instant) {
         self.in_flight = self.in_flight.saturating_sub(1);
         match how {
             Settlement::Unsent => self.gate.unanswered(),

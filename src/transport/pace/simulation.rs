@@ -7,7 +7,7 @@ use super::*;
 use crate::clock::VirtualClock;
 use crate::operation::Safety;
 use futures::future::join_all;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 static READ: Operation = Operation {
     id: "read",
@@ -82,7 +82,7 @@ impl Service {
 async fn call(service: &Service, pacer: &Arc<Pacer>) {
     let clock: Arc<dyn Clock> = Arc::new(service.clock.clone());
     loop {
-        let mut permit = pacer.permit(&READ, None, &clock, None).await.expect("there is no deadline");
+        let mut permit = pacer.permit(&READ, None, &*clock, None).await.expect("there is no deadline");
         permit.mark_sent();
         clock.sleep(LATENCY).await;
         let answer = service.receive();
@@ -97,7 +97,8 @@ async fn call(service: &Service, pacer: &Arc<Pacer>) {
 /// How long after the end of each window the next one was opened, by as many calls as go, and how many were refused.
 fn lost(service: Service) -> (Vec<Duration>, u32) {
     const WINDOWS: u64 = 8;
-    let pacer = Arc::new(Pacer::new(Pace::new()));
+    let clock: Arc<dyn Clock> = Arc::new(service.clock.clone());
+    let pacer = Arc::new(Pacer::new(Pace::new(), &clock));
     let calls = join_all((0..CALLS * WINDOWS).map(|_| call(&service, &pacer)));
     tokio::runtime::Builder::new_current_thread()
         .build()

@@ -5,6 +5,7 @@ use crate::clock::VirtualClock;
 use crate::limits::MAX_WINDOW;
 use crate::operation::Safety;
 use futures::future::{FutureExt, join_all};
+use jiff::Timestamp;
 use proptest::prelude::*;
 
 static POST: Operation = Operation {
@@ -106,7 +107,7 @@ async fn call(index: usize, caller: Caller, pacer: Arc<Pacer>, service: Arc<Serv
     clock.sleep(millis(caller.starts)).await;
     let work = async {
         let mut permit =
-            pacer.permit(&POST, Some(caller.room), &clock, None).await.expect("there is no deadline");
+            pacer.permit(&POST, Some(caller.room), &*clock, None).await.expect("there is no deadline");
         permit.mark_sent();
         if !caller.connects {
             permit.mark_unsent();
@@ -130,12 +131,29 @@ async fn call(index: usize, caller: Caller, pacer: Arc<Pacer>, service: Arc<Serv
     }
 }
 
+fn memory(clock: &VirtualClock) -> MemoryBudgetStore {
+    MemoryBudgetStore::with_clock(Arc::new(clock.clone()))
+}
+
+const fn in_room(id: u64) -> Budget {
+    Budget::room(id, 10, Duration::from_secs(10))
+}
+
+/// The wait that the store asks for.
+fn wait(taken: Result<Lease, Denied>) -> Option<Duration> {
+    match taken {
+        Ok(_) => None,
+        Err(Denied::Wait { time, .. }) => Some(time),
+        Err(denied) => panic!("{denied:?}"),
+    }
+}
+
 fn answered(mut permit: Permit, limit: &RateLimit) {
     permit.mark_sent();
     permit.on_headers(Some(limit));
 }
 
-fn run(callers: Vec<Caller>, limit: u64, room_limit: u32) -> (Vec<bool>, Arc<Service>, Arc<Memory>) {
+fn run(callers: Vec<Caller>, limit: u64, room_limit: u32) -> (Vec<bool>, Arc<Service>, MemoryBudgetStore) {
     let clock = VirtualClock::new();
     let room_window = Duration::from_secs(10);
     let service = Arc::new(Service {
@@ -146,9 +164,10 @@ fn run(callers: Vec<Caller>, limit: u64, room_limit: u32) -> (Vec<bool>, Arc<Ser
         room_window,
         state: Mutex::default(),
     });
-    let store = Arc::new(Memory::new(Some((room_limit, room_window))));
+    let shared: Arc<dyn Clock> = Arc::new(clock.clone());
+    let store = MemoryBudgetStore::with_clock(Arc::clone(&shared));
     let pace = Pace::new().room_limit(room_limit, room_window).store(store.clone());
-    let pacer = Arc::new(Pacer::new(pace));
+    let pacer = Arc::new(Pacer::new(pace, &shared));
     let calls = callers.into_iter().enumerate();
     let calls =
         join_all(calls.map(|(index, caller)| call(index, caller, Arc::clone(&pacer), Arc::clone(&service))));
@@ -202,10 +221,10 @@ fn the_room_limit_is_used_completely() {
 #[tokio::test]
 async fn quiet_rooms_are_forgotten() {
     let clock = VirtualClock::new();
-    let store = Memory::new(Some((10, Duration::from_secs(10))));
+    let store = memory(&clock);
     for room in 0..100_000 {
-        store.take(Budget::Room(room), clock.now()).await.expect("each room is new");
-        store.settle(Budget::Room(room), Settlement::Sent(None), clock.now());
+        let lease = store.take(in_room(room)).await.expect("each room is new");
+        store.settle(lease, Settlement::Sent(None));
         clock.advance(Duration::from_millis(100));
     }
     let (_, _, remembered) = store.standing();
@@ -215,82 +234,86 @@ async fn quiet_rooms_are_forgotten() {
 #[tokio::test]
 async fn insufficient_units_refuse_a_call_and_unused_units_are_refunded() {
     let clock: Arc<dyn Clock> = Arc::new(VirtualClock::new());
-    let pacer = Arc::new(Pacer::new(Pace::new()));
+    let pacer = Arc::new(Pacer::new(Pace::new(), &clock));
     let reset = Some(clock.wall() + Duration::from_secs(100));
     let left = |remaining| RateLimit {
         units: Some(crate::limits::Units { remaining: Some(remaining), reset, ..Default::default() }),
         ..RateLimit::default()
     };
-    let first = pacer.permit(&POST, None, &clock, None).await.expect("nothing is known yet");
+    let first = pacer.permit(&POST, None, &*clock, None).await.expect("nothing is known yet");
     answered(first, &left(5));
-    let second = pacer.permit(&POST, None, &clock, None).await.expect("5 are left");
-    let error = pacer.permit(&POST, None, &clock, None).await.err().expect("2 are left");
+    let second = pacer.permit(&POST, None, &*clock, None).await.expect("5 are left");
+    let error = pacer.permit(&POST, None, &*clock, None).await.err().expect("2 are left");
     assert!(matches!(error.kind(), ErrorKind::UnitsExhausted { cost: 3, remaining: 2, .. }), "{error}");
     drop(second);
-    let again = pacer.permit(&POST, None, &clock, None).await.expect("the unused ones came back");
+    let again = pacer.permit(&POST, None, &*clock, None).await.expect("the unused ones came back");
     answered(again, &left(0));
-    assert!(pacer.permit(&POST, None, &clock, None).await.is_err());
-    let off = Arc::new(Pacer::new(Pace::new().units(false)));
-    let first = off.permit(&POST, None, &clock, None).await.expect("it is switched off");
+    assert!(pacer.permit(&POST, None, &*clock, None).await.is_err());
+    let off = Arc::new(Pacer::new(Pace::new().units(false), &clock));
+    let first = off.permit(&POST, None, &*clock, None).await.expect("it is switched off");
     answered(first, &left(0));
-    assert!(off.permit(&POST, None, &clock, None).await.is_ok());
+    assert!(off.permit(&POST, None, &*clock, None).await.is_ok());
 }
 
-fn settlement(remaining: u64, reset: Option<Timestamp>, after: Option<Duration>) -> Settlement {
-    let limit = RateLimit {
+fn reported(remaining: u64, reset: Option<Timestamp>, after: Option<Duration>) -> RateLimit {
+    RateLimit {
         limit: Some(300),
         remaining: Some(remaining),
         reset,
         reset_after: after,
         ..Default::default()
-    };
-    Settlement::Sent(Some(limit))
+    }
 }
+
+/// A permit of the account that is not needed any more.
+const ACCOUNT: Lease = Lease::new(Budget::Account, 0);
 
 #[tokio::test]
 async fn an_answer_of_an_older_window_does_not_close_the_newer_one() {
     let clock = VirtualClock::new();
-    let store = Memory::new(None);
+    let store = memory(&clock);
     let (old, new) = (clock.wall() + Duration::from_secs(1), clock.wall() + Duration::from_secs(300));
     for _ in 0..2 {
-        let _ = store.take(Budget::Account, clock.now()).await;
+        let _ = store.take(Budget::Account).await;
     }
-    store.settle(Budget::Account, settlement(299, Some(new), Some(Duration::from_secs(300))), clock.now());
-    store.settle(Budget::Account, settlement(0, Some(old), Some(Duration::ZERO)), clock.now());
-    assert_eq!(store.take(Budget::Account, clock.now()).await, Ok(()));
+    let newer = reported(299, Some(new), Some(Duration::from_secs(300)));
+    store.settle(ACCOUNT, Settlement::Sent(Some(&newer)));
+    let older = reported(0, Some(old), Some(Duration::ZERO));
+    store.settle(ACCOUNT, Settlement::Sent(Some(&older)));
+    assert_eq!(wait(store.take(Budget::Account).await), None);
 }
 
 #[tokio::test]
 async fn without_a_reset_the_newest_answer_counts() {
     let clock = VirtualClock::new();
-    let store = Memory::new(None);
+    let store = memory(&clock);
     for remaining in [0, 299] {
-        store.take(Budget::Account, clock.now()).await.expect("nothing is in flight");
-        store.settle(Budget::Account, settlement(remaining, None, None), clock.now());
+        let lease = store.take(Budget::Account).await.expect("nothing is in flight");
+        store.settle(lease, Settlement::Sent(Some(&reported(remaining, None, None))));
     }
-    store.take(Budget::Account, clock.now()).await.expect("299 are left");
-    store.take(Budget::Account, clock.now()).await.expect("298 are left");
+    assert_eq!(wait(store.take(Budget::Account).await), None, "299 are left");
+    assert_eq!(wait(store.take(Budget::Account).await), None, "298 are left");
 }
 
 #[tokio::test]
 async fn a_refusal_for_a_day_is_checked_again_after_minutes() {
     let clock = VirtualClock::new();
-    for budget in [Budget::Account, Budget::Room(1)] {
-        let store = Memory::new(Some((10, Duration::from_secs(10))));
-        store.take(budget, clock.now()).await.expect("it is the first");
-        store.settle(budget, Settlement::Exhausted(Duration::MAX), clock.now());
-        assert_eq!(store.take(budget, clock.now()).await, Err(CLOSED));
+    for budget in [Budget::Account, in_room(1)] {
+        let store = memory(&clock);
+        let take = || store.take(budget).now_or_never().expect("memory answers at once");
+        let lease = take().expect("it is the first");
+        store.settle(lease, Settlement::Exhausted(Duration::MAX));
+        assert_eq!(wait(take()), Some(CLOSED));
         clock.advance(CLOSED);
-        store.take(budget, clock.now()).await.expect("one finds out");
-        let guess = store.take(budget, clock.now()).await;
-        assert_eq!(guess, Err(FIRST_ANSWER), "the others wait for its answer");
-        store.settle(budget, Settlement::Unsent, clock.now());
-        store.take(budget, clock.now()).await.expect("it did not find out");
-        store.settle(budget, Settlement::Exhausted(Duration::from_secs(1)), clock.now());
-        assert_eq!(store.take(budget, clock.now()).await, Err(Duration::from_secs(1)));
+        let test = take().expect("one finds out");
+        assert_eq!(wait(take()), Some(FIRST_ANSWER), "the others wait for its answer");
+        store.settle(test, Settlement::Unsent);
+        let test = take().expect("it did not find out");
+        store.settle(test, Settlement::Exhausted(Duration::from_secs(1)));
+        assert_eq!(wait(take()), Some(Duration::from_secs(1)));
         clock.advance(Duration::from_secs(1));
         for _ in 0..5 {
-            store.take(budget, clock.now()).await.expect("that was as long as the service asked for");
+            assert_eq!(wait(take()), None, "that was as long as the service asked for");
         }
     }
 }
@@ -300,72 +323,73 @@ const MONTH: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 #[tokio::test]
 async fn a_window_of_a_month_is_checked_again_after_minutes_by_one_call() {
     let clock = VirtualClock::new();
-    let store = Memory::new(None);
-    let take = || store.take(Budget::Account, clock.now());
-    let settle = |how| store.settle(Budget::Account, how, clock.now());
+    let store = memory(&clock);
+    let take = || wait(store.take(Budget::Account).now_or_never().expect("memory answers at once"));
+    let settle = |limit: &RateLimit| store.settle(ACCOUNT, Settlement::Sent(Some(limit)));
     let month = clock.wall() + MONTH;
-    take().await.expect("it is the first");
-    settle(settlement(0, Some(month), Some(MONTH)));
-    assert_eq!(take().await, Err(CLOSED));
+    assert_eq!(take(), None, "it is the first");
+    settle(&reported(0, Some(month), Some(MONTH)));
+    assert_eq!(take(), Some(CLOSED));
     clock.advance(CLOSED - Duration::from_secs(1));
-    assert_eq!(take().await, Err(Duration::from_secs(1)));
+    assert_eq!(take(), Some(Duration::from_secs(1)));
     clock.advance(Duration::from_secs(1));
-    take().await.expect("one finds out");
-    assert_eq!(take().await, Err(FIRST_ANSWER), "the others wait for its answer");
+    assert_eq!(take(), None, "one finds out");
+    assert_eq!(take(), Some(FIRST_ANSWER), "the others wait for its answer");
     clock.advance(Duration::from_secs(60));
-    assert_eq!(take().await, Err(FIRST_ANSWER), "as long as it takes");
-    settle(settlement(0, Some(month), Some(MONTH)));
-    assert_eq!(take().await, Err(CLOSED), "it was true");
+    assert_eq!(take(), Some(FIRST_ANSWER), "as long as it takes");
+    settle(&reported(0, Some(month), Some(MONTH)));
+    assert_eq!(take(), Some(CLOSED), "it was true");
     clock.advance(CLOSED);
-    take().await.expect("one finds out");
-    settle(Settlement::Sent(None));
-    take().await.expect("the last one had no answer");
-    settle(settlement(7, Some(clock.wall() + CLOSED), Some(CLOSED)));
+    assert_eq!(take(), None, "one finds out");
+    store.settle(ACCOUNT, Settlement::Sent(None));
+    assert_eq!(take(), None, "the last one had no answer");
+    settle(&reported(7, Some(clock.wall() + CLOSED), Some(CLOSED)));
     for _ in 0..7 {
-        take().await.expect("the service says that 7 are left");
+        assert_eq!(take(), None, "the service says that 7 are left");
     }
-    assert!(take().await.is_err());
+    assert!(take().is_some());
 }
 
 #[tokio::test]
 async fn one_endless_call_does_not_block_the_others_for_ever() {
     let clock = VirtualClock::new();
-    let store = Memory::new(None);
-    let take = || store.take(Budget::Account, clock.now());
-    take().await.expect("it is the first");
-    store.settle(Budget::Account, settlement(0, Some(clock.wall() + MONTH), Some(MONTH)), clock.now());
+    let store = memory(&clock);
+    let take = || wait(store.take(Budget::Account).now_or_never().expect("memory answers at once"));
+    assert_eq!(take(), None, "it is the first");
+    store.settle(ACCOUNT, Settlement::Sent(Some(&reported(0, Some(clock.wall() + MONTH), Some(MONTH)))));
     for _ in 0..3 {
         clock.advance(CLOSED);
-        take().await.expect("one finds out");
-        assert_eq!(take().await, Err(FIRST_ANSWER));
+        assert_eq!(take(), None, "one finds out");
+        assert_eq!(take(), Some(FIRST_ANSWER));
     }
 }
 
 #[tokio::test]
 async fn a_reported_month_does_not_make_later_answers_belong_to_an_older_window() {
     let clock = VirtualClock::new();
-    let store = Memory::new(None);
-    let take = || store.take(Budget::Account, clock.now());
-    take().await.expect("it is the first");
-    store.settle(Budget::Account, settlement(299, Some(clock.wall() + MONTH), Some(MONTH)), clock.now());
-    take().await.expect("299 are left");
+    let store = memory(&clock);
+    let take = || wait(store.take(Budget::Account).now_or_never().expect("memory answers at once"));
+    assert_eq!(take(), None, "it is the first");
+    store.settle(ACCOUNT, Settlement::Sent(Some(&reported(299, Some(clock.wall() + MONTH), Some(MONTH)))));
+    assert_eq!(take(), None, "299 are left");
     clock.advance(Duration::from_secs(2));
     let (end, after) = (clock.wall() + CLOSED, CLOSED);
-    store.settle(Budget::Account, settlement(1, Some(end), Some(after)), clock.now());
-    take().await.expect("the newest answer reports that 1 is left");
-    assert_eq!(take().await, Err(CLOSED));
+    store.settle(ACCOUNT, Settlement::Sent(Some(&reported(1, Some(end), Some(after)))));
+    assert_eq!(take(), None, "the newest answer reports that 1 is left");
+    assert_eq!(take(), Some(CLOSED));
 }
 
 #[tokio::test]
 async fn windows_of_two_seconds_are_distinguished() {
     let clock = VirtualClock::new();
-    let store = Memory::new(None);
-    let take = || store.take(Budget::Account, clock.now());
+    let store = memory(&clock);
+    let take = || wait(store.take(Budget::Account).now_or_never().expect("memory answers at once"));
     let window = Duration::from_secs(2);
     for _ in 0..4 {
-        take().await.expect("a new window");
-        store.settle(Budget::Account, settlement(0, Some(clock.wall() + window), Some(window)), clock.now());
-        assert_eq!(take().await, Err(window), "it is used up, and not by late answers of the last one");
+        assert_eq!(take(), None, "a new window");
+        store
+            .settle(ACCOUNT, Settlement::Sent(Some(&reported(0, Some(clock.wall() + window), Some(window)))));
+        assert_eq!(take(), Some(window), "it is used up, and not by late answers of the last one");
         clock.advance(window);
     }
 }
@@ -373,9 +397,9 @@ async fn windows_of_two_seconds_are_distinguished() {
 #[tokio::test]
 async fn a_permit_of_a_dropped_call_is_not_taken() {
     let clock = VirtualClock::new();
-    let store = Memory::new(Some((1, Duration::from_secs(10))));
-    drop(store.take(Budget::Room(1), clock.now()));
-    drop(store.take(Budget::Account, clock.now()));
+    let store = memory(&clock);
+    drop(store.take(in_room(1)));
+    drop(store.take(Budget::Account));
     assert_eq!(store.standing(), (0, 0, 0));
 }
 
@@ -395,21 +419,26 @@ impl Slow {
 }
 
 impl BudgetStore for Slow {
-    fn take(&self, _: Budget, _: Instant) -> futures::future::BoxFuture<'_, Result<(), Duration>> {
+    fn take(&self, budget: Budget) -> futures::future::BoxFuture<'_, Result<Lease, Denied>> {
         Box::pin(async move {
             match self.takes {
                 Some(takes) => self.clock.sleep(takes).await,
                 None => std::future::pending().await,
             }
-            self.refuses.map_or(Ok(()), Err)
+            self.refuses.map_or(Ok(Lease::new(budget, 7)), |wait| Err(Denied::wait(wait)))
         })
     }
 
-    fn settle(&self, budget: Budget, how: Settlement, _: Instant) {
-        self.settled.lock().expect("not poisoned").push(format!("{budget:?} {how:?}"));
+    fn settle(&self, lease: Lease, how: Settlement<'_>) {
+        let settled = match lease.budget() {
+            Budget::Account => "account",
+            Budget::Room { .. } => "room",
+            Budget::Units { .. } => "units",
+        };
+        self.settled.lock().expect("not poisoned").push(format!("{settled} {} {how:?}", lease.id()));
     }
 
-    fn estimate(&self, _: Budget, _: u32, _: Instant) -> Duration {
+    fn estimate(&self, _: Budget, _: u32) -> Duration {
         Duration::MAX
     }
 }
@@ -419,9 +448,9 @@ async fn waiting_for_a_hanging_store_ends_with_the_calls_deadline() {
     let virtual_clock = VirtualClock::new();
     let clock: Arc<dyn Clock> = Arc::new(virtual_clock.clone());
     let store = Slow::new(&virtual_clock, None, None);
-    let pacer = Arc::new(Pacer::new(Pace::new().store(store.clone())));
+    let pacer = Arc::new(Pacer::new(Pace::new().store(store.clone()), &clock));
     let deadline = clock.now() + Duration::from_secs(30);
-    let permit = |room| pacer.permit(&POST, room, &clock, Some(deadline));
+    let permit = |room| pacer.permit(&POST, room, &*clock, Some(deadline));
     // One call waits for the account, one for the room, and one for its turn behind the second.
     let calls = join_all([permit(None), permit(Some(1)), permit(Some(1))]);
     for result in virtual_clock.drive(calls).await {
@@ -435,7 +464,7 @@ async fn waiting_for_a_hanging_store_ends_with_the_calls_deadline() {
     assert_eq!((virtual_clock.elapsed().as_secs(), virtual_clock.sleepers()), (30, 0));
     assert!(pacer.lock_rooms().is_empty() && store.settled.lock().expect("not poisoned").is_empty());
     assert_eq!(pacer.account.waiting.load(Ordering::Relaxed), 0);
-    assert_eq!(pacer.lock_units().in_flight, 0, "the units are given back");
+    assert_eq!(pacer.units.waiting.load(Ordering::Relaxed), 0);
 }
 
 #[tokio::test]
@@ -443,17 +472,22 @@ async fn a_permit_dropped_during_a_store_call_leaves_nothing_behind() {
     let virtual_clock = VirtualClock::new();
     let clock: Arc<dyn Clock> = Arc::new(virtual_clock.clone());
     let store = Slow::new(&virtual_clock, Some(Duration::from_secs(10)), None);
-    let pacer = Arc::new(Pacer::new(Pace::new().store(store.clone())));
+    let pacer = Arc::new(Pacer::new(Pace::new().store(store.clone()), &clock));
     {
-        let mut permit = pin!(pacer.permit(&POST, Some(1), &clock, None));
+        let mut permit = pin!(pacer.permit(&POST, Some(1), &*clock, None));
         assert!(futures::poll!(&mut permit).is_pending());
-        virtual_clock.advance(Duration::from_secs(10));
-        assert!(futures::poll!(&mut permit).is_pending(), "the room is taken, and the account asked for");
+        for _ in 0..2 {
+            virtual_clock.advance(Duration::from_secs(10));
+            assert!(
+                futures::poll!(&mut permit).is_pending(),
+                "units and room are taken, and the account asked for"
+            );
+        }
     }
     assert_eq!(virtual_clock.sleepers(), 0);
     assert!(pacer.lock_rooms().is_empty());
-    assert_eq!(*store.settled.lock().expect("not poisoned"), ["Room(1) Unsent"]);
-    let permit = virtual_clock.drive(pacer.permit(&POST, Some(1), &clock, None)).await;
+    assert_eq!(*store.settled.lock().expect("not poisoned"), ["room 7 Unsent", "units 7 Unsent"]);
+    let permit = virtual_clock.drive(pacer.permit(&POST, Some(1), &*clock, None)).await;
     assert!(permit.is_ok(), "no other call is in front");
 }
 
@@ -462,9 +496,9 @@ async fn a_store_may_return_any_wait() {
     let virtual_clock = VirtualClock::new();
     let clock: Arc<dyn Clock> = Arc::new(virtual_clock.clone());
     let store = Slow::new(&virtual_clock, Some(Duration::from_secs(1)), Some(Duration::MAX));
-    let pacer = Arc::new(Pacer::new(Pace::new().store(store)));
+    let pacer = Arc::new(Pacer::new(Pace::new().store(store), &clock));
     let deadline = Some(clock.now() + Duration::from_secs(30));
-    let error = virtual_clock.drive(pacer.permit(&POST, Some(1), &clock, deadline)).await.err();
+    let error = virtual_clock.drive(pacer.permit(&POST, Some(1), &*clock, deadline)).await.err();
     let error = error.expect("it cannot wait that long");
     assert!(matches!(error.kind(), ErrorKind::WaitTooLong { needed: Duration::MAX, .. }), "{error}");
 }
@@ -476,20 +510,22 @@ async fn a_room_limit_may_have_any_value() {
         [0, 1, u32::MAX].into_iter().flat_map(|posts| windows.map(|window| (posts, window)))
     {
         let clock = VirtualClock::new();
-        let pacer = Arc::new(Pacer::new(Pace::new().room_limit(posts, window)));
         let asked: Arc<dyn Clock> = Arc::new(clock.clone());
-        let permit = pacer.permit(&POST, Some(1), &asked, None).await.expect("it is the first");
+        let pacer = Arc::new(Pacer::new(Pace::new().room_limit(posts, window), &asked));
+        let permit = pacer.permit(&POST, Some(1), &*asked, None).await.expect("it is the first");
         answered(permit, &RateLimit::default());
-        let take = |now| pacer.store.take(Budget::Room(1), now);
-        let second = take(clock.now()).await;
-        assert_eq!(second.is_ok(), posts == u32::MAX || window.is_zero(), "{posts} {window:?}");
-        assert!(second.err().unwrap_or_default() <= MAX_WINDOW);
-        if second.is_ok() {
-            pacer.store.settle(Budget::Room(1), Settlement::Sent(None), clock.now());
+        let window = window.min(MAX_WINDOW);
+        let budget = Budget::room(1, posts.max(1), window);
+        match pacer.store.take(budget).await {
+            Ok(lease) => {
+                assert!(posts == u32::MAX || window.is_zero(), "{posts} {window:?}");
+                pacer.store.settle(lease, Settlement::Sent(None));
+            }
+            denied => assert!(wait(denied) <= Some(MAX_WINDOW) && posts < u32::MAX && !window.is_zero()),
         }
-        let _ = pacer.store.estimate(Budget::Room(1), u32::MAX, clock.now());
+        let _ = pacer.store.estimate(budget, u32::MAX);
         clock.advance(Duration::MAX);
-        take(clock.now()).await.expect("every window is over in a thousand years");
+        assert_eq!(wait(pacer.store.take(budget).await), None, "every window is over in a thousand years");
     }
 }
 
@@ -542,54 +578,61 @@ proptest! {
     #[test]
     fn the_store_never_waits_longer_than_its_bound(
         steps in prop::collection::vec(step(), 1..60),
-        room_limit in prop::option::of((any::<u32>(), (0..11_u64).prop_map(Duration::from_secs))),
+        (posts, window) in (any::<u32>(), (0..11_u64).prop_map(Duration::from_secs)),
     ) {
         let clock = VirtualClock::new();
-        let store = Memory::new(room_limit);
-        let take = |budget| store.take(budget, clock.now()).now_or_never().expect("memory answers at once");
-        for budget in [Budget::Account, Budget::Room(1)] {
+        let store = memory(&clock);
+        let take = |budget| wait(store.take(budget).now_or_never().expect("memory answers at once"));
+        for budget in [Budget::Account, Budget::room(1, posts, window)] {
             for step in &steps {
-                let how = match step.clone() {
+                let how = match step {
                     Step::Take => {
-                        let wait = take(budget).err().unwrap_or_default();
+                        let wait = take(budget).unwrap_or_default();
                         prop_assert!(wait <= CLOSED, "{:?}", wait);
                         continue;
                     }
                     Step::Pass(time) => {
-                        clock.advance(time);
+                        clock.advance(*time);
                         continue;
                     }
-                    Step::Settle(limit) => Settlement::Sent(limit),
+                    Step::Settle(limit) => Settlement::Sent(limit.as_ref()),
                     Step::Unsent => Settlement::Unsent,
-                    Step::Exhausted(wait) => Settlement::Exhausted(wait),
+                    Step::Exhausted(wait) => Settlement::Exhausted(*wait),
                 };
-                store.settle(budget, how, clock.now());
-                prop_assert!(store.estimate(budget, 0, clock.now()) <= CLOSED);
+                store.settle(Lease::new(budget, 0), how);
+                prop_assert!(store.estimate(budget, 0) <= CLOSED);
             }
         }
         // Whatever was reported, and whatever is in flight: after each bound another call is sent.
         clock.advance(CLOSED);
         let again = take(Budget::Account);
         clock.advance(CLOSED);
-        prop_assert!(again.is_ok() || take(Budget::Account).is_ok());
+        prop_assert!(again.is_none() || take(Budget::Account).is_none());
     }
 }
 
 #[tokio::test]
 async fn units_in_flight_are_not_granted_twice_and_are_checked_again_in_time() {
     let clock = VirtualClock::new();
-    let mut units = MonthlyUnits::default();
-    let reported = |remaining| Units { remaining: Some(remaining), ..Units::default() };
-    units.take(3, &clock).expect("nothing is known");
-    units.settle(3, true, Some(&reported(6)), clock.now());
-    units.take(3, &clock).expect("6 are left");
-    units.take(3, &clock).expect("3 are left");
-    units.settle(3, true, Some(&reported(3)), clock.now());
-    units.take(3, &clock).expect_err("the 3 that are left are in flight");
-    units.settle(3, false, None, clock.now());
-    units.take(3, &clock).expect("they came back");
-    units.settle(3, true, Some(&reported(0)), clock.now());
-    units.take(1, &clock).expect_err("none are left");
-    clock.advance(UNITS_BELIEVED);
-    units.take(1, &clock).expect("it may have changed since");
+    let store = memory(&clock);
+    let take = |cost| store.take(Budget::units(cost)).now_or_never().expect("memory answers at once");
+    let reported = |remaining| RateLimit {
+        units: Some(crate::limits::Units { remaining: Some(remaining), ..Default::default() }),
+        ..RateLimit::default()
+    };
+    let first = take(3).expect("nothing is known");
+    store.settle(first, Settlement::Sent(Some(&reported(6))));
+    let second = take(3).expect("6 are left");
+    let third = take(3).expect("3 are left");
+    store.settle(second, Settlement::Sent(Some(&reported(3))));
+    take(3).expect_err("the 3 that are left are in flight");
+    store.settle(third, Settlement::Unsent);
+    let again = take(3).expect("they came back");
+    assert_eq!(store.units(), 3);
+    store.settle(again, Settlement::Sent(Some(&reported(0))));
+    take(1).expect_err("none are left");
+    clock.advance(super::units::BELIEVED);
+    let later = take(1).expect("it may have changed since");
+    store.settle(later, Settlement::Sent(None));
+    assert_eq!(store.units(), 0);
 }
