@@ -70,7 +70,8 @@ impl Authorization {
     pub fn needs_login(&self) -> bool {
         let state = self.0.lock();
         let has_refresh_token = state.tokens.refresh_token.is_some();
-        let refused = state.pause.as_ref().is_some_and(|pause| pause.failure.needs_login);
+        let refused = state.tokens.refresh_token_refused
+            || state.pause.as_ref().is_some_and(|pause| pause.failure.needs_login);
         refused || !has_refresh_token && !state.is_usable(self.0.wall())
     }
 
@@ -80,7 +81,7 @@ impl Authorization {
     /// traced, because a program that ends before they are saved may need a new login. They are saved with the next refresh,
     /// or by [`save`](Self::save).
     pub fn is_saved(&self) -> bool {
-        self.0.lock().is_saved
+        self.0.lock().is_saved()
     }
 
     /// Saves the tokens, if the store does not have them.
@@ -117,7 +118,7 @@ impl fmt::Debug for Authorization {
         f.debug_struct("Authorization")
             .field("oauth", &self.0.oauth)
             .field("tokens", &state.tokens)
-            .field("is_saved", &state.is_saved)
+            .field("is_saved", &state.is_saved())
             .finish_non_exhaustive()
     }
 }

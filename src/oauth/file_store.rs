@@ -1,5 +1,6 @@
 //! Tokens in a file.
 
+use super::lease::RefreshLease;
 use super::store::{StoreError, TokenStore};
 use super::tokens::TokenSet;
 use futures::future::BoxFuture;
@@ -15,6 +16,9 @@ use std::time::Duration;
 /// How many symbolic links are followed, as on common systems.
 const MAX_LINKS: usize = 40;
 
+/// How often a lock that another process holds is tried again.
+const LOCK_POLL: Duration = Duration::from_millis(25);
+
 /// The age after which an unfinished file counts as abandoned, if the system has no locks.
 const LEFT_BEHIND: Duration = Duration::from_secs(3600);
 
@@ -24,6 +28,13 @@ const LEFT_BEHIND: Duration = Duration::from_secs(3600);
 /// either the old tokens or the new ones. If a process is killed meanwhile, its temporary file
 /// (`<name>.<32 hexadecimal digits>.tmp`) is removed when the store is next read or written. If the path is a symbolic link,
 /// the file that it points to is replaced. Anything but a regular file is refused. The tokens are not encrypted.
+///
+/// Processes of one machine may share the file: the one that holds a lock on the file `<name>.lock` beside it refreshes, and
+/// the others then read its tokens. The system gives a lock back when its process ends, however it ends. The lock is not on the
+/// file of the tokens, because each save replaces that file, and the lock would stay on the old one. The lock file is empty, has
+/// the mode 0600, and is never removed: a process that has just opened it would lock a file that the next process does
+/// not find. On a file system without locks every process refreshes for itself; between machines, some file systems of
+/// networks have locks and others only seem to.
 #[derive(Clone)]
 pub struct FileTokenStore {
     path: Arc<Path>,
@@ -67,6 +78,58 @@ impl TokenStore for FileTokenStore {
             remove_left_behind(path, &place);
             Ok(replace(&place, json.expose_secret().as_bytes())?)
         }))
+    }
+
+    fn lease(&self) -> BoxFuture<'_, Result<RefreshLease, StoreError>> {
+        Box::pin(async {
+            loop {
+                // If this future is dropped meanwhile, the file that is locked is closed, which ends the lock.
+                match self.blocking("locking the file `.lock` beside", |path| Ok(lock(path)?)).await? {
+                    Lock::Held(file) => return Ok(RefreshLease::held(file)),
+                    Lock::Elsewhere => tokio::time::sleep(LOCK_POLL).await,
+                    Lock::Unsupported => {
+                        tracing::debug!(path = %self.path.display(), "no locks here: other processes may refresh too");
+                        return Ok(RefreshLease::none());
+                    }
+                }
+            }
+        })
+    }
+}
+
+/// What became of a try to lock.
+enum Lock {
+    Held(File),
+    /// Another process has it.
+    Elsewhere,
+    /// The file system has no locks.
+    Unsupported,
+}
+
+/// Tries to lock the file beside the tokens, which it creates if need be.
+fn lock(path: &Path) -> io::Result<Lock> {
+    let place = resolve(path)?;
+    let mut name = file_name(&place)?.to_owned();
+    name.push(".lock");
+    let path = place.with_file_name(name);
+    match std::fs::symlink_metadata(&path) {
+        // Opening a pipe may never end, and a link may lead to the file of another program.
+        Ok(found) if !found.is_file() => return Err(io::Error::other("it is not a regular file")),
+        _ => {}
+    }
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(&path)?;
+    match file.try_lock() {
+        // A person may have removed it before it was locked.
+        Ok(()) if is_at(&file, &path) => Ok(Lock::Held(file)),
+        Ok(()) | Err(TryLockError::WouldBlock) => Ok(Lock::Elsewhere),
+        Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
+            Ok(Lock::Unsupported)
+        }
+        Err(TryLockError::Error(error)) => Err(error),
     }
 }
 

@@ -25,9 +25,22 @@
 //!
 //! `Authorization::refresh` joins or starts a refresh in every state; calls in FRESH do not wait for it. A 401 within 10 s
 //! after a refused token was replaced is reported and starts no refresh.
+//!
+//! A refresh, in `renewal.rs`:
+//!
+//! ```text
+//!   lease ──────► load ──────► request ──────► save ──────► installed, the lease ends
+//!     │ none in     │ newer      │ invalid_grant  │ failed
+//!     │ time        │ tokens:    ▼                └─► installed; the lease is kept until a save succeeds,
+//!     ▼             │ installed  load again            if the refresh token was replaced
+//!   load: newer     │              │ other tokens: installed
+//!   tokens, or      │ marked:      │ the same: marked as refused and saved,
+//!   failed          ▼ failed       ▼ failed: needs a login
+//! ```
 
 use super::client::OAuth;
 use super::failure::TokenFailure;
+use super::lease::RefreshLease;
 use super::tokens::TokenSet;
 use crate::error::Error;
 use crate::transport::auth::BearerToken;
@@ -65,8 +78,19 @@ pub(super) struct Keeper {
 pub(super) struct TokenState {
     pub(super) tokens: Arc<TokenSet>,
     pub(super) bearer: BearerToken,
-    /// Whether the store has these tokens.
-    pub(super) is_saved: bool,
+    /// What the store had when it was last read or written; `None` if nothing, or if that is not known.
+    pub(super) stored: Option<Arc<TokenSet>>,
+    /// The access tokens, by their digests, that were replaced by some that are not saved. The store may have any of them, and
+    /// all are older.
+    pub(super) superseded: Vec<u64>,
+    /// Whether the refresh token was replaced since the store had the tokens in use.
+    pub(super) is_rotated: bool,
+    /// Stored tokens of which nobody knows whether they are newer. They are used if the service refuses ours.
+    pub(super) doubtful: Option<u64>,
+    /// How many saves have not ended.
+    pub(super) saving: usize,
+    /// The lease of a refresh that has ended, kept from other processes until the store has the tokens in use.
+    pub(super) lease: Option<RefreshLease>,
     /// Whether the service has refused the access token.
     pub(super) is_refused: bool,
     /// The refresh in flight.
@@ -98,10 +122,16 @@ pub(super) enum TokenPath {
 
 impl Keeper {
     pub(super) fn new(oauth: OAuth, tokens: TokenSet, is_saved: bool) -> Result<Self, Error> {
+        let tokens = Arc::new(tokens);
         let state = TokenState {
             bearer: bearer(&tokens)?,
-            tokens: Arc::new(tokens),
-            is_saved,
+            stored: is_saved.then(|| Arc::clone(&tokens)),
+            tokens,
+            superseded: Vec::new(),
+            is_rotated: false,
+            doubtful: None,
+            saving: 0,
+            lease: None,
             is_refused: false,
             refreshing: None,
             pause: None,
@@ -196,6 +226,16 @@ impl Keeper {
 impl TokenState {
     pub(super) fn is_usable(&self, now: Timestamp) -> bool {
         !self.is_refused && !self.tokens.is_expired(now)
+    }
+
+    /// Whether the store has the tokens in use.
+    pub(super) fn is_saved(&self) -> bool {
+        self.stored.as_ref().is_some_and(|stored| stored.is_same_access_token(&self.tokens))
+    }
+
+    /// Whether a refresh by another process would send a refresh token that is used up, or would be undone by a late save.
+    pub(super) fn needs_lease(&self) -> bool {
+        self.saving > 0 || self.is_rotated && !self.is_saved() && !self.tokens.refresh_token_refused
     }
 
     pub(super) fn token_path(&mut self, keeper: &Keeper) -> TokenPath {

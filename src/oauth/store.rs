@@ -1,5 +1,6 @@
 //! Stores for tokens that outlive the process.
 
+use super::lease::RefreshLease;
 use super::tokens::TokenSet;
 use crate::clock::Clock;
 use crate::transport::timer::{Bound, within};
@@ -40,7 +41,9 @@ pub trait TokenStore: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// If the store cannot be read. A refresh then uses the tokens in memory, as it does after 10 seconds without a result.
+    /// If the store cannot be read. After 10 seconds without a result the caller stops waiting, and it counts as failed. With
+    /// a [lease](Self::lease) that is [held](RefreshLease::held), no refresh is sent then, as another process may have used
+    /// up the refresh token. Without one, a refresh uses the tokens in memory.
     fn load(&self) -> BoxFuture<'_, Result<Option<TokenSet>, StoreError>>;
 
     /// Replaces the saved tokens. When it ends, the tokens must survive a crash: the service may have invalidated the
@@ -51,11 +54,50 @@ pub trait TokenStore: fmt::Debug + Send + Sync + 'static {
     /// If the tokens could not be saved; see [`Authorization::save`](super::Authorization::save). After 10 seconds the
     /// caller stops waiting. The save is not cancelled, and the next one begins after it has ended.
     fn save<'a>(&'a self, tokens: &'a TokenSet) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// Waits until no other process refreshes these tokens, and keeps the others from it until the lease is dropped.
+    ///
+    /// A store that several processes share needs this if the service replaces refresh tokens: two refreshes at once lose the
+    /// login. After it has the lease, a process loads the tokens again, refreshes them only if no other has, and saves the new
+    /// ones before the lease ends.
+    ///
+    /// A caller that waits no longer drops the future: that must leave no lease behind. The future must not block a thread
+    /// of the runtime. If the holder is killed, the lease must end.
+    ///
+    /// By default there are no leases here ([`RefreshLease::none`]).
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot say who may refresh. Then no refresh is sent: the access token is used until it expires, or
+    /// until another process has saved a newer one.
+    fn lease(&self) -> BoxFuture<'_, Result<RefreshLease, StoreError>> {
+        Box::pin(std::future::ready(Ok(RefreshLease::none())))
+    }
 }
 
-/// Keeps tokens until the process ends; the default. Clones share them.
-#[derive(Clone, Debug, Default)]
-pub struct MemoryTokenStore(Arc<Mutex<Option<TokenSet>>>);
+impl<S: TokenStore + ?Sized> TokenStore for Arc<S> {
+    fn load(&self) -> BoxFuture<'_, Result<Option<TokenSet>, StoreError>> {
+        (**self).load()
+    }
+
+    fn save<'a>(&'a self, tokens: &'a TokenSet) -> BoxFuture<'a, Result<(), StoreError>> {
+        (**self).save(tokens)
+    }
+
+    fn lease(&self) -> BoxFuture<'_, Result<RefreshLease, StoreError>> {
+        (**self).lease()
+    }
+}
+
+/// Keeps tokens until the process ends; the default. Clones share them, and their lease.
+#[derive(Clone, Default)]
+pub struct MemoryTokenStore(Arc<Memory>);
+
+#[derive(Default)]
+struct Memory {
+    tokens: Mutex<Option<TokenSet>>,
+    lease: Arc<tokio::sync::Mutex<()>>,
+}
 
 impl MemoryTokenStore {
     /// An empty store.
@@ -66,13 +108,24 @@ impl MemoryTokenStore {
 
 impl TokenStore for MemoryTokenStore {
     fn load(&self) -> BoxFuture<'_, Result<Option<TokenSet>, StoreError>> {
-        let tokens = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let tokens = self.0.tokens.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Box::pin(std::future::ready(Ok(tokens)))
     }
 
     fn save<'a>(&'a self, tokens: &'a TokenSet) -> BoxFuture<'a, Result<(), StoreError>> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(tokens.clone());
+        *self.0.tokens.lock().unwrap_or_else(PoisonError::into_inner) = Some(tokens.clone());
         Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn lease(&self) -> BoxFuture<'_, Result<RefreshLease, StoreError>> {
+        Box::pin(async { Ok(RefreshLease::held(Arc::clone(&self.0.lease).lock_owned().await)) })
+    }
+}
+
+impl fmt::Debug for MemoryTokenStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tokens = self.0.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        f.debug_tuple("MemoryTokenStore").field(&*tokens).finish()
     }
 }
 
