@@ -12,7 +12,8 @@ use std::fmt;
 use std::sync::Arc;
 
 impl OAuth {
-    /// The authorization whose tokens are in the store; `None` if the store is empty and a login is needed.
+    /// The authorization whose tokens are in the store; `None` if the store is empty and a login is needed. A login is needed,
+    /// too, if [`Authorization::needs_login`].
     ///
     /// # Errors
     ///
@@ -26,7 +27,8 @@ impl OAuth {
         tokens.map(|tokens| Authorization::new(self.clone(), tokens, true)).transpose()
     }
 
-    /// An authorization with tokens from elsewhere. They are saved with the first refresh, or by [`Authorization::save`].
+    /// An authorization with tokens from elsewhere. They are saved with the first refresh, or by [`Authorization::save`]. If a
+    /// shared store has tokens that were issued later, those are used instead of a refresh.
     ///
     /// # Errors
     ///
@@ -52,7 +54,8 @@ impl Authorization {
         TokenSet::clone(&self.0.lock().tokens)
     }
 
-    /// Renews the access token now, whether it is due or not. If a refresh is in flight, waits for that one.
+    /// Renews the access token now, whether it is due or not. If a refresh is in flight, waits for that one. If another
+    /// process has renewed it in the store, takes that one.
     ///
     /// # Errors
     ///
@@ -64,9 +67,11 @@ impl Authorization {
     }
 
     /// Whether only a new login helps: the authorization was revoked or has ended, or the access token is not usable and
-    /// there is no refresh token. This is known after the first refresh that failed for this reason.
+    /// there is no refresh token. This is known after the first refresh that failed for this reason, also if another process
+    /// or an earlier run has made it: [`TokenSet::refresh_token_refused`]. An access token that has not expired is still used.
     ///
-    /// After a new login has saved its tokens in the same store, this authorization uses those.
+    /// After a new login has saved its tokens in the same store, this authorization uses those, with the first call or
+    /// [`refresh`](Self::refresh) that is 30 seconds later.
     pub fn needs_login(&self) -> bool {
         let state = self.0.lock();
         let has_refresh_token = state.tokens.refresh_token.is_some();
@@ -79,7 +84,8 @@ impl Authorization {
     ///
     /// Tokens that cannot be saved are still used, since the service may have invalidated those in the store. A warning is
     /// traced, because a program that ends before they are saved may need a new login. They are saved with the next refresh,
-    /// or by [`save`](Self::save).
+    /// or by [`save`](Self::save). If the service has replaced the refresh token, the [lease](super::TokenStore::lease) is kept
+    /// until then: another process would send the old one.
     pub fn is_saved(&self) -> bool {
         self.0.lock().is_saved()
     }

@@ -45,16 +45,18 @@ impl Keeper {
         let provider = &self.oauth.provider;
         let wait = provider.timeout.unwrap_or(REQUEST_TIME).saturating_add(2 * STORE_TIME);
         let bound = Bound::after(provider.clock.now(), Some(wait));
-        let error = match within(&*provider.clock, bound, self.oauth.store.lease()).await {
-            Ok(Ok(lease)) => return Ok(lease),
-            Ok(Err(error)) => self.show(&error, None),
-            Err(time) => format!(
-                "its lease was not free within {time:?}; end the program that holds it, or try again later"
-            ),
-        };
-        Err(TokenFailure::local(format!(
-            "the tokens are not refreshed, because other programs that use their store may do so: {error}"
-        )))
+        match within(&*provider.clock, bound, self.oauth.store.lease()).await {
+            Ok(Ok(lease)) => Ok(lease),
+            Ok(Err(error)) => Err(TokenFailure::local(format!(
+                "the tokens are not refreshed, because their store does not say whether another program does so: {}; \
+                 make it work, and try again",
+                self.show(&error, None)
+            ))),
+            Err(time) => Err(TokenFailure::local(format!(
+                "the tokens are not refreshed, because the lease of their store was not free within {time:?}; end the \
+                 program that holds it, or try again later"
+            ))),
+        }
     }
 
     /// Ends a lease, unless the other processes have to wait for a save.
@@ -157,11 +159,13 @@ impl Keeper {
     ///
     /// If the store cannot be read, and other processes may have used the refresh token (`is_shared`).
     async fn newer(&self, is_shared: bool) -> Result<Option<TokenSet>, TokenFailure> {
-        let (is_saved, is_unknown, issued_at) = {
+        let (is_saved, has_doubt, issued_at) = {
             let state = self.lock();
-            (state.is_saved(), state.stored.is_none(), state.tokens.issued_at)
+            // Ours are from elsewhere, and may be older or newer than those in a store that was never read.
+            let has_doubt = state.stored.is_none() && !state.tokens.refresh_token_refused;
+            (state.is_saved(), has_doubt, state.tokens.issued_at)
         };
-        if is_unknown && !is_shared {
+        if has_doubt && !is_shared {
             return Ok(None);
         }
         let found = match self.load().await {
@@ -187,11 +191,10 @@ impl Keeper {
         }
         let is_later = || found.issued_at.zip(issued_at).is_some_and(|(theirs, ours)| theirs > ours);
         let digest = found.access_digest();
-        if is_unknown && !is_later() {
-            // Ours are from elsewhere, and may be older or newer than those in a store that was never read.
+        if has_doubt && !is_later() {
             state.doubtful = Some(digest);
         }
-        let is_doubtful = state.doubtful == Some(digest);
+        let is_doubtful = state.doubtful == Some(digest) && !state.tokens.refresh_token_refused;
         drop(state);
         Ok((!is_doubtful && self.is_other(&found)).then_some(found))
     }

@@ -236,8 +236,10 @@ async fn without_a_lease_or_the_stored_tokens_nothing_is_refreshed() {
             let error = world.clock.drive(one.refresh()).await.expect_err("it is not safe");
             assert!(matches!(error.kind(), ErrorKind::Token(_)) && error.outcome() == Outcome::NotSent);
             let expected = match (part, broken) {
-                ("lease", Broken::Hangs) => "not free within 50s; end the program that holds it",
-                ("lease", Broken::Fails) => "other programs that use their store may do so: no lease today",
+                ("lease", Broken::Hangs) => {
+                    "the lease of their store was not free within 50s; end the program"
+                }
+                ("lease", Broken::Fails) => "whether another program does so: no lease today; make it work",
                 (_, Broken::Hangs) => "cannot be read: the store did not respond within 10s; make the store",
                 (_, Broken::Fails) => "cannot be read: no load today; make the store readable",
             };
@@ -289,7 +291,7 @@ async fn the_lease_is_kept_until_a_replaced_refresh_token_is_saved() {
         assert!(!one.is_saved());
         assert!(futures::poll!(&mut store.inside.lease()).is_pending(), "the store has a used refresh token");
         let error = world.clock.drive(other.refresh()).await.expect_err("it would lose the login");
-        assert!(error.to_string().contains("its lease was not free"), "{error}");
+        assert!(error.to_string().contains("was not free within 50s"), "{error}");
         store.set("save", None);
         if broken == Broken::Fails {
             one.save().await.expect("saved");

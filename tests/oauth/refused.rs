@@ -180,3 +180,20 @@ async fn tokens_from_elsewhere_give_way_to_stored_ones_only_if_these_are_later_o
     assert_eq!(secret(&authorization.tokens().access_token), "stored");
     assert_eq!(world.forms().await.len(), 1);
 }
+
+#[tokio::test]
+async fn a_login_revives_tokens_from_elsewhere_that_were_refused() {
+    let stores: [Arc<dyn TokenStore>; 2] = [Arc::new(Watched::default()), Arc::new(MemoryTokenStore::new())];
+    for store in stores {
+        let world = World::new().await;
+        world.token_endpoint([refused(400, "invalid_grant"), issued("again", Some("refresh-9"))]).await;
+        let oauth = world.builder().store(store).build().expect("good settings");
+        let authorization =
+            oauth.authorization(TokenSet::new("elsewhere").with_refresh_token("spent")).expect("good");
+        authorization.refresh().await.expect_err("refused");
+        oauth.resume_login("state", VERIFIER).expect("good").finish("c", "state").await.expect("tokens");
+        authorization.refresh().await.expect("the login's tokens");
+        assert!(!authorization.needs_login());
+        assert_eq!(world.forms().await.len(), 2);
+    }
+}
