@@ -14,7 +14,8 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 /// What a process of this program is to do; unset in the tests themselves.
 const PART: &str = "KAIWA_TEST_PART";
 
-const CALLS: usize = 25;
+/// How many calls each of the four makes.
+const CALLS: usize = 250;
 
 /// Begins every line that a process writes for its test, apart from those of the test harness.
 const SAID: &str = "said: ";
@@ -42,7 +43,7 @@ async fn expired<S: TokenStore>(seed: Seed, store: impl Fn() -> S) -> (Chatwork,
 async fn a_hundred_calls_of_four_clients_make_one_refresh() {
     for detect in [false, true] {
         let folder = Folder::new("four-clients");
-        let seed = || Seed::default().detect_refresh_token_reuse(detect);
+        let seed = || Seed::default().detect_refresh_token_reuse(detect).unlimited();
         let memory = MemoryTokenStore::new();
         let shared: Arc<dyn TokenStore> = Arc::new(memory);
         let files = || FileTokenStore::new(folder.0.join("tokens.json"));
@@ -51,7 +52,7 @@ async fn a_hundred_calls_of_four_clients_make_one_refresh() {
                 let clients: Vec<_> =
                     all.iter().map(|authorization| chatwork.client(authorization)).collect();
                 let calls = clients.iter().flat_map(|client| {
-                    (0..CALLS / 3).map(|_| {
+                    (0..CALLS / 10).map(|_| {
                         let client = client.clone();
                         tokio::spawn(async move { client.me().await.map(drop) })
                     })
@@ -141,7 +142,7 @@ async fn authorization<S: TokenStore>(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_hundred_calls_of_four_processes_make_one_refresh() {
+async fn a_thousand_calls_of_four_processes_make_one_refresh() {
     if part().is_some() {
         let (clock, authorization) = authorization(|store| store).await;
         let client = chatwork::Client::builder().base_url(place("KAIWA_TEST_API")).http_client(direct());
@@ -154,9 +155,9 @@ async fn a_hundred_calls_of_four_processes_make_one_refresh() {
     }
     let folder = Folder::new("four-processes");
     let file = folder.0.join("tokens.json");
-    let seed = Seed::default().detect_refresh_token_reuse(true);
+    let seed = Seed::default().detect_refresh_token_reuse(true).unlimited();
     let (chatwork, _) = expired(seed, || FileTokenStore::new(&file)).await;
-    let test = "a_hundred_calls_of_four_processes_make_one_refresh";
+    let test = "a_thousand_calls_of_four_processes_make_one_refresh";
     let mut processes = [(); 4].map(|()| Process::start(test, "call", &chatwork, &file));
     let said = tokio::task::spawn_blocking(move || {
         processes.iter_mut().for_each(|process| assert_eq!(process.listen(), "ready"));
