@@ -123,9 +123,8 @@ fn lock(path: &Path) -> io::Result<Lock> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let file = options.open(&path)?;
     match file.try_lock() {
-        // A person may have removed it before it was locked.
-        Ok(()) if is_at(&file, &path) => Ok(Lock::Held(file)),
-        Ok(()) | Err(TryLockError::WouldBlock) => Ok(Lock::Elsewhere),
+        Ok(()) => Ok(Lock::Held(file)),
+        Err(TryLockError::WouldBlock) => Ok(Lock::Elsewhere),
         Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
             Ok(Lock::Unsupported)
         }

@@ -340,6 +340,25 @@ async fn a_refresh_token_that_stays_needs_no_kept_lease() {
 }
 
 #[tokio::test]
+async fn the_lease_is_kept_until_a_late_save_has_ended() {
+    // It would overwrite the tokens of the next refresh.
+    for answer in [issued("second", None), refused(400, "invalid_grant")] {
+        let world = World::new().await;
+        world.token_endpoint([answer]).await;
+        let store = Parts::new();
+        let [one, _] = world.two(store.clone()).await;
+        store.set("save", Some(Broken::Hangs));
+        let _ = world.clock.drive(one.refresh()).await;
+        let mut next = store.inside.lease();
+        assert!(futures::poll!(&mut next).is_pending());
+        store.set("save", None);
+        drop(next.await.expect("the save has ended"));
+        let stored = store.inside.load().await.expect("readable").expect("tokens");
+        assert!(secret(&stored.access_token) == "second" || stored.refresh_token_refused);
+    }
+}
+
+#[tokio::test]
 async fn a_call_waits_for_a_lease_no_longer_than_its_timeout() {
     let world = World::new().await;
     world.api(&["new"]).await;
@@ -426,25 +445,37 @@ fn a_holder_that_ends_in_the_middle_is_followed_by_another() {
 }
 
 #[tokio::test]
-async fn a_login_is_not_overwritten_by_a_refresh_that_began_before() {
-    let world = World::new().await;
-    let store = Parts::new();
-    let [one, _] = world.two(store.clone()).await;
-    world.token_endpoint([issued("new", Some("refresh-2")), issued("login", Some("refresh-9"))]).await;
-    store.set("save", Some(Broken::Hangs));
-    let refresh = tokio::spawn(async move { one.refresh().await });
-    while store.calls.lock().expect("unpoisoned").iter().filter(|call| **call == "save").count() < 2 {
-        tokio::task::yield_now().await;
+async fn a_login_waits_a_little_for_a_refresh_that_would_overwrite_it() {
+    for ends in [true, false] {
+        let world = World::new().await;
+        world.token_endpoint([issued("login", Some("refresh-9"))]).await;
+        let store = Parts::new();
+        let inside = store.inside.clone();
+        let stored = async || secret(&inside.load().await.expect("readable").expect("tokens").access_token);
+        // Another process is refreshing.
+        inside.save(&TokenSet::new("old")).await.expect("saved");
+        let lease = inside.lease().await.expect("free");
+        let oauth = world.builder().store(store.clone()).build().expect("good settings");
+        let login = oauth.resume_login("state", VERIFIER).expect("good");
+        let login = tokio::spawn(async move { login.finish("c", "state").await });
+        let mut calls = Vec::new();
+        while calls.is_empty() {
+            tokio::task::yield_now().await;
+            calls = store.calls();
+        }
+        assert_eq!(calls, ["lease"]);
+        if ends {
+            assert_eq!(stored().await, "old");
+            inside.save(&TokenSet::new("refreshed")).await.expect("saved");
+            drop(lease);
+        } else {
+            // The timeouts of the request and of the save are longer.
+            while !login.is_finished() {
+                world.advance(1);
+                tokio::task::yield_now().await;
+            }
+        }
+        assert!(login.await.expect("no panic").expect("tokens").is_saved());
+        assert_eq!(stored().await, "login");
     }
-    let oauth = world.builder().store(store.clone()).build().expect("good settings");
-    let login = oauth.resume_login("state", VERIFIER).expect("good");
-    let login = tokio::spawn(async move { login.finish("c", "state").await });
-    while world.forms().await.len() < 2 {
-        tokio::task::yield_now().await;
-    }
-    store.set("save", None);
-    refresh.await.expect("no panic").expect("renewed");
-    assert!(login.await.expect("no panic").expect("tokens").is_saved());
-    let stored = store.inside.load().await.expect("readable").expect("tokens");
-    assert_eq!(secret(&stored.access_token), "login");
 }
