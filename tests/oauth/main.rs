@@ -4,6 +4,7 @@
 #[path = "../common/traits.rs"]
 mod traits;
 mod lease;
+mod locks;
 mod login;
 mod odd;
 mod refresh;
