@@ -131,19 +131,25 @@ impl Keeper {
         }
         let marked = Arc::new(TokenSet { refresh_token_refused: true, ..TokenSet::clone(refused) });
         self.lock().tokens = Arc::clone(&marked);
-        if let Err(error) = loaded {
-            tracing::warn!(%error, "the stored tokens cannot be read to see whether a login has replaced them");
+        match loaded {
+            Ok(_) => self.save_mark(&marked).await,
+            Err(error) => {
+                tracing::warn!(%error, "the stored tokens cannot be read to see whether a login has replaced them");
+            }
         }
-        self.save_mark(&marked).await;
         Err(failure)
     }
 
     /// Saves that the refresh token is refused, if the store has these tokens and does not know it.
     async fn save_mark(self: &Arc<Self>, marked: &Arc<TokenSet>) {
-        let stored = self.lock().stored.clone();
         let is_missing =
             |stored: &TokenSet| stored.is_same_access_token(marked) && !stored.refresh_token_refused;
-        if stored.is_some_and(|stored| is_missing(&stored)) {
+        let stored = self.lock().stored.clone();
+        if !stored.is_some_and(|stored| is_missing(&stored)) {
+            return;
+        }
+        // Once more: what is known of the store may be old, and a login must not be overwritten.
+        if self.load().await.ok().flatten().is_some_and(|stored| is_missing(&stored)) {
             // A failure is traced. The next refresh tries again.
             let _ = self.save(Some(Arc::clone(marked))).await;
         }

@@ -108,17 +108,17 @@ async fn without_the_stored_tokens_a_refusal_marks_nothing_that_may_be_a_login()
     let world = World::new().await;
     let store = Parts::new();
     let [one, _] = world.two(store.clone()).await;
+    let login = TokenSet::new("login").with_expiry(world.now() + Duration::from_secs(900));
     let breaks = {
         let store = store.clone();
         move |_: &Request| {
+            futures::executor::block_on(store.inside.save(&login)).expect("a login that waited for no lease");
             store.set("load", Some(Broken::Fails));
             refused(400, "invalid_grant")
         }
     };
     Mock::given(method("POST")).and(path("/token")).respond_with(breaks).mount(&world.server).await;
     one.refresh().await.expect_err("refused");
-    let login = TokenSet::new("login").with_expiry(world.now() + Duration::from_secs(900));
-    store.inside.save(&login).await.expect("saved");
     one.refresh().await.expect_err("still unreadable");
     store.set("load", None);
     one.refresh().await.expect("the login's tokens");
