@@ -5,7 +5,8 @@
 //! ```
 //!
 //! The next run takes the tokens from the file, renews them if they have expired, and asks for another login only if nothing
-//! else helps. On Unix only you can read the file. No token is printed.
+//! else helps. On Unix only you can read the file. The empty file `<name>.lock` beside it is for programs that share the tokens.
+//! No token is printed.
 //!
 //! | variable | what it is |
 //! |---|---|
@@ -191,6 +192,8 @@ async fn play() -> Result<(), Box<dyn Error>> {
     }
     // Only the results of the runs matter.
     let _ = fs::remove_file(&tokens);
+    // Nobody else knows this file, so nobody waits for its lock.
+    let _ = fs::remove_file(tokens.with_extension("json.lock"));
     ended
 }
 

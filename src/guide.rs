@@ -6,6 +6,7 @@
 //! * [`limits`]: what is retried, and how fast calls go
 //! * [`paging`]: lists, streams and checkpoints
 //! * [`webhooks`]: receiving messages, and bots
+//! * [`oauth`]: acting for a person, in one process or in many
 //! * [`notation`]: writing and reading Chatwork's messages
 //! * [`testing`]: testing a bot without an account, and with every kind of fault
 //! * [`services`]: what each service allows, and what is inferred
@@ -37,6 +38,16 @@ pub mod webhooks {}
 /// that watch need no feature; their documentation is that of the module `chatwork::bot`.
 #[cfg(not(all(feature = "webhooks", feature = "chatwork", feature = "tascha")))]
 pub mod webhooks {}
+
+#[cfg(all(feature = "oauth", feature = "chatwork"))]
+#[doc = include_str!("guide/oauth.md")]
+pub mod oauth {}
+
+/// Acting for a person, in one process or in many.
+///
+/// This page comes with the feature `oauth`: `cargo add kaiwa --features oauth`, then `cargo doc --open`.
+#[cfg(not(all(feature = "oauth", feature = "chatwork")))]
+pub mod oauth {}
 
 #[cfg(feature = "chatwork")]
 #[doc = include_str!("guide/notation.md")]

@@ -163,6 +163,7 @@ impl Provider {
                 Some(scopes) => scopes.iter().map(|scope| scope.to_string()).collect(),
                 None => old_scopes.clone(),
             },
+            refresh_token_refused: false,
         })
     }
 

@@ -46,6 +46,12 @@ impl TokenFailure {
         Self { needs_login: true, is_final: true, ..Self::local(problem) }
     }
 
+    /// The service has refused the refresh token before, as the mark of the tokens says.
+    pub(super) fn refused_before() -> Self {
+        let code = Some("invalid_grant".to_owned());
+        Self { code, ..Self::login("the service has refused the refresh token before; log in again") }
+    }
+
     pub(super) fn unanswered(problem: impl Into<String>) -> Self {
         Self { outcome: Outcome::Unknown, ..Self::local(problem) }
     }

@@ -16,8 +16,8 @@
 //!     .build()?;
 //!
 //! let authorization = match oauth.restore().await? {
-//!     Some(authorization) => authorization,
-//!     None => {
+//!     Some(authorization) if !authorization.needs_login() => authorization,
+//!     _ => {
 //!         let login = oauth.login();
 //!         println!("open {}", login.url());
 //!         // The service then sends the browser to the redirect URL, with a code and the state:
@@ -38,35 +38,52 @@
 //! - In the minute before the expiry, a call waits up to a second for the refresh. Otherwise a program that ends right after
 //!   its call would cut the refresh off. If the refresh takes longer, it continues in the background, and the calls use the
 //!   old access token. If it fails, they use the old access token until that expires.
-//! - If a store does not respond within 10 seconds, it counts as failed.
+//! - If a store does not respond within 10 seconds, it counts as failed. A [lease](TokenStore::lease) may take longer, as
+//!   long as another process needs for its refresh.
 //! - The refresh token of a response replaces the previous one; if the response has none, the previous one is kept. It is
 //!   saved before the new access token is sent anywhere. A failure never removes the refresh token.
-//! - If the service refuses a refresh with `invalid_grant`, only a new login helps. [`Authorization::needs_login`] and the
-//!   errors of the calls say so. After a refusal no refresh is sent for 30 seconds, to protect the service from a bot whose
-//!   authorization was revoked.
+//! - If the service refuses a refresh with `invalid_grant`, and the store has got no other tokens meanwhile, only a new login
+//!   helps. [`Authorization::needs_login`] and the errors of the calls say so, here, in other processes and after a restart: the
+//!   refusal is [saved with the tokens](TokenSet::refresh_token_refused), and that refresh token is not sent again. The store is
+//!   looked into every 30 seconds, so a login that saves its tokens there helps at once. After another refusal no refresh is
+//!   sent for 30 seconds.
 //! - Tokens are used even if they [cannot be saved](Authorization::save).
 //!
 //! # One store for each person
 //!
 //! A [`TokenStore`] holds one person's tokens. A program that acts for several people gives each their own store with
-//! [`OAuth::with_store`]. The store is read before each refresh, so tokens that another process or a later login has saved
-//! there are used. If refresh tokens rotate, two processes that refresh at the same time can still invalidate each other's
-//! tokens: give each process its own login.
+//! [`OAuth::with_store`].
+//!
+//! Several processes can share a store. Before each refresh one of them wins its [lease](TokenStore::lease) and reads the store,
+//! so that tokens which another process or a later login has saved there are used, and one refresh is made for all. A store
+//! without leases, the default of the trait, is for one process if refresh tokens rotate.
+//!
+//! # The window that no lease closes
+//!
+//! Where refresh tokens rotate, the old one has ended when the token endpoint answers. A process that is killed between this
+//! answer and its save loses the new one. The next process sends the old one once, is refused, and all need a login; the stored
+//! tokens are kept. The page [many processes](crate::guide::oauth#many-processes) of the guide has the other cases.
 
 mod authorization;
 mod builder;
 mod client;
 mod exchange;
 mod failure;
+mod file_store;
 mod granted;
+mod keeper;
+mod lease;
 mod login;
+mod renewal;
 mod store;
 mod tokens;
 
 pub use authorization::Authorization;
 pub use builder::Builder;
 pub use client::OAuth;
+pub use file_store::FileTokenStore;
+pub use lease::RefreshLease;
 pub use login::Login;
 pub use secrecy::{ExposeSecret, SecretString};
-pub use store::{FileTokenStore, MemoryTokenStore, StoreError, TokenStore};
+pub use store::{MemoryTokenStore, StoreError, TokenStore};
 pub use tokens::TokenSet;

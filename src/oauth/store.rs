@@ -1,26 +1,16 @@
 //! Stores for tokens that outlive the process.
 
+use super::lease::RefreshLease;
 use super::tokens::TokenSet;
 use crate::clock::Clock;
 use crate::transport::timer::{Bound, within};
 use futures::future::BoxFuture;
-use secrecy::ExposeSecret;
-use std::ffi::OsStr;
 use std::fmt;
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// The longest wait for a store.
 pub(super) const STORE_TIME: Duration = Duration::from_secs(10);
-
-/// How many symbolic links are followed, as on common systems.
-const MAX_LINKS: usize = 40;
-
-/// The age after which an unfinished file counts as abandoned, if the system has no locks.
-const LEFT_BEHIND: Duration = Duration::from_secs(3600);
 
 /// Why a store failed. Its text is shown in errors and events, so it must not hold a token.
 pub type StoreError = Box<dyn std::error::Error + Send + Sync>;
@@ -51,7 +41,9 @@ pub trait TokenStore: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// If the store cannot be read. A refresh then uses the tokens in memory, as it does after 10 seconds without a result.
+    /// If the store cannot be read. After 10 seconds without a result the caller stops waiting, and it counts as failed. With
+    /// a [lease](Self::lease) that is [held](RefreshLease::held), no refresh is sent then, as another process may have used
+    /// up the refresh token. Without one, a refresh uses the tokens in memory.
     fn load(&self) -> BoxFuture<'_, Result<Option<TokenSet>, StoreError>>;
 
     /// Replaces the saved tokens. When it ends, the tokens must survive a crash: the service may have invalidated the
@@ -62,11 +54,50 @@ pub trait TokenStore: fmt::Debug + Send + Sync + 'static {
     /// If the tokens could not be saved; see [`Authorization::save`](super::Authorization::save). After 10 seconds the
     /// caller stops waiting. The save is not cancelled, and the next one begins after it has ended.
     fn save<'a>(&'a self, tokens: &'a TokenSet) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// Waits until no other process refreshes these tokens, and keeps the others from it until the lease is dropped.
+    ///
+    /// A store that several processes share needs this if the service replaces refresh tokens: two refreshes at once lose the
+    /// login. After it has the lease, a process loads the tokens again, refreshes them only if no other has, and saves the new
+    /// ones before the lease ends.
+    ///
+    /// A caller that waits no longer drops the future: that must leave no lease behind. The future must not block a thread
+    /// of the runtime. If the holder is killed, the lease must end.
+    ///
+    /// By default there are no leases here ([`RefreshLease::none`]).
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot say who may refresh. Then no refresh is sent: the access token is used until it expires, or
+    /// until another process has saved a newer one.
+    fn lease(&self) -> BoxFuture<'_, Result<RefreshLease, StoreError>> {
+        Box::pin(std::future::ready(Ok(RefreshLease::none())))
+    }
 }
 
-/// Keeps tokens until the process ends; the default. Clones share them.
-#[derive(Clone, Debug, Default)]
-pub struct MemoryTokenStore(Arc<Mutex<Option<TokenSet>>>);
+impl<S: TokenStore + ?Sized> TokenStore for Arc<S> {
+    fn load(&self) -> BoxFuture<'_, Result<Option<TokenSet>, StoreError>> {
+        (**self).load()
+    }
+
+    fn save<'a>(&'a self, tokens: &'a TokenSet) -> BoxFuture<'a, Result<(), StoreError>> {
+        (**self).save(tokens)
+    }
+
+    fn lease(&self) -> BoxFuture<'_, Result<RefreshLease, StoreError>> {
+        (**self).lease()
+    }
+}
+
+/// Keeps tokens until the process ends; the default. Clones share them, and their lease.
+#[derive(Clone, Default)]
+pub struct MemoryTokenStore(Arc<Memory>);
+
+#[derive(Default)]
+struct Memory {
+    tokens: Mutex<Option<TokenSet>>,
+    lease: Arc<tokio::sync::Mutex<()>>,
+}
 
 impl MemoryTokenStore {
     /// An empty store.
@@ -77,71 +108,24 @@ impl MemoryTokenStore {
 
 impl TokenStore for MemoryTokenStore {
     fn load(&self) -> BoxFuture<'_, Result<Option<TokenSet>, StoreError>> {
-        let tokens = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let tokens = self.0.tokens.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Box::pin(std::future::ready(Ok(tokens)))
     }
 
     fn save<'a>(&'a self, tokens: &'a TokenSet) -> BoxFuture<'a, Result<(), StoreError>> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(tokens.clone());
+        *self.0.tokens.lock().unwrap_or_else(PoisonError::into_inner) = Some(tokens.clone());
         Box::pin(std::future::ready(Ok(())))
     }
-}
 
-/// Keeps tokens in a file that, on Unix, only its owner can read (mode 0600).
-///
-/// The tokens are written to a temporary file beside it, synced to the disk and then renamed, so the file always holds
-/// either the old tokens or the new ones. If a process is killed meanwhile, its temporary file
-/// (`<name>.<32 hexadecimal digits>.tmp`) is removed when the store is next read or written. If the path is a symbolic link,
-/// the file that it points to is replaced. Anything but a regular file is refused. The tokens are not encrypted.
-#[derive(Clone)]
-pub struct FileTokenStore {
-    path: Arc<Path>,
-}
-
-impl FileTokenStore {
-    /// A store in the file at this path. Its folder must exist; the first save creates the file.
-    pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into().into() }
-    }
-
-    async fn blocking<T: Send + 'static>(
-        &self,
-        action: &'static str,
-        work: impl FnOnce(&Path) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        let path = Arc::clone(&self.path);
-        let result = tokio::task::spawn_blocking(move || work(&path)).await.map_err(Into::into).flatten();
-        result.map_err(|error| format!("{action} {}: {error}", self.path.display()).into())
+    fn lease(&self) -> BoxFuture<'_, Result<RefreshLease, StoreError>> {
+        Box::pin(async { Ok(RefreshLease::held(Arc::clone(&self.0.lease).lock_owned().await)) })
     }
 }
 
-impl TokenStore for FileTokenStore {
-    fn load(&self) -> BoxFuture<'_, Result<Option<TokenSet>, StoreError>> {
-        Box::pin(self.blocking("reading", |path| {
-            let place = resolve(path)?;
-            remove_left_behind(path, &place);
-            match std::fs::read_to_string(place) {
-                Ok(json) => Ok(Some(TokenSet::parse(&json)?)),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-                Err(error) => Err(error.into()),
-            }
-        }))
-    }
-
-    fn save<'a>(&'a self, tokens: &'a TokenSet) -> BoxFuture<'a, Result<(), StoreError>> {
-        let json = tokens.to_json();
-        Box::pin(self.blocking("writing", move |path| {
-            let place = resolve(path)?;
-            // Removed first, since these files may fill the disk.
-            remove_left_behind(path, &place);
-            Ok(replace(&place, json.expose_secret().as_bytes())?)
-        }))
-    }
-}
-
-impl fmt::Debug for FileTokenStore {
+impl fmt::Debug for MemoryTokenStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("FileTokenStore").field(&self.path).finish()
+        let tokens = self.0.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        f.debug_tuple("MemoryTokenStore").field(&*tokens).finish()
     }
 }
 
@@ -150,128 +134,4 @@ pub(super) async fn load(store: &dyn TokenStore, clock: &dyn Clock) -> Result<Op
     let bound = Bound::after(clock.now(), Some(STORE_TIME));
     let too_slow = |time| Err(format!("the store did not respond within {time:?}").into());
     within(clock, bound, store.load()).await.unwrap_or_else(too_slow)
-}
-
-/// The path of the file after following symbolic links, whether the file exists or not.
-fn resolve(path: &Path) -> io::Result<PathBuf> {
-    let mut place = path.to_owned();
-    for _ in 0..MAX_LINKS {
-        match std::fs::symlink_metadata(&place) {
-            Ok(found) if found.is_symlink() => {
-                let target = std::fs::read_link(&place)?;
-                place = folder(&place).join(target);
-            }
-            Ok(found) if found.is_file() => return Ok(place),
-            // Reading a pipe may never end, and saving would replace a device with a file.
-            Ok(_) => return Err(io::Error::other("it is not a regular file")),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(place),
-            Err(error) => return Err(error),
-        }
-    }
-    Err(io::Error::other("it is a symbolic link that leads back to itself"))
-}
-
-fn folder(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-fn file_name(path: &Path) -> io::Result<&OsStr> {
-    path.file_name().ok_or_else(|| io::Error::other("it is not the name of a file"))
-}
-
-fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    let (mut file, beside) = create_beside(path)?;
-    let written = file.write_all(content).and_then(|()| file.sync_all());
-    let result = written.and_then(|()| std::fs::rename(&beside, path));
-    if result.is_err() {
-        // No part of the new tokens may remain, and the first failure is the one to report.
-        let _ = std::fs::remove_file(&beside);
-    }
-    drop(file);
-    result?;
-    // Without this a power cut can undo the rename. Not every file system can sync a folder.
-    #[cfg(unix)]
-    let _ = File::open(folder(path)).and_then(|folder| folder.sync_all());
-    Ok(())
-}
-
-/// A new file, locked while it is written: the lock shows other processes that it is in use.
-fn create_beside(path: &Path) -> io::Result<(File, PathBuf)> {
-    let name = file_name(path)?;
-    loop {
-        let mut beside = name.to_owned();
-        // A unique name: two processes may share the store.
-        beside.push(format!(".{}.tmp", uuid::Uuid::new_v4().simple()));
-        let beside = path.with_file_name(beside);
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(&beside)?;
-        match file.lock() {
-            Err(error) if error.kind() != io::ErrorKind::Unsupported => {
-                let _ = std::fs::remove_file(&beside);
-                return Err(error);
-            }
-            _ => {}
-        }
-        // Another process may have removed it as abandoned before it was locked.
-        if is_at(&file, &beside) {
-            return Ok((file, beside));
-        }
-    }
-}
-
-/// Removes the temporary files of killed saves. Failures are ignored.
-fn remove_left_behind(path: &Path, place: &Path) {
-    remove_unfinished(place);
-    if path != place {
-        // An earlier version wrote beside the link.
-        remove_unfinished(path);
-    }
-}
-
-fn remove_unfinished(path: &Path) {
-    let (Ok(name), Ok(entries)) = (file_name(path), std::fs::read_dir(folder(path))) else { return };
-    for entry in entries.flatten() {
-        let is_regular = entry.file_type().is_ok_and(|kind| kind.is_file());
-        if is_regular && is_unfinished(&entry.file_name(), name) {
-            let _ = remove_unlocked(&entry.path());
-        }
-    }
-}
-
-fn is_unfinished(found: &OsStr, name: &OsStr) -> bool {
-    let found = found.as_encoded_bytes().strip_prefix(name.as_encoded_bytes());
-    let between = found.and_then(|rest| rest.strip_prefix(b".")?.strip_suffix(b".tmp"));
-    between
-        .is_some_and(|id| id.len() == 32 && id.iter().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')))
-}
-
-fn remove_unlocked(path: &Path) -> io::Result<()> {
-    let file = OpenOptions::new().read(true).write(true).open(path)?;
-    let is_left_behind = match file.try_lock() {
-        Ok(()) => true,
-        Err(TryLockError::WouldBlock) => false,
-        // The system has no locks.
-        Err(TryLockError::Error(_)) => {
-            file.metadata()?.modified()?.elapsed().is_ok_and(|age| age > LEFT_BEHIND)
-        }
-    };
-    if is_left_behind && is_at(&file, path) { std::fs::remove_file(path) } else { Ok(()) }
-}
-
-/// Whether the path is this file itself and not a link to it.
-fn is_at(file: &File, path: &Path) -> bool {
-    let Ok(found) = std::fs::symlink_metadata(path) else { return false };
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt;
-        file.metadata().is_ok_and(|own| (own.dev(), own.ino()) == (found.dev(), found.ino()))
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = file;
-        found.is_file()
-    }
 }

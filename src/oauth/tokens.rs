@@ -1,5 +1,6 @@
 //! The tokens of a login.
 
+use crate::digest::{FNV1A, fnv1a};
 use crate::error::Error;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
@@ -36,6 +37,10 @@ pub struct TokenSet {
     pub issued_at: Option<Timestamp>,
     /// The scopes that were granted, or those requested if the service did not say.
     pub scopes: Vec<String>,
+    /// Whether the service has refused the refresh token (`invalid_grant`). It is saved with the tokens, so no process and no
+    /// later start sends the refresh token again: what helps is a login, whose tokens do not have this mark. To try the refresh
+    /// token once more, set it to `false` and pass the tokens to [`OAuth::authorization`](super::OAuth::authorization).
+    pub refresh_token_refused: bool,
 }
 
 /// The shape of [`TokenSet::to_json`].
@@ -50,6 +55,8 @@ struct Stored<'a> {
     issued_at: Option<Timestamp>,
     #[serde(default)]
     scopes: Vec<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    refresh_token_refused: bool,
 }
 
 impl TokenSet {
@@ -61,6 +68,7 @@ impl TokenSet {
             expires_at: None,
             issued_at: None,
             scopes: Vec::new(),
+            refresh_token_refused: false,
         }
     }
 
@@ -77,7 +85,7 @@ impl TokenSet {
     }
 
     /// The tokens as one JSON object, for a store: `access_token`, `refresh_token`, `expires_at` and `issued_at` (RFC
-    /// 3339), `scopes`. Keep it where only this program can read it.
+    /// 3339), `scopes`, and `refresh_token_refused` if it is true. Keep it where only this program can read it.
     pub fn to_json(&self) -> SecretString {
         let stored = Stored {
             access_token: self.access_token.expose_secret().into(),
@@ -85,6 +93,7 @@ impl TokenSet {
             expires_at: self.expires_at,
             issued_at: self.issued_at,
             scopes: self.scopes.clone(),
+            refresh_token_refused: self.refresh_token_refused,
         };
         serde_json::to_string(&stored).expect("an object of strings can be written as JSON").into()
     }
@@ -110,6 +119,7 @@ impl TokenSet {
             expires_at: stored.expires_at,
             issued_at: stored.issued_at,
             scopes: stored.scopes,
+            refresh_token_refused: stored.refresh_token_refused,
         })
     }
 
@@ -125,6 +135,17 @@ impl TokenSet {
         now.duration_until(expires_at) <= half.map_or(ahead, |half| ahead.min(half))
     }
 
+    pub(super) fn is_same_refresh_token(&self, other: &Self) -> bool {
+        let [ours, theirs] =
+            [self, other].map(|set| set.refresh_token.as_ref().map(|token| token.expose_secret()));
+        ours == theirs
+    }
+
+    /// Tells access tokens apart without keeping them.
+    pub(super) fn access_digest(&self) -> u64 {
+        fnv1a(FNV1A, self.access_token.expose_secret().bytes())
+    }
+
     pub(super) fn is_same_access_token(&self, other: &Self) -> bool {
         self.access_token.expose_secret() == other.access_token.expose_secret()
     }
@@ -138,6 +159,7 @@ impl fmt::Debug for TokenSet {
             .field("expires_at", &self.expires_at)
             .field("issued_at", &self.issued_at)
             .field("scopes", &self.scopes)
+            .field("refresh_token_refused", &self.refresh_token_refused)
             .finish()
     }
 }
@@ -178,6 +200,10 @@ mod tests {
         assert_eq!(again.refresh_token.expect("kept").expose_secret(), "r");
         assert_eq!((again.expires_at, again.issued_at), (tokens.expires_at, tokens.issued_at));
         assert_eq!(again.scopes, tokens.scopes);
+        assert!(!again.refresh_token_refused && !tokens.to_json().expose_secret().contains("refused"));
+        let refused = TokenSet { refresh_token_refused: true, ..tokens };
+        let again = TokenSet::from_json(refused.to_json().expose_secret()).expect("what was written");
+        assert!(again.refresh_token_refused);
         for broken in ["\"canary\"", "{\"access_token\":{\"canary\":1}}", "canary", "{\"canary\":1}"] {
             let error = TokenSet::from_json(broken).expect_err(broken);
             assert!(!format!("{error} {error:?}").contains("canary"), "{error}");

@@ -22,7 +22,8 @@ pub const RESOURCE: &str = super::BASE_URL;
 /// A client of the authorization server at these URLs; for a confidential one add
 /// [`client_secret`](Builder::client_secret).
 ///
-/// TAS-CHA treats a refresh token that is used twice as stolen: use each [store](Builder::store) in one process only.
+/// TAS-CHA treats a refresh token that is used twice as stolen, and ends the login. Share a [store](Builder::store) between
+/// processes only if it has [leases](crate::oauth::TokenStore::lease), as a file has on one machine.
 pub fn client(
     client_id: impl Into<String>,
     auth_url: impl Into<String>,

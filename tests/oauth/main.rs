@@ -3,17 +3,21 @@
 #[macro_use]
 #[path = "../common/traits.rs"]
 mod traits;
+mod lease;
+mod locks;
 mod login;
 mod odd;
 mod refresh;
+mod refused;
 mod sandbox;
 mod secrets;
+mod shared;
 mod stores;
 
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use kaiwa::oauth::{
-    Authorization, Builder, Login, MemoryTokenStore, OAuth, StoreError, TokenSet, TokenStore,
+    Authorization, Builder, Login, MemoryTokenStore, OAuth, RefreshLease, StoreError, TokenSet, TokenStore,
 };
 use kaiwa::{Pace, RetryPolicy, VirtualClock, chatwork};
 use serde_json::{Value, json};
@@ -28,6 +32,7 @@ assert_impl_all!(OAuth: Send, Sync, Clone, std::fmt::Debug);
 assert_impl_all!(Builder: Send, Sync, std::fmt::Debug);
 assert_impl_all!(Login: Send, Sync, Clone, std::fmt::Debug);
 assert_impl_all!(Authorization: Send, Sync, Clone, std::fmt::Debug);
+assert_impl_all!(RefreshLease: Send, Sync, std::fmt::Debug);
 assert_not_impl_any!(TokenSet: serde::Serialize, std::fmt::Display);
 
 /// The verifier and challenge in Chatwork's documentation.

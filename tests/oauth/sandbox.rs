@@ -5,19 +5,19 @@ use kaiwa::chatwork::oauth::{self as chatwork_oauth, Scope};
 use kaiwa::sandbox::{Sandbox, chatwork as sandbox_chatwork};
 use sandbox_chatwork::{Consent, Seed};
 
-struct Chatwork {
-    sandbox: Sandbox,
-    clock: VirtualClock,
+pub struct Chatwork {
+    pub sandbox: Sandbox,
+    pub clock: VirtualClock,
 }
 
 impl Chatwork {
-    async fn start(seed: Seed) -> Self {
+    pub async fn start(seed: Seed) -> Self {
         let clock = VirtualClock::new();
         let sandbox = Sandbox::builder().clock(clock.clone()).chatwork(seed).start().await.expect("a port");
         Self { sandbox, clock }
     }
 
-    fn oauth(&self, builder: Builder) -> OAuth {
+    pub fn oauth(&self, builder: Builder) -> OAuth {
         let scopes = [Scope::UsersAllRead, Scope::RoomsAllReadWrite];
         let builder = builder.scopes(scopes).clock(self.clock.clone()).http_client(direct());
         let builder = builder.auth_url(self.sandbox.oauth_consent_url());
@@ -25,18 +25,19 @@ impl Chatwork {
     }
 
     /// The address to which the consent page redirects the browser.
-    async fn browse(&self, login: &Login) -> String {
+    pub async fn browse(&self, login: &Login) -> String {
         let browser = direct().redirect(reqwest::redirect::Policy::none()).build().expect("a client");
         let answer = browser.get(login.url().as_str()).send().await.expect("the consent page");
         answer.headers()["location"].to_str().expect("text").to_owned()
     }
 
-    fn client(&self, authorization: &Authorization) -> chatwork::Client {
+    pub fn client(&self, authorization: &Authorization) -> chatwork::Client {
         let client = chatwork::Client::builder().base_url(self.sandbox.chatwork_url()).http_client(direct());
         client.token_source(authorization.clone()).clock(self.clock.clone()).build().expect("good settings")
     }
 
-    fn refreshes(&self) -> usize {
+    /// The requests to the token endpoint after the first login.
+    pub fn refreshes(&self) -> usize {
         let requests = self.sandbox.requests();
         requests.iter().filter(|request| request.operation == Some("oauth_token")).count() - 1
     }

@@ -6,13 +6,19 @@ use kaiwa::oauth::FileTokenStore;
 use std::path::PathBuf;
 
 /// A temporary folder, removed at the end.
-struct Folder(PathBuf);
+pub struct Folder(pub PathBuf);
 
 impl Folder {
-    fn new(name: &str) -> Self {
+    pub fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("kaiwa-oauth-{}-{name}", std::process::id()));
         std::fs::create_dir_all(&path).expect("a folder");
         Self(path)
+    }
+
+    pub fn sorted(&self) -> Vec<String> {
+        let mut files = self.files();
+        files.sort();
+        files
     }
 
     fn files(&self) -> Vec<String> {
@@ -55,7 +61,7 @@ async fn a_restarted_program_uses_the_stored_tokens() {
     world.client(&restored).my_status().await.expect("the stored token");
     assert_eq!(world.bearers().await, ["first", "second", "second"]);
     assert_eq!(secret(&restored.tokens().refresh_token.expect("rotated")), "refresh-2");
-    assert_eq!(folder.files(), ["tokens.json"]);
+    assert_eq!(folder.sorted(), ["tokens.json", "tokens.json.lock"]);
     #[cfg(unix)]
     {
         let metadata = std::fs::metadata(&file).expect("the file is there");

@@ -199,6 +199,43 @@ async fn refresh_tokens_can_be_kept_and_can_last() {
 }
 
 #[tokio::test]
+async fn a_refresh_token_that_is_used_twice_ends_its_login_if_that_is_detected() {
+    for detect in [false, true] {
+        let oauth = OAuth::start(Seed::default().detect_refresh_token_reuse(detect)).await;
+        let login = || async {
+            let code = oauth.code("sandbox-client", "users.all:read", None).await;
+            oauth.token(CLIENT, &[("grant_type", "authorization_code"), ("code", &code)]).await.1
+        };
+        let refresh = |tokens: &Value| {
+            let (oauth, token) = (&oauth, tokens["refresh_token"].as_str().unwrap().to_owned());
+            async move { oauth.token(CLIENT, &[("grant_type", "refresh_token"), ("refresh_token", &token)]).await }
+        };
+        let access = |tokens: &Value| tokens["access_token"].as_str().unwrap().to_owned();
+        let (first, other) = (login().await, login().await);
+        let (_, second) = refresh(&first).await;
+        let (_, third) = refresh(&second).await;
+        assert_eq!(oauth.get("/me", &access(&third)).await.status(), 200);
+        for old in [&first, &second] {
+            let (status, error) = refresh(old).await;
+            assert_eq!((status, &error["error"]), (400, &"invalid_grant".into()));
+            assert_eq!(error["error_description"].as_str().unwrap().contains("used before"), detect);
+        }
+        // The access token that the login began with, too.
+        let expected = if detect { (401, 401, 400) } else { (200, 200, 200) };
+        let [oldest, newest] = [access(&first), access(&third)];
+        let found = (
+            oauth.get("/me", &oldest).await.status().as_u16(),
+            oauth.get("/me", &newest).await.status().as_u16(),
+            refresh(&third).await.0,
+        );
+        assert_eq!(found, expected, "{detect}");
+        // Another login of the same person goes on.
+        assert_eq!(oauth.get("/me", &access(&other)).await.status(), 200);
+        assert_eq!(refresh(&other).await.0, 200);
+    }
+}
+
+#[tokio::test]
 async fn the_consent_page_checks_and_can_be_denied() {
     let client = OAuthClient::confidential("two", "x")
         .redirect_uri("https://a.example/")

@@ -29,6 +29,7 @@
 //! * Refreshing with fewer scopes narrows the access token only (RFC 6749, 6). `expires_in` is a number; see
 //!   [`Seed::expires_in_as_text`].
 //! * A refresh token is replaced when it is used and the old one dies; see [`Seed::rotate_refresh_tokens`].
+//!   If the old one is used again, the new one stays good; see [`Seed::detect_refresh_token_reuse`].
 //! * Messages of the account itself cause webhooks too, but not `mention_to_me`. They are sent one after the other.
 //!   A setting is switched off when more than 100 of its webhooks in a row have failed; see [`Seed::webhook_errors`].
 

@@ -89,8 +89,14 @@ pub(super) struct OAuth {
     codes: HashMap<String, Code>,
     access: HashMap<String, Access>,
     refresh: HashMap<String, Refresh>,
+    /// Refresh tokens that were replaced.
+    used: HashMap<String, Refresh>,
+    logins: u64,
     key: [u8; 32],
 }
+
+/// The number of a login, which all tokens that come from it share.
+type Login = u64;
 
 /// What an account granted to a client.
 #[derive(Clone, Debug)]
@@ -129,12 +135,15 @@ pub(super) struct Mint<'a> {
 #[derive(Debug)]
 struct Access {
     grant: Grant,
+    /// `None`: it was made without a login.
+    login: Option<Login>,
     expires: Timestamp,
 }
 
 #[derive(Debug)]
 struct Refresh {
     grant: Grant,
+    login: Login,
     /// `None`: never, by `offline_access`.
     expires: Option<Timestamp>,
 }
@@ -154,7 +163,16 @@ pub(super) type Denied = (&'static str, &'static str);
 impl OAuth {
     pub(super) fn new(clients: Vec<OAuthClient>, consent: Consent, key: [u8; 32]) -> Self {
         let clients = clients.into_iter().map(|client| (client.id.clone(), client)).collect();
-        Self { consent, clients, codes: HashMap::new(), access: HashMap::new(), refresh: HashMap::new(), key }
+        Self {
+            consent,
+            clients,
+            codes: HashMap::new(),
+            access: HashMap::new(),
+            refresh: HashMap::new(),
+            used: HashMap::new(),
+            logins: 0,
+            key,
+        }
     }
 
     /// Who sends this access token.
@@ -197,9 +215,11 @@ impl OAuth {
         }
         let scopes = code.grant.scopes.clone();
         let Mint { ids, settings, now } = mint;
-        let (access, expires_in) =
-            self.issue_access(ids, code.grant.clone(), settings.access_token_lifetime, now);
-        let refresh = self.issue_refresh(Mint { ids, settings, now }, code.grant);
+        self.logins += 1;
+        let login = self.logins;
+        let lifetime = settings.access_token_lifetime;
+        let (access, expires_in) = self.issue_access(ids, code.grant.clone(), Some(login), lifetime, now);
+        let refresh = self.issue_refresh(Mint { ids, settings, now }, code.grant, login);
         Ok(Tokens { access, refresh, expires_in, scopes })
     }
 
@@ -213,32 +233,46 @@ impl OAuth {
         scopes: Option<Vec<String>>,
     ) -> Result<Tokens, Denied> {
         let Mint { ids, settings, now } = mint;
+        if settings.detect_refresh_token_reuse
+            && let Some(old) = self.used.get(token).filter(|old| old.grant.client == client)
+        {
+            self.end(old.login);
+            return Err(("invalid_grant", "The refresh token was used before. Its login is ended."));
+        }
         let known = self.refresh.get(token).filter(|refresh| {
             refresh.grant.client == client && refresh.expires.is_none_or(|expires| now < expires)
         });
         let known = known.ok_or(("invalid_grant", "The refresh token is invalid or expired."))?;
-        let grant = known.grant.clone();
+        let (grant, login) = (known.grant.clone(), known.login);
         let scopes = scopes.unwrap_or_else(|| grant.scopes.clone());
         if scopes.iter().any(|scope| !grant.scopes.contains(scope)) {
             return Err(("invalid_scope", "The scope exceeds the one granted."));
         }
         let narrowed = Grant { scopes: scopes.clone(), ..grant.clone() };
-        let (access, expires_in) = self.issue_access(ids, narrowed, settings.access_token_lifetime, now);
+        let lifetime = settings.access_token_lifetime;
+        let (access, expires_in) = self.issue_access(ids, narrowed, Some(login), lifetime, now);
         let refresh = if settings.rotate_refresh_tokens {
-            self.refresh.remove(token);
-            self.issue_refresh(Mint { ids, settings, now }, grant)
+            let used = self.refresh.remove_entry(token);
+            self.used.extend(used);
+            self.issue_refresh(Mint { ids, settings, now }, grant, login)
         } else {
             token.to_owned()
         };
         Ok(Tokens { access, refresh, expires_in, scopes })
     }
 
-    fn issue_refresh(&mut self, mint: Mint<'_>, grant: Grant) -> String {
+    /// Ends all tokens of a login.
+    fn end(&mut self, login: Login) {
+        self.access.retain(|_, access| access.login != Some(login));
+        self.refresh.retain(|_, refresh| refresh.login != login);
+    }
+
+    fn issue_refresh(&mut self, mint: Mint<'_>, grant: Grant, login: Login) -> String {
         let Mint { ids, settings, now } = mint;
         let refresh = ids.secret(64).to_lowercase();
         let offline = grant.scopes.iter().any(|scope| scope == OFFLINE_ACCESS);
         let expires = (!offline).then(|| after(now, settings.refresh_token_lifetime));
-        self.refresh.insert(refresh.clone(), Refresh { grant, expires });
+        self.refresh.insert(refresh.clone(), Refresh { grant, login, expires });
         refresh
     }
 
@@ -247,6 +281,7 @@ impl OAuth {
         &mut self,
         ids: &mut Ids,
         grant: Grant,
+        login: Option<Login>,
         lifetime: Duration,
         now: Timestamp,
     ) -> (String, u64) {
@@ -270,7 +305,7 @@ impl OAuth {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).expect("HMAC takes keys of every length");
         mac.update(signed.as_bytes());
         let token = format!("{signed}.{}", URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()));
-        self.access.insert(token.clone(), Access { grant, expires });
+        self.access.insert(token.clone(), Access { grant, login, expires });
         (token, lifetime.as_secs())
     }
 

@@ -153,6 +153,14 @@ impl Seed {
         self
     }
 
+    /// Whether a refresh token that was replaced and is used again ends its whole login, the newest access and refresh token
+    /// too (RFC 9700, section 4.14.2): somebody may have stolen it. TAS-CHA does this; of Chatwork it is not known. Without
+    /// it the request is refused with `invalid_grant`, and nothing else happens. Default: no.
+    pub fn detect_refresh_token_reuse(mut self, detect: bool) -> Self {
+        self.settings.detect_refresh_token_reuse = detect;
+        self
+    }
+
     /// Prints `expires_in` of a token as a string of digits, as the documentation's samples have it, and not as the
     /// number that its text promises.
     pub fn expires_in_as_text(mut self) -> Self {

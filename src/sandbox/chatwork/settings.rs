@@ -14,6 +14,7 @@ pub(super) struct Settings {
     pub(super) access_token_lifetime: Duration,
     pub(super) refresh_token_lifetime: Duration,
     pub(super) rotate_refresh_tokens: bool,
+    pub(super) detect_refresh_token_reuse: bool,
     /// Prints `expires_in` as a string.
     pub(super) expires_in_as_text: bool,
     /// How many webhooks in a row may fail.
@@ -29,6 +30,7 @@ impl Default for Settings {
             access_token_lifetime: Duration::from_secs(30 * 60),
             refresh_token_lifetime: Duration::from_secs(14 * 24 * 60 * 60),
             rotate_refresh_tokens: true,
+            detect_refresh_token_reuse: false,
             expires_in_as_text: false,
             webhook_errors: 100,
         }

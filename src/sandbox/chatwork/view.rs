@@ -145,7 +145,7 @@ impl View {
         let data = &mut *data;
         data.require_accounts(&[account]);
         let grant = Grant { client: "sandbox".to_owned(), account, scopes: split_scopes(scopes) };
-        data.oauth.issue_access(&mut data.ids, grant, lifetime, now).0
+        data.oauth.issue_access(&mut data.ids, grant, None, lifetime, now).0
     }
 
     /// Ends an access token, a refresh token or an API token.

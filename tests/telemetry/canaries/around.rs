@@ -9,7 +9,9 @@ use kaiwa::chatwork::bot::{self, Bot};
 use kaiwa::chatwork::webhook::{self, Verifier};
 use kaiwa::chatwork::{AccountId, Reconcile, RoomId};
 use kaiwa::lancers::BoardId;
-use kaiwa::oauth::{Authorization, FileTokenStore, MemoryTokenStore, OAuth, TokenSet, TokenStore};
+use kaiwa::oauth::{
+    Authorization, FileTokenStore, MemoryTokenStore, OAuth, RefreshLease, TokenSet, TokenStore,
+};
 use kaiwa::sandbox::{self, Fault, Provider, Sandbox, Script};
 use kaiwa::tascha::webhook as tascha_webhook;
 use kaiwa::webhook::MemoryReplayCache;
@@ -37,6 +39,8 @@ pub async fn oauth(walk: &mut Walk) {
     walk.debug(&tokens);
     walk.debug(&memory);
     walk.debug(&file);
+    walk.debug(&file.lease().await.expect("nobody has it"));
+    walk.debug(&RefreshLease::held(tokens.clone()));
     walk.debug(&tokens.to_json());
     for broken in [format!("{{\"access_token\":\"{access}\""), format!("{{\"{access}\":1}}"), access.clone()]
     {
