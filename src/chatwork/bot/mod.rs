@@ -177,8 +177,10 @@
 
 mod contained;
 mod context;
+mod handling;
 mod inbox;
 mod input;
+mod rooms;
 mod run;
 
 pub use context::Context;
@@ -186,7 +188,8 @@ pub use inbox::{Deliveries, Inbox, PushError};
 pub use input::{HandlerFailure, Input, Notice, ReceivedMessage};
 
 use super::{AccountId, Client};
-use crate::webhook::{MemoryReplayCache, ReplayCache};
+use crate::webhook::claims::Claims;
+use crate::webhook::{MemoryReplayCache, ReplayCache, StoreFailure};
 use contained::contain;
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -211,7 +214,7 @@ pub struct Bot {
     edits: bool,
     timeout: Option<Duration>,
     shutdown_timeout: Option<Duration>,
-    replay_cache: Arc<dyn ReplayCache>,
+    claims: Claims,
     /// In a lock, since the bot is shared by what waits and a future cannot be.
     shutdown: Mutex<BoxFuture<'static, ()>>,
     on_notice: Box<dyn Fn(Notice) + Send + Sync>,
@@ -222,7 +225,8 @@ impl Bot {
     /// A bot that uses this client and its clock.
     pub fn new(client: Client) -> Self {
         let settings = client.transport().settings();
-        let replay_cache = Arc::new(MemoryReplayCache::with_clock(REMEMBERED, Arc::clone(&settings.clock)));
+        let cache = Arc::new(MemoryReplayCache::with_clock(REMEMBERED, Arc::clone(&settings.clock)));
+        let claims = Claims::new(cache, Arc::clone(&settings.clock));
         // In tests, a client without a timeout often has a virtual clock, on which handlers would time out at once.
         let timeout = settings.timeout.and(Some(TIMEOUT));
         Self {
@@ -233,7 +237,7 @@ impl Bot {
             edits: false,
             timeout,
             shutdown_timeout: None,
-            replay_cache,
+            claims,
             shutdown: Mutex::new(futures::future::pending().boxed()),
             // A handler's error can panic when it is formatted or dropped.
             on_notice: Box::new(|notice| drop(contain(|| trace(notice)))),
@@ -282,9 +286,23 @@ impl Bot {
     }
 
     /// The cache that remembers messages: one that several processes share, so that one of them handles each message, or a
-    /// [`MemoryReplayCache`] of another size.
+    /// [`MemoryReplayCache`] of another size. See [several processes](self#several-processes).
     pub fn replay_cache(mut self, cache: Arc<dyn ReplayCache>) -> Self {
-        self.replay_cache = cache;
+        self.claims.cache = cache;
+        self
+    }
+
+    /// How long a claim on a message holds, at least a second. It is renewed while the handler runs. After that time another
+    /// bot with the same [`replay_cache`](Self::replay_cache) handles the message of one that died. Default: one minute.
+    pub fn lease(mut self, lease: Duration) -> Self {
+        self.claims.set_lease(lease);
+        self
+    }
+
+    /// What happens to a message while the [`replay_cache`](Self::replay_cache) fails. By default it is handled, perhaps twice.
+    /// With [`StoreFailure::Refuse`] it waits until the cache answers; in a shutdown it is [abandoned](Notice::Abandoned).
+    pub fn on_store_failure(mut self, policy: StoreFailure) -> Self {
+        self.claims.on_failure = policy;
         self
     }
 
@@ -363,7 +381,7 @@ impl fmt::Debug for Bot {
             .field("edits", &self.edits)
             .field("timeout", &self.timeout)
             .field("shutdown_timeout", &self.shutdown_timeout)
-            .field("replay_cache", &self.replay_cache)
+            .field("replay_cache", &self.claims)
             .finish_non_exhaustive()
     }
 }

@@ -44,6 +44,10 @@ fn message(event: &str, update_time: i64, text: &str) -> String {
 }
 
 async fn send(verifier: &Verifier, body: &str) -> Result<Delivery, VerifyError> {
+    Ok(claim(verifier, body).await?.done().await)
+}
+
+async fn claim(verifier: &Verifier, body: &str) -> Result<PendingDelivery, VerifyError> {
     verifier.verify(body.as_bytes(), &verifier.sign(body.as_bytes())).await
 }
 
@@ -286,6 +290,59 @@ async fn an_event_ahead_of_time_is_remembered_until_it_is_stale() {
     assert_eq!(send(&verifier, MENTION).await, Err(VerifyError::Stale { time: at(NOW), now }));
 }
 
+/// Two processes with one store, on one clock.
+fn two_processes() -> ([Verifier; 2], VirtualClock) {
+    let (verifier, clock) = verifier();
+    let cache = Arc::new(MemoryReplayCache::with_clock(10, Arc::new(clock.clone())));
+    let other = Verifier::with_clock(TOKEN, Arc::new(clock.clone())).expect("a token");
+    ([verifier.replay_cache(cache.clone()), other.replay_cache(cache)], clock)
+}
+
+#[tokio::test]
+async fn an_event_passes_again_only_if_it_is_released_or_its_process_dies() {
+    let ([one, two], clock) = two_processes();
+    let first = claim(&one, MENTION).await.expect("it is new");
+    for verifier in [&one, &two] {
+        let refused = claim(verifier, MENTION).await.expect_err("it is in progress");
+        assert_eq!((refused, refused.status()), (VerifyError::InProgress, 200));
+    }
+    assert_eq!(first.release().await.setting_id, "12345");
+    drop(claim(&one, MENTION).await.expect("it was released"));
+    let died = claim(&one, MENTION).await.expect("the drop has released it");
+    std::mem::forget(died);
+    clock.advance(crate::webhook::DEFAULT_LEASE);
+    claim(&two, MENTION).await.expect("it is taken over").done().await;
+    assert_eq!(claim(&two, MENTION).await.err(), Some(VerifyError::Repeat));
+    // It is remembered as long as it would pass, and an hour more.
+    clock.advance(DEFAULT_TOLERANCE - crate::webhook::DEFAULT_LEASE);
+    assert_eq!(claim(&two, MENTION).await.err(), Some(VerifyError::Repeat));
+}
+
+/// The service sends it once: who waits takes over from who died.
+#[tokio::test]
+async fn an_event_in_progress_elsewhere_can_be_waited_for() {
+    let ([one, two], clock) = two_processes();
+    let two = two.lease(Duration::from_secs(10));
+    let signature = two.sign(MENTION.as_bytes());
+    let first = claim(&one, MENTION).await.expect("it is new");
+    {
+        let mut waiting = std::pin::pin!(two.verify_waiting(MENTION.as_bytes(), &signature));
+        assert!(futures::poll!(&mut waiting).is_pending());
+        assert_eq!(clock.next_wake(), Some(Duration::from_secs(1)));
+        first.done().await;
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(waiting.await.err(), Some(VerifyError::Repeat));
+    }
+    let second = message("message_created", 0, "a");
+    let signature = two.sign(second.as_bytes());
+    std::mem::forget(claim(&one, &second).await.expect("it is new"));
+    let before = clock.elapsed();
+    let taken =
+        clock.drive(two.verify_waiting(second.as_bytes(), &signature)).await.expect("it is taken over");
+    assert_eq!(taken.event.body(), Some("a"));
+    assert_eq!((clock.elapsed() - before).as_secs(), crate::webhook::DEFAULT_LEASE.as_secs());
+}
+
 #[tokio::test]
 async fn the_tolerance_can_be_set() {
     let early = VirtualClock::starting_at(at(NOW - 11));
@@ -299,7 +356,7 @@ async fn the_tolerance_can_be_set() {
 async fn a_refused_delivery_is_not_remembered() {
     let (verifier, _) = verifier();
     let forged = verifier.verify(MENTION.as_bytes(), "AAAA").await;
-    assert_eq!(forged, Err(VerifyError::BadSignature));
+    assert_eq!(forged.err(), Some(VerifyError::BadSignature));
     assert!(send(&verifier, MENTION).await.is_ok());
     let long = " ".repeat(MAX_BODY + 1);
     assert_eq!(verifier.verify_signature(long.as_bytes(), ""), Err(VerifyError::TooLarge));
