@@ -15,6 +15,12 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tracing::Instrument;
 
+/// What a store that counts whole milliseconds may be late.
+const MILLISECOND: Duration = Duration::from_millis(1);
+
+/// How often the wait for an event that another holds is doubled: up to 17 minutes.
+const MAX_DOUBLINGS: u32 = 10;
+
 /// A replay cache, and how it is used. Clones are the same.
 #[derive(Clone)]
 pub(crate) struct Claims {
@@ -192,10 +198,11 @@ impl Drop for Settling {
 }
 
 /// The wait before asking again for an event that another holds for `left`: short at first, since most events are done soon,
-/// and never beyond the end of the claim.
-pub(crate) fn wait_for_held(left: Duration, asked: u32) -> Duration {
-    // A store may count whole milliseconds.
-    Duration::from_secs(1 << asked.min(10)).min(left.saturating_add(Duration::from_millis(1)))
+/// and never beyond the end of the claim. After that end, another may have claimed it just now, and it begins anew.
+pub(crate) fn wait_for_held(left: Duration, asked: &mut u32) -> Duration {
+    let (longer, left) = (Duration::from_secs(1 << *asked), left.saturating_add(MILLISECOND));
+    *asked = if longer < left { (*asked + 1).min(MAX_DOUBLINGS) } else { 0 };
+    longer.min(left)
 }
 
 impl fmt::Debug for Claims {

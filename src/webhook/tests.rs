@@ -409,10 +409,18 @@ async fn a_kept_claim_outlives_its_lease() {
 
 #[test]
 fn a_held_event_is_asked_for_soon_and_at_the_end_of_its_claim() {
-    let waits: Vec<_> = (0..7).map(|asked| wait_for_held(MINUTE, asked).as_millis()).collect();
-    assert_eq!(waits, [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_001]);
-    assert_eq!(wait_for_held(Duration::MAX, u32::MAX), Duration::from_secs(1024));
-    assert_eq!(wait_for_held(Duration::ZERO, 0), Duration::from_millis(1));
+    // A claim that is never renewed is waited for until it ends.
+    let (mut left, mut asked, mut waits) = (MINUTE, 0, Vec::new());
+    while !left.is_zero() {
+        let wait = wait_for_held(left, &mut asked);
+        waits.push(wait.as_millis());
+        left = left.saturating_sub(wait);
+    }
+    assert_eq!((waits, asked), (vec![1_000, 2_000, 4_000, 8_000, 16_000, 29_001], 0));
+    // One that never ends.
+    let waits: Vec<_> = (0..20).map(|_| wait_for_held(Duration::MAX, &mut asked).as_secs()).collect();
+    assert_eq!((waits[..3].to_vec(), waits[10], waits[19]), (vec![1, 2, 4], 1024, 1024));
+    assert_eq!(wait_for_held(Duration::ZERO, &mut asked), Duration::from_millis(1));
 }
 
 #[test]

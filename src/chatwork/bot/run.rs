@@ -215,8 +215,7 @@ impl<S: Stream<Item: Into<Input>>> Progress<S> {
 
     /// Keeps a message that cannot be claimed before this time.
     fn put_aside(&mut self, bot: &Bot, mut taken: Taken, left: Duration) {
-        let wait = bot.claims.clock.sleep(wait_for_held(left, taken.asked));
-        taken.asked += 1;
+        let wait = bot.claims.clock.sleep(wait_for_held(left, &mut taken.asked));
         self.aside.push(Aside { wait, taken: Some(taken) });
     }
 

@@ -158,11 +158,10 @@ impl Verifier {
         loop {
             match self.enter(&delivery, body).await {
                 Ok(entry) => return Ok(Pending::new(delivery, entry)),
-                Err(Refused::InProgress(left)) => self.clock.sleep(wait_for_held(left, asked)).await,
+                Err(Refused::InProgress(left)) => self.clock.sleep(wait_for_held(left, &mut asked)).await,
                 Err(Refused::Repeat) => return Err(VerifyError::Repeat),
                 Err(Refused::Store) => return Err(VerifyError::Store),
             }
-            asked += 1;
         }
     }
 
