@@ -146,10 +146,10 @@ impl CacheState {
 
     fn remove_over(&mut self, now: Instant) {
         for expiries in [&mut self.claimed, &mut self.done] {
-            while let Some(first) = expiries.first_entry()
-                && first.key().0 <= Until::Time(now)
-            {
-                self.events.remove(&first.remove());
+            while expiries.first_key_value().is_some_and(|((until, _), _)| *until <= Until::Time(now)) {
+                if let Some((_, key)) = expiries.pop_first() {
+                    self.events.remove(&key);
+                }
             }
         }
     }

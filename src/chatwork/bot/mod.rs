@@ -145,8 +145,8 @@
 //!
 //! The bot handles new messages, and edits only with [`edits`](Bot::edits). It skips its own messages, by their author, and
 //! duplicates, by room and id: a message from two webhooks, or from a webhook and a watch, is handled once. It remembers
-//! messages for 24 hours, and at most 10,000 unless there is [another cache](Bot::replay_cache). A message is remembered before
-//! it is handled, so no message is handled twice, and a message whose handler failed is not handled again.
+//! messages for 24 hours, and at most 10,000 unless there is [another cache](Bot::replay_cache). A message is done when its
+//! handler has ended, also when it failed: a message whose handler failed is not handled again.
 //!
 //! A bot with commands should read them from [`own_text`](Context::own_text), which contains no quotes.
 //!
@@ -162,6 +162,23 @@
 //! If a handler returns an error, panics or takes too long, [`on_notice`](Bot::on_notice) gets a report, and the next message
 //! is handled. It also gets the failures of the source; a watch recovers from them by itself. (With `panic = "abort"` a panic
 //! ends the program.)
+//!
+//! # Several processes
+//!
+//! Several processes that receive the same messages, each with a bot of the same account, share the work if they share a
+//! [`replay_cache`](Bot::replay_cache). A bot claims a message when its handler begins, for one minute or the
+//! [`lease`](Bot::lease), and renews the claim while the handler runs. The others keep the message, ask again after one second,
+//! two, four and so on, and drop it once it is done. If the process that claimed it is killed, one of them handles it when the
+//! claim ends: work that was begun is then begun again. If a bot is dropped, or abandons a message at the end of its
+//! [`shutdown_timeout`](Bot::shutdown_timeout), it releases the claim.
+//!
+//! The order of a room holds within each process. Messages that others handle count as waiting, for [`queue`](Bot::queue).
+//! With webhooks, share the cache of the bots, and leave each verifier its own: an event that a verifier refuses never reaches
+//! the bot, which could take it over.
+//!
+//! A process that is suspended for longer than the lease may end a handler that another process has begun again. A warning
+//! says so. What must not happen twice then needs a key of its own, such as an
+//! [idempotency key](crate::Request::with_idempotency_key), or a [reconcile](super::Reconcile).
 //!
 //! # Shutting down
 //!
@@ -341,9 +358,10 @@ pub struct Summary {
     pub failed: u64,
     /// The bot's own messages, which were skipped.
     pub own: u64,
-    /// Duplicates, which were skipped.
+    /// Duplicates, which were skipped, and messages that a bot with the same replay cache handled.
     pub repeated: u64,
-    /// Messages that were taken and not handled by the end of the [`shutdown_timeout`](Bot::shutdown_timeout).
+    /// Messages that were taken and not handled by the end of the [`shutdown_timeout`](Bot::shutdown_timeout), or because the
+    /// replay cache failed in the shutdown.
     pub abandoned: u64,
 }
 

@@ -117,13 +117,16 @@ pub async fn webhooks(walk: &mut Walk) {
     if let webhook::Event::MessageCreated(message) = &delivery.event {
         walk.debug(message);
     }
-    walk.debug(&webhook::Verified(delivery));
+    let verified = webhook::Verified(delivery);
+    walk.debug(&verified);
+    verified.0.done().await;
     for kind in ["mention_to_me", "of_the_future"] {
         let text = text.replace("message_created", kind).replace("\"account_id\"", "\"from_account_id\"");
         let text = text.replace("\"update_time\"", "\"to_account_id\":1,\"update_time\"");
-        match verifier.verify(text.as_bytes(), &verifier.sign(text.as_bytes())).await.expect("good").event {
-            webhook::Event::MentionToMe(mention) => walk.debug(&mention),
-            webhook::Event::Other(other) => walk.debug(&other),
+        let pending = verifier.verify(text.as_bytes(), &verifier.sign(text.as_bytes())).await.expect("good");
+        match &pending.event {
+            webhook::Event::MentionToMe(mention) => walk.debug(mention),
+            webhook::Event::Other(other) => walk.debug(other),
             event => panic!("{event:?}"),
         }
     }
@@ -207,7 +210,7 @@ pub async fn bots(walk: &mut Walk) {
     let body = body.to_string();
     let delivery =
         verifier.verify(body.as_bytes(), &verifier.sign(body.as_bytes())).await.expect("it is valid");
-    inbox.push(delivery).expect("there is room");
+    inbox.push(delivery.done().await).expect("there is room");
     inbox.close();
     let contexts = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&contexts);
