@@ -22,7 +22,7 @@
 #[cfg_attr(partial, allow(dead_code))]
 pub(crate) mod axum;
 // Bots and webhooks use a part of it each.
-#[cfg_attr(not(all(feature = "chatwork", feature = "webhooks")), allow(dead_code))]
+#[cfg_attr(any(partial, not(feature = "webhooks")), allow(dead_code))]
 pub(crate) mod claims;
 mod memory;
 #[cfg(feature = "webhooks")]

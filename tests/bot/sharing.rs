@@ -136,6 +136,16 @@ impl Ledger {
         *self.ended.lock().expect("no panic").entry(id).or_default() += 1;
         Ok(())
     }
+
+    /// Each message was handled to its end once, and only those of the killed bot were begun twice.
+    fn check(&self, stuck: usize) {
+        let (begun, ended) = (self.begun.lock().expect("no panic"), self.ended.lock().expect("no panic"));
+        assert_eq!(ended.len() as u64, EVENTS, "none is lost");
+        assert!(ended.values().all(|times| *times == 1), "none is handled to its end twice");
+        let again = begun.values().filter(|times| **times > 1).count();
+        assert!((stuck..=8).contains(&again), "only what was being handled: {again}");
+        assert!(begun.values().all(|times| *times <= 2));
+    }
 }
 
 /// One event reaches four processes at once, a thousand times, and one of them is killed in the middle.
@@ -178,12 +188,7 @@ async fn each_message_is_handled_once_although_a_bot_is_killed() {
         let took = clock.elapsed() - dead_since;
         assert!(took <= DEFAULT_LEASE + 3 * SECOND, "{took:?}");
 
-        let (begun, ended) = (ledger.begun.lock().expect("no panic"), ledger.ended.lock().expect("no panic"));
-        assert_eq!(ended.len() as u64, EVENTS, "none is lost");
-        assert!(ended.values().all(|times| *times == 1), "none is handled to its end twice");
-        let again = begun.values().filter(|times| **times > 1).count();
-        assert!((stuck..=8).contains(&again), "only what was being handled: {again}");
-        assert!(begun.values().all(|times| *times <= 2));
+        ledger.check(stuck);
         let mut total = Summary::default();
         for bot in running {
             let summary = bot.await.expect("no panic").expect("it runs");
