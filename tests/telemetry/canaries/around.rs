@@ -12,7 +12,7 @@ use kaiwa::lancers::BoardId;
 use kaiwa::oauth::{Authorization, FileTokenStore, MemoryTokenStore, OAuth, TokenSet, TokenStore};
 use kaiwa::sandbox::{self, Fault, Provider, Sandbox, Script};
 use kaiwa::tascha::webhook as tascha_webhook;
-use kaiwa::webhook::MemoryReplayCache;
+use kaiwa::webhook::{ClaimId, DEFAULT_LEASE, MemoryReplayCache, ReplayCache as _, StoreFailure};
 use kaiwa::{RetryPolicy, VirtualClock};
 use serde_json::json;
 use std::sync::{Arc, Mutex};
@@ -152,7 +152,13 @@ pub async fn webhooks(walk: &mut Walk) {
         }
     }
     walk.both(&verifier.verify(text.as_bytes(), &signature).await.expect_err("a repeat"));
-    walk.debug(&MemoryReplayCache::with_clock(4, clock));
+    let cache = MemoryReplayCache::with_clock(4, clock);
+    let id = ClaimId::unique();
+    let claimed = cache.claim("event-1", id, DEFAULT_LEASE).await.expect("it is in memory");
+    walk.debug(&cache);
+    walk.both(&id);
+    walk.debug(&claimed);
+    walk.debug(&StoreFailure::default());
 
     let header = walk.plant("tascha-signature");
     let headers = [("Tascha-Webhook-Id", "evt-1"), ("x-signature", &*header), ("authorization", &*header)];
