@@ -30,8 +30,8 @@ impl<T> Pending<T> {
 
     /// Marks the event as handled, so that its next delivery is a repeat, and returns it.
     ///
-    /// If the cache fails, a warning of `tracing` says so, and the event may be handled again. Once this was polled, the mark is
-    /// also made if the future is dropped.
+    /// If the cache fails, the event may be handled again; see [`StoreFailure`](super::StoreFailure). Once this was polled, the
+    /// mark is also made if the future is dropped.
     pub async fn done(self) -> T {
         let Self { value, entry } = self;
         if let Some(Entry { claim, place }) = entry {

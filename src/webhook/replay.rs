@@ -153,8 +153,8 @@ impl fmt::Display for ClaimId {
     }
 }
 
-/// What happens to an event whose [`ReplayCache`] fails, or does not answer within [`STORE_TIME`]. Each failure is a warning of
-/// `tracing`.
+/// What happens to an event whose [`ReplayCache`] fails, or does not answer within [`STORE_TIME`]. An outage is one warning of
+/// `tracing`, at its first failure.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StoreFailure {

@@ -352,6 +352,42 @@ async fn a_store_that_fails_or_hangs_lets_nothing_through_if_that_is_the_policy(
     assert!(guard.renew().await);
 }
 
+/// What is logged.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("no panic").write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn an_outage_is_one_warning() {
+    let (claims, store, _) = shaky(StoreFailure::Take);
+    let (log, level) = (Log::default(), tracing::Level::INFO);
+    let writer = log.clone();
+    let subscriber =
+        tracing_subscriber::fmt().with_max_level(level).with_writer(move || writer.clone()).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    for _ in 0..2 {
+        store.set(FAILS);
+        for _ in 0..3 {
+            drop(new(&claims).await);
+        }
+        store.set(WORKS);
+        new(&claims).await.done().await;
+        claims.forget("a").await.expect("it works");
+    }
+    let log = String::from_utf8(log.0.lock().expect("no panic").clone()).expect("text");
+    let count = |text: &str| log.lines().filter(|line| line.contains(text)).count();
+    assert_eq!((count("WARN"), count("the store is down"), count("answers again")), (2, 2, 2), "{log}");
+}
+
 #[tokio::test]
 async fn a_dropped_claim_is_released_also_by_a_slow_store() {
     let (claims, store, _) = shaky(StoreFailure::Take);

@@ -1,7 +1,11 @@
+#[cfg(feature = "axum")]
+mod extractor;
+
 use super::*;
 use crate::chatwork::{AccountId, MessageId, RoomId};
-use crate::webhook::MemoryReplayCache;
-use crate::{Clock, VirtualClock};
+use crate::webhook::{Claim, ClaimId, MemoryReplayCache, ReplayCache, STORE_TIME, StoreFailure};
+use crate::{Clock, StoreError, VirtualClock};
+use futures::future::BoxFuture;
 use jiff::Timestamp;
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -343,6 +347,44 @@ async fn an_event_in_progress_elsewhere_can_be_waited_for() {
     assert_eq!((clock.elapsed() - before).as_secs(), crate::webhook::DEFAULT_LEASE.as_secs());
 }
 
+/// A store that does not answer.
+#[derive(Debug)]
+struct Stuck;
+
+impl ReplayCache for Stuck {
+    fn claim<'a>(&'a self, _: &'a str, _: ClaimId, _: Duration) -> BoxFuture<'a, Result<Claim, StoreError>> {
+        Box::pin(std::future::pending())
+    }
+
+    fn done<'a>(&'a self, _: &'a str, _: ClaimId, _: Duration) -> BoxFuture<'a, Result<bool, StoreError>> {
+        Box::pin(std::future::pending())
+    }
+
+    fn release<'a>(&'a self, _: &'a str, _: ClaimId) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(std::future::pending())
+    }
+
+    fn forget<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(std::future::pending())
+    }
+}
+
+/// The service gives a response 10 seconds.
+#[tokio::test]
+async fn a_store_that_hangs_is_waited_for_only_so_long() {
+    let (verifier, clock) = verifier();
+    let verifier = verifier.replay_cache(Arc::new(Stuck));
+    let taken = clock.drive(claim(&verifier, MENTION)).await.expect("it counts as new");
+    clock.drive(taken.done()).await;
+    assert_eq!(clock.elapsed(), 2 * STORE_TIME);
+    let verifier = verifier.on_store_failure(StoreFailure::Refuse);
+    let refused = clock.drive(claim(&verifier, MENTION)).await.expect_err("it is not known");
+    assert_eq!((refused, refused.status()), (VerifyError::Store, 200));
+    let signature = verifier.sign(MENTION.as_bytes());
+    let waiting = clock.drive(verifier.verify_waiting(MENTION.as_bytes(), &signature)).await;
+    assert_eq!(waiting.err(), Some(VerifyError::Store));
+}
+
 #[tokio::test]
 async fn the_tolerance_can_be_set() {
     let early = VirtualClock::starting_at(at(NOW - 11));
@@ -420,82 +462,5 @@ proptest! {
         let (verifier, _) = verifier();
         prop_assert!(verifier.verify_signature(b"x", &claimed).is_err());
         let _ = signature(None, Some(&query));
-    }
-}
-
-#[cfg(feature = "axum")]
-mod extractor {
-    use super::*;
-    use axum_core::body::Body;
-    use axum_core::extract::{FromRef, FromRequest, Request};
-    use axum_core::response::IntoResponse as _;
-
-    #[derive(Clone)]
-    struct App(Verifier);
-
-    impl FromRef<App> for Verifier {
-        fn from_ref(app: &App) -> Self {
-            app.0.clone()
-        }
-    }
-
-    fn request(target: &str, header: Option<&str>, body: impl Into<Body>) -> Request {
-        let request = http::Request::post(target).header("content-type", "application/json");
-        let request = match header {
-            Some(signature) => request.header("X-ChatWorkWebhookSignature", signature),
-            None => request,
-        };
-        request.body(body.into()).expect("a request")
-    }
-
-    async fn status(app: &App, request: Request) -> u16 {
-        match Verified::<Event>::from_request(request, app).await {
-            Ok(_) => 0,
-            Err(rejection) => {
-                let response = rejection.into_response();
-                let status = response.status().as_u16();
-                let body = axum_core::body::Body::new(response.into_body());
-                let length = http_body_length(body).await;
-                assert!((1..100).contains(&length), "{length}");
-                status
-            }
-        }
-    }
-
-    async fn http_body_length(body: Body) -> usize {
-        let request = http::Request::new(body);
-        bytes::Bytes::from_request(request, &()).await.expect("a body").len()
-    }
-
-    #[tokio::test]
-    async fn handlers_get_verified_events_once() {
-        let (verifier, _) = verifier();
-        let signature = verifier.sign(MENTION.as_bytes());
-        let app = App(verifier);
-        let event = Verified::<Event>::from_request(request("/hook", Some(&signature), MENTION), &app).await;
-        assert!(matches!(event, Ok(Verified(Event::MentionToMe(_)))), "{event:?}");
-        assert_eq!(status(&app, request("/hook", Some(&signature), MENTION)).await, 200);
-
-        let second = message("message_created", 0, "a");
-        let signature = app.0.sign(second.as_bytes());
-        let encoded = signature.replace('/', "%2F").replace('+', "%2B").replace('=', "%3D");
-        let target = format!("/hook?code=1&chatwork_webhook_signature={encoded}");
-        // With the verifier itself as the state, and the delivery as the extractor.
-        let delivery = Verified::<Delivery>::from_request(request(&target, None, second), &app.0).await;
-        assert_eq!(delivery.expect("it is genuine").setting_id, "246");
-    }
-
-    #[tokio::test]
-    async fn a_refused_delivery_is_answered() {
-        let (verifier, clock) = verifier();
-        let app = App(verifier);
-        let sign = |body: &str| app.0.sign(body.as_bytes());
-        assert_eq!(status(&app, request("/", None, MENTION)).await, 401);
-        assert_eq!(status(&app, request("/", Some("AAAA"), MENTION)).await, 401);
-        assert_eq!(status(&app, request("/", Some(&sign("{}")), "{}")).await, 400);
-        let long = " ".repeat(MAX_BODY + 1);
-        assert_eq!(status(&app, request("/", Some(&sign(&long)), long)).await, 413);
-        clock.advance(Duration::from_secs(301));
-        assert_eq!(status(&app, request("/", Some(&sign(MENTION)), MENTION)).await, 401);
     }
 }
