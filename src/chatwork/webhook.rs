@@ -1,7 +1,7 @@
 //! Webhooks of Chatwork: verifying that a request comes from the service, and reading it.
 //!
 //! ```
-//! use kaiwa::chatwork::webhook::{Delivery, Event, Verifier, VerifyError, signature};
+//! use kaiwa::chatwork::webhook::{Event, Verifier, VerifyError, signature};
 //!
 //! // `token` is the one that the webhook's settings page shows.
 //! fn verifier(token: &str) -> Result<Verifier, Box<dyn std::error::Error>> {
@@ -15,12 +15,13 @@
 //!     header: Option<&str>,
 //!     query: Option<&str>,
 //! ) -> Result<(), VerifyError> {
-//!     let delivery: Delivery = verifier.verify(body, &signature(header, query)?).await?;
-//!     match delivery.event {
+//!     let delivery = verifier.verify(body, &signature(header, query)?).await?;
+//!     match &delivery.event {
 //!         Event::MentionToMe(mention) => println!("{}: {}", mention.from_account_id, mention.body),
 //!         Event::MessageCreated(message) => println!("{}: {}", message.room_id, message.body),
 //!         _ => {}
 //!     }
+//!     delivery.done().await;
 //!     Ok(())
 //! }
 //! ```
@@ -28,7 +29,8 @@
 //! # With axum
 //!
 //! With the feature `axum`, a handler takes a `Verified<Event>`, or a `Verified<Delivery>` for what came around the event. It
-//! runs once for each event, and not for what is refused.
+//! runs once for each event, and not for what is refused. The event is done when the handler begins. A handler that takes a
+//! `Verified<PendingDelivery>` or a `Verified<Pending<Event>>` says when it is [done](PendingDelivery::done).
 #![cfg_attr(
     feature = "axum",
     doc = r#"
@@ -61,6 +63,16 @@ async fn hook(Verified(event): Verified<Event>) {
 //! The service sends each event once. Every response other than a 200 with at most 2,048 bytes counts as an error, and after
 //! many errors the service switches the webhook off, until a person switches it on again. Respond before long work, and
 //! respond with 200 even if that work may fail. If a request could not be verified, respond with [`VerifyError::status`].
+//!
+//! # Several processes
+//!
+//! The service sends each event once, to one address. If what stands there passes it to one of several processes, and that
+//! one dies, the event is lost. Only where each process receives every event can another take over; they then need one
+//! [replay cache](Verifier::replay_cache). The first [`verify`](Verifier::verify) claims the event, for one minute or the
+//! [`lease`](Verifier::lease). The others get [`VerifyError::InProgress`]. Those that use
+//! [`verify_waiting`](Verifier::verify_waiting) instead, in a task after the response, take the event over if the first dies.
+//!
+//! A [bot](crate::chatwork::bot) does that by itself: give the shared cache to the bot, and leave the verifier its own.
 //!
 //! # What is checked
 //!
@@ -95,3 +107,7 @@ pub use error::{MAX_BODY, VerifyError};
 pub use event::{Delivery, Event, MentionEvent, MessageEvent, OtherEvent};
 pub use signature::{SIGNATURE_HEADER, SIGNATURE_PARAMETER, signature};
 pub use verifier::{DEFAULT_TOLERANCE, InvalidToken, Verifier};
+
+/// A [`Delivery`] that is being handled, until it is [done](crate::webhook::Pending::done) or this is dropped; from
+/// [`Verifier::verify`].
+pub type PendingDelivery = crate::webhook::Pending<Delivery>;

@@ -64,9 +64,12 @@ async fn hook(Verified(delivery): Verified<PendingDelivery>) {
 //! [idempotency key](crate::Request::with_idempotency_key) of what it posts. To go on when the service hangs up, do the
 //! work in a task of its own (`tokio::spawn`), move the `PendingDelivery` into it, and await the task.
 //!
-//! Each process knows only which events its own verifiers are handling; what is done is in the
-//! [`ReplayCache`](crate::webhook::ReplayCache). Several processes with one store never handle again what one has done, but a
-//! retry that reaches another process while the first still works is handled there too.
+//! # Several processes
+//!
+//! Several processes behind one address share a [`ReplayCache`](crate::webhook::ReplayCache). [`Verifier::verify`] claims an
+//! event there, so that a retry that reaches another process is refused with 503 while the first works, and with 200 once the
+//! event is done. A process that dies loses its claim after a minute, or the [`lease`](Verifier::lease), and the next retry is
+//! handled. Work that takes longer [renews](PendingDelivery::renew) the claim.
 
 #[cfg(feature = "axum")]
 mod axum;
@@ -82,4 +85,8 @@ pub use self::axum::Rejection;
 pub use crate::webhook::Verified;
 pub use delivery::{Delivery, ID_HEADER, RawDelivery};
 pub use error::{MAX_BODY, Unverified, VerifyError};
-pub use verifier::{DEFAULT_REMEMBER, PendingDelivery, Verifier, Verify};
+pub use verifier::{DEFAULT_REMEMBER, Verifier, Verify};
+
+/// A [`Delivery`] that is being handled, until it is [done](crate::webhook::Pending::done) or this is dropped; from
+/// [`Verifier::verify`].
+pub type PendingDelivery = crate::webhook::Pending<Delivery>;

@@ -4,6 +4,7 @@ mod answers;
 mod closing;
 mod order;
 mod repeats;
+mod sharing;
 mod spawning;
 mod trouble;
 mod watching;

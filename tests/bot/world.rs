@@ -44,9 +44,14 @@ impl World {
 /// A bot that makes no call unless its handler does, on a clock that stands still.
 pub fn bot() -> (Bot, VirtualClock) {
     let clock = VirtualClock::new();
+    (bot_on(&clock), clock)
+}
+
+/// A bot as from [`bot`], on a clock that it shares with others.
+pub fn bot_on(clock: &VirtualClock) -> Bot {
     let client = Client::builder().api_token("x").base_url("http://127.0.0.1:1").clock(clock.clone());
     let client = client.timeout(None).attempt_timeout(None).build().expect("a client");
-    (Bot::new(client).me(ME), clock)
+    Bot::new(client).me(ME)
 }
 
 fn fields(room: u64, id: u64, account: u64, body: &str, edited: i64) -> serde_json::Value {

@@ -51,8 +51,10 @@ pub enum Notice {
         /// How it failed.
         failure: HandlerFailure,
     },
-    /// A message that was taken was not handled by the end of the [`shutdown_timeout`](super::Bot::shutdown_timeout). A watch's checkpoint is
-    /// past it, and a [replay cache](super::Bot::replay_cache) remembers it.
+    /// A message that was taken was not handled by the end of the [`shutdown_timeout`](super::Bot::shutdown_timeout), or the
+    /// replay cache failed in the shutdown and the policy is to [refuse](crate::webhook::StoreFailure::Refuse). A watch's
+    /// checkpoint is past it. Its claim is released, so that another bot with the same
+    /// [replay cache](super::Bot::replay_cache) handles it if it has received it too.
     #[non_exhaustive]
     Abandoned {
         /// The message.

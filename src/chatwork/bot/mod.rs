@@ -145,8 +145,8 @@
 //!
 //! The bot handles new messages, and edits only with [`edits`](Bot::edits). It skips its own messages, by their author, and
 //! duplicates, by room and id: a message from two webhooks, or from a webhook and a watch, is handled once. It remembers
-//! messages for 24 hours, and at most 10,000 unless there is [another cache](Bot::replay_cache). A message is remembered before
-//! it is handled, so no message is handled twice, and a message whose handler failed is not handled again.
+//! messages for 24 hours, and at most 10,000 unless there is [another cache](Bot::replay_cache). A message is done when its
+//! handler has ended, also when it failed: a message whose handler failed is not handled again.
 //!
 //! A bot with commands should read them from [`own_text`](Context::own_text), which contains no quotes.
 //!
@@ -163,6 +163,23 @@
 //! is handled. It also gets the failures of the source; a watch recovers from them by itself. (With `panic = "abort"` a panic
 //! ends the program.)
 //!
+//! # Several processes
+//!
+//! Several processes that receive the same messages, each with a bot of the same account, share the work if they share a
+//! [`replay_cache`](Bot::replay_cache). A bot claims a message when its handler begins, for one minute or the
+//! [`lease`](Bot::lease), and renews the claim while the handler runs. The others keep the message, ask again after one second,
+//! two, four and so on, and drop it once it is done. If the process that claimed it is killed, one of them handles it when the
+//! claim ends: work that was begun is then begun again. If a bot is dropped, or abandons a message at the end of its
+//! [`shutdown_timeout`](Bot::shutdown_timeout), it releases the claim.
+//!
+//! The order of a room holds within each process. Messages that others handle count as waiting, for [`queue`](Bot::queue).
+//! With webhooks, share the cache of the bots, and leave each verifier its own: an event that a verifier refuses never reaches
+//! the bot, which could take it over.
+//!
+//! A process that is suspended for longer than the lease may end a handler that another process has begun again. A warning
+//! says so. What must not happen twice then needs a key of its own, such as an
+//! [idempotency key](crate::Request::with_idempotency_key), or a [reconcile](super::Reconcile).
+//!
 //! # Shutting down
 //!
 //! When the [`shutdown`](Bot::shutdown) future or the source ends, the bot takes no more messages. It handles the messages that
@@ -177,8 +194,10 @@
 
 mod contained;
 mod context;
+mod handling;
 mod inbox;
 mod input;
+mod rooms;
 mod run;
 
 pub use context::Context;
@@ -186,7 +205,8 @@ pub use inbox::{Deliveries, Inbox, PushError};
 pub use input::{HandlerFailure, Input, Notice, ReceivedMessage};
 
 use super::{AccountId, Client};
-use crate::webhook::{MemoryReplayCache, ReplayCache};
+use crate::webhook::claims::Claims;
+use crate::webhook::{MemoryReplayCache, ReplayCache, StoreFailure};
 use contained::contain;
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -211,7 +231,7 @@ pub struct Bot {
     edits: bool,
     timeout: Option<Duration>,
     shutdown_timeout: Option<Duration>,
-    replay_cache: Arc<dyn ReplayCache>,
+    claims: Claims,
     /// In a lock, since the bot is shared by what waits and a future cannot be.
     shutdown: Mutex<BoxFuture<'static, ()>>,
     on_notice: Box<dyn Fn(Notice) + Send + Sync>,
@@ -222,7 +242,8 @@ impl Bot {
     /// A bot that uses this client and its clock.
     pub fn new(client: Client) -> Self {
         let settings = client.transport().settings();
-        let replay_cache = Arc::new(MemoryReplayCache::with_clock(REMEMBERED, Arc::clone(&settings.clock)));
+        let cache = Arc::new(MemoryReplayCache::with_clock(REMEMBERED, Arc::clone(&settings.clock)));
+        let claims = Claims::new(cache, Arc::clone(&settings.clock));
         // In tests, a client without a timeout often has a virtual clock, on which handlers would time out at once.
         let timeout = settings.timeout.and(Some(TIMEOUT));
         Self {
@@ -233,7 +254,7 @@ impl Bot {
             edits: false,
             timeout,
             shutdown_timeout: None,
-            replay_cache,
+            claims,
             shutdown: Mutex::new(futures::future::pending().boxed()),
             // A handler's error can panic when it is formatted or dropped.
             on_notice: Box::new(|notice| drop(contain(|| trace(notice)))),
@@ -282,9 +303,23 @@ impl Bot {
     }
 
     /// The cache that remembers messages: one that several processes share, so that one of them handles each message, or a
-    /// [`MemoryReplayCache`] of another size.
+    /// [`MemoryReplayCache`] of another size. See [several processes](self#several-processes).
     pub fn replay_cache(mut self, cache: Arc<dyn ReplayCache>) -> Self {
-        self.replay_cache = cache;
+        self.claims.cache = cache;
+        self
+    }
+
+    /// How long a claim on a message holds, at least a second. It is renewed while the handler runs. After that time another
+    /// bot with the same [`replay_cache`](Self::replay_cache) handles the message of one that died. Default: one minute.
+    pub fn lease(mut self, lease: Duration) -> Self {
+        self.claims.set_lease(lease);
+        self
+    }
+
+    /// What happens to a message while the [`replay_cache`](Self::replay_cache) fails. By default it is handled, perhaps twice.
+    /// With [`StoreFailure::Refuse`] it waits until the cache answers; in a shutdown it is [abandoned](Notice::Abandoned).
+    pub fn on_store_failure(mut self, policy: StoreFailure) -> Self {
+        self.claims.on_failure = policy;
         self
     }
 
@@ -323,9 +358,10 @@ pub struct Summary {
     pub failed: u64,
     /// The bot's own messages, which were skipped.
     pub own: u64,
-    /// Duplicates, which were skipped.
+    /// Duplicates, which were skipped, and messages that a bot with the same replay cache handled.
     pub repeated: u64,
-    /// Messages that were taken and not handled by the end of the [`shutdown_timeout`](Bot::shutdown_timeout).
+    /// Messages that were taken and not handled by the end of the [`shutdown_timeout`](Bot::shutdown_timeout), or because the
+    /// replay cache failed in the shutdown.
     pub abandoned: u64,
 }
 
@@ -363,7 +399,7 @@ impl fmt::Debug for Bot {
             .field("edits", &self.edits)
             .field("timeout", &self.timeout)
             .field("shutdown_timeout", &self.shutdown_timeout)
-            .field("replay_cache", &self.replay_cache)
+            .field("replay_cache", &self.claims)
             .finish_non_exhaustive()
     }
 }

@@ -1,30 +1,26 @@
 //! The loop: it takes messages, starts handlers, and collects their results.
 
-use super::contained::{Contained, contain};
-use super::{Bot, Context, HandlerFailure, Input, Notice, ReceivedMessage, Summary};
+use super::handling::{End, handle};
+use super::rooms::{Aside, Rooms, Taken};
+use super::{Bot, Context, Input, Notice, Summary};
 use crate::Error;
-use crate::chatwork::watch::fingerprint;
-use crate::chatwork::{AccountId, RoomId};
+use crate::chatwork::AccountId;
+use crate::webhook::claims::wait_for_held;
 use futures::future::{BoxFuture, Either, select};
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, Stream, StreamExt};
-use jiff::Timestamp;
-use std::collections::{HashMap, VecDeque};
 use std::future::{IntoFuture, pending, poll_fn};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::task::{self, Poll};
 use std::time::Duration;
 
-/// How long a message is remembered, unless the cache needs the room.
-const REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
-
 /// An event that the loop waits for.
 enum LoopEvent {
-    Ended(Arc<ReceivedMessage>, Result<(), HandlerFailure>),
+    Ended(Taken, End),
     Taken(Input),
-    /// Whether it is new.
-    Admitted(bool),
+    /// A message was aside for its time.
+    Due(Taken),
     SourceEnded,
     Shutdown,
     ShutdownTimedOut,
@@ -42,9 +38,9 @@ struct Start {
 struct Progress<S> {
     start: Start,
     source: Option<Pin<Box<S>>>,
-    /// The message that the replay cache is checking.
-    admitting: Option<(ReceivedMessage, BoxFuture<'static, bool>)>,
     rooms: Rooms,
+    /// The messages that another process has claimed. They are asked for again.
+    aside: FuturesUnordered<Aside>,
     summary: Summary,
 }
 
@@ -69,24 +65,22 @@ impl Bot {
     {
         let shutdown = std::mem::replace(&mut self.shutdown, Mutex::new(pending().boxed()));
         let mut shutdown = shutdown.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let clock = Arc::clone(self.client.transport().clock());
         let Some(start) = self.start(&mut shutdown).await? else { return Ok(Summary::default()) };
         let me = start.me;
         let mut progress = Progress::new(source, start);
         let mut handlers = FuturesUnordered::new();
         loop {
             while handlers.len() < self.concurrency
-                && let Some(message) = progress.rooms.next()
+                && let Some(taken) = progress.rooms.next()
             {
-                let context = Context { client: self.client.clone(), me, message };
-                handlers.push(handle(&handler, context, self.timeout.map(|time| (time, clock.sleep(time)))));
+                handlers.push(handle(&self, me, taken, &handler));
             }
             if progress.is_over(&self) && handlers.is_empty() {
                 return Ok(progress.summary);
             }
             let event = poll_fn(|task| {
-                if let Poll::Ready(Some((message, result))) = handlers.poll_next_unpin(task) {
-                    return Poll::Ready(LoopEvent::Ended(message, result));
+                if let Poll::Ready(Some((taken, end))) = handlers.poll_next_unpin(task) {
+                    return Poll::Ready(LoopEvent::Ended(taken, end));
                 }
                 if !progress.start.stopping && shutdown.poll_unpin(task).is_ready() {
                     return Poll::Ready(LoopEvent::Shutdown);
@@ -97,7 +91,7 @@ impl Bot {
                 LoopEvent::ShutdownTimedOut => {
                     // Dropped first, so that no handler works on an abandoned message.
                     handlers.clear();
-                    return Ok(progress.abandon(&self));
+                    return Ok(progress.abandon_all(&self));
                 }
                 event => progress.apply(&self, event),
             }
@@ -140,25 +134,12 @@ impl Bot {
     fn is_drained(&self) -> bool {
         self.gates.iter().all(|gate| gate.is_drained())
     }
-
-    /// Whether the message is not a duplicate.
-    fn is_new(&self, me: AccountId, message: &ReceivedMessage) -> BoxFuture<'static, bool> {
-        let ReceivedMessage { room_id, message_id, update_time, body, .. } = message;
-        let mut key = format!("chatwork:bot-{me}:{room_id}:{message_id}");
-        // If edits are handled, every version of a message is distinct. Two versions within a second differ in the text.
-        if self.edits {
-            let update = update_time.map_or(0, Timestamp::as_second);
-            key.push_str(&format!(":{update}:{:08x}", fingerprint(body)));
-        }
-        let cache = Arc::clone(&self.replay_cache);
-        async move { cache.first_seen(&key, REMEMBERED).await }.boxed()
-    }
 }
 
 impl<S: Stream<Item: Into<Input>>> Progress<S> {
     fn new(source: S, start: Start) -> Self {
-        let (rooms, summary) = Default::default();
-        Self { start, source: Some(Box::pin(source)), admitting: None, rooms, summary }
+        let (rooms, aside, summary) = Default::default();
+        Self { start, source: Some(Box::pin(source)), rooms, aside, summary }
     }
 
     /// Whether only running handlers remain. From then on, or from a shutdown on, the shutdown timeout runs.
@@ -166,21 +147,22 @@ impl<S: Stream<Item: Into<Input>>> Progress<S> {
         if self.start.stopping && bot.is_drained() {
             self.source = None;
         }
-        let is_taken = self.source.is_none() && self.admitting.is_none();
+        let is_taken = self.source.is_none();
         if (is_taken || self.start.stopping) && self.start.time_left.is_none() {
             self.start.time_left = bot.shutdown_timer();
         }
-        is_taken && self.rooms.waiting == 0
+        is_taken && self.rooms.waiting == 0 && self.aside.is_empty()
     }
 
     fn poll(&mut self, bot: &Bot, task: &mut task::Context<'_>) -> Poll<LoopEvent> {
         if self.start.time_left.as_mut().is_some_and(|time_left| time_left.poll_unpin(task).is_ready()) {
             return Poll::Ready(LoopEvent::ShutdownTimedOut);
         }
-        if let Some((_, is_new)) = &mut self.admitting {
-            return is_new.poll_unpin(task).map(LoopEvent::Admitted);
+        if let Poll::Ready(Some(taken)) = self.aside.poll_next_unpin(task) {
+            return Poll::Ready(LoopEvent::Due(taken));
         }
-        let Some(source) = self.source.as_mut().filter(|_| self.rooms.waiting < bot.queue) else {
+        let waiting = self.rooms.waiting + self.aside.len();
+        let Some(source) = self.source.as_mut().filter(|_| waiting < bot.queue) else {
             return Poll::Pending;
         };
         match source.as_mut().poll_next(task) {
@@ -193,31 +175,20 @@ impl<S: Stream<Item: Into<Input>>> Progress<S> {
 
     fn apply(&mut self, bot: &Bot, event: LoopEvent) {
         match event {
-            LoopEvent::Ended(message, result) => {
-                self.rooms.ended(message.room_id);
-                match result {
-                    Ok(()) => self.summary.handled += 1,
-                    Err(failure) => {
-                        self.summary.failed += 1;
-                        let message = Arc::unwrap_or_clone(message);
-                        (bot.on_notice)(Notice::Failed { message, failure });
-                    }
-                }
+            LoopEvent::Ended(taken, end) => {
+                self.rooms.ended(taken.message.room_id);
+                self.ended(bot, taken, end);
             }
+            LoopEvent::Due(taken) => self.rooms.add_first(taken),
             LoopEvent::Taken(Input::Notice(notice)) => (bot.on_notice)(notice),
             LoopEvent::Taken(Input::Edited(_)) if !bot.edits => {}
             LoopEvent::Taken(Input::Message(message) | Input::Edited(message)) => {
                 if message.account_id == self.start.me {
                     self.summary.own += 1;
                 } else {
-                    let is_new = bot.is_new(self.start.me, &message);
-                    self.admitting = Some((message, is_new));
+                    self.rooms.add(Taken::new(message));
                 }
             }
-            LoopEvent::Admitted(is_new) => match self.admitting.take() {
-                Some((message, _)) if is_new => self.rooms.add(message),
-                _ => self.summary.repeated += 1,
-            },
             LoopEvent::SourceEnded => self.source = None,
             LoopEvent::Shutdown | LoopEvent::ShutdownTimedOut => {
                 self.start.stopping = true;
@@ -226,98 +197,39 @@ impl<S: Stream<Item: Into<Input>>> Progress<S> {
         }
     }
 
-    /// Reports the abandoned messages.
-    fn abandon(mut self, bot: &Bot) -> Summary {
-        let (begun, waiting) = self.rooms.into_messages();
-        let waiting = waiting.chain(self.admitting.take().map(|(message, _)| message));
-        let begun = begun.map(|message| (message, true));
-        for (message, begun) in begun.chain(waiting.map(|message| (message, false))) {
-            self.summary.abandoned += 1;
-            (bot.on_notice)(Notice::Abandoned { message, begun });
+    fn ended(&mut self, bot: &Bot, taken: Taken, end: End) {
+        match end {
+            End::Handled(Ok(())) => self.summary.handled += 1,
+            End::Handled(Err(failure)) => {
+                self.summary.failed += 1;
+                let (message, _) = taken.into_parts();
+                (bot.on_notice)(Notice::Failed { message, failure });
+            }
+            End::Repeated => self.summary.repeated += 1,
+            End::Held(left) => self.put_aside(bot, taken, left),
+            // A shutdown does not wait for a store that may never answer.
+            End::Unknown if self.start.stopping => self.abandon(bot, taken),
+            End::Unknown => self.put_aside(bot, taken, bot.claims.lease),
         }
+    }
+
+    /// Keeps a message that cannot be claimed before this time.
+    fn put_aside(&mut self, bot: &Bot, mut taken: Taken, left: Duration) {
+        let wait = bot.claims.clock.sleep(wait_for_held(left, &mut taken.asked));
+        self.aside.push(Aside { wait, taken: Some(taken) });
+    }
+
+    fn abandon(&mut self, bot: &Bot, taken: Taken) {
+        let (message, begun) = taken.into_parts();
+        self.summary.abandoned += 1;
+        (bot.on_notice)(Notice::Abandoned { message, begun });
+    }
+
+    /// Reports all messages as abandoned: first those whose handler has begun.
+    fn abandon_all(mut self, bot: &Bot) -> Summary {
+        let aside = std::mem::take(&mut self.aside).into_iter().filter_map(|aside| aside.taken);
+        let left: Vec<_> = std::mem::take(&mut self.rooms).into_messages().chain(aside).collect();
+        left.into_iter().for_each(|taken| self.abandon(bot, taken));
         self.summary
-    }
-}
-
-/// Runs the handler within its time limit.
-async fn handle<H, E>(
-    handler: &H,
-    context: Context,
-    limit: Option<(Duration, BoxFuture<'static, ()>)>,
-) -> (Arc<ReceivedMessage>, Result<(), HandlerFailure>)
-where
-    H: AsyncFn(Context) -> Result<(), E>,
-    E: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    let message = Arc::clone(&context.message);
-    // The handler may panic before there is a future.
-    let handling = match contain(|| handler(context)) {
-        Ok(future) => Contained(Some(Box::pin(future))),
-        Err(panicked) => return (message, Err(panicked)),
-    };
-    let result = match limit {
-        None => handling.await,
-        Some((time, limit)) => match select(handling, limit).await {
-            Either::Left((result, _)) => result,
-            Either::Right(_) => Err(HandlerFailure::Timeout(time)),
-        },
-    };
-    (message, result)
-}
-
-/// The messages that wait or are being handled, by room.
-#[derive(Default)]
-struct Rooms {
-    /// Every room with a message that is being handled or waits.
-    queues: HashMap<RoomId, RoomQueue>,
-    /// The rooms with waiting messages and none being handled, in the order of their turns.
-    turns: VecDeque<RoomId>,
-    waiting: usize,
-}
-
-#[derive(Default)]
-struct RoomQueue {
-    handling: Option<Arc<ReceivedMessage>>,
-    waiting: VecDeque<ReceivedMessage>,
-}
-
-impl Rooms {
-    fn add(&mut self, message: ReceivedMessage) {
-        let id = message.room_id;
-        self.waiting += 1;
-        let room = self.queues.entry(id).or_insert_with(|| {
-            self.turns.push_back(id);
-            RoomQueue::default()
-        });
-        room.waiting.push_back(message);
-    }
-
-    /// The next message of a room without one being handled; it then is being handled.
-    fn next(&mut self) -> Option<Arc<ReceivedMessage>> {
-        let room = self.turns.pop_front()?;
-        let room = self.queues.get_mut(&room)?;
-        let message = Arc::new(room.waiting.pop_front()?);
-        room.handling = Some(Arc::clone(&message));
-        self.waiting -= 1;
-        Some(message)
-    }
-
-    fn ended(&mut self, id: RoomId) {
-        match self.queues.get_mut(&id) {
-            Some(room) if !room.waiting.is_empty() => {
-                room.handling = None;
-                self.turns.push_back(id);
-            }
-            _ => {
-                self.queues.remove(&id);
-            }
-        }
-    }
-
-    /// The messages that are being handled, and those that wait, in the order of each room.
-    fn into_messages(self) -> (impl Iterator<Item = ReceivedMessage>, impl Iterator<Item = ReceivedMessage>) {
-        let (handling, waiting): (Vec<_>, Vec<_>) =
-            self.queues.into_values().map(|room| (room.handling, room.waiting)).unzip();
-        (handling.into_iter().flatten().map(Arc::unwrap_or_clone), waiting.into_iter().flatten())
     }
 }

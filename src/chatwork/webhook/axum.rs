@@ -1,17 +1,18 @@
 //! The extractor for axum.
 
+use super::PendingDelivery;
 use super::error::{MAX_BODY, VerifyError};
 use super::event::{Delivery, Event};
 use super::signature::{SIGNATURE_HEADER, signature};
 use super::verifier::Verifier;
 use crate::webhook::axum::Refusal;
-use crate::webhook::{self, Verified};
+use crate::webhook::{self, Pending, Verified};
 use axum_core::extract::{FromRef, FromRequest, Request};
 
 /// Why [`Verified`] did not let a request through.
 pub type Rejection = webhook::Rejection<VerifyError>;
 
-impl<S> FromRequest<S> for Verified<Delivery>
+impl<S> FromRequest<S> for Verified<PendingDelivery>
 where
     S: Send + Sync,
     Verifier: FromRef<S>,
@@ -29,6 +30,34 @@ where
     }
 }
 
+impl<S> FromRequest<S> for Verified<Pending<Event>>
+where
+    S: Send + Sync,
+    Verifier: FromRef<S>,
+{
+    type Rejection = Rejection;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Rejection> {
+        let Verified(pending) = Verified::<PendingDelivery>::from_request(request, state).await?;
+        Ok(Self(pending.map(|delivery| delivery.event)))
+    }
+}
+
+/// The event is done when the handler begins.
+impl<S> FromRequest<S> for Verified<Delivery>
+where
+    S: Send + Sync,
+    Verifier: FromRef<S>,
+{
+    type Rejection = Rejection;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Rejection> {
+        let Verified(pending) = Verified::<PendingDelivery>::from_request(request, state).await?;
+        Ok(Self(pending.done().await))
+    }
+}
+
+/// The event is done when the handler begins.
 impl<S> FromRequest<S> for Verified<Event>
 where
     S: Send + Sync,

@@ -36,23 +36,30 @@ pub enum VerifyError {
         /// What the clock says.
         now: Timestamp,
     },
-    /// The event has been received before.
+    /// The event is being handled: by this process, or by another one with the same replay cache.
+    #[error("the event is being handled")]
+    InProgress,
+    /// The event is done.
     #[error("the event has been received before")]
     Repeat,
+    /// The replay cache failed, and the policy is to [refuse](crate::webhook::StoreFailure::Refuse).
+    #[error("it is not known whether the event has been received before")]
+    Store,
 }
 
 impl VerifyError {
     /// The HTTP status to answer with.
     ///
     /// A repeat is answered with 200, as the first was: the service asks for no more, and another sender learns
-    /// nothing. A stale event is answered with 401, although the service may then switch the webhook off: if it is the
+    /// nothing. So is what was not handled because it is in progress or the replay cache failed: the service would not send it
+    /// again after an error either, and would switch the webhook off after many. A stale event is answered with 401, although the service may then switch the webhook off: if it is the
     /// service's, the machine's clock is wrong, and nothing else would show it.
     pub fn status(&self) -> u16 {
         match self {
             Self::MissingSignature | Self::BadSignature | Self::Stale { .. } => 401,
             Self::TooLarge => 413,
             Self::Malformed { .. } => 400,
-            Self::Repeat => 200,
+            Self::InProgress | Self::Repeat | Self::Store => 200,
         }
     }
 }

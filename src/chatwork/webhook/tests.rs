@@ -1,7 +1,11 @@
+#[cfg(feature = "axum")]
+mod extractor;
+
 use super::*;
 use crate::chatwork::{AccountId, MessageId, RoomId};
-use crate::webhook::MemoryReplayCache;
-use crate::{Clock, VirtualClock};
+use crate::webhook::{Claim, ClaimId, MemoryReplayCache, ReplayCache, STORE_TIME, StoreFailure};
+use crate::{Clock, StoreError, VirtualClock};
+use futures::future::BoxFuture;
 use jiff::Timestamp;
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -44,6 +48,10 @@ fn message(event: &str, update_time: i64, text: &str) -> String {
 }
 
 async fn send(verifier: &Verifier, body: &str) -> Result<Delivery, VerifyError> {
+    Ok(claim(verifier, body).await?.done().await)
+}
+
+async fn claim(verifier: &Verifier, body: &str) -> Result<PendingDelivery, VerifyError> {
     verifier.verify(body.as_bytes(), &verifier.sign(body.as_bytes())).await
 }
 
@@ -286,6 +294,97 @@ async fn an_event_ahead_of_time_is_remembered_until_it_is_stale() {
     assert_eq!(send(&verifier, MENTION).await, Err(VerifyError::Stale { time: at(NOW), now }));
 }
 
+/// Two processes with one store, on one clock.
+fn two_processes() -> ([Verifier; 2], VirtualClock) {
+    let (verifier, clock) = verifier();
+    let cache = Arc::new(MemoryReplayCache::with_clock(10, Arc::new(clock.clone())));
+    let other = Verifier::with_clock(TOKEN, Arc::new(clock.clone())).expect("a token");
+    ([verifier.replay_cache(cache.clone()), other.replay_cache(cache)], clock)
+}
+
+#[tokio::test]
+async fn an_event_passes_again_only_if_it_is_released_or_its_process_dies() {
+    let ([one, two], clock) = two_processes();
+    let first = claim(&one, MENTION).await.expect("it is new");
+    for verifier in [&one, &two] {
+        let refused = claim(verifier, MENTION).await.expect_err("it is in progress");
+        assert_eq!((refused, refused.status()), (VerifyError::InProgress, 200));
+    }
+    assert_eq!(first.release().await.setting_id, "12345");
+    drop(claim(&one, MENTION).await.expect("it was released"));
+    let died = claim(&one, MENTION).await.expect("the drop has released it");
+    std::mem::forget(died);
+    clock.advance(crate::webhook::DEFAULT_LEASE);
+    claim(&two, MENTION).await.expect("it is taken over").done().await;
+    assert_eq!(claim(&two, MENTION).await.err(), Some(VerifyError::Repeat));
+    // It is remembered as long as it would pass, and an hour more.
+    clock.advance(DEFAULT_TOLERANCE - crate::webhook::DEFAULT_LEASE);
+    assert_eq!(claim(&two, MENTION).await.err(), Some(VerifyError::Repeat));
+}
+
+/// The service sends it once: who waits takes over from who died.
+#[tokio::test]
+async fn an_event_in_progress_elsewhere_can_be_waited_for() {
+    let ([one, two], clock) = two_processes();
+    let two = two.lease(Duration::from_secs(10));
+    let signature = two.sign(MENTION.as_bytes());
+    let first = claim(&one, MENTION).await.expect("it is new");
+    {
+        let mut waiting = std::pin::pin!(two.verify_waiting(MENTION.as_bytes(), &signature));
+        assert!(futures::poll!(&mut waiting).is_pending());
+        assert_eq!(clock.next_wake(), Some(Duration::from_secs(1)));
+        first.done().await;
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(waiting.await.err(), Some(VerifyError::Repeat));
+    }
+    let second = message("message_created", 0, "a");
+    let signature = two.sign(second.as_bytes());
+    std::mem::forget(claim(&one, &second).await.expect("it is new"));
+    let before = clock.elapsed();
+    let taken =
+        clock.drive(two.verify_waiting(second.as_bytes(), &signature)).await.expect("it is taken over");
+    assert_eq!(taken.event.body(), Some("a"));
+    assert_eq!((clock.elapsed() - before).as_secs(), crate::webhook::DEFAULT_LEASE.as_secs());
+}
+
+/// A store that does not answer.
+#[derive(Debug)]
+struct Stuck;
+
+impl ReplayCache for Stuck {
+    fn claim<'a>(&'a self, _: &'a str, _: ClaimId, _: Duration) -> BoxFuture<'a, Result<Claim, StoreError>> {
+        Box::pin(std::future::pending())
+    }
+
+    fn done<'a>(&'a self, _: &'a str, _: ClaimId, _: Duration) -> BoxFuture<'a, Result<bool, StoreError>> {
+        Box::pin(std::future::pending())
+    }
+
+    fn release<'a>(&'a self, _: &'a str, _: ClaimId) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(std::future::pending())
+    }
+
+    fn forget<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(std::future::pending())
+    }
+}
+
+/// The service gives a response 10 seconds.
+#[tokio::test]
+async fn a_store_that_hangs_is_waited_for_only_so_long() {
+    let (verifier, clock) = verifier();
+    let verifier = verifier.replay_cache(Arc::new(Stuck));
+    let taken = clock.drive(claim(&verifier, MENTION)).await.expect("it counts as new");
+    clock.drive(taken.done()).await;
+    assert_eq!(clock.elapsed(), 2 * STORE_TIME);
+    let verifier = verifier.on_store_failure(StoreFailure::Refuse);
+    let refused = clock.drive(claim(&verifier, MENTION)).await.expect_err("it is not known");
+    assert_eq!((refused, refused.status()), (VerifyError::Store, 200));
+    let signature = verifier.sign(MENTION.as_bytes());
+    let waiting = clock.drive(verifier.verify_waiting(MENTION.as_bytes(), &signature)).await;
+    assert_eq!(waiting.err(), Some(VerifyError::Store));
+}
+
 #[tokio::test]
 async fn the_tolerance_can_be_set() {
     let early = VirtualClock::starting_at(at(NOW - 11));
@@ -299,7 +398,7 @@ async fn the_tolerance_can_be_set() {
 async fn a_refused_delivery_is_not_remembered() {
     let (verifier, _) = verifier();
     let forged = verifier.verify(MENTION.as_bytes(), "AAAA").await;
-    assert_eq!(forged, Err(VerifyError::BadSignature));
+    assert_eq!(forged.err(), Some(VerifyError::BadSignature));
     assert!(send(&verifier, MENTION).await.is_ok());
     let long = " ".repeat(MAX_BODY + 1);
     assert_eq!(verifier.verify_signature(long.as_bytes(), ""), Err(VerifyError::TooLarge));
@@ -363,82 +462,5 @@ proptest! {
         let (verifier, _) = verifier();
         prop_assert!(verifier.verify_signature(b"x", &claimed).is_err());
         let _ = signature(None, Some(&query));
-    }
-}
-
-#[cfg(feature = "axum")]
-mod extractor {
-    use super::*;
-    use axum_core::body::Body;
-    use axum_core::extract::{FromRef, FromRequest, Request};
-    use axum_core::response::IntoResponse as _;
-
-    #[derive(Clone)]
-    struct App(Verifier);
-
-    impl FromRef<App> for Verifier {
-        fn from_ref(app: &App) -> Self {
-            app.0.clone()
-        }
-    }
-
-    fn request(target: &str, header: Option<&str>, body: impl Into<Body>) -> Request {
-        let request = http::Request::post(target).header("content-type", "application/json");
-        let request = match header {
-            Some(signature) => request.header("X-ChatWorkWebhookSignature", signature),
-            None => request,
-        };
-        request.body(body.into()).expect("a request")
-    }
-
-    async fn status(app: &App, request: Request) -> u16 {
-        match Verified::<Event>::from_request(request, app).await {
-            Ok(_) => 0,
-            Err(rejection) => {
-                let response = rejection.into_response();
-                let status = response.status().as_u16();
-                let body = axum_core::body::Body::new(response.into_body());
-                let length = http_body_length(body).await;
-                assert!((1..100).contains(&length), "{length}");
-                status
-            }
-        }
-    }
-
-    async fn http_body_length(body: Body) -> usize {
-        let request = http::Request::new(body);
-        bytes::Bytes::from_request(request, &()).await.expect("a body").len()
-    }
-
-    #[tokio::test]
-    async fn handlers_get_verified_events_once() {
-        let (verifier, _) = verifier();
-        let signature = verifier.sign(MENTION.as_bytes());
-        let app = App(verifier);
-        let event = Verified::<Event>::from_request(request("/hook", Some(&signature), MENTION), &app).await;
-        assert!(matches!(event, Ok(Verified(Event::MentionToMe(_)))), "{event:?}");
-        assert_eq!(status(&app, request("/hook", Some(&signature), MENTION)).await, 200);
-
-        let second = message("message_created", 0, "a");
-        let signature = app.0.sign(second.as_bytes());
-        let encoded = signature.replace('/', "%2F").replace('+', "%2B").replace('=', "%3D");
-        let target = format!("/hook?code=1&chatwork_webhook_signature={encoded}");
-        // With the verifier itself as the state, and the delivery as the extractor.
-        let delivery = Verified::<Delivery>::from_request(request(&target, None, second), &app.0).await;
-        assert_eq!(delivery.expect("it is genuine").setting_id, "246");
-    }
-
-    #[tokio::test]
-    async fn a_refused_delivery_is_answered() {
-        let (verifier, clock) = verifier();
-        let app = App(verifier);
-        let sign = |body: &str| app.0.sign(body.as_bytes());
-        assert_eq!(status(&app, request("/", None, MENTION)).await, 401);
-        assert_eq!(status(&app, request("/", Some("AAAA"), MENTION)).await, 401);
-        assert_eq!(status(&app, request("/", Some(&sign("{}")), "{}")).await, 400);
-        let long = " ".repeat(MAX_BODY + 1);
-        assert_eq!(status(&app, request("/", Some(&sign(&long)), long)).await, 413);
-        clock.advance(Duration::from_secs(301));
-        assert_eq!(status(&app, request("/", Some(&sign(MENTION)), MENTION)).await, 401);
     }
 }

@@ -1,8 +1,11 @@
 //! Whether a request is the service's, is recent, and is new.
 
+use super::PendingDelivery;
 use super::error::{MAX_BODY, VerifyError};
 use super::event::Delivery;
-use crate::webhook::{MemoryReplayCache, ReplayCache};
+use crate::webhook::claims::{Claims, wait_for_held};
+use crate::webhook::pending::{Entry, Gate, Pending, Refused};
+use crate::webhook::{MemoryReplayCache, ReplayCache, StoreFailure};
 use crate::{Clock, SystemClock};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -39,7 +42,9 @@ const DEFAULT_CAPACITY: usize = 10_000;
 pub struct Verifier {
     keys: Vec<Hmac<Sha256>>,
     tolerance: Duration,
-    replay_cache: Option<Arc<dyn ReplayCache>>,
+    gate: Gate,
+    /// Whether the gate is used.
+    remembers: bool,
     clock: Arc<dyn Clock>,
 }
 
@@ -59,10 +64,12 @@ impl Verifier {
     ///
     /// If the text is not a token.
     pub fn with_clock(token: &str, clock: Arc<dyn Clock>) -> Result<Self, InvalidToken> {
+        let cache = Arc::new(MemoryReplayCache::with_clock(DEFAULT_CAPACITY, Arc::clone(&clock)));
         Ok(Self {
             keys: vec![key(token)?],
             tolerance: DEFAULT_TOLERANCE,
-            replay_cache: Some(Arc::new(MemoryReplayCache::with_clock(DEFAULT_CAPACITY, Arc::clone(&clock)))),
+            gate: Gate::new(Claims::new(cache, Arc::clone(&clock))),
+            remembers: true,
             clock,
         })
     }
@@ -88,18 +95,36 @@ impl Verifier {
     /// Remembers events there: in a store that processes share, or in a [`MemoryReplayCache`] of another size.
     #[must_use = "the verifier is returned"]
     pub fn replay_cache(mut self, cache: Arc<dyn ReplayCache>) -> Self {
-        self.replay_cache = Some(cache);
+        self.gate.claims.cache = cache;
+        self.remembers = true;
+        self
+    }
+
+    /// How long a claim on an event holds, at least a second: after that time another process handles the event of one that
+    /// died. [`DEFAULT_LEASE`](crate::webhook::DEFAULT_LEASE) by default.
+    #[must_use = "the verifier is returned"]
+    pub fn lease(mut self, lease: Duration) -> Self {
+        self.gate.claims.set_lease(lease);
+        self
+    }
+
+    /// What happens to an event while the replay cache fails. By default it counts as new.
+    #[must_use = "the verifier is returned"]
+    pub fn on_store_failure(mut self, policy: StoreFailure) -> Self {
+        self.gate.claims.on_failure = policy;
         self
     }
 
     /// Remembers nothing: repeats are let through as long as they are recent.
     #[must_use = "the verifier is returned"]
     pub fn without_replay_cache(mut self) -> Self {
-        self.replay_cache = None;
+        self.remembers = false;
         self
     }
 
-    /// Checks a request, and reads its event. Every event passes once.
+    /// Checks a request, and reads its event. The event is then being handled, and passes no second time unless it is
+    /// released or its process dies. Call [`done`](PendingDelivery::done) once it is handled, or at once if it need not be
+    /// handled again after a crash.
     ///
     /// `body` is what came, byte for byte; `signature` is from [`signature`](super::signature()).
     ///
@@ -107,15 +132,46 @@ impl Verifier {
     ///
     /// Those of [`VerifyError`], in the order that they are listed there. Nothing is remembered of a request that is
     /// refused.
-    pub async fn verify(&self, body: &[u8], signature: &str) -> Result<Delivery, VerifyError> {
+    pub async fn verify(&self, body: &[u8], signature: &str) -> Result<PendingDelivery, VerifyError> {
         let delivery = self.verify_repeats(body, signature)?;
-        if let Some(cache) = &self.replay_cache {
-            let ttl = self.time_left(delivery.time)?.saturating_add(CLOCK_SET_BACK);
-            if !cache.first_seen(&delivery.replay_key(body), ttl).await {
-                return Err(VerifyError::Repeat);
+        let entry = self.enter(&delivery, body).await.map_err(|refused| match refused {
+            Refused::InProgress(_) => VerifyError::InProgress,
+            Refused::Repeat => VerifyError::Repeat,
+            Refused::Store => VerifyError::Store,
+        })?;
+        Ok(Pending::new(delivery, entry))
+    }
+
+    /// Checks a request as [`verify`](Self::verify) does, and waits while the event is being handled elsewhere: until it is
+    /// done, or until its claim has ended, so that it is to be handled here.
+    ///
+    /// The service does not send an event again. If one event reaches several processes, each of them that waits is a
+    /// substitute for the one that handles it. Respond before: the service gives a response 10 seconds, and this may take
+    /// longer than a [lease](Self::lease).
+    ///
+    /// # Errors
+    ///
+    /// As of [`verify`](Self::verify), without [`VerifyError::InProgress`].
+    pub async fn verify_waiting(&self, body: &[u8], signature: &str) -> Result<PendingDelivery, VerifyError> {
+        let delivery = self.verify_repeats(body, signature)?;
+        let mut asked = 0;
+        loop {
+            match self.enter(&delivery, body).await {
+                Ok(entry) => return Ok(Pending::new(delivery, entry)),
+                Err(Refused::InProgress(left)) => self.clock.sleep(wait_for_held(left, &mut asked)).await,
+                Err(Refused::Repeat) => return Err(VerifyError::Repeat),
+                Err(Refused::Store) => return Err(VerifyError::Store),
             }
         }
-        Ok(delivery)
+    }
+
+    /// Claims the event, if anything is remembered.
+    async fn enter(&self, delivery: &Delivery, body: &[u8]) -> Result<Option<Entry>, Refused> {
+        if !self.remembers {
+            return Ok(None);
+        }
+        let (key, remember) = (delivery.replay_key(body).into(), self.passes_for(delivery.time));
+        self.gate.enter(key, remember.saturating_add(CLOCK_SET_BACK)).await.map(Some)
     }
 
     /// Checks a request as [`verify`](Self::verify) does, but without remembering it: repeats pass.
@@ -129,7 +185,10 @@ impl Verifier {
         if !is_timed {
             delivery.time = self.clock.wall();
         }
-        self.time_left(delivery.time)?;
+        let (time, now) = (delivery.time, self.clock.wall());
+        if now.duration_since(time).unsigned_abs() > self.tolerance {
+            return Err(VerifyError::Stale { time, now });
+        }
         Ok(delivery)
     }
 
@@ -168,20 +227,16 @@ impl Verifier {
     }
 
     /// How long an event of `time` still passes.
-    fn time_left(&self, time: Timestamp) -> Result<Duration, VerifyError> {
-        let now = self.clock.wall();
-        let age = now.duration_since(time);
+    fn passes_for(&self, time: Timestamp) -> Duration {
+        let age = self.clock.wall().duration_since(time);
         let distance = age.unsigned_abs();
-        if distance > self.tolerance {
-            return Err(VerifyError::Stale { time, now });
-        }
         let left = if age.is_negative() {
             self.tolerance.saturating_add(distance)
         } else {
-            self.tolerance - distance
+            self.tolerance.saturating_sub(distance)
         };
         // The cache may measure time by another clock than this one.
-        Ok(left.saturating_add(Duration::from_secs(1)))
+        left.saturating_add(Duration::from_secs(1))
     }
 }
 
@@ -190,7 +245,7 @@ impl fmt::Debug for Verifier {
         f.debug_struct("Verifier")
             .field("tokens", &self.keys.len())
             .field("tolerance", &self.tolerance)
-            .field("replay_cache", &self.replay_cache)
+            .field("replay_cache", &self.remembers.then_some(&self.gate))
             .finish_non_exhaustive()
     }
 }

@@ -1,8 +1,9 @@
 //! The extractor for axum.
 
+use super::PendingDelivery;
 use super::delivery::RawDelivery;
 use super::error::{MAX_BODY, VerifyError};
-use super::verifier::{PendingDelivery, Verifier};
+use super::verifier::Verifier;
 use crate::webhook::axum::Refusal;
 use crate::webhook::{self, Verified};
 use axum_core::extract::{FromRef, FromRequest, Request};

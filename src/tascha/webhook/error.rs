@@ -29,23 +29,28 @@ pub enum VerifyError {
         /// The column on that line, in bytes.
         column: usize,
     },
-    /// The event is being handled: what an earlier [`Verifier::verify`](super::Verifier::verify) returned is still held.
+    /// The event is being handled: what an earlier [`Verifier::verify`](super::Verifier::verify) returned is still held, or
+    /// another process with the same replay cache has claimed it.
     #[error("the event is being handled")]
     InProgress,
     /// The event is done.
     #[error("the event has been handled before")]
     Repeat,
+    /// The replay cache failed, and the policy is to [refuse](crate::webhook::StoreFailure::Refuse).
+    #[error("it is not known whether the event has been handled before")]
+    Store,
 }
 
 impl VerifyError {
     /// The HTTP status to answer with. A repeat is answered with 200, so that the service stops sending it; an event
-    /// that is being handled with 503, since that may still fail, and the service must then send it again.
+    /// that is being handled with 503, since that may still fail, and the service must then send it again; so is one of which
+    /// the replay cache says nothing.
     pub fn status(&self) -> u16 {
         match self {
             Self::TooLarge => 413,
             Self::Unverified(_) => 401,
             Self::MissingId | Self::Malformed { .. } => 400,
-            Self::InProgress => 503,
+            Self::InProgress | Self::Store => 503,
             Self::Repeat => 200,
         }
     }

@@ -1,5 +1,8 @@
 use super::*;
-use crate::webhook::{MemoryReplayCache, ReplayCache};
+use crate::webhook::{
+    Claim, ClaimId, DEFAULT_LEASE, MemoryReplayCache, ReplayCache, STORE_TIME, StoreFailure,
+};
+use crate::{StoreError, VirtualClock};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::Value;
@@ -34,7 +37,7 @@ async fn each_event_is_accepted_once() {
     let again = receive(&verifier.clone(), [("TASCHA-WEBHOOK-ID", "e1")], "{}").await;
     assert_eq!(again.err(), Some(VerifyError::Repeat));
     assert!(receive(&verifier, [(ID_HEADER, "e2")], "{}").await.is_ok());
-    verifier.forget("e1").await;
+    verifier.forget("e1").await.expect("it is in memory");
     assert!(receive(&verifier, [(ID_HEADER, "e1")], "{}").await.is_ok());
 }
 
@@ -69,32 +72,36 @@ async fn a_dropped_handler_returns_the_event() {
     assert!(receive(&verifier, [(ID_HEADER, "e1")], "{}").await.is_ok());
 }
 
-/// A store that answers when the test allows it.
+/// A store that does not answer.
 #[derive(Debug)]
-struct Slow;
+struct Stuck;
 
-impl ReplayCache for Slow {
-    fn first_seen<'a>(&'a self, _: &'a str, _: Duration) -> BoxFuture<'a, bool> {
+impl ReplayCache for Stuck {
+    fn claim<'a>(&'a self, _: &'a str, _: ClaimId, _: Duration) -> BoxFuture<'a, Result<Claim, StoreError>> {
         Box::pin(std::future::pending())
     }
 
-    fn is_known<'a>(&'a self, _: &'a str) -> BoxFuture<'a, bool> {
+    fn done<'a>(&'a self, _: &'a str, _: ClaimId, _: Duration) -> BoxFuture<'a, Result<bool, StoreError>> {
         Box::pin(std::future::pending())
     }
 
-    fn forget<'a>(&'a self, _: &'a str) -> BoxFuture<'a, ()> {
+    fn release<'a>(&'a self, _: &'a str, _: ClaimId) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(std::future::pending())
+    }
+
+    fn forget<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(std::future::pending())
     }
 }
 
 #[tokio::test]
 async fn a_verifier_dropped_during_its_store_call_holds_nothing() {
-    let verifier = verifier().replay_cache(Arc::new(Slow));
+    let verifier = verifier().replay_cache(Arc::new(Stuck));
     for _ in 0..2 {
         let asking = receive(&verifier, [(ID_HEADER, "e1")], "{}").now_or_never();
         assert!(asking.is_none(), "{asking:?}");
     }
-    assert!(verifier.events.handling().is_empty());
+    assert!(verifier.gate.is_empty());
 }
 
 #[tokio::test]
@@ -104,6 +111,64 @@ async fn an_event_handled_by_one_process_is_a_repeat_in_another() {
     receive(&one, [(ID_HEADER, "e1")], "{}").await.expect("it is new").done().await;
     let again = receive(&two, [(ID_HEADER, "e1")], "{}").await;
     assert_eq!(again.err(), Some(VerifyError::Repeat));
+}
+
+/// Two processes with one store, on one clock.
+fn two_processes() -> ([Verifier; 2], VirtualClock) {
+    let clock = VirtualClock::new();
+    let cache = Arc::new(MemoryReplayCache::with_clock(10, Arc::new(clock.clone())));
+    let verifier = || {
+        let all = |_: &RawDelivery<'_>| Ok(());
+        Verifier::with_clock(all, Arc::new(clock.clone())).replay_cache(cache.clone())
+    };
+    ([verifier(), verifier()], clock)
+}
+
+#[tokio::test]
+async fn an_event_in_progress_in_one_process_is_refused_by_another_until_the_lease_ends() {
+    let ([one, two], clock) = two_processes();
+    let first = receive(&one, [(ID_HEADER, "e1")], "{}").await.expect("it is new");
+    assert_eq!(receive(&two, [(ID_HEADER, "e1")], "{}").await.err(), Some(VerifyError::InProgress));
+    // Long work renews the claim.
+    clock.advance(DEFAULT_LEASE / 2);
+    assert!(first.renew().await);
+    clock.advance(DEFAULT_LEASE / 2);
+    assert_eq!(receive(&two, [(ID_HEADER, "e1")], "{}").await.err(), Some(VerifyError::InProgress));
+    // This process died: its claim is not released.
+    std::mem::forget(first);
+    clock.advance(DEFAULT_LEASE / 2);
+    receive(&two, [(ID_HEADER, "e1")], "{}").await.expect("it is taken over").done().await;
+    assert_eq!(receive(&two, [(ID_HEADER, "e1")], "{}").await.err(), Some(VerifyError::Repeat));
+}
+
+#[tokio::test]
+async fn a_done_after_the_lease_does_not_end_the_claim_of_another_process() {
+    let ([one, two], clock) = two_processes();
+    let late = receive(&one, [(ID_HEADER, "e1")], "{}").await.expect("it is new");
+    clock.advance(DEFAULT_LEASE);
+    // Within a process, a handler that takes long is not dead.
+    assert_eq!(receive(&one, [(ID_HEADER, "e1")], "{}").await.err(), Some(VerifyError::InProgress));
+    let second = receive(&two, [(ID_HEADER, "e1")], "{}").await.expect("it is taken over");
+    assert!(!late.renew().await);
+    assert_eq!(late.done().await.event_id.as_str(), "e1");
+    assert_eq!(receive(&one, [(ID_HEADER, "e1")], "{}").await.err(), Some(VerifyError::InProgress));
+    assert_eq!(second.release().await.event_id.as_str(), "e1");
+    assert!(receive(&one, [(ID_HEADER, "e1")], "{}").await.is_ok());
+}
+
+#[tokio::test]
+async fn a_store_that_hangs_is_waited_for_only_so_long() {
+    let clock = VirtualClock::new();
+    let verifier = Verifier::with_clock(|_: &RawDelivery<'_>| Ok(()), Arc::new(clock.clone()));
+    let verifier = verifier.replay_cache(Arc::new(Stuck));
+    let taken = clock.drive(receive(&verifier, [(ID_HEADER, "e1")], "{}")).await.expect("it counts as new");
+    assert_eq!(clock.elapsed(), STORE_TIME);
+    clock.drive(taken.done()).await;
+    let verifier = verifier.on_store_failure(StoreFailure::Refuse);
+    let refused =
+        clock.drive(receive(&verifier, [(ID_HEADER, "e1")], "{}")).await.expect_err("it is not known");
+    assert_eq!((refused, refused.status()), (VerifyError::Store, 503));
+    assert!(clock.drive(verifier.forget("e1")).await.is_err());
 }
 
 #[tokio::test]

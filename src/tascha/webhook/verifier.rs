@@ -1,13 +1,15 @@
 //! Whether a request is the service's, and is new.
 
+use super::PendingDelivery;
 use super::delivery::{Delivery, RawDelivery};
 use super::error::{MAX_BODY, Unverified, VerifyError};
 use crate::tascha::EventId;
-use crate::webhook::{MemoryReplayCache, ReplayCache};
-use std::collections::HashSet;
+use crate::webhook::claims::Claims;
+use crate::webhook::pending::{Gate, Pending, Refused};
+use crate::webhook::{MemoryReplayCache, ReplayCache, StoreFailure};
+use crate::{Clock, StoreError, SystemClock};
 use std::fmt;
-use std::ops::Deref;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long an event is remembered unless [`Verifier::remember`] says otherwise. How long the service goes on trying
@@ -41,103 +43,47 @@ where
     }
 }
 
-/// An event that is being handled, until it is [done](Self::done) or this is dropped; from [`Verifier::verify`]. It
-/// derefs to the [`Delivery`].
-#[must_use = "an event that is not done is new when it comes again"]
-#[derive(Debug)]
-pub struct PendingDelivery {
-    delivery: Delivery,
-    events: Events,
-}
-
-impl PendingDelivery {
-    /// Marks the event as handled, so that its next delivery is a repeat.
-    pub async fn done(self) {
-        self.events.done(&self.delivery.event_id).await;
-    }
-}
-
-impl Deref for PendingDelivery {
-    type Target = Delivery;
-
-    fn deref(&self) -> &Delivery {
-        &self.delivery
-    }
-}
-
-/// What was not done, or is remembered as done by now, is no longer being handled.
-impl Drop for PendingDelivery {
-    fn drop(&mut self) {
-        self.events.handling().remove(self.delivery.event_id.as_str());
-    }
-}
-
-/// Which events are being handled, and which are done.
-#[derive(Clone)]
-pub(super) struct Events {
-    /// Ids. It is in memory so that a `PendingDelivery` can be given back where nothing can be awaited.
-    handling: Arc<Mutex<HashSet<String>>>,
-    done: Arc<dyn ReplayCache>,
-    remember: Duration,
-}
-
-impl Events {
-    async fn begin(&self, delivery: Delivery) -> Result<PendingDelivery, VerifyError> {
-        if !self.handling().insert(delivery.event_id.0.clone()) {
-            return Err(VerifyError::InProgress);
-        }
-        // From here on a drop gives the id back, also while the store is being asked. What is done is in the store before it
-        // is no longer being handled, so that it is seen here.
-        let pending = PendingDelivery { delivery, events: self.clone() };
-        if self.done.is_known(&replay_key(&pending.event_id)).await {
-            return Err(VerifyError::Repeat);
-        }
-        Ok(pending)
-    }
-
-    async fn done(&self, id: &EventId) {
-        // Whether another process was done with it before makes no difference.
-        self.done.first_seen(&replay_key(id), self.remember).await;
-    }
-
-    pub(super) fn handling(&self) -> MutexGuard<'_, HashSet<String>> {
-        // Nothing panics while the lock is held.
-        self.handling.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl fmt::Debug for Events {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Events")
-            .field("handling", &self.handling().len())
-            .field("done", &self.done)
-            .field("remember", &self.remember)
-            .finish()
-    }
-}
-
 /// Checks deliveries, and lets each event through until it is done. Clones share what they remember.
 #[derive(Clone)]
 pub struct Verifier {
     verify: Arc<dyn Verify>,
-    pub(super) events: Events,
+    pub(super) gate: Gate,
+    remember: Duration,
 }
 
 impl Verifier {
     /// A verifier that remembers 10,000 events in memory, for a day.
     pub fn new(verify: impl Verify) -> Self {
-        let events = Events {
-            handling: Arc::default(),
-            done: Arc::new(MemoryReplayCache::new(DEFAULT_CAPACITY)),
-            remember: DEFAULT_REMEMBER,
-        };
-        Self { verify: Arc::new(verify), events }
+        Self::with_clock(verify, Arc::new(SystemClock))
     }
 
-    /// Remembers there what is done. It may be the cache that a Chatwork verifier has.
+    /// A verifier that reads the time from `clock`.
+    pub fn with_clock(verify: impl Verify, clock: Arc<dyn Clock>) -> Self {
+        let cache = Arc::new(MemoryReplayCache::with_clock(DEFAULT_CAPACITY, Arc::clone(&clock)));
+        let gate = Gate::new(Claims::new(cache, clock));
+        Self { verify: Arc::new(verify), gate, remember: DEFAULT_REMEMBER }
+    }
+
+    /// Remembers events there: in a store that processes share, or in a [`MemoryReplayCache`] of another size. It may be the
+    /// cache that a Chatwork verifier has.
     #[must_use = "the verifier is returned"]
     pub fn replay_cache(mut self, cache: Arc<dyn ReplayCache>) -> Self {
-        self.events.done = cache;
+        self.gate.claims.cache = cache;
+        self
+    }
+
+    /// How long a claim on an event holds, at least a second: after that time another process handles the event of one that
+    /// died, if the service sends it again. [`DEFAULT_LEASE`](crate::webhook::DEFAULT_LEASE) by default.
+    #[must_use = "the verifier is returned"]
+    pub fn lease(mut self, lease: Duration) -> Self {
+        self.gate.claims.set_lease(lease);
+        self
+    }
+
+    /// What happens to an event while the replay cache fails. By default it counts as new.
+    #[must_use = "the verifier is returned"]
+    pub fn on_store_failure(mut self, policy: StoreFailure) -> Self {
+        self.gate.claims.on_failure = policy;
         self
     }
 
@@ -145,7 +91,7 @@ impl Verifier {
     /// unless it is [forgotten](Self::forget) before.
     #[must_use = "the verifier is returned"]
     pub fn remember(mut self, remember: Duration) -> Self {
-        self.events.remember = remember;
+        self.remember = remember;
         self
     }
 
@@ -160,18 +106,32 @@ impl Verifier {
             return Err(VerifyError::TooLarge);
         }
         self.verify.verify(&request).map_err(VerifyError::Unverified)?;
-        self.events.begin(Delivery::read(request)?).await
+        let delivery = Delivery::read(request)?;
+        let key = replay_key(&delivery.event_id).into();
+        match self.gate.enter(key, self.remember).await {
+            Ok(entry) => Ok(Pending::new(delivery, Some(entry))),
+            Err(Refused::InProgress(_)) => Err(VerifyError::InProgress),
+            Err(Refused::Repeat) => Err(VerifyError::Repeat),
+            Err(Refused::Store) => Err(VerifyError::Store),
+        }
     }
 
     /// Forgets that an event is done: when it is [redelivered](crate::tascha::WebhookHandle::redeliver), it is new.
-    pub async fn forget(&self, event: impl Into<EventId>) {
-        self.events.done.forget(&replay_key(&event.into())).await;
+    ///
+    /// # Errors
+    ///
+    /// If the replay cache failed. The event may be forgotten nevertheless.
+    pub async fn forget(&self, event: impl Into<EventId>) -> Result<(), StoreError> {
+        self.gate.claims.forget(&replay_key(&event.into())).await
     }
 }
 
 impl fmt::Debug for Verifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Verifier").field("events", &self.events).finish_non_exhaustive()
+        f.debug_struct("Verifier")
+            .field("events", &self.gate)
+            .field("remember", &self.remember)
+            .finish_non_exhaustive()
     }
 }
 

@@ -14,7 +14,7 @@ use kaiwa::oauth::{
 };
 use kaiwa::sandbox::{self, Fault, Provider, Sandbox, Script};
 use kaiwa::tascha::webhook as tascha_webhook;
-use kaiwa::webhook::MemoryReplayCache;
+use kaiwa::webhook::{ClaimId, DEFAULT_LEASE, MemoryReplayCache, ReplayCache as _, StoreFailure};
 use kaiwa::{RetryPolicy, VirtualClock};
 use serde_json::json;
 use std::sync::{Arc, Mutex};
@@ -121,13 +121,16 @@ pub async fn webhooks(walk: &mut Walk) {
     if let webhook::Event::MessageCreated(message) = &delivery.event {
         walk.debug(message);
     }
-    walk.debug(&webhook::Verified(delivery));
+    let verified = webhook::Verified(delivery);
+    walk.debug(&verified);
+    verified.0.done().await;
     for kind in ["mention_to_me", "of_the_future"] {
         let text = text.replace("message_created", kind).replace("\"account_id\"", "\"from_account_id\"");
         let text = text.replace("\"update_time\"", "\"to_account_id\":1,\"update_time\"");
-        match verifier.verify(text.as_bytes(), &verifier.sign(text.as_bytes())).await.expect("good").event {
-            webhook::Event::MentionToMe(mention) => walk.debug(&mention),
-            webhook::Event::Other(other) => walk.debug(&other),
+        let pending = verifier.verify(text.as_bytes(), &verifier.sign(text.as_bytes())).await.expect("good");
+        match &pending.event {
+            webhook::Event::MentionToMe(mention) => walk.debug(mention),
+            webhook::Event::Other(other) => walk.debug(other),
             event => panic!("{event:?}"),
         }
     }
@@ -153,7 +156,13 @@ pub async fn webhooks(walk: &mut Walk) {
         }
     }
     walk.both(&verifier.verify(text.as_bytes(), &signature).await.expect_err("a repeat"));
-    walk.debug(&MemoryReplayCache::with_clock(4, clock));
+    let cache = MemoryReplayCache::with_clock(4, clock);
+    let id = ClaimId::unique();
+    let claimed = cache.claim("event-1", id, DEFAULT_LEASE).await.expect("it is in memory");
+    walk.debug(&cache);
+    walk.both(&id);
+    walk.debug(&claimed);
+    walk.debug(&StoreFailure::default());
 
     let header = walk.plant("tascha-signature");
     let headers = [("Tascha-Webhook-Id", "evt-1"), ("x-signature", &*header), ("authorization", &*header)];
@@ -211,7 +220,7 @@ pub async fn bots(walk: &mut Walk) {
     let body = body.to_string();
     let delivery =
         verifier.verify(body.as_bytes(), &verifier.sign(body.as_bytes())).await.expect("it is valid");
-    inbox.push(delivery).expect("there is room");
+    inbox.push(delivery.done().await).expect("there is room");
     inbox.close();
     let contexts = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&contexts);

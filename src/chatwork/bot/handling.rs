@@ -1,0 +1,81 @@
+//! One message: it is claimed, passed to the handler, and done.
+
+use super::contained::{Contained, contain};
+use super::rooms::Taken;
+use super::{Bot, Context, HandlerFailure, ReceivedMessage};
+use crate::chatwork::AccountId;
+use crate::chatwork::watch::fingerprint;
+use crate::webhook::claims::Attempt;
+use futures::future::{Either, select};
+use jiff::Timestamp;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a message is remembered, unless the cache needs the room.
+const REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What became of a message.
+pub(super) enum End {
+    /// The handler has ended.
+    Handled(Result<(), HandlerFailure>),
+    /// It is done already.
+    Repeated,
+    /// Another process handles it, or has died while it did. Its claim ends after this time.
+    Held(Duration),
+    /// The replay cache failed, and the policy is to wait for it.
+    Unknown,
+}
+
+/// Claims the message and runs the handler.
+pub(super) async fn handle<H, E>(bot: &Bot, me: AccountId, taken: Taken, handler: &H) -> (Taken, End)
+where
+    H: AsyncFn(Context) -> Result<(), E>,
+    E: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let claim = match bot.claims.claim(key(bot, me, &taken.message), REMEMBERED).await {
+        Ok(Attempt::New(claim)) => claim,
+        Ok(Attempt::Done) => return (taken, End::Repeated),
+        Ok(Attempt::Held(left)) => return (taken, End::Held(left)),
+        Err(_) => return (taken, End::Unknown),
+    };
+    taken.begin();
+    let context = Context { client: bot.client.clone(), me, message: Arc::clone(&taken.message) };
+    let result = match select(pin!(run(bot, handler, context)), pin!(claim.keep())).await {
+        Either::Left((result, _)) => result,
+        Either::Right((never, _)) => match never {},
+    };
+    // A handler that failed may have done part of its work, so its message is done as well.
+    claim.done().await;
+    (taken, End::Handled(result))
+}
+
+/// Runs the handler within its time limit.
+async fn run<H, E>(bot: &Bot, handler: &H, context: Context) -> Result<(), HandlerFailure>
+where
+    H: AsyncFn(Context) -> Result<(), E>,
+    E: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let limit = bot.timeout.map(|time| (time, bot.claims.clock.sleep(time)));
+    // The handler may panic before there is a future.
+    let handling = Contained(Some(Box::pin(contain(|| handler(context))?)));
+    match limit {
+        None => handling.await,
+        Some((time, limit)) => match select(handling, limit).await {
+            Either::Left((result, _)) => result,
+            Either::Right(_) => Err(HandlerFailure::Timeout(time)),
+        },
+    }
+}
+
+/// What the message is remembered by.
+fn key(bot: &Bot, me: AccountId, message: &ReceivedMessage) -> Arc<str> {
+    let ReceivedMessage { room_id, message_id, update_time, body, .. } = message;
+    let mut key = format!("chatwork:bot-{me}:{room_id}:{message_id}");
+    // If edits are handled, every version of a message is distinct. Two versions within a second differ in the text.
+    if bot.edits {
+        let update = update_time.map_or(0, Timestamp::as_second);
+        key.push_str(&format!(":{update}:{:08x}", fingerprint(body)));
+    }
+    key.into()
+}
