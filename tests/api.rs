@@ -45,7 +45,7 @@ assert_impl_all!(chatwork::webhook::Verifier: Debug, Send, Sync, Unpin);
 assert_impl_all!(tascha::webhook::Verifier: Debug, Send, Sync, Unpin);
 assert_impl_all!(tascha::webhook::PendingDelivery: Debug, Send, Sync, Unpin);
 assert_impl_all!(chatwork::webhook::PendingDelivery: Debug, Send, Sync, Unpin);
-assert_impl_all!(kaiwa::StoreError: std::error::Error, Debug, Display, Send, Sync, Unpin);
+assert_impl_all!(kaiwa::StoreError: Debug, Display, Send, Sync, Unpin);
 assert_impl_all!(kaiwa::webhook::ClaimId: Copy, Debug, Display, Eq, Hash, Ord, Send, Sync);
 assert_impl_all!(std::sync::Arc<dyn kaiwa::webhook::ReplayCache>: kaiwa::webhook::ReplayCache);
 assert_impl_all!(kaiwa::oauth::OAuth: Clone, Debug, Send, Sync, Unpin);

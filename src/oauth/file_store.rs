@@ -1,8 +1,9 @@
 //! Tokens in a file.
 
 use super::lease::RefreshLease;
-use super::store::{StoreError, TokenStore};
+use super::store::TokenStore;
 use super::tokens::TokenSet;
+use crate::store_error::StoreError;
 use futures::future::BoxFuture;
 use secrecy::ExposeSecret;
 use std::ffi::OsStr;

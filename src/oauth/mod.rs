@@ -85,5 +85,5 @@ pub use file_store::FileTokenStore;
 pub use lease::RefreshLease;
 pub use login::Login;
 pub use secrecy::{ExposeSecret, SecretString};
-pub use store::{MemoryTokenStore, StoreError, TokenStore};
+pub use store::{MemoryTokenStore, TokenStore};
 pub use tokens::TokenSet;

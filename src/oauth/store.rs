@@ -3,6 +3,7 @@
 use super::lease::RefreshLease;
 use super::tokens::TokenSet;
 use crate::clock::Clock;
+use crate::store_error::StoreError;
 use crate::transport::timer::{Bound, within};
 use futures::future::BoxFuture;
 use std::fmt;
@@ -12,14 +13,12 @@ use std::time::Duration;
 /// The longest wait for a store.
 pub(super) const STORE_TIME: Duration = Duration::from_secs(10);
 
-/// Why a store failed. Its text is shown in errors and events, so it must not hold a token.
-pub type StoreError = Box<dyn std::error::Error + Send + Sync>;
-
 /// Keeps the tokens of one person, from one run of a program to the next.
 ///
 /// ```
 /// use futures::future::BoxFuture;
-/// use kaiwa::oauth::{ExposeSecret, StoreError, TokenSet, TokenStore};
+/// use kaiwa::StoreError;
+/// use kaiwa::oauth::{ExposeSecret, TokenSet, TokenStore};
 ///
 /// #[derive(Debug)]
 /// struct Vault;

@@ -92,7 +92,7 @@ impl Claims {
 
     async fn bounded<T>(&self, call: BoxFuture<'_, Result<T, StoreError>>) -> Result<T, StoreError> {
         let bound = Bound::after(self.clock.now(), Some(STORE_TIME));
-        let late = |time| Err(StoreError::new(format!("the store did not answer within {time:?}")));
+        let late = |time| Err(format!("the store did not answer within {time:?}").into());
         let result = within(&*self.clock, bound, call).await.unwrap_or_else(late);
         match &result {
             Err(error) if !self.failing.swap(true, Ordering::Relaxed) => {

@@ -242,7 +242,7 @@ impl Shaky {
         self.calls.lock().expect("no panic").push(call);
         match self.mode.load(Ordering::Relaxed) {
             WORKS => Ok(()),
-            FAILS => Err(StoreError::new("the store is down")),
+            FAILS => Err("the store is down".into()),
             _ => std::future::pending().await,
         }
     }

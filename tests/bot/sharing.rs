@@ -54,7 +54,7 @@ impl Link {
         }
         match self.state.load(Ordering::Relaxed) {
             UP => Ok(()),
-            REFUSED => Err(StoreError::new("connection refused")),
+            REFUSED => Err("connection refused".into()),
             _ => pending().await,
         }
     }

@@ -17,9 +17,9 @@ mod stores;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use kaiwa::oauth::{
-    Authorization, Builder, Login, MemoryTokenStore, OAuth, RefreshLease, StoreError, TokenSet, TokenStore,
+    Authorization, Builder, Login, MemoryTokenStore, OAuth, RefreshLease, TokenSet, TokenStore,
 };
-use kaiwa::{Pace, RetryPolicy, VirtualClock, chatwork};
+use kaiwa::{Pace, RetryPolicy, StoreError, VirtualClock, chatwork};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -304,8 +304,8 @@ impl Bot {
 
     /// The cache that remembers messages: one that several processes share, so that one of them handles each message, or a
     /// [`MemoryReplayCache`] of another size. See [several processes](self#several-processes).
-    pub fn replay_cache(mut self, cache: Arc<dyn ReplayCache>) -> Self {
-        self.claims.cache = cache;
+    pub fn replay_cache(mut self, cache: impl ReplayCache) -> Self {
+        self.claims.cache = Arc::new(cache);
         self
     }
 

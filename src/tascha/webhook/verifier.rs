@@ -67,8 +67,8 @@ impl Verifier {
     /// Remembers events there: in a store that processes share, or in a [`MemoryReplayCache`] of another size. It may be the
     /// cache that a Chatwork verifier has.
     #[must_use = "the verifier is returned"]
-    pub fn replay_cache(mut self, cache: Arc<dyn ReplayCache>) -> Self {
-        self.gate.claims.cache = cache;
+    pub fn replay_cache(mut self, cache: impl ReplayCache) -> Self {
+        self.gate.claims.cache = Arc::new(cache);
         self
     }
 

@@ -41,7 +41,6 @@ use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Outcome};
 use crate::limits::{MAX_WINDOW, RateLimit};
 use crate::operation::Operation;
-use crate::store_error::StoreError;
 use futures::future::select;
 use gate::FIRST_ANSWER;
 use std::collections::HashMap;
@@ -240,9 +239,9 @@ fn refused(budget: Budget, denied: Denied) -> Error {
             ErrorKind::UnitsExhausted { cost, remaining, reset }
         }
         (Denied::Unavailable(error), _) => ErrorKind::Store(error),
-        (Denied::Units { .. } | Denied::Wait { .. }, _) => ErrorKind::Store(StoreError::new(
-            "the store denied units where a permit of another kind was asked for",
-        )),
+        (Denied::Units { .. } | Denied::Wait { .. }, _) => {
+            ErrorKind::Store("the store denied units where a permit of another kind was asked for".into())
+        }
     };
     Error::new(kind, Outcome::NotSent)
 }
