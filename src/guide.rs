@@ -7,6 +7,7 @@
 //! * [`paging`]: lists, streams and checkpoints
 //! * [`webhooks`]: receiving messages, and bots
 //! * [`oauth`]: acting for a person, in one process or in many
+//! * [`many_processes`]: several processes of one account, with Redis
 //! * [`notation`]: writing and reading Chatwork's messages
 //! * [`testing`]: testing a bot without an account, and with every kind of fault
 //! * [`services`]: what each service allows, and what is inferred
@@ -48,6 +49,18 @@ pub mod oauth {}
 /// This page comes with the feature `oauth`: `cargo add kaiwa --features oauth`, then `cargo doc --open`.
 #[cfg(not(all(feature = "oauth", feature = "chatwork")))]
 pub mod oauth {}
+
+#[cfg(all(feature = "redis", feature = "oauth", feature = "webhooks", feature = "chatwork"))]
+#[doc = include_str!("guide/many_processes.md")]
+#[doc = include_str!("guide/fleet.svg")]
+pub mod many_processes {}
+
+/// Several processes of one account: budgets, tokens and webhooks that they share.
+///
+/// This page comes with the features `redis`, `oauth` and `webhooks`:
+/// `cargo add kaiwa --features redis,oauth,webhooks`, then `cargo doc --open`.
+#[cfg(not(all(feature = "redis", feature = "oauth", feature = "webhooks", feature = "chatwork")))]
+pub mod many_processes {}
 
 #[cfg(feature = "chatwork")]
 #[doc = include_str!("guide/notation.md")]

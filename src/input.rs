@@ -145,15 +145,20 @@ pub(crate) fn segment(parameter: &'static str, text: &str, siblings: &[&str]) ->
 
 /// The name of a header that a caller gives. The problem does not repeat it: it may be the value, passed in the wrong position.
 ///
-/// No header in use has a name of 20 letters and digits without a hyphen or an underscore, and few tokens are shorter.
+/// No header in use has a name of 20 letters and digits without a hyphen or an underscore.
 pub(crate) fn header_name(name: &str) -> Result<HeaderName, &'static str> {
     match HeaderName::from_bytes(name.as_bytes()) {
         Err(_) => Err("has a name that HTTP does not allow; the name comes first, and then the value"),
-        Ok(_) if name.len() >= 20 && !name.contains(['-', '_']) => {
+        Ok(_) if looks_like_secret(name) => {
             Err("has a name that looks like a secret; the name comes first, and then the value")
         }
         Ok(name) => Ok(name),
     }
+}
+
+/// Whether a name could be a token: few tokens are shorter than 20 characters, or have a separator.
+pub(crate) fn looks_like_secret(name: &str) -> bool {
+    name.len() >= 20 && !name.contains(['-', '_', '.'])
 }
 
 #[cfg(test)]

@@ -87,6 +87,7 @@
 //! | `oauth` | | `kaiwa::oauth`: OAuth2, with tokens that are renewed while a client lives |
 //! | `webhooks` | | `chatwork::webhook` and `tascha::webhook`: verified, typed events, each once |
 //! | `axum` | | axum extractors for these events |
+//! | `redis` | | `kaiwa::store`: budgets, tokens and seen webhooks in Redis, for several processes |
 //! | `sandbox` | | `kaiwa::sandbox`: the three services in memory, for tests |
 //! | `generate` | yes | the services' code is made from their specifications during the build, instead of before it |
 //!
@@ -161,6 +162,8 @@ pub mod lancers;
 pub mod oauth;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
+#[cfg(feature = "redis")]
+pub mod store;
 #[cfg(feature = "tascha")]
 pub mod tascha;
 pub mod webhook;

@@ -34,7 +34,7 @@ const FLOORS: [(&str, &[&str]); 5] = [
     ("the call", &["response", "transport", "client", "request", "raw", "builder"]),
     ("on top of calls", &["page", "webhook", "oauth"]),
     ("services", &["generated", "chatwork", "tascha", "lancers"]),
-    ("leaves", &["sandbox", "guide"]),
+    ("leaves", &["store", "sandbox", "guide"]),
 ];
 
 /// An error names the call that it is about, and an answer that did not come names the reason.

@@ -55,8 +55,8 @@ pub enum ErrorKind {
         /// When the next month's allowance begins.
         reset: Option<Timestamp>,
     },
-    /// The store of the budgets could not say whether the call may be sent.
-    #[error("no permit from the store of the budgets")]
+    /// A store failed: that of the budgets could not say whether the call may be sent, or could not be told something.
+    #[error("the store failed")]
     Store(#[source] StoreError),
     /// There is no token to send, or an expired token could not be renewed.
     #[error("no access token: {0}")]

@@ -30,6 +30,8 @@ use crate::call::{CallInfo, HttpAnswer};
 use crate::input::InvalidInput;
 use crate::limits::RateLimit;
 use crate::operation::{Operation, Safety};
+#[cfg(any(feature = "redis", feature = "webhooks"))]
+use crate::store_error::StoreError;
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 use std::fmt;
@@ -89,6 +91,11 @@ impl Error {
 
     pub(crate) fn config(problem: impl Into<String>) -> Self {
         Self::new(ErrorKind::Config(problem.into()), Outcome::NotSent)
+    }
+
+    #[cfg(any(feature = "redis", feature = "webhooks"))]
+    pub(crate) fn store(error: StoreError) -> Self {
+        Self::new(ErrorKind::Store(error), Outcome::NotSent)
     }
 
     pub(crate) fn with_answer(mut self, answer: HttpAnswer) -> Self {

@@ -55,6 +55,13 @@ fn digest() {
     prints("digest", &["--markdown"], &[markdown]);
 }
 
+/// With Redis it is run by `.ci/run`.
+#[test]
+fn fleet() {
+    let texts = ["No Redis", "40 of 40 posted, 0 twice", "1 refresh"];
+    prints("fleet", &["--posts", "10"], &texts);
+}
+
 #[test]
 fn task_board() {
     let mine = [

@@ -1,5 +1,7 @@
 //! The transport's treatment of failures, limits and secrets, on real sockets and a virtual clock.
 
+#[path = "../stores/budgets.rs"]
+mod budgets;
 mod limits;
 mod outcome;
 mod pace;

@@ -5,9 +5,10 @@ use futures::future::BoxFuture;
 use futures::future::join_all;
 use kaiwa::chatwork::RoomId;
 use kaiwa::{
-    Budget, BudgetStore, Clock, Denied, ErrorKind, Lease, Outcome, Pace, RetryPolicy, Settlement,
-    VirtualClock,
+    Budget, BudgetStore, Clock, Denied, ErrorKind, Lease, MemoryBudgetStore, Outcome, Pace, RetryPolicy,
+    Settlement, VirtualClock,
 };
+use std::sync::Arc;
 use std::time::Duration;
 
 const SENT: &str = r#"{"message_id":"1"}"#;
@@ -139,4 +140,9 @@ async fn timeouts_may_be_of_any_length() {
             Err(error) => assert_eq!((time, error.outcome()), (Duration::ZERO, Outcome::NotSent), "{error}"),
         }
     }
+}
+
+#[tokio::test]
+async fn the_store_in_memory_follows_the_rules_of_all_stores() {
+    crate::budgets::all(|clock| MemoryBudgetStore::with_clock(Arc::new(clock.clone()))).await;
 }

@@ -65,9 +65,14 @@ impl Account {
             self.window = None;
             self.reset = None;
         }
-        self.in_flight += 1;
+        self.begin();
         self.watch_the_rest(now);
         Ok(())
+    }
+
+    /// One more permit is in flight.
+    pub(super) fn begin(&mut self) {
+        self.in_flight += 1;
     }
 
     pub(super) fn settle(&mut self, how: Settlement<'_>, now: Instant) {

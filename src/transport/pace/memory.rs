@@ -82,6 +82,19 @@ impl MemoryBudgetStore {
         Self { clock, budgets: Arc::new(Mutex::new(budgets)) }
     }
 
+    /// Counts a permit that another store gave, and that has come back.
+    #[cfg(feature = "redis")]
+    pub(crate) fn note(&self, budget: Budget, how: Settlement<'_>) {
+        let now = self.clock.now();
+        let mut budgets = self.lock();
+        match budget {
+            Budget::Account => budgets.account.begin(),
+            Budget::Room { id, .. } => budgets.rooms.entry(id).or_default().begin(),
+            Budget::Units { cost } => budgets.units.begin(cost),
+        }
+        budgets.settle(budget, how, now);
+    }
+
     fn lock(&self) -> MutexGuard<'_, Budgets> {
         // Nothing panics while the lock is held, and the state is valid between any two statements.
         self.budgets.lock().unwrap_or_else(PoisonError::into_inner)

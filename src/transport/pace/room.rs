@@ -33,11 +33,16 @@ impl RoomBudget {
         self.gate.check(now)?;
         if self.in_flight as usize + self.free_at.len() < posts as usize {
             self.gate.pass(now);
-            self.in_flight += 1;
+            self.begin();
             return Ok(());
         }
         // If all of them are in flight the time is unknown: a permit may be returned at any moment.
         Err(self.free_at.front().map_or(FIRST_ANSWER, |at| *at - now))
+    }
+
+    /// One more post is in flight.
+    pub(super) fn begin(&mut self) {
+        self.in_flight += 1;
     }
 
     pub(super) fn settle(&mut self, how: Settlement<'_>, window: Duration, now: Instant) {

@@ -38,8 +38,13 @@ impl MonthlyUnits {
                 return Err(Denied::Units { remaining, reset });
             }
         }
-        self.in_flight = self.in_flight.saturating_add(cost);
+        self.begin(cost);
         Ok(())
+    }
+
+    /// So many more are in flight.
+    pub(super) fn begin(&mut self, cost: u64) {
+        self.in_flight = self.in_flight.saturating_add(cost);
     }
 
     pub(super) fn settle(&mut self, cost: u64, how: Settlement<'_>, now: Instant) {

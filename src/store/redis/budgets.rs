@@ -1,0 +1,558 @@
+//! Budgets in Redis.
+//!
+//! The script has the rules, and this side the leases of the process:
+//!
+//! ```text
+//!   take ──► a run of the script ──► HELD ──► settle: into the queue ──► the next run, with or without a take
+//!                   │                 ▲ │
+//!                   │ the server      │ └──► renewed every 3 s, or it ends after 10 s
+//!                   │ is down         │
+//!                   └──► share.rs ────┘
+//! ```
+//!
+//! Running a settlement twice is the same as once, because its lease is gone by then. So a run without an answer puts its
+//! settlements back into the queue.
+
+use super::numbers::{LARGE, millis};
+use super::server::{Outage, Server};
+use super::share::Share;
+use crate::clock::Clock;
+use crate::error::Error;
+use crate::limits::RateLimit;
+use crate::store_error::StoreError;
+use crate::transport::pace::{Budget, BudgetStore, Denied, Lease, MemoryBudgetStore, Settlement};
+use futures::future::{BoxFuture, select};
+use jiff::Timestamp;
+use redis::Script;
+use serde::{Deserialize, Serialize};
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::pin::pin;
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+
+static SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("budgets.lua")));
+
+/// After this time without a sign of its process, a permit counts as used.
+const LEASE: Duration = Duration::from_secs(10);
+
+/// How often leases are renewed, and how often a server that is down is tried.
+const RENEW: Duration = Duration::from_secs(3);
+const TRY: Duration = Duration::from_secs(1);
+
+/// How soon to ask again while permits are in flight, which other processes may give back.
+const ASK_AGAIN: Duration = Duration::from_millis(50);
+
+/// A settlement that is older says nothing about now, and so many are more than any budget needs.
+const OLD: Duration = Duration::from_secs(10 * 60);
+const MANY: usize = 1_000;
+
+/// The budgets of one account in Redis: see [`Redis::budgets`].
+///
+/// Permits are taken and given back under the rules of [`MemoryBudgetStore`], for all processes together. A process that is
+/// killed gives its permits back within 10 s, as used ones. Clones share their connection and their leases.
+#[derive(Clone)]
+pub struct RedisBudgets(Arc<Inner>);
+
+struct Inner {
+    server: Server,
+    prefix: String,
+    /// This process and store, by a random number.
+    process: String,
+    share: Share,
+    state: Mutex<State>,
+    /// Runs of the script, one after the other, so that they see leases and settlements in order.
+    running: tokio::sync::Mutex<()>,
+    settled: Arc<Notify>,
+    keeper: Mutex<Option<JoinHandle<()>>>,
+}
+
+#[derive(Default)]
+struct State {
+    last_id: u64,
+    held: HashMap<u64, Held>,
+    queue: VecDeque<Queued>,
+    /// How many processes the server saw last.
+    processes: u32,
+}
+
+/// A permit without a settlement yet.
+struct Held {
+    budget: Budget,
+    /// When the server gave it, by the server's clock; `None` if it was taken during an outage.
+    taken: Option<i64>,
+    /// The permit of this process' own part, in an outage and shortly after it.
+    own: Option<Lease>,
+}
+
+/// A settlement that the server does not know yet.
+struct Queued {
+    id: u64,
+    budget: Budget,
+    taken: Option<i64>,
+    at: Instant,
+    how: How,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "how", rename_all = "lowercase")]
+enum How {
+    Unsent,
+    Sent {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        limit: Option<Window>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        units: Option<MonthlyUnits>,
+    },
+    Exhausted {
+        wait: u64,
+    },
+}
+
+/// The account's window, as a response reported it.
+#[derive(Serialize)]
+struct Window {
+    remaining: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<u64>,
+    /// How long it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    window: Option<u64>,
+    #[serde(flatten)]
+    end: Option<WindowEnd>,
+}
+
+#[derive(Serialize)]
+struct WindowEnd {
+    ends: i64,
+    after: u64,
+}
+
+#[derive(Serialize)]
+struct MonthlyUnits {
+    remaining: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reset: Option<i64>,
+}
+
+#[derive(Serialize)]
+struct Request<'a> {
+    process: &'a str,
+    lease: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    now: Option<i64>,
+    renew: Vec<Entry>,
+    settle: Vec<Settled<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    take: Option<Entry>,
+}
+
+/// A lease and its budget.
+#[derive(Serialize)]
+struct Entry {
+    id: String,
+    /// When the server gave it, by its own clock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    taken: Option<i64>,
+    budget: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    posts: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    window: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct Settled<'a> {
+    #[serde(flatten)]
+    entry: Entry,
+    ago: u64,
+    #[serde(flatten)]
+    how: &'a How,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    at: i64,
+    processes: u32,
+    denied: Option<DeniedAnswer>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum DeniedAnswer {
+    Units {
+        units: u64,
+        reset: Option<i64>,
+    },
+    Wait {
+        time: u64,
+        #[serde(default)]
+        flying: u64,
+    },
+}
+
+impl From<DeniedAnswer> for Denied {
+    fn from(denied: DeniedAnswer) -> Self {
+        match denied {
+            DeniedAnswer::Units { units, reset } => {
+                Self::units(units, reset.and_then(|reset| Timestamp::from_millisecond(reset).ok()))
+            }
+            DeniedAnswer::Wait { time, flying: 0 } => Self::wait(Duration::from_millis(time)),
+            DeniedAnswer::Wait { time, .. } => {
+                let time = Duration::from_millis(time);
+                Self::wait(time).ask_again(ASK_AGAIN.min(time))
+            }
+        }
+    }
+}
+
+impl RedisBudgets {
+    pub(super) fn new(server: &Server, prefix: String) -> Self {
+        let memory = MemoryBudgetStore::with_clock(Arc::clone(&server.clock));
+        Self(Arc::new(Inner {
+            server: server.clone(),
+            prefix,
+            process: format!("{:016x}", fastrand::u64(..)),
+            share: Share::new(memory),
+            state: Mutex::new(State { processes: 1, ..State::default() }),
+            running: tokio::sync::Mutex::default(),
+            settled: Arc::default(),
+            keeper: Mutex::default(),
+        }))
+    }
+
+    /// Tells the server what became of the permits that have come back. At the end of a program this saves the other processes
+    /// up to 10 s of waiting for them.
+    ///
+    /// # Errors
+    /// The server cannot be used. The settlements are kept and sent later.
+    pub async fn flush(&self) -> Result<(), Error> {
+        let _turn = self.0.running.lock().await;
+        if self.0.lock().queue.is_empty() {
+            return Ok(());
+        }
+        self.0.run(None).await.map(drop).map_err(Error::store)
+    }
+}
+
+impl fmt::Debug for RedisBudgets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.0.lock();
+        f.debug_struct("RedisBudgets")
+            .field("server", &self.0.server.link.place())
+            .field("keys", &self.0.prefix)
+            .field("held", &state.held.len())
+            .field("processes", &state.processes)
+            .finish_non_exhaustive()
+    }
+}
+
+impl BudgetStore for RedisBudgets {
+    fn take(&self, budget: Budget) -> BoxFuture<'_, Result<Lease, Denied>> {
+        Box::pin(self.0.take(budget))
+    }
+
+    fn settle(&self, lease: Lease, how: Settlement<'_>) {
+        self.0.settle(lease, how);
+    }
+
+    fn estimate(&self, budget: Budget, ahead: u32) -> Duration {
+        self.0.share.estimate(budget, ahead)
+    }
+}
+
+impl Inner {
+    async fn take(self: &Arc<Self>, budget: Budget) -> Result<Lease, Denied> {
+        self.keep();
+        let id = {
+            let mut state = self.lock();
+            state.last_id += 1;
+            state.last_id
+        };
+        // Dropped without an answer, or given up without one: the server may have given the permit.
+        let mut unsure = Unsure { store: self, id, budget, armed: false };
+        let processes = self.lock().processes;
+        // Until the others have noticed that an outage is over, their parts of the budgets are theirs.
+        let mut own = OwnPart { store: self, lease: None };
+        if self.server.outage == Outage::Divide && self.server.link.has_just_recovered() {
+            own.take(budget, processes)?;
+        }
+        let answer = {
+            let _turn = self.running.lock().await;
+            unsure.armed = true;
+            self.run(Some((id, budget))).await
+        };
+        let taken = match answer {
+            Ok(answer) => {
+                unsure.armed = false;
+                if let Some(denied) = answer.denied {
+                    return Err(denied.into());
+                }
+                Some(answer.at)
+            }
+            Err(error) if self.server.outage == Outage::Refuse => return Err(Denied::Unavailable(error)),
+            Err(_) => {
+                if own.lease.is_none() {
+                    own.take(budget, processes)?;
+                }
+                // The server is told of this permit under the same id.
+                unsure.armed = false;
+                None
+            }
+        };
+        let own = own.lease.take();
+        self.lock().held.insert(id, Held { budget, taken, own });
+        Ok(Lease::new(budget, id))
+    }
+
+    fn settle(&self, lease: Lease, how: Settlement<'_>) {
+        let mut state = self.lock();
+        let Some(held) = state.held.remove(&lease.id()) else { return };
+        match held.own {
+            Some(own) => self.share.settle(own, how, state.processes),
+            None => self.share.note(held.budget, how, state.processes),
+        }
+        let (at, how) = (self.server.clock.now(), How::of(how));
+        let queued = Queued { id: lease.id(), budget: held.budget, taken: held.taken, at, how };
+        state.enqueue(queued);
+        drop(state);
+        self.settled.notify_one();
+    }
+
+    /// One run of the script: renews what is held, settles what is queued, and takes at most one permit.
+    async fn run(&self, take: Option<(u64, Budget)>) -> Result<Answer, StoreError> {
+        self.server.link.may_try()?;
+        let batch = Batch { store: self, queued: std::mem::take(&mut self.lock().queue).into() };
+        let (keys, request) = self.request(&batch.queued, take);
+        let answer: String = self.server.link.run(&SCRIPT, &keys, &[&request]).await?;
+        let answer: Answer = serde_json::from_str(&answer)
+            .map_err(|_| "the Redis server gave an answer that is not the script's")?;
+        batch.arrived();
+        self.lock().processes = answer.processes.max(1);
+        Ok(answer)
+    }
+
+    fn request(&self, queued: &[Queued], take: Option<(u64, Budget)>) -> (Vec<String>, String) {
+        let now = self.server.clock.now();
+        let mut keys = Keys::new(&self.prefix);
+        let mut entry = |id: u64, budget: Budget, taken: Option<i64>| Entry {
+            id: format!("{}:{id}", self.process),
+            taken,
+            ..keys.entry(budget)
+        };
+        let held = self.lock();
+        let held = held.held.iter();
+        let renew = held.map(|(id, held)| entry(*id, held.budget, held.taken)).collect();
+        let settle = queued.iter().map(|queued| Settled {
+            entry: entry(queued.id, queued.budget, queued.taken),
+            ago: millis(now.saturating_duration_since(queued.at)),
+            how: &queued.how,
+        });
+        let request = Request {
+            process: &self.process,
+            lease: millis(LEASE),
+            now: self.server.replaced.then(|| self.server.clock.wall().as_millisecond()),
+            renew,
+            settle: settle.collect(),
+            take: take.map(|(id, budget)| entry(id, budget, None)),
+        };
+        (keys.names, serde_json::to_string(&request).expect("numbers and texts are valid JSON"))
+    }
+
+    /// Starts the task that renews leases and sends settlements, unless it runs.
+    fn keep(self: &Arc<Self>) {
+        let mut keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
+        // A task ends with its runtime, and a test may have one after the other.
+        if keeper.as_ref().is_none_or(JoinHandle::is_finished) {
+            let task = keep(Arc::downgrade(self), Arc::clone(&self.settled), Arc::clone(&self.server.clock));
+            *keeper = Some(tokio::spawn(task));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Some(keeper) = &*self.keeper.lock().unwrap_or_else(PoisonError::into_inner) {
+            keeper.abort();
+        }
+    }
+}
+
+/// Renews leases and sends settlements, as long as there is a store.
+async fn keep(store: Weak<Inner>, settled: Arc<Notify>, clock: Arc<dyn Clock>) {
+    let mut nap = RENEW;
+    loop {
+        select(pin!(settled.notified()), clock.sleep_elsewhere(nap)).await;
+        // A call that waits for a permit takes the settlements along.
+        tokio::task::yield_now().await;
+        let Some(store) = store.upgrade() else { return };
+        let _turn = store.running.lock().await;
+        nap = if store.run(None).await.is_ok() { RENEW } else { TRY };
+    }
+}
+
+impl State {
+    fn enqueue(&mut self, queued: Queued) {
+        while self.queue.len() >= MANY
+            || self.queue.front().is_some_and(|first| queued.at.saturating_duration_since(first.at) > OLD)
+        {
+            self.queue.pop_front();
+        }
+        self.queue.push_back(queued);
+    }
+}
+
+/// A take without an answer.
+struct Unsure<'a> {
+    store: &'a Inner,
+    id: u64,
+    budget: Budget,
+    armed: bool,
+}
+
+impl Drop for Unsure<'_> {
+    fn drop(&mut self) {
+        if self.armed {
+            let at = self.store.server.clock.now();
+            let queued =
+                Queued { id: self.id, budget: self.budget, taken: Some(i64::MAX), at, how: How::Unsent };
+            self.store.lock().enqueue(queued);
+            self.store.settled.notify_one();
+        }
+    }
+}
+
+/// A permit of this process' own part, which goes back unless it is used.
+struct OwnPart<'a> {
+    store: &'a Inner,
+    lease: Option<Lease>,
+}
+
+impl OwnPart<'_> {
+    fn take(&mut self, budget: Budget, processes: u32) -> Result<(), Denied> {
+        // The server may be there again before the part is.
+        let taken = self.store.share.take(budget, processes);
+        self.lease = Some(taken.map_err(|denied| denied.ask_again(TRY))?);
+        Ok(())
+    }
+}
+
+impl Drop for OwnPart<'_> {
+    fn drop(&mut self) {
+        if let Some(lease) = self.lease.take() {
+            self.store.share.settle(lease, Settlement::Unsent, 1);
+        }
+    }
+}
+
+/// The settlements of one run. Without an answer they go back into the queue.
+struct Batch<'a> {
+    store: &'a Inner,
+    queued: Vec<Queued>,
+}
+
+impl Batch<'_> {
+    fn arrived(mut self) {
+        self.queued.clear();
+    }
+}
+
+impl Drop for Batch<'_> {
+    fn drop(&mut self) {
+        let mut state = self.store.lock();
+        for queued in self.queued.drain(..).rev() {
+            state.queue.push_front(queued);
+        }
+    }
+}
+
+/// The keys of a request: the account's, that of the processes, and those of its rooms.
+struct Keys<'a> {
+    prefix: &'a str,
+    names: Vec<String>,
+    rooms: HashMap<u64, usize>,
+}
+
+impl<'a> Keys<'a> {
+    fn new(prefix: &'a str) -> Self {
+        let names = ["account", "processes"].map(|name| format!("{prefix}{name}"));
+        Self { prefix, names: names.into(), rooms: HashMap::new() }
+    }
+
+    fn entry(&mut self, budget: Budget) -> Entry {
+        let mut entry = Entry {
+            id: String::new(),
+            taken: None,
+            budget: "account",
+            key: None,
+            posts: None,
+            window: None,
+            cost: None,
+        };
+        match budget {
+            Budget::Account => {}
+            Budget::Units { cost } => {
+                entry.budget = "units";
+                entry.cost = Some(cost);
+            }
+            Budget::Room { id, posts, window } => {
+                entry.budget = "room";
+                entry.posts = Some(posts);
+                entry.window = Some(millis(window));
+                entry.key = Some(*self.rooms.entry(id).or_insert_with(|| {
+                    self.names.push(format!("{}room:{id}", self.prefix));
+                    self.names.len()
+                }));
+            }
+        }
+        entry
+    }
+}
+
+impl How {
+    fn of(how: Settlement<'_>) -> Self {
+        match how {
+            Settlement::Unsent => Self::Unsent,
+            Settlement::Sent(limit) => {
+                Self::Sent { limit: limit.and_then(Window::of), units: limit.and_then(MonthlyUnits::of) }
+            }
+            Settlement::Exhausted(wait) => Self::Exhausted { wait: millis(wait) },
+        }
+    }
+}
+
+impl Window {
+    fn of(limit: &RateLimit) -> Option<Self> {
+        let end = limit.reset.zip(limit.reset_after);
+        Some(Self {
+            remaining: count(limit.remaining?),
+            limit: limit.limit.map(count),
+            window: limit.window.map(millis),
+            end: end.map(|(ends, after)| WindowEnd { ends: ends.as_millisecond(), after: millis(after) }),
+        })
+    }
+}
+
+impl MonthlyUnits {
+    fn of(limit: &RateLimit) -> Option<Self> {
+        let units = limit.units.as_ref()?;
+        Some(Self {
+            remaining: count(units.remaining?),
+            reset: units.reset.map(|reset| reset.as_millisecond()),
+        })
+    }
+}
+
+fn count(count: u64) -> u64 {
+    count.min(LARGE)
+}

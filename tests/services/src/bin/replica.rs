@@ -1,0 +1,34 @@
+//! One replica of a bot behind a webhook. Each line of its input is an event; it prints the id of each message once its handler
+//! has ended.
+
+use kaiwa::chatwork::bot::{Bot, Context};
+use kaiwa::chatwork::webhook::Event;
+use kaiwa::chatwork::{self, AccountId};
+use kaiwa::store::Redis;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, BufReader};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let redis = Redis::new(std::env::var("REDIS")?)?;
+    let client = chatwork::Client::builder().api_token("a-token-of-a-test").build()?;
+    let bot = Bot::new(client).me(AccountId(1)).lease(Duration::from_secs(2)).queue(2_000);
+    let mut bot = bot.replay_cache(redis.replays("replicas")?);
+    let (inbox, deliveries) = bot.inbox(2_000);
+    tokio::spawn(async move {
+        let mut lines = BufReader::new(tokio::io::stdin()).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            let message = serde_json::from_str(&line).expect("the test writes events");
+            inbox.push(Event::MessageCreated(message)).expect("there is room");
+        }
+        inbox.close();
+    });
+    bot.run(deliveries, handle).await?;
+    Ok(())
+}
+
+async fn handle(context: Context) -> Result<(), kaiwa::Error> {
+    tokio::time::sleep(Duration::from_millis(30)).await;
+    println!("{}", context.message().message_id);
+    Ok(())
+}
