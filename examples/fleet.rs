@@ -48,7 +48,7 @@ async fn main() -> Result<()> {
     let oauth = oauth(&sandbox.oauth_token_url(), store.clone())?;
     log_in(&oauth, &sandbox, &store).await?;
 
-    let redis = redis_url().await;
+    let redis = redis_url().await?;
     match &redis {
         Some(url) => println!("The budgets are in Redis at {}.", without_password(url)),
         None => println!(
@@ -181,10 +181,14 @@ mod shared {
         }
     }
 
-    pub async fn redis_url() -> Option<String> {
-        let url = env::var("REDIS_URL").unwrap_or_else(|_| "redis://127.0.0.1:6379/".to_owned());
-        let found = async { Redis::new(url.clone()).ok()?.check().await.ok() };
-        found.await.map(|()| url)
+    /// The server at `REDIS_URL`, which has to work, or the one on this machine, if there is one.
+    pub async fn redis_url() -> Result<Option<String>> {
+        if let Ok(url) = env::var("REDIS_URL") {
+            Redis::new(url.clone())?.check().await?;
+            return Ok(Some(url));
+        }
+        let url = "redis://127.0.0.1:6379/";
+        Ok(Redis::new(url)?.check().await.is_ok().then(|| url.to_owned()))
     }
 }
 
@@ -208,8 +212,8 @@ mod shared {
         }
     }
 
-    pub async fn redis_url() -> Option<String> {
-        None
+    pub async fn redis_url() -> Result<Option<String>> {
+        Ok(None)
     }
 }
 

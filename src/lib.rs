@@ -74,7 +74,8 @@
 //!
 //! [`Pace`] keeps a client within what the services allow, by waiting before it sends: the account's window as the headers
 //! report it, 10 posts in 10 seconds for each Chatwork room, TAS-CHA's monthly units. Every response and error has the
-//! limits that the service reported, as a [`RateLimit`].
+//! limits that the service reported, as a [`RateLimit`]. Several processes of one account share all of it, with Redis:
+//! [`guide::many_processes`].
 //!
 //! # Features
 //!

@@ -41,8 +41,9 @@ impl Error {
             (ErrorKind::UnitsExhausted { .. }, Outcome::NotSent, _) => {
                 "Nothing was sent; wait for the next month, or switch this check off with `Pace::units`."
             }
+            (ErrorKind::Store(_), ..) if self.0.call.is_none() => "Make the store work, and call again.",
             (ErrorKind::Store(_), Outcome::NotSent, _) => {
-                "Nothing was sent; make the store reachable and call again."
+                "Nothing was sent; make the store work, and call again."
             }
             (ErrorKind::InvalidInput(_), ..) => "Nothing was sent; correct it and call again.",
             (ErrorKind::File { .. }, Outcome::NotSent, _) if !self.reads_only() => {

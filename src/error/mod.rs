@@ -30,7 +30,7 @@ use crate::call::{CallInfo, HttpAnswer};
 use crate::input::InvalidInput;
 use crate::limits::RateLimit;
 use crate::operation::{Operation, Safety};
-#[cfg(any(feature = "redis", feature = "webhooks"))]
+#[cfg(feature = "redis")]
 use crate::store_error::StoreError;
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
@@ -93,7 +93,7 @@ impl Error {
         Self::new(ErrorKind::Config(problem.into()), Outcome::NotSent)
     }
 
-    #[cfg(any(feature = "redis", feature = "webhooks"))]
+    #[cfg(feature = "redis")]
     pub(crate) fn store(error: StoreError) -> Self {
         Self::new(ErrorKind::Store(error), Outcome::NotSent)
     }

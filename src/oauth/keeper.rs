@@ -91,6 +91,8 @@ pub(super) struct TokenState {
     pub(super) saving: usize,
     /// The lease of a refresh that has ended, kept from other processes until the store has the tokens in use.
     pub(super) lease: Option<RefreshLease>,
+    /// Whether a task saves the tokens until that succeeds.
+    pub(super) saves_again: bool,
     /// Whether the service has refused the access token.
     pub(super) is_refused: bool,
     /// The refresh in flight.
@@ -132,6 +134,7 @@ impl Keeper {
             doubtful: None,
             saving: 0,
             lease: None,
+            saves_again: false,
             is_refused: false,
             refreshing: None,
             pause: None,

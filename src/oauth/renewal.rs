@@ -11,6 +11,7 @@ use crate::transport::auth::BearerToken;
 use crate::transport::timer::{Bound, within};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::sync::OwnedMutexGuard;
 use tracing::Instrument;
 
@@ -19,6 +20,9 @@ const REQUEST_TIME: Duration = Duration::from_secs(30);
 
 /// The longest wait of a save for a refresh by another process.
 const LEASE_TIME_OF_SAVE: Duration = Duration::from_secs(5);
+
+/// How often tokens that replace a used refresh token are saved again after a failure.
+const SAVE_AGAIN: Duration = Duration::from_secs(2);
 
 impl Keeper {
     pub(super) async fn refresh(self: &Arc<Self>) -> Result<BearerToken, TokenFailure> {
@@ -61,15 +65,39 @@ impl Keeper {
     }
 
     /// Ends a lease, unless the other processes have to wait for a save.
-    fn end_lease(&self, lease: RefreshLease) {
+    fn end_lease(self: &Arc<Self>, lease: RefreshLease) {
         let mut state = self.lock();
         if lease.is_held() && state.needs_lease() {
             state.lease = Some(lease);
+            drop(state);
+            self.save_again();
         } else {
             // Foreign code is not run under the lock.
             drop(state);
             drop(lease);
         }
+    }
+
+    /// Saves the tokens in use until that succeeds, as the store has a used refresh token until then.
+    fn save_again(self: &Arc<Self>) {
+        let Ok(runtime) = Handle::try_current() else { return };
+        if std::mem::replace(&mut self.lock().saves_again, true) {
+            return;
+        }
+        let (keeper, clock) = (Arc::downgrade(self), Arc::clone(&self.oauth.provider.clock));
+        runtime.spawn(async move {
+            loop {
+                clock.sleep_elsewhere(SAVE_AGAIN).await;
+                let Some(keeper) = keeper.upgrade() else { return };
+                // A failure is traced.
+                let _ = keeper.save(None).await;
+                let mut state = keeper.lock();
+                if !state.needs_lease() {
+                    state.saves_again = false;
+                    return;
+                }
+            }
+        });
     }
 
     async fn renew(self: &Arc<Self>, lease: &RefreshLease) -> Result<BearerToken, TokenFailure> {

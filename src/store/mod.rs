@@ -1,4 +1,4 @@
-//! Stores that several processes share.
+//! Stores that several processes share: [`guide::many_processes`](crate::guide::many_processes).
 
 mod redis;
 

@@ -21,6 +21,9 @@ const MILLISECOND: Duration = Duration::from_millis(1);
 /// How often the wait for an event that another holds is doubled: up to 17 minutes.
 const MAX_DOUBLINGS: u32 = 10;
 
+/// How soon a store that failed is told again that an event is done.
+const TELL_AGAIN: Duration = Duration::from_millis(500);
+
 /// A replay cache, and how it is used. Clones are the same.
 #[derive(Clone)]
 pub(crate) struct Claims {
@@ -110,19 +113,40 @@ impl Claims {
 }
 
 impl ClaimGuard {
-    /// Ends the claim: the event is done. What was begun is carried out even if the caller is dropped.
+    /// Ends the claim: the event is done. What was begun is carried out even if the caller is dropped. If the store fails, it is
+    /// told again by a task of its own: otherwise the event would be handled again once the lease ends.
     pub(crate) async fn done(mut self) {
         self.armed = false;
         let work = async move {
-            if let Ok(false) =
-                self.claims.bounded(self.claims.cache.done(&self.key, self.id, self.remember)).await
+            if self.tell_done().await.is_err()
+                && let Ok(runtime) = Handle::try_current()
             {
-                tracing::warn!(
-                    "a claim ended before its event was done, and another process handles the event too"
-                );
+                runtime.spawn(self.tell_done_again().in_current_span());
             }
         };
         Settling(Some(work.boxed())).await;
+    }
+
+    async fn tell_done(&self) -> Result<(), StoreError> {
+        if !self.claims.bounded(self.claims.cache.done(&self.key, self.id, self.remember)).await? {
+            tracing::warn!(
+                "a claim ended before its event was done, and another process handles the event too"
+            );
+        }
+        Ok(())
+    }
+
+    async fn tell_done_again(self) {
+        let mut wait = TELL_AGAIN;
+        let mut waited = Duration::ZERO;
+        while waited < self.remember {
+            self.claims.clock.sleep_elsewhere(wait).await;
+            if self.tell_done().await.is_ok() {
+                return;
+            }
+            waited = waited.saturating_add(wait);
+            wait = (wait * 2).min(self.claims.lease / 3);
+        }
     }
 
     /// Ends the claim: another may handle the event.

@@ -233,6 +233,28 @@ async fn the_lease_is_kept_until_a_replaced_refresh_token_is_saved() {
 }
 
 #[tokio::test]
+async fn tokens_that_replace_a_used_refresh_token_are_saved_again_by_themselves() {
+    let world = World::new().await;
+    world.token_endpoint([issued("new", Some("refresh-2"))]).await;
+    let store = Parts::new();
+    let [one, _] = world.two(store.clone()).await;
+    store.set("save", Some(Broken::Fails));
+    one.refresh().await.expect("used");
+    for _ in 0..3 {
+        tokio::task::yield_now().await;
+        world.advance(2);
+    }
+    assert!(!one.is_saved() && futures::poll!(&mut store.inside.lease()).is_pending());
+    store.set("save", None);
+    while !one.is_saved() {
+        tokio::task::yield_now().await;
+        world.advance(2);
+    }
+    drop(store.inside.lease().await.expect("free"));
+    assert_eq!(world.forms().await.len(), 1);
+}
+
+#[tokio::test]
 async fn the_process_that_keeps_the_lease_goes_on_with_its_own_tokens() {
     let world = World::new().await;
     let answers = [issued("second", Some("refresh-2")), issued("third", Some("refresh-3"))];

@@ -17,17 +17,39 @@ local now = request.now or (time[1] * 1000 + math.floor(time[2] / 1000))
 
 local loaded = {}
 
+-- Moves all times on the server's clock, which was set back.
+local function shift(budget, by)
+  for _, name in ipairs({ 'probed', 'reset_at', 'reported_end', 'empty_since', 'reported_at', 'created' }) do
+    if budget[name] then budget[name] = budget[name] - by end
+  end
+  for _, lease in pairs(budget.leases) do lease.ends = lease.ends - by end
+  for id, at in pairs(budget.counted) do budget.counted[id] = at - by end
+  for at, ends in ipairs(budget.posts or {}) do budget.posts[at] = ends - by end
+  for _, name in ipairs({ 'ends', 'since' }) do
+    if budget.gate[name] then budget.gate[name] = budget.gate[name] - by end
+  end
+end
+
 local function state(index)
   if not loaded[index] then
     local text = redis.call('GET', KEYS[index])
-    loaded[index] = text and cjson.decode(text) or { created = now }
+    local all = text and cjson.decode(text) or { created = now, now = now }
+    local back = all.now - now
+    if back > SECOND then
+      all.created = all.created - back
+      for _, budget in pairs(all) do
+        if type(budget) == 'table' then shift(budget, back) end
+      end
+    end
+    all.now = now
+    loaded[index] = all
   end
   return loaded[index]
 end
 
 local function part(index, name)
   local all = state(index)
-  all[name] = all[name] or { leases = {}, gate = { is = 'open' } }
+  all[name] = all[name] or { leases = {}, counted = {}, gate = { is = 'open' } }
   all[name].created = all.created
   return all[name]
 end
@@ -80,26 +102,36 @@ local function in_flight(budget)
   return count
 end
 
--- Removes the leases that have ended, and returns them.
+-- Removes the leases that have ended, and returns them. That they were counted is remembered, in case that their process lives.
 local function ended(budget)
   local found = {}
+  for id, at in pairs(budget.counted) do
+    if at + BELIEVED <= now then found[#found + 1] = id end
+  end
+  for _, id in ipairs(found) do budget.counted[id] = nil end
+  found = {}
   for id, lease in pairs(budget.leases) do
     if lease.ends <= now then found[#found + 1] = id end
   end
   for at, id in ipairs(found) do
+    budget.counted[id] = now
     found[at], budget.leases[id] = budget.leases[id], nil
   end
   return found
 end
 
--- Whether the budget has to count a request of which it has no lease: it was permitted during an outage, or the server has
--- lost its data since.
-local function is_lost(budget, entry)
+-- Whether a permit was not given by this data: it was taken during an outage, or the server has lost its data since.
+local function is_foreign(budget, entry)
   return not entry.taken or budget.created > entry.taken
 end
 
+-- Whether the budget has to count a request of which it has no lease.
+local function is_lost(budget, entry)
+  return is_foreign(budget, entry) and not budget.counted[entry.id]
+end
+
 local function hold(budget, entry)
-  budget.leases[entry.id] = { ends = now + request.lease, cost = entry.cost }
+  budget.leases[entry.id] = { ends = now + request.lease, cost = entry.cost, window = entry.window }
 end
 
 -- The account's window, see account.rs and length.rs -----------------------------------------------------------------------
@@ -128,7 +160,7 @@ local function used(a, count)
 end
 
 local function ended_early(a)
-  return not a.reset and a.reported_end ~= nil
+  return not a.reset_at and a.reported_end ~= nil
 end
 
 local function same_window(a, one, other)
@@ -161,12 +193,12 @@ local function learn(a, limit, at)
   if limit.ends then reported = { ends = limit.ends, at = limit.ends - limit.after, after = limit.after } end
   if reported and known and same_window(a, reported, known) then
     -- After the end of the window, its late responses say nothing about the next.
-    if a.reset then lower(a, limit.remaining, at) end
+    if a.reset_at then lower(a, limit.remaining, at) end
   elseif reported and known and reported.ends < known.ends and (reported.at <= known.at or reported.after <= SECOND) then
     return
   elseif reported then
     if known then learn_length(a, known, reported) end
-    a.reset = at + math.min(window_end(a, reported.after, at), MAX_WINDOW)
+    a.reset_at = at + math.min(window_end(a, reported.after, at), MAX_WINDOW)
     a.window = reported
     set(a, limit.remaining, at)
   elseif known then
@@ -186,8 +218,8 @@ function account.expire(a)
 end
 
 function account.take(a)
-  if a.reset and a.reset <= now then
-    a.remaining, a.reset = a.limit, nil
+  if a.reset_at and a.reset_at <= now then
+    a.remaining, a.reset_at = a.limit, nil
     a.answered = a.answered and a.limit ~= nil
     watch_the_rest(a, now)
     if a.reported_end and a.gate.is == 'open' then a.gate.is = 'due' end
@@ -199,10 +231,10 @@ function account.take(a)
     -- This call is the test.
   elseif left(a) == 0 then
     local bound = math.min(a.empty_since or now, now) + CLOSED
-    if a.reset and a.reset <= bound then return { time = a.reset - now, flying = flying } end
+    if a.reset_at and a.reset_at <= bound then return { time = a.reset_at - now, flying = flying } end
     if bound <= now then
       a.gate.is = 'due'
-    elseif a.reset then
+    elseif a.reset_at then
       return { time = bound - now, flying = flying }
     elseif flying > 0 then
       return { time = FIRST_ANSWER, flying = flying }
@@ -212,7 +244,7 @@ function account.take(a)
     if next and next > now then return { time = next - now, flying = flying } end
     a.probed = now
   end
-  if pass(a.gate) and not ended_early(a) then a.window, a.reset = nil, nil end
+  if pass(a.gate) and not ended_early(a) then a.window, a.reset_at = nil, nil end
   hold(a, request.take)
   watch_the_rest(a, now)
 end
@@ -326,6 +358,8 @@ for _, entry in ipairs(request.settle) do
   local had = budget.leases[entry.id] ~= nil
   budget.leases[entry.id] = nil
   kinds[entry.budget].settle(budget, entry, now - entry.ago, had)
+  -- The process may not get the answer, and settle it again.
+  if is_foreign(budget, entry) then budget.counted[entry.id] = now end
 end
 
 local denied
@@ -336,6 +370,7 @@ for index, all in pairs(loaded) do
   for _, budget in pairs(all) do
     if type(budget) == 'table' then
       for _, ends in ipairs(budget.posts or {}) do kept = math.max(kept, ends - now) end
+      for _, lease in pairs(budget.leases) do kept = math.max(kept, lease.ends - now + (lease.window or 0)) end
     end
   end
   redis.call('SET', KEYS[index], cjson.encode(all), 'PX', kept)

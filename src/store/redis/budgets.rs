@@ -10,15 +10,15 @@
 //!                   └──► share.rs ────┘
 //! ```
 //!
-//! Running a settlement twice is the same as once, because its lease is gone by then. So a run without an answer puts its
-//! settlements back into the queue.
+//! Running a settlement twice is the same as once: its lease is gone by then, and what was counted without one is remembered. So a
+//! run without an answer puts its settlements back into the queue.
 
 use super::numbers::{LARGE, millis};
 use super::server::{Outage, Server};
 use super::share::Share;
 use crate::clock::Clock;
 use crate::error::Error;
-use crate::limits::RateLimit;
+use crate::limits::{MAX_WINDOW, RateLimit};
 use crate::store_error::StoreError;
 use crate::transport::pace::{Budget, BudgetStore, Denied, Lease, MemoryBudgetStore, Settlement};
 use futures::future::{BoxFuture, select};
@@ -49,7 +49,7 @@ const ASK_AGAIN: Duration = Duration::from_millis(50);
 const OLD: Duration = Duration::from_secs(10 * 60);
 const MANY: usize = 1_000;
 
-/// The budgets of one account in Redis: see [`Redis::budgets`].
+/// The budgets of one account in Redis: see [`Redis::budgets`](super::Redis::budgets).
 ///
 /// Permits are taken and given back under the rules of [`MemoryBudgetStore`], for all processes together. A process that is
 /// killed gives its permits back within 10 s, as used ones. Clones share their connection and their leases.
@@ -74,8 +74,9 @@ struct State {
     last_id: u64,
     held: HashMap<u64, Held>,
     queue: VecDeque<Queued>,
-    /// How many processes the server saw last.
+    /// How many processes the server saw last, and when it saw as many or more.
     processes: u32,
+    seen_at: Option<Instant>,
 }
 
 /// A permit without a settlement yet.
@@ -218,9 +219,9 @@ impl RedisBudgets {
         Self(Arc::new(Inner {
             server: server.clone(),
             prefix,
-            process: format!("{:016x}", fastrand::u64(..)),
+            process: uuid::Uuid::new_v4().to_string(),
             share: Share::new(memory),
-            state: Mutex::new(State { processes: 1, ..State::default() }),
+            state: Mutex::new(State { processes: server.processes, ..State::default() }),
             running: tokio::sync::Mutex::default(),
             settled: Arc::default(),
             keeper: Mutex::default(),
@@ -237,7 +238,7 @@ impl RedisBudgets {
         if self.0.lock().queue.is_empty() {
             return Ok(());
         }
-        self.0.run(None).await.map(drop).map_err(Error::store)
+        self.0.run().await.map_err(Error::store)
     }
 }
 
@@ -278,15 +279,20 @@ impl Inner {
         // Dropped without an answer, or given up without one: the server may have given the permit.
         let mut unsure = Unsure { store: self, id, budget, armed: false };
         let processes = self.lock().processes;
-        // Until the others have noticed that an outage is over, their parts of the budgets are theirs.
+        // In an outage, and until the others have noticed that it is over, their parts of the budgets are theirs.
         let mut own = OwnPart { store: self, lease: None };
-        if self.server.outage == Outage::Divide && self.server.link.has_just_recovered() {
+        if self.server.outage == Outage::Divide && self.server.link.is_unsettled() {
             own.take(budget, processes)?;
         }
         let answer = {
             let _turn = self.running.lock().await;
-            unsure.armed = true;
-            self.run(Some((id, budget))).await
+            match self.server.link.may_try() {
+                Ok(()) => {
+                    unsure.armed = true;
+                    self.run_now(Some((id, budget))).await
+                }
+                Err(error) => Err(error),
+            }
         };
         let taken = match answer {
             Ok(answer) => {
@@ -326,16 +332,22 @@ impl Inner {
     }
 
     /// One run of the script: renews what is held, settles what is queued, and takes at most one permit.
-    async fn run(&self, take: Option<(u64, Budget)>) -> Result<Answer, StoreError> {
-        self.server.link.may_try()?;
+    async fn run_now(&self, take: Option<(u64, Budget)>) -> Result<Answer, StoreError> {
         let batch = Batch { store: self, queued: std::mem::take(&mut self.lock().queue).into() };
         let (keys, request) = self.request(&batch.queued, take);
         let answer: String = self.server.link.run(&SCRIPT, &keys, &[&request]).await?;
         let answer: Answer = serde_json::from_str(&answer)
             .map_err(|_| "the Redis server gave an answer that is not the script's")?;
         batch.arrived();
-        self.lock().processes = answer.processes.max(1);
+        let settles = self.server.link.is_unsettled();
+        self.lock().see(answer.processes, self.server.clock.now(), settles);
         Ok(answer)
+    }
+
+    /// A run without a take, if the server may be asked.
+    async fn run(&self) -> Result<(), StoreError> {
+        self.server.link.may_try()?;
+        self.run_now(None).await.map(drop)
     }
 
     fn request(&self, queued: &[Queued], take: Option<(u64, Budget)>) -> (Vec<String>, String) {
@@ -397,18 +409,43 @@ async fn keep(store: Weak<Inner>, settled: Arc<Notify>, clock: Arc<dyn Clock>) {
         tokio::task::yield_now().await;
         let Some(store) = store.upgrade() else { return };
         let _turn = store.running.lock().await;
-        nap = if store.run(None).await.is_ok() { RENEW } else { TRY };
+        nap = if store.run().await.is_ok() { RENEW } else { TRY };
     }
 }
 
 impl State {
+    /// The server has seen so many processes. After it has lost its data, or was down, it sees the others only once each has
+    /// made a run.
+    fn see(&mut self, processes: u32, now: Instant, settles: bool) {
+        let lately = self.seen_at.is_some_and(|at| now.saturating_duration_since(at) < LEASE);
+        if processes >= self.processes {
+            self.seen_at = Some(now);
+        } else if settles || lately {
+            return;
+        }
+        self.processes = processes.max(1);
+    }
+
     fn enqueue(&mut self, queued: Queued) {
-        while self.queue.len() >= MANY
-            || self.queue.front().is_some_and(|first| queued.at.saturating_duration_since(first.at) > OLD)
-        {
+        while self.queue.front().is_some_and(|first| first.is_old(queued.at)) {
             self.queue.pop_front();
         }
+        if self.queue.len() >= MANY {
+            // A permit that was not used comes back with its lease.
+            let unsent = self.queue.iter().position(|queued| matches!(queued.how, How::Unsent));
+            self.queue.remove(unsent.unwrap_or(0));
+        }
         self.queue.push_back(queued);
+    }
+}
+
+impl Queued {
+    fn is_old(&self, now: Instant) -> bool {
+        let counts = match self.budget {
+            Budget::Room { window, .. } => window.max(OLD),
+            Budget::Account | Budget::Units { .. } => OLD,
+        };
+        now.saturating_duration_since(self.at) > counts
     }
 }
 
@@ -508,7 +545,7 @@ impl<'a> Keys<'a> {
             Budget::Room { id, posts, window } => {
                 entry.budget = "room";
                 entry.posts = Some(posts);
-                entry.window = Some(millis(window));
+                entry.window = Some(millis(window.min(MAX_WINDOW)));
                 entry.key = Some(*self.rooms.entry(id).or_insert_with(|| {
                     self.names.push(format!("{}room:{id}", self.prefix));
                     self.names.len()
@@ -538,7 +575,7 @@ impl Window {
             remaining: count(limit.remaining?),
             limit: limit.limit.map(count),
             window: limit.window.map(millis),
-            end: end.map(|(ends, after)| WindowEnd { ends: ends.as_millisecond(), after: millis(after) }),
+            end: end.map(|(ends, after)| WindowEnd { ends: moment(ends), after: millis(after) }),
         })
     }
 }
@@ -546,11 +583,12 @@ impl Window {
 impl MonthlyUnits {
     fn of(limit: &RateLimit) -> Option<Self> {
         let units = limit.units.as_ref()?;
-        Some(Self {
-            remaining: count(units.remaining?),
-            reset: units.reset.map(|reset| reset.as_millisecond()),
-        })
+        Some(Self { remaining: count(units.remaining?), reset: units.reset.map(moment) })
     }
+}
+
+fn moment(time: Timestamp) -> i64 {
+    time.as_millisecond().clamp(0, LARGE.cast_signed())
 }
 
 fn count(count: u64) -> u64 {

@@ -24,11 +24,15 @@ use std::time::{Duration, Instant};
 /// How long after a failed try the next one is made.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
 
+/// How often refused commands are logged.
+const COMPLAIN_AGAIN: Duration = Duration::from_secs(60);
+
 pub(super) struct Link {
     client: Client,
     config: AsyncConnectionConfig,
     connect_timeout: Duration,
     response_timeout: Duration,
+    is_tls: bool,
     state: Mutex<State>,
     connecting: tokio::sync::Mutex<()>,
 }
@@ -41,6 +45,10 @@ struct State {
     outage: Option<Outage>,
     /// When the last outage ended.
     up_since: Option<Instant>,
+    /// How many connections could not be opened.
+    failed: u64,
+    /// When a refused command was last logged.
+    complained_at: Option<Instant>,
     /// Whether the server's settings were looked at.
     looked: bool,
 }
@@ -48,6 +56,7 @@ struct State {
 struct Outage {
     since: Instant,
     next_try: Instant,
+    problem: String,
 }
 
 impl Link {
@@ -60,6 +69,12 @@ impl Link {
         if !SCHEMES.iter().any(|scheme| url.starts_with(scheme)) {
             return Err(Error::config(
                 "the URL of the Redis server does not begin with `redis://`, `rediss://` or `redis+unix://`",
+            ));
+        }
+        if has_odd_password(url) {
+            return Err(Error::config(
+                "the user or the password in the URL of the Redis server has one of the characters `/`, `?`, `#` and `@`; \
+                 percent-encode it: `%2F`, `%3F`, `%23`, `%40`",
             ));
         }
         let tls = cfg!(any(feature = "rustls", feature = "rustls-no-provider", feature = "native-tls"));
@@ -76,7 +91,8 @@ impl Link {
             .set_connection_timeout(Some(connect_timeout))
             .set_response_timeout(Some(response_timeout));
         let (state, connecting) = Default::default();
-        Ok(Self { client, config, connect_timeout, response_timeout, state, connecting })
+        let is_tls = url.starts_with("rediss://");
+        Ok(Self { client, config, connect_timeout, response_timeout, is_tls, state, connecting })
     }
 
     /// The server's address, without user and password.
@@ -109,26 +125,24 @@ impl Link {
                     self.is_up();
                     return Ok(answer);
                 }
-                Err(error) => {
-                    if error.is_io_error() || error.is_unrecoverable_error() {
-                        self.close(generation);
-                    }
-                    // Idle connections are closed by the server, or by something on the way; and an answer can be late because this
-                    // process was.
-                    if std::mem::take(&mut again) && error.is_io_error() {
+                Err(error) if is_outage(&error) => {
+                    self.close(generation);
+                    // Idle connections are closed by the server, or by something on the way; and an answer can be late because
+                    // this process was.
+                    if std::mem::take(&mut again) {
                         continue;
                     }
                     return Err(self.is_down(self.problem(&error)));
                 }
+                Err(error) => return Err(self.is_refused(self.problem(&error))),
             }
         }
     }
 
-    /// Connects, and runs a command.
+    /// Connects if need be, and runs a command that writes. It does not wait for the next try of an outage.
     pub(super) async fn check(&self) -> Result<(), StoreError> {
-        let script = Script::new("return redis.call('TIME')");
-        self.lock().outage = None;
-        self.run::<Vec<String>>(&script, &[], &[]).await.map(drop)
+        let script = Script::new("return redis.call('SET', KEYS[1], '', 'PX', 1000)");
+        self.run::<String>(&script, &["{kaiwa:check}:check".to_owned()], &[]).await.map(drop)
     }
 
     /// Whether the server may be asked. While it is down, one caller a second may.
@@ -148,9 +162,11 @@ impl Link {
         }
     }
 
-    /// Whether an outage has just ended, so that other processes may not know it yet.
-    pub(super) fn has_just_recovered(&self) -> bool {
-        self.lock().up_since.is_some_and(|since| now().saturating_duration_since(since) < 2 * TRY_AGAIN)
+    /// Whether there is an outage, or one has just ended, so that other processes may not know it yet.
+    pub(super) fn is_unsettled(&self) -> bool {
+        let state = self.lock();
+        let lately = |since| now().saturating_duration_since(since) < 2 * TRY_AGAIN;
+        state.outage.is_some() || state.up_since.is_some_and(lately)
     }
 
     async fn connection(&self) -> Result<(MultiplexedConnection, u64), StoreError> {
@@ -161,9 +177,15 @@ impl Link {
         if let Some(known) = known() {
             return Ok(known);
         }
+        let failed = self.lock().failed;
         let _turn = self.connecting.lock().await;
         if let Some(known) = known() {
             return Ok(known);
+        }
+        if self.lock().failed > failed {
+            // The one in front has waited for all.
+            let problem = self.lock().outage.as_ref().map(|outage| outage.problem.clone());
+            return Err(problem.unwrap_or_else(|| "the Redis server cannot be reached".to_owned()).into());
         }
         let connecting = self.client.get_multiplexed_async_connection_with_config(&self.config);
         let connection = AssertUnwindSafe(connecting).catch_unwind().await.unwrap_or_else(|_| {
@@ -171,33 +193,42 @@ impl Link {
             Err((ErrorKind::InvalidClientConfig, "TLS has no cryptography; install a provider of rustls")
                 .into())
         });
-        let connection = connection.map_err(|error| self.is_down(self.problem(&error)))?;
-        let (generation, look) = {
-            let mut state = self.lock();
-            state.connection = Some(connection.clone());
-            state.generation += 1;
-            (state.generation, !std::mem::replace(&mut state.looked, true))
-        };
-        if look {
-            self.look(connection.clone()).await;
+        let connection = connection.map_err(|error| {
+            self.lock().failed += 1;
+            self.is_down(self.problem(&error))
+        })?;
+        if !self.lock().looked {
+            self.look(connection.clone()).await?;
         }
-        Ok((connection, generation))
+        let mut state = self.lock();
+        state.looked = true;
+        state.connection = Some(connection.clone());
+        state.generation += 1;
+        Ok((connection, state.generation))
     }
 
-    /// Warns once if the server may remove keys. A user without the right to ask gets no warning.
-    async fn look(&self, mut connection: MultiplexedConnection) {
-        let info = redis::cmd("INFO").arg("memory").query_async::<String>(&mut connection).await;
-        let policy = info.ok().and_then(|info| {
-            let line = info.lines().find_map(|line| line.strip_prefix("maxmemory_policy:"))?;
-            Some(line.trim().to_owned())
-        });
-        if let Some(policy) = policy.filter(|policy| policy != "noeviction") {
+    /// Refuses a Cluster, and warns once if the server may remove keys. A user without the right to ask gets no warning.
+    async fn look(&self, mut connection: MultiplexedConnection) -> Result<(), StoreError> {
+        let info = redis::cmd("INFO").query_async::<String>(&mut connection).await.unwrap_or_default();
+        let value = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+        if value("cluster_enabled:") == Some("1") {
+            return Err(self.is_down(self.cluster().into()));
+        }
+        if let Some(policy) = value("maxmemory_policy:").filter(|policy| *policy != "noeviction") {
             tracing::warn!(
                 server = self.place(),
                 maxmemory_policy = policy,
-                "the Redis server may remove leases and budgets when its memory is full; set maxmemory-policy to noeviction"
+                "the Redis server may remove budgets, leases and tokens when its memory is full; set maxmemory-policy to noeviction"
             );
         }
+        Ok(())
+    }
+
+    fn cluster(&self) -> String {
+        let place = self.place();
+        format!(
+            "{place} is a Redis Cluster, which is not supported; use a single server, or one with replicas"
+        )
     }
 
     fn close(&self, generation: u64) {
@@ -225,41 +256,56 @@ impl Link {
         let is_first = {
             let mut state = self.lock();
             let is_first = state.outage.is_none();
-            state.outage.get_or_insert(Outage { since: now, next_try }).next_try = next_try;
+            let since = state.outage.as_ref().map_or(now, |outage| outage.since);
+            state.outage = Some(Outage { since, next_try, problem: error.to_string() });
             is_first
         };
         if is_first {
             tracing::warn!(
                 server = self.place(),
                 %error,
-                "the Redis server cannot be used; its stores follow their policy for outages until it can"
+                "the Redis server cannot be used; until it can, each process goes on with its part of the budgets, or refuses calls"
             );
         }
         error
     }
 
-    /// What went wrong, without the server's own text: some servers repeat the command, which may be the one with the password.
+    /// A command was refused, which says nothing of the others.
+    fn is_refused(&self, error: StoreError) -> StoreError {
+        let now = now();
+        let mut state = self.lock();
+        if state.complained_at.is_none_or(|at| now.saturating_duration_since(at) >= COMPLAIN_AGAIN) {
+            state.complained_at = Some(now);
+            drop(state);
+            tracing::warn!(server = self.place(), %error, "the Redis server refuses commands");
+        }
+        error
+    }
+
+    /// What went wrong, and what to do. Some servers repeat a command that they do not know, which may be the one with the
+    /// password.
     fn problem(&self, error: &RedisError) -> StoreError {
         let place = self.place();
+        let code = error.code();
         let problem = match error.kind() {
             _ if error.is_timeout() => format!(
-                "the Redis server {place} did not connect within {:?} or answer within {:?}",
-                self.connect_timeout, self.response_timeout
+                "the Redis server {place} did not connect within {:?} or answer within {:?}{}",
+                self.connect_timeout,
+                self.response_timeout,
+                if self.is_tls { "; is it a server with TLS?" } else { "" }
             ),
-            ErrorKind::Io => format!("the Redis server {place} cannot be reached: {}", error.category()),
+            ErrorKind::Io => format!("the Redis server {place} cannot be reached: {error}"),
             ErrorKind::AuthenticationFailed => {
                 format!("the Redis server {place} refuses the user or the password of the URL")
             }
             ErrorKind::InvalidClientConfig => format!("the Redis server {place}: {}", error.category()),
-            ErrorKind::Server(
-                ServerErrorKind::Moved
-                | ServerErrorKind::Ask
-                | ServerErrorKind::CrossSlot
-                | ServerErrorKind::ClusterDown,
-            ) => format!(
-                "{place} is a Redis Cluster, which is not supported; use a single server, or one with replicas"
-            ),
-            ErrorKind::Server(ServerErrorKind::NoPerm) => {
+            _ if code == Some("NOAUTH") => {
+                format!(
+                    "the Redis server {place} wants a password, and the URL has none: redis://:PASSWORD@HOST"
+                )
+            }
+            _ if is_cluster(error) => self.cluster(),
+            _ if is_forbidden(error) => {
                 format!(
                     "the user of the Redis server {place} may not run a command; `kaiwa::store::Redis` lists them"
                 )
@@ -267,11 +313,15 @@ impl Link {
             ErrorKind::Server(ServerErrorKind::ReadOnly) => {
                 format!("the Redis server {place} is a replica, which cannot be written to")
             }
-            _ if error.code() == Some("OOM") => format!("the memory of the Redis server {place} is full"),
-            _ => format!(
-                "the Redis server {place} refused a command: {}",
-                error.code().unwrap_or("unknown error")
-            ),
+            _ if code == Some("OOM") => format!("the memory of the Redis server {place} is full"),
+            ErrorKind::Parse | ErrorKind::UnexpectedReturnType => {
+                format!("the Redis server {place} gave an answer that cannot be read")
+            }
+            _ => {
+                let said = error.detail().filter(|said| !said.contains("args beginning"));
+                let said = said.unwrap_or(error.category());
+                format!("the Redis server {place} refused a command: {} {said}", code.unwrap_or_default())
+            }
         };
         problem.into()
     }
@@ -279,6 +329,46 @@ impl Link {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether the server cannot be used at all, as it seems; a new connection may lead to another one.
+fn is_outage(error: &RedisError) -> bool {
+    let is_kind = matches!(
+        error.kind(),
+        ErrorKind::Io
+            | ErrorKind::AuthenticationFailed
+            | ErrorKind::InvalidClientConfig
+            | ErrorKind::Server(
+                ServerErrorKind::ReadOnly | ServerErrorKind::BusyLoading | ServerErrorKind::MasterDown
+            )
+    );
+    // In an error of a script, the code can stand in the text.
+    let text = error.detail().unwrap_or_default();
+    is_kind
+        || error.code() == Some("NOAUTH")
+        || is_cluster(error)
+        || text.contains("READONLY")
+        || text.contains("read only replica")
+}
+
+fn is_cluster(error: &RedisError) -> bool {
+    use ServerErrorKind::{Ask, ClusterDown, CrossSlot, Moved};
+    matches!(error.kind(), ErrorKind::Server(Moved | Ask | CrossSlot | ClusterDown))
+}
+
+fn is_forbidden(error: &RedisError) -> bool {
+    let text = error.detail().unwrap_or_default();
+    matches!(error.kind(), ErrorKind::Server(ServerErrorKind::NoPerm))
+        || ["can't run this command", "no permissions", "NOPERM"].iter().any(|words| text.contains(words))
+}
+
+/// Whether the part before the host has a character that ends it: what follows would be taken for the host, and be shown.
+fn has_odd_password(url: &str) -> bool {
+    let Some((scheme, rest)) = url.split_once("://") else { return false };
+    let ends = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    scheme.starts_with("redis")
+        && scheme != "redis+unix"
+        && (rest[ends..].contains('@') || rest[..ends].matches('@').count() > 1)
 }
 
 fn now() -> Instant {

@@ -48,7 +48,8 @@ use std::time::Duration;
 /// # What is stored
 ///
 /// All keys of a name begin with `{kaiwa:NAME}:`, so an ACL can allow them alone. Their names hold no credential, and no text of
-/// a message is stored; those of webhooks hold the ids of messages. They expire by themselves. All times are those of the server, so the clocks of the processes do not
+/// a message is stored; those of webhooks hold the ids of messages. They expire by themselves: what is not used any more after
+/// an hour, tokens 400 days after they were saved. All times are those of the server, so the clocks of the processes do not
 /// matter. Only [`tokens`](Self::tokens) stores secrets.
 ///
 /// # The user of the server
@@ -67,6 +68,8 @@ use std::time::Duration;
 /// One server, or one with replicas: after a failover, the last writes may be missing, and a window be exceeded by them once.
 /// A Redis Cluster is refused, because it needs another kind of connection. `rediss://` is TLS, with one of the features
 /// `rustls`, `rustls-no-provider` and `native-tls`. Neither the user nor the password of the URL is ever shown.
+///
+/// [`guide::many_processes`](crate::guide::many_processes) shows all of it in one program.
 #[derive(Clone)]
 pub struct Redis(Server);
 
@@ -77,6 +80,7 @@ pub struct RedisBuilder {
     outage: Outage,
     connect_timeout: Duration,
     response_timeout: Duration,
+    processes: u32,
     clock: Option<Arc<dyn Clock>>,
 }
 
@@ -96,6 +100,7 @@ impl Redis {
             outage: Outage::default(),
             connect_timeout: Duration::from_millis(500),
             response_timeout: Duration::from_millis(150),
+            processes: 1,
             clock: None,
         }
     }
@@ -104,7 +109,7 @@ impl Redis {
     /// other accounts other ones.
     ///
     /// # Errors
-    /// The name is not 1 to 100 letters, digits, `_`, `-` and `.`, or looks like a credential.
+    /// The name is not 1 to 100 ASCII letters, digits, `_`, `-` and `.`, or looks like a credential.
     pub fn budgets(&self, name: &str) -> Result<RedisBudgets, Error> {
         Ok(RedisBudgets::new(&self.0, prefix(name)?))
     }
@@ -137,8 +142,8 @@ impl Redis {
         Ok(RedisTokens::new(Arc::clone(&self.0.link), prefix(name)?))
     }
 
-    /// Whether the server can be used: connects, and runs a command. To be called at the start by a program that should not
-    /// run without it.
+    /// Whether the server can be used: connects, and writes a key. It finds a wrong password and a missing right at the start,
+    /// which look like an outage otherwise.
     ///
     /// # Errors
     /// It cannot be reached, refuses the user, or is of a kind that is not supported.
@@ -173,6 +178,13 @@ impl RedisBuilder {
         self
     }
 
+    /// How many processes there are. It counts until the server has been reached for the first time, and then the server
+    /// does. Default: 1.
+    pub fn processes(mut self, processes: u32) -> Self {
+        self.processes = processes.max(1);
+        self
+    }
+
     /// Replaces the server's clock as well, for tests on a virtual one.
     #[doc(hidden)]
     pub fn clock(mut self, clock: impl Clock) -> Self {
@@ -191,7 +203,8 @@ impl RedisBuilder {
         let link = Link::new(&self.url, self.connect_timeout, self.response_timeout)?;
         let replaced = self.clock.is_some();
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock));
-        Ok(Redis(Server { link: Arc::new(link), outage: self.outage, clock, replaced }))
+        let (outage, processes) = (self.outage, self.processes);
+        Ok(Redis(Server { link: Arc::new(link), outage, processes, clock, replaced }))
     }
 }
 
@@ -205,7 +218,9 @@ impl fmt::Debug for RedisBuilder {
 fn prefix(name: &str) -> Result<String, Error> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
     if name.is_empty() || name.len() > 100 || !name.chars().all(allowed) {
-        return Err(Error::config("a name in Redis has 1 to 100 letters, digits, `_`, `-` and `.`"));
+        return Err(Error::config(
+            "the name of budgets, replays or tokens in Redis has 1 to 100 ASCII letters, digits, `_`, `-` and `.`, and no others",
+        ));
     }
     if crate::input::looks_like_secret(name) {
         return Err(Error::config(

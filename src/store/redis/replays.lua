@@ -10,7 +10,8 @@ if action == 'claim' then
   redis.call('SET', KEYS[1], id, 'PX', time)
   return -1
 elseif action == 'done' then
-  if held and held ~= id and held ~= 'done:' .. id then return 0 end
+  if held and string.sub(held, 1, 5) == 'done:' then return 1 end
+  if held and held ~= id then return 0 end
   redis.call('SET', KEYS[1], 'done:' .. id, 'PX', time)
   return 1
 elseif action == 'forget' or held == id then

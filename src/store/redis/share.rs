@@ -20,7 +20,14 @@ impl Share {
     }
 
     pub(super) fn settle(&self, lease: Lease, how: Settlement<'_>, processes: u32) {
-        with_part_of(how, processes, |how| self.0.settle(lease, how));
+        match (lease.budget(), how) {
+            // What is reported sinks with the calls of all processes, and this part with those of this one alone.
+            (Budget::Account, Settlement::Sent(Some(_))) if processes > 1 => {
+                self.0.settle(lease, Settlement::Sent(None));
+                self.note(Budget::Account, how, processes);
+            }
+            _ => with_part_of(how, processes, |how| self.0.settle(lease, how)),
+        }
     }
 
     /// A permit of the server has come back.
@@ -100,6 +107,27 @@ mod tests {
         };
         share.note(Budget::Account, Settlement::Sent(Some(&limit)), 4);
         assert_eq!(granted(&share, Budget::Account, 4), 10);
+    }
+
+    /// The others may be slow, so that the reported remainder stays high.
+    #[test]
+    fn a_process_that_is_faster_than_the_others_takes_no_more_than_its_part() {
+        let clock = VirtualClock::new();
+        let share = Share::new(MemoryBudgetStore::with_clock(Arc::new(clock.clone())));
+        let reported = |remaining| RateLimit {
+            limit: Some(60),
+            remaining: Some(remaining),
+            reset: Some(crate::clock::Clock::wall(&clock) + WINDOW),
+            reset_after: Some(WINDOW),
+            ..RateLimit::default()
+        };
+        share.note(Budget::Account, Settlement::Sent(Some(&reported(60))), 4);
+        let mut calls = 0;
+        while let Ok(lease) = share.take(Budget::Account, 4) {
+            calls += 1;
+            share.settle(lease, Settlement::Sent(Some(&reported(60 - calls))), 4);
+        }
+        assert!((10..=15).contains(&calls), "{calls}");
     }
 
     #[test]

@@ -4,8 +4,10 @@
 local action, id, time = ARGV[1], ARGV[2], ARGV[3]
 local held = redis.call('GET', KEYS[1])
 
-if action == 'lease' then
+if action == 'lease' or action == 'renew' then
   if held and held ~= id then return 0 end
+  -- One that was given back, or has ended, is not made anew.
+  if not held and action == 'renew' then return 0 end
   redis.call('SET', KEYS[1], id, 'PX', time)
   return 1
 elseif held == id then

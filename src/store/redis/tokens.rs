@@ -8,8 +8,8 @@ use futures::future::BoxFuture;
 use redis::Script;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 use tokio::runtime::Handle;
 
 static LEASE_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("tokens.lua")));
@@ -72,7 +72,7 @@ impl TokenStore for RedisTokens {
                 return Ok(None);
             }
             let tokens = TokenSet::from_json(&json);
-            Ok(Some(tokens.map_err(|error| format!("the tokens in Redis cannot be read: {error}"))?))
+            Ok(Some(tokens.map_err(|error| format!("the tokens in Redis cannot be read: {}", error.kind()))?))
         })
     }
 
@@ -94,7 +94,7 @@ impl TokenStore for RedisTokens {
             // It is there before the server is asked, so that a lease without an answer is given back.
             let guard = Guard::new(self.clone());
             loop {
-                let asked = Instant::now();
+                let asked = now();
                 if self.lease_once("lease", &guard.held.id).await? {
                     guard.held.renewed(asked);
                     guard.keep();
@@ -122,24 +122,34 @@ struct Guard {
 
 struct HeldLease {
     id: String,
-    /// Until when it holds, as far as this process knows.
-    ends: Mutex<Option<Instant>>,
+    /// Until when it holds, as far as this process knows: by the monotonic clock, which may stand still while the machine
+    /// sleeps, and by the wall clock, which may be set.
+    ends: Mutex<Option<(Instant, SystemTime)>>,
     dropped: AtomicBool,
 }
 
 impl HeldLease {
-    fn renewed(&self, at: Instant) {
-        *self.ends.lock().unwrap_or_else(PoisonError::into_inner) = Some(at + LEASE - MARGIN);
+    fn renewed(&self, (now, wall): (Instant, SystemTime)) {
+        let lasts = LEASE - MARGIN;
+        *self.lock() = Some((now + lasts, wall + lasts));
     }
 
     fn is_valid(&self) -> bool {
-        self.ends.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|ends| Instant::now() < ends)
+        self.lock().is_some_and(|(end, wall)| Instant::now() < end && SystemTime::now() < wall)
     }
+
+    fn lock(&self) -> MutexGuard<'_, Option<(Instant, SystemTime)>> {
+        self.ends.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn now() -> (Instant, SystemTime) {
+    (Instant::now(), SystemTime::now())
 }
 
 impl Guard {
     fn new(store: RedisTokens) -> Self {
-        let id = format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
+        let id = uuid::Uuid::new_v4().to_string();
         let held = HeldLease { id, ends: Mutex::default(), dropped: AtomicBool::new(false) };
         Self { store, held: Arc::new(held) }
     }
@@ -153,11 +163,14 @@ impl Guard {
                 if held.dropped.load(Ordering::Acquire) {
                     return;
                 }
-                let asked = Instant::now();
-                match store.lease_once("lease", &held.id).await {
+                let asked = now();
+                match store.lease_once("renew", &held.id).await {
                     Ok(true) => held.renewed(asked),
-                    // Another process has it by now.
-                    Ok(false) => return,
+                    // It has ended, and another process may have one.
+                    Ok(false) => {
+                        *held.lock() = None;
+                        return;
+                    }
                     Err(_) => {}
                 }
             }

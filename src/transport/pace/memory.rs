@@ -48,17 +48,20 @@ impl Budgets {
         let now = clock.now();
         match budget {
             Budget::Account => self.account.take(now).map_err(Denied::wait)?,
-            Budget::Room { id, posts, .. } => {
-                if self.rooms.len() >= self.sweep_at {
-                    self.rooms.retain(|_, room| !room.is_forgettable(now));
-                    self.sweep_at = (self.rooms.len() * 2).max(64);
-                }
-                self.rooms.entry(id).or_default().take(posts, now).map_err(Denied::wait)?;
-            }
+            Budget::Room { id, posts, .. } => self.room(id, now).take(posts, now).map_err(Denied::wait)?,
             Budget::Units { cost } => self.units.take(cost, now, clock.wall())?,
         }
         self.last_id += 1;
         Ok(Lease::new(budget, self.last_id))
+    }
+
+    /// A room; those that say nothing any more are forgotten from time to time.
+    fn room(&mut self, id: u64, now: Instant) -> &mut RoomBudget {
+        if self.rooms.len() >= self.sweep_at {
+            self.rooms.retain(|_, room| !room.is_forgettable(now));
+            self.sweep_at = (self.rooms.len() * 2).max(64);
+        }
+        self.rooms.entry(id).or_default()
     }
 
     fn settle(&mut self, budget: Budget, how: Settlement<'_>, now: Instant) {
@@ -89,7 +92,7 @@ impl MemoryBudgetStore {
         let mut budgets = self.lock();
         match budget {
             Budget::Account => budgets.account.begin(),
-            Budget::Room { id, .. } => budgets.rooms.entry(id).or_default().begin(),
+            Budget::Room { id, .. } => budgets.room(id, now).begin(now),
             Budget::Units { cost } => budgets.units.begin(cost),
         }
         budgets.settle(budget, how, now);

@@ -33,15 +33,17 @@ impl RoomBudget {
         self.gate.check(now)?;
         if self.in_flight as usize + self.free_at.len() < posts as usize {
             self.gate.pass(now);
-            self.begin();
+            self.in_flight += 1;
             return Ok(());
         }
         // If all of them are in flight the time is unknown: a permit may be returned at any moment.
         Err(self.free_at.front().map_or(FIRST_ANSWER, |at| *at - now))
     }
 
-    /// One more post is in flight.
-    pub(super) fn begin(&mut self) {
+    /// One more post is in flight, whatever the limit is.
+    #[cfg(feature = "redis")]
+    pub(super) fn begin(&mut self, now: Instant) {
+        self.roll(now);
         self.in_flight += 1;
     }
 

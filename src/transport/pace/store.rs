@@ -142,7 +142,20 @@ pub enum Settlement<'a> {
 ///     └─────► Denied::Units, Denied::Unavailable: the call fails, and nothing is sent
 /// ```
 ///
-/// A store has a clock of its own: no time of this process means anything to another.
+/// A post takes units first, then a permit of its room, then one of the account; a read takes units and the account's alone.
+/// What a store has to keep:
+///
+/// - **Room**: a post counts from `take` until `window` after it was settled as [`Sent`](Settlement::Sent): the service counts
+///   it at some moment in between. [`Unsent`](Settlement::Unsent) gives it back at once. [`Exhausted`](Settlement::Exhausted)
+///   closes the room for that time.
+/// - **Account**: `Sent` with limits reports what remains of the window, and when it ends. The remainder is the lowest reported
+///   one of the window less all permits in flight, since the service may have counted them or not. `Sent(None)` is a request
+///   without an answer: one less. After the end of the window the whole limit is there again. `Exhausted` closes the account.
+///   Before the first response nothing is known, so only one call a second should pass until there is one.
+/// - **Units**: as the account, but too few are [`Denied::Units`], since no wait helps.
+///
+/// A store has a clock of its own: no time of this process means anything to another. The tests in `tests/stores/budgets.rs` of
+/// the repository run against any store. `BoxFuture` is that of the crate `futures`.
 pub trait BudgetStore: fmt::Debug + Send + Sync + 'static {
     /// Takes one permit.
     ///

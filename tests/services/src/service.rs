@@ -36,10 +36,10 @@ struct State {
     used: u64,
     rooms: BTreeMap<String, VecDeque<Instant>>,
     received: Vec<Received>,
-    refused: u32,
+    refused: Vec<Received>,
 }
 
-/// A post that was done.
+/// A post that was done, or refused.
 #[derive(Clone, Debug)]
 pub struct Received {
     pub at: Duration,
@@ -72,9 +72,9 @@ impl Service {
         self.lock().received.clone()
     }
 
-    /// How many calls were refused with a 429.
-    pub fn refused(&self) -> u32 {
-        self.lock().refused
+    /// The calls that were refused with a 429.
+    pub fn refused(&self) -> Vec<Received> {
+        self.lock().refused.clone()
     }
 }
 
@@ -117,14 +117,13 @@ impl State {
             room.pop_front();
         }
         let ok = self.used < limits.calls && room.len() < limits.posts;
+        let text = body.split('&').find_map(|part| part.strip_prefix("body=")).unwrap_or_default().to_owned();
         if ok {
             self.used += 1;
             room.push_back(now);
-            let text = body.split('&').find_map(|part| part.strip_prefix("body=")).unwrap_or_default();
-            self.received.push(Received { at: now - began, text: text.to_owned(), used: self.used });
-        } else {
-            self.refused += 1;
         }
+        let list = if ok { &mut self.received } else { &mut self.refused };
+        list.push(Received { at: now - began, text, used: self.used });
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
         let left = limits.calls - self.used;
         let limit = match limits.resets {

@@ -7,7 +7,8 @@ use kaiwa::{Outcome, Pace};
 use std::time::Duration;
 
 const TASKS: usize = 16;
-const ROOMS: u64 = 12;
+/// So many that only the account's window is short.
+const ROOMS: u64 = 40;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {

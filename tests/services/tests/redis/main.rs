@@ -3,6 +3,7 @@
 mod budgets;
 mod fleet;
 mod model;
+mod odd;
 mod outages;
 mod refreshes;
 mod replays;
