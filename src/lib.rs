@@ -145,6 +145,10 @@ mod profile;
 mod progress;
 mod proxy;
 mod raw;
+// Each service uses a part of it.
+#[cfg(any(feature = "chatwork", feature = "lancers"))]
+#[cfg_attr(partial, allow(dead_code, unused_imports))]
+mod reconcile;
 mod request;
 mod response;
 mod store_error;
@@ -169,11 +173,13 @@ pub mod store;
 pub mod tascha;
 pub mod webhook;
 
+#[cfg(any(feature = "chatwork", feature = "lancers"))]
+pub use crate::reconcile::{Arrival, Found, Sought};
 pub use crate::{
     builder::ClientBuilder,
     client::{Client, Service},
     clock::{Clock, SystemClock, VirtualClock},
-    error::{Conflict, Error, ErrorKind, Outcome, Resend},
+    error::{Conflict, Error, ErrorKind, Outcome, Resend, Unsure},
     input::InvalidInput,
     limits::{RateLimit, Units},
     operation::{AnswerShape, Operation, Safety},

@@ -90,6 +90,13 @@ impl<T> Response<T> {
         })
     }
 
+    /// The value, and the response without it.
+    #[cfg_attr(partial, allow(dead_code))]
+    pub(crate) fn split(self) -> (T, Response<()>) {
+        let Self { value, answer, call, attempts } = self;
+        (value, Response { value: (), answer, call, attempts })
+    }
+
     /// The same response with another value.
     pub fn map<U>(self, convert: impl FnOnce(T) -> U) -> Response<U> {
         let Self { value, answer, call, attempts } = self;

@@ -32,7 +32,7 @@ const FLOORS: [(&str, &[&str]); 5] = [
         ],
     ),
     ("the call", &["response", "transport", "client", "request", "raw", "builder"]),
-    ("on top of calls", &["page", "webhook", "oauth"]),
+    ("on top of calls", &["page", "webhook", "oauth", "reconcile"]),
     ("services", &["generated", "chatwork", "tascha", "lancers"]),
     ("leaves", &["store", "sandbox", "guide"]),
 ];

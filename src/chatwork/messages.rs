@@ -21,7 +21,8 @@ impl RoomHandle {
     ///
     /// The service has no idempotency keys, so the post is never sent again once it may have arrived.
     /// [`Error::outcome`](crate::Error::outcome) says whether to post again.
-    /// [`with_reconcile`](crate::Request::with_reconcile) checks the room and does so.
+    /// [`with_reconcile`](crate::Request::with_reconcile) checks the room and does so, and [`post_once`](Self::post_once) also
+    /// after the program was killed.
     #[doc = returns!(PostMessage)]
     pub fn post(&self, body: impl Into<String>) -> requests::PostMessage {
         self.call(PostMessage::new(self.id, body))

@@ -43,6 +43,8 @@ pub use contacts::IncomingRequestHandle;
 pub use download::{Download, FileStream};
 pub use files::{FileHandle, UploadFile};
 pub use messages::MessageHandle;
-pub use reconcile::{Arrival, Reconcile, ReconciledMessage, ReconciledPost};
+pub use reconcile::{
+    Arrival, BeforePost, LookFor, PostOnce, Reconcile, ReconciledMessage, ReconciledPost, Sought,
+};
 pub use rooms::RoomHandle;
 pub use tasks::TaskHandle;

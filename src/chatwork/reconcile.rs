@@ -12,30 +12,36 @@
 
 mod ledger;
 mod lookup;
+mod newest;
+mod once;
+mod posting;
+mod sought;
 
 pub(super) use ledger::PostLedger;
+pub use lookup::LookFor;
+pub use once::PostOnce;
+pub use sought::{BeforePost, Sought};
 
 use super::operations::PostMessage;
 use super::{AccountId, Chatwork, MessageId};
-use crate::error::{Error, ErrorKind, Outcome};
+use crate::error::Error;
 use crate::input::InvalidInput;
 use crate::operation::Operation;
+#[doc(no_inline)]
+pub use crate::reconcile::Arrival;
+use crate::reconcile::{CallTime, Course};
 use crate::request::{Endpoint, Request};
 use crate::response::Response;
-use crate::transport::retry::{Retries, RetryPolicy, RetryScope};
-use crate::transport::settings::{Options, Settings};
-use crate::transport::timer::{Bound, within};
-use crate::transport::verdict::Repeat;
 use crate::transport::{Encoder, Payload};
 use crate::wire::{DecodeFailure, Flag};
-use ledger::PostGuard;
-use lookup::{Lookup, LookupContext};
+use posting::{ChatworkPost, Looking};
 use std::time::Duration;
 
 /// How a call finds out whether its message arrived, if the post has an unknown outcome.
 ///
 /// Set it on the first post of a message with [`with_reconcile`](Request::with_reconcile): the call posts, and looks the
-/// message up if the outcome is unknown. On a repetition it would post before it looks.
+/// message up if the outcome is unknown. On a repetition it would post before it looks; for a message that an earlier run of
+/// the program may have posted there is [`post_once`](super::RoomHandle::post_once).
 ///
 /// Chatwork has no idempotency keys, so a post is not repeated once it may have arrived. With this option, the call reads the
 /// newest 100 messages of the room, and searches for one of this account with this text, sent since the call began by the
@@ -57,8 +63,9 @@ use std::time::Duration;
 /// * **Hidden messages**: a lookup is not conclusive if there are 100 or more messages since the call began, or if the service
 ///   says that it hides messages (`chatwork-message-limitation`) and shows none from before the call. Then the message is not
 ///   posted again.
-/// * **Changed messages**: a message that was edited or deleted before the lookup is not recognised, and is posted again. The
-///   same holds if the service stores a different text; white space at the ends and the kind of line breaks are ignored.
+/// * **Changed messages**: a message that was edited or deleted before the lookup is not recognised. If there is one of this
+///   account since the call began, it may be the message, which is not posted again. If the service stores a different text
+///   at once, the message is posted again; white space at the ends and the kind of line breaks are ignored.
 ///
 /// # The cursor of `force=0`
 ///
@@ -103,6 +110,11 @@ impl Reconcile {
         self.repost = false;
         self
     }
+
+    fn course(&self) -> Course {
+        let Self { delay, lookups, repost, .. } = *self;
+        Course { delay, lookups, repost }
+    }
 }
 
 impl Default for Reconcile {
@@ -128,17 +140,6 @@ pub struct ReconciledMessage {
     pub arrival: Arrival,
 }
 
-/// How it is known that a message is in its room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Arrival {
-    /// The post's response says so.
-    Answered,
-    /// No usable response came, and a lookup found it in the room.
-    Found,
-    /// The lookups did not find it, and the response to another post says so.
-    PostedAgain,
-}
-
 impl Request<PostMessage> {
     /// If the post has an unknown outcome, looks the message up, and posts it again if it is certainly not there.
     ///
@@ -147,8 +148,9 @@ impl Request<PostMessage> {
     ///
     /// # Errors
     ///
-    /// As without it. Once any post of the call had an unknown outcome, the outcome stays [`Outcome::Unknown`], even if later
-    /// posts were refused: a lookup justifies another post, but is not a proof.
+    /// As without it. Once any post of the call had an unknown outcome, the outcome stays
+    /// [`Unknown`](crate::Outcome::Unknown), even if later posts were refused: a lookup justifies another post, but is not a
+    /// proof.
     pub fn with_reconcile(self, reconcile: Reconcile) -> Request<ReconciledPost> {
         self.with_endpoint(|post| ReconciledPost { post, reconcile })
     }
@@ -188,115 +190,10 @@ impl Endpoint for ReconciledPost {
     }
 
     async fn send(request: Request<Self>) -> Result<Response<ReconciledMessage>, Error> {
-        let settings = request.client.transport().settings();
-        let began = settings.clock.now();
-        let deadline = Bound::after(began, request.options.timeout.or(settings.timeout));
-        let account = request.endpoint.reconcile.account;
-        let context =
-            LookupContext { client: &request.client, options: &request.options, account, began, deadline };
-        Reconciled { request: &request, context }.run().await
-    }
-}
-
-/// A call in progress.
-struct Reconciled<'a> {
-    request: &'a Request<ReconciledPost>,
-    context: LookupContext<'a>,
-}
-
-impl Reconciled<'_> {
-    async fn run(&self) -> Result<Response<ReconciledMessage>, Error> {
-        let policy = self.request.options.retry.as_ref().unwrap_or(&self.settings().retry);
-        let guard = self.guard().await?;
-        let mut posts = 0;
-        let mut arrival = Arrival::Answered;
-        loop {
-            let error = match self.post(policy, posts).await {
-                Ok(sent) => {
-                    guard.claim(&sent.message_id);
-                    let posts = posts + sent.attempts();
-                    let sent = sent.map(|sent| ReconciledMessage { message_id: sent.message_id, arrival });
-                    return Ok(sent.with_attempts(posts));
-                }
-                Err(error) => error,
-            };
-            posts += error.attempts();
-            let outcome = error.outcome();
-            let failed = |error: Error| {
-                // An earlier post was not found, but may still appear.
-                let open = arrival == Arrival::PostedAgain && outcome != Outcome::Applied;
-                let error = error.with_attempts(posts);
-                Err(if open { error.with_outcome(Outcome::Unknown) } else { error })
-            };
-            if !matches!(outcome, Outcome::Unknown | Outcome::Applied) {
-                return failed(error);
-            }
-            match self.look_up(&guard).await {
-                Lookup::Found(found) => {
-                    let arrival = Arrival::Found;
-                    let found = found.map(|message_id| ReconciledMessage { message_id, arrival });
-                    return Ok(found.with_attempts(posts));
-                }
-                Lookup::Missing
-                    if outcome == Outcome::Unknown
-                        && self.request.endpoint.reconcile.repost
-                        && self.may_post_again(policy, posts) =>
-                {
-                    arrival = Arrival::PostedAgain;
-                }
-                Lookup::Missing | Lookup::Unsure => return failed(error),
-            }
-        }
-    }
-
-    /// Waits for the other calls that post the same text to the same room: while one of them runs, it is unclear which call
-    /// a message with that text belongs to.
-    async fn guard(&self) -> Result<PostGuard<'_>, Error> {
-        let PostMessage { room_id, body } = &self.request.endpoint.post;
-        let guard = self.request.client.state().ledger.guard(*room_id, &body.body);
-        within(&*self.settings().clock, self.context.deadline, guard).await.map_err(|timeout| {
-            Error::new(ErrorKind::Timeout(timeout), Outcome::NotSent).with_call(self.request.info(), 0)
-        })
-    }
-
-    /// Whether policy, budget and time allow another post. The lookups were the wait before it.
-    fn may_post_again(&self, policy: &RetryPolicy, posts: u32) -> bool {
-        let Settings { retry_budget, clock, .. } = self.settings();
-        let scope =
-            RetryScope { policy, budget: retry_budget, clock: &**clock, deadline: self.context.deadline };
-        let mut retries = Retries::begin(self.context.began);
-        retries.attempts = posts;
-        retries.next(scope, Repeat::Always, None).is_some()
-    }
-
-    async fn post(&self, policy: &RetryPolicy, posts: u32) -> Result<Response<super::MessageRef>, Error> {
-        let options = Options {
-            timeout: self.context.left().or(self.request.options.timeout),
-            retry: Some(policy.rest(posts, self.context.elapsed())),
-            ..self.request.options.clone()
-        };
-        let request = self.request.clone().with_endpoint(|reconciled| reconciled.post);
-        Request { options, ..request }.send().await
-    }
-
-    async fn look_up(&self, guard: &PostGuard<'_>) -> Lookup {
-        let Reconcile { delay, lookups, .. } = self.request.endpoint.reconcile;
-        let room = self.request.endpoint.post.room_id;
-        let mut lookup = Lookup::Unsure;
-        for _ in 0..lookups {
-            if self.context.left().is_some_and(|left| left <= delay) {
-                return Lookup::Unsure;
-            }
-            self.settings().clock.sleep(delay).await;
-            lookup = self.context.at(room, guard).await;
-            if matches!(lookup, Lookup::Found(_)) {
-                break;
-            }
-        }
-        lookup
-    }
-
-    fn settings(&self) -> &Settings {
-        self.request.client.transport().settings()
+        let Request { endpoint: Self { post, reconcile }, client, options } = &request;
+        let time = CallTime::begin(client.transport().settings(), options);
+        let posting = ChatworkPost::begin(&request, post, Looking::Call(reconcile.account), time).await?;
+        let posted = reconcile.course().reconcile(&posting, &time).await?;
+        Ok(posted.map(|(message_id, arrival)| ReconciledMessage { message_id, arrival }))
     }
 }

@@ -2,7 +2,7 @@
 
 use super::kind::to;
 use super::text::{Innermost, OneLine, Rounded, shortened};
-use super::{Conflict, Error, ErrorKind, Outcome, Repr, Resend};
+use super::{Conflict, Error, ErrorKind, Outcome, Repr, Resend, Unsure};
 use crate::call::CallInfo;
 use crate::limits::RateLimit;
 use crate::operation::DOWNLOAD;
@@ -68,6 +68,12 @@ impl Error {
             (ErrorKind::PlaceLost, ..) => {
                 "The stream has ended, since it cannot find its place; begin the list again, without the checkpoint."
             }
+            (ErrorKind::Unsure(Unsure::Clock | Unsure::Incomplete), ..) => {
+                "Nothing was posted now, but an earlier run may have done it. Call again; if this persists, ask a person to look: if the message is not there, post it as a new one."
+            }
+            (ErrorKind::Unsure(_), ..) => {
+                "Nothing was posted now, but an earlier run may have done it. Ask a person to look: if the message is not there, post it as a new one."
+            }
             // Those about the size of a request mean the same wherever they come from.
             (_, Outcome::Rejected, Some(400..=412 | 415..=428 | 430..=499))
                 if self.0.answer.foreign.is_some() =>
@@ -125,6 +131,9 @@ impl Error {
             }
             (_, Outcome::Unknown, _) if self.resend() == Resend::Yes => {
                 "It may have been done; doing it twice has the same effect, so it can be sent again."
+            }
+            (ErrorKind::WaitTooLong { .. }, Outcome::Unknown, _) => {
+                "It may have been done: look before sending it again, or give the call a longer timeout."
             }
             (_, Outcome::Unknown, _) => "It may have been done: look before sending it again.",
         }

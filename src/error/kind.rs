@@ -1,5 +1,6 @@
 //! What went wrong.
 
+use super::Unsure;
 use super::text::{OneLine, Rounded, shortened};
 use crate::input::InvalidInput;
 use crate::store_error::StoreError;
@@ -112,6 +113,10 @@ pub enum ErrorKind {
     /// The list no longer has any of the items that the stream or its checkpoint remembers, and the stream has ended.
     #[error("the list no longer has any of the items that were yielded last")]
     PlaceLost,
+    /// A message that an earlier run may have posted was looked for, and it cannot be said whether it is there. Nothing was
+    /// posted.
+    #[error("it cannot be said whether the message is there: {0}")]
+    Unsure(Unsure),
     /// The response does not have the expected shape.
     #[error("the answer does not decode{}: {problem}", at(path))]
     Decode {

@@ -20,11 +20,13 @@ mod display;
 mod kind;
 mod outcome;
 mod text;
+mod unsure;
 
 pub(crate) use connecting::Connecting;
 pub use kind::ErrorKind;
 pub use outcome::{Conflict, Outcome, Resend};
 pub(crate) use text::{Innermost, causes};
+pub use unsure::Unsure;
 
 use crate::call::{CallInfo, HttpAnswer};
 use crate::input::InvalidInput;

@@ -62,8 +62,9 @@ pub enum Resend {
     /// Yes, but only by passing [`Error::idempotency_key`](crate::Error::idempotency_key) to `with_idempotency_key`: it may
     /// have been done.
     SameKey,
-    /// Only after checking that it was not done. For Chatwork, read `room.messages().force(true)` and search for the text. To
-    /// let the client check, set `with_reconcile` on the first post; after a failure it would post before it checks.
+    /// Only after checking that it was not done. For Chatwork's and Lancers' messages, `look_for` checks, and `post_once` does
+    /// both; they need what `before_post` returned before the post. To let Chatwork's client check within the call, set
+    /// `with_reconcile` on the first post; after a failure it would post before it checks.
     LookFirst,
     /// No: it was done, or it would fail again.
     No,

@@ -98,7 +98,9 @@ impl Service for Lancers {
         variable: "LANCERS_COOKIE",
         base_url_variable: "LANCERS_BASE_URL",
         credential_optional: true,
-        instead_of_keys: Some("before you send it again, look whether it is there"),
+        instead_of_keys: Some(
+            "for messages there is `post_once`; before you send anything else again, look whether it is there",
+        ),
         request_ids: false,
         forms: false,
         error_body,

@@ -19,16 +19,11 @@ impl BoardHandle {
     /// Posts a message; `.file(…)` adds files. To post only files, pass an empty text.
     ///
     /// The service has no idempotency keys, so the post is never sent again once it may have arrived.
+    /// [`post_once`](Self::post_once) looks whether it is there.
     #[doc = returns!(PostMessage)]
     /// Optional: [`.file(…)`](requests/type.PostMessage.html#method.file), [`.with_part_names(…)`](requests/type.PostMessage.html#method.with_part_names).
     pub fn post(&self, description: impl Into<String>) -> requests::PostMessage {
-        let names = PartNames::default();
-        self.call(PostMessage {
-            board_id: self.id,
-            description: description.into(),
-            files: Vec::new(),
-            names,
-        })
+        self.call(PostMessage::text(self.id, description))
     }
 
     /// Marks the messages up to `.message_id(…)` as read; without it, all of them.
@@ -47,6 +42,17 @@ pub struct PostMessage {
     description: String,
     files: Vec<Upload>,
     names: PartNames,
+}
+
+impl PostMessage {
+    pub(super) fn text(board_id: BoardId, description: impl Into<String>) -> Self {
+        let (files, names) = Default::default();
+        Self { board_id, description: description.into(), files, names }
+    }
+
+    pub(super) fn board(&self) -> BoardId {
+        self.board_id
+    }
 }
 
 impl Request<PostMessage> {

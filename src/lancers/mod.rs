@@ -26,6 +26,7 @@ mod boards;
 mod files;
 mod messages;
 mod paging;
+mod reconcile;
 mod users;
 mod zone;
 
@@ -33,3 +34,4 @@ pub use crate::generated::lancers::*;
 pub use boards::{BoardHandle, CreateBoard, PartNames};
 pub use client::{BASE_URL, Builder, Client, Lancers};
 pub use messages::PostMessage;
+pub use reconcile::{Arrival, BeforePost, LookFor, PostOnce, ReconciledMessage, Sought};

@@ -85,6 +85,7 @@ fn error_type(kind: &ErrorKind) -> String {
         ErrorKind::GaveUp { .. } => "gave_up",
         ErrorKind::EmptyPages { .. } => "empty_pages",
         ErrorKind::PlaceLost => "place_lost",
+        ErrorKind::Unsure(_) => "unsure",
         ErrorKind::Decode { .. } => "decode",
         ErrorKind::Foreign { .. } => "foreign",
     };

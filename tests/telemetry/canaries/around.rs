@@ -257,6 +257,28 @@ pub async fn bots(walk: &mut Walk) {
     let sent = clock.drive(post).await.expect("it is posted");
     walk.debug(&sent);
     walk.debug(&sent.arrival);
+    searches(walk, &token, &clock).await;
+}
+
+/// What is looked for, and what comes of it.
+async fn searches(walk: &mut Walk, token: &str, clock: &kaiwa::VirtualClock) {
+    let list = r#"[{"message_id":"1","account":{"account_id":2,"name":"A","avatar_image_url":""},"body":"y","send_time":1,"update_time":0}]"#;
+    let server = Server::play([Step::ok(list), Step::ok(list)]).await;
+    let client = clients::chatwork(&server, clock).api_token(token).build().expect("a client");
+    let room = client.room(RoomId(1));
+    walk.debug(&room.before_post("x", AccountId(1)));
+    let before = clock.drive(room.before_post("x", AccountId(1))).await.expect("it is a list");
+    walk.debug(&before);
+    let sought = before.into_inner();
+    walk.both(&serde_json::to_string(&sought).expect("it can be stored"));
+    walk.debug(&room.look_for(&sought));
+    let look = clock.drive(room.look_for(&sought)).await.expect("it is a list");
+    walk.debug(&look);
+    walk.debug(&room.post_once(&sought));
+    let server = Server::play(echoes(token)).await;
+    let client = clients::chatwork(&server, clock).api_token(token).build().expect("a client");
+    let post = client.room(RoomId(1)).post_once(&sought);
+    walk.error(clock.drive(post).await.expect_err("no answer is valid"));
 }
 
 /// The sandbox's seeds contain credentials, too, and its log contains the received requests.
@@ -309,7 +331,17 @@ pub async fn sandboxes(walk: &mut Walk) {
     let chatwork = sandbox.chatwork_client(&api).build().expect("a client");
     chatwork.room(RoomId(1)).post("x").await.expect("it is posted");
     sandbox.tascha_client(&key).build().expect("a client").rooms().await.expect("rooms");
-    let _ = sandbox.lancers_client(&cookie).build().expect("a client").boards().await;
+    let lancers = sandbox.lancers_client(&cookie).build().expect("a client");
+    let _ = lancers.boards().await;
+    let before = lancers.board(BoardId(1)).before_post("x", "alice2");
+    walk.debug(&before);
+    walk.error(before.await.expect_err("there is no such board"));
+    let board = sandbox.clients().lancers.board(sandbox.lancers().boards()[0].id);
+    let sought = board.before_post("x", sandbox::lancers::Seed::USER).await.expect("a board").into_inner();
+    walk.debug(&board.look_for(&sought));
+    walk.debug(&board.post_once(&sought));
+    walk.debug(&board.post_once(&sought).await.expect("it is posted"));
+    walk.both(&kaiwa::Unsure::Changed);
     let script = Script::on("post_message").then(Fault::expired_token());
     walk.debug(&script);
     walk.debug(&Fault::late(std::time::Duration::from_secs(1)));
