@@ -113,6 +113,21 @@ fn relay() {
 }
 
 #[test]
+fn notifier() {
+    let texts = [
+        "Killed before the request had an effect.",
+        "run again: Answered, in 1 post(s) of this run",
+        "run again: An earlier run posted it",
+        "Killed before the result was stored.",
+        "run again: Found, in 0 post(s) of this run",
+        "run again: An earlier run posted it",
+        "Each notice is there once.",
+    ];
+    let output = prints("notifier", &[], &texts);
+    assert_eq!(output.matches("in the room 1 time(s)").count(), 2, "{output}");
+}
+
+#[test]
 fn contract_check() {
     let texts = [
         "14 of 15 GETs checked, 0 of them inferred; 0 differ",
