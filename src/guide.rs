@@ -8,6 +8,7 @@
 //! * [`webhooks`]: receiving messages, and bots
 //! * [`oauth`]: acting for a person, in one process or in many
 //! * [`many_processes`]: several processes of one account, with Redis
+//! * [`killed`]: messages that are posted however often the program is killed
 //! * [`notation`]: writing and reading Chatwork's messages
 //! * [`testing`]: testing a bot without an account, and with every kind of fault
 //! * [`services`]: what each service allows, and what is inferred
@@ -61,6 +62,16 @@ pub mod many_processes {}
 /// `cargo add kaiwa --features redis,oauth,webhooks`, then `cargo doc --open`.
 #[cfg(not(all(feature = "redis", feature = "oauth", feature = "webhooks", feature = "chatwork")))]
 pub mod many_processes {}
+
+#[cfg(all(feature = "outbox", feature = "chatwork"))]
+#[doc = include_str!("guide/killed.md")]
+pub mod killed {}
+
+/// Messages that are posted however often the program is killed.
+///
+/// This page comes with the feature `outbox`: `cargo add kaiwa --features sqlite-bundled`, then `cargo doc --open`.
+#[cfg(not(all(feature = "outbox", feature = "chatwork")))]
+pub mod killed {}
 
 #[cfg(feature = "chatwork")]
 #[doc = include_str!("guide/notation.md")]

@@ -89,6 +89,8 @@
 //! | `webhooks` | | `chatwork::webhook` and `tascha::webhook`: verified, typed events, each once |
 //! | `axum` | | axum extractors for these events |
 //! | `redis` | | `kaiwa::store`: budgets, tokens and seen webhooks in Redis, for several processes |
+//! | `outbox` | | `kaiwa::outbox`: messages that are posted however often the program is killed |
+//! | `sqlite` | | an outbox in a SQLite file, with the system's SQLite; `sqlite-bundled` compiles it |
 //! | `sandbox` | | `kaiwa::sandbox`: the three services in memory, for tests |
 //! | `generate` | yes | the services' code is made from their specifications during the build, instead of before it |
 //!
@@ -138,6 +140,8 @@ mod generated;
 mod input;
 mod limits;
 mod operation;
+#[cfg(any(feature = "chatwork", feature = "oauth", feature = "sqlite"))]
+mod private_file;
 // Each service uses a part of it.
 #[cfg_attr(partial, allow(dead_code, unused_imports, unused_macros))]
 mod page;
@@ -165,6 +169,8 @@ pub mod guide;
 pub mod lancers;
 #[cfg(feature = "oauth")]
 pub mod oauth;
+#[cfg(feature = "outbox")]
+pub mod outbox;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 #[cfg(feature = "redis")]

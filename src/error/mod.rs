@@ -32,7 +32,7 @@ use crate::call::{CallInfo, HttpAnswer};
 use crate::input::InvalidInput;
 use crate::limits::RateLimit;
 use crate::operation::{Operation, Safety};
-#[cfg(feature = "redis")]
+#[cfg(any(feature = "redis", feature = "outbox"))]
 use crate::store_error::StoreError;
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
@@ -95,7 +95,7 @@ impl Error {
         Self::new(ErrorKind::Config(problem.into()), Outcome::NotSent)
     }
 
-    #[cfg(feature = "redis")]
+    #[cfg(any(feature = "redis", feature = "outbox"))]
     pub(crate) fn store(error: StoreError) -> Self {
         Self::new(ErrorKind::Store(error), Outcome::NotSent)
     }

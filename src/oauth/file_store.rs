@@ -3,6 +3,7 @@
 use super::lease::RefreshLease;
 use super::store::TokenStore;
 use super::tokens::TokenSet;
+use crate::private_file::{create, folder, sync_folder};
 use crate::store_error::StoreError;
 use futures::future::BoxFuture;
 use secrecy::ExposeSecret;
@@ -158,10 +159,6 @@ fn resolve(path: &Path) -> io::Result<PathBuf> {
     Err(io::Error::other("it is a symbolic link that leads back to itself"))
 }
 
-fn folder(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
 fn file_name(path: &Path) -> io::Result<&OsStr> {
     path.file_name().ok_or_else(|| io::Error::other("it is not the name of a file"))
 }
@@ -176,9 +173,7 @@ fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     }
     drop(file);
     result?;
-    // Without this a power cut can undo the rename. Not every file system can sync a folder.
-    #[cfg(unix)]
-    let _ = File::open(folder(path)).and_then(|folder| folder.sync_all());
+    sync_folder(path);
     Ok(())
 }
 
@@ -190,11 +185,7 @@ fn create_beside(path: &Path) -> io::Result<(File, PathBuf)> {
         // A unique name: two processes may share the store.
         beside.push(format!(".{}.tmp", uuid::Uuid::new_v4().simple()));
         let beside = path.with_file_name(beside);
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(&beside)?;
+        let file = create(&beside)?;
         match file.lock() {
             Err(error) if error.kind() != io::ErrorKind::Unsupported => {
                 let _ = std::fs::remove_file(&beside);

@@ -48,6 +48,15 @@ impl Encoder<'_> {
     }
 }
 
+#[cfg(feature = "outbox")]
+impl Encoder<'_> {
+    /// The path and the query of a URL below the base URL, as [`url`](Self::url) takes them.
+    pub(crate) fn below_base(&self, url: &Url) -> Option<String> {
+        let rest = url.as_str().strip_prefix(self.base_text)?;
+        rest.starts_with('/').then(|| rest.to_owned())
+    }
+}
+
 /// A request, encoded by an endpoint.
 pub struct Payload {
     pub(super) request: reqwest::Request,
@@ -83,6 +92,12 @@ impl Payload {
 
     pub(crate) fn url(&self) -> &Url {
         self.request.url()
+    }
+
+    /// The request, and whether it has files.
+    #[cfg(feature = "outbox")]
+    pub(crate) fn into_parts(self) -> (reqwest::Request, bool) {
+        (self.request, !self.files.is_empty())
     }
 
     fn build(request: RequestBuilder, files: Vec<Upload>) -> Result<Self, InvalidInput> {

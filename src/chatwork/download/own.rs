@@ -63,15 +63,6 @@ impl Own {
     }
 }
 
-/// Creates a file where there is nothing, not even a link. Only its owner can read it.
-pub(super) fn create(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
-}
-
 /// Whether the path is this file itself and not a link to it.
 pub(super) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     let absent =
@@ -84,22 +75,5 @@ pub(super) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     match Handle::from_path(path) {
         Ok(handle) => Ok(handle == Handle::from_file(file.try_clone()?)?),
         Err(error) => absent(error),
-    }
-}
-
-/// Whether every user can create files in the folder, and rename this program's own files.
-pub(super) fn is_open_to_all(folder: &Path) -> bool {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt;
-        const WRITABLE_BY_OTHERS: u32 = 0o002;
-        const STICKY: u32 = 0o1000;
-        std::fs::metadata(folder)
-            .is_ok_and(|found| found.mode() & (WRITABLE_BY_OTHERS | STICKY) == WRITABLE_BY_OTHERS)
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = folder;
-        false
     }
 }

@@ -1,10 +1,11 @@
 //! Partial files: a file is written under another name until it is complete.
 
-use super::own::{Own, create, is_at, is_open_to_all};
+use super::own::{Own, is_at};
 use crate::call::CallInfo;
 use crate::chatwork::File as Description;
 use crate::error::{Error, ErrorKind, Outcome};
 use crate::operation::{DOWNLOAD, Safety};
+use crate::private_file::{create, folder, is_open_to_all};
 use std::fs::{File, Permissions, TryLockError};
 use std::io::{self, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -179,10 +180,6 @@ impl Drop for Partial {
             let _ = std::fs::remove_file(&self.path);
         }
     }
-}
-
-fn folder(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Without it a power cut can undo the rename. Not every file system can sync a folder, and the content is safe anyway.

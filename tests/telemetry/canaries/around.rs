@@ -12,12 +12,14 @@ use kaiwa::lancers::BoardId;
 use kaiwa::oauth::{
     Authorization, FileTokenStore, MemoryTokenStore, OAuth, RefreshLease, TokenSet, TokenStore,
 };
+use kaiwa::outbox::{Change, Filter, MemoryOutboxStore, NewEntry, Outbox, OutboxStore as _, StoredEntry};
 use kaiwa::sandbox::{self, Fault, Provider, Sandbox, Script};
 use kaiwa::tascha::webhook as tascha_webhook;
 use kaiwa::webhook::{ClaimId, DEFAULT_LEASE, MemoryReplayCache, ReplayCache as _, StoreFailure};
 use kaiwa::{RetryPolicy, VirtualClock};
 use serde_json::json;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// The client's secret, tokens in every form in which a service can repeat them, and stores.
 pub async fn oauth(walk: &mut Walk) {
@@ -182,6 +184,42 @@ pub async fn webhooks(walk: &mut Walk) {
 }
 
 /// A bot, a watch, and the values that they return.
+/// Texts of messages are secret here, as well as the client's token.
+pub async fn outboxes(walk: &mut Walk) {
+    let (token, text) = (walk.plant("outbox-token"), walk.plant("outbox-text"));
+    let clock = VirtualClock::new();
+    let server = Server::play(echoes(&token)).await;
+    let client = clients::chatwork(&server, &clock).api_token(&*token).retry(RetryPolicy::none());
+    let client = client.build().expect("a client");
+    let store = MemoryOutboxStore::with_clock(Arc::new(clock.clone()));
+    let builder = Outbox::builder(store.clone()).chatwork(client.clone()).clock(clock.clone());
+    walk.debug(&builder);
+    let outbox = builder.build();
+    walk.debug(&(outbox.clone(), store.clone()));
+    for room in 1..10 {
+        let post = client.room(RoomId(room)).post(&*text);
+        let status = outbox.enqueue(format!("key-{room}"), post).await.expect("it is stored");
+        walk.debug(&status);
+        walk.debug(&store.get(&status.key).await.expect("it is there"));
+    }
+    for _ in 0..4 {
+        clock.drive(outbox.deliver_due()).await.expect("the store works");
+        clock.advance(Duration::from_secs(100));
+    }
+    for status in outbox.list(None, 100).await.expect("the store works") {
+        walk.debug(&status);
+    }
+    let mut entries = store.list(Filter { limit: 100, ..Filter::default() }).await.expect("the store works");
+    walk.debug(&entries);
+    let StoredEntry { key, lane, request, phase, progress, not_before, .. } = entries.remove(0);
+    walk.debug(&Change { phase, progress, not_before });
+    let entry = NewEntry { key: "other".to_owned(), lane, request, not_before };
+    walk.debug(&entry);
+    walk.debug(&store.enqueue(NewEntry { key, ..entry.clone() }).await.expect("the store works"));
+    store.enqueue(entry).await.expect("the store works");
+    walk.debug(&store.claim(Duration::from_secs(1)).await.expect("the store works"));
+}
+
 pub async fn bots(walk: &mut Walk) {
     let token = walk.plant("bot-token");
     let clock = VirtualClock::new();

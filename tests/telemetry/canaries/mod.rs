@@ -130,6 +130,7 @@ async fn no_planted_secret_is_shown_by_any_type() {
     around::oauth(&mut walk).await;
     around::webhooks(&mut walk).await;
     around::bots(&mut walk).await;
+    around::outboxes(&mut walk).await;
     around::sandboxes(&mut walk).await;
 
     let Walk { shown, planted, types, texts, .. } = walk;
@@ -224,6 +225,12 @@ const WITHOUT_SECRETS: &[&str] = &[
     "kaiwa::lancers::boards::PartNames",
     "kaiwa::lancers::zone::Zone",
     "kaiwa::limits::Units",
+    "kaiwa::outbox::rendered::RenderedRequest",
+    // tests/services shows it keys and texts.
+    "kaiwa::outbox::sqlite::SqliteOutboxStore",
+    "kaiwa::outbox::store::Claim",
+    "kaiwa::outbox::store::Filter",
+    "kaiwa::outbox::store::Phase",
     "kaiwa::page::place::ItemPosition",
     "kaiwa::page::place::PageRequest",
     "kaiwa::page::place::PageStart",

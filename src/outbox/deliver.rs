@@ -1,0 +1,288 @@
+//! One entry on its way out.
+//!
+//! ```text
+//!            claim            stored, before a byte leaves          an answer
+//!  WAITING ─────────► claimed ─────────────────────────────► SENDING ────────► SENT
+//!     ▲                  ▲                                     │   │
+//!     │                  │ again, later                        │   └─ refused ─► REJECTED
+//!     │                  │                                     │
+//!     │        keyed: under its key ◄──────────────────────────┤ no answer, or this process died
+//!     │                                                        ▼
+//!     └── twice not there ◄── LOOK, once the request can no longer arrive ── found ─► SENT
+//!                                │
+//!                                └─ cannot be said ─► UNCERTAIN
+//! ```
+
+use super::clients::{Clients, Looked};
+use super::rendered::Rendered;
+use super::status::{Progress, Status};
+use super::store::{Change, Claim, Filter, OutboxStore, Phase, StoredEntry};
+use crate::clock::Clock;
+use crate::error::{Error, Outcome, Resend};
+use crate::store_error::StoreError;
+use futures::future::select;
+use jiff::{SignedDuration, Timestamp};
+use reqwest::StatusCode;
+use serde_json::json;
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a claim holds, unless it is renewed.
+pub(super) const LEASE: Duration = Duration::from_secs(30);
+
+/// How long TAS-CHA remembers an idempotency key, less an hour for clocks that differ.
+const KEY_KEPT: SignedDuration = SignedDuration::from_hours(23);
+
+/// The wait after a failure, doubled with each further one.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(5 * 60);
+
+/// How often a message is looked for, and the wait in between.
+const LOOKS: u32 = 2;
+const BETWEEN_LOOKS: Duration = Duration::from_secs(2);
+
+/// The sent messages of a lane whose ids are not taken for another one's.
+const ATTRIBUTED: usize = 300;
+
+/// What delivering needs.
+pub(super) struct Delivery {
+    pub(super) store: Arc<dyn OutboxStore>,
+    pub(super) clients: Clients,
+    pub(super) clock: Arc<dyn Clock>,
+    /// After this time a request that was sent can no longer arrive.
+    pub(super) settle: Duration,
+}
+
+/// What becomes of a claimed entry.
+struct Step {
+    phase: Phase,
+    progress: Progress,
+    wait: Option<Duration>,
+}
+
+impl Step {
+    fn closed(phase: Phase, progress: Progress) -> Self {
+        Self { phase, progress, wait: None }
+    }
+
+    fn later(phase: Phase, progress: Progress, wait: Duration) -> Self {
+        Self { phase, progress, wait: Some(wait) }
+    }
+
+    fn uncertain(mut progress: Progress, reason: impl ToString) -> Self {
+        progress.reason = Some(reason.to_string());
+        Self::closed(Phase::Uncertain, progress)
+    }
+
+    fn rejected(mut progress: Progress, reason: impl ToString) -> Self {
+        progress.reason = Some(reason.to_string());
+        Self::closed(Phase::Rejected, progress)
+    }
+}
+
+impl Delivery {
+    /// Works on a claimed entry, and renews the claim meanwhile. `None` if another worker has taken it over.
+    ///
+    /// # Errors
+    /// The store failed. The claim ends with its lease, and the entry is handed out again.
+    pub(super) async fn deliver(
+        &self,
+        entry: StoredEntry,
+        claim: &Claim,
+    ) -> Result<Option<Status>, StoreError> {
+        let renewing = pin!(self.renew(claim));
+        let working = pin!(self.work(entry, claim));
+        match select(working, renewing).await {
+            futures::future::Either::Left((done, _)) => done,
+            futures::future::Either::Right((never, _)) => match never {},
+        }
+    }
+
+    async fn renew(&self, claim: &Claim) -> Infallible {
+        loop {
+            self.clock.sleep_elsewhere(LEASE / 3).await;
+            if let Err(error) = self.store.renew(claim, LEASE).await {
+                tracing::warn!(%error, "a claim of the outbox cannot be renewed");
+            }
+        }
+    }
+
+    async fn work(&self, mut entry: StoredEntry, claim: &Claim) -> Result<Option<Status>, StoreError> {
+        let progress = Progress::read(&entry);
+        let step = match serde_json::from_str::<Rendered>(&entry.request) {
+            Err(_) => Step::rejected(progress, "the stored request cannot be read"),
+            Ok(rendered) if !self.clients.has(&rendered.service) => {
+                let mut progress = progress;
+                progress.reason = Some(format!("the outbox has no client for {}", rendered.service));
+                Step::later(entry.phase, progress, LONGEST_WAIT)
+            }
+            Ok(rendered) => match entry.phase {
+                Phase::Sending if !rendered.is_repeatable() => self.look(&entry, &rendered, progress).await?,
+                _ => match self.send(&entry, &rendered, progress, claim).await? {
+                    Some(step) => step,
+                    None => return Ok(None),
+                },
+            },
+        };
+        let not_before = step.wait.map(|wait| later(self.clock.wall(), wait));
+        let change = Change { phase: step.phase, progress: step.progress.write(), not_before };
+        if !self.store.change(claim, change, false).await? {
+            tracing::warn!("a claim of the outbox has ended, and another process works on the entry");
+            return Ok(None);
+        }
+        (entry.phase, entry.not_before) = (step.phase, not_before);
+        Ok(Some(Status::of(&entry, &step.progress)))
+    }
+
+    /// Sends the request. Before a byte leaves, the store knows that it may have.
+    async fn send(
+        &self,
+        entry: &StoredEntry,
+        rendered: &Rendered,
+        mut progress: Progress,
+        claim: &Claim,
+    ) -> Result<Option<Step>, StoreError> {
+        let now = self.clock.wall();
+        let before = progress.clone();
+        let first = *progress.first_sent.get_or_insert(now);
+        if entry.phase == Phase::Sending
+            && rendered.idempotency_key.is_some()
+            && now.duration_since(first) > KEY_KEPT
+        {
+            let reason =
+                "there was no answer as long as the service remembers its key; look before posting it again";
+            return Ok(Some(Step::uncertain(progress, reason)));
+        }
+        progress.attempts += 1;
+        progress.last_sent = Some(now);
+        progress.looks = 0;
+        progress.since = Some(self.clients.service_time(&rendered.service, now));
+        let change = Change { phase: Phase::Sending, progress: progress.write(), not_before: None };
+        if !self.store.change(claim, change, true).await? {
+            return Ok(None);
+        }
+        Ok(Some(match self.clients.send(rendered).await {
+            Ok(answer) => {
+                progress.reason = None;
+                progress.answer = Some(answer);
+                Step::closed(Phase::Sent, progress)
+            }
+            Err(error) => self.failed(entry, rendered, before, progress, &error),
+        }))
+    }
+
+    /// What follows from a failure.
+    fn failed(
+        &self,
+        entry: &StoredEntry,
+        rendered: &Rendered,
+        before: Progress,
+        sent: Progress,
+        error: &Error,
+    ) -> Step {
+        let mut progress = sent;
+        progress.reason = Some(error.to_string());
+        progress.failures += 1;
+        let wait = error.retry_after().unwrap_or_default().max(backoff(progress.failures));
+        match error.outcome() {
+            // It is done; only its id is not known, and another entry must not take it for its own.
+            Outcome::Applied if !rendered.is_repeatable() => {
+                progress.applied = true;
+                Step::later(Phase::Sending, progress, BETWEEN_LOOKS)
+            }
+            Outcome::Applied => Step::closed(Phase::Sent, progress),
+            // What an earlier attempt has left open stays open.
+            Outcome::NotSent if entry.phase == Phase::Sending => {
+                let reason = progress.reason;
+                Step::later(Phase::Sending, Progress { failures: progress.failures, reason, ..before }, wait)
+            }
+            Outcome::NotSent => match error.resend() {
+                Resend::No => Step::rejected(Progress { attempts: before.attempts, ..progress }, error),
+                _ => {
+                    let reason = progress.reason;
+                    Step::later(
+                        Phase::Waiting,
+                        Progress { failures: progress.failures, reason, ..before },
+                        wait,
+                    )
+                }
+            },
+            Outcome::Rejected if error.resend() == Resend::Yes => Step::later(entry.phase, progress, wait),
+            // A credential that has ended is replaced some day, and the messages are as good as before.
+            Outcome::Rejected if error.status() == Some(StatusCode::UNAUTHORIZED) => {
+                Step::later(entry.phase, progress, wait)
+            }
+            Outcome::Rejected => Step::rejected(progress, error),
+            Outcome::Unknown if rendered.is_repeatable() => Step::later(Phase::Sending, progress, wait),
+            Outcome::Unknown => Step::later(Phase::Sending, progress, self.settle),
+        }
+    }
+
+    /// Looks for the message of a request without an answer.
+    async fn look(
+        &self,
+        entry: &StoredEntry,
+        rendered: &Rendered,
+        mut progress: Progress,
+    ) -> Result<Step, StoreError> {
+        let last_sent = progress.last_sent.unwrap_or(Timestamp::MIN);
+        let settles = later(last_sent, self.settle);
+        if let Ok(left) = Duration::try_from(settles.duration_since(self.clock.wall()))
+            && !left.is_zero()
+            && !progress.applied
+        {
+            return Ok(Step::later(Phase::Sending, progress, left));
+        }
+        let taken = self.attributed(&entry.lane).await?;
+        let since = progress.since.unwrap_or(last_sent);
+        Ok(match self.clients.look(rendered, since, &taken).await {
+            Looked::Found(id) => {
+                progress.reason = None;
+                progress.answer = Some(json!({ "message_id": id }));
+                Step::closed(Phase::Sent, progress)
+            }
+            Looked::Missing | Looked::Unsure(_) | Looked::Never if progress.applied => {
+                Step::closed(Phase::Sent, progress)
+            }
+            Looked::Missing => {
+                progress.looks += 1;
+                if progress.looks < LOOKS {
+                    return Ok(Step::later(Phase::Sending, progress, BETWEEN_LOOKS));
+                }
+                progress.reposted = true;
+                Step::later(Phase::Waiting, progress, Duration::ZERO)
+            }
+            Looked::Unsure(reason) => Step::uncertain(progress, reason),
+            Looked::Never => Step::uncertain(
+                progress,
+                "there was no answer, and the service offers no way to look for its effect",
+            ),
+            Looked::Failed(error) => {
+                progress.failures += 1;
+                progress.reason = Some(error.to_string());
+                let wait = error.retry_after().unwrap_or_default().max(backoff(progress.failures));
+                Step::later(Phase::Sending, progress, wait)
+            }
+        })
+    }
+
+    /// The ids of the lane's newest messages that are known to belong to other entries.
+    async fn attributed(&self, lane: &str) -> Result<Vec<String>, StoreError> {
+        let filter =
+            Filter { lane: Some(lane), phase: Some(Phase::Sent), newest: true, limit: ATTRIBUTED, after: 0 };
+        let sent = self.store.list(filter).await?;
+        Ok(sent.iter().filter_map(|entry| Status::read(entry).message_id()).collect())
+    }
+}
+
+/// The wait after so many failures in a row, with a random part, so that processes do not try in step.
+fn backoff(failures: u32) -> Duration {
+    let longest = FIRST_WAIT.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(LONGEST_WAIT);
+    longest.mul_f64(0.5 + fastrand::f64() / 2.0)
+}
+
+fn later(now: Timestamp, time: Duration) -> Timestamp {
+    SignedDuration::try_from(time).ok().and_then(|time| now.checked_add(time).ok()).unwrap_or(Timestamp::MAX)
+}

@@ -1,0 +1,387 @@
+//! Messages that are posted however often the program is killed.
+//!
+//! [`Outbox::enqueue`] stores a request; once it returns, the request is done exactly once, or its [`Status`] says that it was
+//! refused or that nobody can know. [`Outbox::run`] sends what is stored, also after a restart.
+//!
+//! ```no_run
+//! # #[cfg(feature = "chatwork")]
+//! # async fn example(store: impl kaiwa::outbox::OutboxStore) -> Result<(), kaiwa::Error> {
+//! use kaiwa::chatwork::{self, RoomId};
+//! use kaiwa::outbox::Outbox;
+//!
+//! let chatwork = chatwork::Client::from_env()?;
+//! let outbox = Outbox::builder(store).chatwork(chatwork.clone()).build();
+//!
+//! // The same key again is the same message, also in another run of the program.
+//! let post = chatwork.room(RoomId(123)).post("ビルドが通りました");
+//! outbox.enqueue("build-4711", post).await?;
+//!
+//! outbox.deliver_due().await?; // or `run`, beside the rest of the program
+//! println!("{:?}", outbox.status("build-4711").await?);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # How a message is posted once
+//!
+//! A request is stored as it is sent, with its idempotency key. Before its first byte leaves, the store knows that it may have.
+//! If no answer comes, or the process dies:
+//!
+//! | request | what happens |
+//! |---|---|
+//! | one with a key (TAS-CHA's writes), or one that may be repeated | it is sent again, under its key as long as the service remembers it; then it is [uncertain](Phase::Uncertain) |
+//! | a message of Chatwork or Lancers | once the request can no longer arrive ([`settle`](OutboxBuilder::settle)), the room is looked through, twice: the message is found, or posted again, or uncertain if the list does not go back far enough |
+//! | any other write | it is uncertain: a person looks, and calls [`retry`](Outbox::retry) or [`discard`](Outbox::discard) |
+//!
+//! A request that the service carries out later than `settle` is there twice. Nothing can prevent this without keys: choose
+//! `settle` longer than proxies and gateways on the way keep a request.
+//!
+//! Messages of one room are sent in order, and rooms do not hold each other up. A message that was refused or is uncertain does
+//! not hold up the next. Several processes may work on one store.
+
+mod clients;
+mod deliver;
+mod memory;
+mod rendered;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+mod status;
+mod store;
+
+pub use memory::MemoryOutboxStore;
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteOutboxStore;
+pub use status::Status;
+pub use store::{Change, Claim, Enqueued, Filter, NewEntry, Next, OutboxStore, Phase, StoredEntry};
+
+use crate::clock::{Clock, SystemClock};
+use crate::error::Error;
+use crate::input::{self, InvalidInput};
+use crate::request::{Endpoint, Request};
+use crate::store_error::StoreError;
+use clients::Clients;
+use deliver::{Delivery, LEASE};
+use futures::future::{Either, FutureExt, select, select_all};
+use futures::stream::{FuturesUnordered, Stream, StreamExt, unfold};
+use jiff::Timestamp;
+use rendered::Rendered;
+use std::fmt;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Notify, broadcast};
+
+/// How often the store is asked for what other processes have added.
+const POLL: Duration = Duration::from_secs(1);
+
+/// How many outcomes a slow receiver of [`Outbox::outcomes`] may be behind.
+const TOLD: usize = 1_024;
+
+/// Requests that are done exactly once, however often the program is killed. See the [module](self).
+///
+/// Clones share it.
+#[derive(Clone)]
+pub struct Outbox(Arc<Inner>);
+
+struct Inner {
+    delivery: Delivery,
+    concurrency: usize,
+    added: Notify,
+    told: broadcast::Sender<Status>,
+}
+
+/// The settings of an [`Outbox`].
+#[must_use = "it does nothing until `build`"]
+pub struct OutboxBuilder {
+    store: Arc<dyn OutboxStore>,
+    clients: Clients,
+    clock: Arc<dyn Clock>,
+    settle: Duration,
+    concurrency: usize,
+}
+
+impl OutboxBuilder {
+    /// The client for Chatwork.
+    #[cfg(feature = "chatwork")]
+    pub fn chatwork(mut self, client: crate::chatwork::Client) -> Self {
+        self.clients.chatwork = Some(client);
+        self
+    }
+
+    /// The client for TAS-CHA.
+    #[cfg(feature = "tascha")]
+    pub fn tascha(mut self, client: crate::tascha::Client) -> Self {
+        self.clients.tascha = Some(client);
+        self
+    }
+
+    /// The client for Lancers, and the login name of its user, by which messages are looked for.
+    #[cfg(feature = "lancers")]
+    pub fn lancers(mut self, client: crate::lancers::Client, login: impl Into<String>) -> Self {
+        self.clients.lancers = Some((client, login.into()));
+        self
+    }
+
+    /// How long after it was sent a request may still be carried out. A message without an answer is looked for only then.
+    /// Default: 90 s, which is the clients' time for an attempt and a minute.
+    pub fn settle(mut self, settle: Duration) -> Self {
+        self.settle = settle;
+        self
+    }
+
+    /// How many entries are worked on at once, at least one. Default: 8.
+    pub fn concurrency(mut self, entries: usize) -> Self {
+        self.concurrency = entries.max(1);
+        self
+    }
+
+    /// The clock, for tests. It should be that of the clients and of the store.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// The outbox. Nothing is sent before [`run`](Outbox::run) or [`deliver_due`](Outbox::deliver_due).
+    pub fn build(self) -> Outbox {
+        let Self { store, clients, clock, settle, concurrency } = self;
+        Outbox(Arc::new(Inner {
+            delivery: Delivery { store, clients, clock, settle },
+            concurrency,
+            added: Notify::new(),
+            told: broadcast::Sender::new(TOLD),
+        }))
+    }
+}
+
+impl Outbox {
+    /// An outbox that keeps its entries in this store.
+    pub fn builder(store: impl OutboxStore) -> OutboxBuilder {
+        OutboxBuilder {
+            store: Arc::new(store),
+            clients: Clients::default(),
+            clock: Arc::new(SystemClock),
+            settle: Duration::from_secs(90),
+            concurrency: 8,
+        }
+    }
+
+    /// Stores a request under a key of your own, 1 to 255 characters. Once this returns, it is durable.
+    ///
+    /// If the key is known, nothing is added, and the status is that of the known entry. Timeouts and retries of the request
+    /// are not stored: the client's count.
+    ///
+    /// # Errors
+    /// The request could never be sent, has a file or headers of its own, or the key belongs to another request: nothing is
+    /// stored. Or the store failed ([`ErrorKind::Store`](crate::ErrorKind::Store)): the same key again finds out.
+    pub async fn enqueue<E: Endpoint>(
+        &self,
+        key: impl Into<String>,
+        request: Request<E>,
+    ) -> Result<Status, Error> {
+        self.add(key.into(), &request, None).await
+    }
+
+    /// The same, to be sent at this time at the earliest. Later entries of the same room wait for it.
+    ///
+    /// # Errors
+    /// As [`enqueue`](Self::enqueue).
+    pub async fn enqueue_at<E: Endpoint>(
+        &self,
+        key: impl Into<String>,
+        request: Request<E>,
+        not_before: Timestamp,
+    ) -> Result<Status, Error> {
+        self.add(key.into(), &request, Some(not_before)).await
+    }
+
+    async fn add<E: Endpoint>(
+        &self,
+        key: String,
+        request: &Request<E>,
+        not_before: Option<Timestamp>,
+    ) -> Result<Status, Error> {
+        input::length("key", &key, 1, 255)?;
+        let rendered = Rendered::of(request)?;
+        let lane = rendered.lane();
+        let written = serde_json::to_string(&rendered).expect("texts and numbers are valid JSON");
+        let entry = NewEntry { key: key.clone(), lane: lane.clone(), request: written, not_before };
+        match self.0.delivery.store.enqueue(entry).await.map_err(Error::store)? {
+            Enqueued::New => {
+                self.0.added.notify_one();
+                let (phase, attempts, reposted) = (Phase::Waiting, 0, false);
+                Ok(Status { key, lane, phase, attempts, answer: None, reason: None, reposted, not_before })
+            }
+            Enqueued::Known(known) => {
+                let same = serde_json::from_str::<Rendered>(&known.request);
+                if same.is_ok_and(|known| !known.is_same(&rendered)) {
+                    let problem = "belongs to another request; use another key for another message";
+                    return Err(request.refused(InvalidInput::new("key", problem)));
+                }
+                Ok(Status::read(&known))
+            }
+        }
+    }
+
+    /// Where the entry with this key stands; `None` if there is none.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn status(&self, key: &str) -> Result<Option<Status>, Error> {
+        let entry = self.0.delivery.store.get(key).await.map_err(Error::store)?;
+        Ok(entry.map(|entry| Status::read(&entry)))
+    }
+
+    /// The entries in this phase, or all, in the order in which they were added, at most `limit`.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn list(&self, phase: Option<Phase>, limit: usize) -> Result<Vec<Status>, Error> {
+        let filter = Filter { phase, limit, ..Filter::default() };
+        let entries = self.0.delivery.store.list(filter).await.map_err(Error::store)?;
+        Ok(entries.iter().map(Status::read).collect())
+    }
+
+    /// What becomes of entries from now on: each time one is closed, or has to wait because of a failure. A receiver that is
+    /// more than 1,024 behind misses the oldest; the store has all of them.
+    pub fn outcomes(&self) -> impl Stream<Item = Status> + Send + use<> {
+        unfold(self.0.told.subscribe(), |mut told| async move {
+            loop {
+                match told.recv().await {
+                    Ok(status) => return Some((status, told)),
+                    Err(broadcast::error::RecvError::Lagged(_)) => {}
+                    Err(broadcast::error::RecvError::Closed) => return None,
+                }
+            }
+        })
+    }
+
+    /// Sends a refused, uncertain or discarded entry again, because a person has looked. Returns whether there was one.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn retry(&self, key: &str) -> Result<bool, Error> {
+        const FROM: &[Phase] = &[Phase::Rejected, Phase::Uncertain, Phase::Discarded];
+        let moved = self.0.delivery.store.decide(key, FROM, Phase::Waiting).await.map_err(Error::store)?;
+        if moved {
+            self.0.added.notify_one();
+        }
+        Ok(moved)
+    }
+
+    /// Gives up an entry that is not sent. Returns whether there was one that is not being sent at this moment.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn discard(&self, key: &str) -> Result<bool, Error> {
+        const FROM: &[Phase] = &[Phase::Waiting, Phase::Sending, Phase::Rejected, Phase::Uncertain];
+        self.0.delivery.store.decide(key, FROM, Phase::Discarded).await.map_err(Error::store)
+    }
+
+    /// Removes what people wrote from entries that were closed longer ago than `age`. Their keys stay known.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn blank(&self, age: Duration) -> Result<u64, Error> {
+        self.0.delivery.store.blank(age).await.map_err(Error::store)
+    }
+
+    /// Sends what is due until no entry is, and returns how many were closed. Entries that wait for a later time stay.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn deliver_due(&self) -> Result<usize, Error> {
+        let mut closed = 0;
+        let mut running = FuturesUnordered::new();
+        loop {
+            let mut is_idle = false;
+            while running.len() < self.0.concurrency {
+                match self.0.delivery.store.claim(LEASE).await.map_err(Error::store)? {
+                    Next::Entry(entry, claim) => running.push(self.one(entry, claim)),
+                    Next::Wait(_) => {
+                        is_idle = true;
+                        break;
+                    }
+                }
+            }
+            match running.next().await {
+                Some(Ok(is_closed)) => closed += usize::from(is_closed),
+                Some(Err(error)) => return Err(Error::store(error)),
+                None if is_idle => return Ok(closed),
+                None => {}
+            }
+        }
+    }
+
+    /// Sends what is due until `shutdown` ends, and then lets the requests under way end. A store that fails is asked again.
+    pub async fn run(&self, shutdown: impl Future<Output = ()>) {
+        let mut shutdown = pin!(shutdown.fuse());
+        let mut running = FuturesUnordered::new();
+        let mut stopping = false;
+        loop {
+            let mut wait = None;
+            while !stopping && running.len() < self.0.concurrency {
+                match self.0.delivery.store.claim(LEASE).await {
+                    Ok(Next::Entry(entry, claim)) => running.push(self.one(entry, claim)),
+                    Ok(Next::Wait(time)) => {
+                        wait = Some(time.unwrap_or(POLL).clamp(Duration::from_millis(10), POLL));
+                        break;
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "the store of the outbox failed; it is asked again");
+                        wait = Some(POLL);
+                        break;
+                    }
+                }
+            }
+            if stopping && running.is_empty() {
+                return;
+            }
+            let clock = &self.0.delivery.clock;
+            let idle = async {
+                match wait {
+                    Some(wait) => drop(select(pin!(self.0.added.notified()), clock.sleep(wait)).await),
+                    None => std::future::pending().await,
+                }
+            };
+            let worked = async {
+                match running.next().await {
+                    Some(Err(error)) => {
+                        tracing::warn!(%error, "the store of the outbox failed; the entry is tried again");
+                        clock.sleep(POLL).await;
+                    }
+                    Some(Ok(_)) => {}
+                    None => std::future::pending().await,
+                }
+            };
+            let turn = select_all([idle.boxed(), worked.boxed()]);
+            if stopping {
+                turn.await;
+            } else if let Either::Left(_) = select(&mut shutdown, turn).await {
+                stopping = true;
+            }
+        }
+    }
+
+    /// Works on one entry, and tells what became of it. Whether it is closed.
+    async fn one(&self, entry: Box<StoredEntry>, claim: Claim) -> Result<bool, StoreError> {
+        let Some(status) = self.0.delivery.deliver(*entry, &claim).await? else { return Ok(false) };
+        let is_closed = !status.phase.is_open();
+        if is_closed || status.reason.is_some() {
+            let _ = self.0.told.send(status);
+        }
+        Ok(is_closed)
+    }
+}
+
+impl fmt::Debug for Outbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outbox").field("store", &self.0.delivery.store).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for OutboxBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OutboxBuilder").field("store", &self.store).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,141 @@
+//! A connection, and the transactions on it.
+
+use super::failure::{Failure, is_locked};
+use super::job::{Access, Job};
+use super::place::Place;
+use super::queries::Queries;
+use super::schema;
+use rusqlite::{Connection, OpenFlags};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long a lock of another process is awaited. An error names it.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Held while a store looks at its file: see [`Place::prepare`].
+static OPENING: Mutex<()> = Mutex::new(());
+
+/// An open file.
+pub(super) struct Database {
+    pub(super) place: Place,
+    pub(super) connection: Connection,
+}
+
+impl Database {
+    pub(super) fn open(path: &Path) -> Result<Self, Failure> {
+        let opening = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = Place::prepare(path)?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX
+            | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+        let connection = Connection::open_with_flags(&place.path, flags)?;
+        drop(opening);
+        connection.busy_timeout(PATIENCE)?;
+        schema::check(&connection)?;
+        log_ahead(&connection)?;
+        // A commit is on the disk, also on a Mac, and what is blanked is overwritten.
+        connection.execute_batch(
+            "PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON;
+             PRAGMA secure_delete = ON; PRAGMA trusted_schema = OFF;",
+        )?;
+        schema::migrate(&connection)?;
+        place.check()?;
+        if may_lose_commits(rusqlite::version_number()) {
+            tracing::warn!(
+                path = %place.path.display(),
+                sqlite = rusqlite::version(),
+                "this version of SQLite can damage a file that several processes write: \
+                 use 3.51.3 or newer, such as with the feature `sqlite-bundled`"
+            );
+        }
+        Ok(Self { place, connection })
+    }
+
+    /// Runs the jobs in one transaction, and ends them. If one fails, each runs in a transaction of its own.
+    pub(super) fn run(&self, mut jobs: Vec<Box<dyn Job>>, queries: &mut Queries<'_>) {
+        let result = self.transaction(&mut jobs, queries);
+        if jobs.len() > 1 && matches!(result, Err(Broken::Job(_))) {
+            jobs.into_iter().for_each(|job| self.run(vec![job], queries));
+            return;
+        }
+        if result.is_ok() && jobs.iter().any(|job| job.access() == Access::Blank) {
+            // The old texts are in the log as well. If a reader of another process is in the way, the next time does it.
+            let _ = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        }
+        let result = result.map_err(Broken::into_failure);
+        jobs.into_iter().for_each(|job| job.end(result.clone()));
+    }
+
+    fn transaction(&self, jobs: &mut [Box<dyn Job>], queries: &mut Queries<'_>) -> Result<(), Broken> {
+        let writes = jobs.iter().any(|job| job.access() != Access::Read);
+        let done = (|| {
+            self.place.check().map_err(Broken::All)?;
+            self.begin(writes).map_err(Broken::All)?;
+            jobs.iter_mut().try_for_each(|job| job.run(queries)).map_err(Broken::Job)?;
+            self.connection.execute_batch("COMMIT").map_err(|error| Broken::All(error.into()))
+        })();
+        // SQLite may have rolled back by itself.
+        if done.is_err() && !self.connection.is_autocommit() {
+            let _ = self.connection.execute_batch("ROLLBACK");
+        }
+        done
+    }
+
+    fn begin(&self, writes: bool) -> Result<(), Failure> {
+        // A transaction that begins to write later could find that another has written meanwhile, and would have to start again.
+        Ok(self.connection.execute_batch(if writes { "BEGIN IMMEDIATE" } else { "BEGIN" })?)
+    }
+}
+
+/// Why a transaction failed.
+enum Broken {
+    /// For a reason of one of the jobs: the others may succeed alone.
+    Job(Failure),
+    /// For a reason that all have.
+    All(Failure),
+}
+
+impl Broken {
+    fn into_failure(self) -> Failure {
+        match self {
+            Self::Job(failure) | Self::All(failure) => failure,
+        }
+    }
+}
+
+/// Whether a checkpoint beside a commit of another connection can skip what was committed: <https://sqlite.org/wal.html#walresetbug>.
+/// Two older versions were mended as well.
+fn may_lose_commits(version: i32) -> bool {
+    !matches!(version, 3_044_006..=3_044_999 | 3_050_007..=3_050_999 | 3_051_003..)
+}
+
+/// Makes readers and the writer not wait for each other. SQLite does not wait for a lock here by itself.
+fn log_ahead(connection: &Connection) -> Result<(), Failure> {
+    let began = Instant::now();
+    loop {
+        match connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0)) {
+            Ok(mode) if mode == "wal" => return Ok(()),
+            Ok(_) => return Err(Failure::new("its file system has no shared memory: use a local disk")),
+            Err(error) if is_locked(&error) && began.elapsed() < PATIENCE => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mended_versions_are_known() {
+        for mended in [3_044_006, 3_050_007, 3_051_003, 3_053_000, 4_000_000] {
+            assert!(!may_lose_commits(mended), "{mended}");
+        }
+        for broken in [3_007_000, 3_044_005, 3_045_000, 3_050_006, 3_051_002] {
+            assert!(may_lose_commits(broken), "{broken}");
+        }
+    }
+}

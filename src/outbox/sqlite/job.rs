@@ -1,0 +1,102 @@
+//! A call of a store, as it waits for the thread.
+
+use super::failure::Failure;
+use super::queries::Queries;
+use crate::outbox::store::Claim;
+use tokio::sync::oneshot;
+
+/// What a job does.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Access {
+    Read,
+    Write,
+    /// It writes, and what it removes has to go from the log as well.
+    Blank,
+}
+
+/// A call.
+pub(super) trait Job: Send {
+    fn access(&self) -> Access;
+
+    /// Whether nobody waits for it any more.
+    fn is_abandoned(&self) -> bool;
+
+    /// Runs it in a transaction. It may run again in another one, if this is rolled back.
+    fn run(&mut self, queries: &mut Queries<'_>) -> Result<(), Failure>;
+
+    /// Tells the caller, once the transaction is over.
+    fn end(self: Box<Self>, result: Result<(), Failure>);
+}
+
+/// A job of a query, and of what is made of its value once it is committed.
+struct Task<T, R, W, F> {
+    access: Access,
+    work: W,
+    value: Option<T>,
+    finish: F,
+    reply: oneshot::Sender<Result<R, Failure>>,
+}
+
+/// Gives back a claim of which nobody knows.
+pub(super) struct Release(pub(super) Claim);
+
+impl Job for Release {
+    fn access(&self) -> Access {
+        Access::Write
+    }
+
+    fn is_abandoned(&self) -> bool {
+        false
+    }
+
+    fn run(&mut self, queries: &mut Queries<'_>) -> Result<(), Failure> {
+        queries.release(&self.0)
+    }
+
+    // If it failed, the claim ends with its lease.
+    fn end(self: Box<Self>, _: Result<(), Failure>) {}
+}
+
+/// A job, and where its result comes.
+pub(super) fn task<T, R, W, F>(
+    access: Access,
+    work: W,
+    finish: F,
+) -> (Box<dyn Job>, oneshot::Receiver<Result<R, Failure>>)
+where
+    T: Send + 'static,
+    R: Send + 'static,
+    W: Fn(&mut Queries<'_>) -> Result<T, Failure> + Send + 'static,
+    F: FnOnce(T) -> R + Send + 'static,
+{
+    let (reply, replied) = oneshot::channel();
+    (Box::new(Task { access, work, value: None, finish, reply }), replied)
+}
+
+impl<T, R, W, F> Job for Task<T, R, W, F>
+where
+    T: Send,
+    R: Send,
+    W: Fn(&mut Queries<'_>) -> Result<T, Failure> + Send,
+    F: FnOnce(T) -> R + Send,
+{
+    fn access(&self) -> Access {
+        self.access
+    }
+
+    fn is_abandoned(&self) -> bool {
+        self.reply.is_closed()
+    }
+
+    fn run(&mut self, queries: &mut Queries<'_>) -> Result<(), Failure> {
+        self.value = Some((self.work)(queries)?);
+        Ok(())
+    }
+
+    fn end(self: Box<Self>, result: Result<(), Failure>) {
+        let Self { value, finish, reply, .. } = *self;
+        let result = result.and_then(|()| value.ok_or_else(Failure::gone)).map(finish);
+        // The caller may have gone meanwhile.
+        let _ = reply.send(result);
+    }
+}

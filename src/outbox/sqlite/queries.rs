@@ -1,0 +1,293 @@
+//! What is read and written, each within a transaction.
+
+use super::failure::Failure;
+use crate::outbox::store::{Change, Claim, Enqueued, NewEntry, Next, Phase, StoredEntry};
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::types::{ToSqlOutput, Type};
+use rusqlite::{Connection, OptionalExtension, Row, Statement, ToSql, params, params_from_iter};
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::fmt::Write;
+use std::time::Duration;
+
+/// The columns of a [`StoredEntry`].
+const COLUMNS: &str = "id, key, lane, request, phase, progress, not_before";
+
+/// A time as it is written: in UTC, with as many digits as any other, so that texts compare as times. That
+/// does not hold before the year 1, which is as good as any earlier one.
+pub(super) struct Time(pub(super) Timestamp);
+
+impl ToSql for Time {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        let earliest = Timestamp::constant(-62_135_596_800, 0);
+        Ok(format!("{:.9}", self.0.max(earliest)).into())
+    }
+}
+
+/// The statements of a connection, which are prepared once.
+pub(super) struct Queries<'c> {
+    connection: &'c Connection,
+    salt: String,
+    statements: HashMap<&'static str, Statement<'c>>,
+}
+
+/// An owned [`Filter`](crate::outbox::Filter).
+pub(super) struct Selection {
+    pub(super) lane: Option<String>,
+    pub(super) phase: Option<Phase>,
+    pub(super) after: i64,
+    pub(super) newest: bool,
+    pub(super) limit: usize,
+}
+
+impl<'c> Queries<'c> {
+    pub(super) fn new(connection: &'c Connection) -> Result<Self, Failure> {
+        let salt = "SELECT value FROM settings WHERE name = 'key_salt'";
+        let salt = connection.query_row(salt, [], |row| row.get(0))?;
+        Ok(Self { connection, salt, statements: HashMap::new() })
+    }
+
+    fn statement(&mut self, sql: &'static str) -> rusqlite::Result<&mut Statement<'c>> {
+        Ok(match self.statements.entry(sql) {
+            Entry::Occupied(prepared) => prepared.into_mut(),
+            Entry::Vacant(missing) => missing.insert(self.connection.prepare(sql)?),
+        })
+    }
+
+    /// With a salt, so that nobody finds out keys of blanked entries by hashing guesses from a table.
+    fn hash(&self, key: &str) -> String {
+        let digest = Sha256::new().chain_update(&self.salt).chain_update(key).finalize();
+        digest[..16].iter().fold(String::new(), |mut text, byte| {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+    }
+
+    pub(super) fn enqueue(&mut self, entry: &NewEntry, now: Timestamp) -> Result<Enqueued, Failure> {
+        if let Some(known) = self.get(&entry.key)? {
+            return Ok(Enqueued::Known(Box::new(known)));
+        }
+        let NewEntry { key, lane, request, not_before } = entry;
+        let hash = self.hash(key);
+        self.statement(
+            "INSERT INTO entries (key, key_hash, lane, phase, request, not_before, created_at, due_at)
+             SELECT ?1, ?2, ?3, 'waiting', ?4, ?5, ?6, CASE
+                 WHEN EXISTS (SELECT 1 FROM entries WHERE lane = ?3 AND closed_at IS NULL) THEN NULL
+                 ELSE coalesce(?5, ?6)
+             END",
+        )?
+        .execute(params![key, hash, lane, request, not_before.map(Time), Time(now)])?;
+        Ok(Enqueued::New)
+    }
+
+    pub(super) fn get(&mut self, key: &str) -> Result<Option<StoredEntry>, Failure> {
+        let hash = self.hash(key);
+        let sql =
+            "SELECT id, key, lane, request, phase, progress, not_before FROM entries WHERE key_hash = ?1";
+        let found = self.statement(sql)?.query_row([hash], stored).optional()?;
+        Ok(found.map(|entry| StoredEntry { key: key.to_owned(), ..entry }))
+    }
+
+    pub(super) fn claim(&mut self, lease: Duration, now: Timestamp) -> Result<Next, Failure> {
+        let first = self
+            .statement(
+                "SELECT id, key, lane, request, phase, progress, not_before, fence, due_at,
+                     not_before IS NULL AND claimed_until IS NULL
+                 FROM entries WHERE due_at IS NOT NULL ORDER BY due_at, id LIMIT 1",
+            )?
+            .query_row([], |row| {
+                Ok((stored(row)?, row.get::<_, i64>(7)?, time(row, 8)?, row.get::<_, bool>(9)?))
+            })
+            .optional()?;
+        let Some((entry, fence, due_at, at_once)) = first else { return Ok(Next::Wait(None)) };
+        let due_at = due_at.unwrap_or(now);
+        // What is due at once does not wait for a clock that was set back.
+        if due_at > now && !at_once {
+            let wait = Duration::try_from(due_at.duration_since(now)).unwrap_or_default();
+            return Ok(Next::Wait(Some(wait)));
+        }
+        let claim = Claim { id: entry.id, fence: fence + 1 };
+        self.statement("UPDATE entries SET fence = ?2, claimed_until = ?3, due_at = ?3 WHERE id = ?1")?
+            .execute(params![claim.id, claim.fence, Time(later(now, lease))])?;
+        Ok(Next::Entry(Box::new(entry), claim))
+    }
+
+    pub(super) fn renew(&mut self, claim: &Claim, lease: Duration, now: Timestamp) -> Result<bool, Failure> {
+        let until = Time(later(now, lease));
+        let renewed = self
+            .statement(
+                "UPDATE entries SET claimed_until = ?4, due_at = max(?4, coalesce(not_before, ?4))
+                 WHERE id = ?1 AND fence = ?2 AND claimed_until > ?3",
+            )?
+            .execute(params![claim.id, claim.fence, Time(now), until])?;
+        Ok(renewed > 0)
+    }
+
+    pub(super) fn change(
+        &mut self,
+        claim: &Claim,
+        change: &Change,
+        keep: bool,
+        now: Timestamp,
+    ) -> Result<bool, Failure> {
+        let Change { phase, progress, not_before } = change;
+        let changed = self
+            .statement(
+                "UPDATE entries SET phase = ?4, progress = ?5, not_before = ?6, closed_at = ?7,
+                     claimed_until = CASE WHEN ?8 THEN claimed_until END,
+                     due_at = CASE WHEN ?7 IS NULL THEN due_at END
+                 WHERE id = ?1 AND fence = ?2 AND claimed_until > ?3",
+            )?
+            .execute(params![
+                claim.id,
+                claim.fence,
+                Time(now),
+                phase.name(),
+                progress,
+                not_before.map(Time),
+                (!phase.is_open()).then_some(Time(now)),
+                keep && phase.is_open(),
+            ])?;
+        if changed > 0 {
+            self.order_lane(claim.id)?;
+        }
+        Ok(changed > 0)
+    }
+
+    /// Gives back a claim of which nobody knows.
+    pub(super) fn release(&mut self, claim: &Claim) -> Result<(), Failure> {
+        let released = self
+            .statement(
+                "UPDATE entries SET claimed_until = NULL
+                 WHERE id = ?1 AND fence = ?2 AND claimed_until IS NOT NULL",
+            )?
+            .execute(params![claim.id, claim.fence])?;
+        if released > 0 {
+            self.order_lane(claim.id)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn decide(
+        &mut self,
+        key: &str,
+        from: &[Phase],
+        to: Phase,
+        now: Timestamp,
+    ) -> Result<bool, Failure> {
+        let hash = self.hash(key);
+        let found = self
+            .statement("SELECT id, phase, claimed_until FROM entries WHERE key_hash = ?1")?
+            .query_row([hash], |row| Ok((row.get::<_, i64>(0)?, phase(row, 1)?, time(row, 2)?)))
+            .optional()?;
+        let free = |until: Option<Timestamp>| until.is_none_or(|until| until <= now);
+        let Some((id, ..)) = found.filter(|(_, phase, until)| from.contains(phase) && free(*until)) else {
+            return Ok(false);
+        };
+        self.statement(
+            "UPDATE entries SET phase = ?2, closed_at = ?3, not_before = NULL, claimed_until = NULL,
+                 due_at = CASE WHEN ?3 IS NULL THEN due_at END
+             WHERE id = ?1",
+        )?
+        .execute(params![id, to.name(), (!to.is_open()).then_some(Time(now))])?;
+        self.order_lane(id)?;
+        Ok(true)
+    }
+
+    /// Finds the first open entry of this entry's lane, and when it is due. One that was claimed stays the first.
+    fn order_lane(&mut self, id: i64) -> Result<(), Failure> {
+        let lane: String =
+            self.statement("SELECT lane FROM entries WHERE id = ?1")?.query_row([id], |row| row.get(0))?;
+        let before: Option<(i64, bool)> = self
+            .statement(
+                "SELECT id, claimed_until IS NOT NULL FROM entries WHERE lane = ?1 AND due_at IS NOT NULL",
+            )?
+            .query_row([&lane], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        let first = match before {
+            Some((id, true)) => Some(id),
+            _ => self
+                .statement("SELECT min(id) FROM entries WHERE lane = ?1 AND closed_at IS NULL")?
+                .query_row([&lane], |row| row.get(0))?,
+        };
+        if let Some((before, _)) = before.filter(|(id, _)| Some(*id) != first) {
+            self.statement("UPDATE entries SET due_at = NULL WHERE id = ?1")?.execute([before])?;
+        }
+        self.statement(
+            "UPDATE entries SET
+                 due_at = coalesce(max(claimed_until, not_before), claimed_until, not_before, created_at)
+             WHERE id = ?1",
+        )?
+        .execute([first])?;
+        Ok(())
+    }
+
+    pub(super) fn list(&mut self, selection: &Selection) -> Result<Vec<StoredEntry>, Failure> {
+        let Selection { lane, phase, after, newest, limit } = selection;
+        let mut sql = format!("SELECT {COLUMNS} FROM entries WHERE true");
+        let mut values: Vec<Box<dyn ToSql>> = Vec::new();
+        if let Some(lane) = lane {
+            sql += " AND lane = ?";
+            values.push(Box::new(lane.clone()));
+        }
+        if let Some(phase) = phase {
+            sql += " AND phase = ?";
+            values.push(Box::new(phase.name()));
+        }
+        if *after != 0 {
+            sql += if *newest { " AND id < ?" } else { " AND id > ?" };
+            values.push(Box::new(*after));
+        }
+        sql += if *newest { " ORDER BY id DESC LIMIT ?" } else { " ORDER BY id LIMIT ?" };
+        values.push(Box::new(i64::try_from(*limit).unwrap_or(i64::MAX)));
+        let mut statement = self.connection.prepare(&sql)?;
+        let entries = statement.query_map(params_from_iter(values), stored)?;
+        Ok(entries.collect::<Result<_, _>>()?)
+    }
+
+    pub(super) fn blank(&mut self, age: Duration, now: Timestamp) -> Result<u64, Failure> {
+        let until = SignedDuration::try_from(age).ok().and_then(|age| now.checked_sub(age).ok());
+        let Some(until) = until else { return Ok(0) };
+        let count = self
+            .statement(
+                "UPDATE entries SET key = NULL, request = '', progress = ''
+                 WHERE closed_at IS NOT NULL AND key IS NOT NULL AND closed_at <= ?1",
+            )?
+            .execute([Time(until)])?;
+        Ok(count as u64)
+    }
+}
+
+fn later(now: Timestamp, time: Duration) -> Timestamp {
+    SignedDuration::try_from(time).ok().and_then(|time| now.checked_add(time).ok()).unwrap_or(Timestamp::MAX)
+}
+
+/// The entry of a row that begins with [`COLUMNS`].
+fn stored(row: &Row<'_>) -> rusqlite::Result<StoredEntry> {
+    Ok(StoredEntry {
+        id: row.get(0)?,
+        key: row.get::<_, Option<String>>(1)?.unwrap_or_default(),
+        lane: row.get(2)?,
+        request: row.get(3)?,
+        phase: phase(row, 4)?,
+        progress: row.get(5)?,
+        not_before: time(row, 6)?,
+    })
+}
+
+fn phase(row: &Row<'_>, column: usize) -> rusqlite::Result<Phase> {
+    let name: String = row.get(column)?;
+    Phase::from_name(&name).ok_or_else(|| unreadable(column, "no phase has this name"))
+}
+
+fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timestamp>> {
+    let text: Option<String> = row.get(column)?;
+    let time = text.map(|text| text.parse()).transpose();
+    time.map_err(|_| unreadable(column, "it is no time"))
+}
+
+fn unreadable(column: usize, problem: &'static str) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, Type::Text, problem.into())
+}

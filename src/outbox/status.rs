@@ -1,0 +1,114 @@
+//! What is known of an entry.
+
+use super::store::{Phase, StoredEntry};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::fmt;
+
+/// The outbox's notes about an entry, as they are stored. A later version of the crate reads what this one wrote.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Progress {
+    /// How many times its bytes may have left.
+    pub(super) attempts: u32,
+    /// When they may have left for the first and for the last time, by this machine's clock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) first_sent: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) last_sent: Option<Timestamp>,
+    /// Since when the message may be in its room, by the service's clock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) since: Option<Timestamp>,
+    /// How many looks have not found it since it was last sent.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(super) looks: u32,
+    /// How many tries in a row have failed.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(super) failures: u32,
+    /// Whether it is done, and only its id is not known.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) applied: bool,
+    /// Whether it was sent again because looks had not found it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) reposted: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) answer: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) reason: Option<String>,
+}
+
+fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
+/// Where an entry of an [`Outbox`](super::Outbox) stands.
+#[derive(Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Status {
+    /// The key under which it was added.
+    pub key: String,
+    /// Entries of one lane are sent in order: those of a room, a board or an account.
+    pub lane: String,
+    /// Where it stands.
+    pub phase: Phase,
+    /// How many times it was sent, or may have been.
+    pub attempts: u32,
+    /// The service's answer, or `{"message_id": …}` of a message that was found in its room. `None` before, if the answer was
+    /// lost, and some days after.
+    pub answer: Option<Value>,
+    /// Why it waits, was refused, or is uncertain.
+    pub reason: Option<String>,
+    /// Whether it was sent again after looks had not found it. If the service carries out the first request nevertheless, the
+    /// message is there twice.
+    pub reposted: bool,
+    /// When it is tried again at the earliest.
+    pub not_before: Option<Timestamp>,
+}
+
+/// The answer is left out: it may have what people wrote.
+impl fmt::Debug for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { key, lane, phase, attempts, reason, reposted, not_before, .. } = self;
+        f.debug_struct("Status")
+            .field("key", key)
+            .field("lane", lane)
+            .field("phase", phase)
+            .field("attempts", attempts)
+            .field("message_id", &self.message_id())
+            .field("reason", reason)
+            .field("reposted", reposted)
+            .field("not_before", not_before)
+            .finish()
+    }
+}
+
+impl Status {
+    /// The id of the posted message, if the answer has one.
+    pub fn message_id(&self) -> Option<String> {
+        let answer = self.answer.as_ref()?;
+        let id = ["message_id", "id"].iter().find_map(|name| answer.get(name))?;
+        id.as_str().map(str::to_owned).or_else(|| id.as_u64().map(|id| id.to_string()))
+    }
+
+    pub(super) fn of(entry: &StoredEntry, progress: &Progress) -> Self {
+        let StoredEntry { key, lane, phase, not_before, .. } = entry.clone();
+        let Progress { attempts, answer, reason, reposted, .. } = progress.clone();
+        Self { key, lane, phase, attempts, answer, reason, reposted, not_before }
+    }
+
+    pub(super) fn read(entry: &StoredEntry) -> Self {
+        Self::of(entry, &Progress::read(entry))
+    }
+}
+
+impl Progress {
+    /// The notes of an entry. Those that cannot be read count as none.
+    pub(super) fn read(entry: &StoredEntry) -> Self {
+        serde_json::from_str(&entry.progress).unwrap_or_default()
+    }
+
+    pub(super) fn write(&self) -> String {
+        serde_json::to_string(self).expect("numbers, times and texts are valid JSON")
+    }
+}

@@ -1,0 +1,299 @@
+//! Stores for an outbox: what they keep, and what they promise.
+
+use crate::store_error::StoreError;
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Keeps the entries of an [`Outbox`](super::Outbox).
+///
+/// What a store keeps of an entry are a few columns, and two texts that only the outbox reads: the request and its progress.
+///
+/// ```text
+///               claim                change to a closed phase
+///   open ────────────────► claimed ────────────────────────────► closed
+///    ▲                      │   ▲ │
+///    │  release, or the     │   └─┘ renew; change, and keep the claim
+///    │  end of the lease    │
+///    └──────────────────────┘
+/// ```
+///
+/// Promises of every store:
+///
+/// - **Durable**: when [`enqueue`](Self::enqueue), [`change`](Self::change) and [`decide`](Self::decide) end with `Ok`, a crash
+///   of the process or of the machine loses nothing of it.
+/// - **In order**: entries of one lane are handed out by ascending id, and the next one only once the one before is closed. Other
+///   lanes do not wait. An entry that [`decide`](Self::decide) opens again comes before the others of its lane, except one that is
+///   claimed, or whose claim ran out: its request may be on the way.
+/// - **One at a time**: an entry is claimed by one worker. A claim ends with its lease, and each claim of an entry has a
+///   higher fence than the one before: a worker whose claim has ended changes nothing.
+/// - **Atomic**: each method happens as a whole or not at all, also if its future is dropped.
+///
+/// A store has a clock of its own; leases and due times are by that clock. The tests in `tests/stores/outbox.rs` of the
+/// repository run against any store.
+pub trait OutboxStore: fmt::Debug + Send + Sync + 'static {
+    /// Adds an entry, unless there is one with this key, open or closed.
+    ///
+    /// # Errors
+    /// It cannot be stored. It may be stored nevertheless; the same key again tells.
+    fn enqueue(&self, entry: NewEntry) -> BoxFuture<'_, Result<Enqueued, StoreError>>;
+
+    /// Claims an open entry that is due, is the first of its lane, and is not claimed; of several, the one that is due first. An
+    /// entry without a time is due since it was added.
+    ///
+    /// # Errors
+    /// The store cannot be read or written. An entry may be claimed nevertheless, until the lease ends.
+    fn claim(&self, lease: Duration) -> BoxFuture<'_, Result<Next, StoreError>>;
+
+    /// Makes a claim end `lease` from now. Returns whether it still held.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    fn renew<'a>(&'a self, claim: &'a Claim, lease: Duration) -> BoxFuture<'a, Result<bool, StoreError>>;
+
+    /// Changes a claimed entry. With `keep` the claim of an open entry stays, otherwise it ends. Returns whether the claim still
+    /// held; if not, nothing is changed.
+    ///
+    /// # Errors
+    /// The store cannot be written. The change may be stored nevertheless.
+    fn change<'a>(
+        &'a self,
+        claim: &'a Claim,
+        change: Change,
+        keep: bool,
+    ) -> BoxFuture<'a, Result<bool, StoreError>>;
+
+    /// The entry with this key.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<StoredEntry>, StoreError>>;
+
+    /// Entries as the [`Filter`] says. A [blanked](Self::blank) entry may be without its key.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn list<'a>(&'a self, filter: Filter<'a>) -> BoxFuture<'a, Result<Vec<StoredEntry>, StoreError>>;
+
+    /// Moves an entry to another phase on a person's word, if it is in one of these phases and not claimed. It is due at once.
+    /// Returns whether it was moved.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    fn decide<'a>(
+        &'a self,
+        key: &'a str,
+        from: &'a [Phase],
+        to: Phase,
+    ) -> BoxFuture<'a, Result<bool, StoreError>>;
+
+    /// Removes the request and the progress of entries that were closed at least `age` ago. Their keys are kept, or hashes of
+    /// them: [`enqueue`](Self::enqueue), [`get`](Self::get) and [`decide`](Self::decide) find them still. Returns how many there
+    /// were.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    fn blank(&self, age: Duration) -> BoxFuture<'_, Result<u64, StoreError>>;
+}
+
+/// An entry to add.
+#[derive(Clone)]
+pub struct NewEntry {
+    /// Unique among all entries.
+    pub key: String,
+    /// Entries of one lane are sent in order.
+    pub lane: String,
+    /// The request, as the outbox writes it.
+    pub request: String,
+    /// When it may be sent at the earliest; `None` for at once.
+    pub not_before: Option<Timestamp>,
+}
+
+/// What became of an entry that was to be added.
+#[derive(Clone, Debug)]
+pub enum Enqueued {
+    /// It is stored.
+    New,
+    /// Its key was there before.
+    Known(Box<StoredEntry>),
+}
+
+/// An entry, as it is stored.
+#[derive(Clone, PartialEq)]
+pub struct StoredEntry {
+    /// Ascending in the order in which entries were added.
+    pub id: i64,
+    /// The key; in a listing it may be empty once the entry is [blanked](OutboxStore::blank).
+    pub key: String,
+    /// The lane.
+    pub lane: String,
+    /// The request, as the outbox wrote it; empty once it is [blanked](OutboxStore::blank).
+    pub request: String,
+    /// Where it stands.
+    pub phase: Phase,
+    /// The outbox's notes; empty before the first change.
+    pub progress: String,
+    /// When it may be handed out at the earliest.
+    pub not_before: Option<Timestamp>,
+}
+
+/// Where an entry stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Phase {
+    /// Open: it was not sent, or is certainly not done.
+    Waiting,
+    /// Open: its bytes may have left. Only an answer, its key or a look tells whether it is done.
+    Sending,
+    /// Closed: it is done.
+    Sent,
+    /// Closed: the service refused it.
+    Rejected,
+    /// Closed: it may be done, and nothing can tell any more. A person decides.
+    Uncertain,
+    /// Closed: a person gave it up.
+    Discarded,
+}
+
+impl Phase {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Waiting, Self::Sending, Self::Sent, Self::Rejected, Self::Uncertain, Self::Discarded];
+
+    /// Whether there is more to do.
+    pub fn is_open(self) -> bool {
+        matches!(self, Self::Waiting | Self::Sending)
+    }
+
+    /// Its name, as a store may write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Sending => "sending",
+            Self::Sent => "sent",
+            Self::Rejected => "rejected",
+            Self::Uncertain => "uncertain",
+            Self::Discarded => "discarded",
+        }
+    }
+
+    /// The phase with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|phase| phase.name() == name)
+    }
+}
+
+/// The right to change an entry, until its lease ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The entry.
+    pub id: i64,
+    /// Higher than that of any earlier claim of the entry.
+    pub fence: i64,
+}
+
+/// What there is to do.
+#[derive(Clone, Debug)]
+pub enum Next {
+    /// This entry, which is claimed now.
+    Entry(Box<StoredEntry>, Claim),
+    /// Nothing at present. After this time a lease ends or an entry is due; `None` if there is no open entry.
+    Wait(Option<Duration>),
+}
+
+/// How a claimed entry changes.
+#[derive(Clone)]
+pub struct Change {
+    /// Where it stands now.
+    pub phase: Phase,
+    /// The outbox's notes.
+    pub progress: String,
+    /// When it may be handed out again at the earliest; `None` for at once.
+    pub not_before: Option<Timestamp>,
+}
+
+/// Which entries are listed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Filter<'a> {
+    /// Those of this lane.
+    pub lane: Option<&'a str>,
+    /// Those in this phase.
+    pub phase: Option<Phase>,
+    /// Those with a higher id; with `newest`, those with a lower one, unless it is 0.
+    pub after: i64,
+    /// The newest first, by descending id.
+    pub newest: bool,
+    /// At most so many.
+    pub limit: usize,
+}
+
+// What people wrote, and what a service answered, is left out.
+
+impl fmt::Debug for NewEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { lane, not_before, .. } = self;
+        f.debug_struct("NewEntry").field("lane", lane).field("not_before", not_before).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for StoredEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, lane, phase, not_before, .. } = self;
+        let mut debug = f.debug_struct("StoredEntry");
+        debug.field("id", id).field("lane", lane).field("phase", phase).field("not_before", not_before);
+        debug.finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { phase, not_before, .. } = self;
+        f.debug_struct("Change").field("phase", phase).field("not_before", not_before).finish_non_exhaustive()
+    }
+}
+
+impl<S: OutboxStore + ?Sized> OutboxStore for Arc<S> {
+    fn enqueue(&self, entry: NewEntry) -> BoxFuture<'_, Result<Enqueued, StoreError>> {
+        (**self).enqueue(entry)
+    }
+
+    fn claim(&self, lease: Duration) -> BoxFuture<'_, Result<Next, StoreError>> {
+        (**self).claim(lease)
+    }
+
+    fn renew<'a>(&'a self, claim: &'a Claim, lease: Duration) -> BoxFuture<'a, Result<bool, StoreError>> {
+        (**self).renew(claim, lease)
+    }
+
+    fn change<'a>(
+        &'a self,
+        claim: &'a Claim,
+        change: Change,
+        keep: bool,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        (**self).change(claim, change, keep)
+    }
+
+    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<StoredEntry>, StoreError>> {
+        (**self).get(key)
+    }
+
+    fn list<'a>(&'a self, filter: Filter<'a>) -> BoxFuture<'a, Result<Vec<StoredEntry>, StoreError>> {
+        (**self).list(filter)
+    }
+
+    fn decide<'a>(
+        &'a self,
+        key: &'a str,
+        from: &'a [Phase],
+        to: Phase,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        (**self).decide(key, from, to)
+    }
+
+    fn blank(&self, age: Duration) -> BoxFuture<'_, Result<u64, StoreError>> {
+        (**self).blank(age)
+    }
+}

@@ -1,0 +1,148 @@
+//! The rules of all stores, and what belongs to SQLite.
+
+use crate::{Place, entry, is_sound, rules};
+use futures_util::FutureExt;
+use kaiwa::outbox::{Enqueued, Filter, Next, OutboxStore, Phase, SqliteOutboxStore};
+use kaiwa::{Clock, VirtualClock};
+use std::sync::Arc;
+use std::time::Duration;
+
+const LEASE: Duration = Duration::from_secs(60);
+
+#[tokio::test]
+async fn the_store_in_sqlite_keeps_the_rules_of_all_stores() {
+    let mut places = Vec::new();
+    rules::all(async |clock| {
+        let place = Place::new();
+        let store = place.open().await.with_clock(Arc::new(clock));
+        places.push(place);
+        store
+    })
+    .await;
+    places.iter().for_each(|place| is_sound(&place.path));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_keeps_them_on_several_threads() {
+    let mut places = Vec::new();
+    rules::all(async |clock| {
+        let place = Place::new();
+        let store = place.open().await.with_clock(Arc::new(clock));
+        places.push(place);
+        store
+    })
+    .await;
+}
+
+/// The dropped future is in the midst of its claim: it waits for a lock.
+#[tokio::test]
+async fn an_entry_claimed_by_a_dropped_future_is_given_back() {
+    let place = Place::new();
+    let store = place.open().await.with_clock(Arc::new(VirtualClock::new()));
+    store.enqueue(entry("a")).await.expect("it is stored");
+    let other = place.connection();
+    other.execute_batch("BEGIN IMMEDIATE").expect("it is free");
+    assert!(store.claim(LEASE).now_or_never().is_none());
+    // A read waits in the queue until the claim was begun.
+    let reading = tokio::spawn({
+        let store = store.clone();
+        async move { store.get("a").await.map(drop) }
+    });
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    other.execute_batch("COMMIT").expect("it ends");
+    reading.await.expect("no panic").expect("it is read");
+    loop {
+        match store.claim(LEASE).await.expect("it can be claimed") {
+            Next::Entry(..) => break,
+            Next::Wait(_) => tokio::task::yield_now().await,
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_blanked_is_nowhere_in_the_files() {
+    const SECRET: &str = "ひみつの本文";
+    let place = Place::new();
+    let clock = VirtualClock::new();
+    let store = place.open().await.with_clock(Arc::new(clock.clone()));
+    let files = || {
+        let ends = ["", "-wal"].map(|end| std::fs::read(place.beside(end)).unwrap_or_default());
+        ends.concat()
+    };
+    let holds = |text: &str| files().windows(text.len()).any(|part| part == text.as_bytes());
+    for number in 0..50 {
+        let mut entry = entry(&format!("the-key-{number}"));
+        entry.request = SECRET.repeat(1 + 50 * number);
+        store.enqueue(entry).await.expect("it is stored");
+        let Next::Entry(_, claim) = store.claim(LEASE).await.expect("it can be claimed") else {
+            panic!("none")
+        };
+        let sent = kaiwa::outbox::Change { phase: Phase::Sent, progress: SECRET.into(), not_before: None };
+        assert!(store.change(&claim, sent, false).await.expect("it is stored"));
+    }
+    assert!(holds(SECRET) && holds("the-key-7"));
+    clock.advance(LEASE);
+    assert_eq!(store.blank(Duration::ZERO).await.expect("it is stored"), 50);
+    assert!(!holds(SECRET) && !holds("the-key-") && holds("sent"), "only the rest is there");
+    let again = store.enqueue(entry("the-key-7")).await.expect("it is read");
+    assert!(matches!(again, Enqueued::Known(known) if known.key == "the-key-7" && known.request.is_empty()));
+    let all = store.list(Filter { limit: 100, ..Filter::default() }).await.expect("it is read");
+    assert!(all.len() == 50 && all.iter().all(|entry| entry.key.is_empty()));
+}
+
+/// The columns that the documentation names, as `sqlite3` shows them.
+#[tokio::test]
+async fn a_person_can_read_the_file() {
+    let place = Place::new();
+    let clock = VirtualClock::new();
+    let store = place.open().await.with_clock(Arc::new(clock.clone()));
+    let mut later = entry("a");
+    later.not_before = Some(clock.wall() + LEASE);
+    store.enqueue(later).await.expect("it is stored");
+    let row: String = place
+        .connection()
+        .query_row(
+            "SELECT concat_ws('|', id, key, lane, phase, request, not_before, datetime(due_at)) FROM entries",
+            [],
+            |row| row.get(0),
+        )
+        .expect("it can be read");
+    let expected = "1|a|1|waiting|the request of a|2025-12-31T15:01:00.000000000Z|2025-12-31 15:01:00";
+    assert_eq!(row, expected);
+}
+
+/// A clock that was set back an hour must not hold up what is due at once.
+#[tokio::test]
+async fn an_entry_of_the_future_is_handed_out_if_it_has_no_time() {
+    let place = Place::new();
+    let ahead = VirtualClock::new();
+    ahead.advance(60 * LEASE);
+    let store = place.open().await;
+    store.clone().with_clock(Arc::new(ahead)).enqueue(entry("a")).await.expect("it is stored");
+    let store = store.with_clock(Arc::new(VirtualClock::new()));
+    assert!(matches!(store.claim(LEASE).await.expect("it is read"), Next::Entry(..)));
+    assert!(matches!(store.claim(LEASE).await.expect("it is read"), Next::Wait(Some(LEASE))));
+}
+
+#[tokio::test]
+async fn its_description_shows_the_path_and_nothing_else() {
+    let place = Place::new();
+    let store = place.open().await;
+    store.enqueue(entry("a-key")).await.expect("it is stored");
+    let shown = format!("{store:?}");
+    assert!(shown.starts_with("SqliteOutboxStore { path: ") && !shown.contains("a-key"), "{shown}");
+}
+
+/// The file stays open while any clone lives, and closed it has nothing beside it.
+#[tokio::test]
+async fn the_file_is_closed_with_the_last_clone() {
+    let place = Place::new();
+    let store = place.open().await;
+    let clone: SqliteOutboxStore = store.clone();
+    drop(store);
+    clone.enqueue(entry("a")).await.expect("it is stored");
+    drop(clone);
+    place.closed().await;
+    assert!(!place.beside("-shm").exists());
+    assert!(place.open().await.get("a").await.expect("it is read").is_some());
+}
