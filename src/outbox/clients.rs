@@ -6,10 +6,12 @@ use crate::error::Error;
 use crate::limits::date;
 #[cfg(any(feature = "chatwork", feature = "lancers"))]
 use crate::reconcile::Found;
+use crate::transport::retry::RetryPolicy;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 /// A message may be this much older than it seems while the difference of the clocks is not known, and afterwards.
 const UNKNOWN_CLOCK: SignedDuration = SignedDuration::from_secs(10 * 60);
@@ -74,13 +76,32 @@ impl Clients {
         rendered: &Rendered,
     ) -> Result<Value, Error> {
         let client = client.ok_or_else(|| missing(rendered))?;
-        let sent = rendered.request(client).send().await;
+        // The outbox has its own waits, and a claim must not outlast its time in those of the client.
+        let sent = rendered.request(client).with_retry(RetryPolicy::none()).send().await;
         let headers = sent.as_ref().map_or_else(Error::headers, |answer| answer.headers());
         if let Some(theirs) = date(headers) {
             let ahead = theirs.duration_since(client.transport().clock().wall());
             self.ahead.lock().unwrap_or_else(PoisonError::into_inner).insert(rendered.service.clone(), ahead);
         }
         Ok(kept(sent?.into_inner()))
+    }
+
+    /// Whether a message can be looked for.
+    pub(super) fn can_look(&self, rendered: &Rendered) -> bool {
+        let listed = ["chatwork", "lancers"].contains(&rendered.service.as_str());
+        listed && rendered.operation == "post_message" && self.has(&rendered.service)
+    }
+
+    /// The longest time for an attempt of the clients.
+    pub(super) fn attempt_timeout(&self) -> Duration {
+        let mut times = Vec::new();
+        #[cfg(feature = "chatwork")]
+        times.extend(self.chatwork.as_ref().map(|client| client.transport().settings().attempt_timeout));
+        #[cfg(feature = "tascha")]
+        times.extend(self.tascha.as_ref().map(|client| client.transport().settings().attempt_timeout));
+        #[cfg(feature = "lancers")]
+        times.extend(self.lancers.as_ref().map(|(client, _)| client.transport().settings().attempt_timeout));
+        times.into_iter().flatten().max().unwrap_or_default()
     }
 
     /// Looks for a message that was sent at the time `since` of the service's clock or later.

@@ -20,11 +20,10 @@ use super::store::{Change, Claim, Filter, OutboxStore, Phase, StoredEntry};
 use crate::clock::Clock;
 use crate::error::{Error, Outcome, Resend};
 use crate::store_error::StoreError;
-use futures::future::select;
+use futures::future::{Either, select};
 use jiff::{SignedDuration, Timestamp};
 use reqwest::StatusCode;
 use serde_json::json;
-use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,6 +37,12 @@ const KEY_KEPT: SignedDuration = SignedDuration::from_hours(23);
 /// The wait after a failure, doubled with each further one.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(5 * 60);
+
+/// The wait of an entry whose service has no client here: another process may have one.
+const WITHOUT_CLIENT: Duration = Duration::from_secs(10);
+
+/// How often a store that failed is asked again.
+const STORE_AGAIN: u32 = 10;
 
 /// How often a message is looked for, and the wait in between.
 const LOOKS: u32 = 2;
@@ -92,48 +97,81 @@ impl Delivery {
         entry: StoredEntry,
         claim: &Claim,
     ) -> Result<Option<Status>, StoreError> {
-        let renewing = pin!(self.renew(claim));
         let working = pin!(self.work(entry, claim));
-        match select(working, renewing).await {
-            futures::future::Either::Left((done, _)) => done,
-            futures::future::Either::Right((never, _)) => match never {},
+        let lost = pin!(self.renew(claim));
+        match select(working, lost).await {
+            Either::Left((done, _)) => done,
+            // Another worker may have it by now: nothing more is sent.
+            Either::Right(((), _)) => {
+                tracing::warn!("a claim of the outbox has ended, and another process may work on the entry");
+                Ok(None)
+            }
         }
     }
 
-    async fn renew(&self, claim: &Claim) -> Infallible {
+    /// Renews the claim as long as it holds.
+    async fn renew(&self, claim: &Claim) {
+        let mut renewed = self.clock.now();
         loop {
             self.clock.sleep_elsewhere(LEASE / 3).await;
-            if let Err(error) = self.store.renew(claim, LEASE).await {
-                tracing::warn!(%error, "a claim of the outbox cannot be renewed");
+            let asked = self.clock.now();
+            match self.store.renew(claim, LEASE).await {
+                Ok(true) => renewed = asked,
+                Ok(false) => return,
+                Err(error) => tracing::warn!(%error, "a claim of the outbox cannot be renewed"),
+            }
+            if self.clock.now().saturating_duration_since(renewed) >= LEASE {
+                return;
             }
         }
     }
 
     async fn work(&self, mut entry: StoredEntry, claim: &Claim) -> Result<Option<Status>, StoreError> {
-        let progress = Progress::read(&entry);
-        let step = match serde_json::from_str::<Rendered>(&entry.request) {
-            Err(_) => Step::rejected(progress, "the stored request cannot be read"),
-            Ok(rendered) if !self.clients.has(&rendered.service) => {
-                let mut progress = progress;
-                progress.reason = Some(format!("the outbox has no client for {}", rendered.service));
-                Step::later(entry.phase, progress, LONGEST_WAIT)
-            }
-            Ok(rendered) => match entry.phase {
+        let step = match (serde_json::from_str::<Rendered>(&entry.request), Progress::read(&entry)) {
+            (Ok(rendered), Some(progress)) if self.clients.has(&rendered.service) => match entry.phase {
                 Phase::Sending if !rendered.is_repeatable() => self.look(&entry, &rendered, progress).await?,
                 _ => match self.send(&entry, &rendered, progress, claim).await? {
                     Some(step) => step,
                     None => return Ok(None),
                 },
             },
+            (Ok(rendered), Some(mut progress)) => {
+                progress.reason = Some(format!("the outbox has no client for {}", rendered.service));
+                Step::later(entry.phase, progress, WITHOUT_CLIENT)
+            }
+            // A newer version of the program may have written it.
+            (_, progress) => {
+                let mut progress = progress.unwrap_or_default();
+                let reason = "what is stored of it cannot be read";
+                if entry.phase == Phase::Sending {
+                    Step::uncertain(progress, reason)
+                } else {
+                    progress.reason = Some(reason.to_owned());
+                    Step::later(entry.phase, progress, LONGEST_WAIT)
+                }
+            }
         };
         let not_before = step.wait.map(|wait| later(self.clock.wall(), wait));
         let change = Change { phase: step.phase, progress: step.progress.write(), not_before };
-        if !self.store.change(claim, change, false).await? {
-            tracing::warn!("a claim of the outbox has ended, and another process works on the entry");
+        if !self.keep(claim, change).await? {
             return Ok(None);
         }
         (entry.phase, entry.not_before) = (step.phase, not_before);
         Ok(Some(Status::of(&entry, &step.progress)))
+    }
+
+    /// Stores what has become of an entry. The answer that it is about comes once, so a store that fails is asked again.
+    async fn keep(&self, claim: &Claim, change: Change) -> Result<bool, StoreError> {
+        for _ in 0..STORE_AGAIN {
+            match self.store.change(claim, change.clone(), false).await {
+                Err(error) => {
+                    tracing::warn!(%error, "the store of the outbox failed; it is asked again");
+                    self.clock.sleep(FIRST_WAIT).await;
+                }
+                stored => return stored,
+            }
+        }
+        self.store.change(claim, change, false).await
     }
 
     /// Sends the request. Before a byte leaves, the store knows that it may have.
@@ -157,8 +195,11 @@ impl Delivery {
         }
         progress.attempts += 1;
         progress.last_sent = Some(now);
-        progress.looks = 0;
-        progress.since = Some(self.clients.service_time(&rendered.service, now));
+        (progress.looks, progress.settling, progress.applied) = (0, false, false);
+        // The message of an attempt that was given up may still come, and counts.
+        if !progress.reposted || progress.since.is_none() {
+            progress.since = Some(self.clients.service_time(&rendered.service, now));
+        }
         let change = Change { phase: Phase::Sending, progress: progress.write(), not_before: None };
         if !self.store.change(claim, change, true).await? {
             return Ok(None);
@@ -189,7 +230,7 @@ impl Delivery {
         match error.outcome() {
             // It is done; only its id is not known, and another entry must not take it for its own.
             Outcome::Applied if !rendered.is_repeatable() => {
-                progress.applied = true;
+                (progress.applied, progress.settling) = (true, true);
                 Step::later(Phase::Sending, progress, BETWEEN_LOOKS)
             }
             Outcome::Applied => Step::closed(Phase::Sent, progress),
@@ -209,14 +250,22 @@ impl Delivery {
                     )
                 }
             },
-            Outcome::Rejected if error.resend() == Resend::Yes => Step::later(entry.phase, progress, wait),
             // A credential that has ended is replaced some day, and the messages are as good as before.
-            Outcome::Rejected if error.status() == Some(StatusCode::UNAUTHORIZED) => {
-                Step::later(entry.phase, progress, wait)
+            Outcome::Rejected
+                if error.resend() == Resend::Yes || error.status() == Some(StatusCode::UNAUTHORIZED) =>
+            {
+                Step::later(entry.phase, Progress { first_sent: before.first_sent, ..progress }, wait)
+            }
+            Outcome::Rejected if entry.phase == Phase::Sending => {
+                Step::uncertain(progress, format!("an earlier attempt may have been done, and now: {error}"))
             }
             Outcome::Rejected => Step::rejected(progress, error),
             Outcome::Unknown if rendered.is_repeatable() => Step::later(Phase::Sending, progress, wait),
-            Outcome::Unknown => Step::later(Phase::Sending, progress, self.settle),
+            Outcome::Unknown => {
+                progress.settling = true;
+                let wait = if self.clients.can_look(rendered) { self.settle } else { Duration::ZERO };
+                Step::later(Phase::Sending, progress, wait)
+            }
         }
     }
 
@@ -227,16 +276,13 @@ impl Delivery {
         rendered: &Rendered,
         mut progress: Progress,
     ) -> Result<Step, StoreError> {
-        let last_sent = progress.last_sent.unwrap_or(Timestamp::MIN);
-        let settles = later(last_sent, self.settle);
-        if let Ok(left) = Duration::try_from(settles.duration_since(self.clock.wall()))
-            && !left.is_zero()
-            && !progress.applied
-        {
-            return Ok(Step::later(Phase::Sending, progress, left));
+        if !progress.settling && self.clients.can_look(rendered) {
+            // The process that sent it has died. How long its request took to leave is not known, so the time counts from now.
+            progress.settling = true;
+            return Ok(Step::later(Phase::Sending, progress, self.settle));
         }
         let taken = self.attributed(&entry.lane).await?;
-        let since = progress.since.unwrap_or(last_sent);
+        let since = progress.since.unwrap_or(Timestamp::MIN);
         Ok(match self.clients.look(rendered, since, &taken).await {
             Looked::Found(id) => {
                 progress.reason = None;
@@ -259,6 +305,17 @@ impl Delivery {
                 progress,
                 "there was no answer, and the service offers no way to look for its effect",
             ),
+            Looked::Failed(error)
+                if error.resend() == Resend::No && error.status() != Some(StatusCode::UNAUTHORIZED) =>
+            {
+                if progress.applied {
+                    return Ok(Step::closed(Phase::Sent, progress));
+                }
+                Step::uncertain(
+                    progress,
+                    format!("there was no answer, and it cannot be looked for: {error}"),
+                )
+            }
             Looked::Failed(error) => {
                 progress.failures += 1;
                 progress.reason = Some(error.to_string());

@@ -33,8 +33,9 @@
 //! | a message of Chatwork or Lancers | once the request can no longer arrive ([`settle`](OutboxBuilder::settle)), the room is looked through, twice: the message is found, or posted again, or uncertain if the list does not go back far enough |
 //! | any other write | it is uncertain: a person looks, and calls [`retry`](Outbox::retry) or [`discard`](Outbox::discard) |
 //!
-//! A request that the service carries out later than `settle` is there twice. Nothing can prevent this without keys: choose
-//! `settle` longer than proxies and gateways on the way keep a request.
+//! A request that the service carries out later than `settle` is there twice, and [`Status::reposted`] says which may be. Nothing
+//! can prevent this without keys: choose `settle` longer than proxies and gateways on the way keep a request. All processes on
+//! one store use the same account of each service.
 //!
 //! Messages of one room are sent in order, and rooms do not hold each other up. A message that was refused or is uncertain does
 //! not hold up the next. Several processes may work on one store.
@@ -74,6 +75,9 @@ use tokio::sync::{Notify, broadcast};
 
 /// How often the store is asked for what other processes have added.
 const POLL: Duration = Duration::from_secs(1);
+
+/// How much longer than an attempt a request may be on its way.
+const ON_ITS_WAY: Duration = Duration::from_secs(10);
 
 /// How many outcomes a slow receiver of [`Outbox::outcomes`] may be behind.
 const TOLD: usize = 1_024;
@@ -123,8 +127,8 @@ impl OutboxBuilder {
         self
     }
 
-    /// How long after it was sent a request may still be carried out. A message without an answer is looked for only then.
-    /// Default: 90 s, which is the clients' time for an attempt and a minute.
+    /// How long a request without an answer may still be carried out, at least the clients' time for an attempt and 10 s. A
+    /// message is looked for only then; after a kill the time counts from the restart. Default: 90 s.
     pub fn settle(mut self, settle: Duration) -> Self {
         self.settle = settle;
         self
@@ -145,6 +149,7 @@ impl OutboxBuilder {
     /// The outbox. Nothing is sent before [`run`](Outbox::run) or [`deliver_due`](Outbox::deliver_due).
     pub fn build(self) -> Outbox {
         let Self { store, clients, clock, settle, concurrency } = self;
+        let settle = settle.max(clients.attempt_timeout().saturating_add(ON_ITS_WAY));
         Outbox(Arc::new(Inner {
             delivery: Delivery { store, clients, clock, settle },
             concurrency,
@@ -256,12 +261,17 @@ impl Outbox {
         })
     }
 
-    /// Sends a refused, uncertain or discarded entry again, because a person has looked. Returns whether there was one.
+    /// Sends a refused, uncertain or discarded entry again, because a person has looked. Returns whether there was one, and its
+    /// request was not [removed](Self::blank).
     ///
     /// # Errors
     /// The store failed.
     pub async fn retry(&self, key: &str) -> Result<bool, Error> {
         const FROM: &[Phase] = &[Phase::Rejected, Phase::Uncertain, Phase::Discarded];
+        let entry = self.0.delivery.store.get(key).await.map_err(Error::store)?;
+        if entry.is_none_or(|entry| entry.request.is_empty()) {
+            return Ok(false);
+        }
         let moved = self.0.delivery.store.decide(key, FROM, Phase::Waiting).await.map_err(Error::store)?;
         if moved {
             self.0.added.notify_one();
@@ -291,23 +301,25 @@ impl Outbox {
     /// # Errors
     /// The store failed.
     pub async fn deliver_due(&self) -> Result<usize, Error> {
-        let mut closed = 0;
+        let (mut closed, mut failure) = (0, None);
         let mut running = FuturesUnordered::new();
         loop {
-            let mut is_idle = false;
-            while running.len() < self.0.concurrency {
-                match self.0.delivery.store.claim(LEASE).await.map_err(Error::store)? {
-                    Next::Entry(entry, claim) => running.push(self.one(entry, claim)),
-                    Next::Wait(_) => {
+            let mut is_idle = failure.is_some();
+            while !is_idle && running.len() < self.0.concurrency {
+                match self.0.delivery.store.claim(LEASE).await {
+                    Ok(Next::Entry(entry, claim)) => running.push(self.one(entry, claim)),
+                    Ok(Next::Wait(_)) => is_idle = true,
+                    Err(error) => {
                         is_idle = true;
-                        break;
+                        failure = Some(error);
                     }
                 }
             }
+            // What is under way ends, also if the store has failed.
             match running.next().await {
                 Some(Ok(is_closed)) => closed += usize::from(is_closed),
-                Some(Err(error)) => return Err(Error::store(error)),
-                None if is_idle => return Ok(closed),
+                Some(Err(error)) => failure = failure.or(Some(error)),
+                None if is_idle => return failure.map_or(Ok(closed), |failure| Err(Error::store(failure))),
                 None => {}
             }
         }

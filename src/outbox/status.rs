@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::fmt;
 
 /// The outbox's notes about an entry, as they are stored. A later version of the crate reads what this one wrote.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Progress {
     /// How many times its bytes may have left.
@@ -26,6 +26,9 @@ pub(super) struct Progress {
     /// How many tries in a row have failed.
     #[serde(skip_serializing_if = "is_zero")]
     pub(super) failures: u32,
+    /// Whether the next step is a look, since the request had its time to arrive.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) settling: bool,
     /// Whether it is done, and only its id is not known.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(super) applied: bool,
@@ -98,14 +101,18 @@ impl Status {
     }
 
     pub(super) fn read(entry: &StoredEntry) -> Self {
-        Self::of(entry, &Progress::read(entry))
+        Self::of(entry, &Progress::read(entry).unwrap_or_default())
     }
 }
 
 impl Progress {
-    /// The notes of an entry. Those that cannot be read count as none.
-    pub(super) fn read(entry: &StoredEntry) -> Self {
-        serde_json::from_str(&entry.progress).unwrap_or_default()
+    /// The notes of an entry; `None` if they cannot be read.
+    pub(super) fn read(entry: &StoredEntry) -> Option<Self> {
+        if entry.progress.is_empty() {
+            Some(Self::default())
+        } else {
+            serde_json::from_str(&entry.progress).ok()
+        }
     }
 
     pub(super) fn write(&self) -> String {

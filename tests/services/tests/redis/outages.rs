@@ -4,19 +4,28 @@ use futures_util::future::join_all;
 use kaiwa::store::{Outage, Redis};
 use kaiwa::{Budget, BudgetStore, Denied, RateLimit, Settlement};
 use services::redis;
+use std::cell::RefCell;
 use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::Once;
 use std::time::{Duration, Instant};
 
 const ROOM: Budget = Budget::room(7, 10, Duration::from_secs(10));
 
-/// What is written to the log while a test runs.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+/// What is written to the log while a test runs, which has a thread of its own.
+///
+/// There is one subscriber for all: with one for each thread, `tracing` can miss events of a place that another thread has
+/// reached first.
+struct Log;
 
-impl Write for Log {
+thread_local! {
+    static WRITTEN: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+struct OwnThread;
+
+impl Write for OwnThread {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().expect("not poisoned").extend_from_slice(bytes);
+        WRITTEN.with_borrow_mut(|written| written.extend_from_slice(bytes));
         Ok(bytes.len())
     }
 
@@ -26,16 +35,15 @@ impl Write for Log {
 }
 
 impl Log {
-    fn begin() -> (Self, tracing::subscriber::DefaultGuard) {
-        let log = Self::default();
-        let written = log.clone();
-        let subscriber =
-            tracing_subscriber::fmt().with_ansi(false).with_writer(move || written.clone()).finish();
-        (log, tracing::subscriber::set_default(subscriber))
+    fn begin() -> Self {
+        static ONCE: Once = Once::new();
+        ONCE.call_once(|| tracing_subscriber::fmt().with_ansi(false).with_writer(|| OwnThread).init());
+        WRITTEN.with_borrow_mut(Vec::clear);
+        Self
     }
 
     fn text(&self) -> String {
-        String::from_utf8(self.0.lock().expect("not poisoned").clone()).expect("UTF-8")
+        WRITTEN.with_borrow(|written| String::from_utf8(written.clone()).expect("UTF-8"))
     }
 
     fn count(&self, word: &str) -> usize {
@@ -57,7 +65,7 @@ async fn refused(redis: &Redis) -> String {
 
 #[tokio::test]
 async fn a_program_starts_while_the_server_is_down_and_uses_it_once_it_is_there() {
-    let (log, _guard) = Log::begin();
+    let log = Log::begin();
     let mut server = redis::Redis::start();
     server.kill();
     let budgets = Redis::new(server.url()).expect("a URL").budgets("b").expect("a name");
@@ -67,10 +75,12 @@ async fn a_program_starts_while_the_server_is_down_and_uses_it_once_it_is_there(
     budgets.settle(lease, Settlement::Sent(None));
     server.restart();
     // The keeper tries each second.
-    while !server.command("KEYS *").contains("room:7") {
+    let waits = Instant::now();
+    while !server.command("KEYS *").contains("room:7") && waits.elapsed() < Duration::from_secs(20) {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    while log.count("can be used again") == 0 {
+    let waits = Instant::now();
+    while log.count("can be used again") == 0 && waits.elapsed() < Duration::from_secs(5) {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     assert_eq!((log.count(" WARN "), log.count("can be used again")), (1, 1), "{}", log.text());
@@ -145,7 +155,7 @@ async fn a_dropped_take_gives_its_permit_back() {
 
 #[tokio::test]
 async fn a_full_memory_that_evicts_is_told_and_survived() {
-    let (log, _guard) = Log::begin();
+    let log = Log::begin();
     let server = redis::Redis::with(&["--maxmemory-policy", "allkeys-lru"]);
     let budgets = Redis::new(server.url()).expect("a URL").budgets("b").expect("a name");
     let mut limit = RateLimit::default();
@@ -179,7 +189,7 @@ async fn a_full_memory_that_evicts_nothing_stops_no_call() {
 /// The commands that the documentation of `store::Redis` lists are enough, and no other key can be touched.
 #[tokio::test]
 async fn a_user_with_the_documented_rights_is_enough() {
-    let (log, _guard) = Log::begin();
+    let log = Log::begin();
     let server = redis::Redis::start();
     let docs = include_str!("../../../../src/store/redis/mod.rs");
     let at = docs.find("ACL SETUSER").expect("the documentation has it");
@@ -211,7 +221,7 @@ async fn a_user_with_the_documented_rights_is_enough() {
 
 #[tokio::test]
 async fn neither_user_nor_password_is_ever_shown() {
-    let (log, _guard) = Log::begin();
+    let log = Log::begin();
     let server = redis::Redis::start();
     server.command("ACL SETUSER limited on >a-password-canary resetkeys ~other:* -@all +ping");
     let shown = |redis: &Redis| format!("{redis:?} {:?}", redis.budgets("b").expect("a name"));
