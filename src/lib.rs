@@ -169,7 +169,9 @@ pub mod guide;
 pub mod lancers;
 #[cfg(feature = "oauth")]
 pub mod oauth;
+// Each service uses a part of it.
 #[cfg(feature = "outbox")]
+#[cfg_attr(partial, allow(dead_code, unreachable_code, unused_imports, unused_variables))]
 pub mod outbox;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
