@@ -86,6 +86,12 @@ pub(crate) fn later(now: Instant, wait: Duration) -> Instant {
     now.checked_add(wait).or_else(|| now.checked_add(AGE)).unwrap_or(now)
 }
 
+/// The same on the wall clock, up to its last time.
+#[cfg(feature = "outbox")]
+pub(crate) fn later_on_the_wall(now: Timestamp, wait: Duration) -> Timestamp {
+    SignedDuration::try_from(wait).ok().and_then(|wait| now.checked_add(wait).ok()).unwrap_or(Timestamp::MAX)
+}
+
 /// A clock that moves only when it is advanced, for tests of a program's waits.
 ///
 /// It can be moved by 1,000 years at a time, and a longer wait never ends.

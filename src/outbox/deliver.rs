@@ -17,7 +17,7 @@ use super::clients::{Clients, Looked};
 use super::rendered::Rendered;
 use super::status::{Progress, Status};
 use super::store::{Change, Claim, Filter, OutboxStore, Phase, StoredEntry};
-use crate::clock::Clock;
+use crate::clock::{Clock, later_on_the_wall};
 use crate::error::{Error, Outcome, Resend};
 use crate::store_error::StoreError;
 use futures::future::{Either, select};
@@ -151,7 +151,7 @@ impl Delivery {
                 }
             }
         };
-        let not_before = step.wait.map(|wait| later(self.clock.wall(), wait));
+        let not_before = step.wait.map(|wait| later_on_the_wall(self.clock.wall(), wait));
         let change = Change { phase: step.phase, progress: step.progress.write(), not_before };
         if !self.keep(claim, change).await? {
             return Ok(None);
@@ -194,7 +194,6 @@ impl Delivery {
             return Ok(Some(Step::uncertain(progress, reason)));
         }
         progress.attempts += 1;
-        progress.last_sent = Some(now);
         (progress.looks, progress.settling, progress.applied) = (0, false, false);
         // The message of an attempt that was given up may still come, and counts.
         if !progress.reposted || progress.since.is_none() {
@@ -338,8 +337,4 @@ impl Delivery {
 fn backoff(failures: u32) -> Duration {
     let longest = FIRST_WAIT.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(LONGEST_WAIT);
     longest.mul_f64(0.5 + fastrand::f64() / 2.0)
-}
-
-fn later(now: Timestamp, time: Duration) -> Timestamp {
-    SignedDuration::try_from(time).ok().and_then(|time| now.checked_add(time).ok()).unwrap_or(Timestamp::MAX)
 }

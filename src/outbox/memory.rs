@@ -1,10 +1,10 @@
 //! An outbox in memory, for tests.
 
 use super::store::{Change, Claim, Enqueued, Filter, NewEntry, Next, OutboxStore, Phase, StoredEntry};
-use crate::clock::{Clock, SystemClock};
+use crate::clock::{Clock, SystemClock, later_on_the_wall};
 use crate::store_error::StoreError;
 use futures::future::{BoxFuture, FutureExt};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -89,7 +89,7 @@ impl MemoryOutboxStore {
             }
             Some(row) => {
                 row.fence += 1;
-                row.claimed_until = Some(later(now, lease));
+                row.claimed_until = Some(later_on_the_wall(now, lease));
                 let claim = Claim { id: row.entry.id, fence: row.fence };
                 Next::Entry(Box::new(row.entry.clone()), claim)
             }
@@ -108,10 +108,6 @@ impl MemoryOutboxStore {
             None => false,
         }
     }
-}
-
-fn later(now: Timestamp, time: Duration) -> Timestamp {
-    SignedDuration::try_from(time).ok().and_then(|time| now.checked_add(time).ok()).unwrap_or(Timestamp::MAX)
 }
 
 impl Default for MemoryOutboxStore {
@@ -137,7 +133,7 @@ impl OutboxStore for MemoryOutboxStore {
     }
 
     fn renew<'a>(&'a self, claim: &'a Claim, lease: Duration) -> BoxFuture<'a, Result<bool, StoreError>> {
-        async move { Ok(self.claimed(claim, |row, now| row.claimed_until = Some(later(now, lease)))) }.boxed()
+        async move { Ok(self.claimed(claim, |row, now| row.claimed_until = Some(later_on_the_wall(now, lease)))) }.boxed()
     }
 
     fn change<'a>(
@@ -207,7 +203,8 @@ impl OutboxStore for MemoryOutboxStore {
         async move {
             let now = self.clock.wall();
             let old = |row: &&mut Row| {
-                !row.entry.request.is_empty() && row.closed_at.is_some_and(|closed| later(closed, age) <= now)
+                !row.entry.request.is_empty()
+                    && row.closed_at.is_some_and(|closed| later_on_the_wall(closed, age) <= now)
             };
             let mut count = 0;
             for row in self.lock().values_mut().filter(old) {

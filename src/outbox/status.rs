@@ -12,11 +12,9 @@ use std::fmt;
 pub(super) struct Progress {
     /// How many times its bytes may have left.
     pub(super) attempts: u32,
-    /// When they may have left for the first and for the last time, by this machine's clock.
+    /// When they may have left for the first time, by this machine's clock.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) first_sent: Option<Timestamp>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) last_sent: Option<Timestamp>,
     /// Since when the message may be in its room, by the service's clock.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) since: Option<Timestamp>,

@@ -1,6 +1,7 @@
 //! What is read and written, each within a transaction.
 
 use super::failure::Failure;
+use crate::clock::later_on_the_wall;
 use crate::outbox::store::{Change, Claim, Enqueued, NewEntry, Next, Phase, StoredEntry};
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::types::{ToSqlOutput, Type};
@@ -110,12 +111,12 @@ impl<'c> Queries<'c> {
         }
         let claim = Claim { id: entry.id, fence: fence + 1 };
         self.statement("UPDATE entries SET fence = ?2, claimed_until = ?3, due_at = ?3 WHERE id = ?1")?
-            .execute(params![claim.id, claim.fence, Time(later(now, lease))])?;
+            .execute(params![claim.id, claim.fence, Time(later_on_the_wall(now, lease))])?;
         Ok(Next::Entry(Box::new(entry), claim))
     }
 
     pub(super) fn renew(&mut self, claim: &Claim, lease: Duration, now: Timestamp) -> Result<bool, Failure> {
-        let until = Time(later(now, lease));
+        let until = Time(later_on_the_wall(now, lease));
         let renewed = self
             .statement(
                 "UPDATE entries SET claimed_until = ?4, due_at = max(?4, coalesce(not_before, ?4))
@@ -258,10 +259,6 @@ impl<'c> Queries<'c> {
             .execute([Time(until)])?;
         Ok(count as u64)
     }
-}
-
-fn later(now: Timestamp, time: Duration) -> Timestamp {
-    SignedDuration::try_from(time).ok().and_then(|time| now.checked_add(time).ok()).unwrap_or(Timestamp::MAX)
 }
 
 /// The entry of a row that begins with [`COLUMNS`].
