@@ -1,7 +1,7 @@
 -- The budgets of one account. A run of the script renews leases, settles permits in order, and takes at most one permit.
 --
 -- KEYS[1]: the account's window and the units. KEYS[2]: when each process was last seen. KEYS[3] and on: rooms.
--- ARGV[1]: the request in JSON, see budgets.rs. All times are in milliseconds; `ago` is how long ago it happened.
+-- ARGV[1]: the request in JSON, see request.rs. All times are in milliseconds; `ago` is how long ago it happened.
 --
 -- The rules are those of src/transport/pace, which explains them; what is added here is that a lease ends by itself. Its
 -- request may have been sent, so it counts as used.

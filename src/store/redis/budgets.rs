@@ -13,18 +13,16 @@
 //! Running a settlement twice is the same as once: its lease is gone by then, and what was counted without one is remembered. So a
 //! run without an answer puts its settlements back into the queue.
 
-use super::numbers::{LARGE, millis};
+use super::numbers::millis;
+use super::request::{Answer, Entry, How, Keys, Request, Settled};
 use super::server::{Outage, Server};
 use super::share::Share;
 use crate::clock::Clock;
 use crate::error::Error;
-use crate::limits::{MAX_WINDOW, RateLimit};
 use crate::store_error::StoreError;
 use crate::transport::pace::{Budget, BudgetStore, Denied, Lease, MemoryBudgetStore, Settlement};
 use futures::future::{BoxFuture, select};
-use jiff::Timestamp;
 use redis::Script;
-use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::pin::pin;
@@ -41,9 +39,6 @@ const LEASE: Duration = Duration::from_secs(10);
 /// How often leases are renewed, and how often a server that is down is tried.
 const RENEW: Duration = Duration::from_secs(3);
 const TRY: Duration = Duration::from_secs(1);
-
-/// How soon to ask again while permits are in flight, which other processes may give back.
-const ASK_AGAIN: Duration = Duration::from_millis(50);
 
 /// A settlement that is older says nothing about now, and so many are more than any budget needs.
 const OLD: Duration = Duration::from_secs(10 * 60);
@@ -95,122 +90,6 @@ struct Queued {
     taken: Option<i64>,
     at: Instant,
     how: How,
-}
-
-#[derive(Serialize)]
-#[serde(tag = "how", rename_all = "lowercase")]
-enum How {
-    Unsent,
-    Sent {
-        #[serde(skip_serializing_if = "Option::is_none")]
-        limit: Option<Window>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        units: Option<MonthlyUnits>,
-    },
-    Exhausted {
-        wait: u64,
-    },
-}
-
-/// The account's window, as a response reported it.
-#[derive(Serialize)]
-struct Window {
-    remaining: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    limit: Option<u64>,
-    /// How long it is.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    window: Option<u64>,
-    #[serde(flatten)]
-    end: Option<WindowEnd>,
-}
-
-#[derive(Serialize)]
-struct WindowEnd {
-    ends: i64,
-    after: u64,
-}
-
-#[derive(Serialize)]
-struct MonthlyUnits {
-    remaining: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reset: Option<i64>,
-}
-
-#[derive(Serialize)]
-struct Request<'a> {
-    process: &'a str,
-    lease: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    now: Option<i64>,
-    renew: Vec<Entry>,
-    settle: Vec<Settled<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    take: Option<Entry>,
-}
-
-/// A lease and its budget.
-#[derive(Serialize)]
-struct Entry {
-    id: String,
-    /// When the server gave it, by its own clock.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    taken: Option<i64>,
-    budget: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    key: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    posts: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    window: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cost: Option<u64>,
-}
-
-#[derive(Serialize)]
-struct Settled<'a> {
-    #[serde(flatten)]
-    entry: Entry,
-    ago: u64,
-    #[serde(flatten)]
-    how: &'a How,
-}
-
-#[derive(Deserialize)]
-struct Answer {
-    at: i64,
-    processes: u32,
-    denied: Option<DeniedAnswer>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum DeniedAnswer {
-    Units {
-        units: u64,
-        reset: Option<i64>,
-    },
-    Wait {
-        time: u64,
-        #[serde(default)]
-        flying: u64,
-    },
-}
-
-impl From<DeniedAnswer> for Denied {
-    fn from(denied: DeniedAnswer) -> Self {
-        match denied {
-            DeniedAnswer::Units { units, reset } => {
-                Self::units(units, reset.and_then(|reset| Timestamp::from_millisecond(reset).ok()))
-            }
-            DeniedAnswer::Wait { time, flying: 0 } => Self::wait(Duration::from_millis(time)),
-            DeniedAnswer::Wait { time, .. } => {
-                let time = Duration::from_millis(time);
-                Self::wait(time).ask_again(ASK_AGAIN.min(time))
-            }
-        }
-    }
 }
 
 impl RedisBudgets {
@@ -511,86 +390,4 @@ impl Drop for Batch<'_> {
             state.queue.push_front(queued);
         }
     }
-}
-
-/// The keys of a request: the account's, that of the processes, and those of its rooms.
-struct Keys<'a> {
-    prefix: &'a str,
-    names: Vec<String>,
-    rooms: HashMap<u64, usize>,
-}
-
-impl<'a> Keys<'a> {
-    fn new(prefix: &'a str) -> Self {
-        let names = ["account", "processes"].map(|name| format!("{prefix}{name}"));
-        Self { prefix, names: names.into(), rooms: HashMap::new() }
-    }
-
-    fn entry(&mut self, budget: Budget) -> Entry {
-        let mut entry = Entry {
-            id: String::new(),
-            taken: None,
-            budget: "account",
-            key: None,
-            posts: None,
-            window: None,
-            cost: None,
-        };
-        match budget {
-            Budget::Account => {}
-            Budget::Units { cost } => {
-                entry.budget = "units";
-                entry.cost = Some(cost);
-            }
-            Budget::Room { id, posts, window } => {
-                entry.budget = "room";
-                entry.posts = Some(posts);
-                entry.window = Some(millis(window.min(MAX_WINDOW)));
-                entry.key = Some(*self.rooms.entry(id).or_insert_with(|| {
-                    self.names.push(format!("{}room:{id}", self.prefix));
-                    self.names.len()
-                }));
-            }
-        }
-        entry
-    }
-}
-
-impl How {
-    fn of(how: Settlement<'_>) -> Self {
-        match how {
-            Settlement::Unsent => Self::Unsent,
-            Settlement::Sent(limit) => {
-                Self::Sent { limit: limit.and_then(Window::of), units: limit.and_then(MonthlyUnits::of) }
-            }
-            Settlement::Exhausted(wait) => Self::Exhausted { wait: millis(wait) },
-        }
-    }
-}
-
-impl Window {
-    fn of(limit: &RateLimit) -> Option<Self> {
-        let end = limit.reset.zip(limit.reset_after);
-        Some(Self {
-            remaining: count(limit.remaining?),
-            limit: limit.limit.map(count),
-            window: limit.window.map(millis),
-            end: end.map(|(ends, after)| WindowEnd { ends: moment(ends), after: millis(after) }),
-        })
-    }
-}
-
-impl MonthlyUnits {
-    fn of(limit: &RateLimit) -> Option<Self> {
-        let units = limit.units.as_ref()?;
-        Some(Self { remaining: count(units.remaining?), reset: units.reset.map(moment) })
-    }
-}
-
-fn moment(time: Timestamp) -> i64 {
-    time.as_millisecond().clamp(0, LARGE.cast_signed())
-}
-
-fn count(count: u64) -> u64 {
-    count.min(LARGE)
 }

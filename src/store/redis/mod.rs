@@ -4,6 +4,7 @@ mod budgets;
 mod link;
 mod numbers;
 mod replays;
+mod request;
 mod server;
 mod share;
 #[cfg(feature = "oauth")]
