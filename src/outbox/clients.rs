@@ -1,6 +1,7 @@
 //! The clients that an outbox sends with, and how it looks for what they have sent.
 
 use super::rendered::{Rendered, Stored};
+use super::status::Progress;
 use crate::client::Client;
 use crate::error::Error;
 use crate::limits::date;
@@ -8,6 +9,7 @@ use crate::limits::date;
 use crate::reconcile::Found;
 use crate::transport::retry::RetryPolicy;
 use jiff::{SignedDuration, Timestamp};
+use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -79,10 +81,7 @@ impl Clients {
         // The outbox has its own waits, and a claim must not outlast its time in those of the client.
         let sent = rendered.request(client).with_retry(RetryPolicy::none()).send().await;
         let headers = sent.as_ref().map_or_else(Error::headers, |answer| answer.headers());
-        if let Some(theirs) = date(headers) {
-            let ahead = theirs.duration_since(client.transport().clock().wall());
-            self.ahead.lock().unwrap_or_else(PoisonError::into_inner).insert(rendered.service.clone(), ahead);
-        }
+        self.note_time(&rendered.service, headers, client.transport().clock().wall());
         Ok(kept(sent?.into_inner()))
     }
 
@@ -104,13 +103,59 @@ impl Clients {
         times.into_iter().flatten().max().unwrap_or_default()
     }
 
-    /// Looks for a message that was sent at the time `since` of the service's clock or later.
-    pub(super) async fn look(&self, rendered: &Rendered, since: Timestamp, taken: &[String]) -> Looked {
+    /// Who sends a message for which one can look, as a look has to know. With the answer comes the time of the service.
+    pub(super) async fn sender(&self, rendered: &Rendered) -> Option<String> {
+        if !self.can_look(rendered) {
+            return None;
+        }
+        match rendered.service.as_str() {
+            #[cfg(feature = "chatwork")]
+            "chatwork" => self.account().await.ok().map(|account| account.to_string()),
+            #[cfg(feature = "lancers")]
+            "lancers" => {
+                let (client, login) = self.lancers.as_ref()?;
+                if !self.knows_time("lancers")
+                    && let Ok(answer) = client.unread().await
+                {
+                    self.note_time("lancers", answer.headers(), client.transport().clock().wall());
+                }
+                Some(login.clone())
+            }
+            _ => None,
+        }
+    }
+
+    /// The account of Chatwork's credential.
+    #[cfg(feature = "chatwork")]
+    async fn account(&self) -> Result<crate::chatwork::AccountId, Error> {
+        if let Some(account) = self.account.get() {
+            return Ok(*account);
+        }
+        let client =
+            self.chatwork.as_ref().ok_or_else(|| Error::config("the outbox has no client for chatwork"))?;
+        let me = client.me().await?;
+        self.note_time("chatwork", me.headers(), client.transport().clock().wall());
+        Ok(*self.account.get_or_init(|| me.account_id))
+    }
+
+    fn knows_time(&self, service: &str) -> bool {
+        self.ahead.lock().unwrap_or_else(PoisonError::into_inner).contains_key(service)
+    }
+
+    fn note_time(&self, service: &str, headers: &HeaderMap, now: Timestamp) {
+        if let Some(theirs) = date(headers) {
+            let ahead = theirs.duration_since(now);
+            self.ahead.lock().unwrap_or_else(PoisonError::into_inner).insert(service.to_owned(), ahead);
+        }
+    }
+
+    /// Looks for a message that was sent as these notes say, and is none of those that are `taken`.
+    pub(super) async fn look(&self, rendered: &Rendered, sent: &Progress, taken: &[String]) -> Looked {
         let looked = match (rendered.service.as_str(), rendered.operation.as_str()) {
             #[cfg(feature = "chatwork")]
-            ("chatwork", "post_message") => self.look_in_chatwork(rendered, since, taken).await,
+            ("chatwork", "post_message") => self.look_in_chatwork(rendered, sent, taken).await,
             #[cfg(feature = "lancers")]
-            ("lancers", "post_message") => self.look_in_lancers(rendered, since, taken).await,
+            ("lancers", "post_message") => self.look_in_lancers(rendered, sent, taken).await,
             _ => return Looked::Never,
         };
         match looked {
@@ -124,20 +169,17 @@ impl Clients {
     async fn look_in_chatwork(
         &self,
         rendered: &Rendered,
-        since: Timestamp,
+        sent: &Progress,
         taken: &[String],
     ) -> Result<Option<Looked>, Error> {
         let client = self.chatwork.as_ref().ok_or_else(|| missing(rendered))?;
         let (Some(room), Some(text)) = (rendered.room, rendered.field("body")) else { return Ok(None) };
-        let author = match self.account.get() {
-            Some(account) => *account,
-            None => {
-                let me = client.me().await?.account_id;
-                *self.account.get_or_init(|| me)
-            }
+        let author = match sent.author.as_deref().and_then(|author| author.parse().ok()) {
+            Some(author) => crate::chatwork::AccountId(author),
+            None => self.account().await?,
         };
         let sought =
-            crate::chatwork::Sought::new(text, author, since).taken(taken.iter().map(String::as_str));
+            crate::chatwork::Sought::new(text, author, sent.since()).taken(taken.iter().map(String::as_str));
         Ok(Some(found(client.room(crate::chatwork::RoomId(room)).look_for(&sought).await?.into_inner())))
     }
 
@@ -145,7 +187,7 @@ impl Clients {
     async fn look_in_lancers(
         &self,
         rendered: &Rendered,
-        since: Timestamp,
+        sent: &Progress,
         taken: &[String],
     ) -> Result<Option<Looked>, Error> {
         let (client, login) = self.lancers.as_ref().ok_or_else(|| missing(rendered))?;
@@ -153,8 +195,9 @@ impl Clients {
         else {
             return Ok(None);
         };
+        let author = sent.author.as_ref().unwrap_or(login);
         let taken = taken.iter().filter_map(|id| id.parse::<u64>().ok());
-        let sought = crate::lancers::Sought::new(text, login.clone(), since).taken(taken);
+        let sought = crate::lancers::Sought::new(text, author.clone(), sent.since()).taken(taken);
         Ok(Some(found(client.board(crate::lancers::BoardId(board)).look_for(&sought).await?.into_inner())))
     }
 

@@ -11,6 +11,8 @@
 //!     └── twice not there ◄── LOOK, once the request can no longer arrive ── found ─► SENT
 //!                                │
 //!                                └─ cannot be said ─► UNCERTAIN
+//!
+//!  SENT, after it was sent again ── LOOK, three times more ── another one is there ─► DOUBLED
 //! ```
 
 use super::clients::{Clients, Looked};
@@ -21,7 +23,7 @@ use crate::clock::{Clock, later_on_the_wall};
 use crate::error::{Error, Outcome, Resend};
 use crate::store_error::StoreError;
 use futures::future::{Either, select};
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use reqwest::StatusCode;
 use serde_json::json;
 use std::pin::pin;
@@ -47,6 +49,9 @@ const STORE_AGAIN: u32 = 10;
 /// How often a message is looked for, and the wait in between.
 const LOOKS: u32 = 2;
 const BETWEEN_LOOKS: Duration = Duration::from_secs(2);
+
+/// When an entry that was sent twice is looked for once more, in times of `settle` after the look before.
+const LOOKS_FOR_ANOTHER: [u32; 3] = [1, 3, 10];
 
 /// The sent messages of a lane whose ids are not taken for another one's.
 const ATTRIBUTED: usize = 300;
@@ -76,6 +81,10 @@ impl Step {
         Self { phase, progress, wait: Some(wait) }
     }
 
+    fn sent(progress: Progress) -> Self {
+        Self::closed(Phase::Sent, progress)
+    }
+
     fn uncertain(mut progress: Progress, reason: impl ToString) -> Self {
         progress.reason = Some(reason.to_string());
         Self::closed(Phase::Uncertain, progress)
@@ -88,7 +97,8 @@ impl Step {
 }
 
 impl Delivery {
-    /// Works on a claimed entry, and renews the claim meanwhile. `None` if another worker has taken it over.
+    /// Works on a claimed entry, and renews the claim meanwhile. `None` if another worker has taken it over, or nothing has
+    /// come of it that was not known.
     ///
     /// # Errors
     /// The store failed. The claim ends with its lease, and the entry is handed out again.
@@ -127,11 +137,16 @@ impl Delivery {
     }
 
     async fn work(&self, mut entry: StoredEntry, claim: &Claim) -> Result<Option<Status>, StoreError> {
+        let before = entry.phase;
         let step = match (serde_json::from_str::<Rendered>(&entry.request), Progress::read(&entry)) {
             (Ok(rendered), Some(progress)) if self.clients.has(&rendered.service) => match entry.phase {
-                Phase::Sending if !rendered.is_repeatable() => self.look(&entry, &rendered, progress).await?,
+                Phase::Sending if !rendered.is_repeatable() => {
+                    let step = self.look(&entry, &rendered, progress).await?;
+                    self.with_another_look(step, &rendered)
+                }
+                phase if !phase.is_open() => self.look_for_another(&entry, &rendered, progress).await?,
                 _ => match self.send(&entry, &rendered, progress, claim).await? {
-                    Some(step) => step,
+                    Some(step) => self.with_another_look(step, &rendered),
                     None => return Ok(None),
                 },
             },
@@ -145,6 +160,8 @@ impl Delivery {
                 let reason = "what is stored of it cannot be read";
                 if entry.phase == Phase::Sending {
                     Step::uncertain(progress, reason)
+                } else if !entry.phase.is_open() {
+                    return self.store.change(claim, closed_as_it_is(&entry), false).await.map(|_| None);
                 } else {
                     progress.reason = Some(reason.to_owned());
                     Step::later(entry.phase, progress, LONGEST_WAIT)
@@ -157,7 +174,8 @@ impl Delivery {
             return Ok(None);
         }
         (entry.phase, entry.not_before) = (step.phase, not_before);
-        Ok(Some(Status::of(&entry, &step.progress)))
+        let is_news = before.is_open() || step.phase != before;
+        Ok(is_news.then(|| Status::of(&entry, &step.progress)))
     }
 
     /// Stores what has become of an entry. The answer that it is about comes once, so a store that fails is asked again.
@@ -193,11 +211,13 @@ impl Delivery {
                 "there was no answer as long as the service remembers its key; look before posting it again";
             return Ok(Some(Step::uncertain(progress, reason)));
         }
+        let sender = self.clients.sender(rendered).await;
         progress.attempts += 1;
         (progress.looks, progress.settling, progress.applied) = (0, false, false);
         // The message of an attempt that was given up may still come, and counts.
         if !progress.reposted || progress.since.is_none() {
-            progress.since = Some(self.clients.service_time(&rendered.service, now));
+            progress.since = Some(self.clients.service_time(&rendered.service, self.clock.wall()));
+            progress.author = sender;
         }
         let change = Change { phase: Phase::Sending, progress: progress.write(), not_before: None };
         if !self.store.change(claim, change, true).await? {
@@ -207,7 +227,7 @@ impl Delivery {
             Ok(answer) => {
                 progress.reason = None;
                 progress.answer = Some(answer);
-                Step::closed(Phase::Sent, progress)
+                Step::sent(progress)
             }
             Err(error) => self.failed(entry, rendered, before, progress, &error),
         }))
@@ -232,7 +252,7 @@ impl Delivery {
                 (progress.applied, progress.settling) = (true, true);
                 Step::later(Phase::Sending, progress, BETWEEN_LOOKS)
             }
-            Outcome::Applied => Step::closed(Phase::Sent, progress),
+            Outcome::Applied => Step::sent(progress),
             // What an earlier attempt has left open stays open.
             Outcome::NotSent if entry.phase == Phase::Sending => {
                 let reason = progress.reason;
@@ -281,16 +301,13 @@ impl Delivery {
             return Ok(Step::later(Phase::Sending, progress, self.settle));
         }
         let taken = self.attributed(&entry.lane).await?;
-        let since = progress.since.unwrap_or(Timestamp::MIN);
-        Ok(match self.clients.look(rendered, since, &taken).await {
+        Ok(match self.clients.look(rendered, &progress, &taken).await {
             Looked::Found(id) => {
                 progress.reason = None;
                 progress.answer = Some(json!({ "message_id": id }));
-                Step::closed(Phase::Sent, progress)
+                Step::sent(progress)
             }
-            Looked::Missing | Looked::Unsure(_) | Looked::Never if progress.applied => {
-                Step::closed(Phase::Sent, progress)
-            }
+            Looked::Missing | Looked::Unsure(_) | Looked::Never if progress.applied => Step::sent(progress),
             Looked::Missing => {
                 progress.looks += 1;
                 if progress.looks < LOOKS {
@@ -304,33 +321,118 @@ impl Delivery {
                 progress,
                 "there was no answer, and the service offers no way to look for its effect",
             ),
-            Looked::Failed(error)
-                if error.resend() == Resend::No && error.status() != Some(StatusCode::UNAUTHORIZED) =>
-            {
+            Looked::Failed(error) if is_for_good(&error) => {
                 if progress.applied {
-                    return Ok(Step::closed(Phase::Sent, progress));
+                    return Ok(Step::sent(progress));
                 }
                 Step::uncertain(
                     progress,
                     format!("there was no answer, and it cannot be looked for: {error}"),
                 )
             }
-            Looked::Failed(error) => {
-                progress.failures += 1;
-                progress.reason = Some(error.to_string());
-                let wait = error.retry_after().unwrap_or_default().max(backoff(progress.failures));
-                Step::later(Phase::Sending, progress, wait)
-            }
+            Looked::Failed(error) => later_because(Phase::Sending, progress, &error),
         })
+    }
+
+    /// The same step. An entry that was sent again after looks is looked for once more: its first request may have been late.
+    fn with_another_look(&self, mut step: Step, rendered: &Rendered) -> Step {
+        let is_answered = matches!(step.phase, Phase::Sent | Phase::Rejected);
+        if is_answered && step.progress.reposted && self.clients.can_look(rendered) {
+            step.progress.looks = 0;
+            step.wait = Some(self.settle);
+        }
+        step
+    }
+
+    /// Looks whether the message of an entry that was sent twice is there twice.
+    async fn look_for_another(
+        &self,
+        entry: &StoredEntry,
+        rendered: &Rendered,
+        mut progress: Progress,
+    ) -> Result<Step, StoreError> {
+        let mut taken = self.attributed(&entry.lane).await?;
+        let own = Status::read(entry).message_id();
+        taken.extend(own.clone());
+        match self.clients.look(rendered, &progress, &taken).await {
+            Looked::Found(id) if self.may_be_of_another(entry, rendered, &id).await? => {
+                return Ok(Step::later(entry.phase, progress, BETWEEN_LOOKS));
+            }
+            // Its id was not known, or the request that came late is the only one that was not refused.
+            Looked::Found(id) if own.is_none() => {
+                progress.reason = None;
+                progress.answer = Some(json!({ "message_id": id }));
+                return Ok(Step::later(Phase::Sent, progress, BETWEEN_LOOKS));
+            }
+            Looked::Found(id) => {
+                progress.other = Some(id.clone());
+                progress.reason = Some(format!(
+                    "it was sent again after it had not been found, and is there twice: the other one is {id}"
+                ));
+                return Ok(Step::closed(Phase::Doubled, progress));
+            }
+            Looked::Failed(error) if !is_for_good(&error) => {
+                return Ok(later_because(entry.phase, progress, &error));
+            }
+            Looked::Missing | Looked::Unsure(_) | Looked::Never | Looked::Failed(_) => {}
+        }
+        progress.failures = 0;
+        progress.looks += 1;
+        Ok(match LOOKS_FOR_ANOTHER.get(progress.looks as usize) {
+            Some(times) => Step::later(entry.phase, progress, self.settle.saturating_mul(*times)),
+            None => Step::closed(entry.phase, progress),
+        })
+    }
+
+    /// Whether a message that a look has found may belong to another entry, which was sent meanwhile.
+    async fn may_be_of_another(
+        &self,
+        entry: &StoredEntry,
+        rendered: &Rendered,
+        id: &String,
+    ) -> Result<bool, StoreError> {
+        let lane = Some(&*entry.lane);
+        // What is sent now is in this list, or is attributed by the time of the next one.
+        let sending = Filter { lane, phase: Some(Phase::Sending), limit: ATTRIBUTED, ..Filter::default() };
+        let is_same = |other: &StoredEntry| {
+            serde_json::from_str::<Rendered>(&other.request).is_ok_and(|other| other.is_same(rendered))
+        };
+        Ok(self.store.list(sending).await?.iter().any(is_same)
+            || self.attributed(&entry.lane).await?.contains(id))
     }
 
     /// The ids of the lane's newest messages that are known to belong to other entries.
     async fn attributed(&self, lane: &str) -> Result<Vec<String>, StoreError> {
-        let filter =
-            Filter { lane: Some(lane), phase: Some(Phase::Sent), newest: true, limit: ATTRIBUTED, after: 0 };
-        let sent = self.store.list(filter).await?;
-        Ok(sent.iter().filter_map(|entry| Status::read(entry).message_id()).collect())
+        let mut ids = Vec::new();
+        for phase in [Phase::Sent, Phase::Doubled] {
+            let filter =
+                Filter { lane: Some(lane), phase: Some(phase), newest: true, limit: ATTRIBUTED, after: 0 };
+            for entry in self.store.list(filter).await? {
+                let progress = Progress::read(&entry).unwrap_or_default();
+                ids.extend(Status::of(&entry, &progress).message_id());
+                ids.extend(progress.other);
+            }
+        }
+        Ok(ids)
     }
+}
+
+/// Whether the same look will fail again.
+fn is_for_good(error: &Error) -> bool {
+    error.resend() == Resend::No && error.status() != Some(StatusCode::UNAUTHORIZED)
+}
+
+fn later_because(phase: Phase, mut progress: Progress, error: &Error) -> Step {
+    progress.failures += 1;
+    if phase.is_open() {
+        progress.reason = Some(error.to_string());
+    }
+    let wait = error.retry_after().unwrap_or_default().max(backoff(progress.failures));
+    Step::later(phase, progress, wait)
+}
+
+fn closed_as_it_is(entry: &StoredEntry) -> Change {
+    Change { phase: entry.phase, progress: entry.progress.clone(), not_before: None }
 }
 
 /// The wait after so many failures in a row, with a random part, so that processes do not try in step.

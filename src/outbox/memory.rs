@@ -81,8 +81,11 @@ impl MemoryOutboxStore {
                 *first = *id;
             }
         }
-        let first = first.into_values().min_by_key(|id| (rows[id].due_at(), *id));
-        match first.and_then(|id| rows.get_mut(&id)) {
+        let again = rows.iter().filter(|(_, row)| !row.entry.phase.is_open() && row.held_until().is_some());
+        let candidates = first.into_values().chain(again.map(|(id, _)| *id));
+        // What is due at once does not wait for a clock that was set back.
+        let next = candidates.min_by_key(|id| (rows[id].held_until() > Some(now), rows[id].due_at(), *id));
+        match next.and_then(|id| rows.get_mut(&id)) {
             None => Next::Wait(None),
             Some(row) if row.held_until() > Some(now) => {
                 Next::Wait(Some(Duration::try_from(row.due_at().duration_since(now)).unwrap_or_default()))

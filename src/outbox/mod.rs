@@ -33,9 +33,11 @@
 //! | a message of Chatwork or Lancers | once the request can no longer arrive ([`settle`](OutboxBuilder::settle)), the room is looked through, twice: the message is found, or posted again, or uncertain if the list does not go back far enough |
 //! | any other write | it is uncertain: a person looks, and calls [`retry`](Outbox::retry) or [`discard`](Outbox::discard) |
 //!
-//! A request that the service carries out later than `settle` is there twice, and [`Status::reposted`] says which may be. Nothing
-//! can prevent this without keys: choose `settle` longer than proxies and gateways on the way keep a request. All processes on
-//! one store use the same account of each service.
+//! A request that the service carries out later than `settle` is there twice. Nothing can prevent this without keys: choose
+//! `settle` longer than proxies and gateways on the way keep a request. An entry that was posted again is looked for three times
+//! more, over 14 times `settle`, and a second message is told as [doubled](Phase::Doubled).
+//!
+//! All processes that deliver from one store have clients for the same services, with the same account of each.
 //!
 //! Messages of one room are sent in order, and rooms do not hold each other up. A message that was refused or is uncertain does
 //! not hold up the next. Several processes may work on one store.
@@ -75,9 +77,6 @@ use tokio::sync::{Notify, broadcast};
 
 /// How often the store is asked for what other processes have added.
 const POLL: Duration = Duration::from_secs(1);
-
-/// How much longer than an attempt a request may be on its way.
-const ON_ITS_WAY: Duration = Duration::from_secs(10);
 
 /// How many outcomes a slow receiver of [`Outbox::outcomes`] may be behind.
 const TOLD: usize = 1_024;
@@ -127,8 +126,9 @@ impl OutboxBuilder {
         self
     }
 
-    /// How long a request without an answer may still be carried out, at least the clients' time for an attempt and 10 s. A
-    /// message is looked for only then; after a kill the time counts from the restart. Default: 90 s.
+    /// How long a request without an answer may still be carried out, at least the clients' time for an attempt. A message is
+    /// looked for only then; after a kill the time counts from the restart. A request that takes longer is there twice, and
+    /// [told](Phase::Doubled). Default: 90 s.
     pub fn settle(mut self, settle: Duration) -> Self {
         self.settle = settle;
         self
@@ -149,7 +149,7 @@ impl OutboxBuilder {
     /// The outbox. Nothing is sent before [`run`](Outbox::run) or [`deliver_due`](Outbox::deliver_due).
     pub fn build(self) -> Outbox {
         let Self { store, clients, clock, settle, concurrency } = self;
-        let settle = settle.max(clients.attempt_timeout().saturating_add(ON_ITS_WAY));
+        let settle = settle.max(clients.attempt_timeout());
         Outbox(Arc::new(Inner {
             delivery: Delivery { store, clients, clock, settle },
             concurrency,
@@ -213,7 +213,7 @@ impl Outbox {
         let entry = NewEntry { key: key.clone(), lane: lane.clone(), request: written, not_before };
         match self.0.delivery.store.enqueue(entry).await.map_err(Error::store)? {
             Enqueued::New => {
-                self.0.added.notify_one();
+                self.wake();
                 let (phase, attempts, reposted) = (Phase::Waiting, 0, false);
                 Ok(Status { key, lane, phase, attempts, answer: None, reason: None, reposted, not_before })
             }
@@ -274,7 +274,7 @@ impl Outbox {
         }
         let moved = self.0.delivery.store.decide(key, FROM, Phase::Waiting).await.map_err(Error::store)?;
         if moved {
-            self.0.added.notify_one();
+            self.wake();
         }
         Ok(moved)
     }
@@ -286,6 +286,12 @@ impl Outbox {
     pub async fn discard(&self, key: &str) -> Result<bool, Error> {
         const FROM: &[Phase] = &[Phase::Waiting, Phase::Sending, Phase::Rejected, Phase::Uncertain];
         self.0.delivery.store.decide(key, FROM, Phase::Discarded).await.map_err(Error::store)
+    }
+
+    /// Makes [`run`](Self::run) ask the store now, such as on a database's notification that another process has added an entry.
+    /// Without it the store is asked once a second.
+    pub fn wake(&self) {
+        self.0.added.notify_one();
     }
 
     /// Removes what people wrote from entries that were closed longer ago than `age`. Their keys stay known.

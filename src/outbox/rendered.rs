@@ -6,7 +6,7 @@ use crate::input::InvalidInput;
 use crate::operation::{Operation, Safety};
 use crate::raw::Raw;
 use crate::request::{Endpoint, Request};
-use crate::transport::{Encoder, Payload};
+use crate::transport::{Encoder, Payload, idempotency_key};
 use crate::wire::{self, DecodeFailure};
 use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
@@ -95,33 +95,26 @@ impl Rendered {
         }
         let encoder = client.transport().encoder();
         let (written, has_files) = endpoint.encode(&encoder).map_err(refused)?.into_parts();
+        let unfit = |problem: &'static str| refused(InvalidInput::new("request", problem));
         let body = match written.body() {
             None => None,
-            Some(body) if has_files || body.as_bytes().is_none() => {
-                return Err(refused(InvalidInput::new(
-                    "request",
-                    "has a file, which an outbox does not store",
-                )));
+            Some(body) => {
+                let bytes = body.as_bytes().filter(|_| !has_files);
+                let bytes = bytes
+                    .ok_or_else(|| unfit("has a file or is multipart, which an outbox does not store"))?;
+                let text = std::str::from_utf8(bytes);
+                Some(
+                    text.map_err(|_| unfit("has bytes that are no text, which an outbox does not store"))?
+                        .to_owned(),
+                )
             }
-            Some(body) => Some(String::from_utf8_lossy(body.as_bytes().unwrap_or_default()).into_owned()),
         };
         let path = encoder
             .below_base(written.url())
             .ok_or_else(|| refused(InvalidInput::new("path", "leads away from the base URL")))?;
         let content_type = written.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let safety = endpoint.safety();
-        let settings = client.transport().settings();
-        let idempotency_key = match (&options.idempotency_key, safety) {
-            (Some(_), _) if settings.profile.instead_of_keys.is_some() => {
-                return Err(refused(InvalidInput::new(
-                    "with_idempotency_key",
-                    "is for TAS-CHA's writes alone",
-                )));
-            }
-            (Some(key), _) => Some(key.clone()),
-            (None, Safety::Keyed) => Some((settings.key_generator)()),
-            (None, _) => None,
-        };
+        let key = idempotency_key(client.transport().settings(), safety, options).map_err(refused)?;
         Ok(Self {
             service: E::Service::PROFILE.name.to_lowercase().replace('-', ""),
             operation: endpoint.operation().id.to_owned(),
@@ -130,7 +123,7 @@ impl Rendered {
             content_type: content_type.map(str::to_owned),
             body,
             safety: safety.into(),
-            idempotency_key,
+            idempotency_key: key.map(|(key, _)| key),
             room: endpoint.room(),
         })
     }

@@ -18,7 +18,10 @@ pub(super) struct Progress {
     /// Since when the message may be in its room, by the service's clock.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) since: Option<Timestamp>,
-    /// How many looks have not found it since it was last sent.
+    /// Who sends it, as a look has to know.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) author: Option<String>,
+    /// How many looks have not found it since it was last sent, or, once it is sent, have not found another one.
     #[serde(skip_serializing_if = "is_zero")]
     pub(super) looks: u32,
     /// How many tries in a row have failed.
@@ -35,6 +38,9 @@ pub(super) struct Progress {
     pub(super) reposted: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) answer: Option<Value>,
+    /// The id of its second message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) other: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) reason: Option<String>,
 }
@@ -58,12 +64,12 @@ pub struct Status {
     /// The service's answer, or `{"message_id": …}` of a message that was found in its room. `None` before, if the answer was
     /// lost, and some days after.
     pub answer: Option<Value>,
-    /// Why it waits, was refused, or is uncertain.
+    /// Why it waits, was refused, is uncertain or is there twice.
     pub reason: Option<String>,
     /// Whether it was sent again after looks had not found it. If the service carries out the first request nevertheless, the
-    /// message is there twice.
+    /// message is there twice; the outbox looks three times more, and then it is [`Phase::Doubled`].
     pub reposted: bool,
-    /// When it is tried again at the earliest.
+    /// When it is tried again, or looked for again, at the earliest.
     pub not_before: Option<Timestamp>,
 }
 
@@ -111,6 +117,10 @@ impl Progress {
         } else {
             serde_json::from_str(&entry.progress).ok()
         }
+    }
+
+    pub(super) fn since(&self) -> Timestamp {
+        self.since.unwrap_or(Timestamp::MIN)
     }
 
     pub(super) fn write(&self) -> String {

@@ -20,6 +20,9 @@ use std::time::Duration;
 ///    └──────────────────────┘
 /// ```
 ///
+/// A closed entry whose last change has a time is handed out once more when that time comes. It stays closed, and nothing waits
+/// for it.
+///
 /// Promises of every store:
 ///
 /// - **Durable**: when [`enqueue`](Self::enqueue), [`change`](Self::change) and [`decide`](Self::decide) end with `Ok`, a crash
@@ -40,8 +43,8 @@ pub trait OutboxStore: fmt::Debug + Send + Sync + 'static {
     /// It cannot be stored. It may be stored nevertheless; the same key again tells.
     fn enqueue(&self, entry: NewEntry) -> BoxFuture<'_, Result<Enqueued, StoreError>>;
 
-    /// Claims an open entry that is due, is the first of its lane, and is not claimed; of several, the one that is due first. An
-    /// entry without a time is due since it was added.
+    /// Claims an open entry that is due, is the first of its lane, and is not claimed, or a closed one whose time has come; of
+    /// several, the one that is due first. An open entry without a time is due since it was added, also if the clock is set back.
     ///
     /// # Errors
     /// The store cannot be read or written. An entry may be claimed nevertheless, until the lease ends.
@@ -53,7 +56,7 @@ pub trait OutboxStore: fmt::Debug + Send + Sync + 'static {
     /// The store cannot be written.
     fn renew<'a>(&'a self, claim: &'a Claim, lease: Duration) -> BoxFuture<'a, Result<bool, StoreError>>;
 
-    /// Changes a claimed entry. With `keep` the claim of an open entry stays, otherwise it ends. Returns whether the claim still
+    /// Changes a claimed entry. With `keep` the claim of an entry that is open now stays, otherwise it ends. Returns whether the claim still
     /// held; if not, nothing is changed.
     ///
     /// # Errors
@@ -77,8 +80,8 @@ pub trait OutboxStore: fmt::Debug + Send + Sync + 'static {
     /// The store cannot be read.
     fn list<'a>(&'a self, filter: Filter<'a>) -> BoxFuture<'a, Result<Vec<StoredEntry>, StoreError>>;
 
-    /// Moves an entry to another phase on a person's word, if it is in one of these phases and not claimed. It is due at once.
-    /// Returns whether it was moved.
+    /// Moves an entry to another phase on a person's word, if it is in one of these phases and not claimed. An open one is due at
+    /// once, and a closed one is not handed out again. Returns whether it was moved.
     ///
     /// # Errors
     /// The store cannot be written.
@@ -149,6 +152,8 @@ pub enum Phase {
     Sending,
     /// Closed: it is done.
     Sent,
+    /// Closed: it is done, and was done twice. The service carried out an earlier request after it had been looked for.
+    Doubled,
     /// Closed: the service refused it.
     Rejected,
     /// Closed: it may be done, and nothing can tell any more. A person decides.
@@ -159,8 +164,15 @@ pub enum Phase {
 
 impl Phase {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Waiting, Self::Sending, Self::Sent, Self::Rejected, Self::Uncertain, Self::Discarded];
+    pub const ALL: [Self; 7] = [
+        Self::Waiting,
+        Self::Sending,
+        Self::Sent,
+        Self::Doubled,
+        Self::Rejected,
+        Self::Uncertain,
+        Self::Discarded,
+    ];
 
     /// Whether there is more to do.
     pub fn is_open(self) -> bool {
@@ -173,6 +185,7 @@ impl Phase {
             Self::Waiting => "waiting",
             Self::Sending => "sending",
             Self::Sent => "sent",
+            Self::Doubled => "doubled",
             Self::Rejected => "rejected",
             Self::Uncertain => "uncertain",
             Self::Discarded => "discarded",
@@ -199,7 +212,7 @@ pub struct Claim {
 pub enum Next {
     /// This entry, which is claimed now.
     Entry(Box<StoredEntry>, Claim),
-    /// Nothing at present. After this time a lease ends or an entry is due; `None` if there is no open entry.
+    /// Nothing at present. After this time a lease ends or an entry is due; `None` if there is nothing left to do.
     Wait(Option<Duration>),
 }
 
@@ -210,7 +223,7 @@ pub struct Change {
     pub phase: Phase,
     /// The outbox's notes.
     pub progress: String,
-    /// When it may be handed out again at the earliest; `None` for at once.
+    /// When it may be handed out again at the earliest; `None` for at once, or for never if it is closed.
     pub not_before: Option<Timestamp>,
 }
 

@@ -242,26 +242,14 @@ impl Call<'_> {
         }
         let defaults = settings.headers.iter().filter(|(name, _)| own.iter().all(|(other, _)| other != name));
         let mut headers: Vec<_> = defaults.chain(own).cloned().collect();
-        let Profile { name: service, instead_of_keys, request_ids, .. } = settings.profile;
-        if self.info.safety == Safety::Keyed {
-            if let Some(instead) = instead_of_keys {
-                let problem = format!(
-                    "is `Keyed`, but {service} ignores idempotency keys, and would do a repeated request twice; {instead}"
-                );
-                return Err(InvalidInput::new("safety", problem));
-            }
-            let key = options.idempotency_key.clone().unwrap_or_else(|| (settings.key_generator)());
-            headers.push((HeaderName::from_static("idempotency-key"), visible("idempotency_key", &key)?));
+        if let Some((key, header)) = idempotency_key(settings, self.info.safety, options)? {
+            headers.push((HeaderName::from_static("idempotency-key"), header));
             self.info.idempotency_key = Some(key);
-        } else if options.idempotency_key.is_some() {
-            let mut problem = "is not taken by this operation: the service would do it again".to_owned();
-            if let Some(instead) = instead_of_keys {
-                problem = format!("{problem}; {instead}");
-            }
-            return Err(InvalidInput::new("idempotency_key", problem));
         }
         let id = options.request_id.clone();
-        if let Some(id) = id.or_else(|| request_ids.then(|| format!("req_{}", uuid::Uuid::new_v4()))) {
+        if let Some(id) =
+            id.or_else(|| settings.profile.request_ids.then(|| format!("req_{}", uuid::Uuid::new_v4())))
+        {
             headers.push((HeaderName::from_static("x-request-id"), visible("request_id", &id)?));
             self.info.request_id = Some(id);
         }
@@ -343,6 +331,37 @@ fn is_empty(request: &reqwest::Request) -> bool {
 fn is_multipart(request: &reqwest::Request) -> bool {
     let content_type = request.headers().get(CONTENT_TYPE);
     content_type.is_some_and(|value| value.as_bytes().starts_with(b"multipart/"))
+}
+
+/// The idempotency key of a call, if its operation takes one.
+///
+/// # Errors
+/// The operation takes none, or the key cannot be sent.
+pub(crate) fn idempotency_key(
+    settings: &Settings,
+    safety: Safety,
+    options: &Options,
+) -> Result<Option<(String, HeaderValue)>, InvalidInput> {
+    let Profile { name: service, instead_of_keys, .. } = settings.profile;
+    if safety == Safety::Keyed {
+        if let Some(instead) = instead_of_keys {
+            let problem = format!(
+                "is `Keyed`, but {service} ignores idempotency keys, and would do a repeated request twice; {instead}"
+            );
+            return Err(InvalidInput::new("safety", problem));
+        }
+        let key = options.idempotency_key.clone().unwrap_or_else(|| (settings.key_generator)());
+        let header = visible("idempotency_key", &key)?;
+        return Ok(Some((key, header)));
+    }
+    if options.idempotency_key.is_some() {
+        let mut problem = "is not taken by this operation: the service would do it again".to_owned();
+        if let Some(instead) = instead_of_keys {
+            problem = format!("{problem}; {instead}");
+        }
+        return Err(InvalidInput::new("idempotency_key", problem));
+    }
+    Ok(None)
 }
 
 fn visible(parameter: &'static str, text: &str) -> Result<HeaderValue, InvalidInput> {

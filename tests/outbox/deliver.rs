@@ -2,25 +2,26 @@
 
 use futures::FutureExt;
 use kaiwa::chatwork::{self, RoomId};
-use kaiwa::outbox::{MemoryOutboxStore, Outbox, Phase, Status};
+use kaiwa::outbox::{MemoryOutboxStore, Outbox, OutboxStore, Phase, Status};
 use kaiwa::sandbox::chatwork::{Account, Room, Seed};
 use kaiwa::sandbox::{Fault, Provider, Sandbox, Script};
 use kaiwa::{Pace, RetryPolicy, VirtualClock};
+use reqwest::Method;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-const SETTLE: Duration = Duration::from_secs(90);
+pub const SETTLE: Duration = Duration::from_secs(90);
 
-struct World {
-    sandbox: Sandbox,
-    clock: VirtualClock,
-    store: MemoryOutboxStore,
-    chatwork: chatwork::Client,
+pub struct World {
+    pub sandbox: Sandbox,
+    pub clock: VirtualClock,
+    pub store: MemoryOutboxStore,
+    pub chatwork: chatwork::Client,
 }
 
 impl World {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let seed = Seed::new()
             .account(Account::new(1, "Bot").token("token"))
             .account(Account::new(2, "Alice").token("alice"))
@@ -37,27 +38,37 @@ impl World {
     }
 
     /// An outbox as a start of the program makes it.
-    fn outbox(&self) -> Outbox {
-        let clients = self.sandbox.clients();
-        let outbox =
-            Outbox::builder(self.store.clone()).chatwork(self.chatwork.clone()).tascha(clients.tascha);
+    pub fn outbox(&self) -> Outbox {
+        self.outbox_on(self.store.clone(), self.chatwork.clone())
+    }
+
+    pub fn outbox_on(&self, store: impl OutboxStore, chatwork: chatwork::Client) -> Outbox {
+        let outbox = Outbox::builder(store).chatwork(chatwork).tascha(self.sandbox.clients().tascha);
         outbox.clock(self.clock.clone()).build()
     }
 
-    async fn enqueue(&self, outbox: &Outbox, key: &str, room: u64, text: &str) {
+    /// The client of the account with this token.
+    pub fn client(&self, token: &str) -> chatwork::Client {
+        // No timeouts: on a clock that jumps from wait to wait, they would end at once.
+        let client =
+            self.sandbox.chatwork_client(token).timeout(None).attempt_timeout(None).pace(Pace::off());
+        client.retry(RetryPolicy::none()).build().expect("a client")
+    }
+
+    pub async fn enqueue(&self, outbox: &Outbox, key: &str, room: u64, text: &str) {
         outbox.enqueue(key, self.chatwork.room(RoomId(room)).post(text)).await.expect("it is stored");
     }
 
-    fn faults(&self, script: Script) {
+    pub fn faults(&self, script: Script) {
         self.sandbox.faults().script(Provider::Chatwork, script);
     }
 
-    fn lose(&self, fault: Fault) {
+    pub fn lose(&self, fault: Fault) {
         self.faults(Script::on("post_message").then(fault));
     }
 
     /// Delivers until every entry is closed.
-    async fn finish(&self, outbox: &Outbox) {
+    pub async fn finish(&self, outbox: &Outbox) {
         for _ in 0..200 {
             self.clock.drive(outbox.deliver_due()).await.expect("the store works");
             let entries = outbox.list(None, 1_000).await.expect("the store works");
@@ -69,11 +80,11 @@ impl World {
         panic!("it does not end: {:?}", outbox.list(None, 1_000).await);
     }
 
-    async fn status(&self, outbox: &Outbox, key: &str) -> Status {
+    pub async fn status(&self, outbox: &Outbox, key: &str) -> Status {
         outbox.status(key).await.expect("the store works").expect("it was added")
     }
 
-    fn bodies(&self, room: u64) -> Vec<String> {
+    pub fn bodies(&self, room: u64) -> Vec<String> {
         self.sandbox.chatwork().room(room).messages().into_iter().map(|message| message.body).collect()
     }
 }
@@ -100,6 +111,15 @@ async fn a_message_is_posted_once_and_its_key_is_known() {
     let error =
         outbox.enqueue("c", room.post("x").with_header("X-A", "b")).await.expect_err("it may be secret");
     assert!(error.is_invalid_input(), "{error}");
+    let tascha = world.sandbox.clients().tascha;
+    let keyed = |key: &str| tascha.rooms().with_idempotency_key(key);
+    let error = outbox.enqueue("c", keyed("one")).await.expect_err("it takes no key");
+    assert!(error.is_invalid_input() && error.to_string().contains("not taken by this operation"), "{error}");
+    let written = tascha.room("room_1").post("x").with_idempotency_key("改行");
+    outbox.enqueue("c", written).await.expect_err("it could never be sent");
+    let multipart = world.chatwork.request(Method::POST, "/rooms/10/files").form("message", "x").multipart();
+    let error = outbox.enqueue("c", multipart).await.expect_err("its parts are not kept");
+    assert!(error.is_invalid_input() && error.to_string().contains("multipart"), "{error}");
     assert_eq!(outbox.list(None, 10).await.expect("the store works").len(), 1);
 }
 

@@ -4,6 +4,8 @@
 mod rules;
 
 mod deliver;
+mod odd;
+mod twice;
 
 use kaiwa::outbox::MemoryOutboxStore;
 use std::sync::Arc;
@@ -11,4 +13,8 @@ use std::sync::Arc;
 #[tokio::test]
 async fn the_store_in_memory_keeps_the_rules() {
     rules::all(async |clock| MemoryOutboxStore::with_clock(Arc::new(clock))).await;
+    rules::a_clock_that_is_set_back_holds_up_nothing_that_is_due(async |clock| {
+        MemoryOutboxStore::with_clock(clock)
+    })
+    .await;
 }

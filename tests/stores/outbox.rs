@@ -1,12 +1,13 @@
 //! What every store of an outbox does. Each rule runs on a store of its own, which is on the virtual clock.
 
 use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use kaiwa::jiff::Timestamp;
 use kaiwa::outbox::{Change, Claim, Enqueued, Filter, NewEntry, Next, OutboxStore, Phase, StoredEntry};
 use kaiwa::{Clock, VirtualClock};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const LEASE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -30,6 +31,7 @@ pub async fn all<S: OutboxStore>(mut store: impl AsyncFnMut(VirtualClock) -> S) 
         a_lost_claim_changes_nothing
         a_change_is_kept_with_or_without_the_claim
         a_closed_entry_has_no_claim
+        a_closed_entry_with_a_time_is_handed_out_once_more
         a_person_moves_an_entry_that_nobody_works_on
         what_is_opened_again_comes_first
         what_is_opened_again_waits_for_the_claimed
@@ -297,6 +299,88 @@ async fn a_closed_entry_has_no_claim<S: OutboxStore>((store, _): Store<S>) {
     assert!(!store.change(&held, to(Phase::Waiting), false).await.expect("it is read"));
     assert_eq!(wait(&store).await, None);
     assert!(decide(&store, "a", &[Phase::Uncertain], Phase::Discarded).await);
+}
+
+async fn a_closed_entry_with_a_time_is_handed_out_once_more<S: OutboxStore>((store, clock): Store<S>) {
+    let hour = Duration::from_secs(3600);
+    for key in ["a", "b"] {
+        add(&store, key, "1").await;
+    }
+    let (_, held) = claim(&store, "a").await;
+    let again = |clock: &VirtualClock| Change { not_before: Some(clock.wall() + hour), ..to(Phase::Sent) };
+    assert!(store.change(&held, again(&clock), false).await.expect("it is stored"));
+    assert!(!store.renew(&held, LEASE).await.expect("it is read"), "the claim has ended");
+    let (_, next) = claim(&store, "b").await;
+    change(&store, &next, Phase::Sent, false).await;
+    assert_eq!(wait(&store).await, Some(hour), "nothing waited for it");
+    clock.advance(hour);
+    add(&store, "c", "1").await;
+    let (entry, lost) = claim(&store, "a").await;
+    assert_eq!((entry.phase, &*entry.progress), (Phase::Sent, "sent now"));
+    assert!(lost.fence > held.fence);
+    let (_, next) = claim(&store, "c").await;
+    change(&store, &next, Phase::Sent, false).await;
+    assert!(!decide(&store, "a", &Phase::ALL, Phase::Discarded).await, "it is claimed");
+    assert_eq!(wait(&store).await, Some(LEASE));
+    clock.advance(LEASE / 2);
+    assert!(store.renew(&lost, LEASE).await.expect("it is stored"));
+    clock.advance(LEASE);
+    assert!(
+        !store.change(&lost, to(Phase::Doubled), false).await.expect("it is read"),
+        "its claim has ended"
+    );
+    let (_, held) = claim(&store, "a").await;
+    assert!(store.change(&held, again(&clock), true).await.expect("it is stored"));
+    assert!(!store.renew(&held, LEASE).await.expect("it is read"), "a closed one keeps no claim");
+    assert_eq!(wait(&store).await, Some(hour));
+    clock.advance(hour);
+    let (_, held) = claim(&store, "a").await;
+    change(&store, &held, Phase::Doubled, false).await;
+    assert_eq!((get(&store, "a").await.phase, wait(&store).await), (Phase::Doubled, None));
+    // A person's word ends it too.
+    add(&store, "d", "1").await;
+    let (_, held) = claim(&store, "d").await;
+    assert!(store.change(&held, again(&clock), false).await.expect("it is stored"));
+    assert!(decide(&store, "d", &[Phase::Sent], Phase::Discarded).await);
+    assert_eq!(wait(&store).await, None);
+}
+
+/// A clock of a machine that is set back.
+#[derive(Debug, Default)]
+struct SetBack(Mutex<Duration>);
+
+impl Clock for SetBack {
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+
+    fn wall(&self) -> Timestamp {
+        Timestamp::constant(1_767_193_200, 0) - *self.0.lock().expect("not poisoned")
+    }
+
+    fn sleep(&self, _: Duration) -> BoxFuture<'static, ()> {
+        futures_util::future::pending().boxed()
+    }
+}
+
+/// What is due stays due, whatever else waits for its time.
+pub async fn a_clock_that_is_set_back_holds_up_nothing_that_is_due<S: OutboxStore>(
+    store: impl AsyncFnOnce(Arc<dyn Clock>) -> S,
+) {
+    let clock = Arc::new(SetBack::default());
+    let store = store(clock.clone()).await;
+    let later = clock.wall() + Duration::from_secs(1);
+    add_entry(&store, NewEntry { not_before: Some(later), ..entry("waits", "1") }).await;
+    for key in ["a", "b"] {
+        add(&store, key, key).await;
+    }
+    let (_, held) = claim(&store, "a").await;
+    let again = Change { not_before: Some(later), ..to(Phase::Waiting) };
+    assert!(store.change(&held, again, false).await.expect("it is stored"));
+    *clock.0.lock().expect("not poisoned") = DAY;
+    claim(&store, "b").await;
+    add(&store, "c", "c").await;
+    claim(&store, "c").await;
 }
 
 async fn a_person_moves_an_entry_that_nobody_works_on<S: OutboxStore>((store, clock): Store<S>) {

@@ -92,27 +92,33 @@ impl<'c> Queries<'c> {
     }
 
     pub(super) fn claim(&mut self, lease: Duration, now: Timestamp) -> Result<Next, Failure> {
-        let first = self
-            .statement(
-                "SELECT id, key, lane, request, phase, progress, not_before, fence, due_at,
-                     not_before IS NULL AND claimed_until IS NULL
-                 FROM entries WHERE due_at IS NOT NULL ORDER BY due_at, id LIMIT 1",
-            )?
-            .query_row([], |row| {
-                Ok((stored(row)?, row.get::<_, i64>(7)?, time(row, 8)?, row.get::<_, bool>(9)?))
-            })
-            .optional()?;
-        let Some((entry, fence, due_at, at_once)) = first else { return Ok(Next::Wait(None)) };
-        let due_at = due_at.unwrap_or(now);
-        // What is due at once does not wait for a clock that was set back.
-        if due_at > now && !at_once {
-            let wait = Duration::try_from(due_at.duration_since(now)).unwrap_or_default();
-            return Ok(Next::Wait(Some(wait)));
+        let mut first = self.first(
+            "SELECT id, key, lane, request, phase, progress, not_before, fence, due_at
+             FROM entries WHERE due_at IS NOT NULL ORDER BY due_at, id LIMIT 1",
+        )?;
+        if first.as_ref().is_some_and(|(.., due_at)| *due_at > now) {
+            // What is due at once does not wait for a clock that was set back.
+            let at_once = self.first(
+                "SELECT id, key, lane, request, phase, progress, not_before, fence, NULL
+                 FROM entries WHERE due_at IS NOT NULL AND not_before IS NULL AND claimed_until IS NULL
+                 ORDER BY due_at, id LIMIT 1",
+            )?;
+            first = at_once.or(first);
+        }
+        let Some((entry, fence, due_at)) = first else { return Ok(Next::Wait(None)) };
+        if due_at > now {
+            return Ok(Next::Wait(Some(Duration::try_from(due_at.duration_since(now)).unwrap_or_default())));
         }
         let claim = Claim { id: entry.id, fence: fence + 1 };
         self.statement("UPDATE entries SET fence = ?2, claimed_until = ?3, due_at = ?3 WHERE id = ?1")?
             .execute(params![claim.id, claim.fence, Time(later_on_the_wall(now, lease))])?;
         Ok(Next::Entry(Box::new(entry), claim))
+    }
+
+    /// An entry with its fence, and when it is due.
+    fn first(&mut self, sql: &'static str) -> Result<Option<(StoredEntry, i64, Timestamp)>, Failure> {
+        let row = |row: &Row<'_>| Ok((stored(row)?, row.get(7)?, time(row, 8)?.unwrap_or(Timestamp::MIN)));
+        Ok(self.statement(sql)?.query_row([], row).optional()?)
     }
 
     pub(super) fn renew(&mut self, claim: &Claim, lease: Duration, now: Timestamp) -> Result<bool, Failure> {
@@ -138,7 +144,7 @@ impl<'c> Queries<'c> {
             .statement(
                 "UPDATE entries SET phase = ?4, progress = ?5, not_before = ?6, closed_at = ?7,
                      claimed_until = CASE WHEN ?8 THEN claimed_until END,
-                     due_at = CASE WHEN ?7 IS NULL THEN due_at END
+                     due_at = CASE WHEN ?7 IS NULL THEN due_at ELSE ?6 END
                  WHERE id = ?1 AND fence = ?2 AND claimed_until > ?3",
             )?
             .execute(params![
@@ -161,7 +167,8 @@ impl<'c> Queries<'c> {
     pub(super) fn release(&mut self, claim: &Claim) -> Result<(), Failure> {
         let released = self
             .statement(
-                "UPDATE entries SET claimed_until = NULL
+                "UPDATE entries SET claimed_until = NULL,
+                     due_at = CASE WHEN closed_at IS NULL THEN due_at ELSE not_before END
                  WHERE id = ?1 AND fence = ?2 AND claimed_until IS NOT NULL",
             )?
             .execute(params![claim.id, claim.fence])?;
@@ -188,8 +195,7 @@ impl<'c> Queries<'c> {
             return Ok(false);
         };
         self.statement(
-            "UPDATE entries SET phase = ?2, closed_at = ?3, not_before = NULL, claimed_until = NULL,
-                 due_at = CASE WHEN ?3 IS NULL THEN due_at END
+            "UPDATE entries SET phase = ?2, closed_at = ?3, not_before = NULL, claimed_until = NULL, due_at = NULL
              WHERE id = ?1",
         )?
         .execute(params![id, to.name(), (!to.is_open()).then_some(Time(now))])?;
@@ -203,7 +209,8 @@ impl<'c> Queries<'c> {
             self.statement("SELECT lane FROM entries WHERE id = ?1")?.query_row([id], |row| row.get(0))?;
         let before: Option<(i64, bool)> = self
             .statement(
-                "SELECT id, claimed_until IS NOT NULL FROM entries WHERE lane = ?1 AND due_at IS NOT NULL",
+                "SELECT id, claimed_until IS NOT NULL FROM entries
+                 WHERE lane = ?1 AND due_at IS NOT NULL AND closed_at IS NULL",
             )?
             .query_row([&lane], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;

@@ -3,7 +3,7 @@ CREATE TABLE entries (
     key           TEXT,          -- NULL once the texts are blanked
     key_hash      TEXT NOT NULL, -- the first half of SHA-256 of the salt and the key, in hexadecimal
     lane          TEXT NOT NULL, -- entries of one lane are sent in order
-    phase         TEXT NOT NULL, -- open: waiting, sending; closed: sent, rejected, uncertain, discarded
+    phase         TEXT NOT NULL, -- open: waiting, sending; closed: sent, doubled, rejected, uncertain, discarded
     request       TEXT NOT NULL,
     progress      TEXT NOT NULL DEFAULT '',
     not_before    TEXT,          -- all times are in UTC, with nine digits after the point, so that texts compare as times
@@ -11,7 +11,7 @@ CREATE TABLE entries (
     closed_at     TEXT,          -- NULL while it is open
     claimed_until TEXT,          -- a process works on it until then
     fence         INTEGER NOT NULL DEFAULT 0, -- how often it was claimed
-    due_at        TEXT           -- of the first open entry of each lane: when it can be claimed; of others NULL
+    due_at        TEXT           -- of the first open entry of each lane, and of a closed one to look at again: when it can be claimed
 );
 CREATE UNIQUE INDEX entries_by_key ON entries (key_hash);
 CREATE INDEX entries_by_lane ON entries (lane);
@@ -19,6 +19,7 @@ CREATE INDEX entries_by_phase ON entries (phase);
 CREATE INDEX entries_open ON entries (lane) WHERE closed_at IS NULL;
 CREATE INDEX entries_to_blank ON entries (closed_at) WHERE closed_at IS NOT NULL AND key IS NOT NULL;
 CREATE INDEX entries_due ON entries (due_at) WHERE due_at IS NOT NULL;
-CREATE UNIQUE INDEX entries_first ON entries (lane) WHERE due_at IS NOT NULL;
+CREATE UNIQUE INDEX entries_first ON entries (lane) WHERE due_at IS NOT NULL AND closed_at IS NULL;
+CREATE INDEX entries_at_once ON entries (due_at) WHERE due_at IS NOT NULL AND not_before IS NULL AND claimed_until IS NULL;
 CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 INSERT INTO settings VALUES ('key_salt', lower(hex(randomblob(16))));

@@ -20,6 +20,11 @@ async fn the_store_in_sqlite_keeps_the_rules_of_all_stores() {
     })
     .await;
     places.iter().for_each(|place| is_sound(&place.path));
+    let place = Place::new();
+    rules::a_clock_that_is_set_back_holds_up_nothing_that_is_due(async |clock| {
+        place.open().await.with_clock(clock)
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,0 +1,176 @@
+//! Stores that fail, claims that end, and entries that nobody can read.
+
+use crate::deliver::World;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use kaiwa::StoreError;
+use kaiwa::outbox::{
+    Change, Claim, Enqueued, Filter, MemoryOutboxStore, NewEntry, Next, OutboxStore, Phase, StoredEntry,
+};
+use kaiwa::sandbox::{Fault, Script};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::task::Poll;
+use std::time::Duration;
+
+/// A store that fails as it is told.
+#[derive(Clone, Debug)]
+struct Failing {
+    store: MemoryOutboxStore,
+    /// How many changes fail from now on.
+    changes: Arc<AtomicU32>,
+    /// Whether renewals say that another worker has the entry.
+    is_lost: Arc<AtomicBool>,
+}
+
+impl Failing {
+    fn new(store: MemoryOutboxStore) -> Self {
+        Self { store, changes: Arc::default(), is_lost: Arc::default() }
+    }
+}
+
+impl OutboxStore for Failing {
+    fn enqueue(&self, entry: NewEntry) -> BoxFuture<'_, Result<Enqueued, StoreError>> {
+        self.store.enqueue(entry)
+    }
+
+    fn claim(&self, lease: Duration) -> BoxFuture<'_, Result<Next, StoreError>> {
+        self.store.claim(lease)
+    }
+
+    fn renew<'a>(&'a self, claim: &'a Claim, lease: Duration) -> BoxFuture<'a, Result<bool, StoreError>> {
+        if self.is_lost.load(Ordering::SeqCst) {
+            return async { Ok(false) }.boxed();
+        }
+        self.store.renew(claim, lease)
+    }
+
+    fn change<'a>(
+        &'a self,
+        claim: &'a Claim,
+        change: Change,
+        keep: bool,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        let fails = !keep
+            && self
+                .changes
+                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1))
+                .is_ok();
+        if fails {
+            return async { Err("the disk is full".into()) }.boxed();
+        }
+        self.store.change(claim, change, keep)
+    }
+
+    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<StoredEntry>, StoreError>> {
+        self.store.get(key)
+    }
+
+    fn list<'a>(&'a self, filter: Filter<'a>) -> BoxFuture<'a, Result<Vec<StoredEntry>, StoreError>> {
+        self.store.list(filter)
+    }
+
+    fn decide<'a>(
+        &'a self,
+        key: &'a str,
+        from: &'a [Phase],
+        to: Phase,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        self.store.decide(key, from, to)
+    }
+
+    fn blank(&self, age: Duration) -> BoxFuture<'_, Result<u64, StoreError>> {
+        self.store.blank(age)
+    }
+}
+
+#[tokio::test]
+async fn an_answer_is_kept_although_the_store_fails_for_a_while() {
+    let world = World::new().await;
+    let store = Failing::new(world.store.clone());
+    let outbox = world.outbox_on(store.clone(), world.chatwork.clone());
+    store.changes.store(3, Ordering::SeqCst);
+    world.enqueue(&outbox, "a", 10, "x").await;
+    world.clock.drive(outbox.deliver_due()).await.expect("it works in the end");
+    let status = world.status(&outbox, "a").await;
+    assert_eq!((status.phase, status.attempts), (Phase::Sent, 1));
+    assert!(status.message_id().is_some(), "the answer was not lost");
+}
+
+#[tokio::test]
+async fn a_store_that_fails_for_longer_is_told_and_the_message_is_found_later() {
+    let world = World::new().await;
+    let store = Failing::new(world.store.clone());
+    let outbox = world.outbox_on(store.clone(), world.chatwork.clone());
+    store.changes.store(100, Ordering::SeqCst);
+    world.enqueue(&outbox, "a", 10, "x").await;
+    let error = world.clock.drive(outbox.deliver_due()).await.expect_err("it cannot be stored");
+    assert!(matches!(error.kind(), kaiwa::ErrorKind::Store { .. }), "{error:?}");
+    store.changes.store(0, Ordering::SeqCst);
+    world.clock.advance(Duration::from_secs(60));
+    world.finish(&outbox).await;
+    assert_eq!(world.bodies(10), ["x"]);
+    assert_eq!(world.status(&outbox, "a").await.phase, Phase::Sent);
+}
+
+#[tokio::test]
+async fn a_worker_whose_claim_has_ended_stops() {
+    let world = World::new().await;
+    let store = Failing::new(world.store.clone());
+    let outbox = world.outbox_on(store.clone(), world.chatwork.clone());
+    // The answer takes longer than a renewal.
+    world.lose(Fault::slow_headers(Duration::from_secs(25)));
+    world.enqueue(&outbox, "a", 10, "x").await;
+    store.is_lost.store(true, Ordering::SeqCst);
+    {
+        let mut delivering = pin!(outbox.deliver_due());
+        let mut closed = None;
+        for _ in 0..200 {
+            if let Poll::Ready(ended) = futures::poll!(&mut delivering) {
+                closed = Some(ended);
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            world.clock.advance(Duration::from_millis(100));
+        }
+        assert!(matches!(closed, Some(Ok(0))), "{closed:?}");
+    }
+    assert!(world.clock.elapsed() < Duration::from_secs(20), "it did not wait for the answer");
+    assert_eq!(world.status(&outbox, "a").await.phase, Phase::Sending, "the other worker goes on from here");
+}
+
+#[tokio::test]
+async fn an_entry_that_cannot_be_read_waits_and_other_rooms_do_not() {
+    let world = World::new().await;
+    let outbox = world.outbox();
+    let lane = "chatwork/rooms/11".to_owned();
+    let newer = r#"{"service":"chatwork","operation":"post_message","shape":"of a later version"}"#;
+    let entry = NewEntry { key: "newer".into(), lane, request: newer.into(), not_before: None };
+    world.store.enqueue(entry).await.expect("it is stored");
+    world.enqueue(&outbox, "behind", 11, "x").await;
+    world.enqueue(&outbox, "a", 10, "x").await;
+    world.clock.drive(outbox.deliver_due()).await.expect("the store works");
+    assert_eq!(world.status(&outbox, "a").await.phase, Phase::Sent);
+    let waiting = world.status(&outbox, "newer").await;
+    assert_eq!(
+        (waiting.phase, waiting.reason.as_deref()),
+        (Phase::Waiting, Some("what is stored of it cannot be read"))
+    );
+    assert!(outbox.discard("newer").await.expect("the store works"), "a person can give it up");
+    world.finish(&outbox).await;
+    assert_eq!(world.status(&outbox, "behind").await.phase, Phase::Sent);
+}
+
+#[tokio::test]
+async fn a_look_that_is_refused_ends() {
+    let world = World::new().await;
+    let outbox = world.outbox();
+    world.faults(Script::on("post_message").then(Fault::reset().after()));
+    world.faults(Script::on("list_messages").then(Fault::status(403)));
+    world.enqueue(&outbox, "a", 10, "x").await;
+    world.finish(&outbox).await;
+    let status = world.status(&outbox, "a").await;
+    assert_eq!(status.phase, Phase::Uncertain);
+    assert!(status.reason.expect("it is told").contains("cannot be looked for"));
+}
