@@ -4,12 +4,11 @@ use crate::client::{Client, Service};
 use crate::input::InvalidInput;
 use crate::operation::{Operation, Safety};
 use crate::request::{Endpoint, Request, State};
-use crate::transport::{Encoder, Payload};
+use crate::transport::{Encoder, Parts, Payload};
 use crate::upload::Upload;
 use crate::wire::{self, DecodeFailure};
 use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
-use reqwest::multipart::Form;
 use serde::Serialize;
 use std::borrow::Cow;
 use std::fmt;
@@ -86,12 +85,10 @@ impl RawBody {
         texts.collect()
     }
 
-    fn parts(&self) -> Result<Form, InvalidInput> {
-        self.fields.iter().try_fold(Form::new(), |form, (name, field)| {
-            Ok(match field {
-                Field::Text(text) => form.text(name.clone(), text.clone()),
-                Field::File(file) => form.part(name.clone(), file.part("file")?),
-            })
+    fn parts(&self) -> Result<Parts, InvalidInput> {
+        self.fields.iter().try_fold(Parts::new(), |parts, (name, field)| match field {
+            Field::Text(text) => Ok(parts.text(name, text)),
+            Field::File(file) => parts.file(name, file, "file"),
         })
     }
 }
@@ -246,7 +243,7 @@ impl<S: Service> Endpoint for Raw<S> {
                 request.header(CONTENT_TYPE, "application/json").body(body.clone())
             }
             body @ RawBody { multipart: true, .. } => {
-                return Payload::multipart(request, body.parts()?, body.files().cloned().collect());
+                return Payload::multipart(request, body.parts()?);
             }
             body if !body.fields.is_empty() => request.form(&body.texts()),
             _ => request,

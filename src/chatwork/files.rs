@@ -3,10 +3,9 @@
 use super::operations::{GetFile, ListFiles};
 use super::{Chatwork, FileId, FileRef, RoomHandle, RoomId, bounds, requests, returns, table};
 use crate::input::{self, InvalidInput};
-use crate::transport::{Encoder, Payload};
+use crate::transport::{Encoder, Parts, Payload};
 use crate::wire::{self, DecodeFailure};
 use crate::{Endpoint, Operation, Request, Upload};
-use reqwest::multipart::Form;
 
 impl RoomHandle {
     /// The files of the room, at most 100.
@@ -82,11 +81,11 @@ impl Endpoint for UploadFile {
     }
 
     fn encode(&self, to: &Encoder<'_>) -> Result<Payload, InvalidInput> {
-        let mut form = Form::new().part("file", self.file.part("file")?);
+        let mut parts = Parts::new().file("file", &self.file, "file")?;
         if let Some(message) = &self.message {
-            form = form.text("message", message.clone());
+            parts = parts.text("message", message);
         }
         let url = to.url(&format!("/rooms/{}/files", self.room_id))?;
-        Payload::multipart(to.http().post(url), form, vec![self.file.clone()])
+        Payload::multipart(to.http().post(url), parts)
     }
 }

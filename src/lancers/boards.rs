@@ -3,10 +3,9 @@
 use super::operations::{GetBoard, ListBoards, ListUnread, SearchBoards, UpdateBoard};
 use super::{BoardDetail, BoardId, Client, Lancers, requests, returns, table};
 use crate::input::{self, InvalidInput};
-use crate::transport::{Encoder, Payload};
+use crate::transport::{Encoder, Parts, Payload};
 use crate::wire::{self, DecodeFailure};
 use crate::{Endpoint, Operation, Request, Upload};
-use reqwest::multipart::Form;
 
 impl Client {
     /// A handle for a board. It sends nothing.
@@ -153,22 +152,21 @@ impl Endpoint for CreateBoard {
     }
 
     fn encode(&self, to: &Encoder<'_>) -> Result<Payload, InvalidInput> {
-        let mut form = Form::new();
+        let mut parts = Parts::new();
         for user in &self.users {
-            form = form.text(self.names.choose("users[]", "users"), user.clone());
+            parts = parts.text(self.names.choose("users[]", "users"), user);
         }
         if let Some(title) = &self.title {
-            form = form.text("title", title.clone());
+            parts = parts.text("title", title);
         }
         if let Some(description) = &self.description {
-            form = form.text(
-                self.names.choose("message[description]", "message['description']"),
-                description.clone(),
-            );
+            parts =
+                parts.text(self.names.choose("message[description]", "message['description']"), description);
         }
         for file in &self.files {
-            form = form.part(self.names.choose("message[files][]", "message['files']"), file.part("files")?);
+            let name = self.names.choose("message[files][]", "message['files']");
+            parts = parts.file(name, file, "files")?;
         }
-        Payload::multipart(to.http().post(to.url("/boards")?), form, self.files.clone())
+        Payload::multipart(to.http().post(to.url("/boards")?), parts)
     }
 }

@@ -3,10 +3,9 @@
 use super::operations::{ListMessages, MarkRead};
 use super::{BoardHandle, BoardId, Lancers, Message, PartNames, requests, returns, table};
 use crate::input::{self, InvalidInput};
-use crate::transport::{Encoder, Payload};
+use crate::transport::{Encoder, Parts, Payload};
 use crate::wire::{self, DecodeFailure};
 use crate::{Endpoint, Operation, Request, Upload};
-use reqwest::multipart::Form;
 
 impl BoardHandle {
     /// The messages from `.message_id(…)` on, in either direction, including that message. Without `.limit(…)` the service
@@ -93,14 +92,14 @@ impl Endpoint for PostMessage {
     }
 
     fn encode(&self, to: &Encoder<'_>) -> Result<Payload, InvalidInput> {
-        let mut form = Form::new();
+        let mut parts = Parts::new();
         if !self.description.is_empty() {
-            form = form.text("description", self.description.clone());
+            parts = parts.text("description", &*self.description);
         }
         for file in &self.files {
-            form = form.part(self.names.choose("files[]", "files"), file.part("files")?);
+            parts = parts.file(self.names.choose("files[]", "files"), file, "files")?;
         }
         let url = to.url(&format!("/boards/{}/messages", self.board_id))?;
-        Payload::multipart(to.http().post(url), form, self.files.clone())
+        Payload::multipart(to.http().post(url), parts)
     }
 }

@@ -6,7 +6,7 @@ use crate::input::InvalidInput;
 use crate::operation::{Operation, Safety};
 use crate::raw::Raw;
 use crate::request::{Endpoint, Request};
-use crate::transport::{Encoder, Payload, idempotency_key};
+use crate::transport::{Encoder, Parts, Payload, idempotency_key};
 use crate::wire::{self, DecodeFailure};
 use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
@@ -45,6 +45,9 @@ pub(super) struct Rendered {
     content_type: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     body: Option<String>,
+    /// The texts of a multipart form, instead of a body.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    parts: Vec<(String, String)>,
     safety: Repeatable,
     /// The idempotency key of every attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -94,25 +97,22 @@ impl Rendered {
             )));
         }
         let encoder = client.transport().encoder();
-        let (written, has_files) = endpoint.encode(&encoder).map_err(refused)?.into_parts();
+        let (written, parts, has_files) = endpoint.encode(&encoder).map_err(refused)?.into_parts();
         let unfit = |problem: &'static str| refused(InvalidInput::new("request", problem));
-        let body = match written.body() {
-            None => None,
-            Some(body) => {
-                let bytes = body.as_bytes().filter(|_| !has_files);
-                let bytes = bytes
-                    .ok_or_else(|| unfit("has a file or is multipart, which an outbox does not store"))?;
-                let text = std::str::from_utf8(bytes);
-                Some(
-                    text.map_err(|_| unfit("has bytes that are no text, which an outbox does not store"))?
-                        .to_owned(),
-                )
-            }
+        if has_files {
+            return Err(unfit("has a file, which an outbox does not store"));
+        }
+        let bytes = written.body().and_then(reqwest::Body::as_bytes);
+        let body = match bytes.map(|bytes| String::from_utf8(bytes.to_owned())).transpose() {
+            Ok(body) if body.is_some() || !parts.is_empty() || written.body().is_none() => body,
+            _ => return Err(unfit("has a body that is no text, which an outbox does not store")),
         };
         let path = encoder
             .below_base(written.url())
             .ok_or_else(|| refused(InvalidInput::new("path", "leads away from the base URL")))?;
         let content_type = written.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        // Each attempt of a multipart form has a boundary of its own.
+        let content_type = content_type.filter(|_| parts.is_empty());
         let safety = endpoint.safety();
         let key = idempotency_key(client.transport().settings(), safety, options).map_err(refused)?;
         Ok(Self {
@@ -122,6 +122,7 @@ impl Rendered {
             path,
             content_type: content_type.map(str::to_owned),
             body,
+            parts,
             safety: safety.into(),
             idempotency_key: key.map(|(key, _)| key),
             room: endpoint.room(),
@@ -135,8 +136,11 @@ impl Rendered {
         format!("{}{}", self.service, &path[..end])
     }
 
-    /// The text of a field of the form or of the JSON body.
+    /// The text of a field of the form, of either kind, or of the JSON body.
     pub(super) fn field(&self, name: &str) -> Option<String> {
+        if let Some((_, text)) = self.parts.iter().find(|(part, _)| part == name) {
+            return Some(text.clone());
+        }
         let body = self.body.as_deref()?;
         if self.content_type.as_deref().is_some_and(|kind| kind.contains("json")) {
             let value: serde_json::Value = serde_json::from_str(body).ok()?;
@@ -155,8 +159,8 @@ impl Rendered {
 
     /// Whether both ask for the same. The key that is made for each request does not count.
     pub(super) fn is_same(&self, other: &Self) -> bool {
-        (&self.service, &self.method, &self.path, &self.body)
-            == (&other.service, &other.method, &other.path, &other.body)
+        (&self.service, &self.method, &self.path, &self.body, &self.parts)
+            == (&other.service, &other.method, &other.path, &other.body, &other.parts)
     }
 
     pub(super) fn is_repeatable(&self) -> bool {
@@ -235,8 +239,12 @@ impl<S: Service> Endpoint for RenderedRequest<S> {
     }
 
     fn encode(&self, to: &Encoder<'_>) -> Result<Payload, InvalidInput> {
-        let Rendered { path, content_type, body, .. } = &self.rendered;
+        let Rendered { path, content_type, body, parts, .. } = &self.rendered;
         let mut request = to.http().request(self.method.clone(), to.url(path)?);
+        if !parts.is_empty() {
+            let texts = parts.iter().fold(Parts::new(), |form, (name, text)| form.text(name, text));
+            return Payload::multipart(request, texts);
+        }
         if let Some(kind) = content_type.as_deref().and_then(|kind| HeaderValue::from_str(kind).ok()) {
             request = request.header(CONTENT_TYPE, kind);
         }

@@ -20,6 +20,7 @@ pub(crate) mod trace;
 pub(crate) mod verdict;
 mod withdraw;
 
+pub(crate) use payload::Parts;
 pub use payload::{Encoder, Payload};
 
 use crate::call::{CallInfo, HttpAnswer};
@@ -263,7 +264,7 @@ impl Call<'_> {
         encode: &Encode<'_>,
     ) -> Result<Prepared, Error> {
         let Settings { clock, credential, .. } = &self.transport.settings;
-        let Payload { mut request, files } = encode(&self.transport.encoder())?;
+        let Payload { mut request, files, .. } = encode(&self.transport.encoder())?;
         if is_empty(&request) && [Method::POST, Method::PUT, Method::PATCH].contains(request.method()) {
             // RFC 9110, 8.6: some proxies refuse a request without the length of its empty body.
             request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));

@@ -57,24 +57,63 @@ impl Encoder<'_> {
     }
 }
 
+/// The parts of a multipart form, in their order.
+#[derive(Default)]
+pub(crate) struct Parts {
+    form: Form,
+    /// The texts, of which a form tells nothing.
+    texts: Vec<(String, String)>,
+    files: Vec<Upload>,
+}
+
+impl Parts {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    pub(crate) fn text(mut self, name: impl Into<String>, text: impl Into<String>) -> Self {
+        let (name, text) = (name.into(), text.into());
+        self.form = self.form.text(name.clone(), text.clone());
+        self.texts.push((name, text));
+        self
+    }
+
+    /// Adds a file, which the caller gave as `parameter`.
+    pub(crate) fn file(
+        mut self,
+        name: impl Into<String>,
+        file: &Upload,
+        parameter: &'static str,
+    ) -> Result<Self, InvalidInput> {
+        self.form = self.form.part(name.into(), file.part(parameter)?);
+        self.files.push(file.clone());
+        Ok(self)
+    }
+}
+
 /// A request, encoded by an endpoint.
 pub struct Payload {
     pub(super) request: reqwest::Request,
     /// Its files, which decide whether the endpoint can encode it again.
     pub(super) files: Vec<Upload>,
+    /// The texts of a multipart form.
+    #[cfg(feature = "outbox")]
+    texts: Vec<(String, String)>,
 }
 
 impl Payload {
     pub(crate) fn replayable(request: RequestBuilder) -> Result<Self, InvalidInput> {
-        Self::build(request, Vec::new())
+        Ok(Self::from(Self::build(request)?))
     }
 
-    pub(crate) fn multipart(
-        request: RequestBuilder,
-        form: Form,
-        files: Vec<Upload>,
-    ) -> Result<Self, InvalidInput> {
-        Self::build(request.multipart(form), files)
+    pub(crate) fn multipart(request: RequestBuilder, parts: Parts) -> Result<Self, InvalidInput> {
+        let request = Self::build(request.multipart(parts.form))?;
+        Ok(Self {
+            request,
+            files: parts.files,
+            #[cfg(feature = "outbox")]
+            texts: parts.texts,
+        })
     }
 
     /// The request as the generated client has written it, or why it cannot be written.
@@ -82,7 +121,7 @@ impl Payload {
         written: Result<reqwest::Request, progenitor_client::Error>,
     ) -> Result<Self, InvalidInput> {
         match written {
-            Ok(request) => Ok(Self { request, files: Vec::new() }),
+            Ok(request) => Ok(Self::from(request)),
             Err(progenitor_client::Error::InvalidRequest(problem)) => {
                 Err(InvalidInput::new("request", problem))
             }
@@ -94,15 +133,24 @@ impl Payload {
         self.request.url()
     }
 
-    /// The request, and whether it has files.
+    /// The request, the texts of its multipart form, and whether it has files.
     #[cfg(feature = "outbox")]
-    pub(crate) fn into_parts(self) -> (reqwest::Request, bool) {
-        (self.request, !self.files.is_empty())
+    pub(crate) fn into_parts(self) -> (reqwest::Request, Vec<(String, String)>, bool) {
+        (self.request, self.texts, !self.files.is_empty())
     }
 
-    fn build(request: RequestBuilder, files: Vec<Upload>) -> Result<Self, InvalidInput> {
-        let request =
-            request.build().map_err(|error| InvalidInput::new("request", error.without_url().to_string()))?;
-        Ok(Self { request, files })
+    fn build(request: RequestBuilder) -> Result<reqwest::Request, InvalidInput> {
+        request.build().map_err(|error| InvalidInput::new("request", error.without_url().to_string()))
+    }
+}
+
+impl From<reqwest::Request> for Payload {
+    fn from(request: reqwest::Request) -> Self {
+        Self {
+            request,
+            files: Vec::new(),
+            #[cfg(feature = "outbox")]
+            texts: Vec::new(),
+        }
     }
 }

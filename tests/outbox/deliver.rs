@@ -4,9 +4,9 @@ use futures::FutureExt;
 use kaiwa::chatwork::{self, RoomId};
 use kaiwa::outbox::{MemoryOutboxStore, Outbox, OutboxStore, Phase, Status};
 use kaiwa::sandbox::chatwork::{Account, Room, Seed};
-use kaiwa::sandbox::{Fault, Provider, Sandbox, Script};
-use kaiwa::{Pace, RetryPolicy, VirtualClock};
-use reqwest::Method;
+use kaiwa::sandbox::lancers::Seed as Boards;
+use kaiwa::sandbox::{Clients, Fault, Provider, Sandbox, Script};
+use kaiwa::{Pace, RetryPolicy, Upload, VirtualClock};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,7 +43,8 @@ impl World {
     }
 
     pub fn outbox_on(&self, store: impl OutboxStore, chatwork: chatwork::Client) -> Outbox {
-        let outbox = Outbox::builder(store).chatwork(chatwork).tascha(self.sandbox.clients().tascha);
+        let Clients { tascha, lancers, .. } = self.sandbox.clients();
+        let outbox = Outbox::builder(store).chatwork(chatwork).tascha(tascha).lancers(lancers, Boards::USER);
         outbox.clock(self.clock.clone()).build()
     }
 
@@ -117,9 +118,9 @@ async fn a_message_is_posted_once_and_its_key_is_known() {
     assert!(error.is_invalid_input() && error.to_string().contains("not taken by this operation"), "{error}");
     let written = tascha.room("room_1").post("x").with_idempotency_key("改行");
     outbox.enqueue("c", written).await.expect_err("it could never be sent");
-    let multipart = world.chatwork.request(Method::POST, "/rooms/10/files").form("message", "x").multipart();
-    let error = outbox.enqueue("c", multipart).await.expect_err("its parts are not kept");
-    assert!(error.is_invalid_input() && error.to_string().contains("multipart"), "{error}");
+    let file = world.chatwork.room(RoomId(10)).upload(Upload::bytes("a.txt", "x"));
+    let error = outbox.enqueue("c", file).await.expect_err("files are not kept");
+    assert!(error.is_invalid_input() && error.to_string().contains("has a file"), "{error}");
     assert_eq!(outbox.list(None, 10).await.expect("the store works").len(), 1);
 }
 
@@ -235,6 +236,33 @@ async fn a_keyed_request_is_repeated_under_its_key() {
     assert_eq!(world.status(&outbox, "a").await.phase, Phase::Sent);
     let after = tascha.room(room).messages().await.expect("they can be read").data.len();
     assert_eq!(after - before, 1);
+}
+
+#[tokio::test]
+async fn a_message_of_lancers_is_looked_for_too() {
+    for (fault, attempts) in [(Fault::reset().after(), 1), (Fault::reset(), 2), (Fault::late(SETTLE / 2), 1)]
+    {
+        let world = World::new().await;
+        let outbox = world.outbox();
+        let lancers = world.sandbox.clients().lancers;
+        let board = lancers.boards().await.expect("the sandbox has boards")[0].id;
+        let texts = || {
+            let messages = world.sandbox.lancers().board(board).messages();
+            messages.into_iter().map(|message| message.description).collect::<Vec<_>>()
+        };
+        let before = texts();
+        world.sandbox.faults().script(Provider::Lancers, Script::on("post_message").then(fault));
+        for (key, text) in [("a", "納品しました\n<b>&"), ("b", "納品しました\n<b>&")] {
+            outbox.enqueue(key, lancers.board(board).post(text)).await.expect("it is stored");
+        }
+        let known = outbox.enqueue("a", lancers.board(board).post("納品しました")).await;
+        known.expect_err("it is another message");
+        world.finish(&outbox).await;
+        assert_eq!(texts()[before.len()..], ["納品しました\n<b>&", "納品しました\n<b>&"]);
+        let status = world.status(&outbox, "a").await;
+        assert_eq!((status.phase, status.attempts), (Phase::Sent, attempts));
+        assert_ne!(status.message_id(), world.status(&outbox, "b").await.message_id());
+    }
 }
 
 #[tokio::test]
