@@ -21,6 +21,14 @@ pub enum Unsure {
     Incomplete,
 }
 
+#[cfg(feature = "outbox")]
+impl Unsure {
+    /// Whether another look may be sure.
+    pub(crate) fn may_pass(self) -> bool {
+        matches!(self, Self::Clock | Self::Incomplete)
+    }
+}
+
 impl fmt::Display for Unsure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -2,6 +2,7 @@
 
 use super::rendered::{Rendered, Stored};
 use super::status::Progress;
+use crate::Unsure;
 use crate::client::Client;
 use crate::error::Error;
 use crate::limits::date;
@@ -23,8 +24,8 @@ const WHOLE_SECONDS: SignedDuration = SignedDuration::from_secs(2);
 pub(super) enum Looked {
     Found(String),
     Missing,
-    /// It cannot be said, now or later.
-    Unsure(String),
+    /// It cannot be said.
+    Unsure(Unsure),
     /// The service has no list of what was asked for.
     Never,
     /// The look failed.
@@ -219,7 +220,7 @@ fn found<Id: ToString>(found: Found<Id>) -> Looked {
     match found {
         Found::Yes(id) => Looked::Found(id.to_string()),
         Found::No => Looked::Missing,
-        Found::Unsure(why) => Looked::Unsure(why.to_string()),
+        Found::Unsure(why) => Looked::Unsure(why),
     }
 }
 

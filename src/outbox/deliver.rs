@@ -48,6 +48,10 @@ const STORE_AGAIN: u32 = 10;
 
 /// How often a message is looked for, and the wait in between.
 const LOOKS: u32 = 2;
+/// How many looks in a row may fail with an answer, over more than an hour.
+const MOST_FAILED_LOOKS: u32 = 20;
+/// How many looks in a row may show that a list is not whole.
+const MOST_UNSURE_LOOKS: u32 = 5;
 const BETWEEN_LOOKS: Duration = Duration::from_secs(2);
 
 /// When an entry that was sent twice is looked for once more, in times of `settle` after the look before.
@@ -309,6 +313,7 @@ impl Delivery {
             }
             Looked::Missing | Looked::Unsure(_) | Looked::Never if progress.applied => Step::sent(progress),
             Looked::Missing => {
+                progress.failures = 0;
                 progress.looks += 1;
                 if progress.looks < LOOKS {
                     return Ok(Step::later(Phase::Sending, progress, BETWEEN_LOOKS));
@@ -316,12 +321,18 @@ impl Delivery {
                 progress.reposted = true;
                 Step::later(Phase::Waiting, progress, Duration::ZERO)
             }
-            Looked::Unsure(reason) => Step::uncertain(progress, reason),
+            Looked::Unsure(why) if why.may_pass() && progress.failures < MOST_UNSURE_LOOKS => {
+                progress.failures += 1;
+                progress.reason = Some(why.to_string());
+                let wait = backoff(progress.failures);
+                Step::later(Phase::Sending, progress, wait)
+            }
+            Looked::Unsure(why) => Step::uncertain(progress, why),
             Looked::Never => Step::uncertain(
                 progress,
                 "there was no answer, and the service offers no way to look for its effect",
             ),
-            Looked::Failed(error) if is_for_good(&error) => {
+            Looked::Failed(error) if is_for_good(&error, &progress) => {
                 if progress.applied {
                     return Ok(Step::sent(progress));
                 }
@@ -371,7 +382,7 @@ impl Delivery {
                 ));
                 return Ok(Step::closed(Phase::Doubled, progress));
             }
-            Looked::Failed(error) if !is_for_good(&error) => {
+            Looked::Failed(error) if !is_for_good(&error, &progress) => {
                 return Ok(later_because(entry.phase, progress, &error));
             }
             Looked::Missing | Looked::Unsure(_) | Looked::Never | Looked::Failed(_) => {}
@@ -417,9 +428,20 @@ impl Delivery {
     }
 }
 
-/// Whether the same look will fail again.
-fn is_for_good(error: &Error) -> bool {
-    error.resend() == Resend::No && error.status() != Some(StatusCode::UNAUTHORIZED)
+/// Whether the same look will fail again: the service refuses it, or it could never be sent. An answer that cannot be read may be
+/// a broken one, so it ends only after many.
+fn is_for_good(error: &Error, progress: &Progress) -> bool {
+    const AGAIN: [StatusCode; 4] = [
+        StatusCode::UNAUTHORIZED,
+        StatusCode::REQUEST_TIMEOUT,
+        StatusCode::TOO_EARLY,
+        StatusCode::TOO_MANY_REQUESTS,
+    ];
+    match error.status() {
+        Some(status) if status.is_client_error() => !AGAIN.contains(&status),
+        Some(_) => progress.failures >= MOST_FAILED_LOOKS,
+        None => error.outcome() == Outcome::NotSent && error.resend() == Resend::No,
+    }
 }
 
 fn later_because(phase: Phase, mut progress: Progress, error: &Error) -> Step {

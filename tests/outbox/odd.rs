@@ -163,6 +163,47 @@ async fn an_entry_that_cannot_be_read_waits_and_other_rooms_do_not() {
 }
 
 #[tokio::test]
+async fn a_look_with_a_broken_answer_is_repeated_and_ends_some_day() {
+    let broken = [
+        Fault::short_body(),
+        Fault::reset_mid_body(),
+        Fault::invalid_json(),
+        Fault::bad_gateway(),
+        Fault::page(),
+    ];
+    for fault in broken {
+        for (times, phase) in [(3, Phase::Sent), (1_000, Phase::Uncertain)] {
+            let world = World::new().await;
+            let outbox = world.outbox();
+            world.faults(Script::on("post_message").then(Fault::reset().after()));
+            world.faults(Script::on("list_messages").then(fault.clone()).times(times));
+            world.enqueue(&outbox, "a", 10, "x").await;
+            world.clock.drive(outbox.deliver_due()).await.expect("the store works");
+            for _ in 0..40 {
+                world.clock.advance(Duration::from_secs(5 * 60));
+                world.clock.drive(outbox.deliver_due()).await.expect("the store works");
+            }
+            let status = world.status(&outbox, "a").await;
+            assert_eq!((status.phase, status.attempts), (phase, 1), "{} {times}: {status:?}", fault.name());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_is_not_whole_is_asked_for_again() {
+    let world = World::new().await;
+    let outbox = world.outbox();
+    world.sandbox.chatwork().room(10).post_as(2, "before");
+    world.faults(Script::on("post_message").then(Fault::reset().after()));
+    let empty = Fault::status(200).body("application/json", "[]");
+    world.faults(Script::on("list_messages").then(empty).times(3));
+    world.enqueue(&outbox, "a", 10, "x").await;
+    world.finish(&outbox).await;
+    let status = world.status(&outbox, "a").await;
+    assert_eq!((status.phase, status.attempts, status.reposted), (Phase::Sent, 1, false), "{status:?}");
+}
+
+#[tokio::test]
 async fn a_look_that_is_refused_ends() {
     let world = World::new().await;
     let outbox = world.outbox();

@@ -1,4 +1,5 @@
-//! What the tests of stores share: a server to stop and kill, and a service that counts.
+//! What the tests of stores share: servers to stop and kill, and services that count.
 
 pub mod redis;
 pub mod service;
+pub mod town;

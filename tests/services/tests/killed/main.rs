@@ -1,0 +1,258 @@
+//! Programs that are killed at random, while they post into 20 rooms of three services that lose requests and answers, and carry
+//! requests out late.
+//!
+//! `KAIWA_KILL_MESSAGES=10000 cargo test --release --test killed -- --nocapture` is the whole size.
+
+use kaiwa::outbox::{Filter, OutboxStore, Phase, SqliteOutboxStore, StoredEntry};
+use services::town::ROOMS;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// In seconds of the clock that they all share.
+const SETTLE: u64 = 20;
+
+/// How many times as fast as the true time that clock is.
+const SPEED: u32 = 10;
+
+fn messages(fewer: usize) -> usize {
+    std::env::var("KAIWA_KILL_MESSAGES").map_or(fewer, |number| number.parse().expect("a number"))
+}
+
+/// The services, in a process of their own.
+struct Services {
+    child: Child,
+    asked: ChildStdin,
+    answers: BufReader<ChildStdout>,
+    town: String,
+}
+
+impl Services {
+    fn start(faults: f64, latest: f64, seed: u64) -> Self {
+        let latest = (latest * SETTLE as f64) as u64;
+        let mut child = Command::new(env!("CARGO_BIN_EXE_town"))
+            .args([SPEED.to_string(), faults.to_string(), latest.to_string(), seed.to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the program is built with the tests");
+        let asked = child.stdin.take().expect("it is piped");
+        let mut answers = BufReader::new(child.stdout.take().expect("it is piped"));
+        let mut town = String::new();
+        answers.read_line(&mut town).expect("it prints text");
+        Self { child, asked, answers, town: town.trim().to_owned() }
+    }
+
+    /// The texts of each room.
+    fn rooms(&mut self) -> Vec<Vec<String>> {
+        writeln!(self.asked).expect("it runs");
+        let mut line = String::new();
+        self.answers.read_line(&mut line).expect("it prints text");
+        serde_json::from_str(&line).expect("it prints its rooms")
+    }
+}
+
+impl Drop for Services {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A program that posts.
+struct Program<'a> {
+    store: &'a str,
+    name: &'a str,
+    messages: usize,
+    town: &'a str,
+    /// `sent`, or `looked` for again.
+    until: &'a str,
+}
+
+impl Program<'_> {
+    /// Starts it. What it prints can be had when it has ended.
+    fn start(&self) -> (Child, JoinHandle<Vec<String>>) {
+        let Self { store, name, messages, town, until } = self;
+        let mut child = Command::new(env!("CARGO_BIN_EXE_poster"))
+            .args([store, name, &*messages.to_string(), &*SETTLE.to_string(), town, until])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the program is built with the tests");
+        let output = BufReader::new(child.stdout.take().expect("it is piped"));
+        (child, std::thread::spawn(move || output.lines().map_while(Result::ok).collect()))
+    }
+
+    /// Starts it until it is done, and kills it every 50 to 500 ms, at most so many times.
+    fn post(&self, kills: u32) -> Posted {
+        let mut posted = Posted::default();
+        let mut random = fastrand::Rng::with_seed(1);
+        loop {
+            let (mut child, lines) = self.start();
+            if posted.kills < kills {
+                let deadline = Instant::now() + Duration::from_millis(random.u64(50..=500));
+                while Instant::now() < deadline && child.try_wait().expect("it is a child").is_none() {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                child.kill().expect("it is a child");
+            }
+            let ended = child.wait().expect("it is a child");
+            let mut lines = lines.join().expect("it reads");
+            if ended.success() {
+                assert_eq!(lines.pop().as_deref(), Some("done"));
+                posted.stored.extend(lines);
+                return posted;
+            }
+            assert_eq!(ended.code(), None, "{} failed by itself", self.name);
+            posted.stored.extend(lines);
+            posted.kills += 1;
+        }
+    }
+
+    /// Starts it and kills it so many times. Others have to finish what it has begun.
+    fn begin(&self, kills: u32) -> Posted {
+        let mut posted = Posted { kills, ..Posted::default() };
+        for _ in 0..kills {
+            let (mut child, lines) = self.start();
+            std::thread::sleep(Duration::from_millis(400));
+            child.kill().expect("it is a child");
+            child.wait().expect("it is a child");
+            posted.stored.extend(lines.join().expect("it reads"));
+        }
+        posted
+    }
+}
+
+/// What a program that was killed again and again has printed.
+#[derive(Default)]
+struct Posted {
+    stored: BTreeSet<String>,
+    kills: u32,
+}
+
+async fn entries(store: &impl OutboxStore) -> Vec<StoredEntry> {
+    store.list(Filter { limit: usize::MAX, ..Filter::default() }).await.expect("it is read")
+}
+
+/// Compares what is there with what was to be posted, and prints the figures.
+fn compare(entries: &[StoredEntry], posted: &[Posted], rooms: &[Vec<String>], began: Instant) -> Totals {
+    let mut expected = vec![Vec::new(); ROOMS];
+    let mut totals = Totals::default();
+    for entry in entries {
+        let number: usize =
+            entry.key.rsplit('-').next().and_then(|number| number.parse().ok()).expect("a number");
+        match entry.phase {
+            Phase::Sent | Phase::Doubled => expected[number % ROOMS].push(&*entry.key),
+            Phase::Uncertain => {
+                totals.uncertain.push(format!("{}: {}", entry.key, entry.progress));
+            }
+            _ => panic!("{} is not done: {entry:?} {}", entry.key, entry.progress),
+        }
+        if entry.phase == Phase::Doubled {
+            totals.told.insert(entry.key.clone());
+        }
+    }
+    let keys: BTreeSet<_> = entries.iter().map(|entry| &*entry.key).collect();
+    for key in posted.iter().flat_map(|posted| &posted.stored) {
+        assert!(keys.contains(&**key), "{key} was stored, and is lost");
+    }
+    for (expected, room) in expected.iter().zip(rooms) {
+        let mut counts = BTreeMap::<&str, u32>::new();
+        room.iter().for_each(|text| *counts.entry(text).or_default() += 1);
+        totals
+            .doubled
+            .extend(counts.iter().filter(|(_, count)| **count > 1).map(|(text, _)| (*text).to_owned()));
+        totals
+            .lost
+            .extend(expected.iter().filter(|key| !counts.contains_key(**key)).map(|key| (*key).to_owned()));
+        totals.is_in_order &= expected.iter().eq(room.iter().filter(|text| expected.contains(&&***text)));
+    }
+    let kills: u32 = posted.iter().map(|posted| posted.kills).sum();
+    println!(
+        "{} messages, {kills} kills, {:.0} s: {} doubled, {} told of them, {} lost, {} uncertain, in order: {}",
+        entries.len(),
+        began.elapsed().as_secs_f64(),
+        totals.doubled.len(),
+        totals.told.len(),
+        totals.lost.len(),
+        totals.uncertain.len(),
+        totals.is_in_order
+    );
+    totals
+}
+
+#[derive(Debug)]
+struct Totals {
+    doubled: BTreeSet<String>,
+    told: BTreeSet<String>,
+    lost: Vec<String>,
+    uncertain: Vec<String>,
+    is_in_order: bool,
+}
+
+impl Default for Totals {
+    fn default() -> Self {
+        let (doubled, told) = Default::default();
+        Self { doubled, told, lost: Vec::new(), uncertain: Vec::new(), is_in_order: true }
+    }
+}
+
+impl Totals {
+    /// Every message is there once, and in order.
+    fn assert_once(&self) {
+        assert!(self.doubled.is_empty() && self.lost.is_empty() && self.is_in_order, "{self:?}");
+        assert!(self.uncertain.is_empty() && self.told.is_empty(), "{self:?}");
+    }
+}
+
+fn sqlite() -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("outbox.db").display().to_string();
+    (folder, path)
+}
+
+#[tokio::test]
+async fn a_program_that_is_killed_all_the_time_posts_each_message_once_and_in_order() {
+    let began = Instant::now();
+    let mut services = Services::start(0.3, 0.9, 1);
+    let (_folder, store) = sqlite();
+    let messages = messages(400);
+    let program = Program { store: &store, name: "a", messages, town: &services.town, until: "sent" };
+    let posted = program.post(u32::MAX);
+    let entries = entries(&SqliteOutboxStore::open(&store).await.expect("it is there")).await;
+    assert_eq!(entries.len(), messages);
+    compare(&entries, &[posted], &services.rooms(), began).assert_once();
+}
+
+#[tokio::test]
+async fn two_programs_on_one_file_do_too_and_one_of_them_never_comes_back() {
+    let began = Instant::now();
+    let mut services = Services::start(0.3, 0.9, 2);
+    let (_folder, store) = sqlite();
+    let messages = messages(400) / 2;
+    let program = |name| Program { store: &store, name, messages, town: &services.town, until: "sent" };
+    let (first, second) = std::thread::scope(|scope| {
+        let second = scope.spawn(|| program("b").begin(10));
+        (program("a").post(u32::MAX), second.join().expect("it does not panic"))
+    });
+    // The second one may have left something when the first one was done.
+    let rest = program("a").post(0);
+    let entries = entries(&SqliteOutboxStore::open(&store).await.expect("it is there")).await;
+    compare(&entries, &[first, second, rest], &services.rooms(), began).assert_once();
+}
+
+#[tokio::test]
+async fn what_comes_later_than_it_settles_is_told() {
+    let began = Instant::now();
+    let mut services = Services::start(0.3, 3.0, 3);
+    let (_folder, store) = sqlite();
+    let messages = messages(400) / 2;
+    let program = Program { store: &store, name: "a", messages, town: &services.town, until: "looked" };
+    let posted = program.post(60);
+    let entries = entries(&SqliteOutboxStore::open(&store).await.expect("it is there")).await;
+    let totals = compare(&entries, &[posted], &services.rooms(), began);
+    assert_eq!(totals.doubled, totals.told, "each of them, and no other");
+    assert!(totals.lost.is_empty() && totals.uncertain.is_empty(), "{totals:?}");
+    assert!(!totals.told.is_empty(), "none was late");
+}
