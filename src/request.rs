@@ -36,6 +36,10 @@ pub trait Endpoint: fmt::Debug + Send + Sync + Sized + 'static {
         self.operation().safety
     }
 
+    /// Whether it is one request, which can be stored and sent later.
+    #[doc(hidden)]
+    const IS_ONE_REQUEST: bool = true;
+
     #[doc(hidden)]
     fn room(&self) -> Option<u64> {
         None

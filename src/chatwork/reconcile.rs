@@ -167,6 +167,7 @@ impl Request<ReconciledPost> {
 impl Endpoint for ReconciledPost {
     type Service = Chatwork;
     type Output = ReconciledMessage;
+    const IS_ONE_REQUEST: bool = false;
 
     fn operation(&self) -> &'static Operation {
         self.post.operation()

@@ -285,6 +285,12 @@ impl Error {
         matches!(*self.0.kind, ErrorKind::InvalidInput(_))
     }
 
+    /// Whether the answer came from something between, and not from the service.
+    #[cfg(feature = "outbox")]
+    pub(crate) fn is_foreign(&self) -> bool {
+        self.0.answer.foreign.is_some()
+    }
+
     /// Whether a success did not have the expected shape, or was not the operation's response.
     pub fn is_decode(&self) -> bool {
         matches!(*self.0.kind, ErrorKind::Decode { .. } | ErrorKind::Foreign { .. })

@@ -122,6 +122,7 @@ impl Request<PostOnce> {
 impl Endpoint for PostOnce {
     type Service = Lancers;
     type Output = ReconciledMessage;
+    const IS_ONE_REQUEST: bool = false;
 
     fn operation(&self) -> &'static Operation {
         self.post.operation()

@@ -1,24 +1,31 @@
 //! The clients that an outbox sends with, and how it looks for what they have sent.
 
-use super::rendered::{Rendered, Stored};
+use super::rendered::{Rendered, Stored, service_name};
 use super::status::Progress;
 use crate::Unsure;
 use crate::client::Client;
 use crate::error::Error;
+use crate::input::InvalidInput;
 use crate::limits::date;
 #[cfg(any(feature = "chatwork", feature = "lancers"))]
 use crate::reconcile::Found;
+use crate::request::{Endpoint, Request};
+use crate::response::Response;
+use crate::transport::Transport;
 use crate::transport::retry::RetryPolicy;
 use jiff::{SignedDuration, Timestamp};
 use reqwest::header::HeaderMap;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// A message may be this much older than it seems while the difference of the clocks is not known, and afterwards.
 const UNKNOWN_CLOCK: SignedDuration = SignedDuration::from_secs(10 * 60);
-const WHOLE_SECONDS: SignedDuration = SignedDuration::from_secs(2);
+const SERVERS_DIFFER: SignedDuration = SignedDuration::from_secs(5);
+
+/// How long a request may wait for its permit and its token.
+const WAITS: Duration = Duration::from_secs(10);
 
 /// What a look shows.
 pub(super) enum Looked {
@@ -38,9 +45,12 @@ pub(super) struct Clients {
     pub(super) chatwork: Option<crate::chatwork::Client>,
     #[cfg(feature = "tascha")]
     pub(super) tascha: Option<crate::tascha::Client>,
+    /// With the name of its user.
     #[cfg(feature = "lancers")]
-    /// With the login name of the user.
     pub(super) lancers: Option<(crate::lancers::Client, String)>,
+    /// The name of Lancers' user, once it is known to be one.
+    #[cfg(feature = "lancers")]
+    name: Mutex<Option<String>>,
     /// The account of Chatwork's credential, once it was asked for.
     #[cfg(feature = "chatwork")]
     account: std::sync::OnceLock<crate::chatwork::AccountId>,
@@ -50,15 +60,7 @@ pub(super) struct Clients {
 
 impl Clients {
     pub(super) fn has(&self, service: &str) -> bool {
-        match service {
-            #[cfg(feature = "chatwork")]
-            "chatwork" => self.chatwork.is_some(),
-            #[cfg(feature = "tascha")]
-            "tascha" => self.tascha.is_some(),
-            #[cfg(feature = "lancers")]
-            "lancers" => self.lancers.is_some(),
-            _ => false,
-        }
+        self.transport(service).is_some()
     }
 
     pub(super) async fn send(&self, rendered: &Rendered) -> Result<Value, Error> {
@@ -79,11 +81,48 @@ impl Clients {
         rendered: &Rendered,
     ) -> Result<Value, Error> {
         let client = client.ok_or_else(|| missing(rendered))?;
-        // The outbox has its own waits, and a claim must not outlast its time in those of the client.
-        let sent = rendered.request(client).with_retry(RetryPolicy::none()).send().await;
-        let headers = sent.as_ref().map_or_else(Error::headers, |answer| answer.headers());
-        self.note_time(&rendered.service, headers, client.transport().clock().wall());
-        Ok(kept(sent?.into_inner()))
+        let answer = bounded(rendered.request(client)).await?;
+        self.note_time(&rendered.service, answer.headers(), client.transport().clock().wall());
+        let answer = answer.into_inner();
+        #[cfg(feature = "lancers")]
+        if rendered.service == "lancers" {
+            self.note_name(&answer);
+        }
+        Ok(kept(answer))
+    }
+
+    /// Refuses a request that the outbox would send elsewhere than its own client does, or as somebody else.
+    ///
+    /// # Errors
+    /// The base URL or the credential is another one.
+    pub(super) fn check_same<E: Endpoint>(&self, request: &Request<E>) -> Result<(), Error> {
+        let Some(own) = self.transport(&service_name::<E::Service>()) else { return Ok(()) };
+        let (own, theirs) = (own.settings(), request.client.transport().settings());
+        let problem = if own.base_text != theirs.base_text {
+            "has another base URL than the outbox's client, which would send it"
+        } else if own
+            .credential
+            .as_ref()
+            .zip(theirs.credential.as_ref())
+            .is_some_and(|(own, theirs)| own.differs(theirs))
+        {
+            "has another credential than the outbox's client, which would send it"
+        } else {
+            return Ok(());
+        };
+        Err(request.refused(InvalidInput::new("client", problem)))
+    }
+
+    fn transport(&self, service: &str) -> Option<&Transport> {
+        match service {
+            #[cfg(feature = "chatwork")]
+            "chatwork" => self.chatwork.as_ref().map(|client| client.transport()),
+            #[cfg(feature = "tascha")]
+            "tascha" => self.tascha.as_ref().map(|client| client.transport()),
+            #[cfg(feature = "lancers")]
+            "lancers" => self.lancers.as_ref().map(|(client, _)| client.transport()),
+            _ => None,
+        }
     }
 
     /// Whether a message can be looked for.
@@ -94,36 +133,63 @@ impl Clients {
 
     /// The longest time for an attempt of the clients.
     pub(super) fn attempt_timeout(&self) -> Duration {
-        let mut times = Vec::new();
-        #[cfg(feature = "chatwork")]
-        times.extend(self.chatwork.as_ref().map(|client| client.transport().settings().attempt_timeout));
-        #[cfg(feature = "tascha")]
-        times.extend(self.tascha.as_ref().map(|client| client.transport().settings().attempt_timeout));
-        #[cfg(feature = "lancers")]
-        times.extend(self.lancers.as_ref().map(|(client, _)| client.transport().settings().attempt_timeout));
-        times.into_iter().flatten().max().unwrap_or_default()
+        let transports =
+            ["chatwork", "tascha", "lancers"].into_iter().filter_map(|name| self.transport(name));
+        transports.filter_map(|transport| transport.settings().attempt_timeout).max().unwrap_or_default()
     }
 
     /// Who sends a message for which one can look, as a look has to know. With the answer comes the time of the service.
-    pub(super) async fn sender(&self, rendered: &Rendered) -> Option<String> {
+    ///
+    /// # Errors
+    /// A look would never find the message. The text says why.
+    pub(super) async fn sender(&self, rendered: &Rendered) -> Result<Option<String>, String> {
         if !self.can_look(rendered) {
-            return None;
+            return Ok(None);
         }
         match rendered.service.as_str() {
             #[cfg(feature = "chatwork")]
-            "chatwork" => self.account().await.ok().map(|account| account.to_string()),
+            "chatwork" => Ok(self.account().await.ok().map(|account| account.to_string())),
             #[cfg(feature = "lancers")]
-            "lancers" => {
-                let (client, login) = self.lancers.as_ref()?;
-                if !self.knows_time("lancers")
-                    && let Ok(answer) = client.unread().await
-                {
-                    self.note_time("lancers", answer.headers(), client.transport().clock().wall());
-                }
-                Some(login.clone())
-            }
-            _ => None,
+            "lancers" => self.name_on_board(rendered).await.map(Some),
+            _ => Ok(None),
         }
+    }
+
+    /// The name of Lancers' user, which has to be one of the board's.
+    #[cfg(feature = "lancers")]
+    async fn name_on_board(&self, rendered: &Rendered) -> Result<String, String> {
+        let known = self.name.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (Some((client, name)), Some(board)) = (&self.lancers, rendered.number_after("/boards/")) else {
+            return Err(missing(rendered).to_string());
+        };
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        // If it cannot be read, the post itself says why.
+        if let Ok(users) = bounded(client.board(crate::lancers::BoardId(board)).users()).await {
+            self.note_time("lancers", users.headers(), client.transport().clock().wall());
+            if !users.iter().any(|user| user.name == *name) {
+                return Err(format!(
+                    "board {board} has no user `{name}`, by which the outbox would look for the message: \
+                     give `OutboxBuilder::lancers` the name that the board shows"
+                ));
+            }
+            *self.name.lock().unwrap_or_else(PoisonError::into_inner) = Some(name.clone());
+        }
+        Ok(name.clone())
+    }
+
+    /// What the answer to a post says of its sender is more certain than what the program was given.
+    #[cfg(feature = "lancers")]
+    fn note_name(&self, answer: &Value) {
+        let Some(sender) = answer.pointer("/send_user/name").and_then(Value::as_str) else { return };
+        let mut name = self.name.lock().unwrap_or_else(PoisonError::into_inner);
+        if name.as_ref().is_some_and(|name| name != sender) {
+            tracing::warn!(
+                "the user of Lancers has another name than the outbox was given, and is looked for by that one"
+            );
+        }
+        *name = Some(sender.to_owned());
     }
 
     /// The account of Chatwork's credential.
@@ -134,13 +200,9 @@ impl Clients {
         }
         let client =
             self.chatwork.as_ref().ok_or_else(|| Error::config("the outbox has no client for chatwork"))?;
-        let me = client.me().await?;
+        let me = bounded(client.me()).await?;
         self.note_time("chatwork", me.headers(), client.transport().clock().wall());
         Ok(*self.account.get_or_init(|| me.account_id))
-    }
-
-    fn knows_time(&self, service: &str) -> bool {
-        self.ahead.lock().unwrap_or_else(PoisonError::into_inner).contains_key(service)
     }
 
     fn note_time(&self, service: &str, headers: &HeaderMap, now: Timestamp) {
@@ -181,7 +243,9 @@ impl Clients {
         };
         let sought =
             crate::chatwork::Sought::new(text, author, sent.since()).taken(taken.iter().map(String::as_str));
-        Ok(Some(found(client.room(crate::chatwork::RoomId(room)).look_for(&sought).await?.into_inner())))
+        Ok(Some(found(
+            bounded(client.room(crate::chatwork::RoomId(room)).look_for(&sought)).await?.into_inner(),
+        )))
     }
 
     #[cfg(feature = "lancers")]
@@ -199,15 +263,27 @@ impl Clients {
         let author = sent.author.as_ref().unwrap_or(login);
         let taken = taken.iter().filter_map(|id| id.parse::<u64>().ok());
         let sought = crate::lancers::Sought::new(text, author.clone(), sent.since()).taken(taken);
-        Ok(Some(found(client.board(crate::lancers::BoardId(board)).look_for(&sought).await?.into_inner())))
+        Ok(Some(found(
+            bounded(client.board(crate::lancers::BoardId(board)).look_for(&sought)).await?.into_inner(),
+        )))
     }
 
     /// Now, by a service's clock, and rather too early than too late.
     pub(super) fn service_time(&self, service: &str, now: Timestamp) -> Timestamp {
         let ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner).get(service).copied();
-        let margin = if ahead.is_some() { WHOLE_SECONDS } else { UNKNOWN_CLOCK };
+        let margin = if ahead.is_some() { SERVERS_DIFFER } else { UNKNOWN_CLOCK };
         let theirs = now.checked_add(ahead.unwrap_or_default()).unwrap_or(now);
         theirs.checked_sub(margin).unwrap_or(Timestamp::MIN)
+    }
+}
+
+/// Sends it once. The outbox has its own waits, and a claim must not outlast its time in those of the client.
+async fn bounded<E: Endpoint>(request: Request<E>) -> Result<Response<E::Output>, Error> {
+    let attempt = request.client.transport().settings().attempt_timeout;
+    let request = request.with_retry(RetryPolicy::none());
+    match attempt {
+        Some(attempt) => request.with_timeout(attempt.saturating_add(WAITS)).await,
+        None => request.await,
     }
 }
 
@@ -228,8 +304,8 @@ fn found<Id: ToString>(found: Found<Id>) -> Looked {
 fn kept(answer: Value) -> Value {
     const LONGEST: usize = 4_000;
     if answer.to_string().len() <= LONGEST {
-        answer
-    } else {
-        json!({ "id": answer.get("id"), "message_id": answer.get("message_id") })
+        return answer;
     }
+    let ids = ["id", "message_id"].into_iter().filter_map(|name| Some((name, answer.get(name)?.clone())));
+    ids.collect()
 }

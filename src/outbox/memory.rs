@@ -7,6 +7,7 @@ use futures::future::{BoxFuture, FutureExt};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,6 +16,8 @@ use std::time::Duration;
 pub struct MemoryOutboxStore {
     clock: Arc<dyn Clock>,
     rows: Arc<Mutex<BTreeMap<i64, Row>>>,
+    /// The highest id so far, also of what was removed.
+    last: Arc<AtomicI64>,
 }
 
 struct Row {
@@ -36,6 +39,12 @@ impl Row {
         self.held_until().unwrap_or(self.created_at)
     }
 
+    /// Whether it was closed at least so long ago, and nothing more is to be done about it.
+    fn is_closed_for(&self, age: Duration, now: Timestamp) -> bool {
+        self.held_until().is_none()
+            && self.closed_at.is_some_and(|closed| later_on_the_wall(closed, age) <= now)
+    }
+
     fn is_held(&self, claim: &Claim, now: Timestamp) -> bool {
         self.fence == claim.fence && self.claimed_until.is_some_and(|until| until > now)
     }
@@ -49,7 +58,7 @@ impl MemoryOutboxStore {
 
     /// An empty outbox on this clock, for tests. It should be that of the clients.
     pub fn with_clock(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, rows: Arc::default() }
+        Self { clock, rows: Arc::default(), last: Arc::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<i64, Row>> {
@@ -62,12 +71,11 @@ impl MemoryOutboxStore {
             return Enqueued::Known(Box::new(known.entry.clone()));
         }
         let created_at = self.clock.wall();
-        let id = rows.last_key_value().map_or(1, |(id, _)| id + 1);
-        let NewEntry { key, lane, request, not_before } = entry;
-        let progress = String::new();
-        let entry = StoredEntry { id, key, lane, request, phase: Phase::Waiting, progress, not_before };
+        let id = self.last.fetch_add(1, Ordering::Relaxed) + 1;
+        let entry = StoredEntry::new(id, entry);
+        let added = Box::new(entry.clone());
         rows.insert(id, Row { entry, fence: 0, created_at, claimed_until: None, closed_at: None });
-        Enqueued::New
+        Enqueued::New(added)
     }
 
     fn claim_now(&self, lease: Duration) -> Next {
@@ -147,7 +155,8 @@ impl OutboxStore for MemoryOutboxStore {
     ) -> BoxFuture<'a, Result<bool, StoreError>> {
         async move {
             Ok(self.claimed(claim, |row, now| {
-                let Change { phase, progress, not_before } = change;
+                let Change { phase, progress, wait } = change;
+                let not_before = wait.map(|wait| later_on_the_wall(now, wait));
                 row.entry = StoredEntry { phase, progress, not_before, ..row.entry.clone() };
                 row.claimed_until = row.claimed_until.filter(|_| keep && phase.is_open());
                 row.closed_at = (!phase.is_open()).then_some(now);
@@ -205,17 +214,24 @@ impl OutboxStore for MemoryOutboxStore {
     fn blank(&self, age: Duration) -> BoxFuture<'_, Result<u64, StoreError>> {
         async move {
             let now = self.clock.wall();
-            let old = |row: &&mut Row| {
-                !row.entry.request.is_empty()
-                    && row.closed_at.is_some_and(|closed| later_on_the_wall(closed, age) <= now)
-            };
             let mut count = 0;
-            for row in self.lock().values_mut().filter(old) {
+            for row in self.lock().values_mut().filter(|row| row.is_closed_for(age, now)) {
+                count += u64::from(!row.entry.request.is_empty());
                 row.entry.request.clear();
                 row.entry.progress.clear();
-                count += 1;
             }
             Ok(count)
+        }
+        .boxed()
+    }
+
+    fn forget(&self, age: Duration) -> BoxFuture<'_, Result<u64, StoreError>> {
+        async move {
+            let now = self.clock.wall();
+            let mut rows = self.lock();
+            let before = rows.len();
+            rows.retain(|_, row| !row.is_closed_for(age, now));
+            Ok((before - rows.len()) as u64)
         }
         .boxed()
     }

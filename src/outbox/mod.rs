@@ -31,7 +31,7 @@
 //! |---|---|
 //! | one with a key (TAS-CHA's writes), or one that may be repeated | it is sent again, under its key as long as the service remembers it; then it is [uncertain](Phase::Uncertain) |
 //! | a message of Chatwork or Lancers | once the request can no longer arrive ([`settle`](OutboxBuilder::settle)), the room is looked through, twice: the message is found, or posted again, or uncertain if the list does not go back far enough |
-//! | any other write | it is uncertain: a person looks, and calls [`retry`](Outbox::retry) or [`discard`](Outbox::discard) |
+//! | any other write | it is uncertain, once the request can no longer arrive: a person looks, and calls [`retry`](Outbox::retry) or [`discard`](Outbox::discard) |
 //!
 //! A request that the service carries out later than `settle` is there twice. Nothing can prevent this without keys: choose
 //! `settle` longer than proxies and gateways on the way keep a request. An entry that was posted again is looked for three times
@@ -42,29 +42,31 @@
 //! Messages of one room are sent in order, and rooms do not hold each other up. A message that was refused or is uncertain does
 //! not hold up the next. Several processes may work on one store.
 
+mod builder;
 mod clients;
 mod deliver;
+mod look;
 mod memory;
 mod rendered;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod status;
+mod step;
 mod store;
 
+pub use builder::OutboxBuilder;
 pub use memory::MemoryOutboxStore;
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteOutboxStore;
 pub use status::Status;
 pub use store::{Change, Claim, Enqueued, Filter, NewEntry, Next, OutboxStore, Phase, StoredEntry};
 
-use crate::clock::{Clock, SystemClock};
 use crate::error::Error;
 use crate::input::{self, InvalidInput};
 use crate::request::{Endpoint, Request};
 use crate::store_error::StoreError;
-use clients::Clients;
 use deliver::{Delivery, LEASE};
-use futures::future::{Either, FutureExt, select, select_all};
+use futures::future::{Either, FutureExt, pending, select};
 use futures::stream::{FuturesUnordered, Stream, StreamExt, unfold};
 use jiff::Timestamp;
 use rendered::Rendered;
@@ -94,81 +96,10 @@ struct Inner {
     told: broadcast::Sender<Status>,
 }
 
-/// The settings of an [`Outbox`].
-#[must_use = "it does nothing until `build`"]
-pub struct OutboxBuilder {
-    store: Arc<dyn OutboxStore>,
-    clients: Clients,
-    clock: Arc<dyn Clock>,
-    settle: Duration,
-    concurrency: usize,
-}
-
-impl OutboxBuilder {
-    /// The client for Chatwork.
-    #[cfg(feature = "chatwork")]
-    pub fn chatwork(mut self, client: crate::chatwork::Client) -> Self {
-        self.clients.chatwork = Some(client);
-        self
-    }
-
-    /// The client for TAS-CHA.
-    #[cfg(feature = "tascha")]
-    pub fn tascha(mut self, client: crate::tascha::Client) -> Self {
-        self.clients.tascha = Some(client);
-        self
-    }
-
-    /// The client for Lancers, and the login name of its user, by which messages are looked for.
-    #[cfg(feature = "lancers")]
-    pub fn lancers(mut self, client: crate::lancers::Client, login: impl Into<String>) -> Self {
-        self.clients.lancers = Some((client, login.into()));
-        self
-    }
-
-    /// How long a request without an answer may still be carried out, at least the clients' time for an attempt. A message is
-    /// looked for only then; after a kill the time counts from the restart. A request that takes longer is there twice, and
-    /// [told](Phase::Doubled). Default: 90 s.
-    pub fn settle(mut self, settle: Duration) -> Self {
-        self.settle = settle;
-        self
-    }
-
-    /// How many entries are worked on at once, at least one. Default: 8.
-    pub fn concurrency(mut self, entries: usize) -> Self {
-        self.concurrency = entries.max(1);
-        self
-    }
-
-    /// The clock, for tests. It should be that of the clients and of the store.
-    pub fn clock(mut self, clock: impl Clock) -> Self {
-        self.clock = Arc::new(clock);
-        self
-    }
-
-    /// The outbox. Nothing is sent before [`run`](Outbox::run) or [`deliver_due`](Outbox::deliver_due).
-    pub fn build(self) -> Outbox {
-        let Self { store, clients, clock, settle, concurrency } = self;
-        let settle = settle.max(clients.attempt_timeout());
-        Outbox(Arc::new(Inner {
-            delivery: Delivery { store, clients, clock, settle },
-            concurrency,
-            added: Notify::new(),
-            told: broadcast::Sender::new(TOLD),
-        }))
-    }
-}
-
 impl Outbox {
     /// An outbox that keeps its entries in this store.
     pub fn builder(store: impl OutboxStore) -> OutboxBuilder {
-        OutboxBuilder {
-            store: Arc::new(store),
-            clients: Clients::default(),
-            clock: Arc::new(SystemClock),
-            settle: Duration::from_secs(90),
-            concurrency: 8,
-        }
+        OutboxBuilder::new(store)
     }
 
     /// Stores a request under a key of your own, 1 to 255 characters. Once this returns, it is durable.
@@ -177,8 +108,8 @@ impl Outbox {
     /// are not stored: the client's count.
     ///
     /// # Errors
-    /// The request could never be sent, has a file or headers of its own, or the key belongs to another request: nothing is
-    /// stored. Or the store failed ([`ErrorKind::Store`](crate::ErrorKind::Store)): the same key again finds out.
+    /// The request could never be sent, has a file or headers of its own, is of another base URL or credential than the outbox's
+    /// client, or the key belongs to another request: nothing is stored. Or the store failed ([`ErrorKind::Store`](crate::ErrorKind::Store)): the same key again finds out.
     pub async fn enqueue<E: Endpoint>(
         &self,
         key: impl Into<String>,
@@ -208,14 +139,14 @@ impl Outbox {
     ) -> Result<Status, Error> {
         input::length("key", &key, 1, 255)?;
         let rendered = Rendered::of(request)?;
+        self.0.delivery.clients.check_same(request)?;
         let lane = rendered.lane();
         let written = serde_json::to_string(&rendered).expect("texts and numbers are valid JSON");
-        let entry = NewEntry { key: key.clone(), lane: lane.clone(), request: written, not_before };
+        let entry = NewEntry { not_before, ..NewEntry::new(key, lane, written) };
         match self.0.delivery.store.enqueue(entry).await.map_err(Error::store)? {
-            Enqueued::New => {
+            Enqueued::New(entry) => {
                 self.wake();
-                let (phase, attempts, reposted) = (Phase::Waiting, 0, false);
-                Ok(Status { key, lane, phase, attempts, answer: None, reason: None, reposted, not_before })
+                Ok(Status::read(&entry))
             }
             Enqueued::Known(known) => {
                 let same = serde_json::from_str::<Rendered>(&known.request);
@@ -242,13 +173,27 @@ impl Outbox {
     /// # Errors
     /// The store failed.
     pub async fn list(&self, phase: Option<Phase>, limit: usize) -> Result<Vec<Status>, Error> {
-        let filter = Filter { phase, limit, ..Filter::default() };
+        self.list_after(0, phase, limit).await
+    }
+
+    /// The same, with a higher [`id`](Status::id) than this one: the next part of a long list.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn list_after(
+        &self,
+        id: i64,
+        phase: Option<Phase>,
+        limit: usize,
+    ) -> Result<Vec<Status>, Error> {
+        let filter = Filter::new(limit).phase(phase).after(id);
         let entries = self.0.delivery.store.list(filter).await.map_err(Error::store)?;
         Ok(entries.iter().map(Status::read).collect())
     }
 
-    /// What becomes of entries from now on: each time one is closed, or has to wait because of a failure. A receiver that is
-    /// more than 1,024 behind misses the oldest; the store has all of them.
+    /// What becomes of the entries that this outbox works on, from now on: each time one is closed, is found to be there twice, or
+    /// has to wait because of a failure. What was told before a restart is not told again, and a receiver that is more than 1,024
+    /// behind misses the oldest: [`list`](Self::list) has all of them.
     pub fn outcomes(&self) -> impl Stream<Item = Status> + Send + use<> {
         unfold(self.0.told.subscribe(), |mut told| async move {
             loop {
@@ -302,31 +247,52 @@ impl Outbox {
         self.0.delivery.store.blank(age).await.map_err(Error::store)
     }
 
+    /// Removes entries that were closed longer ago than `age`, and their keys: the same key is a new message then.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn forget(&self, age: Duration) -> Result<u64, Error> {
+        self.0.delivery.store.forget(age).await.map_err(Error::store)
+    }
+
     /// Sends what is due until no entry is, and returns how many were closed. Entries that wait for a later time stay.
     ///
     /// # Errors
     /// The store failed.
     pub async fn deliver_due(&self) -> Result<usize, Error> {
-        let (mut closed, mut failure) = (0, None);
+        let (mut closed, mut failure, mut is_idle) = (0, None, false);
         let mut running = FuturesUnordered::new();
+        let mut asking = None;
         loop {
-            let mut is_idle = failure.is_some();
-            while !is_idle && running.len() < self.0.concurrency {
-                match self.0.delivery.store.claim(LEASE).await {
-                    Ok(Next::Entry(entry, claim)) => running.push(self.one(entry, claim)),
-                    Ok(Next::Wait(_)) => is_idle = true,
-                    Err(error) => {
-                        is_idle = true;
-                        failure = Some(error);
+            if asking.is_none() && !is_idle && failure.is_none() && running.len() < self.0.concurrency {
+                asking = Some(self.0.delivery.store.claim(LEASE));
+            }
+            if asking.is_none() && running.is_empty() {
+                return failure.map_or(Ok(closed), |failure| Err(Error::store(failure)));
+            }
+            let claimed = async {
+                match &mut asking {
+                    Some(asking) => asking.await,
+                    None => pending().await,
+                }
+            };
+            // What is under way ends, also if the store has failed.
+            match first(claimed, ended(&mut running)).await {
+                Either::Left(claimed) => {
+                    asking = None;
+                    match claimed {
+                        Ok(Next::Entry(entry, claim)) => running.push(self.one(entry, claim)),
+                        Ok(Next::Wait(_)) => is_idle = true,
+                        Err(error) => failure = failure.or(Some(error)),
                     }
                 }
-            }
-            // What is under way ends, also if the store has failed.
-            match running.next().await {
-                Some(Ok(is_closed)) => closed += usize::from(is_closed),
-                Some(Err(error)) => failure = failure.or(Some(error)),
-                None if is_idle => return failure.map_or(Ok(closed), |failure| Err(Error::store(failure))),
-                None => {}
+                Either::Right(worked) => {
+                    is_idle = false;
+                    match worked {
+                        Ok(is_closed) => closed += usize::from(is_closed),
+                        Err(error) => failure = failure.or(Some(error)),
+                    }
+                }
             }
         }
     }
@@ -334,51 +300,38 @@ impl Outbox {
     /// Sends what is due until `shutdown` ends, and then lets the requests under way end. A store that fails is asked again.
     pub async fn run(&self, shutdown: impl Future<Output = ()>) {
         let mut shutdown = pin!(shutdown.fuse());
+        let mut due = pin!(self.due());
         let mut running = FuturesUnordered::new();
-        let mut stopping = false;
         loop {
-            let mut wait = None;
-            while !stopping && running.len() < self.0.concurrency {
-                match self.0.delivery.store.claim(LEASE).await {
-                    Ok(Next::Entry(entry, claim)) => running.push(self.one(entry, claim)),
-                    Ok(Next::Wait(time)) => {
-                        wait = Some(time.unwrap_or(POLL).clamp(Duration::from_millis(10), POLL));
-                        break;
-                    }
-                    Err(error) => {
-                        tracing::warn!(%error, "the store of the outbox failed; it is asked again");
-                        wait = Some(POLL);
-                        break;
-                    }
-                }
-            }
-            if stopping && running.is_empty() {
-                return;
-            }
-            let clock = &self.0.delivery.clock;
-            let idle = async {
-                match wait {
-                    Some(wait) => drop(select(pin!(self.0.added.notified()), clock.sleep(wait)).await),
-                    None => std::future::pending().await,
-                }
-            };
-            let worked = async {
-                match running.next().await {
-                    Some(Err(error)) => {
-                        tracing::warn!(%error, "the store of the outbox failed; the entry is tried again");
-                        clock.sleep(POLL).await;
-                    }
-                    Some(Ok(_)) => {}
-                    None => std::future::pending().await,
-                }
-            };
-            let turn = select_all([idle.boxed(), worked.boxed()]);
-            if stopping {
-                turn.await;
-            } else if let Either::Left(_) = select(&mut shutdown, turn).await {
-                stopping = true;
+            let has_room = running.len() < self.0.concurrency;
+            let next = async { if has_room { due.next().await } else { pending().await } };
+            match first(&mut shutdown, first(next, ended(&mut running))).await {
+                Either::Right(Either::Left(Some((entry, claim)))) => running.push(self.one(entry, claim)),
+                Either::Right(Either::Right(worked)) => warn_of(worked),
+                Either::Left(()) | Either::Right(Either::Left(None)) => break,
             }
         }
+        while let Some(worked) = running.next().await {
+            warn_of(worked);
+        }
+    }
+
+    /// The entries that are due, as they come to be. A claim is waited for only while the stream is polled.
+    fn due(&self) -> impl Stream<Item = (Box<StoredEntry>, Claim)> + '_ {
+        unfold((), async |()| {
+            let Inner { delivery: Delivery { store, clock, .. }, added, .. } = &*self.0;
+            loop {
+                let wait = match store.claim(LEASE).await {
+                    Ok(Next::Entry(entry, claim)) => return Some(((entry, claim), ())),
+                    Ok(Next::Wait(time)) => time.unwrap_or(POLL).clamp(Duration::from_millis(10), POLL),
+                    Err(error) => {
+                        tracing::warn!(%error, "the store of the outbox failed; it is asked again");
+                        POLL
+                    }
+                };
+                first(added.notified(), clock.sleep(wait)).await;
+            }
+        })
     }
 
     /// Works on one entry, and tells what became of it. Whether it is closed.
@@ -392,14 +345,30 @@ impl Outbox {
     }
 }
 
-impl fmt::Debug for Outbox {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Outbox").field("store", &self.0.delivery.store).finish_non_exhaustive()
+/// What has become of the first of the entries under way that ends.
+async fn ended<F: Future>(running: &mut FuturesUnordered<F>) -> F::Output {
+    match running.next().await {
+        Some(worked) => worked,
+        None => pending().await,
     }
 }
 
-impl fmt::Debug for OutboxBuilder {
+/// What the first of two ends with. The other one is dropped.
+async fn first<A, B>(one: impl Future<Output = A>, other: impl Future<Output = B>) -> Either<A, B> {
+    match select(pin!(one), pin!(other)).await {
+        Either::Left((value, _)) => Either::Left(value),
+        Either::Right((value, _)) => Either::Right(value),
+    }
+}
+
+fn warn_of(worked: Result<bool, StoreError>) {
+    if let Err(error) = worked {
+        tracing::warn!(%error, "the store of the outbox failed; the entry is tried again");
+    }
+}
+
+impl fmt::Debug for Outbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OutboxBuilder").field("store", &self.store).finish_non_exhaustive()
+        f.debug_struct("Outbox").field("store", &self.0.delivery.store).finish_non_exhaustive()
     }
 }

@@ -3,14 +3,15 @@
 use crate::client::{Client, Service};
 use crate::error::Error;
 use crate::input::InvalidInput;
-use crate::operation::{Operation, Safety};
+use crate::operation::{AnswerShape, Operation, Safety};
 use crate::raw::Raw;
 use crate::request::{Endpoint, Request};
 use crate::transport::{Encoder, Parts, Payload, idempotency_key};
 use crate::wire::{self, DecodeFailure};
 use reqwest::Method;
-use reqwest::header::{CONTENT_TYPE, HeaderValue};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use std::fmt;
 
 /// A service whose requests can be stored.
@@ -31,6 +32,11 @@ impl Stored for crate::tascha::Tascha {
 #[cfg(feature = "lancers")]
 impl Stored for crate::lancers::Lancers {
     const OPERATIONS: &'static [&'static Operation] = crate::lancers::table::ALL;
+}
+
+/// The name of a service, as it is stored.
+pub(super) fn service_name<S: Service>() -> String {
+    S::PROFILE.name.to_lowercase().replace('-', "")
 }
 
 /// The form in which a request is stored. A later version of the crate reads what this one wrote.
@@ -86,6 +92,10 @@ impl Rendered {
     pub(super) fn of<E: Endpoint>(request: &Request<E>) -> Result<Self, Error> {
         let refused = |invalid: InvalidInput| request.refused(invalid);
         let Request { endpoint, client, options } = request;
+        if !E::IS_ONE_REQUEST {
+            let problem = "looks for its message, which an outbox does by itself; give it the post alone";
+            return Err(refused(InvalidInput::new("request", problem)));
+        }
         endpoint.check().map_err(refused)?;
         if let Some(invalid) = &options.invalid {
             return Err(refused(invalid.clone()));
@@ -116,7 +126,7 @@ impl Rendered {
         let safety = endpoint.safety();
         let key = idempotency_key(client.transport().settings(), safety, options).map_err(refused)?;
         Ok(Self {
-            service: E::Service::PROFILE.name.to_lowercase().replace('-', ""),
+            service: service_name::<E::Service>(),
             operation: endpoint.operation().id.to_owned(),
             method: written.method().as_str().to_owned(),
             path,
@@ -138,17 +148,9 @@ impl Rendered {
 
     /// The text of a field of the form, of either kind, or of the JSON body.
     pub(super) fn field(&self, name: &str) -> Option<String> {
-        if let Some((_, text)) = self.parts.iter().find(|(part, _)| part == name) {
-            return Some(text.clone());
-        }
-        let body = self.body.as_deref()?;
-        if self.content_type.as_deref().is_some_and(|kind| kind.contains("json")) {
-            let value: serde_json::Value = serde_json::from_str(body).ok()?;
-            return Some(value.get(name)?.as_str()?.to_owned());
-        }
-        url::form_urlencoded::parse(body.as_bytes())
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.into_owned())
+        let (json, fields) = self.fields();
+        let written = json.get(name).and_then(Value::as_str).map(str::to_owned);
+        written.or_else(|| fields.into_iter().find(|(field, _)| field == name).map(|(_, text)| text))
     }
 
     /// The part of the path after `before` and up to the next slash, as a number.
@@ -158,13 +160,36 @@ impl Rendered {
     }
 
     /// Whether both ask for the same. The key that is made for each request does not count.
+    /// Whether it asks for the same. A newer version of the crate may write the same in another order.
     pub(super) fn is_same(&self, other: &Self) -> bool {
-        (&self.service, &self.method, &self.path, &self.body, &self.parts)
-            == (&other.service, &other.method, &other.path, &other.body, &other.parts)
+        let Self { service, method, path, .. } = self;
+        (service, method, path) == (&other.service, &other.method, &other.path)
+            && (self.fields() == other.fields())
+    }
+
+    /// What the body holds, in an order of its own.
+    fn fields(&self) -> (Value, Vec<(String, String)>) {
+        let body = self.body.as_deref().unwrap_or_default();
+        let mut fields = self.parts.clone();
+        if self.is_json() {
+            return (serde_json::from_str(body).unwrap_or_else(|_| body.into()), fields);
+        }
+        fields.extend(url::form_urlencoded::parse(body.as_bytes()).into_owned());
+        fields.sort();
+        (Value::Null, fields)
+    }
+
+    fn is_json(&self) -> bool {
+        self.content_type.as_deref().is_some_and(|kind| kind.contains("json"))
     }
 
     pub(super) fn is_repeatable(&self) -> bool {
         self.safety != Repeatable::Unsafe
+    }
+
+    /// Whether a repeat that comes after a later request would undo it.
+    pub(super) fn overwrites(&self) -> bool {
+        self.safety == Repeatable::Idempotent
     }
 
     /// The request, to be sent by this client.
@@ -217,7 +242,7 @@ impl<S> fmt::Debug for RenderedRequest<S> {
 
 impl<S: Service> Endpoint for RenderedRequest<S> {
     type Service = S;
-    type Output = serde_json::Value;
+    type Output = Value;
 
     fn operation(&self) -> &'static Operation {
         self.operation
@@ -245,6 +270,10 @@ impl<S: Service> Endpoint for RenderedRequest<S> {
             let texts = parts.iter().fold(Parts::new(), |form, (name, text)| form.text(name, text));
             return Payload::multipart(request, texts);
         }
+        // As the typed requests do.
+        if matches!(self.operation.answer, AnswerShape::Object { .. } | AnswerShape::List) {
+            request = request.header(ACCEPT, "application/json");
+        }
         if let Some(kind) = content_type.as_deref().and_then(|kind| HeaderValue::from_str(kind).ok()) {
             request = request.header(CONTENT_TYPE, kind);
         }
@@ -254,7 +283,17 @@ impl<S: Service> Endpoint for RenderedRequest<S> {
         Payload::replayable(request)
     }
 
-    fn decode(&self, body: &[u8]) -> Result<serde_json::Value, DecodeFailure> {
-        wire::decode(body)
+    fn decode(&self, body: &[u8]) -> Result<Value, DecodeFailure> {
+        match self.operation.answer {
+            AnswerShape::Object { required } => {
+                let object: Map<String, Value> = wire::decode_object(body)?;
+                match required.iter().find(|name| object.get(**name).is_none_or(Value::is_null)) {
+                    Some(name) => Err(DecodeFailure::whole(&format!("the field `{name}` is missing"))),
+                    None => Ok(object.into()),
+                }
+            }
+            AnswerShape::List => wire::decode::<Vec<Value>>(body).map(Value::from),
+            AnswerShape::Nothing | AnswerShape::Any => wire::decode(body),
+        }
     }
 }

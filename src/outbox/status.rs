@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt;
 
+/// Why an entry waits that a newer version of the program may have written.
+pub(super) const UNREADABLE: &str = "what is stored of it cannot be read";
+
 /// The outbox's notes about an entry, as they are stored. A later version of the crate reads what this one wrote.
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -43,6 +46,9 @@ pub(super) struct Progress {
     pub(super) other: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) reason: Option<String>,
+    /// What a newer version of the crate has noted.
+    #[serde(flatten)]
+    pub(super) rest: serde_json::Map<String, Value>,
 }
 
 fn is_zero(count: &u32) -> bool {
@@ -53,6 +59,8 @@ fn is_zero(count: &u32) -> bool {
 #[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Status {
+    /// Ascending in the order in which entries were added.
+    pub id: i64,
     /// The key under which it was added.
     pub key: String,
     /// Entries of one lane are sent in order: those of a room, a board or an account.
@@ -64,6 +72,8 @@ pub struct Status {
     /// The service's answer, or `{"message_id": …}` of a message that was found in its room. `None` before, if the answer was
     /// lost, and some days after.
     pub answer: Option<Value>,
+    /// The id of the second message, if it is [there twice](Phase::Doubled).
+    pub other_message_id: Option<String>,
     /// Why it waits, was refused, is uncertain or is there twice.
     pub reason: Option<String>,
     /// Whether it was sent again after looks had not found it. If the service carries out the first request nevertheless, the
@@ -76,13 +86,15 @@ pub struct Status {
 /// The answer is left out: it may have what people wrote.
 impl fmt::Debug for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { key, lane, phase, attempts, reason, reposted, not_before, .. } = self;
+        let Self { id, key, lane, phase, attempts, reason, reposted, not_before, .. } = self;
         f.debug_struct("Status")
+            .field("id", id)
             .field("key", key)
             .field("lane", lane)
             .field("phase", phase)
             .field("attempts", attempts)
             .field("message_id", &self.message_id())
+            .field("other_message_id", &self.other_message_id)
             .field("reason", reason)
             .field("reposted", reposted)
             .field("not_before", not_before)
@@ -94,18 +106,19 @@ impl Status {
     /// The id of the posted message, if the answer has one.
     pub fn message_id(&self) -> Option<String> {
         let answer = self.answer.as_ref()?;
-        let id = ["message_id", "id"].iter().find_map(|name| answer.get(name))?;
+        let id = ["message_id", "id"].iter().find_map(|name| answer.get(name).filter(|id| !id.is_null()))?;
         id.as_str().map(str::to_owned).or_else(|| id.as_u64().map(|id| id.to_string()))
     }
 
     pub(super) fn of(entry: &StoredEntry, progress: &Progress) -> Self {
-        let StoredEntry { key, lane, phase, not_before, .. } = entry.clone();
-        let Progress { attempts, answer, reason, reposted, .. } = progress.clone();
-        Self { key, lane, phase, attempts, answer, reason, reposted, not_before }
+        let StoredEntry { id, key, lane, phase, not_before, .. } = entry.clone();
+        let Progress { attempts, answer, other: other_message_id, reason, reposted, .. } = progress.clone();
+        Self { id, key, lane, phase, attempts, answer, other_message_id, reason, reposted, not_before }
     }
 
     pub(super) fn read(entry: &StoredEntry) -> Self {
-        Self::of(entry, &Progress::read(entry).unwrap_or_default())
+        let unreadable = || Progress { reason: Some(UNREADABLE.into()), ..Progress::default() };
+        Self::of(entry, &Progress::read(entry).unwrap_or_else(unreadable))
     }
 }
 

@@ -20,7 +20,7 @@ use std::time::Duration;
 ///    └──────────────────────┘
 /// ```
 ///
-/// A closed entry whose last change has a time is handed out once more when that time comes. It stays closed, and nothing waits
+/// A closed entry whose last change has a wait is handed out once more after it. It stays closed, and nothing waits
 /// for it.
 ///
 /// Promises of every store:
@@ -92,17 +92,25 @@ pub trait OutboxStore: fmt::Debug + Send + Sync + 'static {
         to: Phase,
     ) -> BoxFuture<'a, Result<bool, StoreError>>;
 
-    /// Removes the request and the progress of entries that were closed at least `age` ago. Their keys are kept, or hashes of
+    /// Removes the request and the progress of entries that were closed at least `age` ago, and are not handed out again. Their keys are kept, or hashes of
     /// them: [`enqueue`](Self::enqueue), [`get`](Self::get) and [`decide`](Self::decide) find them still. Returns how many there
     /// were.
     ///
     /// # Errors
     /// The store cannot be written.
     fn blank(&self, age: Duration) -> BoxFuture<'_, Result<u64, StoreError>>;
+
+    /// Removes entries that were closed at least `age` ago, and are not handed out again, with their keys: the same key is a new
+    /// entry then. Ids are not used again. Returns how many there were.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    fn forget(&self, age: Duration) -> BoxFuture<'_, Result<u64, StoreError>>;
 }
 
 /// An entry to add.
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct NewEntry {
     /// Unique among all entries.
     pub key: String,
@@ -110,21 +118,35 @@ pub struct NewEntry {
     pub lane: String,
     /// The request, as the outbox writes it.
     pub request: String,
-    /// When it may be sent at the earliest; `None` for at once.
+    /// When it may be sent at the earliest, by the store's clock; `None` for at once.
     pub not_before: Option<Timestamp>,
+}
+
+impl NewEntry {
+    /// An entry that may be sent at once.
+    pub fn new(key: impl Into<String>, lane: impl Into<String>, request: impl Into<String>) -> Self {
+        Self { key: key.into(), lane: lane.into(), request: request.into(), not_before: None }
+    }
+
+    /// The same, to be sent at this time at the earliest.
+    #[must_use]
+    pub fn not_before(self, time: Timestamp) -> Self {
+        Self { not_before: Some(time), ..self }
+    }
 }
 
 /// What became of an entry that was to be added.
 #[derive(Clone, Debug)]
 pub enum Enqueued {
     /// It is stored.
-    New,
+    New(Box<StoredEntry>),
     /// Its key was there before.
     Known(Box<StoredEntry>),
 }
 
 /// An entry, as it is stored.
 #[derive(Clone, PartialEq)]
+#[non_exhaustive]
 pub struct StoredEntry {
     /// Ascending in the order in which entries were added.
     pub id: i64,
@@ -140,6 +162,14 @@ pub struct StoredEntry {
     pub progress: String,
     /// When it may be handed out at the earliest.
     pub not_before: Option<Timestamp>,
+}
+
+impl StoredEntry {
+    /// An entry as it was added.
+    pub fn new(id: i64, entry: NewEntry) -> Self {
+        let NewEntry { key, lane, request, not_before } = entry;
+        Self { id, key, lane, request, phase: Phase::Waiting, progress: String::new(), not_before }
+    }
 }
 
 /// Where an entry stands.
@@ -218,17 +248,32 @@ pub enum Next {
 
 /// How a claimed entry changes.
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct Change {
     /// Where it stands now.
     pub phase: Phase,
     /// The outbox's notes.
     pub progress: String,
-    /// When it may be handed out again at the earliest; `None` for at once, or for never if it is closed.
-    pub not_before: Option<Timestamp>,
+    /// How long, by the store's clock, until it may be handed out again; `None` for at once, or for never if it is closed.
+    pub wait: Option<Duration>,
+}
+
+impl Change {
+    /// A change after which an open entry may be handed out at once.
+    pub fn new(phase: Phase, progress: impl Into<String>) -> Self {
+        Self { phase, progress: progress.into(), wait: None }
+    }
+
+    /// The same, and the entry is handed out again after this time.
+    #[must_use]
+    pub fn after(self, wait: Duration) -> Self {
+        Self { wait: Some(wait), ..self }
+    }
 }
 
 /// Which entries are listed.
 #[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
 pub struct Filter<'a> {
     /// Those of this lane.
     pub lane: Option<&'a str>,
@@ -240,6 +285,37 @@ pub struct Filter<'a> {
     pub newest: bool,
     /// At most so many.
     pub limit: usize,
+}
+
+impl<'a> Filter<'a> {
+    /// The oldest entries, at most so many.
+    pub fn new(limit: usize) -> Self {
+        Self { limit, ..Self::default() }
+    }
+
+    /// Those of this lane.
+    #[must_use]
+    pub fn lane(self, lane: &'a str) -> Self {
+        Self { lane: Some(lane), ..self }
+    }
+
+    /// Those in this phase.
+    #[must_use]
+    pub fn phase(self, phase: impl Into<Option<Phase>>) -> Self {
+        Self { phase: phase.into(), ..self }
+    }
+
+    /// Those beyond this id.
+    #[must_use]
+    pub fn after(self, id: i64) -> Self {
+        Self { after: id, ..self }
+    }
+
+    /// The newest first.
+    #[must_use]
+    pub fn newest(self) -> Self {
+        Self { newest: true, ..self }
+    }
 }
 
 // What people wrote, and what a service answered, is left out.
@@ -262,8 +338,8 @@ impl fmt::Debug for StoredEntry {
 
 impl fmt::Debug for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { phase, not_before, .. } = self;
-        f.debug_struct("Change").field("phase", phase).field("not_before", not_before).finish_non_exhaustive()
+        let Self { phase, wait, .. } = self;
+        f.debug_struct("Change").field("phase", phase).field("wait", wait).finish_non_exhaustive()
     }
 }
 
@@ -308,5 +384,9 @@ impl<S: OutboxStore + ?Sized> OutboxStore for Arc<S> {
 
     fn blank(&self, age: Duration) -> BoxFuture<'_, Result<u64, StoreError>> {
         (**self).blank(age)
+    }
+
+    fn forget(&self, age: Duration) -> BoxFuture<'_, Result<u64, StoreError>> {
+        (**self).forget(age)
     }
 }

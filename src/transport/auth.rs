@@ -68,6 +68,15 @@ impl fmt::Debug for BearerToken {
 }
 
 impl Credential {
+    /// Whether it is certainly another one: tokens that change tell nothing.
+    #[cfg(feature = "outbox")]
+    pub(crate) fn differs(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Fixed(name, value), Self::Fixed(other, theirs)) => (name, value) != (other, theirs),
+            _ => false,
+        }
+    }
+
     /// A header of the service with a secret value.
     ///
     /// # Errors

@@ -73,7 +73,7 @@ pub struct DecodeFailure {
 }
 
 impl DecodeFailure {
-    fn whole(problem: &str) -> Self {
+    pub(crate) fn whole(problem: &str) -> Self {
         Self { path: String::new(), problem: problem.to_owned() }
     }
 

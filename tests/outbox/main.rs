@@ -4,6 +4,7 @@
 mod rules;
 
 mod deliver;
+mod every;
 mod odd;
 mod twice;
 

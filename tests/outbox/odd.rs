@@ -83,6 +83,10 @@ impl OutboxStore for Failing {
     fn blank(&self, age: Duration) -> BoxFuture<'_, Result<u64, StoreError>> {
         self.store.blank(age)
     }
+
+    fn forget(&self, age: Duration) -> BoxFuture<'_, Result<u64, StoreError>> {
+        self.store.forget(age)
+    }
 }
 
 #[tokio::test]
@@ -146,8 +150,7 @@ async fn an_entry_that_cannot_be_read_waits_and_other_rooms_do_not() {
     let outbox = world.outbox();
     let lane = "chatwork/rooms/11".to_owned();
     let newer = r#"{"service":"chatwork","operation":"post_message","shape":"of a later version"}"#;
-    let entry = NewEntry { key: "newer".into(), lane, request: newer.into(), not_before: None };
-    world.store.enqueue(entry).await.expect("it is stored");
+    world.store.enqueue(NewEntry::new("newer", lane, newer)).await.expect("it is stored");
     world.enqueue(&outbox, "behind", 11, "x").await;
     world.enqueue(&outbox, "a", 10, "x").await;
     world.clock.drive(outbox.deliver_due()).await.expect("the store works");

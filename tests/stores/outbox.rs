@@ -36,6 +36,7 @@ pub async fn all<S: OutboxStore>(mut store: impl AsyncFnMut(VirtualClock) -> S) 
         what_is_opened_again_comes_first
         what_is_opened_again_waits_for_the_claimed
         old_texts_are_blanked_and_keys_stay
+        old_entries_are_forgotten_with_their_keys
         a_listing_is_filtered_and_continued
         a_dropped_future_does_all_or_nothing
         an_extreme_time_is_no_failure
@@ -46,12 +47,7 @@ pub async fn all<S: OutboxStore>(mut store: impl AsyncFnMut(VirtualClock) -> S) 
 type Store<S> = (S, VirtualClock);
 
 fn entry(key: &str, lane: &str) -> NewEntry {
-    NewEntry {
-        key: key.into(),
-        lane: lane.into(),
-        request: format!("the request of {key}"),
-        not_before: None,
-    }
+    NewEntry::new(key, lane, format!("the request of {key}"))
 }
 
 async fn add(store: &impl OutboxStore, key: &str, lane: &str) {
@@ -61,7 +57,10 @@ async fn add(store: &impl OutboxStore, key: &str, lane: &str) {
 async fn add_entry(store: &impl OutboxStore, entry: NewEntry) {
     let key = entry.key.clone();
     match store.enqueue(entry).await.expect("it is stored") {
-        Enqueued::New => {}
+        Enqueued::New(added) => {
+            assert_eq!((&*added.key, added.phase), (&*key, Phase::Waiting));
+            assert_eq!(get(store, &key).await, *added, "it is told as it is stored");
+        }
         Enqueued::Known(known) => panic!("{key} was there: {known:?}"),
     }
 }
@@ -69,7 +68,7 @@ async fn add_entry(store: &impl OutboxStore, entry: NewEntry) {
 async fn known(store: &impl OutboxStore, key: &str) -> StoredEntry {
     match store.enqueue(entry(key, "another lane")).await.expect("it is looked up") {
         Enqueued::Known(known) => *known,
-        Enqueued::New => panic!("{key} was not known"),
+        Enqueued::New(_) => panic!("{key} was not known"),
     }
 }
 
@@ -97,7 +96,7 @@ async fn wait(store: &impl OutboxStore) -> Option<Duration> {
 }
 
 fn to(phase: Phase) -> Change {
-    Change { phase, progress: format!("{} now", phase.name()), not_before: None }
+    Change::new(phase, format!("{} now", phase.name()))
 }
 
 async fn change(store: &impl OutboxStore, claim: &Claim, phase: Phase, keep: bool) {
@@ -119,14 +118,14 @@ async fn an_entry_is_kept_as_it_was_given<S: OutboxStore>((store, clock): Store<
         let (key, lane) = (format!("key {text}"), format!("lane {text}"));
         let not_before = (number % 2 == 1).then(|| clock.wall() + Duration::from_millis(1234));
         let request = format!("request {text}").repeat(1 + 1000 * number);
-        let given = NewEntry { key: key.clone(), lane: lane.clone(), request: request.clone(), not_before };
+        let mut given = NewEntry::new(&*key, &*lane, &*request);
+        given.not_before = not_before;
         add_entry(&store, given).await;
         let kept = get(&store, &key).await;
-        let phase = Phase::Waiting;
-        let id = kept.id;
-        assert_eq!(kept, StoredEntry { id, key, lane, request, phase, progress: String::new(), not_before });
+        assert_eq!((&kept.key, &kept.lane, &kept.request), (&key, &lane, &request));
+        assert_eq!((kept.phase, &*kept.progress, kept.not_before), (Phase::Waiting, "", not_before));
     }
-    let all = Filter { limit: 100, ..Filter::default() };
+    let all = Filter::new(100);
     let ids: Vec<_> = store.list(all).await.expect("it is read").iter().map(|entry| entry.id).collect();
     assert!(ids.len() == texts.len() && ids[0] > 0 && ids.is_sorted_by(|a, b| a < b), "{ids:?}");
     assert_eq!(store.get("key b").await.expect("it is read"), None);
@@ -165,7 +164,7 @@ async fn a_lane_is_handed_out_in_order<S: OutboxStore>((store, _): Store<S>) {
 
 async fn lanes_do_not_hold_each_other_up<S: OutboxStore>((store, clock): Store<S>) {
     let late = clock.wall() + DAY;
-    add_entry(&store, NewEntry { not_before: Some(late), ..entry("a1", "a") }).await;
+    add_entry(&store, entry("a1", "a").not_before(late)).await;
     for (key, lane) in [("a2", "a"), ("b1", "b"), ("b2", "b"), ("c1", "c")] {
         add(&store, key, lane).await;
     }
@@ -185,10 +184,7 @@ async fn lanes_do_not_hold_each_other_up<S: OutboxStore>((store, clock): Store<S
 
 async fn what_is_due_first_comes_first<S: OutboxStore>((store, clock): Store<S>) {
     let now = clock.wall();
-    let at = |key: &str, seconds| NewEntry {
-        not_before: Some(now + Duration::from_secs(seconds)),
-        ..entry(key, key)
-    };
+    let at = |key: &str, seconds| entry(key, key).not_before(now + Duration::from_secs(seconds));
     add_entry(&store, at("third", 30)).await;
     add_entry(&store, at("second", 20)).await;
     add(&store, "first", "first").await;
@@ -202,17 +198,17 @@ async fn what_is_due_first_comes_first<S: OutboxStore>((store, clock): Store<S>)
 
 async fn an_entry_waits_for_its_time<S: OutboxStore>((store, clock): Store<S>) {
     let minute = Duration::from_secs(60);
-    add_entry(&store, NewEntry { not_before: Some(clock.wall() + minute), ..entry("a", "1") }).await;
+    add_entry(&store, entry("a", "1").not_before(clock.wall() + minute)).await;
     assert_eq!(wait(&store).await, Some(minute));
     clock.advance(minute - Duration::from_millis(1));
     assert_eq!(wait(&store).await, Some(Duration::from_millis(1)));
     clock.advance(Duration::from_millis(1));
     let (_, held) = claim(&store, "a").await;
     let later = Some(clock.wall() + DAY);
-    let change = Change { not_before: later, ..to(Phase::Waiting) };
+    let change = to(Phase::Waiting).after(DAY);
     assert!(store.change(&held, change, false).await.expect("it is stored"));
     assert_eq!((get(&store, "a").await.not_before, wait(&store).await), (later, Some(DAY)));
-    add_entry(&store, NewEntry { not_before: Some(clock.wall() - DAY), ..entry("b", "2") }).await;
+    add_entry(&store, entry("b", "2").not_before(clock.wall() - DAY)).await;
     claim(&store, "b").await;
 }
 
@@ -307,8 +303,8 @@ async fn a_closed_entry_with_a_time_is_handed_out_once_more<S: OutboxStore>((sto
         add(&store, key, "1").await;
     }
     let (_, held) = claim(&store, "a").await;
-    let again = |clock: &VirtualClock| Change { not_before: Some(clock.wall() + hour), ..to(Phase::Sent) };
-    assert!(store.change(&held, again(&clock), false).await.expect("it is stored"));
+    let again = || to(Phase::Sent).after(hour);
+    assert!(store.change(&held, again(), false).await.expect("it is stored"));
     assert!(!store.renew(&held, LEASE).await.expect("it is read"), "the claim has ended");
     let (_, next) = claim(&store, "b").await;
     change(&store, &next, Phase::Sent, false).await;
@@ -330,7 +326,7 @@ async fn a_closed_entry_with_a_time_is_handed_out_once_more<S: OutboxStore>((sto
         "its claim has ended"
     );
     let (_, held) = claim(&store, "a").await;
-    assert!(store.change(&held, again(&clock), true).await.expect("it is stored"));
+    assert!(store.change(&held, again(), true).await.expect("it is stored"));
     assert!(!store.renew(&held, LEASE).await.expect("it is read"), "a closed one keeps no claim");
     assert_eq!(wait(&store).await, Some(hour));
     clock.advance(hour);
@@ -340,7 +336,7 @@ async fn a_closed_entry_with_a_time_is_handed_out_once_more<S: OutboxStore>((sto
     // A person's word ends it too.
     add(&store, "d", "1").await;
     let (_, held) = claim(&store, "d").await;
-    assert!(store.change(&held, again(&clock), false).await.expect("it is stored"));
+    assert!(store.change(&held, again(), false).await.expect("it is stored"));
     assert!(decide(&store, "d", &[Phase::Sent], Phase::Discarded).await);
     assert_eq!(wait(&store).await, None);
 }
@@ -370,12 +366,12 @@ pub async fn a_clock_that_is_set_back_holds_up_nothing_that_is_due<S: OutboxStor
     let clock = Arc::new(SetBack::default());
     let store = store(clock.clone()).await;
     let later = clock.wall() + Duration::from_secs(1);
-    add_entry(&store, NewEntry { not_before: Some(later), ..entry("waits", "1") }).await;
+    add_entry(&store, entry("waits", "1").not_before(later)).await;
     for key in ["a", "b"] {
         add(&store, key, key).await;
     }
     let (_, held) = claim(&store, "a").await;
-    let again = Change { not_before: Some(later), ..to(Phase::Waiting) };
+    let again = to(Phase::Waiting).after(Duration::from_secs(1));
     assert!(store.change(&held, again, false).await.expect("it is stored"));
     *clock.0.lock().expect("not poisoned") = DAY;
     claim(&store, "b").await;
@@ -385,7 +381,7 @@ pub async fn a_clock_that_is_set_back_holds_up_nothing_that_is_due<S: OutboxStor
 
 async fn a_person_moves_an_entry_that_nobody_works_on<S: OutboxStore>((store, clock): Store<S>) {
     let later = clock.wall() + DAY;
-    add_entry(&store, NewEntry { not_before: Some(later), ..entry("a", "1") }).await;
+    add_entry(&store, entry("a", "1").not_before(later)).await;
     assert!(!decide(&store, "b", &Phase::ALL, Phase::Discarded).await, "there is none");
     assert!(!decide(&store, "a", &[], Phase::Discarded).await);
     assert!(!decide(&store, "a", &[Phase::Sent, Phase::Uncertain], Phase::Discarded).await);
@@ -463,11 +459,36 @@ async fn old_texts_are_blanked_and_keys_stay<S: OutboxStore>((store, clock): Sto
     let fresh = get(&store, "fresh").await;
     assert_eq!((&*fresh.request, &*fresh.progress), ("the request of fresh", "sent now"));
     assert_eq!(get(&store, "open").await.request, "the request of open");
-    let listed = store.list(Filter { limit: 9, ..Filter::default() }).await.expect("it is read");
+    let listed = store.list(Filter::new(9)).await.expect("it is read");
     assert!(["", "old"].contains(&&*listed[0].key) && listed[0].request.is_empty(), "{:?}", listed[0]);
     assert!(decide(&store, "old", &[Phase::Uncertain], Phase::Discarded).await, "it is still found");
     assert_eq!(blank(Duration::ZERO).await, 1);
     assert_eq!(get(&store, "fresh").await.request, "");
+}
+
+async fn old_entries_are_forgotten_with_their_keys<S: OutboxStore>((store, clock): Store<S>) {
+    for key in ["old", "again", "fresh", "open"] {
+        add(&store, key, key).await;
+    }
+    let forget = async |age| store.forget(age).await.expect("it is stored");
+    let (_, held) = claim(&store, "old").await;
+    change(&store, &held, Phase::Sent, false).await;
+    let (_, again) = claim(&store, "again").await;
+    assert!(store.change(&again, to(Phase::Sent).after(2 * DAY), false).await.expect("it is stored"));
+    clock.advance(DAY);
+    let (_, fresh) = claim(&store, "fresh").await;
+    change(&store, &fresh, Phase::Sent, false).await;
+    assert_eq!((forget(DAY + Duration::from_millis(1)).await, forget(Duration::MAX).await), (0, 0));
+    assert_eq!(store.blank(DAY).await.expect("it is stored"), 1, "what is handed out again stays as it is");
+    assert_eq!((forget(DAY).await, forget(DAY).await), (1, 0), "and is not forgotten");
+    assert_eq!(store.get("old").await.expect("it is read"), None);
+    assert_eq!(get(&store, "again").await.request, "the request of again");
+    assert_eq!(forget(Duration::ZERO).await, 1);
+    assert_eq!(list(&store, Filter::new(9)).await, ["again", "open"]);
+    // The same key is another entry, also for a worker that has the old claim.
+    add(&store, "fresh", "fresh").await;
+    assert!(get(&store, "fresh").await.id > fresh.id, "ids are not used again");
+    assert!(!store.renew(&fresh, LEASE).await.expect("it is read"));
 }
 
 async fn a_listing_is_filtered_and_continued<S: OutboxStore>((store, _): Store<S>) {
@@ -478,24 +499,24 @@ async fn a_listing_is_filtered_and_continued<S: OutboxStore>((store, _): Store<S
         let (_, held) = claim(&store, key).await;
         change(&store, &held, Phase::Sent, false).await;
     }
-    let all = Filter { limit: 100, ..Filter::default() };
-    let newest = Filter { newest: true, ..all };
+    let all = Filter::new(100);
+    let newest = all.newest();
     let id = get(&store, "4").await.id;
     for (filter, keys) in [
         (Filter::default(), ""),
         (all, "0123456789"),
         (newest, "9876543210"),
-        (Filter { limit: 3, ..all }, "012"),
-        (Filter { limit: 3, ..newest }, "987"),
-        (Filter { after: id, ..all }, "56789"),
-        (Filter { after: id, ..newest }, "3210"),
-        (Filter { lane: Some("odd"), ..all }, "13579"),
-        (Filter { lane: Some("odd"), after: id, limit: 2, ..all }, "57"),
-        (Filter { lane: Some("none"), ..all }, ""),
-        (Filter { phase: Some(Phase::Sent), ..all }, "012"),
-        (Filter { phase: Some(Phase::Sent), lane: Some("even"), ..newest }, "20"),
-        (Filter { phase: Some(Phase::Waiting), lane: Some("even"), after: id, ..newest }, ""),
-        (Filter { limit: usize::MAX, phase: Some(Phase::Uncertain), ..all }, ""),
+        (Filter::new(3), "012"),
+        (Filter::new(3).newest(), "987"),
+        (all.after(id), "56789"),
+        (newest.after(id), "3210"),
+        (all.lane("odd"), "13579"),
+        (Filter::new(2).lane("odd").after(id), "57"),
+        (all.lane("none"), ""),
+        (all.phase(Phase::Sent), "012"),
+        (newest.phase(Phase::Sent).lane("even"), "20"),
+        (newest.phase(Phase::Waiting).lane("even").after(id), ""),
+        (Filter::new(usize::MAX).phase(Phase::Uncertain), ""),
     ] {
         assert_eq!(list(&store, filter).await.concat(), keys, "{filter:?}");
     }
@@ -506,8 +527,8 @@ async fn a_dropped_future_does_all_or_nothing<S: OutboxStore>((store, clock): St
     assert_eq!(store.get("unpolled").await.expect("it is read"), None);
     let _ = store.enqueue(entry("a", "1")).now_or_never();
     let again = store.enqueue(entry("a", "1")).await.expect("it is stored");
-    assert!(matches!(again, Enqueued::New) || get(&store, "a").await.request == "the request of a");
-    assert_eq!(list(&store, Filter { limit: 9, ..Filter::default() }).await, ["a"]);
+    assert!(matches!(again, Enqueued::New(_)) || get(&store, "a").await.request == "the request of a");
+    assert_eq!(list(&store, Filter::new(9)).await, ["a"]);
 
     drop(store.claim(LEASE));
     let (_, held) = claim(&store, "a").await;
@@ -526,7 +547,7 @@ async fn a_dropped_future_does_all_or_nothing<S: OutboxStore>((store, clock): St
 
 async fn an_extreme_time_is_no_failure<S: OutboxStore>((store, clock): Store<S>) {
     for (key, time) in [("past", Timestamp::MIN), ("never", Timestamp::MAX)] {
-        add_entry(&store, NewEntry { not_before: Some(time), ..entry(key, key) }).await;
+        add_entry(&store, entry(key, key).not_before(time)).await;
     }
     let (_, held) = claim(&store, "past").await;
     assert!(store.renew(&held, Duration::MAX).await.expect("it is stored"), "as long as times go");
@@ -569,7 +590,7 @@ async fn many_workers_take_each_entry_once_and_in_order<S: OutboxStore>((store, 
     for (lane, ids) in lanes {
         assert!(ids.is_sorted_by(|a, b| a < b), "{lane}: {ids:?}");
     }
-    let sent = Filter { phase: Some(Phase::Sent), limit: 1000, ..Filter::default() };
+    let sent = Filter::new(1000).phase(Phase::Sent);
     assert_eq!(list(&store, sent).await.len(), ENTRIES);
 }
 

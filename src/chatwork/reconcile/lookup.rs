@@ -53,6 +53,7 @@ impl RoomHandle {
 impl Endpoint for LookFor {
     type Service = Chatwork;
     type Output = Found<MessageId>;
+    const IS_ONE_REQUEST: bool = false;
 
     fn operation(&self) -> &'static Operation {
         self.list.operation()

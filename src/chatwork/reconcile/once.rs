@@ -108,6 +108,7 @@ impl Request<PostOnce> {
 impl Endpoint for PostOnce {
     type Service = Chatwork;
     type Output = ReconciledMessage;
+    const IS_ONE_REQUEST: bool = false;
 
     fn operation(&self) -> &'static Operation {
         self.post.operation()

@@ -58,6 +58,7 @@ impl BeforePost {
 impl Endpoint for BeforePost {
     type Service = Chatwork;
     type Output = Sought;
+    const IS_ONE_REQUEST: bool = false;
 
     fn operation(&self) -> &'static Operation {
         self.list.operation()

@@ -140,6 +140,7 @@ impl LookFor {
 impl Endpoint for LookFor {
     type Service = Lancers;
     type Output = Found<MessageId>;
+    const IS_ONE_REQUEST: bool = false;
 
     fn operation(&self) -> &'static Operation {
         self.list.operation()
@@ -193,6 +194,7 @@ impl BeforePost {
 impl Endpoint for BeforePost {
     type Service = Lancers;
     type Output = Sought;
+    const IS_ONE_REQUEST: bool = false;
 
     fn operation(&self) -> &'static Operation {
         self.list.operation()

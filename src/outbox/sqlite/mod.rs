@@ -205,4 +205,8 @@ impl OutboxStore for SqliteOutboxStore {
     fn blank(&self, age: Duration) -> BoxFuture<'_, Result<u64, StoreError>> {
         self.run(Access::Blank, move |queries, now| queries.blank(age, now)).boxed()
     }
+
+    fn forget(&self, age: Duration) -> BoxFuture<'_, Result<u64, StoreError>> {
+        self.run(Access::Blank, move |queries, now| queries.forget(age, now)).boxed()
+    }
 }

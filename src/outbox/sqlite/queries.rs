@@ -80,7 +80,8 @@ impl<'c> Queries<'c> {
              END",
         )?
         .execute(params![key, hash, lane, request, not_before.map(Time), Time(now)])?;
-        Ok(Enqueued::New)
+        let id = self.connection.last_insert_rowid();
+        Ok(Enqueued::New(Box::new(StoredEntry::new(id, entry.clone()))))
     }
 
     pub(super) fn get(&mut self, key: &str) -> Result<Option<StoredEntry>, Failure> {
@@ -139,7 +140,8 @@ impl<'c> Queries<'c> {
         keep: bool,
         now: Timestamp,
     ) -> Result<bool, Failure> {
-        let Change { phase, progress, not_before } = change;
+        let Change { phase, progress, wait } = change;
+        let not_before = wait.map(|wait| later_on_the_wall(now, wait));
         let changed = self
             .statement(
                 "UPDATE entries SET phase = ?4, progress = ?5, not_before = ?6, closed_at = ?7,
@@ -256,29 +258,33 @@ impl<'c> Queries<'c> {
     }
 
     pub(super) fn blank(&mut self, age: Duration, now: Timestamp) -> Result<u64, Failure> {
+        self.of_closed(
+            "UPDATE entries SET key = NULL, request = '', progress = ''
+             WHERE closed_at IS NOT NULL AND key IS NOT NULL AND due_at IS NULL AND closed_at <= ?1",
+            age,
+            now,
+        )
+    }
+
+    pub(super) fn forget(&mut self, age: Duration, now: Timestamp) -> Result<u64, Failure> {
+        let sql = "DELETE FROM entries WHERE closed_at IS NOT NULL AND due_at IS NULL AND closed_at <= ?1";
+        self.of_closed(sql, age, now)
+    }
+
+    /// Changes what was closed at least so long ago.
+    fn of_closed(&mut self, sql: &'static str, age: Duration, now: Timestamp) -> Result<u64, Failure> {
         let until = SignedDuration::try_from(age).ok().and_then(|age| now.checked_sub(age).ok());
         let Some(until) = until else { return Ok(0) };
-        let count = self
-            .statement(
-                "UPDATE entries SET key = NULL, request = '', progress = ''
-                 WHERE closed_at IS NOT NULL AND key IS NOT NULL AND closed_at <= ?1",
-            )?
-            .execute([Time(until)])?;
-        Ok(count as u64)
+        Ok(self.statement(sql)?.execute([Time(until)])? as u64)
     }
 }
 
 /// The entry of a row that begins with [`COLUMNS`].
 fn stored(row: &Row<'_>) -> rusqlite::Result<StoredEntry> {
-    Ok(StoredEntry {
-        id: row.get(0)?,
-        key: row.get::<_, Option<String>>(1)?.unwrap_or_default(),
-        lane: row.get(2)?,
-        request: row.get(3)?,
-        phase: phase(row, 4)?,
-        progress: row.get(5)?,
-        not_before: time(row, 6)?,
-    })
+    let key = row.get::<_, Option<String>>(1)?.unwrap_or_default();
+    let entry = NewEntry::new(key, row.get::<_, String>(2)?, row.get::<_, String>(3)?);
+    let (phase, progress, not_before) = (phase(row, 4)?, row.get(5)?, time(row, 6)?);
+    Ok(StoredEntry { phase, progress, not_before, ..StoredEntry::new(row.get(0)?, entry) })
 }
 
 fn phase(row: &Row<'_>, column: usize) -> rusqlite::Result<Phase> {

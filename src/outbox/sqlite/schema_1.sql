@@ -14,10 +14,11 @@ CREATE TABLE entries (
     due_at        TEXT           -- of the first open entry of each lane, and of a closed one to look at again: when it can be claimed
 );
 CREATE UNIQUE INDEX entries_by_key ON entries (key_hash);
-CREATE INDEX entries_by_lane ON entries (lane);
+CREATE INDEX entries_by_lane ON entries (lane, phase);
 CREATE INDEX entries_by_phase ON entries (phase);
 CREATE INDEX entries_open ON entries (lane) WHERE closed_at IS NULL;
 CREATE INDEX entries_to_blank ON entries (closed_at) WHERE closed_at IS NOT NULL AND key IS NOT NULL;
+CREATE INDEX entries_closed ON entries (closed_at) WHERE closed_at IS NOT NULL;
 CREATE INDEX entries_due ON entries (due_at) WHERE due_at IS NOT NULL;
 CREATE UNIQUE INDEX entries_first ON entries (lane) WHERE due_at IS NOT NULL AND closed_at IS NULL;
 CREATE INDEX entries_at_once ON entries (due_at) WHERE due_at IS NOT NULL AND not_before IS NULL AND claimed_until IS NULL;

@@ -209,14 +209,14 @@ pub async fn outboxes(walk: &mut Walk) {
     for status in outbox.list(None, 100).await.expect("the store works") {
         walk.debug(&status);
     }
-    let mut entries = store.list(Filter { limit: 100, ..Filter::default() }).await.expect("the store works");
+    let mut entries = store.list(Filter::new(100)).await.expect("the store works");
     walk.debug(&entries);
-    let StoredEntry { key, lane, request, phase, progress, not_before, .. } = entries.remove(0);
-    walk.debug(&Change { phase, progress, not_before });
-    let entry = NewEntry { key: "other".to_owned(), lane, request, not_before };
-    walk.debug(&entry);
-    walk.debug(&store.enqueue(NewEntry { key, ..entry.clone() }).await.expect("the store works"));
-    store.enqueue(entry).await.expect("the store works");
+    let StoredEntry { key, lane, request, phase, progress, .. } = entries.remove(0);
+    walk.debug(&Change::new(phase, progress));
+    let known = NewEntry::new(key, &*lane, &*request);
+    walk.debug(&known);
+    walk.debug(&store.enqueue(known).await.expect("the store works"));
+    store.enqueue(NewEntry::new("other", lane, request)).await.expect("the store works");
     walk.debug(&store.claim(Duration::from_secs(1)).await.expect("the store works"));
 }
 

@@ -23,7 +23,7 @@ async fn main() -> Result<(), StoreError> {
 fn entry(name: &str, number: usize) -> NewEntry {
     let key = format!("{name}-{number}");
     let request = format!("the request of {key}: {}", "本文".repeat(number * 37 % 500));
-    NewEntry { key, lane: format!("lane {}", number % 7), request, not_before: None }
+    NewEntry::new(key, format!("lane {}", number % 7), request)
 }
 
 /// Adds entries without an end, and prints the key of each that is stored.
@@ -33,7 +33,7 @@ async fn add(path: &str, name: &str) -> Result<(), StoreError> {
         let entry = entry(name, number);
         let key = entry.key.clone();
         match store.enqueue(entry).await? {
-            Enqueued::New => println!("{key}"),
+            Enqueued::New(_) => println!("{key}"),
             Enqueued::Known(_) => return Err(format!("{key} was there").into()),
         }
     }
@@ -47,7 +47,7 @@ async fn work(path: &str) -> Result<(), StoreError> {
         match store.claim(LEASE).await? {
             Next::Entry(entry, claim) => {
                 println!("{} {}", entry.lane, entry.id);
-                let sent = Change { phase: Phase::Sent, progress: "done".into(), not_before: None };
+                let sent = Change::new(Phase::Sent, "done");
                 if !store.change(&claim, sent, false).await? {
                     return Err("the claim was lost".into());
                 }

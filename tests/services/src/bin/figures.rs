@@ -67,7 +67,7 @@ async fn recover(path: &std::path::Path, waiting: usize) -> Result<(), StoreErro
     for part in adding.chunks(1_000) {
         let entries = part.iter().map(|number| {
             let (key, lane) = (format!("key-{number}"), format!("lane-{}", number % 1_000));
-            store.enqueue(NewEntry { key, lane, request: text(*number), not_before: None })
+            store.enqueue(NewEntry::new(key, lane, text(*number)))
         });
         futures_util::future::try_join_all(entries).await?;
     }

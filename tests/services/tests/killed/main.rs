@@ -132,7 +132,7 @@ struct Posted {
 }
 
 async fn entries(store: &impl OutboxStore) -> Vec<StoredEntry> {
-    store.list(Filter { limit: usize::MAX, ..Filter::default() }).await.expect("it is read")
+    store.list(Filter::new(usize::MAX)).await.expect("it is read")
 }
 
 /// Compares what is there with what was to be posted, and prints the figures.

@@ -70,7 +70,7 @@ async fn a_lock_that_is_held_too_long_is_told() {
     told(&*waiting.await.expect_err("it is locked"), "locked for 5 s");
     other.execute_batch("COMMIT").expect("it ends");
     assert!(
-        matches!(store.enqueue(entry("b")).await.expect("it is free"), Enqueued::New),
+        matches!(store.enqueue(entry("b")).await.expect("it is free"), Enqueued::New(_)),
         "nothing was stored"
     );
 }
@@ -90,7 +90,7 @@ async fn calls_that_are_given_up_are_not_carried_out_later() {
     drop(calls);
     other.execute_batch("COMMIT").expect("it ends");
     store.enqueue(entry("last")).await.expect("it is stored");
-    let all = store.list(Filter { limit: 2000, ..Filter::default() }).await.expect("it is read");
+    let all = store.list(Filter::new(2000)).await.expect("it is read");
     // Those that the thread had taken when they were given up.
     assert!(all.len() <= 65 && all.last().is_some_and(|entry| entry.key == "last"), "{}", all.len());
 }
@@ -108,7 +108,7 @@ async fn a_file_that_is_gone_is_told() {
     fs::write(&place.path, "").expect("it can be written");
     told(&*store.enqueue(entry("b")).await.expect_err("it is another"), "moved, removed or replaced");
     fs::rename(&aside, &place.path).expect("it can be put back");
-    assert!(matches!(store.enqueue(entry("b")).await.expect("it is back"), Enqueued::New));
+    assert!(matches!(store.enqueue(entry("b")).await.expect("it is back"), Enqueued::New(_)));
     assert!(store.get("a").await.expect("it is read").is_some());
 }
 

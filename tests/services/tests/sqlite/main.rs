@@ -53,7 +53,7 @@ impl Place {
 }
 
 fn entry(key: &str) -> NewEntry {
-    NewEntry { key: key.into(), lane: "1".into(), request: format!("the request of {key}"), not_before: None }
+    NewEntry::new(key, "1", format!("the request of {key}"))
 }
 
 fn is_sound(path: &Path) {

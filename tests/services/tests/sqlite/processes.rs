@@ -56,8 +56,7 @@ async fn what_enqueue_returned_is_there_after_a_kill() {
         );
     }
     // Of each process at most the entry on which it was killed is there in addition.
-    let stored =
-        store.list(Filter { limit: usize::MAX, ..Filter::default() }).await.expect("it is read").len();
+    let stored = store.list(Filter::new(usize::MAX)).await.expect("it is read").len();
     assert!((returned.len()..=returned.len() + 24).contains(&stored), "{stored} of {}", returned.len());
     is_sound(&place.path);
 }

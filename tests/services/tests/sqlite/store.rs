@@ -82,7 +82,7 @@ async fn what_is_blanked_is_nowhere_in_the_files() {
         let Next::Entry(_, claim) = store.claim(LEASE).await.expect("it can be claimed") else {
             panic!("none")
         };
-        let sent = kaiwa::outbox::Change { phase: Phase::Sent, progress: SECRET.into(), not_before: None };
+        let sent = kaiwa::outbox::Change::new(Phase::Sent, SECRET);
         assert!(store.change(&claim, sent, false).await.expect("it is stored"));
     }
     assert!(holds(SECRET) && holds("the-key-7"));
@@ -91,7 +91,7 @@ async fn what_is_blanked_is_nowhere_in_the_files() {
     assert!(!holds(SECRET) && !holds("the-key-") && holds("sent"), "only the rest is there");
     let again = store.enqueue(entry("the-key-7")).await.expect("it is read");
     assert!(matches!(again, Enqueued::Known(known) if known.key == "the-key-7" && known.request.is_empty()));
-    let all = store.list(Filter { limit: 100, ..Filter::default() }).await.expect("it is read");
+    let all = store.list(Filter::new(100)).await.expect("it is read");
     assert!(all.len() == 50 && all.iter().all(|entry| entry.key.is_empty()));
 }
 
@@ -101,9 +101,7 @@ async fn a_person_can_read_the_file() {
     let place = Place::new();
     let clock = VirtualClock::new();
     let store = place.open().await.with_clock(Arc::new(clock.clone()));
-    let mut later = entry("a");
-    later.not_before = Some(clock.wall() + LEASE);
-    store.enqueue(later).await.expect("it is stored");
+    store.enqueue(entry("a").not_before(clock.wall() + LEASE)).await.expect("it is stored");
     let row: String = place
         .connection()
         .query_row(
