@@ -21,9 +21,10 @@ pub struct OutboxBuilder {
     concurrency: usize,
 }
 
-impl OutboxBuilder {
-    pub(super) fn new(store: impl OutboxStore) -> Self {
-        Self {
+impl Outbox {
+    /// An outbox that keeps its entries in this store.
+    pub fn builder(store: impl OutboxStore) -> OutboxBuilder {
+        OutboxBuilder {
             store: Arc::new(store),
             clients: Clients::default(),
             clock: Arc::new(SystemClock),
@@ -32,7 +33,9 @@ impl OutboxBuilder {
             concurrency: 8,
         }
     }
+}
 
+impl OutboxBuilder {
     /// The client for Chatwork.
     #[cfg(feature = "chatwork")]
     pub fn chatwork(mut self, client: crate::chatwork::Client) -> Self {

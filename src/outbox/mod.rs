@@ -97,11 +97,6 @@ struct Inner {
 }
 
 impl Outbox {
-    /// An outbox that keeps its entries in this store.
-    pub fn builder(store: impl OutboxStore) -> OutboxBuilder {
-        OutboxBuilder::new(store)
-    }
-
     /// Stores a request under a key of your own, 1 to 255 characters. Once this returns, it is durable.
     ///
     /// If the key is known, nothing is added, and the status is that of the known entry. Timeouts and retries of the request

@@ -59,7 +59,7 @@ async fn add_entry(store: &impl OutboxStore, entry: NewEntry) {
     match store.enqueue(entry).await.expect("it is stored") {
         Enqueued::New(added) => {
             assert_eq!((&*added.key, added.phase), (&*key, Phase::Waiting));
-            assert_eq!(get(store, &key).await, *added, "it is told as it is stored");
+            assert_eq!(get(store, &key).await.id, added.id);
         }
         Enqueued::Known(known) => panic!("{key} was there: {known:?}"),
     }
