@@ -6,6 +6,7 @@ mod rules;
 mod deliver;
 mod every;
 mod odd;
+mod services;
 mod twice;
 
 use kaiwa::outbox::MemoryOutboxStore;

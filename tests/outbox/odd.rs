@@ -22,11 +22,13 @@ struct Failing {
     changes: Arc<AtomicU32>,
     /// Whether renewals say that another worker has the entry.
     is_lost: Arc<AtomicBool>,
+    /// Whether renewals and claims get no answer.
+    hangs: Arc<AtomicBool>,
 }
 
 impl Failing {
     fn new(store: MemoryOutboxStore) -> Self {
-        Self { store, changes: Arc::default(), is_lost: Arc::default() }
+        Self { store, changes: Arc::default(), is_lost: Arc::default(), hangs: Arc::default() }
     }
 }
 
@@ -36,10 +38,16 @@ impl OutboxStore for Failing {
     }
 
     fn claim(&self, lease: Duration) -> BoxFuture<'_, Result<Next, StoreError>> {
+        if self.hangs.load(Ordering::SeqCst) {
+            return futures::future::pending().boxed();
+        }
         self.store.claim(lease)
     }
 
     fn renew<'a>(&'a self, claim: &'a Claim, lease: Duration) -> BoxFuture<'a, Result<bool, StoreError>> {
+        if self.hangs.load(Ordering::SeqCst) {
+            return futures::future::pending().boxed();
+        }
         if self.is_lost.load(Ordering::SeqCst) {
             return async { Ok(false) }.boxed();
         }
@@ -142,6 +150,72 @@ async fn a_worker_whose_claim_has_ended_stops() {
     }
     assert!(world.clock.elapsed() < Duration::from_secs(20), "it did not wait for the answer");
     assert_eq!(world.status(&outbox, "a").await.phase, Phase::Sending, "the other worker goes on from here");
+}
+
+#[tokio::test]
+async fn a_store_that_hangs_keeps_no_request_going_whose_claim_has_ended() {
+    let world = World::new().await;
+    let store = Failing::new(world.store.clone());
+    let outbox = world.outbox_on(store.clone(), world.chatwork.clone());
+    world.lose(Fault::silence());
+    world.enqueue(&outbox, "a", 10, "x").await;
+    let mut delivering = pin!(outbox.run(futures::future::pending()));
+    while world.status(&outbox, "a").await.phase == Phase::Waiting {
+        assert!(futures::poll!(&mut delivering).is_pending());
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    store.hangs.store(true, Ordering::SeqCst);
+    // The worker stops at the end of its claim, although the renewal has no answer, and a claim hangs beside it.
+    for _ in 0..40 {
+        assert!(futures::poll!(&mut delivering).is_pending());
+        world.clock.advance(Duration::from_secs(1));
+        tokio::task::yield_now().await;
+    }
+    store.hangs.store(false, Ordering::SeqCst);
+    world.finish(&world.outbox()).await;
+    assert_eq!(
+        (world.status(&outbox, "a").await.phase, world.bodies(10)),
+        (Phase::Sent, vec!["x".to_owned()])
+    );
+}
+
+#[tokio::test]
+async fn a_request_goes_on_while_the_store_does_not_answer() {
+    let world = World::new().await;
+    let store = Failing::new(world.store.clone());
+    let outbox = world.outbox_on(store.clone(), world.chatwork.clone());
+    world.enqueue(&outbox, "a", 10, "x").await;
+    let mut delivering = pin!(outbox.run(futures::future::pending()));
+    while world.status(&outbox, "a").await.phase == Phase::Waiting {
+        assert!(futures::poll!(&mut delivering).is_pending());
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    store.hangs.store(true, Ordering::SeqCst);
+    for _ in 0..200 {
+        assert!(futures::poll!(&mut delivering).is_pending());
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert_eq!(world.status(&outbox, "a").await.phase, Phase::Sent, "its answer was taken");
+}
+
+#[tokio::test]
+async fn notes_of_a_newer_version_are_left_as_they_are() {
+    let world = World::new().await;
+    let outbox = world.outbox();
+    world.faults(Script::on("post_message").then(Fault::too_many_requests(Some(Duration::from_secs(1)))));
+    world.enqueue(&outbox, "a", 10, "x").await;
+    let notes = [r#"{"attempts":"three, in words"}"#, r#"{"attempts":0,"since_when_it_is_loud":[1]}"#];
+    for (note, is_kept) in notes.into_iter().zip(["three, in words", "since_when_it_is_loud"]) {
+        let Next::Entry(_, claim) = world.store.claim(Duration::from_secs(9)).await.expect("it works") else {
+            panic!("it is due");
+        };
+        let change = Change::new(Phase::Waiting, note);
+        assert!(world.store.change(&claim, change, false).await.expect("it works"));
+        world.clock.drive(outbox.deliver_due()).await.expect("the store works");
+        let entry = world.store.get("a").await.expect("it works").expect("it is there");
+        assert!(entry.progress.contains(is_kept), "{}", entry.progress);
+        world.clock.advance(Duration::from_secs(600));
+    }
 }
 
 #[tokio::test]
