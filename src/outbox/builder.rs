@@ -59,14 +59,14 @@ impl OutboxBuilder {
 
     /// How long a request without an answer may still be carried out, at least the clients' time for an attempt. A message is
     /// looked for only then; after a kill the time counts from the restart. A request that takes longer is there twice, and
-    /// [told](Phase::Doubled). Default: 90 s.
+    /// [told](crate::outbox::Phase::Doubled). Default: 90 s.
     pub fn settle(mut self, settle: Duration) -> Self {
         self.settle = settle;
         self
     }
 
     /// How long a request that may be repeated is repeated while it is not known whether it is done; then it is
-    /// [uncertain](Phase::Uncertain), and the next one of its room goes on. At most 23 hours, which is the default: TAS-CHA forgets
+    /// [uncertain](crate::outbox::Phase::Uncertain), and the next one of its room goes on. At most 23 hours, which is the default: TAS-CHA forgets
     /// its idempotency keys after a day.
     pub fn repeat_for(mut self, time: Duration) -> Self {
         self.repeat_for = time.min(KEY_KEPT);
