@@ -155,6 +155,8 @@ mod raw;
 mod reconcile;
 mod request;
 mod response;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 mod store_error;
 mod transport;
 mod upload;

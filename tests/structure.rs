@@ -30,6 +30,7 @@ const FLOORS: [(&str, &[&str]); 6] = [
             "error",
             "profile",
             "upload",
+            "sqlite",
         ],
     ),
     ("the call", &["response", "transport", "client", "request", "raw", "builder"]),

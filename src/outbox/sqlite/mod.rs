@@ -1,28 +1,21 @@
 //! An outbox in a SQLite file.
 
-mod database;
-mod failure;
-mod job;
-mod place;
 mod queries;
-mod schema;
-mod worker;
 
 use super::store::{Change, Claim, Enqueued, Filter, NewEntry, Next, OutboxStore, Phase, StoredEntry};
 use crate::clock::{Clock, SystemClock};
 use crate::error::Error;
+use crate::sqlite::{Access, Content, Failure, Job, Schema, SqliteFile, unattended};
 use crate::store_error::StoreError;
-use failure::Failure;
 use futures::future::{BoxFuture, FutureExt};
 use jiff::Timestamp;
-use job::{Access, Job, Release, task};
 use queries::{Queries, Selection};
+use rusqlite::Connection;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::WeakSender;
-use worker::Queue;
 
 /// An outbox in a SQLite file, which several processes of one machine may open. Clones share one connection.
 ///
@@ -70,9 +63,22 @@ use worker::Queue;
 /// ```
 #[derive(Clone)]
 pub struct SqliteOutboxStore {
-    queue: Queue,
-    path: Arc<Path>,
+    file: SqliteFile<Entries>,
     clock: Arc<dyn Clock>,
+}
+
+/// What is in the file.
+struct Entries;
+
+impl Content for Entries {
+    const NAME: &'static str = "outbox";
+    /// The mark is "kaiw".
+    const SCHEMA: Schema = Schema { application: 0x6b61_6977, steps: &[include_str!("schema_1.sql")] };
+    type Queries<'c> = Queries<'c>;
+
+    fn queries(connection: &Connection) -> Result<Queries<'_>, Failure> {
+        Queries::new(connection)
+    }
 }
 
 impl SqliteOutboxStore {
@@ -81,10 +87,7 @@ impl SqliteOutboxStore {
     /// # Errors
     /// It cannot be opened, is of a newer version, is something else, or is in a place where it would not be safe.
     pub async fn open(path: impl Into<PathBuf>) -> Result<Self, Error> {
-        let path = path.into();
-        let started = worker::start(path.clone()).await;
-        let (queue, path) = started.map_err(|failure| Error::store(told(&path, &failure)))?;
-        Ok(Self { queue, path: path.into(), clock: Arc::new(SystemClock) })
+        Ok(Self { file: SqliteFile::open(path.into()).await?, clock: Arc::new(SystemClock) })
     }
 
     /// The same outbox on this clock, for tests. It should be that of the clients, and of all processes that open the file.
@@ -110,29 +113,20 @@ impl SqliteOutboxStore {
         finish: impl FnOnce(T) -> R + Send + 'static,
     ) -> Result<R, StoreError> {
         let clock = Arc::clone(&self.clock);
-        let (job, reply) = task(access, move |queries| work(queries, clock.wall()), finish);
-        let result = match self.queue.send(job).await {
-            Ok(()) => reply.await.unwrap_or_else(|_| Err(Failure::gone())),
-            Err(_) => Err(Failure::gone()),
-        };
-        result.map_err(|failure| told(&self.path, &failure))
+        self.file.run(access, move |queries| work(queries, clock.wall()), finish).await
     }
-}
-
-fn told(path: &Path, failure: &Failure) -> StoreError {
-    format!("the outbox {}: {failure}", path.display()).into()
 }
 
 impl fmt::Debug for SqliteOutboxStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SqliteOutboxStore").field("path", &self.path).finish_non_exhaustive()
+        f.debug_struct("SqliteOutboxStore").field("path", &self.file).finish_non_exhaustive()
     }
 }
 
 /// An entry on its way to the caller. If the caller has gone, the claim is given back.
 struct Handed {
     next: Option<Next>,
-    queue: WeakSender<Box<dyn Job>>,
+    queue: WeakSender<Box<dyn Job<Entries>>>,
 }
 
 impl Handed {
@@ -145,7 +139,7 @@ impl Drop for Handed {
     fn drop(&mut self) {
         if let (Some(Next::Entry(_, claim)), Some(queue)) = (self.next.take(), self.queue.upgrade()) {
             // With a full queue, the claim ends with its lease.
-            let _ = queue.try_send(Box::new(Release(claim)));
+            let _ = queue.try_send(unattended(move |queries: &mut Queries<'_>| queries.release(&claim)));
         }
     }
 }
@@ -158,7 +152,7 @@ impl OutboxStore for SqliteOutboxStore {
 
     fn claim(&self, lease: Duration) -> BoxFuture<'_, Result<Next, StoreError>> {
         async move {
-            let queue = self.queue.downgrade();
+            let queue = self.file.queue();
             let finish = |next| Handed { next: Some(next), queue };
             let claimed = self.run_and(Access::Write, move |queries, now| queries.claim(lease, now), finish);
             Ok(claimed.await?.take())

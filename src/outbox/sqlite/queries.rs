@@ -1,8 +1,8 @@
 //! What is read and written, each within a transaction.
 
-use super::failure::Failure;
 use crate::clock::later_on_the_wall;
 use crate::outbox::store::{Change, Claim, Enqueued, NewEntry, Next, Phase, StoredEntry};
+use crate::sqlite::Failure;
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::types::{ToSqlOutput, Type};
 use rusqlite::{Connection, OptionalExtension, Row, Statement, ToSql, params, params_from_iter};

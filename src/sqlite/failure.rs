@@ -5,10 +5,10 @@ use std::fmt;
 
 /// What happened, and what to do.
 #[derive(Clone, Debug)]
-pub(super) struct Failure(String);
+pub(crate) struct Failure(String);
 
 impl Failure {
-    pub(super) fn new(text: impl Into<String>) -> Self {
+    pub(crate) fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
@@ -36,7 +36,7 @@ impl From<rusqlite::Error> for Failure {
         // The text of a value that cannot be read may be quoted in its error.
         if let rusqlite::Error::FromSqlConversionFailure(..) | rusqlite::Error::InvalidColumnType(..) = error
         {
-            return Self::new("an entry holds what this version cannot read; was it changed by hand?");
+            return Self::new("it holds what this version cannot read; was it changed by hand?");
         }
         let problem = match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => "the disk is full: make room, then try again",

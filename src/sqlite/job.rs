@@ -1,13 +1,12 @@
 //! A call of a store, as it waits for the thread.
 
+use super::content::Content;
 use super::failure::Failure;
-use super::queries::Queries;
-use crate::outbox::store::Claim;
 use tokio::sync::oneshot;
 
 /// What a job does.
 #[derive(Clone, Copy, PartialEq)]
-pub(super) enum Access {
+pub(crate) enum Access {
     Read,
     Write,
     /// It writes, and what it removes has to go from the log as well.
@@ -15,14 +14,14 @@ pub(super) enum Access {
 }
 
 /// A call.
-pub(super) trait Job: Send {
+pub(crate) trait Job<C: Content>: Send {
     fn access(&self) -> Access;
 
     /// Whether nobody waits for it any more.
     fn is_abandoned(&self) -> bool;
 
     /// Runs it in a transaction. It may run again in another one, if this is rolled back.
-    fn run(&mut self, queries: &mut Queries<'_>) -> Result<(), Failure>;
+    fn run(&mut self, queries: &mut C::Queries<'_>) -> Result<(), Failure>;
 
     /// Tells the caller, once the transaction is over.
     fn end(self: Box<Self>, result: Result<(), Failure>);
@@ -37,10 +36,14 @@ struct Task<T, R, W, F> {
     reply: oneshot::Sender<Result<R, Failure>>,
 }
 
-/// Gives back a claim of which nobody knows.
-pub(super) struct Release(pub(super) Claim);
+/// A job whose result nobody waits for.
+struct Unattended<W>(W);
 
-impl Job for Release {
+impl<C, W> Job<C> for Unattended<W>
+where
+    C: Content,
+    W: Fn(&mut C::Queries<'_>) -> Result<(), Failure> + Send,
+{
     fn access(&self) -> Access {
         Access::Write
     }
@@ -49,35 +52,43 @@ impl Job for Release {
         false
     }
 
-    fn run(&mut self, queries: &mut Queries<'_>) -> Result<(), Failure> {
-        queries.release(&self.0)
+    fn run(&mut self, queries: &mut C::Queries<'_>) -> Result<(), Failure> {
+        (self.0)(queries)
     }
 
-    // If it failed, the claim ends with its lease.
     fn end(self: Box<Self>, _: Result<(), Failure>) {}
 }
 
+/// A job that writes, and whose failure does no harm, such as to give back what ends by itself.
+pub(crate) fn unattended<C: Content>(
+    work: impl Fn(&mut C::Queries<'_>) -> Result<(), Failure> + Send + 'static,
+) -> Box<dyn Job<C>> {
+    Box::new(Unattended(work))
+}
+
 /// A job, and where its result comes.
-pub(super) fn task<T, R, W, F>(
+pub(crate) fn task<C, T, R, W, F>(
     access: Access,
     work: W,
     finish: F,
-) -> (Box<dyn Job>, oneshot::Receiver<Result<R, Failure>>)
+) -> (Box<dyn Job<C>>, oneshot::Receiver<Result<R, Failure>>)
 where
+    C: Content,
     T: Send + 'static,
     R: Send + 'static,
-    W: Fn(&mut Queries<'_>) -> Result<T, Failure> + Send + 'static,
+    W: Fn(&mut C::Queries<'_>) -> Result<T, Failure> + Send + 'static,
     F: FnOnce(T) -> R + Send + 'static,
 {
     let (reply, replied) = oneshot::channel();
     (Box::new(Task { access, work, value: None, finish, reply }), replied)
 }
 
-impl<T, R, W, F> Job for Task<T, R, W, F>
+impl<C, T, R, W, F> Job<C> for Task<T, R, W, F>
 where
+    C: Content,
     T: Send,
     R: Send,
-    W: Fn(&mut Queries<'_>) -> Result<T, Failure> + Send,
+    W: Fn(&mut C::Queries<'_>) -> Result<T, Failure> + Send,
     F: FnOnce(T) -> R + Send,
 {
     fn access(&self) -> Access {
@@ -88,7 +99,7 @@ where
         self.reply.is_closed()
     }
 
-    fn run(&mut self, queries: &mut Queries<'_>) -> Result<(), Failure> {
+    fn run(&mut self, queries: &mut C::Queries<'_>) -> Result<(), Failure> {
         self.value = Some((self.work)(queries)?);
         Ok(())
     }

@@ -1,10 +1,9 @@
 //! A connection, and the transactions on it.
 
+use super::content::Content;
 use super::failure::{Failure, is_locked};
 use super::job::{Access, Job};
 use super::place::Place;
-use super::queries::Queries;
-use super::schema;
 use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -23,7 +22,7 @@ pub(super) struct Database {
 }
 
 impl Database {
-    pub(super) fn open(path: &Path) -> Result<Self, Failure> {
+    pub(super) fn open<C: Content>(path: &Path) -> Result<Self, Failure> {
         let opening = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
         let place = Place::prepare(path)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
@@ -32,14 +31,14 @@ impl Database {
         let connection = Connection::open_with_flags(&place.path, flags)?;
         drop(opening);
         connection.busy_timeout(PATIENCE)?;
-        schema::check(&connection)?;
+        C::SCHEMA.check(&connection)?;
         log_ahead(&connection)?;
         // A commit is on the disk, also on a Mac, and what is blanked is overwritten.
         connection.execute_batch(
             "PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON;
              PRAGMA secure_delete = ON; PRAGMA trusted_schema = OFF;",
         )?;
-        schema::migrate(&connection)?;
+        C::SCHEMA.migrate(&connection)?;
         place.check()?;
         if may_lose_commits(rusqlite::version_number()) {
             tracing::warn!(
@@ -53,7 +52,7 @@ impl Database {
     }
 
     /// Runs the jobs in one transaction, and ends them. If one fails, each runs in a transaction of its own.
-    pub(super) fn run(&self, mut jobs: Vec<Box<dyn Job>>, queries: &mut Queries<'_>) {
+    pub(super) fn run<C: Content>(&self, mut jobs: Vec<Box<dyn Job<C>>>, queries: &mut C::Queries<'_>) {
         let result = self.transaction(&mut jobs, queries);
         if jobs.len() > 1 && matches!(result, Err(Broken::Job(_))) {
             jobs.into_iter().for_each(|job| self.run(vec![job], queries));
@@ -67,7 +66,11 @@ impl Database {
         jobs.into_iter().for_each(|job| job.end(result.clone()));
     }
 
-    fn transaction(&self, jobs: &mut [Box<dyn Job>], queries: &mut Queries<'_>) -> Result<(), Broken> {
+    fn transaction<C: Content>(
+        &self,
+        jobs: &mut [Box<dyn Job<C>>],
+        queries: &mut C::Queries<'_>,
+    ) -> Result<(), Broken> {
         let writes = jobs.iter().any(|job| job.access() != Access::Read);
         let done = (|| {
             self.place.check().map_err(Broken::All)?;

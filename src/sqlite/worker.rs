@@ -1,13 +1,9 @@
 //! The thread that has the connection. A database that hangs holds up this thread, and no task but those that wait for it.
-//!
-//! ```text
-//!   call ──► queue ──► transaction of all that wait ──► commit, on the disk ──► replies
-//! ```
 
+use super::content::Content;
 use super::database::Database;
 use super::failure::Failure;
 use super::job::Job;
-use super::queries::Queries;
 use std::path::PathBuf;
 use tokio::sync::{mpsc, oneshot};
 
@@ -17,13 +13,13 @@ const QUEUE: usize = 256;
 /// How many calls one transaction has at most. The disk is waited for once for all of them.
 const BATCH: usize = 64;
 
-pub(super) type Queue = mpsc::Sender<Box<dyn Job>>;
+pub(super) type Queue<C> = mpsc::Sender<Box<dyn Job<C>>>;
 
 /// A new thread with the open file, and the path without symbolic links. The thread ends when the last sender is gone.
-pub(super) async fn start(path: PathBuf) -> Result<(Queue, PathBuf), Failure> {
+pub(super) async fn start<C: Content>(path: PathBuf) -> Result<(Queue<C>, PathBuf), Failure> {
     let (queue, jobs) = mpsc::channel(QUEUE);
     let (ready, opened) = oneshot::channel();
-    let thread = std::thread::Builder::new().name("kaiwa-outbox".into());
+    let thread = std::thread::Builder::new().name(format!("kaiwa-{}", C::NAME));
     thread
         .spawn(move || serve(path, ready, jobs))
         .map_err(|error| Failure::new(format!("no thread can be started: {error}")))?;
@@ -31,14 +27,14 @@ pub(super) async fn start(path: PathBuf) -> Result<(Queue, PathBuf), Failure> {
     Ok((queue, path))
 }
 
-fn serve(
+fn serve<C: Content>(
     path: PathBuf,
     ready: oneshot::Sender<Result<PathBuf, Failure>>,
-    mut jobs: mpsc::Receiver<Box<dyn Job>>,
+    mut jobs: mpsc::Receiver<Box<dyn Job<C>>>,
 ) {
-    let opened = Database::open(&path);
+    let opened = Database::open::<C>(&path);
     let prepared = opened.as_ref().map_err(Clone::clone).and_then(|database| {
-        let queries = Queries::new(&database.connection)?;
+        let queries = C::queries(&database.connection)?;
         Ok((database, queries))
     });
     let (database, mut queries) = match prepared {
@@ -59,7 +55,7 @@ fn serve(
         }
         batch.retain(|job| !job.is_abandoned());
         if !batch.is_empty() {
-            database.run(batch, &mut queries);
+            database.run::<C>(batch, &mut queries);
         }
     }
 }
