@@ -66,6 +66,7 @@ impl Relay {
         let mut command = Command::new(env::current_exe()?);
         command.env("CHATWORK_BASE_URL", sandbox.chatwork_url()).env("TASCHA_BASE_URL", sandbox.tascha_url());
         command.env("CHATWORK_API_TOKEN", chatwork::Seed::TOKEN).env("TASCHA_API_KEY", tascha::Seed::TOKEN);
+        command.env("NO_PROXY", "127.0.0.1").env("no_proxy", "127.0.0.1");
         command.env("CHATWORK_ROOM", ROOM.to_string()).env("TASCHA_ROOM", OTHER);
         command.env("RELAY_STATE", folder.join("state")).env("RELAY_POLL", "1").env("RELAY_SETTLE", "40");
         Ok(Self(command.stdin(Stdio::null()).spawn()?))
