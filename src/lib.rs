@@ -90,7 +90,7 @@
 //! | `axum` | | axum extractors for these events |
 //! | `redis` | | `kaiwa::store`: budgets, tokens and seen webhooks in Redis, for several processes |
 //! | `outbox` | | `kaiwa::outbox`: messages that are posted however often the program is killed |
-//! | `sqlite` | | an outbox in a SQLite file, with the system's SQLite; `sqlite-bundled` compiles it |
+//! | `sqlite` | | an outbox, tokens and seen webhooks in SQLite files, with the system's SQLite; `sqlite-bundled` compiles it |
 //! | `sandbox` | | `kaiwa::sandbox`: the three services in memory, for tests |
 //! | `generate` | yes | the services' code is made from their specifications during the build, instead of before it |
 //!
@@ -177,7 +177,7 @@ pub mod oauth;
 pub mod outbox;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
-#[cfg(feature = "redis")]
+#[cfg(any(feature = "redis", feature = "sqlite"))]
 pub mod store;
 #[cfg(feature = "tascha")]
 pub mod tascha;

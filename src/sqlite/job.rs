@@ -14,7 +14,7 @@ pub(crate) enum Access {
 }
 
 /// A call.
-pub(crate) trait Job<C: Content>: Send {
+pub(super) trait Job<C: Content>: Send {
     fn access(&self) -> Access;
 
     /// Whether nobody waits for it any more.
@@ -60,14 +60,14 @@ where
 }
 
 /// A job that writes, and whose failure does no harm, such as to give back what ends by itself.
-pub(crate) fn unattended<C: Content>(
+pub(super) fn unattended<C: Content>(
     work: impl Fn(&mut C::Queries<'_>) -> Result<(), Failure> + Send + 'static,
 ) -> Box<dyn Job<C>> {
     Box::new(Unattended(work))
 }
 
 /// A job, and where its result comes.
-pub(crate) fn task<C, T, R, W, F>(
+pub(super) fn task<C, T, R, W, F>(
     access: Access,
     work: W,
     finish: F,

@@ -10,24 +10,27 @@ mod failure;
 mod job;
 mod place;
 mod schema;
+mod statements;
 mod worker;
 
 pub(crate) use content::Content;
 pub(crate) use failure::Failure;
-pub(crate) use job::{Access, Job, task, unattended};
+pub(crate) use job::Access;
 pub(crate) use schema::Schema;
+pub(crate) use statements::Statements;
+pub(crate) use worker::Aside;
 
 use crate::error::Error;
 use crate::store_error::StoreError;
+use job::task;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tokio::sync::mpsc::WeakSender;
-use worker::Queue;
+use worker::Worker;
 
-/// An open file. Clones share its thread, which ends with the last of them.
+/// An open file. Clones share its thread. The last of them waits for a moment until that has ended.
 pub(crate) struct SqliteFile<C> {
-    queue: Queue<C>,
+    worker: Arc<Worker<C>>,
     path: Arc<Path>,
 }
 
@@ -38,13 +41,12 @@ impl<C: Content> SqliteFile<C> {
     /// It cannot be opened, is of a newer version, is something else, or is in a place where it would not be safe.
     pub(crate) async fn open(path: PathBuf) -> Result<Self, Error> {
         let started = worker::start(path.clone()).await;
-        let (queue, path) = started.map_err(|failure| Error::store(told::<C>(&path, &failure)))?;
-        Ok(Self { queue, path: path.into() })
+        let (worker, path) = started.map_err(|failure| Error::store(told::<C>(&path, &failure)))?;
+        Ok(Self { worker: Arc::new(worker), path: path.into() })
     }
 
-    /// Where jobs can be put that nobody waits for.
-    pub(crate) fn queue(&self) -> WeakSender<Box<dyn Job<C>>> {
-        self.queue.downgrade()
+    pub(crate) fn aside(&self) -> Aside<C> {
+        self.worker.aside()
     }
 
     /// What `finish` makes of the result of `work`, which runs in a transaction, once that is on the disk.
@@ -55,9 +57,9 @@ impl<C: Content> SqliteFile<C> {
         finish: impl FnOnce(T) -> R + Send + 'static,
     ) -> Result<R, StoreError> {
         let (job, reply) = task(access, work, finish);
-        let result = match self.queue.send(job).await {
-            Ok(()) => reply.await.unwrap_or_else(|_| Err(Failure::gone())),
-            Err(_) => Err(Failure::gone()),
+        let result = match self.worker.send(job).await {
+            true => reply.await.unwrap_or_else(|_| Err(Failure::gone())),
+            false => Err(Failure::gone()),
         };
         result.map_err(|failure| told::<C>(&self.path, &failure))
     }
@@ -69,7 +71,7 @@ fn told<C: Content>(path: &Path, failure: &Failure) -> StoreError {
 
 impl<C> Clone for SqliteFile<C> {
     fn clone(&self) -> Self {
-        Self { queue: self.queue.clone(), path: Arc::clone(&self.path) }
+        Self { worker: Arc::clone(&self.worker), path: Arc::clone(&self.path) }
     }
 }
 

@@ -3,8 +3,10 @@
 use super::content::Content;
 use super::database::Database;
 use super::failure::Failure;
-use super::job::Job;
+use super::job::{Job, unattended};
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 /// How many calls wait at most; more wait for their place.
@@ -13,18 +15,68 @@ const QUEUE: usize = 256;
 /// How many calls one transaction has at most. The disk is waited for once for all of them.
 const BATCH: usize = 64;
 
-pub(super) type Queue<C> = mpsc::Sender<Box<dyn Job<C>>>;
+/// How long the last handle waits for the jobs that nobody waits for. A program that ends at once would end the thread as well,
+/// and leave a lease that it has given back.
+const FAREWELL: Duration = Duration::from_millis(500);
 
-/// A new thread with the open file, and the path without symbolic links. The thread ends when the last sender is gone.
-pub(super) async fn start<C: Content>(path: PathBuf) -> Result<(Queue<C>, PathBuf), Failure> {
+type Queue<C> = mpsc::Sender<Box<dyn Job<C>>>;
+
+/// The thread, which ends with the last handle of it.
+pub(super) struct Worker<C> {
+    /// It is there until this is dropped.
+    queue: Option<Queue<C>>,
+    ended: Mutex<std::sync::mpsc::Receiver<()>>,
+}
+
+impl<C: Content> Worker<C> {
+    pub(super) fn aside(&self) -> Aside<C> {
+        Aside(self.queue.as_ref().map(mpsc::Sender::downgrade))
+    }
+
+    /// Whether the thread takes the job.
+    pub(super) async fn send(&self, job: Box<dyn Job<C>>) -> bool {
+        match &self.queue {
+            Some(queue) => queue.send(job).await.is_ok(),
+            None => false,
+        }
+    }
+}
+
+/// Takes what nobody waits for, and keeps no thread alive.
+pub(crate) struct Aside<C>(Option<mpsc::WeakSender<Box<dyn Job<C>>>>);
+
+impl<C: Content> Aside<C> {
+    /// Does it soon, or not at all: with a full queue, after the last handle has gone, or if it fails.
+    pub(crate) fn put(&self, work: impl Fn(&mut C::Queries<'_>) -> Result<(), Failure> + Send + 'static) {
+        if let Some(queue) = self.0.as_ref().and_then(mpsc::WeakSender::upgrade) {
+            let _ = queue.try_send(unattended(work));
+        }
+    }
+}
+
+impl<C> Drop for Worker<C> {
+    fn drop(&mut self) {
+        drop(self.queue.take());
+        let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);
+        // Nothing is sent: the other end goes with the thread.
+        let _ = ended.recv_timeout(FAREWELL);
+    }
+}
+
+/// A new thread with the open file, and the path without symbolic links.
+pub(super) async fn start<C: Content>(path: PathBuf) -> Result<(Worker<C>, PathBuf), Failure> {
     let (queue, jobs) = mpsc::channel(QUEUE);
     let (ready, opened) = oneshot::channel();
+    let (ends, ended) = std::sync::mpsc::channel();
     let thread = std::thread::Builder::new().name(format!("kaiwa-{}", C::NAME));
     thread
-        .spawn(move || serve(path, ready, jobs))
+        .spawn(move || {
+            serve(path, ready, jobs);
+            drop(ends);
+        })
         .map_err(|error| Failure::new(format!("no thread can be started: {error}")))?;
     let path = opened.await.unwrap_or_else(|_| Err(Failure::gone()))?;
-    Ok((queue, path))
+    Ok((Worker { queue: Some(queue), ended: Mutex::new(ended) }, path))
 }
 
 fn serve<C: Content>(

@@ -5,7 +5,7 @@ mod queries;
 use super::store::{Change, Claim, Enqueued, Filter, NewEntry, Next, OutboxStore, Phase, StoredEntry};
 use crate::clock::{Clock, SystemClock};
 use crate::error::Error;
-use crate::sqlite::{Access, Content, Failure, Job, Schema, SqliteFile, unattended};
+use crate::sqlite::{Access, Aside, Content, Failure, Schema, SqliteFile};
 use crate::store_error::StoreError;
 use futures::future::{BoxFuture, FutureExt};
 use jiff::Timestamp;
@@ -15,14 +15,13 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc::WeakSender;
 
 /// An outbox in a SQLite file, which several processes of one machine may open. Clones share one connection.
 ///
 /// What a call returned is on the disk: the file has a write-ahead log, which is synced before a call ends. Calls that wait at
 /// the same time are synced together. All of it happens on a thread of the store's own, so that a slow disk holds up no task but
 /// those that wait for the store. A future that is dropped does its work as a whole or not at all; an entry that it claimed is
-/// given back.
+/// given back. The last clone waits for the thread when it is dropped, half a second at most.
 ///
 /// # The file
 ///
@@ -126,7 +125,7 @@ impl fmt::Debug for SqliteOutboxStore {
 /// An entry on its way to the caller. If the caller has gone, the claim is given back.
 struct Handed {
     next: Option<Next>,
-    queue: WeakSender<Box<dyn Job<Entries>>>,
+    aside: Aside<Entries>,
 }
 
 impl Handed {
@@ -137,9 +136,9 @@ impl Handed {
 
 impl Drop for Handed {
     fn drop(&mut self) {
-        if let (Some(Next::Entry(_, claim)), Some(queue)) = (self.next.take(), self.queue.upgrade()) {
-            // With a full queue, the claim ends with its lease.
-            let _ = queue.try_send(unattended(move |queries: &mut Queries<'_>| queries.release(&claim)));
+        if let Some(Next::Entry(_, claim)) = self.next.take() {
+            // If it is not given back, the claim ends with its lease.
+            self.aside.put(move |queries| queries.release(&claim));
         }
     }
 }
@@ -152,8 +151,8 @@ impl OutboxStore for SqliteOutboxStore {
 
     fn claim(&self, lease: Duration) -> BoxFuture<'_, Result<Next, StoreError>> {
         async move {
-            let queue = self.file.queue();
-            let finish = |next| Handed { next: Some(next), queue };
+            let aside = self.file.aside();
+            let finish = |next| Handed { next: Some(next), aside };
             let claimed = self.run_and(Access::Write, move |queries, now| queries.claim(lease, now), finish);
             Ok(claimed.await?.take())
         }

@@ -2,13 +2,11 @@
 
 use crate::clock::later_on_the_wall;
 use crate::outbox::store::{Change, Claim, Enqueued, NewEntry, Next, Phase, StoredEntry};
-use crate::sqlite::Failure;
+use crate::sqlite::{Failure, Statements};
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::types::{ToSqlOutput, Type};
 use rusqlite::{Connection, OptionalExtension, Row, Statement, ToSql, params, params_from_iter};
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -26,11 +24,11 @@ impl ToSql for Time {
     }
 }
 
-/// The statements of a connection, which are prepared once.
+/// The statements of a connection.
 pub(super) struct Queries<'c> {
     connection: &'c Connection,
     salt: String,
-    statements: HashMap<&'static str, Statement<'c>>,
+    statements: Statements<'c>,
 }
 
 /// An owned [`Filter`](crate::outbox::Filter).
@@ -46,14 +44,11 @@ impl<'c> Queries<'c> {
     pub(super) fn new(connection: &'c Connection) -> Result<Self, Failure> {
         let salt = "SELECT value FROM settings WHERE name = 'key_salt'";
         let salt = connection.query_row(salt, [], |row| row.get(0))?;
-        Ok(Self { connection, salt, statements: HashMap::new() })
+        Ok(Self { connection, salt, statements: Statements::new(connection) })
     }
 
     fn statement(&mut self, sql: &'static str) -> rusqlite::Result<&mut Statement<'c>> {
-        Ok(match self.statements.entry(sql) {
-            Entry::Occupied(prepared) => prepared.into_mut(),
-            Entry::Vacant(missing) => missing.insert(self.connection.prepare(sql)?),
-        })
+        self.statements.get(sql)
     }
 
     /// With a salt, so that nobody finds out keys of blanked entries by hashing guesses from a table.

@@ -217,16 +217,6 @@ impl fmt::Debug for RedisBuilder {
 
 /// The beginning of all keys of a name.
 fn prefix(name: &str) -> Result<String, Error> {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
-    if name.is_empty() || name.len() > 100 || !name.chars().all(allowed) {
-        return Err(Error::config(
-            "the name of budgets, replays or tokens in Redis has 1 to 100 ASCII letters, digits, `_`, `-` and `.`, and no others",
-        ));
-    }
-    if crate::input::looks_like_secret(name) {
-        return Err(Error::config(
-            "the name in Redis looks like a credential; choose one that people may read",
-        ));
-    }
+    let name = crate::store::name::check(name)?;
     Ok(format!("{{kaiwa:{name}}}:"))
 }

@@ -3,29 +3,19 @@
 use super::link::Link;
 use super::numbers::millis;
 use crate::oauth::{ExposeSecret, RefreshLease, TokenSet, TokenStore};
+use crate::store::lease::{Ask, LEASE, Leases, lease};
 use crate::store_error::StoreError;
 use futures::future::BoxFuture;
 use redis::Script;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 use tokio::runtime::Handle;
 
 static LEASE_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("tokens.lua")));
 static LOAD: LazyLock<Script> = LazyLock::new(|| Script::new("return redis.call('GET', KEYS[1]) or ''"));
 static SAVE: LazyLock<Script> =
     LazyLock::new(|| Script::new("return redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])"));
-
-/// After this time without a sign of its holder, another process may refresh.
-const LEASE: Duration = Duration::from_secs(10);
-
-/// How often a lease is renewed, and how often it is asked for.
-const RENEW: Duration = Duration::from_secs(3);
-const ASK_AGAIN: Duration = Duration::from_millis(50);
-
-/// The time that a request may still take when the lease is said to hold.
-const MARGIN: Duration = Duration::from_secs(2);
 
 /// How long unused tokens are kept.
 const KEPT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
@@ -56,7 +46,7 @@ impl RedisTokens {
         self.link.run::<String>(&SAVE, &self.keys("tokens"), &[json, &kept]).await.map(drop)
     }
 
-    async fn lease_once(&self, action: &str, id: &str) -> Result<bool, StoreError> {
+    async fn refresh(&self, action: &str, id: &str) -> Result<bool, StoreError> {
         self.link.may_try()?;
         let time = millis(LEASE).to_string();
         self.link.run::<bool>(&LEASE_SCRIPT, &self.keys("refresh"), &[action, id, &time]).await
@@ -90,20 +80,25 @@ impl TokenStore for RedisTokens {
     }
 
     fn lease(&self) -> BoxFuture<'_, Result<RefreshLease, StoreError>> {
-        Box::pin(async {
-            // It is there before the server is asked, so that a lease without an answer is given back.
-            let guard = Guard::new(self.clone());
-            loop {
-                let asked = now();
-                if self.lease_once("lease", &guard.held.id).await? {
-                    guard.held.renewed(asked);
-                    guard.keep();
-                    let held = Arc::clone(&guard.held);
-                    return Ok(RefreshLease::held(guard).valid_while(move || held.is_valid()));
-                }
-                tokio::time::sleep(ASK_AGAIN).await;
-            }
-        })
+        Box::pin(lease(self))
+    }
+}
+
+impl Leases for RedisTokens {
+    async fn ask(&self, ask: Ask, id: &str) -> Result<bool, StoreError> {
+        let action = match ask {
+            Ask::Lease => "lease",
+            Ask::Renew => "renew",
+        };
+        self.refresh(action, id).await
+    }
+
+    fn give_back(&self, id: &str) {
+        let (store, id) = (self.clone(), id.to_owned());
+        // Without a runtime the lease ends by itself.
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(async move { store.refresh("release", &id).await.ok() });
+        }
     }
 }
 
@@ -111,80 +106,5 @@ impl fmt::Debug for RedisTokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (server, keys) = (self.link.place(), &self.prefix);
         f.debug_struct("RedisTokens").field("server", &server).field("keys", keys).finish()
-    }
-}
-
-/// A lease, which is given back when it is dropped.
-struct Guard {
-    store: RedisTokens,
-    held: Arc<HeldLease>,
-}
-
-struct HeldLease {
-    id: String,
-    /// Until when it holds, as far as this process knows: by the monotonic clock, which may stand still while the machine
-    /// sleeps, and by the wall clock, which may be set.
-    ends: Mutex<Option<(Instant, SystemTime)>>,
-    dropped: AtomicBool,
-}
-
-impl HeldLease {
-    fn renewed(&self, (now, wall): (Instant, SystemTime)) {
-        let lasts = LEASE - MARGIN;
-        *self.lock() = Some((now + lasts, wall + lasts));
-    }
-
-    fn is_valid(&self) -> bool {
-        self.lock().is_some_and(|(end, wall)| Instant::now() < end && SystemTime::now() < wall)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<(Instant, SystemTime)>> {
-        self.ends.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn now() -> (Instant, SystemTime) {
-    (Instant::now(), SystemTime::now())
-}
-
-impl Guard {
-    fn new(store: RedisTokens) -> Self {
-        let id = uuid::Uuid::new_v4().to_string();
-        let held = HeldLease { id, ends: Mutex::default(), dropped: AtomicBool::new(false) };
-        Self { store, held: Arc::new(held) }
-    }
-
-    /// Renews the lease until it is dropped.
-    fn keep(&self) {
-        let (store, held) = (self.store.clone(), Arc::clone(&self.held));
-        tokio::spawn(async move {
-            loop {
-                tokio::time::sleep(RENEW).await;
-                if held.dropped.load(Ordering::Acquire) {
-                    return;
-                }
-                let asked = now();
-                match store.lease_once("renew", &held.id).await {
-                    Ok(true) => held.renewed(asked),
-                    // It has ended, and another process may have one.
-                    Ok(false) => {
-                        *held.lock() = None;
-                        return;
-                    }
-                    Err(_) => {}
-                }
-            }
-        });
-    }
-}
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        self.held.dropped.store(true, Ordering::Release);
-        let (store, held) = (self.store.clone(), Arc::clone(&self.held));
-        // Without a runtime the lease ends by itself.
-        if let Ok(runtime) = Handle::try_current() {
-            runtime.spawn(async move { store.lease_once("release", &held.id).await.ok() });
-        }
     }
 }

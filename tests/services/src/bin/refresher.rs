@@ -1,14 +1,16 @@
-//! One process with the login of a person whose tokens are in Redis. It makes calls, and prints how many succeeded and whether a
-//! login is needed. With HOLD it stops where a test kills it: with the lease and before the request, or before the save.
+//! One process with the login of a person whose tokens are in a store of several processes. It makes calls, and prints how many succeeded and whether a
+//! login is needed. With HOLD it stops where a test kills it: with the lease and before the request, or
+//! before the save; with HOLD=none it takes the lease, gives it back, and ends at once.
 
 use futures_util::future::{BoxFuture, FutureExt, join_all, pending};
 use kaiwa::oauth::{RefreshLease, TokenSet, TokenStore};
-use kaiwa::store::{Redis, RedisTokens};
+use kaiwa::store::{Redis, Sqlite};
 use kaiwa::{Pace, RetryPolicy, StoreError, chatwork};
+use std::sync::Arc;
 
 #[derive(Debug)]
 struct Held {
-    tokens: RedisTokens,
+    tokens: Arc<dyn TokenStore>,
     hold: Option<String>,
 }
 
@@ -47,7 +49,14 @@ impl TokenStore for Held {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let set = |name| std::env::var(name).map_err(|_| format!("{name} is not set"));
-    let tokens = Redis::new(set("REDIS")?)?.tokens("person")?;
+    let tokens: Arc<dyn TokenStore> = match set("SQLITE") {
+        Ok(path) => Arc::new(Sqlite::open(path).await?.tokens("person")?),
+        Err(_) => Arc::new(Redis::new(set("REDIS")?)?.tokens("person")?),
+    };
+    if std::env::var("HOLD").is_ok_and(|hold| hold == "none") {
+        println!("{}", tokens.lease().await.map_err(|error| error.to_string())?.is_held());
+        return Ok(());
+    }
     let oauth = chatwork::oauth::confidential("sandbox-client", "sandbox-secret")
         .token_url(set("TOKEN_URL")?)
         .store(Held { tokens, hold: std::env::var("HOLD").ok() })

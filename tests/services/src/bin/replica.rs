@@ -4,16 +4,21 @@
 use kaiwa::chatwork::bot::{Bot, Context};
 use kaiwa::chatwork::webhook::Event;
 use kaiwa::chatwork::{self, AccountId};
-use kaiwa::store::Redis;
+use kaiwa::store::{Redis, Sqlite};
+use kaiwa::webhook::ReplayCache;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let redis = Redis::new(std::env::var("REDIS")?)?;
+    let replays: Arc<dyn ReplayCache> = match std::env::var("SQLITE") {
+        Ok(path) => Arc::new(Sqlite::open(path).await?.replays("replicas")?),
+        Err(_) => Arc::new(Redis::new(std::env::var("REDIS")?)?.replays("replicas")?),
+    };
     let client = chatwork::Client::builder().api_token("a-token-of-a-test").build()?;
     let bot = Bot::new(client).me(AccountId(1)).lease(Duration::from_secs(2)).queue(2_000);
-    let mut bot = bot.replay_cache(redis.replays("replicas")?);
+    let mut bot = bot.replay_cache(replays);
     let (inbox, deliveries) = bot.inbox(2_000);
     tokio::spawn(async move {
         let mut lines = BufReader::new(tokio::io::stdin()).lines();

@@ -1,11 +1,14 @@
-//! The outbox in a SQLite file, by several processes, which are killed, and on disks that fail.
+//! The outbox, tokens and seen webhooks in SQLite files, by several processes, which are killed, and on disks that fail.
 
 mod failures;
 mod files;
 mod processes;
+mod refreshes;
+mod replays;
 #[path = "../../../stores/outbox.rs"]
 mod rules;
 mod store;
+mod tokens;
 
 use kaiwa::outbox::{NewEntry, SqliteOutboxStore};
 use rusqlite::Connection;
