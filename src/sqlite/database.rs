@@ -71,10 +71,18 @@ impl Database {
         jobs: &mut [Box<dyn Job<C>>],
         queries: &mut C::Queries<'_>,
     ) -> Result<(), Broken> {
-        let writes = jobs.iter().any(|job| job.access() != Access::Read);
+        let has = |accesses: &[Access]| jobs.iter().any(|job| accesses.contains(&job.access()));
+        let begin = if has(&[Access::Write, Access::Blank]) {
+            "PRAGMA synchronous = FULL; BEGIN IMMEDIATE"
+        } else if has(&[Access::Lease]) {
+            "PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE"
+        } else {
+            "BEGIN"
+        };
         let done = (|| {
             self.place.check().map_err(Broken::All)?;
-            self.begin(writes).map_err(Broken::All)?;
+            // A transaction that begins to write later could find that another has written meanwhile, and would have to start again.
+            self.connection.execute_batch(begin).map_err(|error| Broken::All(error.into()))?;
             jobs.iter_mut().try_for_each(|job| job.run(queries)).map_err(Broken::Job)?;
             self.connection.execute_batch("COMMIT").map_err(|error| Broken::All(error.into()))
         })();
@@ -83,11 +91,6 @@ impl Database {
             let _ = self.connection.execute_batch("ROLLBACK");
         }
         done
-    }
-
-    fn begin(&self, writes: bool) -> Result<(), Failure> {
-        // A transaction that begins to write later could find that another has written meanwhile, and would have to start again.
-        Ok(self.connection.execute_batch(if writes { "BEGIN IMMEDIATE" } else { "BEGIN" })?)
     }
 }
 

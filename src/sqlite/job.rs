@@ -8,6 +8,8 @@ use tokio::sync::oneshot;
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Access {
     Read,
+    /// It writes what is of no use after a crash of the machine, when no process works any more: it is not synced.
+    Lease,
     Write,
     /// It writes, and what it removes has to go from the log as well.
     Blank,

@@ -264,7 +264,8 @@ impl Call<'_> {
         encode: &Encode<'_>,
     ) -> Result<Prepared, Error> {
         let Settings { clock, credential, .. } = &self.transport.settings;
-        let Payload { mut request, files, .. } = encode(&self.transport.encoder())?;
+        let payload = encode(&self.transport.encoder())?;
+        let (mut request, files) = (payload.request, payload.files);
         if is_empty(&request) && [Method::POST, Method::PUT, Method::PATCH].contains(request.method()) {
             // RFC 9110, 8.6: some proxies refuse a request without the length of its empty body.
             request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));

@@ -19,7 +19,7 @@ use std::time::Duration;
 /// An outbox in a SQLite file, which several processes of one machine may open. Clones share one connection.
 ///
 /// What a call returned is on the disk: the file has a write-ahead log, which is synced before a call ends. Calls that wait at
-/// the same time are synced together. All of it happens on a thread of the store's own, so that a slow disk holds up no task but
+/// the same time are synced together. Claims are not synced: after a crash of the machine no process works any more. All of it happens on a thread of the store's own, so that a slow disk holds up no task but
 /// those that wait for the store. A future that is dropped does its work as a whole or not at all; an entry that it claimed is
 /// given back. The last clone waits for the thread when it is dropped, half a second at most.
 ///
@@ -153,7 +153,7 @@ impl OutboxStore for SqliteOutboxStore {
         async move {
             let aside = self.file.aside();
             let finish = |next| Handed { next: Some(next), aside };
-            let claimed = self.run_and(Access::Write, move |queries, now| queries.claim(lease, now), finish);
+            let claimed = self.run_and(Access::Lease, move |queries, now| queries.claim(lease, now), finish);
             Ok(claimed.await?.take())
         }
         .boxed()
@@ -161,7 +161,7 @@ impl OutboxStore for SqliteOutboxStore {
 
     fn renew<'a>(&'a self, claim: &'a Claim, lease: Duration) -> BoxFuture<'a, Result<bool, StoreError>> {
         let claim = claim.clone();
-        self.run(Access::Write, move |queries, now| queries.renew(&claim, lease, now)).boxed()
+        self.run(Access::Lease, move |queries, now| queries.renew(&claim, lease, now)).boxed()
     }
 
     fn change<'a>(
