@@ -2,6 +2,7 @@
 
 mod answers;
 mod closing;
+mod hearing;
 mod order;
 mod repeats;
 mod sharing;

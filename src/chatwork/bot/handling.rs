@@ -40,7 +40,8 @@ where
         Err(_) => return (taken, End::Unknown),
     };
     taken.begin();
-    let context = Context { client: bot.client.clone(), me, message: Arc::clone(&taken.message) };
+    let (client, names) = (bot.client.clone(), bot.names.clone());
+    let context = Context { client, me, names, message: Arc::clone(&taken.message) };
     let result = match select(pin!(run(bot, handler, context)), pin!(claim.keep())).await {
         Either::Left((result, _)) => result,
         Either::Right((never, _)) => match never {},

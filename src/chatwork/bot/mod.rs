@@ -148,7 +148,7 @@
 //! messages for 24 hours, and at most 10,000 unless there is [another cache](Bot::replay_cache). A message is done when its
 //! handler has ended, also when it failed: a message whose handler failed is not handled again.
 //!
-//! A bot with commands should read them from [`own_text`](Context::own_text), which contains no quotes.
+//! A bot with commands should read them from [`own_text`](Context::own_text), which contains no quotes and no name of the bot.
 //!
 //! # Order
 //!
@@ -197,6 +197,7 @@ mod context;
 mod handling;
 mod inbox;
 mod input;
+mod names;
 mod rooms;
 mod run;
 
@@ -211,6 +212,7 @@ use contained::contain;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use inbox::InboxGate;
+use names::Names;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -222,10 +224,16 @@ const REMEMBERED: usize = 10_000;
 const TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Passes messages to a function; see the [module](self).
+///
+/// # Names
+///
+/// [`Context::own_text`] leaves out the names after addresses that the bot knows without a request of its own: its own from
+/// the `GET /me` at its start, those of authors whose messages a watch has yielded, and those that [`name`](Self::name) adds.
 #[must_use = "a bot does nothing until it is run"]
 pub struct Bot {
     client: Client,
     me: Option<AccountId>,
+    names: Names,
     concurrency: usize,
     queue: usize,
     edits: bool,
@@ -249,6 +257,7 @@ impl Bot {
         Self {
             client,
             me: None,
+            names: Names::default(),
             concurrency: 8,
             queue: 256,
             edits: false,
@@ -265,6 +274,13 @@ impl Bot {
     /// The bot's own account. Without it the bot calls `GET /me` when it starts, and cannot run if that fails.
     pub fn me(mut self, account: AccountId) -> Self {
         self.me = Some(account);
+        self
+    }
+
+    /// A name of an account: its own where [`me`](Self::me) is set, and those of people whom webhooks do not name. See
+    /// [names](Self#names).
+    pub fn name(self, account: AccountId, name: impl AsRef<str>) -> Self {
+        self.names.learn(account, name.as_ref());
         self
     }
 

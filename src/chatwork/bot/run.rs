@@ -9,7 +9,7 @@ use crate::webhook::claims::wait_for_held;
 use futures::future::{BoxFuture, Either, select};
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, Stream, StreamExt};
-use std::future::{IntoFuture, pending, poll_fn};
+use std::future::{pending, poll_fn};
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 use std::task::{self, Poll};
@@ -103,9 +103,9 @@ impl Bot {
         if let Some(me) = self.me {
             return Ok(Some(Start { me, stopping: false, time_left: None }));
         }
-        let asking = match select(self.client.me().into_future(), shutdown).await {
+        let asking = match select(self.ask_who_i_am().boxed(), shutdown).await {
             Either::Left((me, _)) => {
-                return Ok(Some(Start { me: me?.account_id, stopping: false, time_left: None }));
+                return Ok(Some(Start { me: me?, stopping: false, time_left: None }));
             }
             // Nothing was accepted.
             Either::Right(_) if self.gates.is_empty() => return Ok(None),
@@ -115,10 +115,16 @@ impl Bot {
         match select(asking, self.shutdown_timer().unwrap_or_else(|| pending().boxed())).await {
             Either::Left((me, left)) => {
                 let time_left = self.shutdown_timeout.map(|_| left);
-                Ok(Some(Start { me: me?.account_id, stopping: true, time_left }))
+                Ok(Some(Start { me: me?, stopping: true, time_left }))
             }
             Either::Right(_) => Ok(None),
         }
+    }
+
+    async fn ask_who_i_am(&self) -> Result<AccountId, Error> {
+        let me = self.client.me().await?;
+        self.names.learn(me.account_id, &me.name);
+        Ok(me.account_id)
     }
 
     fn shutdown_timer(&self) -> Option<BoxFuture<'static, ()>> {
@@ -183,6 +189,9 @@ impl<S: Stream<Item: Into<Input>>> Progress<S> {
             LoopEvent::Taken(Input::Notice(notice)) => (bot.on_notice)(notice),
             LoopEvent::Taken(Input::Edited(_)) if !bot.edits => {}
             LoopEvent::Taken(Input::Message(message) | Input::Edited(message)) => {
+                if let Some(name) = &message.name {
+                    bot.names.learn(message.account_id, name);
+                }
                 if message.account_id == self.start.me {
                     self.summary.own += 1;
                 } else {

@@ -50,6 +50,9 @@ mod builder;
 mod head;
 mod kind;
 mod node;
+mod own;
+#[cfg(test)]
+mod own_tests;
 mod parser;
 mod plain;
 #[cfg(test)]

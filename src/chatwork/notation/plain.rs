@@ -92,11 +92,7 @@ fn plain_text(walk: Walk<'_, '_>) -> String {
     for step in walk {
         match step {
             Step::Enter(node) => text.enter(node),
-            Step::Leave(node) => {
-                if is_block(node.kind()) {
-                    text.end_line();
-                }
-            }
+            Step::Leave(node) => text.leave(node),
         }
     }
     text.out
@@ -107,8 +103,8 @@ fn is_block(kind: Kind<'_>) -> bool {
 }
 
 #[derive(Default)]
-struct PlainText {
-    out: String,
+pub(super) struct PlainText {
+    pub(super) out: String,
     /// Whether the next text must begin a line.
     at_line_start: bool,
     /// Whether a mention was omitted last: the space after it is omitted too.
@@ -116,7 +112,7 @@ struct PlainText {
 }
 
 impl PlainText {
-    fn enter(&mut self, node: Node<'_, '_>) {
+    pub(super) fn enter(&mut self, node: Node<'_, '_>) {
         let kind = node.kind();
         if is_block(kind) {
             self.end_line();
@@ -137,13 +133,24 @@ impl PlainText {
         }
     }
 
+    pub(super) fn leave(&mut self, node: Node<'_, '_>) {
+        if is_block(node.kind()) {
+            self.end_line();
+        }
+    }
+
+    /// Whether the next text begins a line.
+    pub(super) fn begins_line(&self) -> bool {
+        self.at_line_start || self.out.is_empty() || self.out.ends_with('\n')
+    }
+
     fn end_line(&mut self) {
         self.at_line_start = true;
         self.after_address = false;
     }
 
-    fn push(&mut self, mut text: &str) {
-        let begins = self.at_line_start || self.out.is_empty() || self.out.ends_with('\n');
+    pub(super) fn push(&mut self, mut text: &str) {
+        let begins = self.begins_line();
         if std::mem::take(&mut self.after_address) && begins {
             text = text.strip_prefix(' ').unwrap_or(text);
         }
