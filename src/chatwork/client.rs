@@ -1,5 +1,6 @@
 //! The client of the Chatwork API.
 
+use super::direct::DirectChats;
 use super::reconcile::PostLedger;
 use super::watch::Poller;
 use crate::TokenSource;
@@ -117,6 +118,7 @@ impl Service for Chatwork {
 pub struct Shared {
     pub(super) watches: Poller,
     pub(super) ledger: PostLedger,
+    pub(super) direct_chats: DirectChats,
 }
 
 /// Only the text of a 429 distinguishes the limit of posts in a room, and it names no time.

@@ -22,6 +22,7 @@ mod client;
 mod account;
 pub mod bot;
 mod contacts;
+mod direct;
 mod download;
 mod files;
 mod link;

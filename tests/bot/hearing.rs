@@ -2,9 +2,13 @@
 
 use crate::world::{ME, World};
 use futures::stream;
+use kaiwa::VirtualClock;
 use kaiwa::chatwork::bot::{Bot, Context, Input};
+use kaiwa::chatwork::watch::Builder;
 use kaiwa::chatwork::webhook::Event;
-use kaiwa::chatwork::{AccountId, RoomId};
+use kaiwa::chatwork::{AccountId, Client, RoomId};
+use kaiwa::sandbox::Sandbox;
+use kaiwa::sandbox::chatwork::{Account, Room, Seed};
 use serde_json::json;
 use std::cell::RefCell;
 
@@ -66,4 +70,145 @@ async fn names_of_authors_are_known_from_their_messages() {
     let watch = futures::StreamExt::take(watch, 2);
     world.clock.drive(Bot::new(world.client.clone()).me(ME).run(watch, handler)).await.expect("it runs");
     assert_eq!(texts.into_inner(), ["to myself", "Carol\nto another"]);
+}
+
+/// A `mention_to_me` for an account.
+fn mentioned(room: RoomId, id: u64, to: AccountId, body: &str) -> Event {
+    let mention = json!({
+        "from_account_id": 2, "to_account_id": to, "room_id": room, "message_id": id.to_string(), "body": body,
+        "send_time": 1_767_193_200, "update_time": 0,
+    });
+    Event::MentionToMe(serde_json::from_value(mention).expect("an event"))
+}
+
+/// Which of these messages address the bot.
+async fn addressed<T: Into<Input>>(
+    bot: Bot,
+    messages: impl futures::Stream<Item = T>,
+) -> Vec<(String, bool)> {
+    let seen = RefCell::new(Vec::new());
+    let handler = async |context: Context| {
+        seen.borrow_mut().push((context.own_text(), context.mentions_me()));
+        Ok::<_, kaiwa::Error>(())
+    };
+    bot.run(messages, handler).await.expect("it runs");
+    seen.into_inner()
+}
+
+/// A real one has no tag: the message was in a direct chat.
+#[tokio::test]
+async fn the_service_says_who_is_mentioned() {
+    let (bot, _) = crate::world::bot();
+    let room = RoomId(10);
+    let events = [
+        mentioned(room, 1, ME, "Onegai ga arimasu"),
+        mentioned(room, 2, AccountId(3), "to the other account of the webhooks"),
+        mentioned(room, 3, AccountId(3), "[To:1]and to this one"),
+    ];
+    let seen = addressed(bot, stream::iter(events)).await;
+    assert_eq!(seen.into_iter().map(|(_, addressed)| addressed).collect::<Vec<_>>(), [true, false, true]);
+}
+
+/// The bot and Alice have a direct chat and are in room 10.
+struct Direct {
+    sandbox: Sandbox,
+    clock: VirtualClock,
+    client: Client,
+    chat: RoomId,
+}
+
+impl Direct {
+    async fn new() -> Self {
+        let seed = Seed::new()
+            .account(Account::new(1, "Bot").token("bot"))
+            .account(Account::new(2, "Alice"))
+            .contact(1, 2)
+            .room(Room::group(10, "Builds").admin(1).member(2));
+        let clock = VirtualClock::new();
+        let sandbox = Sandbox::builder().clock(clock.clone()).chatwork(seed).start().await.expect("a port");
+        let client = sandbox.chatwork_client("bot").build().expect("a client");
+        let chat = sandbox.chatwork().contacts(1)[0].room_id;
+        Self { sandbox, clock, client, chat }
+    }
+
+    /// Alice posts in both rooms, and the bot reads it from a watch.
+    async fn watched(&self, bot: Bot, watch: Builder, count: usize) -> Vec<(String, bool)> {
+        self.sandbox.chatwork().room(self.chat).post_as(2, "direct");
+        self.sandbox.chatwork().room(10).post_as(2, "group");
+        let watch = futures::StreamExt::take(watch.from_window().stream(), count);
+        self.clock.drive(addressed(bot, watch)).await
+    }
+
+    fn calls(&self, operation: &str) -> usize {
+        self.sandbox.requests().iter().filter(|request| request.operation == Some(operation)).count()
+    }
+}
+
+#[tokio::test]
+async fn in_a_direct_chat_every_message_of_a_watch_is_for_the_bot() {
+    let expected = [("direct".to_owned(), true), ("group".to_owned(), false)];
+    let sorted = |mut seen: Vec<(String, bool)>| {
+        seen.sort();
+        seen
+    };
+    let direct = Direct::new().await;
+    let bot = Bot::new(direct.client.clone()).me(ME);
+    assert_eq!(sorted(direct.watched(bot, direct.client.watch_all(), 2).await), expected);
+    assert_eq!(direct.calls("get_room"), 0, "the list of rooms says it");
+
+    let direct = Direct::new().await;
+    let bot = Bot::new(direct.client.clone()).me(ME);
+    let watch = direct.client.watch([RoomId(10), direct.chat]);
+    assert_eq!(sorted(direct.watched(bot, watch, 2).await), expected);
+
+    // One room: no list is read, so that the room is asked for once.
+    let direct = Direct::new().await;
+    direct.sandbox.chatwork().room(direct.chat).post_as(2, "direct");
+    let bot = Bot::new(direct.client.clone()).me(ME);
+    let seen = direct.watched(bot, direct.client.room(direct.chat).watch(), 2).await;
+    assert_eq!(seen, [expected[0].clone(), expected[0].clone()]);
+    let bot = Bot::new(direct.client.clone()).me(ME);
+    let seen = direct.watched(bot, direct.client.room(RoomId(10)).watch(), 1).await;
+    assert_eq!(seen, [expected[1].clone()]);
+    assert_eq!((direct.calls("get_room"), direct.calls("list_rooms")), (2, 0));
+}
+
+/// A webhook of a room says nothing about the kind of the room.
+#[tokio::test]
+async fn in_a_direct_chat_every_message_of_a_webhook_is_for_the_bot() {
+    let direct = Direct::new().await;
+    let created = |room: RoomId, body: &str| {
+        let message = json!({
+            "message_id": "5", "room_id": room, "account_id": 2, "body": body, "send_time": 1_767_193_200, "update_time": 0,
+        });
+        Event::MessageCreated(serde_json::from_value(message).expect("an event"))
+    };
+    // The mention of the same message comes later, as a repeat.
+    let events = [
+        created(direct.chat, "direct"),
+        mentioned(direct.chat, 5, ME, "direct"),
+        created(RoomId(10), "group"),
+    ];
+    let bots =
+        [Bot::new(direct.client.clone()), Bot::new(direct.client.clone()).me(ME).direct_chat(direct.chat)];
+    for bot in bots {
+        let seen = addressed(bot, stream::iter(events.clone())).await;
+        assert_eq!(seen, [("direct".to_owned(), true), ("group".to_owned(), false)]);
+    }
+    assert_eq!((direct.calls("list_rooms"), direct.calls("get_room")), (1, 0));
+}
+
+#[tokio::test]
+async fn answers_may_carry_the_name_as_those_of_people_do() {
+    let world = World::new().await;
+    let handler = async |context: Context| {
+        context.reply("はい").await?;
+        context.mention("はい").await.map(drop)
+    };
+    let bot = Bot::new(world.client.clone()).me(ME).honorific("さん");
+    bot.run(stream::iter(posted(["[To:1]"])), handler).await.expect("it runs");
+    assert_eq!(world.bodies(10), ["[rp aid=2 to=10-1][pname:2]さん\nはい", "[To:2][pname:2]さん\nはい"]);
+    // So another bot reads the answer without the name.
+    let texts = own_texts(crate::world::bot().0, posted(["[rp aid=1 to=10-1][pname:1]さん\nはい"])).await;
+    assert_eq!(texts, ["はい"]);
 }

@@ -146,3 +146,29 @@ async fn a_webhook_that_keeps_failing_is_switched_off() {
     chatwork.room(Seed::ROOM).post_as(2, "four");
     assert!(delivered(&chatwork, 4).await[3].body.contains("four"));
 }
+
+/// A real `mention_to_me` had no tag.
+#[tokio::test]
+async fn every_message_of_a_direct_chat_mentions_the_other() {
+    let receiver = receiver(ResponseTemplate::new(200)).await;
+    let sandbox = Sandbox::builder().chatwork(Seed::default()).start().await.unwrap();
+    let chatwork = sandbox.chatwork();
+    chatwork.add_webhook(Webhook::account(1, receiver.uri()));
+    let direct = chatwork.contacts(1)[0].room_id;
+    let id = chatwork.room(direct).post_as(2, "お願いがあります");
+    chatwork.room(direct).post_as(1, "from the account itself");
+    chatwork.room(100).post_as(2, "no mention");
+    chatwork.room(direct).post_as(2, "[To:1] once only");
+    let deliveries = delivered(&chatwork, 2).await;
+    let events: Vec<Value> =
+        deliveries.iter().map(|delivery| serde_json::from_str(&delivery.body).unwrap()).collect();
+    assert_eq!(deliveries[0].event_type, "mention_to_me");
+    assert_eq!(events[0]["webhook_event"]["message_id"], json!(id));
+    assert_eq!(
+        events.iter().map(|event| event["webhook_event"]["body"].as_str().unwrap()).collect::<Vec<_>>(),
+        ["お願いがあります", "[To:1] once only"]
+    );
+    assert_eq!(events[0]["webhook_event"]["to_account_id"], 1);
+    let member = chatwork.room(direct).member(1).unwrap();
+    assert_eq!((member.unread_num, member.mention_num), (2, 1));
+}

@@ -15,6 +15,7 @@ pub struct Context {
     pub(super) client: Client,
     pub(super) me: AccountId,
     pub(super) names: Names,
+    pub(super) honorific: Option<Arc<str>>,
     pub(super) message: Arc<ReceivedMessage>,
 }
 
@@ -39,7 +40,8 @@ impl Context {
         self.client.room(self.message.room_id)
     }
 
-    /// A post that replies to the message, and notifies its author: `[rp …]`, and the text on the next line.
+    /// A post that replies to the message, and notifies its author: `[rp …]`, and the text on the next line. With an
+    /// [`honorific`](super::Bot::honorific) the author's name follows the tag.
     ///
     /// Text is escaped, so a user's text can be sent back; a [`notation::MessageBuilder`](MessageBuilder) keeps its tags. This
     /// is an ordinary request, sent when it is awaited:
@@ -58,19 +60,26 @@ impl Context {
     pub fn reply(&self, text: impl Into<MessageBuilder>) -> Request<PostMessage> {
         let ReceivedMessage { room_id, message_id, account_id, .. } = &*self.message;
         let answer = MessageBuilder::new().reply(*room_id, message_id, *account_id);
-        self.room().post(answer.text("\n").append(&text.into()))
+        self.room().post(self.named(answer).text("\n").append(&text.into()))
     }
 
     /// A post that notifies the author without replying to this message: `[To:…]`, and the text on the next line. Otherwise as
     /// [`reply`](Self::reply).
     pub fn mention(&self, text: impl Into<MessageBuilder>) -> Request<PostMessage> {
         let to = MessageBuilder::new().to(self.message.account_id);
-        self.room().post(to.text("\n").append(&text.into()))
+        self.room().post(self.named(to).text("\n").append(&text.into()))
     }
 
     /// Whether the message addresses the bot, or replies to it. `[toall]` does not count.
+    ///
+    /// A `mention_to_me` does whatever its text is, and so does every message in a direct chat: people write no tag there.
     pub fn mentions_me(&self) -> bool {
-        parse(&self.message.body).mentions().any(|mention| mention == Mention::Account(self.me))
+        self.message.mentioned == Some(self.me) || self.is_direct() || names(&self.message, self.me)
+    }
+
+    /// Whether the room is a direct chat, as far as the bot [knows](super::Bot#direct-chats).
+    pub fn is_direct(&self) -> bool {
+        self.client.state().direct_chats.is_direct(self.message.room_id) == Some(true)
     }
 
     /// The text of the message, [without its markup](crate::chatwork::notation::Document::plain_text). It includes quotes, and
@@ -95,4 +104,17 @@ impl Context {
     pub fn own_text(&self) -> String {
         parse(&self.message.body).own_text(|account| self.names.of(account))
     }
+
+    /// `[pname:…]` and the honorific, if there is one.
+    fn named(&self, address: MessageBuilder) -> MessageBuilder {
+        match &self.honorific {
+            Some(honorific) => address.pname(self.message.account_id).text(honorific),
+            None => address,
+        }
+    }
+}
+
+/// Whether the text of the message addresses the account.
+pub(super) fn names(message: &ReceivedMessage, account: AccountId) -> bool {
+    parse(&message.body).mentions().any(|mention| mention == Mention::Account(account))
 }

@@ -1,10 +1,11 @@
 //! One message: it is claimed, passed to the handler, and done.
 
 use super::contained::{Contained, contain};
+use super::context::names;
 use super::rooms::Taken;
 use super::{Bot, Context, HandlerFailure, ReceivedMessage};
-use crate::chatwork::AccountId;
 use crate::chatwork::watch::fingerprint;
+use crate::chatwork::{AccountId, Client, RoomType};
 use crate::webhook::claims::Attempt;
 use futures::future::{Either, select};
 use jiff::Timestamp;
@@ -33,6 +34,8 @@ where
     H: AsyncFn(Context) -> Result<(), E>,
     E: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
+    // Before the claim, which is renewed only while the handler runs.
+    know_room(&bot.client, me, &taken.message).await;
     let claim = match bot.claims.claim(key(bot, me, &taken.message), REMEMBERED).await {
         Ok(Attempt::New(claim)) => claim,
         Ok(Attempt::Done) => return (taken, End::Repeated),
@@ -40,8 +43,8 @@ where
         Err(_) => return (taken, End::Unknown),
     };
     taken.begin();
-    let (client, names) = (bot.client.clone(), bot.names.clone());
-    let context = Context { client, me, names, message: Arc::clone(&taken.message) };
+    let (client, names, honorific) = (bot.client.clone(), bot.names.clone(), bot.honorific.clone());
+    let context = Context { client, me, names, honorific, message: Arc::clone(&taken.message) };
     let result = match select(pin!(run(bot, handler, context)), pin!(claim.keep())).await {
         Either::Left((result, _)) => result,
         Either::Right((never, _)) => match never {},
@@ -49,6 +52,19 @@ where
     // A handler that failed may have done part of its work, so its message is done as well.
     claim.done().await;
     (taken, End::Handled(result))
+}
+
+/// Asks whether the room is a direct chat, where that is not known and makes a difference.
+async fn know_room(client: &Client, me: AccountId, message: &ReceivedMessage) {
+    let (direct_chats, room) = (&client.state().direct_chats, message.room_id);
+    // A watch of a single room reads no list of rooms. Messages of webhooks, which have no name, cost no calls.
+    if message.name.is_none() || direct_chats.is_direct(room).is_some() || names(message, me) {
+        return;
+    }
+    // If this fails, the message counts as one of a group chat, and the next one asks again.
+    if let Ok(found) = client.room(room).get().await {
+        direct_chats.set(room, found.type_ == RoomType::Direct);
+    }
 }
 
 /// Runs the handler within its time limit.

@@ -37,6 +37,8 @@ pub struct ReceivedMessage {
     pub send_time: Timestamp,
     /// When it was last edited; `None` if never.
     pub update_time: Option<Timestamp>,
+    /// The account that the service names as the addressee, in a `mention_to_me`; `None` from other sources.
+    pub mentioned: Option<AccountId>,
 }
 
 /// What a bot reports to [`Bot::on_notice`](super::Bot::on_notice).
@@ -97,6 +99,7 @@ impl From<(RoomId, Message)> for ReceivedMessage {
             body: message.body,
             send_time: message.send_time,
             update_time: message.update_time,
+            mentioned: None,
         }
     }
 }
@@ -122,15 +125,18 @@ impl<T: Into<Input>> From<Result<T, Error>> for Input {
 impl From<MessageEvent> for ReceivedMessage {
     fn from(event: MessageEvent) -> Self {
         let MessageEvent { message_id, room_id, account_id, body, send_time, update_time } = event;
-        Self { room_id, message_id, account_id, name: None, body, send_time, update_time }
+        let (name, mentioned) = (None, None);
+        Self { room_id, message_id, account_id, name, body, send_time, update_time, mentioned }
     }
 }
 
 #[cfg(feature = "webhooks")]
 impl From<MentionEvent> for ReceivedMessage {
     fn from(event: MentionEvent) -> Self {
-        let MentionEvent { from_account_id, room_id, message_id, body, send_time, update_time, .. } = event;
-        Self { room_id, message_id, account_id: from_account_id, name: None, body, send_time, update_time }
+        let MentionEvent { from_account_id, to_account_id, room_id, message_id, body, .. } = event;
+        let (send_time, update_time) = (event.send_time, event.update_time);
+        let (account_id, mentioned) = (from_account_id, Some(to_account_id));
+        Self { room_id, message_id, account_id, name: None, body, send_time, update_time, mentioned }
     }
 }
 

@@ -205,7 +205,7 @@ pub use context::Context;
 pub use inbox::{Deliveries, Inbox, PushError};
 pub use input::{HandlerFailure, Input, Notice, ReceivedMessage};
 
-use super::{AccountId, Client};
+use super::{AccountId, Client, RoomId};
 use crate::webhook::claims::Claims;
 use crate::webhook::{MemoryReplayCache, ReplayCache, StoreFailure};
 use contained::contain;
@@ -229,11 +229,19 @@ const TIMEOUT: Duration = Duration::from_secs(300);
 ///
 /// [`Context::own_text`] leaves out the names after addresses that the bot knows without a request of its own: its own from
 /// the `GET /me` at its start, those of authors whose messages a watch has yielded, and those that [`name`](Self::name) adds.
+///
+/// # Direct chats
+///
+/// In a direct chat every message is for the bot. It knows which rooms are direct chats from the list of rooms, which it reads
+/// at its start and a watch of several rooms reads again and again; for a watch of a single room it asks `GET /rooms/{room_id}`
+/// once. With webhooks, a direct chat that was opened later is known only if [`direct_chat`](Self::direct_chat) names it; but a
+/// `mention_to_me` needs no such knowledge.
 #[must_use = "a bot does nothing until it is run"]
 pub struct Bot {
     client: Client,
     me: Option<AccountId>,
     names: Names,
+    honorific: Option<Arc<str>>,
     concurrency: usize,
     queue: usize,
     edits: bool,
@@ -258,6 +266,7 @@ impl Bot {
             client,
             me: None,
             names: Names::default(),
+            honorific: None,
             concurrency: 8,
             queue: 256,
             edits: false,
@@ -271,7 +280,8 @@ impl Bot {
         }
     }
 
-    /// The bot's own account. Without it the bot calls `GET /me` when it starts, and cannot run if that fails.
+    /// The bot's own account. Without it the bot calls `GET /me` when it starts, and cannot run if that fails, and
+    /// `GET /rooms`. With it, set its [`name`](Self::name) too.
     pub fn me(mut self, account: AccountId) -> Self {
         self.me = Some(account);
         self
@@ -281,6 +291,19 @@ impl Bot {
     /// [names](Self#names).
     pub fn name(self, account: AccountId, name: impl AsRef<str>) -> Self {
         self.names.learn(account, name.as_ref());
+        self
+    }
+
+    /// A room that is a [direct chat](Self#direct-chats).
+    pub fn direct_chat(self, room: RoomId) -> Self {
+        self.client.state().direct_chats.set(room, true);
+        self
+    }
+
+    /// Has replies and mentions name the person after the tag, as the service's own page does: `[pname:…]` and this, such as
+    /// `さん`. Default: they do not.
+    pub fn honorific(mut self, honorific: impl Into<Arc<str>>) -> Self {
+        self.honorific = Some(honorific.into());
         self
     }
 

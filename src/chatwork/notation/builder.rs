@@ -125,6 +125,11 @@ impl MessageBuilder {
         self.tag(format_args!("[piconname:{account}]"))
     }
 
+    /// `[pname:…]`, the account's name.
+    pub fn pname(self, account: AccountId) -> Self {
+        self.tag(format_args!("[pname:{account}]"))
+    }
+
     /// Appends another message, with its tags.
     ///
     /// ```

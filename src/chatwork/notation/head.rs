@@ -142,7 +142,8 @@ fn close(name: &str) -> Head<'_> {
 
 fn reply(rest: &str) -> Option<Reply<'_>> {
     let [account, to] = attributes(rest, ["aid", "to"])?;
-    let (room, message) = to?.split_once('-')?;
+    // The colon was seen in messages of one author only.
+    let (room, message) = to?.split_once(['-', ':'])?;
     number(message)?;
     Some(Reply { account: AccountId(number(account?)?), room: RoomId(number(room)?), message })
 }

@@ -16,7 +16,7 @@ pub enum Kind<'a> {
     To(AccountId),
     /// `[toall]`, which notifies all members of the room.
     ToAll,
-    /// `[rp aid=1 to=2-3]` or `[返信 aid=1 to=2-3]`, which notifies the account.
+    /// `[rp aid=1 to=2-3]` or `[返信 aid=1 to=2-3]`, which notifies the account. A colon in place of the hyphen was seen too.
     Reply(Reply<'a>),
     /// `[qt]…[/qt]` or `[引用 aid=1 time=2]…[/引用]`.
     Quote(Option<QuoteMeta>),

@@ -112,6 +112,7 @@ fn every_other_tag() {
     let reply = Reply { account: AccountId(1), room: RoomId(2), message: "3" };
     assert_eq!(one("[返信 aid=1 to=2-3]"), Kind::Reply(reply));
     assert_eq!(one("[rp to=2-3 new=x  aid=1]"), Kind::Reply(reply));
+    assert_eq!(one("[rp aid=1 to=2:3]"), Kind::Reply(reply));
     let meta = QuoteMeta { account: AccountId(1), time: Some(time(2)) };
     assert_eq!(kinds("[引用 aid=1 time=2]a[/引用]"), [Kind::Quote(Some(meta)), Kind::Text("a")]);
     assert_eq!(one("[qt][/qt]"), Kind::Quote(None));
@@ -147,7 +148,8 @@ fn malformed_tags_are_text() {
         "[お知らせ]",
         "[0]",
         "[toall:1]",
-        "[rp aid=1 to=2:3]",
+        "[rp aid=1 to=2.3]",
+        "[rp aid=1 to=2:3-4]",
         "[rp aid=1 to=2-]",
         "[rp aid=1]",
         "[rp aid=1 aid=2 to=3-4]",

@@ -45,6 +45,9 @@ async fn list(client: &Client) -> (Result<RoomList, Error>, u32) {
     let request = client.call(ListRooms::new()).lenient();
     let answer = request.with_retry(RetryPolicy::none()).send().await;
     let attempts = attempts(&answer);
+    if let Ok(list) = &answer {
+        client.state().direct_chats.learn(&list.items);
+    }
     (answer.and_then(recognised_list), attempts)
 }
 

@@ -35,7 +35,8 @@ pub enum Event {
     MessageCreated(MessageEvent),
     /// `message_updated`: a message was edited in the webhook's room.
     MessageUpdated(MessageEvent),
-    /// `mention_to_me`: a message names or answers the webhook's account, in any room.
+    /// `mention_to_me`: a message names or answers the webhook's account, in any room. A message in a direct chat needs no tag
+    /// for that.
     MentionToMe(MentionEvent),
     /// An event that this version does not know, or one whose fields are not those that it knows.
     Other(OtherEvent),
@@ -62,7 +63,7 @@ pub struct MessageEvent {
     pub update_time: Option<Timestamp>,
 }
 
-/// A message that names or answers the account.
+/// A message that names or answers the account, or that was posted in a direct chat with it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct MentionEvent {

@@ -59,6 +59,25 @@ async fn claim(verifier: &Verifier, body: &str) -> Result<PendingDelivery, Verif
 /// sue445/chatwork_webhook_verify, MIT, Copyright 2018 sue445.
 const DELIVERED: &str = r#"{"webhook_setting_id":"581","webhook_event_type":"mention_to_me","webhook_event_time":1516629767,"webhook_event":{"from_account_id":2861671,"to_account_id":2739132,"room_id":93207172,"message_id":"1007287971738591232","body":"[rp aid=2739132 to=93207172-1007287785163345920] sue445\ntest","send_time":1516629766,"update_time":0}}"#;
 
+/// The delivery that the service's own documentation published in 2017, with its token and its signature.
+#[tokio::test]
+async fn the_delivery_that_the_service_published_verifies_and_is_read() {
+    const CREATED: &str = r#"{"webhook_setting_id":"246","webhook_event_type":"message_created","webhook_event_time":1511238729,"webhook_event":{"message_id":"984676321621704704","room_id":36818150,"account_id":1484814,"body":"test","send_time":1511238729,"update_time":0}}"#;
+    let (token, signature) =
+        ("A9ne+ygvdV0IZBaPFV2zC1e5Bk+IsI14BPwieRoBQNU=", "G7Gtrh5Ee6d8erOVXhWPtUrkNJqqIT5vwLU50KhyLQk=");
+    let clock = VirtualClock::starting_at(at(1_511_238_730));
+    let verifier = Verifier::with_clock(token, Arc::new(clock)).expect("a token");
+    assert_eq!(verifier.sign(CREATED.as_bytes()), signature);
+    let delivery = verifier.verify(CREATED.as_bytes(), signature).await.expect("it is genuine");
+    assert_eq!((delivery.setting_id.as_str(), delivery.time), ("246", at(1_511_238_729)));
+    let Event::MessageCreated(message) = &delivery.event else { panic!("{delivery:?}") };
+    assert_eq!((message.message_id.as_str(), message.room_id), ("984676321621704704", RoomId(36_818_150)));
+    assert_eq!((message.account_id, message.body.as_str()), (AccountId(1_484_814), "test"));
+    assert_eq!((message.send_time, message.update_time), (at(1_511_238_729), None));
+    let changed = CREATED.replace("test", "tset");
+    assert_eq!(verifier.verify_signature(changed.as_bytes(), signature), Err(VerifyError::BadSignature));
+}
+
 #[tokio::test]
 async fn the_published_delivery_verifies_and_is_read() {
     let signature = "NTIUzbXiwLvM7C/MT3Kd75Lw1w2N5tyWtcEieKiqhY0=";

@@ -54,6 +54,14 @@ impl<'a> Call<'a> {
         Origin { room, by: self.caller, now: self.now }
     }
 
+    /// Posts a message of the service about what the caller did, if there is one. It counts for no limit.
+    pub(super) fn tell(&mut self, room: u64, notice: Option<String>) {
+        if let Some(notice) = notice {
+            let origin = self.origin(room);
+            self.data.post(origin, &notice, false);
+        }
+    }
+
     /// Counts the call for the limit of posts in the room, if it is one that counts.
     pub(super) fn count_post(&mut self, room: u64) -> Result<(), Refusal> {
         if self.route.operation.room_limit { self.data.take_post(room, self.now) } else { Ok(()) }

@@ -138,7 +138,11 @@ impl Data {
         }
         let event = |kind| Event { kind, room: room.id, message: id, now };
         self.webhooks.notify(event(EventKind::Created), room);
-        for account in mentioned {
+        let addressed: Vec<u64> = match room.kind {
+            RoomKind::Direct => room.members.keys().copied().filter(|account| *account != author).collect(),
+            RoomKind::My | RoomKind::Group => mentioned.into_iter().collect(),
+        };
+        for account in addressed {
             self.webhooks.notify(event(EventKind::Mention(account)), room);
         }
         id

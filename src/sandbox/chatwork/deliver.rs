@@ -67,6 +67,11 @@ mod tests {
             sign("sz6o4tXnI0nm0KBdqHOeCJc6ekI=", b"test"),
             "rgvtfnFpqHHbwJB9dJ3Gl8YyjT8kW0w9CpMjpzjnUO4="
         );
+        let published = br#"{"webhook_setting_id":"246","webhook_event_type":"message_created","webhook_event_time":1511238729,"webhook_event":{"message_id":"984676321621704704","room_id":36818150,"account_id":1484814,"body":"test","send_time":1511238729,"update_time":0}}"#;
+        assert_eq!(
+            sign("A9ne+ygvdV0IZBaPFV2zC1e5Bk+IsI14BPwieRoBQNU=", published),
+            "G7Gtrh5Ee6d8erOVXhWPtUrkNJqqIT5vwLU50KhyLQk="
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::data::{Data, Origin};
 use super::input::Upload;
 use super::messages::MAX_TEXT;
 use super::model::{Download, FileData};
+use super::notice;
 use super::reply::{self, Refusal};
 use crate::sandbox::answer::Answer;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -49,11 +50,7 @@ pub(super) fn upload(call: &mut Call<'_>) -> Result<Answer, Refusal> {
 pub(super) fn add(data: &mut Data, origin: Origin, upload: Upload, message: &str) -> u64 {
     let file_id = data.new_id();
     let Upload { filename, content_type, content } = upload;
-    let announcement = format!(
-        "[info][title][dtext:file_uploaded][/title]{message}[preview id={file_id} ht=150][download:{file_id}]{filename} \
-         ({} B)[/download][/info]",
-        content.len(),
-    );
+    let announcement = notice::file(file_id, &filename, &content_type, content.len(), message);
     let message_id = data.post(origin, &announcement, false);
     if let Some(room) = data.rooms.get_mut(&origin.room) {
         let (account_id, upload_time) = (origin.by, origin.now);

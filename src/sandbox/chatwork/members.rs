@@ -5,6 +5,7 @@ use super::contacts::with;
 use super::data::Data;
 use super::input::Reader;
 use super::model::{MemberData, Role};
+use super::notice::{self, Membership};
 use super::reply::{self, Refusal};
 use crate::sandbox::answer::Answer;
 use serde_json::{Value, json};
@@ -31,6 +32,13 @@ pub(super) fn replace(call: &mut Call<'_>) -> Result<Answer, Refusal> {
         (account, member)
     });
     room.members = replaced.collect();
+    let now_in: Vec<u64> = room.members.keys().copied().collect();
+    let missing_from = |list: &[u64], accounts: &[u64]| -> Vec<u64> {
+        accounts.iter().copied().filter(|account| !list.contains(account)).collect()
+    };
+    let (added, removed) = (missing_from(&present, &now_in), missing_from(&now_in, &present));
+    call.tell(id, notice::members(&added, Membership::Added));
+    call.tell(id, notice::members(&removed, Membership::Removed));
     Ok(reply::ok(&json!({
         "admin": members.admins,
         "member": members.members,

@@ -10,8 +10,10 @@
 //! * Any list of messages counts as fetched, so `force=1` moves the mark of `force=0` too. If more than 100 messages are
 //!   new, the newest 100 are answered and the others are passed over. Messages come oldest first.
 //! * The two task lists hold open tasks unless `status` says otherwise.
-//! * Tasks and files post their announcement to the room, which counts and is unread like any message; changes of
-//!   members, names and task states post nothing.
+//! * New and finished tasks, files, a new name or description, and members who are added, removed or leave are announced by
+//!   a message in the room, which counts and is unread like any message, but not for the limit of posts (a new task and a
+//!   file count themselves). `[dtext:chatroom_deleted]` for members who are removed is inferred. A task that is opened again,
+//!   a role, an icon and a new room post nothing. Only a file that is an image, by its type or its name, has a preview.
 //! * A deleted message can be read, as `[deleted]`, but no longer edited or deleted (404).
 //! * A parameter that is sent empty, or without `=` as clients write nil, is one that is not sent; one that is sent twice
 //!   is answered with 400. `description=` clears the description.
@@ -30,6 +32,8 @@
 //!   [`Seed::expires_in_as_text`].
 //! * A refresh token is replaced when it is used and the old one dies; see [`Seed::rotate_refresh_tokens`].
 //!   If the old one is used again, the new one stays good; see [`Seed::detect_refresh_token_reuse`].
+//! * In a direct chat every message causes `mention_to_me`, without a tag too, as was seen once. It counts in `mention_num`
+//!   only with a tag.
 //! * Messages of the account itself cause webhooks too, but not `mention_to_me`. They are sent one after the other.
 //!   A setting is switched off when more than 100 of its webhooks in a row have failed; see [`Seed::webhook_errors`].
 
@@ -48,6 +52,7 @@ mod link;
 mod members;
 mod messages;
 mod model;
+mod notice;
 mod oauth;
 mod reading;
 mod reply;

@@ -6,6 +6,7 @@ use super::data::Data;
 use super::link::new_link;
 use super::members::Members;
 use super::model::{Role, RoomData, RoomKind};
+use super::notice::{self, Membership};
 use super::reply::{self, Refusal};
 use crate::sandbox::answer::Answer;
 use serde_json::{Value, json};
@@ -81,7 +82,10 @@ pub(super) fn update(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let description = form.any_text("description");
     let icon = form.choice("icon_preset", ICON_PRESETS);
     form.finish()?;
-    let room = call.data.managed_room_of(call.room_id()?, call.caller)?;
+    let id = call.room_id()?;
+    let room = call.data.managed_room_of(id, call.caller)?;
+    let name = name.filter(|name| **name != room.name);
+    let description = description.filter(|description| **description != room.description);
     if let Some(name) = name {
         room.name = name.to_owned();
     }
@@ -92,7 +96,8 @@ pub(super) fn update(call: &mut Call<'_>) -> Result<Answer, Refusal> {
         room.icon = icon.to_owned();
     }
     room.updated = room.updated.max(call.now);
-    Ok(reply::ok(&json!({ "room_id": room.id })))
+    call.tell(id, notice::room_edited(name, description));
+    Ok(reply::ok(&json!({ "room_id": id })))
 }
 
 pub(super) fn delete(call: &mut Call<'_>) -> Result<Answer, Refusal> {
@@ -111,6 +116,8 @@ pub(super) fn delete(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     if room.kind != RoomKind::Group {
         return Err(Refusal::forbidden("Only group chats can be left."));
     }
+    call.tell(id, notice::members(&[call.caller], Membership::Left));
+    let room = call.data.room_of(id, call.caller)?;
     room.members.remove(&call.caller);
     room.tasks.retain(|_, task| task.account_id != call.caller);
     room.files.retain(|_, file| file.account_id != call.caller);

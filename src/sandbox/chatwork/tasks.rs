@@ -4,6 +4,7 @@ use super::call::Call;
 use super::data::{Data, Origin};
 use super::messages::MAX_TEXT;
 use super::model::TaskData;
+use super::notice;
 use super::reply::{self, Refusal};
 use crate::sandbox::answer::Answer;
 use jiff::Timestamp;
@@ -96,12 +97,7 @@ pub(super) fn add(
         Some((time, kind)) if kind != "none" => (Some(time), kind),
         _ => (None, "none"),
     };
-    let assignees: Vec<String> = to.iter().map(u64::to_string).collect();
-    let deadline = limit_time.map_or(0, Timestamp::as_second);
-    let announcement = format!(
-        "[info][title][dtext:task_added][/title][task aid={} st=open lt={deadline} ltype={limit_type}]{body}[/task][/info]",
-        assignees.join(","),
-    );
+    let announcement = notice::task(notice::TASK_ADDED, to, false, (limit_time, limit_type), body);
     let message_id = data.post(origin, &announcement, false);
     let ids: Vec<u64> = to.iter().map(|_| data.new_id()).collect();
     if let Some(room) = data.rooms.get_mut(&origin.room) {
@@ -134,10 +130,23 @@ pub(super) fn set_status(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let mut form = call.form();
     let status = form.required_choice("body", STATUSES);
     form.finish()?;
-    let room = call.data.writable_room_of(call.room_id()?, call.caller)?;
-    let task = room.tasks.get_mut(&id).ok_or_else(|| Refusal::not_found("task"))?;
-    task.done = status == "done";
+    let room = call.room_id()?;
+    call.data.writable_room_of(room, call.caller)?;
+    let origin = call.origin(room);
+    set_done(call.data, origin, id, status == "done").ok_or_else(|| Refusal::not_found("task"))?;
     Ok(reply::ok(&json!({ "task_id": id })))
+}
+
+/// Finishes a task and announces it, or opens it again. `None` if there is no such task.
+pub(super) fn set_done(data: &mut Data, origin: Origin, id: u64, done: bool) -> Option<()> {
+    let task = data.rooms.get_mut(&origin.room)?.tasks.get_mut(&id)?;
+    if std::mem::replace(&mut task.done, done) || !done {
+        return Some(());
+    }
+    let limit = (task.limit_time, &*task.limit_type);
+    let announcement = notice::task(notice::TASK_DONE, &[task.account_id], true, limit, &task.body);
+    data.post(origin, &announcement, false);
+    Some(())
 }
 
 pub(super) fn shown(data: &Data, task: &TaskData) -> Value {

@@ -319,7 +319,7 @@ impl RoomView {
         ids.into_iter().map(TaskId).collect()
     }
 
-    /// Finishes a task, as its assignee would.
+    /// Finishes a task, as its assignee would; the service announces it in the room.
     ///
     /// # Panics
     ///
@@ -327,10 +327,12 @@ impl RoomView {
     #[track_caller]
     pub fn finish_task(&self, task: impl Into<TaskId>) {
         let task_id = task.into().0;
-        let (mut data, _) = self.acting(&[]);
-        let task = data.rooms.get_mut(&self.id).and_then(|room| room.tasks.get_mut(&task_id));
-        let Some(task) = task else { panic!("the room {} has no task {task_id}", self.id) };
-        task.done = true;
+        let (mut data, now) = self.acting(&[]);
+        let task = data.rooms.get(&self.id).and_then(|room| room.tasks.get(&task_id));
+        let Some(by) = task.map(|task| task.account_id) else {
+            panic!("the room {} has no task {task_id}", self.id)
+        };
+        tasks::set_done(&mut data, Origin { room: self.id, by, now }, task_id, true);
     }
 
     /// The data, in which the room and the accounts are, and the time.

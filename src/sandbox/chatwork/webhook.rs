@@ -23,7 +23,7 @@ pub struct Webhook {
 }
 
 impl Webhook {
-    /// Receives mentions of this account (`mention_to_me`), in any room. To anything but an `http` URL on loopback
+    /// Receives mentions of this account (`mention_to_me`), in any room, and all messages of its direct chats. To anything but an `http` URL on loopback
     /// nothing is posted, and the [`Delivery`] says so.
     pub fn account(account: u64, url: impl Into<String>) -> Self {
         let url = url.into();

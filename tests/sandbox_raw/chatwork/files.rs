@@ -37,6 +37,7 @@ async fn a_file_is_uploaded_listed_and_fetched_for_thirty_seconds() {
     let message = sandbox.chatwork().room(100).messages().pop().unwrap();
     assert_eq!(listed[0]["message_id"], message.message_id.as_str());
     assert!(message.body.contains("見て") && message.body.contains(&format!("[download:{id}]")));
+    assert!(!message.body.contains("[preview"), "only an image has one: {}", message.body);
 
     let path = format!("/rooms/100/files/{id}");
     assert!(bot.get(&path).await.ok().get("download_url").is_none());

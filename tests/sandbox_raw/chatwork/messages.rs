@@ -193,3 +193,46 @@ async fn a_list_without_new_messages_is_not_reported_as_hidden() {
     let new = bot.get(path).await;
     assert_eq!((bodies(&new), new.header("chatwork-message-limitation")), (vec!["new"], None));
 }
+
+/// The messages that the service writes itself, as they were seen in life.
+#[tokio::test]
+async fn changes_of_tasks_rooms_and_members_are_announced() {
+    let (sandbox, _, bot) = bot().await;
+    let view = sandbox.chatwork().room(100);
+    let before = view.messages().len();
+    let task = view.tasks()[0].task_id;
+    let status = format!("/rooms/100/tasks/{task}/status");
+    for body in ["open", "done", "done", "open"] {
+        bot.put(&status, &[("body", body)]).await.ok();
+    }
+    view.finish_task(task);
+    view.finish_task(task);
+    bot.put("/rooms/100", &[("name", "開発部"), ("description", "新しい概要")]).await.ok();
+    bot.put("/rooms/100", &[("name", "開発部"), ("icon_preset", "beer")]).await.ok();
+    bot.put("/rooms/100/members", &[("members_admin_ids", "1"), ("members_readonly_ids", "2")]).await.ok();
+    bot.put("/rooms/100/members", &[("members_admin_ids", "1"), ("members_member_ids", "2,3")]).await.ok();
+    let carol = Api::new(&sandbox, BOB);
+    assert_eq!(carol.delete("/rooms/100", &[("action_type", "leave")]).await.status, 204);
+    let told: Vec<(u64, String)> = view
+        .messages()
+        .split_off(before)
+        .into_iter()
+        .map(|message| (message.account.account_id.0, message.body))
+        .collect();
+    let done = "[info][title][dtext:task_done][/title][task aid=1 st=done lt=0]Write the release notes[/task][/info]";
+    let edited = "[info][title][dtext:chatroom_chat_edited][/title][dtext:chatroom_chatname_is]開発部[dtext:chatroom_changed]\n\
+                  [dtext:chatroom_description_is]新しい概要[dtext:chatroom_changed][/info]";
+    let member = |became: &str| {
+        format!("[info][dtext:chatroom_member_is][piconname:3][dtext:chatroom_{became}][/info]")
+    };
+    let expected = [
+        (1, done.to_owned()),
+        (1, done.to_owned()),
+        (1, edited.to_owned()),
+        (1, member("deleted")),
+        (1, member("added")),
+        (3, member("leaved")),
+    ];
+    assert_eq!(told, expected);
+    assert!(view.member(2).unwrap().unread_num >= expected.len(), "they are unread like any other message");
+}
