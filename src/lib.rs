@@ -181,6 +181,7 @@ pub mod sandbox;
 pub mod store;
 #[cfg(feature = "tascha")]
 pub mod tascha;
+pub mod text;
 pub mod webhook;
 
 #[cfg(any(feature = "chatwork", feature = "lancers"))]

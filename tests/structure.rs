@@ -17,6 +17,7 @@ const FLOORS: [(&str, &[&str]); 6] = [
         "ground",
         &[
             "digest",
+            "text",
             "private_file",
             "clock",
             "store_error",

@@ -1,6 +1,6 @@
 use arbitrary::Unstructured;
 use jiff::Timestamp;
-use kaiwa::chatwork::notation::{Kind, Mention, MessageBuilder, parse};
+use kaiwa::chatwork::notation::{Document, Kind, Mention, MessageBuilder, Node, parse};
 use kaiwa::chatwork::{AccountId, MessageId, RoomId};
 
 /// The builder's closures are nested as deeply as the boxes are.
@@ -17,6 +17,39 @@ pub fn message(data: &[u8]) {
     let tags: Vec<Tag> = document.descendants().filter_map(|node| tag(node.kind())).collect();
     assert_eq!(tags, asked_for.tags, "{message}");
     document.plain_text();
+    let max = data.first().map_or(1, |first| 1 + usize::from(*first) * 8);
+    split(&message, max);
+}
+
+/// Every part is within the limit and complete, nothing is lost, and nobody is notified who was not before.
+fn split(message: &MessageBuilder, max: usize) {
+    let parts = message.split_to(max);
+    let document = parse(message.as_str());
+    let mut mentions = document.mentions();
+    let mut whole = String::new();
+    for part in &parts {
+        assert!(part.as_str().chars().count() <= max, "{max}: {part}");
+        let part = parse(part.as_str());
+        for mention in part.mentions() {
+            assert!(mentions.any(|asked_for| asked_for == mention), "{max}: {message}");
+        }
+        let is_whole =
+            |node: Node<'_, '_>| !matches!(node.kind(), Kind::Text(text) if text.contains(['[', ']']));
+        assert!(part.descendants().all(is_whole), "{max}: {part}");
+        whole.push_str(&content(&part));
+    }
+    assert_eq!(whole, content(&document), "{max}: {message}");
+}
+
+/// All text and single tags, without white space and with brackets as before they were escaped.
+fn content(document: &Document<'_>) -> String {
+    let leaf = |node: Node<'_, '_>| match node.kind() {
+        Kind::Code(code) => code.to_owned(),
+        Kind::Info | Kind::Title | Kind::Quote(_) => String::new(),
+        _ => node.source().to_owned(),
+    };
+    let leaves: String = document.descendants().map(leaf).collect();
+    leaves.replace('［', "[").replace('］', "]").split_whitespace().collect()
 }
 
 #[derive(Default)]

@@ -18,6 +18,7 @@ impl RoomHandle {
     }
 
     /// Posts a message of 1 to 65535 characters, in Chatwork's notation.
+    /// [`MessageBuilder::split`](super::notation::MessageBuilder::split) makes parts of a longer one.
     ///
     /// The service has no idempotency keys, so the post is never sent again once it may have arrived.
     /// [`Error::outcome`](crate::Error::outcome) says whether to post again.

@@ -27,6 +27,7 @@ pub fn emit(spec: &Spec, client: &Client) -> TokenStream {
         quote!((#name) => { #doc };)
     });
     let bounds = spec.operations.iter().filter(|operation| is_multipart(operation)).flat_map(part_bounds);
+    let max_message = max_message(spec);
     let table_doc = format!(
         "What {} offers: one [`crate::Operation`] for each operation of its specification.",
         spec.service
@@ -40,6 +41,7 @@ pub fn emit(spec: &Spec, client: &Client) -> TokenStream {
     });
     quote! {
         #local_times
+        #max_message
         pub use client::types::{#(#answers),*};
         #(#named)*
         #[doc = #table_doc]
@@ -102,6 +104,20 @@ fn part_bounds(operation: &Operation) -> Vec<TokenStream> {
         }
     });
     parts.collect()
+}
+
+/// The operations that post a message, with its text as `body`.
+const POSTS: [&str; 2] = ["post_message", "create_message"];
+
+/// The longest text of a message, if the service has one.
+fn max_message(spec: &Spec) -> Option<TokenStream> {
+    let post = spec.operations.iter().find(|operation| POSTS.contains(&operation.id.as_str()))?;
+    let body = post.body.iter().flat_map(|body| &body.properties).find(|property| property.name == "body")?;
+    let max = usize::try_from(body.bounds.max?).ok().map(proc_macro2::Literal::usize_unsuffixed)?;
+    Some(quote! {
+        /// The longest text of a message, in characters (Unicode scalar values).
+        pub const MAX_MESSAGE: usize = #max;
+    })
 }
 
 fn named_type(spec: &Spec, name: &str) -> Option<TokenStream> {

@@ -119,6 +119,8 @@ crate::wire::open_enum! {
         Done = "done"
     }
 }
+/// The longest text of a message, in characters (Unicode scalar values).
+pub const MAX_MESSAGE: usize = 65535;
 pub use client::types::{
     Account, Contact, File, FileRef, IncomingRequest, Link, Me, Member, MemberList,
     Message, MessageRef, MyStatus, MyTask, ReadStatus, Room, RoomDetail, RoomRef, Task,

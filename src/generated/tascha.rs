@@ -67,6 +67,8 @@ crate::wire::text_id! {
     /// The id of a webhook of a room. Opaque text.
     WebhookId
 }
+/// The longest text of a message, in characters (Unicode scalar values).
+pub const MAX_MESSAGE: usize = 10000;
 pub use client::types::{
     EventCatalogue, EventType, File, FilePage, Me, Message, MessagePage, Organization,
     OrganizationPage, Record, RecordPage, Redelivery, Room, RoomMember, RoomMemberPage,

@@ -147,6 +147,7 @@ impl Download {
     /// ```
     ///
     /// Do not use [`File::filename`] in `path` unchecked: the uploader chooses it.
+    /// [`safe_file_name`](crate::text::safe_file_name) makes a name of it that is safe.
     ///
     /// # Errors
     ///

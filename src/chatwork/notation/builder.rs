@@ -36,6 +36,11 @@ impl MessageBuilder {
         Self { body: String::new() }
     }
 
+    /// Notation that another message was made of.
+    pub(super) fn from_notation(body: String) -> Self {
+        Self { body }
+    }
+
     /// Text, with its brackets made full-width: `[toall]` becomes `［toall］`.
     pub fn text(mut self, text: impl AsRef<str>) -> Self {
         self.body.push_str(&escape(text.as_ref()));

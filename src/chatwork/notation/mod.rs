@@ -57,6 +57,9 @@ mod parser;
 mod plain;
 #[cfg(test)]
 mod properties;
+mod split;
+#[cfg(test)]
+mod split_tests;
 #[cfg(test)]
 mod tests;
 

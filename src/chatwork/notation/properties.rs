@@ -23,7 +23,7 @@ fn hostile_text() -> impl Strategy<Value = String> {
 
 /// What a message is built from.
 #[derive(Clone, Debug)]
-enum Piece {
+pub(super) enum Piece {
     Text(String),
     To(u64),
     ToAll,
@@ -36,7 +36,7 @@ enum Piece {
     Quote(u64, Option<i64>, Vec<Piece>),
 }
 
-fn piece() -> impl Strategy<Value = Piece> {
+pub(super) fn piece() -> impl Strategy<Value = Piece> {
     let leaf = prop_oneof![
         4 => hostile_text().prop_map(Piece::Text),
         1 => any::<u64>().prop_map(Piece::To),
@@ -56,7 +56,7 @@ fn piece() -> impl Strategy<Value = Piece> {
     })
 }
 
-fn build(message: MessageBuilder, pieces: &[Piece]) -> MessageBuilder {
+pub(super) fn build(message: MessageBuilder, pieces: &[Piece]) -> MessageBuilder {
     pieces.iter().fold(message, |message, piece| match piece {
         Piece::Text(text) => message.text(text),
         Piece::To(account) => message.to(AccountId(*account)),

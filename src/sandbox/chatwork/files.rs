@@ -4,10 +4,10 @@ use super::call::Call;
 use super::contacts::with;
 use super::data::{Data, Origin};
 use super::input::Upload;
-use super::messages::MAX_TEXT;
 use super::model::{Download, FileData};
 use super::notice;
 use super::reply::{self, Refusal};
+use crate::chatwork::MAX_MESSAGE;
 use crate::sandbox::answer::Answer;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
@@ -33,7 +33,7 @@ pub(super) fn upload(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let room = call.room_id()?;
     let mut form = call.form();
     let upload = form.required_upload("file");
-    let message = form.text("message", MAX_TEXT).unwrap_or_default();
+    let message = form.text("message", MAX_MESSAGE).unwrap_or_default();
     form.finish()?;
     let Some(upload) = upload else { return Err(Refusal::bad_request("Parameter 'file' is required")) };
     if upload.content.len() > MAX_BYTES {

@@ -4,6 +4,7 @@ use super::call::Call;
 use super::data::Data;
 use super::model::{MessageData, RoomData};
 use super::reply::{self, Refusal};
+use crate::chatwork::MAX_MESSAGE;
 use crate::sandbox::answer::Answer;
 use axum::http::HeaderName;
 use jiff::Timestamp;
@@ -12,9 +13,6 @@ use std::ops::Bound;
 
 /// The most that a list holds.
 const MAX_ITEMS: usize = 100;
-
-/// The longest text of a message or task.
-pub(super) const MAX_TEXT: usize = 65_535;
 
 pub(super) fn list(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let id = call.room_id()?;
@@ -52,7 +50,7 @@ pub(super) fn list(call: &mut Call<'_>) -> Result<Answer, Refusal> {
 pub(super) fn post(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let room = call.room_id()?;
     let mut form = call.form();
-    let body = form.required_text("body", MAX_TEXT);
+    let body = form.required_text("body", MAX_MESSAGE);
     let self_unread = form.flag("self_unread", false);
     form.finish()?;
     call.data.writable_room_of(room, call.caller)?;
@@ -74,7 +72,7 @@ pub(super) fn read(call: &mut Call<'_>) -> Result<Answer, Refusal> {
 
 pub(super) fn update(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let mut form = call.form();
-    let body = form.required_text("body", MAX_TEXT);
+    let body = form.required_text("body", MAX_MESSAGE);
     form.finish()?;
     let (room, id) = own(call)?;
     call.data.edit(room, id, body, call.now);

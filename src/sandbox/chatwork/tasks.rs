@@ -2,10 +2,10 @@
 
 use super::call::Call;
 use super::data::{Data, Origin};
-use super::messages::MAX_TEXT;
 use super::model::TaskData;
 use super::notice;
 use super::reply::{self, Refusal};
+use crate::chatwork::MAX_MESSAGE;
 use crate::sandbox::answer::Answer;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -68,7 +68,7 @@ fn newest<T>(items: &[T]) -> &[T] {
 pub(super) fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let room = call.room_id()?;
     let mut form = call.form();
-    let body = form.required_text("body", MAX_TEXT);
+    let body = form.required_text("body", MAX_MESSAGE);
     let to = form.required_ids("to_ids");
     let limit: Option<i64> = form.number("limit");
     let limit_type = form.choice("limit_type", &["none", "date", "time"]).unwrap_or("time");

@@ -7,6 +7,7 @@ use super::fields::Fields;
 use super::model::MessageData;
 use super::room::RoomData;
 use crate::sandbox::state::Now;
+use crate::tascha::MAX_MESSAGE;
 use serde_json::Value;
 
 pub(super) fn list(data: &mut Data, call: &Call) -> Result<Reply, Failure> {
@@ -20,7 +21,7 @@ pub(super) fn create(data: &mut Data, call: &Call) -> Result<Reply, Failure> {
     let id = data.ids.cuid();
     let room = data.room(call.param("roomId"), &call.key)?;
     let mut fields = Fields::of(&call.body)?;
-    let body = fields.required_text("body", 1, 10_000);
+    let body = fields.required_text("body", 1, MAX_MESSAGE);
     let reply_to = fields.text("replyToMessageId", 1, usize::MAX);
     fields.check()?;
     if let Some(reply_to) = &reply_to
