@@ -152,7 +152,8 @@ async fn nothing_is_kept_of_a_room_that_was_left() {
     world.post("here");
     let mut seen = short(&world.read(&mut watch, secs(60)).await);
     seen.sort();
-    assert_eq!(seen, ["+again", "+here"]);
+    let added = "+[info][dtext:chatroom_member_is][piconname:1][dtext:chatroom_added][/info]";
+    assert_eq!(seen, [added, "+again", "+here"]);
     assert_eq!(kept(&watch), Some(true));
 }
 

@@ -72,7 +72,8 @@ impl Context {
 
     /// Whether the message addresses the bot, or replies to it. `[toall]` does not count.
     ///
-    /// A `mention_to_me` does whatever its text is, and so does every message in a direct chat: people write no tag there.
+    /// A `mention_to_me` does whatever its text is, also `[toall]` or none: the service says so. So does every message in a
+    /// direct chat, where people write no tag.
     pub fn mentions_me(&self) -> bool {
         self.message.mentioned == Some(self.me) || self.is_direct() || names(&self.message, self.me)
     }
