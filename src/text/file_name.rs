@@ -101,7 +101,7 @@ fn is_device(name: &str) -> bool {
         let number = stem.strip_prefix(*device).map(|number| number.chars().collect::<Vec<_>>());
         matches!(number.as_deref(), Some(['0'..='9' | '¹' | '²' | '³']))
     };
-    DEVICES.contains(&&*stem) || NUMBERED_DEVICES.iter().any(|device| numbered(&device))
+    DEVICES.contains(&&*stem) || NUMBERED_DEVICES.iter().any(numbered)
 }
 
 #[cfg(test)]

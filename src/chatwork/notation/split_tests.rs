@@ -53,7 +53,7 @@ fn what_is_open_is_closed_and_opened_again() {
 #[test]
 fn a_short_message_stays_as_it_is() {
     let message = MessageBuilder::new().info("", |info| info).text("あ".repeat(MAX_MESSAGE - 13));
-    assert_eq!(message.split(), [message.clone()]);
+    assert_eq!(message.split(), std::slice::from_ref(&message));
     assert_eq!(MessageBuilder::new().split(), [MessageBuilder::new()]);
     let longer = message.text("い");
     let parts = longer.split();
