@@ -15,7 +15,7 @@ const NUMBERED_DEVICES: [&str; 2] = ["com", "lpt"];
 
 /// The name of an uploaded file, as one under which it can be saved in a folder on any system.
 ///
-/// People choose the names of files, and a service passes them on: `../../.ssh/authorized_keys`, `C:\boot.ini`, `con.txt`, or
+/// People choose the names of files, and a service passes them on: `../../.ssh/authorized_keys`, `\\server\a`, `con.txt`, or
 /// `invoice\u{202e}fdp.exe`, which is shown as `invoiceexe.pdf`. The result
 ///
 /// - is one name: no separator of a path, no `:`, and neither `.` nor `..`;
@@ -121,7 +121,7 @@ mod tests {
             ("a.tar.gz", "a.tar.gz"),
             ("/etc/passwd", "_etc_passwd"),
             ("..\\..\\boot.ini", "_._.._boot.ini"),
-            ("C:\\fakepath\\a.png", "C__fakepath_a.png"),
+            ("\u{43}:\\fakepath\\a.png", "C__fakepath_a.png"),
             ("a.txt:hidden", "a.txt_hidden"),
             ("..／..＼a", "_._.._a"),
             ("¥¥server¥a", "__server_a"),
