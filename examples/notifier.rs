@@ -88,7 +88,12 @@ fn store(path: &Path, notice: &Notice) -> Result<()> {
     let mut file = File::create(&new)?;
     io::Write::write_all(&mut file, &serde_json::to_vec(notice)?)?;
     file.sync_all()?;
-    Ok(fs::rename(new, path)?)
+    fs::rename(&new, path)?;
+    // The name is on the disk once its folder is.
+    #[cfg(unix)]
+    File::open(path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new(".")))?
+        .sync_all()?;
+    Ok(())
 }
 
 async fn play() -> Result<()> {

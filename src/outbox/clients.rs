@@ -3,7 +3,8 @@
 use super::rendered::{Rendered, Stored, service_name};
 use super::status::Progress;
 use crate::Unsure;
-use crate::client::Client;
+use crate::client::{Client, Service};
+use crate::clock::later_on_the_wall;
 use crate::error::Error;
 use crate::input::InvalidInput;
 use crate::limits::date;
@@ -18,7 +19,7 @@ use reqwest::header::HeaderMap;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A message may be this much older than it seems while the difference of the clocks is not known, and afterwards.
 const UNKNOWN_CLOCK: SignedDuration = SignedDuration::from_secs(10 * 60);
@@ -54,8 +55,8 @@ pub(super) struct Clients {
     /// The account of Chatwork's credential, once it was asked for.
     #[cfg(feature = "chatwork")]
     account: std::sync::OnceLock<crate::chatwork::AccountId>,
-    /// How far the clock of a service is ahead of this machine's.
-    ahead: Mutex<HashMap<String, SignedDuration>>,
+    /// The time of a service, and when that was, by a clock that is not set.
+    times: Mutex<HashMap<String, (Timestamp, Instant)>>,
 }
 
 impl Clients {
@@ -82,7 +83,7 @@ impl Clients {
     ) -> Result<Value, Error> {
         let client = client.ok_or_else(|| missing(rendered))?;
         let answer = bounded(rendered.request(client)).await?;
-        self.note_time(&rendered.service, answer.headers(), client.transport().clock().wall());
+        self.note_time(&rendered.service, answer.headers(), client);
         let answer = answer.into_inner();
         #[cfg(feature = "lancers")]
         if rendered.service == "lancers" {
@@ -167,7 +168,7 @@ impl Clients {
         }
         // If it cannot be read, the post itself says why.
         if let Ok(users) = bounded(client.board(crate::lancers::BoardId(board)).users()).await {
-            self.note_time("lancers", users.headers(), client.transport().clock().wall());
+            self.note_time("lancers", users.headers(), client);
             if !users.iter().any(|user| user.name == *name) {
                 return Err(format!(
                     "board {board} has no user `{name}`, by which the outbox would look for the message: \
@@ -201,14 +202,14 @@ impl Clients {
         let client =
             self.chatwork.as_ref().ok_or_else(|| Error::config("the outbox has no client for chatwork"))?;
         let me = bounded(client.me()).await?;
-        self.note_time("chatwork", me.headers(), client.transport().clock().wall());
+        self.note_time("chatwork", me.headers(), client);
         Ok(*self.account.get_or_init(|| me.account_id))
     }
 
-    fn note_time(&self, service: &str, headers: &HeaderMap, now: Timestamp) {
+    fn note_time<S: Service>(&self, service: &str, headers: &HeaderMap, client: &Client<S>) {
         if let Some(theirs) = date(headers) {
-            let ahead = theirs.duration_since(now);
-            self.ahead.lock().unwrap_or_else(PoisonError::into_inner).insert(service.to_owned(), ahead);
+            let noted = (theirs, client.transport().clock().now());
+            self.times.lock().unwrap_or_else(PoisonError::into_inner).insert(service.to_owned(), noted);
         }
     }
 
@@ -268,11 +269,16 @@ impl Clients {
         )))
     }
 
-    /// Now, by a service's clock, and rather too early than too late.
+    /// Now, by a service's clock, and rather too early than too late. Without an answer it is the time of this machine.
     pub(super) fn service_time(&self, service: &str, now: Timestamp) -> Timestamp {
-        let ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner).get(service).copied();
-        let margin = if ahead.is_some() { SERVERS_DIFFER } else { UNKNOWN_CLOCK };
-        let theirs = now.checked_add(ahead.unwrap_or_default()).unwrap_or(now);
+        let noted = self.times.lock().unwrap_or_else(PoisonError::into_inner).get(service).copied();
+        let (theirs, margin) = match noted.zip(self.transport(service)) {
+            Some(((theirs, at), transport)) => {
+                let since = transport.clock().now().saturating_duration_since(at);
+                (later_on_the_wall(theirs, since), SERVERS_DIFFER)
+            }
+            None => (now, UNKNOWN_CLOCK),
+        };
         theirs.checked_sub(margin).unwrap_or(Timestamp::MIN)
     }
 }

@@ -89,6 +89,9 @@ impl Delivery {
                 Either::Left((Ok(false), _)) | Either::Right(_) => return,
                 Either::Left((Err(error), _)) => {
                     tracing::warn!(%error, "a claim of the outbox cannot be renewed");
+                    if left.is_zero() {
+                        return;
+                    }
                 }
             }
         }

@@ -117,7 +117,7 @@ impl Delivery {
                     (progress.reason, progress.answer) = (None, Some(json!({ "message_id": id })));
                     return Ok(Step::later(Phase::Sent, progress, BETWEEN_LOOKS));
                 }
-                Owner::AnotherOne => return Ok(Step::later(entry.phase, progress, BETWEEN_LOOKS)),
+                Owner::AnotherOne => return Ok(Step::later(entry.phase, progress, self.settle)),
                 Owner::Unknown => Some("another entry with this text may have it".to_owned()),
             },
             Looked::Missing | Looked::Never => None,
@@ -180,6 +180,7 @@ impl Delivery {
 fn is_for_good(error: &Error, progress: &Progress) -> bool {
     match error.status() {
         Some(status) if status.is_client_error() && !error.is_foreign() => !AGAIN.contains(&status),
+        Some(status) if status.is_server_error() => false,
         Some(_) => progress.failures >= MOST_FAILURES,
         None => error.outcome() == Outcome::NotSent && error.resend() == Resend::No,
     }

@@ -295,7 +295,7 @@ impl Outbox {
     /// Sends what is due until `shutdown` ends, and then lets the requests under way end. A store that fails is asked again.
     pub async fn run(&self, shutdown: impl Future<Output = ()>) {
         let mut shutdown = pin!(shutdown.fuse());
-        let mut due = pin!(self.due());
+        let mut due = Box::pin(self.due());
         let mut running = FuturesUnordered::new();
         loop {
             let has_room = running.len() < self.0.concurrency;
@@ -306,6 +306,8 @@ impl Outbox {
                 Either::Left(()) | Either::Right(Either::Left(None)) => break,
             }
         }
+        // A claim that has just been won is for another process.
+        drop(due);
         while let Some(worked) = running.next().await {
             warn_of(worked);
         }

@@ -10,10 +10,13 @@ use std::time::Duration;
 pub(super) const FIRST_WAIT: Duration = Duration::from_secs(1);
 pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(5 * 60);
 
+/// The longest wait that somebody else asks for: limits can be raised meanwhile.
+const LONGEST_ASKED: Duration = Duration::from_secs(60 * 60);
+
 /// The wait between two looks.
 pub(super) const BETWEEN_LOOKS: Duration = Duration::from_secs(2);
 
-/// How many times in a row an answer may be broken, or not the service's, over more than an hour.
+/// How many times in a row an answer may be broken, or not the service's, over half an hour or more.
 pub(super) const MOST_FAILURES: u32 = 20;
 
 /// Statuses that say nothing against the request itself. A credential that has ended is replaced some day.
@@ -59,7 +62,7 @@ impl Step {
 /// The wait that the service or the budget asks for, which is no failure, or one that grows.
 pub(super) fn wait_after(progress: &mut Progress, error: &Error) -> Duration {
     if let Some(wait) = error.retry_after() {
-        return wait.max(FIRST_WAIT);
+        return wait.clamp(FIRST_WAIT, LONGEST_ASKED);
     }
     progress.failures += 1;
     backoff(progress.failures)

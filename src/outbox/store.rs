@@ -194,7 +194,7 @@ pub enum Phase {
 
 impl Phase {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: &'static [Self] = &[
         Self::Waiting,
         Self::Sending,
         Self::Sent,
@@ -224,7 +224,7 @@ impl Phase {
 
     /// The phase with this name.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|phase| phase.name() == name)
+        Self::ALL.iter().copied().find(|phase| phase.name() == name)
     }
 }
 

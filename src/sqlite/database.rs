@@ -5,6 +5,7 @@ use super::failure::{Failure, is_locked};
 use super::job::{Access, Job};
 use super::place::Place;
 use rusqlite::{Connection, OpenFlags};
+use std::cell::Cell;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -19,6 +20,8 @@ static OPENING: Mutex<()> = Mutex::new(());
 pub(super) struct Database {
     pub(super) place: Place,
     pub(super) connection: Connection,
+    /// Whether old texts are in the log still.
+    has_old_texts: Cell<bool>,
 }
 
 impl Database {
@@ -48,7 +51,7 @@ impl Database {
                  use 3.51.3 or newer, such as with the feature `sqlite-bundled`"
             );
         }
-        Ok(Self { place, connection })
+        Ok(Self { place, connection, has_old_texts: Cell::new(false) })
     }
 
     /// Runs the jobs in one transaction, and ends them. If one fails, each runs in a transaction of its own.
@@ -58,12 +61,25 @@ impl Database {
             jobs.into_iter().for_each(|job| self.run(vec![job], queries));
             return;
         }
-        if result.is_ok() && jobs.iter().any(|job| job.access() == Access::Blank) {
-            // The old texts are in the log as well. If a reader of another process is in the way, the next time does it.
-            let _ = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        if result.is_ok() {
+            let blanks = jobs.iter().any(|job| job.access() == Access::Blank);
+            self.has_old_texts.set(blanks || self.has_old_texts.get());
+            self.empty_log();
         }
         let result = result.map_err(Broken::into_failure);
         jobs.into_iter().for_each(|job| job.end(result.clone()));
+    }
+
+    /// Removes old texts from the log as well. It waits for nobody: a reader of another process would hold up all writers. If one
+    /// is in the way, it is done after a later transaction.
+    fn empty_log(&self) {
+        if !self.has_old_texts.get() || self.connection.busy_timeout(Duration::ZERO).is_err() {
+            return;
+        }
+        let busy =
+            self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
+        self.has_old_texts.set(!matches!(busy, Ok(0)));
+        let _ = self.connection.busy_timeout(PATIENCE);
     }
 
     fn transaction<C: Content>(
@@ -133,7 +149,48 @@ fn log_ahead(connection: &Connection) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::content::Content;
+    use super::super::job::task;
+    use super::super::schema::Schema;
     use super::*;
+
+    struct Levels;
+
+    impl Content for Levels {
+        const NAME: &'static str = "file of a test";
+        const SCHEMA: Schema = Schema { application: 7, steps: &["CREATE TABLE a (b)"] };
+        type Queries<'c> = &'c Connection;
+
+        fn queries(connection: &Connection) -> Result<&Connection, Failure> {
+            Ok(connection)
+        }
+    }
+
+    /// How commits are synced while such jobs run together.
+    fn synced(database: &Database, accesses: &[Access]) -> i64 {
+        let level =
+            |queries: &mut &Connection| Ok(queries.query_row("PRAGMA synchronous", [], |row| row.get(0))?);
+        let (jobs, mut replies): (Vec<_>, Vec<_>) = accesses
+            .iter()
+            .map(|access| task::<Levels, i64, i64, _, _>(*access, level, |level: i64| level))
+            .unzip();
+        database.run::<Levels>(jobs, &mut &database.connection);
+        replies.remove(0).try_recv().expect("it has run").expect("it is read")
+    }
+
+    #[test]
+    fn only_leases_are_not_synced() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let database = Database::open::<Levels>(&folder.path().join("file")).expect("it is new");
+        const FULL: i64 = 2;
+        for _ in 0..2 {
+            assert_eq!(synced(&database, &[Access::Lease, Access::Lease]), 1);
+            assert_eq!(synced(&database, &[Access::Write]), FULL);
+            assert_eq!(synced(&database, &[Access::Lease]), 1);
+            assert_eq!(synced(&database, &[Access::Lease, Access::Blank]), FULL);
+            assert_eq!(synced(&database, &[Access::Write, Access::Lease]), FULL);
+        }
+    }
 
     #[test]
     fn mended_versions_are_known() {

@@ -5,6 +5,7 @@ use crate::private_file::{create, folder, is_writable_by_all, sync_folder};
 use std::fs::{Metadata, symlink_metadata};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// What SQLite keeps beside the file.
 const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
@@ -46,6 +47,9 @@ impl Place {
             found = symlink_metadata(&path);
         }
         let found = found.map_err(|error| failed("it cannot be looked at", &error))?;
+        if found.len() == 0 {
+            check_log(&path)?;
+        }
         check(&found)?;
         Ok(Self { path, identity: identity(&found) })
     }
@@ -63,12 +67,23 @@ impl Place {
     }
 }
 
-fn create_empty(path: &Path) -> Result<(), Failure> {
+/// Fails if the file has no content, and its log has some: SQLite would throw the log away. While another process creates the
+/// file, it has a log for a moment as well.
+fn check_log(path: &Path) -> Result<(), Failure> {
+    let has_content = |path: &Path| symlink_metadata(path).is_ok_and(|found| found.len() > 0);
     let log = beside(path, "-wal");
-    if symlink_metadata(&log).is_ok_and(|found| found.len() > 0) {
-        let problem = "the file is missing, and its -wal is there, which may hold entries: put the file back, or remove both";
-        return Err(Failure::new(problem));
+    for _ in 0..50 {
+        if !has_content(&log) || has_content(path) {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(20));
     }
+    let problem = "the file is missing or empty, and its -wal is there, which may hold entries: put the file back, or remove both";
+    Err(Failure::new(problem))
+}
+
+fn create_empty(path: &Path) -> Result<(), Failure> {
+    check_log(path)?;
     match create(path) {
         Ok(file) => drop(file),
         // Another process was faster.

@@ -18,7 +18,10 @@ impl Schema {
         // In a transaction, since another process may be creating it.
         connection.execute_batch("BEGIN")?;
         let checked = self.check_now(connection);
-        connection.execute_batch("ROLLBACK")?;
+        // SQLite may have rolled back by itself, and the first failure is the one to tell.
+        if !connection.is_autocommit() {
+            let _ = connection.execute_batch("ROLLBACK");
+        }
         checked
     }
 

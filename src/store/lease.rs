@@ -12,6 +12,9 @@ pub(super) const LEASE: Duration = Duration::from_secs(10);
 
 /// How often a lease is renewed, and how often it is asked for.
 const RENEW: Duration = Duration::from_secs(3);
+
+/// The wait after a renewal that failed: the lease goes on to its end meanwhile.
+const RENEW_AGAIN: Duration = Duration::from_millis(250);
 const ASK_AGAIN: Duration = Duration::from_millis(50);
 
 /// The time that a request may still take when the lease is said to hold.
@@ -95,16 +98,20 @@ impl<S: Leases> Guard<S> {
     fn keep(&self) {
         let (store, held) = (self.store.clone(), Arc::clone(&self.held));
         tokio::spawn(async move {
-            while tokio::time::timeout(RENEW, held.dropped.notified()).await.is_err() {
+            let mut wait = RENEW;
+            while tokio::time::timeout(wait, held.dropped.notified()).await.is_err() {
                 let asked = now();
                 match store.ask(Ask::Renew, &held.id).await {
-                    Ok(true) => held.renewed(asked),
+                    Ok(true) => {
+                        wait = RENEW;
+                        held.renewed(asked);
+                    }
                     // It has ended, and another process may have one.
                     Ok(false) => {
                         *held.lock() = None;
                         return;
                     }
-                    Err(_) => {}
+                    Err(_) => wait = RENEW_AGAIN,
                 }
             }
         });

@@ -91,6 +91,7 @@ impl<'c> Queries<'c> {
         let mut first = self.first(
             "SELECT id, key, lane, request, phase, progress, not_before, fence, due_at
              FROM entries WHERE due_at IS NOT NULL ORDER BY due_at, id LIMIT 1",
+            now,
         )?;
         if first.as_ref().is_some_and(|(.., due_at)| *due_at > now) {
             // What is due at once does not wait for a clock that was set back.
@@ -98,6 +99,7 @@ impl<'c> Queries<'c> {
                 "SELECT id, key, lane, request, phase, progress, not_before, fence, NULL
                  FROM entries WHERE due_at IS NOT NULL AND not_before IS NULL AND claimed_until IS NULL
                  ORDER BY due_at, id LIMIT 1",
+                now,
             )?;
             first = at_once.or(first);
         }
@@ -111,10 +113,35 @@ impl<'c> Queries<'c> {
         Ok(Next::Entry(Box::new(entry), claim))
     }
 
-    /// An entry with its fence, and when it is due.
-    fn first(&mut self, sql: &'static str) -> Result<Option<(StoredEntry, i64, Timestamp)>, Failure> {
-        let row = |row: &Row<'_>| Ok((stored(row)?, row.get(7)?, time(row, 8)?.unwrap_or(Timestamp::MIN)));
-        Ok(self.statement(sql)?.query_row([], row).optional()?)
+    /// An entry with its fence, and when it is due. One that cannot be read is put off, and its lane with it: somebody has changed
+    /// the file.
+    fn first(
+        &mut self,
+        sql: &'static str,
+        now: Timestamp,
+    ) -> Result<Option<(StoredEntry, i64, Timestamp)>, Failure> {
+        const PUT_OFF: Duration = Duration::from_secs(5 * 60);
+        loop {
+            let read = |row: &Row<'_>| {
+                let entry = (|| Ok::<_, rusqlite::Error>((stored(row)?, row.get(7)?, time(row, 8)?)))();
+                Ok((row.get::<_, i64>(0)?, entry))
+            };
+            match self.statements.get(sql)?.query_row([], read).optional()? {
+                None => return Ok(None),
+                Some((_, Ok((entry, fence, due_at)))) => {
+                    return Ok(Some((entry, fence, due_at.unwrap_or(Timestamp::MIN))));
+                }
+                Some((id, Err(_))) => {
+                    tracing::warn!(
+                        id,
+                        "an entry of the outbox cannot be read, and its room waits for 5 minutes"
+                    );
+                    self.statements
+                        .get("UPDATE entries SET due_at = ?2, not_before = ?2 WHERE id = ?1")?
+                        .execute(params![id, Time(later_on_the_wall(now, PUT_OFF))])?;
+                }
+            }
+        }
     }
 
     pub(super) fn renew(&mut self, claim: &Claim, lease: Duration, now: Timestamp) -> Result<bool, Failure> {

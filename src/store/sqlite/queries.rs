@@ -127,14 +127,14 @@ mod tokens {
             now: i64,
         ) -> Result<bool, Failure> {
             let until = after(now, LEASE);
-            // After the clock was set back, a lease would last that much longer. Its holder renews it, if it lives.
+            // A holder that was late has its lease still, if nobody has taken it. After the clock was set back, a lease would last that much longer. Its holder renews it, if it lives.
             self.0
                 .get("UPDATE refreshes SET until = ?2 WHERE name = ?1 AND until > ?2")?
                 .execute(params![name, until])?;
             let held: Option<String> = self
                 .0
-                .get("SELECT holder FROM refreshes WHERE name = ?1 AND until > ?2")?
-                .query_row(params![name, now], |row| row.get(0))
+                .get("SELECT holder FROM refreshes WHERE name = ?1 AND (until > ?2 OR holder = ?3)")?
+                .query_row(params![name, now, holder], |row| row.get(0))
                 .optional()?;
             let may = match held {
                 Some(held) => held == holder,

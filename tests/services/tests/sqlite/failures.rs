@@ -2,7 +2,7 @@
 
 use crate::{Place, entry, is_sound};
 use futures_util::FutureExt;
-use kaiwa::outbox::{Enqueued, Filter, OutboxStore};
+use kaiwa::outbox::{Change, Enqueued, Filter, NewEntry, Next, OutboxStore, Phase};
 use std::fs::{self, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -169,4 +169,20 @@ async fn an_entry_that_cannot_be_read_is_told_and_others_are() {
         .execute_batch("UPDATE entries SET phase = 'waiting', not_before = 'x' WHERE key = 'a'")
         .expect("it is written");
     told(&*store.get("a").await.expect_err("it is no time"), "changed by hand");
+    // It holds up its own room, for some minutes, and no other.
+    store.enqueue(NewEntry::new("c", "2", "the request of c")).await.expect("it is stored");
+    for time in ["'x'", "NULL"] {
+        let change = format!(
+            "UPDATE entries SET phase = 'no phase', not_before = {time}, due_at = '2000-01-01' WHERE key = 'a'"
+        );
+        other.execute_batch(&change).expect("it is written");
+        match store.claim(Duration::from_secs(60)).await.expect("the store works") {
+            Next::Entry(entry, claim) => {
+                assert_eq!(entry.key, "c");
+                let again = Change::new(Phase::Waiting, "");
+                assert!(store.change(&claim, again, false).await.expect("it is stored"));
+            }
+            Next::Wait(time) => panic!("another room waits for {time:?}"),
+        }
+    }
 }

@@ -115,6 +115,11 @@ async fn a_log_without_its_file_is_not_thrown_away() {
     let refusal = place.refusal().await;
     assert!(refusal.contains("its -wal is there") && !place.path.exists(), "{refusal}");
     assert!(place.beside("-wal").exists());
+    // Nor with an empty file, as a copy onto a full disk leaves it.
+    fs::write(&place.path, "").expect("it can be written");
+    set_mode(&place.path, 0o600);
+    assert!(place.refusal().await.contains("its -wal is there"));
+    assert!(place.beside("-wal").exists());
 }
 
 #[tokio::test]

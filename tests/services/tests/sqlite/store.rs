@@ -2,10 +2,10 @@
 
 use crate::{Place, entry, is_sound, rules};
 use futures_util::FutureExt;
-use kaiwa::outbox::{Enqueued, Filter, Next, OutboxStore, Phase, SqliteOutboxStore};
+use kaiwa::outbox::{Change, Enqueued, Filter, NewEntry, Next, OutboxStore, Phase};
 use kaiwa::{Clock, VirtualClock};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const LEASE: Duration = Duration::from_secs(60);
 
@@ -93,6 +93,30 @@ async fn what_is_blanked_is_nowhere_in_the_files() {
     assert!(matches!(again, Enqueued::Known(known) if known.key == "the-key-7" && known.request.is_empty()));
     let all = store.list(Filter::new(100)).await.expect("it is read");
     assert!(all.len() == 50 && all.iter().all(|entry| entry.key.is_empty()));
+}
+
+#[tokio::test]
+async fn a_reader_holds_up_nobody_and_old_texts_go_from_the_log_after_it() {
+    const SECRET: &str = "ひみつの本文";
+    let place = Place::new();
+    let store = place.open().await;
+    store.enqueue(NewEntry::new("a", "1", SECRET)).await.expect("it is stored");
+    let Next::Entry(_, claim) = store.claim(LEASE).await.expect("it works") else { panic!("none") };
+    assert!(store.change(&claim, Change::new(Phase::Sent, ""), false).await.expect("it is stored"));
+    let reader = place.connection();
+    reader.execute_batch("BEGIN; SELECT * FROM entries").expect("it reads");
+    let began = Instant::now();
+    assert_eq!(store.blank(Duration::ZERO).await.expect("it is stored"), 1);
+    store.enqueue(NewEntry::new("b", "1", "x")).await.expect("it is stored");
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    let in_log = || {
+        let log = std::fs::read(place.beside("-wal")).expect("it is there");
+        log.windows(SECRET.len()).any(|part| part == SECRET.as_bytes())
+    };
+    assert!(in_log(), "the reader needs it");
+    reader.execute_batch("COMMIT").expect("it ends");
+    store.enqueue(NewEntry::new("c", "1", "x")).await.expect("it is stored");
+    assert!(!in_log());
 }
 
 /// The columns that the documentation names, as `sqlite3` shows them.
