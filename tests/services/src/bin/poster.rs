@@ -1,8 +1,12 @@
 //! A program that posts messages, and is killed at any moment: `poster STORE NAME MESSAGES SETTLE TOWN UNTIL`. It prints the key of
-//! each message that it has put into its outbox, and `done` once all are `sent`, or also `looked` for again.
+//! each message that it has put into its outbox, and `done` once all are `sent`, or also `looked` for again. STORE is a file of
+//! SQLite, or where a database of PostgreSQL is: `postgres://…`.
 
-use kaiwa::outbox::{Phase, SqliteOutboxStore};
+use kaiwa::StoreError;
+use kaiwa::outbox::{OutboxStore, Phase, SqliteOutboxStore};
+use kaiwa_cookbook::outbox_postgres::PostgresOutboxStore;
 use services::town::{Program, Town};
+use std::sync::Arc;
 use std::time::Duration;
 
 #[tokio::main(flavor = "current_thread")]
@@ -11,8 +15,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         std::env::args().skip(1).collect::<Vec<_>>().try_into().map_err(|_| "6 arguments")?;
     tracing_subscriber::fmt().with_ansi(false).with_writer(std::io::stderr).init();
     let town = Town::read(&town);
-    let store = SqliteOutboxStore::open(&store).await?.with_clock(town.shared_clock());
-    let program = town.program(store, Duration::from_secs(settle.parse()?))?;
+    let program = town.program(open(&store, &town).await?, Duration::from_secs(settle.parse()?))?;
     let adding = async {
         add(&program, &name, messages.parse()?).await?;
         while !is_done(&program, until == "looked").await? {
@@ -31,6 +34,17 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     added?;
     println!("done");
     Ok(())
+}
+
+async fn open(store: &str, town: &Town) -> Result<Arc<dyn OutboxStore>, StoreError> {
+    if !store.starts_with("postgres:") {
+        return Ok(Arc::new(SqliteOutboxStore::open(store).await?.with_clock(town.shared_clock())));
+    }
+    let (client, connection) = tokio_postgres::connect(store, tokio_postgres::NoTls).await?;
+    tokio::spawn(connection);
+    let store = PostgresOutboxStore::new(Arc::new(client), "kaiwa_outbox")?.with_clock(town.shared_clock());
+    store.migrate().await?;
+    Ok(Arc::new(store))
 }
 
 /// Adds what an earlier run has not.

@@ -3,7 +3,12 @@
 //!
 //! `KAIWA_KILL_MESSAGES=10000 cargo test --release --test killed -- --nocapture` is the whole size.
 
+#[path = "../../../../examples/cookbook/tests/outbox_postgres/server.rs"]
+#[allow(dead_code)] // The tests of the store do more with it.
+mod server;
+
 use kaiwa::outbox::{Filter, OutboxStore, Phase, SqliteOutboxStore, StoredEntry};
+use kaiwa_cookbook::outbox_postgres::PostgresOutboxStore;
 use services::town::ROOMS;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write};
@@ -225,21 +230,40 @@ async fn a_program_that_is_killed_all_the_time_posts_each_message_once_and_in_or
     compare(&entries, &[posted], &services.rooms(), began).assert_once();
 }
 
-#[tokio::test]
-async fn two_programs_on_one_file_do_too_and_one_of_them_never_comes_back() {
-    let began = Instant::now();
-    let mut services = Services::start(0.3, 0.9, 2);
-    let (_folder, store) = sqlite();
+/// Two programs share a store, and one of them is killed for good.
+fn share(store: &str, services: &Services) -> [Posted; 3] {
     let messages = messages(400) / 2;
-    let program = |name| Program { store: &store, name, messages, town: &services.town, until: "sent" };
+    let program = |name| Program { store, name, messages, town: &services.town, until: "sent" };
     let (first, second) = std::thread::scope(|scope| {
         let second = scope.spawn(|| program("b").begin(10));
         (program("a").post(u32::MAX), second.join().expect("it does not panic"))
     });
     // The second one may have left something when the first one was done.
-    let rest = program("a").post(0);
+    [first, second, program("a").post(0)]
+}
+
+#[tokio::test]
+async fn two_programs_on_one_file_do_too_and_one_of_them_never_comes_back() {
+    let began = Instant::now();
+    let mut services = Services::start(0.3, 0.9, 2);
+    let (_folder, store) = sqlite();
+    let posted = share(&store, &services);
     let entries = entries(&SqliteOutboxStore::open(&store).await.expect("it is there")).await;
-    compare(&entries, &[first, second, rest], &services.rooms(), began).assert_once();
+    compare(&entries, &posted, &services.rooms(), began).assert_once();
+}
+
+/// As on two machines.
+#[tokio::test]
+async fn two_programs_on_one_database_of_postgresql_do_too_and_one_of_them_never_comes_back() {
+    let server = server::Server::with(&[]);
+    let store = PostgresOutboxStore::new(server.client().await, "kaiwa_outbox").expect("a plain name");
+    store.migrate().await.expect("it can be created");
+    let began = Instant::now();
+    let mut services = Services::start(0.3, 0.9, 4);
+    let posted = share(&server.url(), &services);
+    print!("PostgreSQL: ");
+    compare(&entries(&store).await, &posted, &services.rooms(), began).assert_once();
+    assert!(!server.log().contains("ERROR"), "{}", server.log());
 }
 
 #[tokio::test]
