@@ -24,8 +24,7 @@ macro_rules! values {
 /// What makes each version of the schema from the one before. A step that was released is never changed.
 const STEPS: &[&str] = &[include_str!("outbox_postgres_1.sql")];
 
-const UNREADABLE: &str =
-    "the outbox in PostgreSQL: an entry holds what this version cannot read; was it changed by hand?";
+const UNREADABLE: &str = "the outbox in PostgreSQL: an entry is unreadable; was it changed by hand?";
 
 /// An outbox in a schema of a PostgreSQL database (13 or newer), which programs on several machines may use at once.
 ///
@@ -100,12 +99,9 @@ impl PostgresOutboxStore {
             return Ok(0);
         }
         let version = self.value::<i32>("(SELECT version FROM @.outbox)", &[]).await? as usize;
-        match STEPS.len() {
-            newest if version > newest => Err(self.told(format!(
-                "it is of version {version}, and this program knows {newest}: use a newer one"
-            ))),
-            _ => Ok(version),
-        }
+        let newest = STEPS.len();
+        let problem = format!("it is of version {version}, and this program knows {newest}: use a newer one");
+        if version > newest { Err(self.told(problem)) } else { Ok(version) }
     }
 
     /// What a statement selects. It is sent with its values at once, and the server forgets it: a pooler may stand between.
@@ -155,9 +151,7 @@ fn problem(error: &tokio_postgres::Error) -> String {
     let Some(refusal) = error.as_db_error() else {
         let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
         let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
-        return format!(
-            "there is no connection ({error}{cause}): make a new one; what was asked for may be done"
-        );
+        return format!("there is no connection ({error}{cause}): make one; what was asked for may be done");
     };
     let code = refusal.code().code();
     let problem = match code {

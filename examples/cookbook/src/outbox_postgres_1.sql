@@ -130,18 +130,14 @@ BEGIN
     RETURN true;
 END $$ LANGUAGE plpgsql;
 
--- Blanks what was closed so long ago, or deletes it. What somebody else does so at this moment is left to him.
+-- Blanks what was closed so long ago, or deletes it. What is locked is left to who has locked it.
 CREATE FUNCTION clean(_age bigint, _forget boolean, _at timestamptz) RETURNS bigint AS $$
-DECLARE
-    _ids bigint[]; _until timestamptz := ready(NULL, _at) - _age * interval '1 microsecond';
+DECLARE _until timestamptz := ready(NULL, _at) - _age * interval '1 microsecond'; _ids bigint[];
 BEGIN
-    IF _forget THEN
-        _ids := ARRAY(SELECT id FROM entries WHERE closed_at <= _until AND NOT is_next FOR UPDATE SKIP LOCKED);
-        DELETE FROM entries WHERE id = ANY(_ids);
-    ELSE
-        _ids := ARRAY(SELECT id FROM entries WHERE closed_at <= _until AND key IS NOT NULL AND NOT is_next FOR UPDATE SKIP LOCKED);
-        UPDATE entries SET key = NULL, request = '', progress = '' WHERE id = ANY(_ids);
-    END IF;
+    _ids := ARRAY(SELECT id FROM entries WHERE closed_at <= _until AND NOT is_next AND (_forget OR key IS NOT NULL)
+        FOR UPDATE SKIP LOCKED);
+    DELETE FROM entries WHERE _forget AND id = ANY(_ids);
+    UPDATE entries SET key = NULL, request = '', progress = '' WHERE NOT _forget AND id = ANY(_ids);
     RETURN cardinality(_ids);
 END $$ LANGUAGE plpgsql;
 
@@ -153,8 +149,6 @@ BEGIN
         RAISE 'the database cannot hold every text: create one with the encoding UTF8' USING ERRCODE = 'KW002';
     END IF;
     FOR _function IN SELECT oid FROM pg_proc WHERE pronamespace = current_schema()::regnamespace LOOP
-        EXECUTE format('ALTER FUNCTION %s SET search_path FROM CURRENT', _function);
-        EXECUTE format('ALTER FUNCTION %s SET enable_seqscan = off', _function);
-        EXECUTE format('ALTER FUNCTION %s SET jit = off', _function);
+        EXECUTE format('ALTER FUNCTION %s SET search_path FROM CURRENT SET enable_seqscan = off SET jit = off', _function);
     END LOOP;
 END $$;

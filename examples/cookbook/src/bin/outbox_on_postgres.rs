@@ -9,7 +9,7 @@ use tokio_postgres::{NoTls, config::Config};
 async fn main() -> Result<(), StoreError> {
     let mut server: Config = env::var("DATABASE_URL").map_err(|_| "DATABASE_URL is not set")?.parse()?;
     // A server that is slow or gone holds up nobody for ever.
-    server.options("-c statement_timeout=10s -c lock_timeout=5s -c jit=off");
+    server.options("-c statement_timeout=10s -c lock_timeout=5s");
     server.connect_timeout(Duration::from_secs(10)).tcp_user_timeout(Duration::from_secs(10));
     let (live, sandbox) = (env::var("CHATWORK_API_TOKEN").is_ok(), Sandbox::start().await?);
     let chatwork = if live { chatwork::Client::from_env()? } else { sandbox.clients().chatwork };

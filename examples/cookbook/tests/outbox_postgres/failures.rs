@@ -65,7 +65,7 @@ async fn a_client_that_is_closed_is_told() {
     other.batch_execute(end).await.expect("it is sent");
     let first = store.enqueue(entry("the-key")).await.map(drop).expect_err("it is closed").to_string();
     assert!(first.contains("there is no connection") || first.contains("57P01"), "{first}");
-    told(store.get("the-key").await, "there is no connection (connection closed): make a new one");
+    told(store.get("the-key").await, "there is no connection (connection closed): make one");
     open(&server).await.enqueue(entry("the-key")).await.expect("a new one works");
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+async fn main() -> Result<(), StoreError> {
     let [store, name, messages, settle, town, until] =
         std::env::args().skip(1).collect::<Vec<_>>().try_into().map_err(|_| "6 arguments")?;
     tracing_subscriber::fmt().with_ansi(false).with_writer(std::io::stderr).init();
@@ -21,7 +21,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         while !is_done(&program, until == "looked").await? {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        Ok::<_, Box<dyn std::error::Error>>(())
+        Ok::<_, StoreError>(())
     };
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let added = async {

@@ -255,7 +255,7 @@ async fn two_programs_on_one_file_do_too_and_one_of_them_never_comes_back() {
 /// As on two machines.
 #[tokio::test]
 async fn two_programs_on_one_database_of_postgresql_do_too_and_one_of_them_never_comes_back() {
-    let server = server::Server::with(&[]);
+    let server = server::Server::start();
     let store = PostgresOutboxStore::new(server.client().await, "kaiwa_outbox").expect("a plain name");
     store.migrate().await.expect("it can be created");
     let began = Instant::now();
