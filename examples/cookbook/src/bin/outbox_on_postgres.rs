@@ -33,6 +33,7 @@ async fn main() -> Result<(), StoreError> {
             println!("{:?}", outbox.list(None, 100).await?);
             return Ok(());
         }
-        outbox.run(async { drop(lost.await) }).await; // until the connection is lost: then there is a new one
+        // Until the connection is lost. Without a server the program ends, and what runs it starts it again.
+        outbox.run(async { drop(lost.await) }).await;
     }
 }
