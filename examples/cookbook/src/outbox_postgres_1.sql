@@ -141,7 +141,7 @@ BEGIN
     RETURN cardinality(_ids);
 END $$ LANGUAGE plpgsql;
 
--- Functions find their own tables. Their plans are kept, also those that were made while the tables were empty.
+-- Functions find their own tables.
 DO $$
 DECLARE _function regprocedure;
 BEGIN
@@ -149,6 +149,6 @@ BEGIN
         RAISE 'the database cannot hold every text: create one with the encoding UTF8' USING ERRCODE = 'KW002';
     END IF;
     FOR _function IN SELECT oid FROM pg_proc WHERE pronamespace = current_schema()::regnamespace LOOP
-        EXECUTE format('ALTER FUNCTION %s SET search_path FROM CURRENT SET enable_seqscan = off SET jit = off', _function);
+        EXECUTE format('ALTER FUNCTION %s SET search_path FROM CURRENT', _function);
     END LOOP;
 END $$;
