@@ -57,7 +57,7 @@ impl OutboxBuilder {
         self
     }
 
-    /// How long a request without an answer may still be carried out, at least the clients' time for an attempt. A message is
+    /// How long a request without an answer may still be carried out, at least the clients' time for an attempt (30 s, see [`attempt_timeout`](crate::ClientBuilder::attempt_timeout)). A message is
     /// looked for only then; after a kill the time counts from the restart. A request that takes longer is there twice, and
     /// [told](crate::outbox::Phase::Doubled). Default: 90 s.
     pub fn settle(mut self, settle: Duration) -> Self {

@@ -34,10 +34,24 @@ pub(super) enum Looked {
     Missing,
     /// It cannot be said.
     Unsure(Unsure),
+    /// A person has to say.
+    #[cfg_attr(not(feature = "lancers"), allow(dead_code))]
+    Doubt(String),
     /// The service has no list of what was asked for.
     Never,
     /// The look failed.
     Failed(Error),
+}
+
+/// The user of Lancers' credential.
+#[cfg(feature = "lancers")]
+#[derive(Clone)]
+struct User {
+    name: String,
+    /// Whether the answer to a post has said so.
+    is_confirmed: bool,
+    /// The other users of the board that was asked.
+    others: Vec<String>,
 }
 
 #[derive(Default)]
@@ -49,9 +63,8 @@ pub(super) struct Clients {
     /// With the name of its user.
     #[cfg(feature = "lancers")]
     pub(super) lancers: Option<(crate::lancers::Client, String)>,
-    /// The name of Lancers' user, once it is known to be one.
     #[cfg(feature = "lancers")]
-    name: Mutex<Option<String>>,
+    user: Mutex<Option<User>>,
     /// The account of Chatwork's credential, once it was asked for.
     #[cfg(feature = "chatwork")]
     account: std::sync::OnceLock<crate::chatwork::AccountId>,
@@ -64,6 +77,11 @@ impl Clients {
         self.transport(service).is_some()
     }
 
+    /// Where the requests of a service go.
+    pub(super) fn base(&self, service: &str) -> Option<&str> {
+        Some(&*self.transport(service)?.settings().base_text)
+    }
+
     pub(super) async fn send(&self, rendered: &Rendered) -> Result<Value, Error> {
         match rendered.service.as_str() {
             #[cfg(feature = "chatwork")]
@@ -72,7 +90,7 @@ impl Clients {
             "tascha" => self.send_by(self.tascha.as_deref(), rendered).await,
             #[cfg(feature = "lancers")]
             "lancers" => self.send_by(self.lancers.as_ref().map(|(client, _)| &**client), rendered).await,
-            _ => Err(missing(rendered)),
+            _ => Err(Error::config(missing(rendered))),
         }
     }
 
@@ -81,13 +99,13 @@ impl Clients {
         client: Option<&Client<S>>,
         rendered: &Rendered,
     ) -> Result<Value, Error> {
-        let client = client.ok_or_else(|| missing(rendered))?;
+        let client = client.ok_or_else(|| Error::config(missing(rendered)))?;
         let answer = bounded(rendered.request(client)).await?;
         self.note_time(&rendered.service, answer.headers(), client);
         let answer = answer.into_inner();
         #[cfg(feature = "lancers")]
         if rendered.service == "lancers" {
-            self.note_name(&answer);
+            self.note_user(&answer);
         }
         Ok(kept(answer))
     }
@@ -151,46 +169,49 @@ impl Clients {
             #[cfg(feature = "chatwork")]
             "chatwork" => Ok(self.account().await.ok().map(|account| account.to_string())),
             #[cfg(feature = "lancers")]
-            "lancers" => self.name_on_board(rendered).await.map(Some),
+            "lancers" => Ok(Some(self.user(rendered).await?.name)),
             _ => Ok(None),
         }
     }
 
-    /// The name of Lancers' user, which has to be one of the board's.
+    /// Lancers' user, who has to be one of the board's.
     #[cfg(feature = "lancers")]
-    async fn name_on_board(&self, rendered: &Rendered) -> Result<String, String> {
-        let known = self.name.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    async fn user(&self, rendered: &Rendered) -> Result<User, String> {
+        let known = self.user.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let (Some((client, name)), Some(board)) = (&self.lancers, rendered.number_after("/boards/")) else {
-            return Err(missing(rendered).to_string());
+            return Err(missing(rendered));
         };
         if let Some(known) = known {
             return Ok(known);
         }
+        let mut user = User { name: name.clone(), is_confirmed: false, others: Vec::new() };
         // If it cannot be read, the post itself says why.
         if let Ok(users) = bounded(client.board(crate::lancers::BoardId(board)).users()).await {
             self.note_time("lancers", users.headers(), client);
-            if !users.iter().any(|user| user.name == *name) {
+            let (own, others): (Vec<_>, _) = users.iter().partition(|user| user.name == *name);
+            if own.is_empty() {
                 return Err(format!(
                     "board {board} has no user `{name}`, by which the outbox would look for the message: \
                      give `OutboxBuilder::lancers` the name that the board shows"
                 ));
             }
-            *self.name.lock().unwrap_or_else(PoisonError::into_inner) = Some(name.clone());
+            user.others = others.into_iter().map(|user| user.name.clone()).collect();
+            *self.user.lock().unwrap_or_else(PoisonError::into_inner) = Some(user.clone());
         }
-        Ok(name.clone())
+        Ok(user)
     }
 
     /// What the answer to a post says of its sender is more certain than what the program was given.
     #[cfg(feature = "lancers")]
-    fn note_name(&self, answer: &Value) {
+    fn note_user(&self, answer: &Value) {
         let Some(sender) = answer.pointer("/send_user/name").and_then(Value::as_str) else { return };
-        let mut name = self.name.lock().unwrap_or_else(PoisonError::into_inner);
-        if name.as_ref().is_some_and(|name| name != sender) {
+        let mut user = self.user.lock().unwrap_or_else(PoisonError::into_inner);
+        if user.as_ref().is_some_and(|user| user.name != sender) {
             tracing::warn!(
                 "the user of Lancers has another name than the outbox was given, and is looked for by that one"
             );
         }
-        *name = Some(sender.to_owned());
+        *user = Some(User { name: sender.to_owned(), is_confirmed: true, others: Vec::new() });
     }
 
     /// The account of Chatwork's credential.
@@ -236,7 +257,7 @@ impl Clients {
         sent: &Progress,
         taken: &[String],
     ) -> Result<Option<Looked>, Error> {
-        let client = self.chatwork.as_ref().ok_or_else(|| missing(rendered))?;
+        let client = self.chatwork.as_ref().ok_or_else(|| Error::config(missing(rendered)))?;
         let (Some(room), Some(text)) = (rendered.room, rendered.field("body")) else { return Ok(None) };
         let author = match sent.author.as_deref().and_then(|author| author.parse().ok()) {
             Some(author) => crate::chatwork::AccountId(author),
@@ -256,17 +277,35 @@ impl Clients {
         sent: &Progress,
         taken: &[String],
     ) -> Result<Option<Looked>, Error> {
-        let (client, login) = self.lancers.as_ref().ok_or_else(|| missing(rendered))?;
+        let (client, _) = self.lancers.as_ref().ok_or_else(|| Error::config(missing(rendered)))?;
         let (Some(board), Some(text)) = (rendered.number_after("/boards/"), rendered.field("description"))
         else {
             return Ok(None);
         };
-        let author = sent.author.as_ref().unwrap_or(login);
-        let taken = taken.iter().filter_map(|id| id.parse::<u64>().ok());
-        let sought = crate::lancers::Sought::new(text, author.clone(), sent.since()).taken(taken);
-        Ok(Some(found(
-            bounded(client.board(crate::lancers::BoardId(board)).look_for(&sought)).await?.into_inner(),
-        )))
+        let user = match self.user(rendered).await {
+            Ok(user) => user,
+            Err(reason) => return Ok(Some(Looked::Doubt(reason))),
+        };
+        let board = client.board(crate::lancers::BoardId(board));
+        let taken: Vec<_> = taken.iter().filter_map(|id| id.parse::<u64>().ok()).collect();
+        let by = async |author: &str| {
+            let sought = crate::lancers::Sought::new(&*text, author.to_owned(), sent.since())
+                .taken(taken.iter().copied());
+            Ok::<_, Error>(found(bounded(board.look_for(&sought)).await?.into_inner()))
+        };
+        let looked = by(sent.author.as_ref().unwrap_or(&user.name)).await?;
+        if matches!(looked, Looked::Missing) && !user.is_confirmed {
+            // No answer has said yet that the name is that of the credential.
+            for other in &user.others {
+                if let Looked::Found(id) = by(other).await? {
+                    return Ok(Some(Looked::Doubt(format!(
+                        "message {id} of `{other}` has this text, and no answer has said that the outbox posts as `{}`",
+                        user.name
+                    ))));
+                }
+            }
+        }
+        Ok(Some(looked))
     }
 
     /// Now, by a service's clock, and rather too early than too late. Without an answer it is the time of this machine.
@@ -293,8 +332,8 @@ async fn bounded<E: Endpoint>(request: Request<E>) -> Result<Response<E::Output>
     }
 }
 
-fn missing(rendered: &Rendered) -> Error {
-    Error::config(format!("the outbox has no client for {}", rendered.service))
+pub(super) fn missing(rendered: &Rendered) -> String {
+    format!("the outbox has no client for it: call `OutboxBuilder::{}`", rendered.service)
 }
 
 #[cfg(any(feature = "chatwork", feature = "lancers"))]

@@ -15,7 +15,7 @@
 //!  SENT, after it was sent again ── LOOK, three times more ── another one is there ─► DOUBLED
 //! ```
 
-use super::clients::Clients;
+use super::clients::{Clients, missing};
 use super::rendered::Rendered;
 use super::status::{Progress, Status, UNREADABLE};
 use super::step::{AGAIN, BETWEEN_LOOKS, FIRST_WAIT, LONGEST_WAIT, MOST_FAILURES, Step, wait_after};
@@ -25,6 +25,7 @@ use crate::error::{Error, Outcome, Resend};
 use crate::store_error::StoreError;
 use futures::future::{Either, select};
 use jiff::SignedDuration;
+use serde_json::Value;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -101,6 +102,13 @@ impl Delivery {
         let Some(before) = Progress::read(&entry) else { return self.put_off(entry, claim).await };
         let (phase, reason, mut progress) = (entry.phase, before.reason.clone(), before);
         let step = match serde_json::from_str::<Rendered>(&entry.request) {
+            Ok(rendered)
+                if self.clients.base(&rendered.service).is_some_and(|base| base != rendered.base) =>
+            {
+                let reason = "it was stored for the base URL {}, and the outbox's client has another one";
+                progress.reason = Some(reason.replace("{}", &rendered.base));
+                Step::later(phase, progress, LONGEST_WAIT)
+            }
             Ok(rendered) if self.clients.has(&rendered.service) => {
                 let step = match entry.phase {
                     Phase::Sending if !rendered.is_repeatable() => {
@@ -113,7 +121,7 @@ impl Delivery {
                 if phase.is_open() { self.with_another_look(step, &rendered) } else { step }
             }
             Ok(rendered) => {
-                progress.reason = Some(format!("the outbox has no client for {}", rendered.service));
+                progress.reason = Some(missing(&rendered));
                 Step::later(phase, progress, WITHOUT_CLIENT)
             }
             Err(_) if phase.is_open() => {
@@ -127,6 +135,28 @@ impl Delivery {
             return Ok(None);
         }
         let is_news = phase.is_open() || step.phase != phase || step.progress.reason != reason;
+        if step.progress.reason != reason
+            && let Some(reason) = &step.progress.reason
+        {
+            let (id, lane) = (entry.id, &entry.lane);
+            if step.phase.needs_decision() || step.phase == Phase::Rejected || !step.progress.was_sent() {
+                tracing::warn!(
+                    id,
+                    lane,
+                    phase = step.phase.name(),
+                    reason,
+                    "an entry of the outbox is not done"
+                );
+            } else {
+                tracing::debug!(
+                    id,
+                    lane,
+                    phase = step.phase.name(),
+                    reason,
+                    "an entry of the outbox goes on later"
+                );
+            }
+        }
         entry.phase = step.phase;
         entry.not_before = step.wait.map(|wait| later_on_the_wall(self.clock.wall(), wait));
         Ok(is_news.then(|| Status::of(&entry, &step.progress)))
@@ -189,6 +219,9 @@ impl Delivery {
         }
         Ok(Some(match self.clients.send(rendered).await {
             Ok(answer) => {
+                // More certain than what the program was told.
+                let sender = answer.pointer("/send_user/name").and_then(Value::as_str);
+                progress.author = sender.map(str::to_owned).or(progress.author);
                 progress.answer = Some(answer);
                 Step::sent(progress)
             }
@@ -207,6 +240,10 @@ impl Delivery {
     ) -> Step {
         let mut progress = sent;
         progress.reason = Some(error.to_string());
+        if error.outcome() == Outcome::Unknown {
+            progress.reason =
+                Some(format!("the outbox finds out by itself whether it is done; the call said: {error}"));
+        }
         let wait = wait_after(&mut progress, error);
         let not_done = |phase| {
             let Progress { failures, reason, .. } = progress.clone();

@@ -49,7 +49,9 @@ impl Delivery {
                 progress.answer = Some(json!({ "message_id": id }));
                 Step::sent(progress)
             }
-            Looked::Missing | Looked::Unsure(_) | Looked::Never if progress.applied => Step::sent(progress),
+            Looked::Missing | Looked::Unsure(_) | Looked::Doubt(_) | Looked::Never if progress.applied => {
+                Step::sent(progress)
+            }
             Looked::Missing => {
                 progress.failures = 0;
                 progress.looks += 1;
@@ -66,6 +68,7 @@ impl Delivery {
                 Step::later(Phase::Sending, progress, wait)
             }
             Looked::Unsure(why) => Step::uncertain(progress, why),
+            Looked::Doubt(why) => Step::uncertain(progress, why),
             Looked::Never => Step::uncertain(
                 progress,
                 "there was no answer, and the service offers no way to look for its effect",
@@ -122,6 +125,7 @@ impl Delivery {
             },
             Looked::Missing | Looked::Never => None,
             Looked::Unsure(why) => Some(why.to_string()),
+            Looked::Doubt(why) => Some(why),
             Looked::Failed(error) if is_for_good(&error, &progress) => Some(error.to_string()),
             Looked::Failed(error) => return Ok(later_because(entry.phase, progress, &error)),
         };

@@ -42,6 +42,7 @@ impl Row {
     /// Whether it was closed at least so long ago, and nothing more is to be done about it.
     fn is_closed_for(&self, age: Duration, now: Timestamp) -> bool {
         self.held_until().is_none()
+            && !self.entry.phase.needs_decision()
             && self.closed_at.is_some_and(|closed| later_on_the_wall(closed, age) <= now)
     }
 

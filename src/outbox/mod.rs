@@ -37,7 +37,8 @@
 //! `settle` longer than proxies and gateways on the way keep a request. An entry that was posted again is looked for three times
 //! more, over 14 times `settle`, and a second message is told as [doubled](Phase::Doubled).
 //!
-//! All processes that deliver from one store have clients for the same services, with the same account of each.
+//! All processes that deliver from one store have clients for the same services, with the same account of each. An entry is sent
+//! to the base URL for which it was stored, and waits otherwise: a sandbox has a store of its own.
 //!
 //! Messages of one room are sent in order, and rooms do not hold each other up. A message that was refused or is uncertain does
 //! not hold up the next. Several processes may work on one store.
@@ -103,7 +104,7 @@ impl Outbox {
     /// are not stored: the client's count.
     ///
     /// # Errors
-    /// The request could never be sent, has a file or headers of its own, is of another base URL or credential than the outbox's
+    /// The request could never be sent, only reads, has a file or headers of its own, is of another base URL or credential than the outbox's
     /// client, or the key belongs to another request: nothing is stored. Or the store failed ([`ErrorKind::Store`](crate::ErrorKind::Store)): the same key again finds out.
     pub async fn enqueue<E: Endpoint>(
         &self,
@@ -219,13 +220,16 @@ impl Outbox {
         Ok(moved)
     }
 
-    /// Gives up an entry that is not sent. Returns whether there was one that is not being sent at this moment.
+    /// Gives up an entry that is not sent; its message may be there nevertheless if it was being sent. One that is there twice
+    /// counts as sent from then on. Returns whether there was one that nobody works on at this moment.
     ///
     /// # Errors
     /// The store failed.
     pub async fn discard(&self, key: &str) -> Result<bool, Error> {
         const FROM: &[Phase] = &[Phase::Waiting, Phase::Sending, Phase::Rejected, Phase::Uncertain];
-        self.0.delivery.store.decide(key, FROM, Phase::Discarded).await.map_err(Error::store)
+        let store = &self.0.delivery.store;
+        Ok(store.decide(key, FROM, Phase::Discarded).await.map_err(Error::store)?
+            || store.decide(key, &[Phase::Doubled], Phase::Sent).await.map_err(Error::store)?)
     }
 
     /// Makes [`run`](Self::run) ask the store now, such as on a database's notification that another process has added an entry.
@@ -234,7 +238,9 @@ impl Outbox {
         self.0.added.notify_one();
     }
 
-    /// Removes what people wrote from entries that were closed longer ago than `age`. Their keys stay known.
+    /// Removes what people wrote from entries that were closed longer ago than `age`. Their keys stay known, and nothing else: an
+    /// entry can no longer be sent again, or be told from another request under its key. What a person has to decide stays:
+    /// [uncertain](Phase::Uncertain) entries, and those that are [there twice](Phase::Doubled).
     ///
     /// # Errors
     /// The store failed.
@@ -242,7 +248,8 @@ impl Outbox {
         self.0.delivery.store.blank(age).await.map_err(Error::store)
     }
 
-    /// Removes entries that were closed longer ago than `age`, and their keys: the same key is a new message then.
+    /// Removes entries that were closed longer ago than `age`, and their keys: the same key is a new message then. What a person
+    /// has to decide stays, as with [`blank`](Self::blank).
     ///
     /// # Errors
     /// The store failed.
@@ -302,7 +309,11 @@ impl Outbox {
             let next = async { if has_room { due.next().await } else { pending().await } };
             match first(&mut shutdown, first(next, ended(&mut running))).await {
                 Either::Right(Either::Left(Some((entry, claim)))) => running.push(self.one(entry, claim)),
-                Either::Right(Either::Right(worked)) => warn_of(worked),
+                Either::Right(Either::Right(worked)) => {
+                    warn_of(worked);
+                    // The next one of its room may be due.
+                    self.wake();
+                }
                 Either::Left(()) | Either::Right(Either::Left(None)) => break,
             }
         }

@@ -44,6 +44,9 @@ pub(super) fn service_name<S: Service>() -> String {
 pub(super) struct Rendered {
     pub(super) service: String,
     pub(super) operation: String,
+    /// The base URL of the client with which it was made.
+    #[serde(default)]
+    pub(super) base: String,
     method: String,
     /// Below the base URL, with the query.
     path: String,
@@ -96,6 +99,9 @@ impl Rendered {
             let problem = "looks for its message, which an outbox does by itself; give it the post alone";
             return Err(refused(InvalidInput::new("request", problem)));
         }
+        if endpoint.operation().method == Method::GET {
+            return Err(refused(InvalidInput::new("request", "only reads; send it directly")));
+        }
         endpoint.check().map_err(refused)?;
         if let Some(invalid) = &options.invalid {
             return Err(refused(invalid.clone()));
@@ -127,6 +133,7 @@ impl Rendered {
         let key = idempotency_key(client.transport().settings(), safety, options).map_err(refused)?;
         Ok(Self {
             service: service_name::<E::Service>(),
+            base: client.transport().settings().base_text.clone(),
             operation: endpoint.operation().id.to_owned(),
             method: written.method().as_str().to_owned(),
             path,
@@ -162,8 +169,8 @@ impl Rendered {
     /// Whether both ask for the same. The key that is made for each request does not count.
     /// Whether it asks for the same. A newer version of the crate may write the same in another order.
     pub(super) fn is_same(&self, other: &Self) -> bool {
-        let Self { service, method, path, .. } = self;
-        (service, method, path) == (&other.service, &other.method, &other.path)
+        let Self { service, base, method, path, .. } = self;
+        (service, base, method, path) == (&other.service, &other.base, &other.method, &other.path)
             && (self.fields() == other.fields())
     }
 

@@ -76,8 +76,7 @@ pub struct Status {
     pub other_message_id: Option<String>,
     /// Why it waits, was refused, is uncertain or is there twice.
     pub reason: Option<String>,
-    /// Whether it was sent again after looks had not found it. If the service carries out the first request nevertheless, the
-    /// message is there twice; the outbox looks three times more, and then it is [`Phase::Doubled`].
+    /// Whether looks had not found it, so that it is sent again, or was.
     pub reposted: bool,
     /// When it is tried again, or looked for again, at the earliest.
     pub not_before: Option<Timestamp>,
@@ -130,6 +129,10 @@ impl Progress {
         } else {
             serde_json::from_str(&entry.progress).ok()
         }
+    }
+
+    pub(super) fn was_sent(&self) -> bool {
+        self.attempts > 0
     }
 
     pub(super) fn since(&self) -> Timestamp {

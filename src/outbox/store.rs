@@ -92,7 +92,7 @@ pub trait OutboxStore: fmt::Debug + Send + Sync + 'static {
         to: Phase,
     ) -> BoxFuture<'a, Result<bool, StoreError>>;
 
-    /// Removes the request and the progress of entries that were closed at least `age` ago, and are not handed out again. Their keys are kept, or hashes of
+    /// Removes the request and the progress of entries that were closed at least `age` ago, are not handed out again, and [need no decision](Phase::needs_decision). Their keys are kept, or hashes of
     /// them: [`enqueue`](Self::enqueue), [`get`](Self::get) and [`decide`](Self::decide) find them still. Returns how many there
     /// were.
     ///
@@ -100,7 +100,7 @@ pub trait OutboxStore: fmt::Debug + Send + Sync + 'static {
     /// The store cannot be written.
     fn blank(&self, age: Duration) -> BoxFuture<'_, Result<u64, StoreError>>;
 
-    /// Removes entries that were closed at least `age` ago, and are not handed out again, with their keys: the same key is a new
+    /// Removes entries that were closed at least `age` ago, are not handed out again, and [need no decision](Phase::needs_decision), with their keys: the same key is a new
     /// entry then. Ids are not used again. Returns how many there were.
     ///
     /// # Errors
@@ -207,6 +207,11 @@ impl Phase {
     /// Whether there is more to do.
     pub fn is_open(self) -> bool {
         matches!(self, Self::Waiting | Self::Sending)
+    }
+
+    /// Whether a person has to look: the entry and its texts are kept until then.
+    pub fn needs_decision(self) -> bool {
+        matches!(self, Self::Uncertain | Self::Doubled)
     }
 
     /// Its name, as a store may write it.

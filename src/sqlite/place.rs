@@ -2,6 +2,7 @@
 
 use super::failure::Failure;
 use crate::private_file::{create, folder, is_writable_by_all, sync_folder};
+use std::cell::Cell;
 use std::fs::{Metadata, symlink_metadata};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,8 @@ pub(super) struct Place {
     /// Without symbolic links.
     pub(super) path: PathBuf,
     identity: Option<Identity>,
+    /// The same of its log, once there is one.
+    log: Cell<Option<Identity>>,
 }
 
 /// What makes a file another one, where the system has such numbers.
@@ -27,8 +30,7 @@ impl Place {
     /// process.
     pub(super) fn prepare(path: &Path) -> Result<Self, Failure> {
         let Some(name) = path.file_name() else { return Err(Failure::new("it has no file name")) };
-        let folder =
-            folder(path).canonicalize().map_err(|error| failed("its folder cannot be used", &error))?;
+        let folder = folder(path).canonicalize().map_err(|error| no_folder(&error))?;
         if is_writable_by_all(&folder) {
             let problem = "every user can write in its folder: use a folder of this program's own";
             return Err(Failure::new(problem));
@@ -51,19 +53,20 @@ impl Place {
             check_log(&path)?;
         }
         check(&found)?;
-        Ok(Self { path, identity: identity(&found) })
+        Ok(Self { path, identity: identity(&found), log: Cell::default() })
     }
 
-    /// Fails if the file was removed or replaced: what is written to it then is lost with it.
+    /// Fails if the file or its log was removed or replaced: what is written to it then is lost with it.
     pub(super) fn check(&self) -> Result<(), Failure> {
-        let found = symlink_metadata(&self.path);
-        match found {
-            Ok(found) if identity(&found) == self.identity => Ok(()),
-            _ => {
-                let problem = "the file was moved, removed or replaced while it was open: put it back, or open the store again";
-                Err(Failure::new(problem))
-            }
+        let found = |path: &Path| symlink_metadata(path).ok().and_then(|found| identity(&found));
+        let log = found(&beside(&self.path, "-wal"));
+        let is_there = cfg!(not(unix)) || found(&self.path) == self.identity;
+        if is_there && (self.log.get().is_none() || self.log.get() == log) {
+            self.log.set(log);
+            return Ok(());
         }
+        let problem = "the file or its -wal was moved, removed or replaced while it was open: put it back, or open the store again";
+        Err(Failure::new(problem))
     }
 }
 
@@ -143,6 +146,13 @@ fn identity(found: &Metadata) -> Option<Identity> {
         let _ = found;
         None
     }
+}
+
+fn no_folder(error: &io::Error) -> Failure {
+    if error.kind() == io::ErrorKind::NotFound {
+        return Failure::new("its folder does not exist: create it for this program alone (mode 0700)");
+    }
+    failed("its folder cannot be used", error)
 }
 
 fn failed(what: &str, error: &io::Error) -> Failure {

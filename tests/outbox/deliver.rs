@@ -1,6 +1,6 @@
 //! What becomes of entries, against the sandbox on a virtual clock: lost answers, late effects, refusals, kills.
 
-use futures::FutureExt;
+use futures::{FutureExt, StreamExt};
 use kaiwa::chatwork::{self, RoomId};
 use kaiwa::outbox::{MemoryOutboxStore, Outbox, OutboxStore, Phase, Status};
 use kaiwa::sandbox::chatwork::{Account, Room, Seed};
@@ -106,6 +106,8 @@ async fn a_message_is_posted_once_and_its_key_is_known() {
     let room = world.chatwork.room(RoomId(10));
     let error = outbox.enqueue("a", room.post("y")).await.expect_err("it is another message");
     assert!(error.is_invalid_input() && error.to_string().contains("belongs to another request"), "{error}");
+    let error = outbox.enqueue("b", room.messages()).await.expect_err("it changes nothing");
+    assert!(error.is_invalid_input() && error.to_string().contains("only reads"), "{error}");
     for (key, text) in [("", "x"), ("b", "")] {
         outbox.enqueue(key, room.post(text)).await.expect_err("it could never be posted");
     }
@@ -113,8 +115,8 @@ async fn a_message_is_posted_once_and_its_key_is_known() {
         outbox.enqueue("c", room.post("x").with_header("X-A", "b")).await.expect_err("it may be secret");
     assert!(error.is_invalid_input(), "{error}");
     let tascha = world.sandbox.clients().tascha;
-    let keyed = |key: &str| tascha.rooms().with_idempotency_key(key);
-    let error = outbox.enqueue("c", keyed("one")).await.expect_err("it takes no key");
+    let error =
+        outbox.enqueue("c", room.post("x").with_idempotency_key("one")).await.expect_err("it takes no key");
     assert!(error.is_invalid_input() && error.to_string().contains("not taken by this operation"), "{error}");
     let written = tascha.room("room_1").post("x").with_idempotency_key("改行");
     outbox.enqueue("c", written).await.expect_err("it could never be sent");
@@ -336,6 +338,22 @@ async fn a_program_that_is_killed_anywhere_posts_each_message_once() {
         );
     }
     assert!(killed > 3, "{killed}");
+}
+
+#[tokio::test]
+async fn a_room_with_many_entries_does_not_wait_between_them() {
+    let sandbox = Sandbox::start().await.expect("a port");
+    let lancers = sandbox.clients().lancers;
+    let board = lancers.boards().await.expect("the sandbox has boards")[0].id;
+    let outbox = Outbox::builder(MemoryOutboxStore::new()).lancers(lancers.clone(), Boards::USER).build();
+    for number in 0..20 {
+        outbox.enqueue(format!("{number}"), lancers.board(board).post("x")).await.expect("it is stored");
+    }
+    let mut sent = pin!(outbox.outcomes().take(20).count());
+    // The store is asked once a second; 20 of these would take longer than this time.
+    let running = pin!(outbox.run(tokio::time::sleep(Duration::from_secs(10))));
+    let ended = futures::future::select(running, &mut sent).await;
+    assert!(matches!(ended, futures::future::Either::Right((20, _))), "they wait for each other");
 }
 
 #[tokio::test]

@@ -52,6 +52,50 @@ async fn a_name_that_no_user_of_the_board_has_is_told_before_anything_is_sent() 
 }
 
 #[tokio::test]
+async fn the_name_of_another_user_makes_no_double() {
+    let world = World::new().await;
+    let lancers = world.sandbox.clients().lancers;
+    let board = lancers.boards().await.expect("the sandbox has boards")[0].id;
+    let outbox =
+        Outbox::builder(world.store.clone()).lancers(world.sandbox.clients().lancers, Boards::COLLEAGUE);
+    let outbox = outbox.clock(world.clock.clone()).build();
+    let bodies = || {
+        let messages = world.sandbox.lancers().board(board).messages();
+        messages.iter().filter(|message| message.description == "x").count()
+    };
+    // The first answer is lost, so that nothing has said who posts.
+    world.sandbox.faults().script(Provider::Lancers, Script::on("post_message").then(Fault::reset().after()));
+    outbox.enqueue("a", lancers.board(board).post("x")).await.expect("it is stored");
+    world.finish(&outbox).await;
+    let status = world.status(&outbox, "a").await;
+    assert_eq!((status.phase, bodies()), (Phase::Uncertain, 1));
+    assert!(status.reason.expect("it is told").contains("of `alice` has this text"));
+    // The answer to another post says it.
+    outbox.enqueue("b", lancers.board(board).post("y")).await.expect("it is stored");
+    world.finish(&outbox).await;
+    world.sandbox.faults().script(Provider::Lancers, Script::on("post_message").then(Fault::reset().after()));
+    outbox.enqueue("c", lancers.board(board).post("z")).await.expect("it is stored");
+    world.finish(&outbox).await;
+    assert_eq!(world.status(&outbox, "c").await.phase, Phase::Sent);
+}
+
+#[tokio::test]
+async fn an_entry_is_not_sent_to_another_base_url() {
+    let (world, other) = (World::new().await, World::new().await);
+    world.enqueue(&world.outbox(), "a", 10, "x").await;
+    let elsewhere = world.outbox_on(world.store.clone(), other.chatwork.clone());
+    world.clock.drive(elsewhere.deliver_due()).await.expect("the store works");
+    let status = world.status(&elsewhere, "a").await;
+    assert_eq!((status.phase, status.attempts, other.bodies(10)), (Phase::Waiting, 0, Vec::new()));
+    assert!(status.reason.expect("it is told").contains("was stored for the base URL http://"));
+    let error = elsewhere.enqueue("a", other.chatwork.room(chatwork::RoomId(10)).post("x")).await;
+    assert!(error.expect_err("it is elsewhere").to_string().contains("belongs to another request"));
+    world.clock.advance(Duration::from_secs(600));
+    world.finish(&world.outbox()).await;
+    assert_eq!(world.bodies(10), ["x"]);
+}
+
+#[tokio::test]
 async fn a_busy_room_hides_whether_a_message_is_there_twice_and_that_is_told() {
     let world = World::new().await;
     let outbox = world.outbox();

@@ -60,7 +60,12 @@ async fn a_request_that_is_carried_out_after_the_looks_is_told() {
         let closed =
             told(&mut outcomes).into_iter().filter(|(_, phase)| !phase.is_open()).collect::<Vec<_>>();
         assert_eq!(closed, [("a".into(), Phase::Sent), ("a".into(), Phase::Doubled)]);
+        assert_eq!(status.other_message_id.as_ref(), Some(&other[0]));
         assert_eq!(outbox.list(Some(Phase::Doubled), 10).await.expect("the store works").len(), 1);
+        // It is kept until a person has deleted one of them.
+        assert_eq!(outbox.forget(Duration::ZERO).await.expect("the store works"), 0);
+        assert!(outbox.discard("a").await.expect("the store works"));
+        assert_eq!(world.status(&outbox, "a").await.phase, Phase::Sent);
     }
 }
 

@@ -444,7 +444,7 @@ async fn old_texts_are_blanked_and_keys_stay<S: OutboxStore>((store, clock): Sto
     }
     let blank = async |age| store.blank(age).await.expect("it is stored");
     let (_, held) = claim(&store, "old").await;
-    change(&store, &held, Phase::Uncertain, false).await;
+    change(&store, &held, Phase::Rejected, false).await;
     clock.advance(DAY);
     let (_, held) = claim(&store, "fresh").await;
     change(&store, &held, Phase::Sent, false).await;
@@ -453,7 +453,7 @@ async fn old_texts_are_blanked_and_keys_stay<S: OutboxStore>((store, clock): Sto
     assert_eq!(blank(DAY).await, 1);
     assert_eq!(blank(DAY).await, 0, "once");
     let old = get(&store, "old").await;
-    assert_eq!((&*old.key, &*old.lane, old.phase), ("old", "1", Phase::Uncertain));
+    assert_eq!((&*old.key, &*old.lane, old.phase), ("old", "1", Phase::Rejected));
     assert_eq!((&*old.request, &*old.progress), ("", ""));
     assert_eq!(known(&store, "old").await, old, "it is not added again");
     let fresh = get(&store, "fresh").await;
@@ -461,13 +461,13 @@ async fn old_texts_are_blanked_and_keys_stay<S: OutboxStore>((store, clock): Sto
     assert_eq!(get(&store, "open").await.request, "the request of open");
     let listed = store.list(Filter::new(9)).await.expect("it is read");
     assert!(["", "old"].contains(&&*listed[0].key) && listed[0].request.is_empty(), "{:?}", listed[0]);
-    assert!(decide(&store, "old", &[Phase::Uncertain], Phase::Discarded).await, "it is still found");
+    assert!(decide(&store, "old", &[Phase::Rejected], Phase::Discarded).await, "it is still found");
     assert_eq!(blank(Duration::ZERO).await, 1);
     assert_eq!(get(&store, "fresh").await.request, "");
 }
 
 async fn old_entries_are_forgotten_with_their_keys<S: OutboxStore>((store, clock): Store<S>) {
-    for key in ["old", "again", "fresh", "open"] {
+    for key in ["old", "again", "fresh"] {
         add(&store, key, key).await;
     }
     let forget = async |age| store.forget(age).await.expect("it is stored");
@@ -484,7 +484,20 @@ async fn old_entries_are_forgotten_with_their_keys<S: OutboxStore>((store, clock
     assert_eq!(store.get("old").await.expect("it is read"), None);
     assert_eq!(get(&store, "again").await.request, "the request of again");
     assert_eq!(forget(Duration::ZERO).await, 1);
-    assert_eq!(list(&store, Filter::new(9)).await, ["again", "open"]);
+    assert_eq!(list(&store, Filter::new(9)).await, ["again"]);
+    // What a person has to decide stays as it is.
+    for (key, phase) in [("unsure", Phase::Uncertain), ("twice", Phase::Doubled)] {
+        add(&store, key, key).await;
+        let (_, held) = claim(&store, key).await;
+        change(&store, &held, phase, false).await;
+        assert_eq!(
+            (forget(Duration::ZERO).await, store.blank(Duration::ZERO).await.expect("it is stored")),
+            (0, 0)
+        );
+        assert!(!get(&store, key).await.request.is_empty());
+        assert!(decide(&store, key, &[phase], Phase::Discarded).await);
+        assert_eq!(forget(Duration::ZERO).await, 1);
+    }
     // The same key is another entry, also for a worker that has the old claim.
     add(&store, "fresh", "fresh").await;
     assert!(get(&store, "fresh").await.id > fresh.id, "ids are not used again");

@@ -134,7 +134,7 @@ END $$ LANGUAGE plpgsql;
 CREATE FUNCTION clean(_age bigint, _forget boolean, _at timestamptz) RETURNS bigint AS $$
 DECLARE _until timestamptz := ready(NULL, _at) - _age * interval '1 microsecond'; _ids bigint[];
 BEGIN
-    _ids := ARRAY(SELECT id FROM entries WHERE closed_at <= _until AND NOT is_next AND (_forget OR key IS NOT NULL)
+    _ids := ARRAY(SELECT id FROM entries WHERE closed_at <= _until AND NOT is_next AND phase NOT IN ('uncertain', 'doubled') AND (_forget OR key IS NOT NULL)
         FOR UPDATE SKIP LOCKED);
     DELETE FROM entries WHERE _forget AND id = ANY(_ids);
     UPDATE entries SET key = NULL, request = '', progress = '' WHERE NOT _forget AND id = ANY(_ids);

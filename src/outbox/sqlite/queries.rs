@@ -282,14 +282,16 @@ impl<'c> Queries<'c> {
     pub(super) fn blank(&mut self, age: Duration, now: Timestamp) -> Result<u64, Failure> {
         self.of_closed(
             "UPDATE entries SET key = NULL, request = '', progress = ''
-             WHERE closed_at IS NOT NULL AND key IS NOT NULL AND due_at IS NULL AND closed_at <= ?1",
+             WHERE closed_at IS NOT NULL AND key IS NOT NULL AND due_at IS NULL AND closed_at <= ?1
+                 AND phase NOT IN ('uncertain', 'doubled')",
             age,
             now,
         )
     }
 
     pub(super) fn forget(&mut self, age: Duration, now: Timestamp) -> Result<u64, Failure> {
-        let sql = "DELETE FROM entries WHERE closed_at IS NOT NULL AND due_at IS NULL AND closed_at <= ?1";
+        let sql = "DELETE FROM entries WHERE closed_at IS NOT NULL AND due_at IS NULL AND closed_at <= ?1
+             AND phase NOT IN ('uncertain', 'doubled')";
         self.of_closed(sql, age, now)
     }
 

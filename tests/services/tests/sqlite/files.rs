@@ -123,6 +123,16 @@ async fn a_log_without_its_file_is_not_thrown_away() {
 }
 
 #[tokio::test]
+async fn a_log_that_is_removed_while_it_is_open_is_noticed() {
+    let place = Place::new();
+    let store = place.open().await;
+    store.enqueue(entry("a")).await.expect("it is stored");
+    fs::remove_file(place.beside("-wal")).expect("it was there");
+    let error = store.enqueue(entry("b")).await.expect_err("it would be lost").to_string();
+    assert!(error.contains("its -wal was moved, removed or replaced"), "{error}");
+}
+
+#[tokio::test]
 async fn another_database_is_left_as_it_is() {
     let place = Place::new();
     let theirs = place.connection();

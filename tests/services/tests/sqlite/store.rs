@@ -165,7 +165,7 @@ async fn its_description_shows_the_path_and_nothing_else() {
 async fn the_file_is_closed_with_the_last_clone() {
     let place = Place::new();
     let store = place.open().await;
-    let clone: SqliteOutboxStore = store.clone();
+    let clone: kaiwa::outbox::SqliteOutboxStore = store.clone();
     drop(store);
     clone.enqueue(entry("a")).await.expect("it is stored");
     drop(clone);
