@@ -112,19 +112,24 @@ pub struct Program {
 
 impl Program {
     /// Puts a message into the outbox, which goes to one of the rooms by its number.
-    pub async fn enqueue(&self, key: &str, number: usize) -> Result<(), Error> {
+    pub async fn enqueue(&self, key: &str, number: usize, text: &str) -> Result<(), Error> {
         match place(number) {
             Place::Chatwork(room) => {
-                self.outbox.enqueue(key, self.chatwork.room(chatwork::RoomId(room)).post(key)).await?
+                self.outbox.enqueue(key, self.chatwork.room(chatwork::RoomId(room)).post(text)).await?
             }
-            Place::Tascha(room) => self.outbox.enqueue(key, self.tascha.room(room).post(key)).await?,
+            Place::Tascha(room) => self.outbox.enqueue(key, self.tascha.room(room).post(text)).await?,
             Place::Lancers(board) => {
                 let board = self.lancers.board(lancers::BoardId(self.boards[board]));
-                self.outbox.enqueue(key, board.post(key)).await?
+                self.outbox.enqueue(key, board.post(text)).await?
             }
         };
         Ok(())
     }
+}
+
+/// What a message says. If some are `alike`, they are each third one of a room.
+pub fn text(key: &str, number: usize, alike: bool) -> &str {
+    if alike && (number / ROOMS).is_multiple_of(3) { "again" } else { key }
 }
 
 /// One of the [`ROOMS`].

@@ -1,11 +1,11 @@
 //! A program that posts messages, and is killed at any moment: `poster STORE NAME MESSAGES SETTLE TOWN UNTIL`. It prints the key of
-//! each message that it has put into its outbox, and `done` once all are `sent`, or also `looked` for again. STORE is a file of
+//! each message that it has put into its outbox, and `done` once all are `sent`, of which some are alike, or also `looked` for again. STORE is a file of
 //! SQLite, or where a database of PostgreSQL is: `postgres://…`.
 
 use kaiwa::StoreError;
 use kaiwa::outbox::{OutboxStore, Phase, SqliteOutboxStore};
 use kaiwa_cookbook::outbox_postgres::PostgresOutboxStore;
-use services::town::{Program, Town};
+use services::town::{Program, Town, text};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ async fn main() -> Result<(), StoreError> {
     let town = Town::read(&town);
     let program = town.program(open(&store, &town).await?, Duration::from_secs(settle.parse()?))?;
     let adding = async {
-        add(&program, &name, messages.parse()?).await?;
+        add(&program, &name, messages.parse()?, until == "sent").await?;
         while !is_done(&program, until == "looked").await? {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -48,7 +48,7 @@ async fn open(store: &str, town: &Town) -> Result<Arc<dyn OutboxStore>, StoreErr
 }
 
 /// Adds what an earlier run has not.
-async fn add(program: &Program, name: &str, messages: usize) -> Result<(), kaiwa::Error> {
+async fn add(program: &Program, name: &str, messages: usize, alike: bool) -> Result<(), kaiwa::Error> {
     let (mut known, mut unknown) = (0, messages);
     while known < unknown {
         let middle = usize::midpoint(known, unknown);
@@ -60,7 +60,7 @@ async fn add(program: &Program, name: &str, messages: usize) -> Result<(), kaiwa
     // The last one may be stored although nobody was told.
     for number in known.saturating_sub(1)..messages {
         let key = format!("{name}-{number}");
-        program.enqueue(&key, number).await?;
+        program.enqueue(&key, number, text(&key, number, alike)).await?;
         println!("{key}");
     }
     Ok(())
