@@ -7,7 +7,7 @@
 //! * [`paging`]: lists, streams and checkpoints
 //! * [`webhooks`]: receiving messages, and bots
 //! * [`oauth`]: acting for a person, in one process or in many
-//! * [`many_processes`]: several processes of one account, with Redis
+//! * [`many_processes`]: several processes of one account, with Redis or, on one machine, SQLite
 //! * [`killed`]: messages that are posted however often the program is killed
 //! * [`notation`]: writing and reading Chatwork's messages
 //! * [`testing`]: testing a bot without an account, and with every kind of fault

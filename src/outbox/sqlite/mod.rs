@@ -18,7 +18,7 @@ use std::time::Duration;
 
 /// An outbox in a SQLite file, which several processes of one machine may open. Clones share one connection.
 ///
-/// What a call returned is on the disk: the file has a write-ahead log, which is synced before a call ends. Calls that wait at
+/// What was added, changed or decided is on the disk: the file has a write-ahead log, which is synced before a call ends. Calls that wait at
 /// the same time are synced together. Claims are not synced: after a crash of the machine no process works any more. All of it happens on a thread of the store's own, so that a slow disk holds up no task but
 /// those that wait for the store. A future that is dropped does its work as a whole or not at all; an entry that it claimed is
 /// given back. The last clone waits for the thread when it is dropped, half a second at most.
@@ -30,17 +30,17 @@ use std::time::Duration;
 /// as far as Linux tells, a network file system: SQLite's locks do not hold there. It does not look at the folders above.
 ///
 /// SQLite before 3.51.3 can, very rarely, damage a file that several processes write
-/// ([its account](https://sqlite.org/wal.html#walresetbug)); the store warns once if it runs on one. The feature `sqlite-bundled`
+/// ([its account](https://sqlite.org/wal.html#walresetbug)); the store warns when it is opened on one. The feature `sqlite-bundled`
 /// compiles the version that comes with `rusqlite`, of which 0.32 to 0.43 are allowed, so that the crate fits beside others that
 /// use SQLite.
 ///
-/// To move the file or make a copy, end all programs that have it open, or use `sqlite3 FILE ".backup COPY"`. A file that is
+/// Its folder has to exist. To move the file or make a copy, end all programs that have it open, or use `sqlite3 FILE ".backup COPY"`. A file that is
 /// moved, removed or replaced while it is open is refused from then on, because what is written to it would be lost.
 ///
 /// A person can look into it while programs work with it:
 ///
 /// ```sh
-/// sqlite3 outbox.db "SELECT id, key, lane, phase, progress FROM entries WHERE phase = 'uncertain'"
+/// sqlite3 outbox.sqlite "SELECT id, key, lane, phase, progress FROM entries WHERE phase = 'uncertain'"
 /// ```
 ///
 /// Blanked entries keep a salted hash of their keys (the first half of SHA-256). Their texts are overwritten in the file and its log;
@@ -55,7 +55,7 @@ use std::time::Duration;
 /// # async fn example() -> Result<(), kaiwa::StoreError> {
 /// use kaiwa::outbox::SqliteOutboxStore;
 ///
-/// let store = SqliteOutboxStore::open("/var/lib/bot/outbox.db").await?;
+/// let store = SqliteOutboxStore::open("/var/lib/bot/outbox.sqlite").await?;
 /// # let _ = store;
 /// # Ok(())
 /// # }
