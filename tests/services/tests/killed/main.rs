@@ -148,7 +148,7 @@ fn compare(
     alike: bool,
     began: Instant,
 ) -> Totals {
-    let mut expected = vec![Vec::new(); ROOMS];
+    let (mut expected, mut perhaps) = (vec![Vec::new(); ROOMS], vec![Vec::new(); ROOMS]);
     let mut totals = Totals::default();
     for entry in entries {
         let number: usize =
@@ -159,6 +159,7 @@ fn compare(
             }
             Phase::Uncertain => {
                 totals.uncertain.push(format!("{}: {}", entry.key, entry.progress));
+                perhaps[number % ROOMS].push(text(&entry.key, number, alike));
             }
             _ => panic!("{} is not done: {entry:?} {}", entry.key, entry.progress),
         }
@@ -170,15 +171,17 @@ fn compare(
     for key in posted.iter().flat_map(|posted| &posted.stored) {
         assert!(keys.contains(&**key), "{key} was stored, and is lost");
     }
-    for (expected, room) in expected.iter().zip(rooms) {
+    for ((expected, perhaps), room) in expected.iter().zip(&perhaps).zip(rooms) {
         let mut surplus = BTreeMap::<&str, i32>::new();
         room.iter().for_each(|text| *surplus.entry(text).or_default() += 1);
         expected.iter().for_each(|text| *surplus.entry(text).or_default() -= 1);
         for (text, count) in surplus {
-            let list = if count > 0 { &mut totals.doubled } else { &mut totals.lost };
-            list.extend((0..count.abs()).map(|_| text.to_owned()));
+            let perhaps = perhaps.iter().filter(|other| **other == text).count() as i32;
+            totals.doubled.extend((perhaps..count).map(|_| text.to_owned()));
+            totals.lost.extend((count..0).map(|_| text.to_owned()));
         }
-        totals.is_in_order &= expected.iter().eq(room.iter().filter(|text| expected.contains(&&***text)));
+        let mut there = room.iter();
+        totals.is_in_order &= expected.iter().all(|text| there.any(|other| other == text));
     }
     let kills: u32 = posted.iter().map(|posted| posted.kills).sum();
     println!(
@@ -211,10 +214,13 @@ impl Default for Totals {
 }
 
 impl Totals {
-    /// Every message is there once, and in order.
+    /// Every message is there once, and in order. Of a few nobody can say, since a room shows its newest 100: on the fast clock
+    /// a program that is alone posts as many into one room in the seconds by which clocks may differ.
     fn assert_once(&self) {
         assert!(self.doubled.is_empty() && self.lost.is_empty() && self.is_in_order, "{self:?}");
-        assert!(self.uncertain.is_empty() && self.told.is_empty(), "{self:?}");
+        assert!(self.told.is_empty() && self.uncertain.len() < 10, "{self:?}");
+        let is_out_of_reach = |entry: &String| entry.contains("too many messages have been posted since");
+        assert!(self.uncertain.iter().all(is_out_of_reach), "{self:?}");
     }
 }
 
