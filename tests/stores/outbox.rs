@@ -316,7 +316,7 @@ async fn a_closed_entry_with_a_time_is_handed_out_once_more<S: OutboxStore>((sto
     assert!(lost.fence > held.fence);
     let (_, next) = claim(&store, "c").await;
     change(&store, &next, Phase::Sent, false).await;
-    assert!(!decide(&store, "a", &Phase::ALL, Phase::Discarded).await, "it is claimed");
+    assert!(!decide(&store, "a", Phase::ALL, Phase::Discarded).await, "it is claimed");
     assert_eq!(wait(&store).await, Some(LEASE));
     clock.advance(LEASE / 2);
     assert!(store.renew(&lost, LEASE).await.expect("it is stored"));
@@ -382,7 +382,7 @@ pub async fn a_clock_that_is_set_back_holds_up_nothing_that_is_due<S: OutboxStor
 async fn a_person_moves_an_entry_that_nobody_works_on<S: OutboxStore>((store, clock): Store<S>) {
     let later = clock.wall() + DAY;
     add_entry(&store, entry("a", "1").not_before(later)).await;
-    assert!(!decide(&store, "b", &Phase::ALL, Phase::Discarded).await, "there is none");
+    assert!(!decide(&store, "b", Phase::ALL, Phase::Discarded).await, "there is none");
     assert!(!decide(&store, "a", &[], Phase::Discarded).await);
     assert!(!decide(&store, "a", &[Phase::Sent, Phase::Uncertain], Phase::Discarded).await);
     assert!(decide(&store, "a", &[Phase::Sending, Phase::Waiting], Phase::Discarded).await);
@@ -390,9 +390,9 @@ async fn a_person_moves_an_entry_that_nobody_works_on<S: OutboxStore>((store, cl
     assert!(decide(&store, "a", &[Phase::Discarded], Phase::Waiting).await);
     let (entry, held) = claim(&store, "a").await;
     assert_eq!((entry.not_before, &*entry.request), (None, "the request of a"), "it is due at once");
-    assert!(!decide(&store, "a", &Phase::ALL, Phase::Discarded).await, "it is claimed");
+    assert!(!decide(&store, "a", Phase::ALL, Phase::Discarded).await, "it is claimed");
     clock.advance(LEASE);
-    assert!(decide(&store, "a", &Phase::ALL, Phase::Discarded).await, "the claim has ended");
+    assert!(decide(&store, "a", Phase::ALL, Phase::Discarded).await, "the claim has ended");
     assert!(!store.change(&held, to(Phase::Sent), false).await.expect("it is read"));
     assert_eq!(get(&store, "a").await.phase, Phase::Discarded);
 }
@@ -546,7 +546,7 @@ async fn a_dropped_future_does_all_or_nothing<S: OutboxStore>((store, clock): St
     drop(store.claim(LEASE));
     let (_, held) = claim(&store, "a").await;
     drop((store.renew(&held, DAY), store.change(&held, to(Phase::Sent), false)));
-    drop((store.decide("a", &Phase::ALL, Phase::Discarded), store.blank(Duration::ZERO)));
+    drop((store.decide("a", Phase::ALL, Phase::Discarded), store.blank(Duration::ZERO)));
     assert_eq!((get(&store, "a").await.phase, wait(&store).await), (Phase::Waiting, Some(LEASE)));
 
     let _ = store.change(&held, to(Phase::Sending), true).now_or_never();
