@@ -6,6 +6,7 @@
 //! * [`limits`]: what is retried, and how fast calls go
 //! * [`paging`]: lists, streams and checkpoints
 //! * [`webhooks`]: receiving messages, and bots
+//! * [`commands`]: a bot with commands, by clap
 //! * [`oauth`]: acting for a person, in one process or in many
 //! * [`many_processes`]: several processes of one account, with Redis or, on one machine, SQLite
 //! * [`killed`]: messages that are posted however often the program is killed
@@ -40,6 +41,17 @@ pub mod webhooks {}
 /// that watch need no feature; their documentation is that of the module `chatwork::bot`.
 #[cfg(not(all(feature = "webhooks", feature = "chatwork", feature = "tascha")))]
 pub mod webhooks {}
+
+// Its programs derive with clap, which is no crate of the tests: `tests/commands` runs them.
+#[cfg(feature = "clap")]
+#[cfg_attr(not(doctest), doc = include_str!("guide/commands.md"))]
+pub mod commands {}
+
+/// A bot with commands, by clap.
+///
+/// This page comes with the feature `clap`: `cargo add kaiwa --features clap`, then `cargo doc --open`.
+#[cfg(not(feature = "clap"))]
+pub mod commands {}
 
 #[cfg(all(feature = "oauth", feature = "chatwork"))]
 #[doc = include_str!("guide/oauth.md")]

@@ -91,6 +91,7 @@
 //! | `redis` | | `kaiwa::store`: budgets, tokens and seen webhooks in Redis, for several processes |
 //! | `outbox` | | `kaiwa::outbox`: messages that are posted however often the program is killed |
 //! | `sqlite` | | an outbox, tokens and seen webhooks in SQLite files, with the system's SQLite; `sqlite-bundled` compiles it |
+//! | `clap` | | `chatwork::bot::commands`: commands of a bot, of which `#[derive(clap::Parser)]` is the set |
 //! | `sandbox` | | `kaiwa::sandbox`: the three services in memory, for tests |
 //! | `generate` | yes | the services' code is made from their specifications during the build, instead of before it |
 //!

@@ -17,6 +17,8 @@ pub struct Context {
     pub(super) names: Names,
     pub(super) honorific: Option<Arc<str>>,
     pub(super) message: Arc<ReceivedMessage>,
+    #[cfg(feature = "clap")]
+    pub(super) commands: super::commands::Settings,
 }
 
 impl Context {
@@ -58,9 +60,14 @@ impl Context {
     /// # }
     /// ```
     pub fn reply(&self, text: impl Into<MessageBuilder>) -> Request<PostMessage> {
+        self.room().post(self.reply_text(&text.into()))
+    }
+
+    /// The text of a reply.
+    pub(super) fn reply_text(&self, text: &MessageBuilder) -> MessageBuilder {
         let ReceivedMessage { room_id, message_id, account_id, .. } = &*self.message;
         let answer = MessageBuilder::new().reply(*room_id, message_id, *account_id);
-        self.room().post(self.named(answer).text("\n").append(&text.into()))
+        self.named(answer).text("\n").append(text)
     }
 
     /// A post that notifies the author without replying to this message: `[To:…]`, and the text on the next line. Otherwise as

@@ -44,7 +44,15 @@ where
     };
     taken.begin();
     let (client, names, honorific) = (bot.client.clone(), bot.names.clone(), bot.honorific.clone());
-    let context = Context { client, me, names, honorific, message: Arc::clone(&taken.message) };
+    let context = Context {
+        client,
+        me,
+        names,
+        honorific,
+        message: Arc::clone(&taken.message),
+        #[cfg(feature = "clap")]
+        commands: bot.commands.clone(),
+    };
     let result = match select(pin!(run(bot, handler, context)), pin!(claim.keep())).await {
         Either::Left((result, _)) => result,
         Either::Right((never, _)) => match never {},

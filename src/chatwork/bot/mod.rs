@@ -149,6 +149,8 @@
 //! handler has ended, also when it failed: a message whose handler failed is not handled again.
 //!
 //! A bot with commands should read them from [`own_text`](Context::own_text), which contains no quotes and no name of the bot.
+//! With the feature `clap` it reads them by `context.command::<Cli>()`, and replies with help and with what is wrong:
+//! [`guide::commands`](crate::guide::commands).
 //!
 //! # Order
 //!
@@ -192,6 +194,8 @@
 //! before it and do not come again; the notices contain them. If the program may also be killed, read the watch without a
 //! bot, and save the checkpoint after each event, as `examples/relay.rs` does.
 
+#[cfg(feature = "clap")]
+pub mod commands;
 mod contained;
 mod context;
 mod handling;
@@ -252,6 +256,8 @@ pub struct Bot {
     shutdown: Mutex<BoxFuture<'static, ()>>,
     on_notice: Box<dyn Fn(Notice) + Send + Sync>,
     gates: Vec<Arc<InboxGate>>,
+    #[cfg(feature = "clap")]
+    commands: commands::Settings,
 }
 
 impl Bot {
@@ -277,6 +283,8 @@ impl Bot {
             // A handler's error can panic when it is formatted or dropped.
             on_notice: Box::new(|notice| drop(contain(|| trace(notice)))),
             gates: Vec::new(),
+            #[cfg(feature = "clap")]
+            commands: commands::Settings::default(),
         }
     }
 

@@ -1,0 +1,194 @@
+//! Commands that people write to a bot, by [clap]: `#[derive(clap::Parser)]` is the command set. The guide is
+//! [`guide::commands`](crate::guide::commands).
+//!
+//! [`Context::command`] reads a message as a command. [`Guard`] says who may use it, and how often.
+//!
+//! [clap]: https://docs.rs/clap
+
+mod definition;
+mod explanation;
+mod guard;
+mod language;
+mod limiter;
+mod problem;
+mod settings;
+mod words;
+
+pub use explanation::Explanation;
+pub use guard::Guard;
+pub use language::Language;
+pub(super) use settings::Settings;
+
+use super::{Bot, Context};
+use crate::Error;
+use crate::chatwork::notation::{Kind, Mention, Step, parse};
+use definition::{Definition, without_help_command};
+use explanation::tell;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use problem::{Problem, Trouble};
+use std::fmt;
+use std::marker::PhantomData;
+
+/// A message to be read as a command; from [`Context::command`]. Awaited, it replies where there is something to explain.
+#[must_use = "nothing is read until it is awaited"]
+pub struct ReadCommand<'a, C> {
+    context: &'a Context,
+    guards: Vec<&'a Guard>,
+    prefixed_only: bool,
+    command: PhantomData<fn() -> C>,
+}
+
+/// What a message is to a bot with commands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reading<C> {
+    /// A command.
+    Command(C),
+    /// It addresses the bot and is no command that can be run; this is to be said.
+    Explain(Explanation),
+    /// It is not for the bot.
+    Nothing,
+}
+
+impl Bot {
+    /// The language in which the bot speaks of [commands](self). Default: Japanese, since Chatwork is used in Japan.
+    pub fn language(mut self, language: Language) -> Self {
+        self.commands.language = language;
+        self
+    }
+}
+
+impl Context {
+    /// Reads the message as a command: the [own text](Self::own_text), if it begins with `/` or `!`, also full-width, or
+    /// addresses the bot. The [guide](crate::guide::commands) has an example and the rules.
+    ///
+    /// Awaited, it returns the command, or `None` if there is nothing to do: the message is not for the bot, or the bot has
+    /// replied with help, with what is wrong, or with a refusal.
+    ///
+    /// # Errors
+    ///
+    /// If a reply fails, or a [guard](ReadCommand::guard) cannot ask for the members. No command is returned then.
+    ///
+    /// # Panics
+    ///
+    /// In a debug build clap panics if the definition contradicts itself. The bot reports it as any panic of a handler.
+    pub fn command<C: clap::Parser>(&self) -> ReadCommand<'_, C> {
+        ReadCommand { context: self, guards: Vec::new(), prefixed_only: false, command: PhantomData }
+    }
+}
+
+impl<'a, C> ReadCommand<'a, C> {
+    /// A check in front: whoever is not admitted gets no command run, no help and no other explanation. For a single command,
+    /// use [`Guard::admits`].
+    pub fn guard(mut self, guard: &'a Guard) -> Self {
+        self.guards.push(guard);
+        self
+    }
+
+    /// Reads only texts with a prefix. Texts that address the bot without one are left to the program, such as answers to a
+    /// question of the bot.
+    pub fn prefixed_only(mut self) -> Self {
+        self.prefixed_only = true;
+        self
+    }
+}
+
+impl<C: clap::Parser> ReadCommand<'_, C> {
+    /// What the message is. It sends nothing, and does not ask the guards.
+    pub fn read(&self) -> Reading<C> {
+        let context = self.context;
+        let addressed = context.mentions_me();
+        if !addressed && names_others(context) {
+            return Reading::Nothing;
+        }
+        let text = context.own_text();
+        let line = match words::after_prefix(&text) {
+            Some(line) => line,
+            None if !addressed || self.prefixed_only || is_of_the_service(context) => {
+                return Reading::Nothing;
+            }
+            None => &text,
+        };
+        match parse_line(line, context.commands.language) {
+            Ok(command) => Reading::Command(command),
+            Err(explanation) if addressed => Reading::Explain(explanation),
+            // It may be for another bot.
+            Err(_) => Reading::Nothing,
+        }
+    }
+
+    async fn admitted(&self) -> Result<bool, Error> {
+        for guard in &self.guards {
+            if !guard.admits(self.context).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+impl<'a, C: clap::Parser + Send + 'a> IntoFuture for ReadCommand<'a, C> {
+    type Output = Result<Option<C>, Error>;
+    type IntoFuture = BoxFuture<'a, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        async move {
+            let reading = self.read();
+            if matches!(reading, Reading::Nothing) || !self.admitted().await? {
+                return Ok(None);
+            }
+            match reading {
+                Reading::Command(command) => return Ok(Some(command)),
+                Reading::Explain(explanation) => tell(self.context, &explanation).await?,
+                Reading::Nothing => {}
+            }
+            Ok(None)
+        }
+        .boxed()
+    }
+}
+
+impl<C> fmt::Debug for ReadCommand<'_, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReadCommand")
+            .field("context", self.context)
+            .field("guards", &self.guards)
+            .field("prefixed_only", &self.prefixed_only)
+            .finish()
+    }
+}
+
+/// Whether the message addresses other accounts: what they are told to do is not for the bot.
+fn names_others(context: &Context) -> bool {
+    let message = context.message();
+    message.mentioned.is_some()
+        || parse(&message.body).mentions().any(|mention| matches!(mention, Mention::Account(_)))
+}
+
+/// Whether the service wrote the message in a person's name: a file was uploaded, a task was added, the message was deleted.
+fn is_of_the_service(context: &Context) -> bool {
+    let document = parse(&context.message().body);
+    document.walk().any(
+        |step| matches!(step, Step::Enter(node) if matches!(node.kind(), Kind::Dtext(_) | Kind::Deleted)),
+    )
+}
+
+fn parse_line<C: clap::Parser>(line: &str, language: Language) -> Result<C, Explanation> {
+    let command = C::command();
+    let words = words::split(line).map(|words| without_help_command(words, &command));
+    let mut definition = Definition::new(command, language);
+    let (help, hidden) = (definition.help, std::mem::take(&mut definition.hidden));
+    match words {
+        Ok(words) => definition
+            .parse(&words)
+            .map_err(|error| Explanation::new(&error, Trouble::new(&error, &words, &hidden), language, help)),
+        Err(unclosed) => {
+            let trouble = Trouble::from(Problem::UnclosedQuote(unclosed.0));
+            Err(Explanation::text(trouble.text(language, help)))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,249 @@
+//! What is wrong with a command: the facts that clap has, in words of one language.
+
+use super::language::Language;
+use crate::text;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use std::error::Error;
+
+/// How many characters of a person's word are repeated.
+const ECHOED: usize = 60;
+
+/// How many characters of the reason that a program's parser gives are shown.
+const REASON: usize = 200;
+
+/// What is wrong.
+#[derive(Debug, PartialEq)]
+pub(super) enum Problem {
+    UnclosedQuote(char),
+    UnknownCommand(String),
+    UnknownOption(String),
+    Unexpected(String),
+    /// A value is missing behind this argument.
+    NeedsValue(String),
+    NeedsEquals(String),
+    /// The value is shown only if the person wrote it.
+    WrongValue {
+        argument: String,
+        value: Option<String>,
+        reason: Option<String>,
+    },
+    TooFewValues {
+        argument: String,
+        least: isize,
+    },
+    WrongNumberOfValues {
+        argument: String,
+        expected: isize,
+    },
+    Repeated(String),
+    Conflict {
+        argument: String,
+        others: Vec<String>,
+    },
+    Missing(Vec<String>),
+    MissingCommand,
+    Other,
+}
+
+/// A problem, and what would be right.
+#[derive(Debug, PartialEq)]
+pub(super) struct Trouble {
+    pub(super) problem: Problem,
+    pub(super) possible: Vec<String>,
+    pub(super) meant: Vec<String>,
+}
+
+impl From<Problem> for Trouble {
+    fn from(problem: Problem) -> Self {
+        Self { problem, possible: Vec::new(), meant: Vec::new() }
+    }
+}
+
+impl Trouble {
+    /// Reads the error. Of its values only those are kept that stand in the `words` of the person: others are from variables
+    /// and defaults of the program. `hidden` values are never listed.
+    pub(super) fn new(error: &clap::Error, words: &[String], hidden: &[String]) -> Self {
+        let first = |kind| texts(error, kind).into_iter().next();
+        let argument = first(ContextKind::InvalidArg).unwrap_or_default();
+        let value = first(ContextKind::InvalidValue).filter(|value| value.is_empty() || wrote(words, value));
+        let number = |kind| match error.get(kind) {
+            Some(ContextValue::Number(number)) => *number,
+            _ => 1,
+        };
+        let problem = match error.kind() {
+            ErrorKind::InvalidSubcommand => {
+                Problem::UnknownCommand(first(ContextKind::InvalidSubcommand).unwrap_or_default())
+            }
+            ErrorKind::UnknownArgument if argument.starts_with('-') => Problem::UnknownOption(argument),
+            ErrorKind::UnknownArgument => Problem::Unexpected(argument),
+            ErrorKind::TooManyValues => match value {
+                Some(value) => Problem::Unexpected(value),
+                None => Problem::WrongValue { argument, value: None, reason: None },
+            },
+            ErrorKind::InvalidValue if value.as_deref() == Some("") => Problem::NeedsValue(argument),
+            ErrorKind::InvalidValue => Problem::WrongValue { argument, value, reason: None },
+            ErrorKind::ValueValidation => {
+                let reason = value.as_ref().and_then(|_| error.source()).map(|source| source.to_string());
+                Problem::WrongValue { argument, value, reason }
+            }
+            ErrorKind::NoEquals => Problem::NeedsEquals(argument),
+            ErrorKind::TooFewValues => {
+                Problem::TooFewValues { argument, least: number(ContextKind::MinValues) }
+            }
+            ErrorKind::WrongNumberOfValues => {
+                Problem::WrongNumberOfValues { argument, expected: number(ContextKind::ExpectedNumValues) }
+            }
+            ErrorKind::ArgumentConflict => conflict(error, argument),
+            ErrorKind::MissingRequiredArgument => Problem::Missing(texts(error, ContextKind::InvalidArg)),
+            ErrorKind::MissingSubcommand => Problem::MissingCommand,
+            _ => Problem::Other,
+        };
+        let possible = [ContextKind::ValidValue, ContextKind::ValidSubcommand];
+        let meant =
+            [ContextKind::SuggestedSubcommand, ContextKind::SuggestedArg, ContextKind::SuggestedValue];
+        let listed = |text: &String| error.kind() != ErrorKind::InvalidValue || !hidden.contains(text);
+        let all = |kinds: &[ContextKind]| {
+            kinds.iter().flat_map(|kind| texts(error, *kind)).filter(|text| listed(text)).collect()
+        };
+        Self { problem, possible: all(&possible), meant: all(&meant) }
+    }
+
+    /// The sentences, in plain text that is not escaped. `help` is what shows the help.
+    pub(super) fn text(&self, language: Language, help: Option<&str>) -> String {
+        let (sentence, possible, meant, hint) = match language {
+            Language::Japanese => {
+                (japanese(&self.problem), "使えるもの: ", "もしかして: ", ("使い方は ", " で表示します。"))
+            }
+            Language::English => {
+                (english(&self.problem), "Possible: ", "Did you mean: ", ("For help, send ", "."))
+            }
+        };
+        let list = |label: &str, values: &[String]| {
+            (!values.is_empty()).then(|| format!("{label}{}", shown(language, values)))
+        };
+        let hint = help.map(|help| format!("{}{help}{}", hint.0, hint.1));
+        let lines = [Some(sentence), list(meant, &self.meant), list(possible, &self.possible), hint];
+        lines.into_iter().flatten().collect::<Vec<_>>().join("\n")
+    }
+}
+
+fn conflict(error: &clap::Error, argument: String) -> Problem {
+    let argument = match argument.is_empty() {
+        true => texts(error, ContextKind::InvalidSubcommand).into_iter().next().unwrap_or_default(),
+        false => argument,
+    };
+    let others = texts(error, ContextKind::PriorArg);
+    if others == [argument.as_str()] {
+        Problem::Repeated(argument)
+    } else {
+        Problem::Conflict { argument, others }
+    }
+}
+
+fn texts(error: &clap::Error, kind: ContextKind) -> Vec<String> {
+    match error.get(kind) {
+        Some(ContextValue::String(text)) => vec![text.clone()],
+        Some(ContextValue::Strings(texts)) => texts.clone(),
+        _ => Vec::new(),
+    }
+}
+
+/// Whether the person wrote this value: as a word, behind `=`, or behind a short option.
+fn wrote(words: &[String], value: &str) -> bool {
+    words.iter().any(|word| {
+        let behind_equals = word.split_once('=').is_some_and(|(_, written)| written == value);
+        let mut short = word.chars();
+        let option = short.next() == Some('-') && short.next().is_some();
+        word == value || behind_equals || option && short.as_str() == value
+    })
+}
+
+/// A text in one line, and not the whole of a long one.
+fn brief(text: &str, most: usize) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.chars().count() > most {
+        true => format!("{}…", &line[..text::cut(&line, most).best()].trim_end()),
+        false => line,
+    }
+}
+
+fn echo(text: &str) -> String {
+    brief(text, ECHOED)
+}
+
+fn shown(language: Language, values: &[String]) -> String {
+    let between = match language {
+        Language::Japanese => "、",
+        Language::English => ", ",
+    };
+    values.iter().map(|value| echo(value)).collect::<Vec<_>>().join(between)
+}
+
+fn japanese(problem: &Problem) -> String {
+    match problem {
+        Problem::UnclosedQuote(quote) => format!("引用符 {quote} が閉じられていません。"),
+        Problem::UnknownCommand(word) => format!("「{}」というコマンドはありません。", echo(word)),
+        Problem::UnknownOption(word) => format!("「{}」というオプションはありません。", echo(word)),
+        Problem::Unexpected(word) => format!("「{}」は余分です。", echo(word)),
+        Problem::NeedsValue(argument) => format!("{} には値が必要です。", echo(argument)),
+        Problem::NeedsEquals(argument) => format!("{} の値の前には = が必要です。", echo(argument)),
+        Problem::WrongValue { argument, value: None, .. } => {
+            format!("{} の値が正しくありません。", echo(argument))
+        }
+        Problem::WrongValue { argument, value: Some(value), reason } => {
+            let reason = reason.as_ref().map(|reason| format!("（{}）", brief(reason, REASON)));
+            format!("「{}」は {} に使えません{}。", echo(value), echo(argument), reason.unwrap_or_default())
+        }
+        Problem::TooFewValues { argument, least } => {
+            format!("{} には値が {least} 個以上必要です。", echo(argument))
+        }
+        Problem::WrongNumberOfValues { argument, expected } => {
+            format!("{} には値が {expected} 個必要です。", echo(argument))
+        }
+        Problem::Repeated(argument) => format!("{} は一度しか使えません。", echo(argument)),
+        Problem::Conflict { argument, others } if others.is_empty() => {
+            format!("{} はほかの指定と一緒に使えません。", echo(argument))
+        }
+        Problem::Conflict { argument, others } => {
+            format!("{} は {} と一緒に使えません。", echo(argument), shown(Language::Japanese, others))
+        }
+        Problem::Missing(arguments) => format!("足りないもの: {}", shown(Language::Japanese, arguments)),
+        Problem::MissingCommand => "コマンドを書いてください。".to_owned(),
+        Problem::Other => "コマンドとして読み取れません。".to_owned(),
+    }
+}
+
+fn english(problem: &Problem) -> String {
+    match problem {
+        Problem::UnclosedQuote(quote) => format!("The quote {quote} is not closed."),
+        Problem::UnknownCommand(word) => format!("There is no command \"{}\".", echo(word)),
+        Problem::UnknownOption(word) => format!("There is no option \"{}\".", echo(word)),
+        Problem::Unexpected(word) => format!("\"{}\" is too much.", echo(word)),
+        Problem::NeedsValue(argument) => format!("{} needs a value.", echo(argument)),
+        Problem::NeedsEquals(argument) => format!("{} needs = before its value.", echo(argument)),
+        Problem::WrongValue { argument, value: None, .. } => {
+            format!("The value of {} is not valid.", echo(argument))
+        }
+        Problem::WrongValue { argument, value: Some(value), reason } => {
+            let reason = reason.as_ref().map(|reason| format!(": {}", brief(reason, REASON)));
+            format!("\"{}\" is no value for {}{}.", echo(value), echo(argument), reason.unwrap_or_default())
+        }
+        Problem::TooFewValues { argument, least } => {
+            format!("{} needs at least {least} values.", echo(argument))
+        }
+        Problem::WrongNumberOfValues { argument, expected } => {
+            let plural = if *expected == 1 { "" } else { "s" };
+            format!("{} needs {expected} value{plural}.", echo(argument))
+        }
+        Problem::Repeated(argument) => format!("{} can be used only once.", echo(argument)),
+        Problem::Conflict { argument, others } if others.is_empty() => {
+            format!("{} cannot be used with the others.", echo(argument))
+        }
+        Problem::Conflict { argument, others } => {
+            format!("{} cannot be used with {}.", echo(argument), shown(Language::English, others))
+        }
+        Problem::Missing(arguments) => format!("Missing: {}", shown(Language::English, arguments)),
+        Problem::MissingCommand => "Please write a command.".to_owned(),
+        Problem::Other => "This cannot be read as a command.".to_owned(),
+    }
+}
