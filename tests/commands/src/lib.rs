@@ -1,0 +1,5 @@
+//! The programs of the guide compile.
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../src/guide/commands.md")]
+struct Guide;

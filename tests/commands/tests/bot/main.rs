@@ -1,0 +1,6 @@
+//! Bots with commands, against the sandbox.
+
+mod addressed;
+mod guards;
+mod planted;
+mod world;
