@@ -98,16 +98,14 @@ impl<C: clap::Parser> ReadCommand<'_, C> {
     /// What the message is. It sends nothing, and does not ask the guards.
     pub fn read(&self) -> Reading<C> {
         let context = self.context;
-        let addressed = context.mentions_me();
-        if !addressed && names_others(context) {
+        let addressed = context.mentions_me() && !is_to_all(context);
+        if is_of_the_service(context) || !addressed && names_others(context) {
             return Reading::Nothing;
         }
         let text = context.own_text();
         let line = match words::after_prefix(&text) {
             Some(line) => line,
-            None if !addressed || self.prefixed_only || is_of_the_service(context) => {
-                return Reading::Nothing;
-            }
+            None if !addressed || self.prefixed_only => return Reading::Nothing,
             None => &text,
         };
         match parse_line(line, context.commands.language) {
@@ -166,12 +164,29 @@ fn names_others(context: &Context) -> bool {
         || parse(&message.body).mentions().any(|mention| matches!(mention, Mention::Account(_)))
 }
 
+/// Whether the message is for the bot only as it is for everybody in the room: with a webhook of the account, the service reports
+/// `[toall]` as a mention.
+fn is_to_all(context: &Context) -> bool {
+    let document = parse(&context.message().body);
+    let is_mine = |mention| mention == Mention::Account(context.me());
+    !context.is_direct()
+        && document.mentions().any(|mention| mention == Mention::All)
+        && !document.mentions().any(is_mine)
+}
+
 /// Whether the service wrote the message in a person's name: a file was uploaded, a task was added, the message was deleted.
+/// What a person quotes is none.
 fn is_of_the_service(context: &Context) -> bool {
     let document = parse(&context.message().body);
-    document.walk().any(
-        |step| matches!(step, Step::Enter(node) if matches!(node.kind(), Kind::Dtext(_) | Kind::Deleted)),
-    )
+    let mut walk = document.walk();
+    while let Some(step) = walk.next() {
+        match step {
+            Step::Enter(node) if matches!(node.kind(), Kind::Quote(_)) => walk.skip_children(),
+            Step::Enter(node) if matches!(node.kind(), Kind::Dtext(_) | Kind::Deleted) => return true,
+            _ => {}
+        }
+    }
+    false
 }
 
 fn parse_line<C: clap::Parser>(line: &str, language: Language) -> Result<C, Explanation> {

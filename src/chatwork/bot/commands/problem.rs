@@ -111,11 +111,14 @@ impl Trouble {
     /// The sentences, in plain text that is not escaped. `help` is what shows the help.
     pub(super) fn text(&self, language: Language, help: Option<&str>) -> String {
         let (sentence, possible, meant, hint) = match language {
-            Language::Japanese => {
-                (japanese(&self.problem), "使えるもの: ", "もしかして: ", ("使い方は ", " で表示します。"))
-            }
+            Language::Japanese => (
+                japanese(&self.problem),
+                "使えるもの: ",
+                "もしかして: ",
+                ("使い方は、このボット宛ての ", " で表示します。"),
+            ),
             Language::English => {
-                (english(&self.problem), "Possible: ", "Did you mean: ", ("For help, send ", "."))
+                (english(&self.problem), "Possible: ", "Did you mean: ", ("For help, send ", " to this bot."))
             }
         };
         let list = |label: &str, values: &[String]| {

@@ -112,7 +112,7 @@ fn help_is_in_one_language_and_shows_what_is_written_in_a_chat() {
 
 #[test]
 fn every_problem_has_words_in_both_languages() {
-    let help = ("\n使い方は /help で表示します。", "\nFor help, send /help.");
+    let help = ("\n使い方は、このボット宛ての /help で表示します。", "\nFor help, send /help to this bot.");
     for (line, japanese, said) in [
         (
             "deploi prod",
@@ -200,7 +200,7 @@ fn what_a_person_writes_becomes_no_tag() {
     let said = read("part --part [toall]").expect_err("it is rejected");
     assert_eq!(
         said,
-        "「［toall］」は --part <part> に使えません（［［toall］］ は ［toall］ だめです）。\n使い方は /help で表示します。"
+        "「［toall］」は --part <part> に使えません（［［toall］］ は ［toall］ だめです）。\n使い方は、このボット宛ての /help で表示します。"
     );
     for line in [
         "[To:1]",
@@ -215,7 +215,8 @@ fn what_a_person_writes_becomes_no_tag() {
     let long = read(&"あ\n[toall]".repeat(9_000)).expect_err("there is no such command");
     assert_eq!(
         long.chars().count(),
-        "「」というコマンドはありません。\n使い方は /help で表示します。".chars().count() + "あ".len() / 3
+        "「」というコマンドはありません。\n使い方は、このボット宛ての /help で表示します。".chars().count()
+            + "あ".len() / 3
     );
     let word = read(&"a".repeat(99_999)).expect_err("there is no such command");
     assert!(word.starts_with(&format!("「{}…」", "a".repeat(60))), "{word}");

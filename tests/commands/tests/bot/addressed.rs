@@ -24,6 +24,7 @@ async fn commands_run_by_prefix_and_by_address() {
         "[rp aid=1 to=10-5]Botさん\ndeploy prod",
         "[To:1][To:2]\ndeploy prod",
         "/deploy prod\n[qt][qtmeta aid=2]deploy staging[/qt]",
+        "[To:1]Bot\ndeploy prod\n[qt][qtmeta aid=2][info][title][dtext:file_uploaded][/title]x[/info][/qt]",
     ] {
         assert_eq!(world.says(2, ROOM, body).await, [prod], "{body}");
     }
@@ -56,6 +57,15 @@ async fn without_prefix_or_address_the_bot_is_silent() {
     ] {
         assert!(world.says(2, ROOM, body).await.is_empty(), "{body}");
     }
+    // A task that is added or done, a file and a room whose names begin like a command.
+    for written in [
+        "[info][title][dtext:task_added][/title][task aid=1 st=open lt=0]/deploy prod[/task][/info]",
+        "[info][title][dtext:task_done][/title][task aid=1 st=done lt=0]/deploy prod[/task][/info]",
+        "/deploy prod [dtext:chatroom_chat_edited]",
+    ] {
+        assert!(world.says(2, ROOM, written).await.is_empty(), "{written}");
+        assert!(world.says(2, world.chat, written).await.is_empty(), "{written}");
+    }
     // A file in a direct chat is no command.
     let file = "[info][title][dtext:file_uploaded][/title][download:5]deploy (1 B)[/download][/info]";
     assert!(world.says(2, world.chat, file).await.is_empty());
@@ -77,7 +87,7 @@ async fn whoever_addresses_the_bot_is_helped() {
     assert_eq!(world.says(2, world.chat, "help").await, help);
     assert_eq!(world.says(3, ROOM, "[To:1]Bot\n--version").await.len(), 1);
     let world = World::new().await;
-    let hint = "使い方は /help で表示します。";
+    let hint = "使い方は、このボット宛ての /help で表示します。";
     for (body, said) in [
         ("deploi prod", "「deploi」というコマンドはありません。\nもしかして: deploy\n"),
         (
@@ -90,7 +100,7 @@ async fn whoever_addresses_the_bot_is_helped() {
     }
     let bot = world.bot().language(Language::English);
     let said = world.talk(bot, [world.wrote(2, world.chat, "deploi")], run).await;
-    assert_eq!(said, ["There is no command \"deploi\".\nDid you mean: deploy\nFor help, send /help."]);
+    assert_eq!(said, ["There is no command \"deploi\".\nDid you mean: deploy\nFor help, send /help to this bot."]);
 }
 
 #[tokio::test]
@@ -154,7 +164,7 @@ async fn long_help_comes_in_several_messages_with_closed_boxes() {
         assert!(part.ends_with("[/code][/info]") && part.chars().count() <= 65_535);
     }
     assert!(said[1].contains("書き方: / <WORD>"), "the rest is in the second one");
-    assert_eq!(said[2..], ["「y」は余分です。\n使い方は / --help で表示します。", "x"]);
+    assert_eq!(said[2..], ["「y」は余分です。\n使い方は、このボット宛ての / --help で表示します。", "x"]);
 }
 
 #[tokio::test]
