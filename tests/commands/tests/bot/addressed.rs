@@ -100,7 +100,10 @@ async fn whoever_addresses_the_bot_is_helped() {
     }
     let bot = world.bot().language(Language::English);
     let said = world.talk(bot, [world.wrote(2, world.chat, "deploi")], run).await;
-    assert_eq!(said, ["There is no command \"deploi\".\nDid you mean: deploy\nFor help, send /help to this bot."]);
+    assert_eq!(
+        said,
+        ["There is no command \"deploi\".\nDid you mean: deploy\nFor help, send /help to this bot."]
+    );
 }
 
 #[tokio::test]
