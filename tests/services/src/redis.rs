@@ -109,10 +109,12 @@ fn spawn(port: u16, folder: &std::path::Path, options: &[String]) -> Child {
         .expect("`redis-server` is installed")
 }
 
-/// A port that no other server of these tests has, also while it is down, and that the system gives to no connection.
+/// A port that no other server of these tests has, also while it is down, and that the system gives to no connection. A server of
+/// a cluster takes the one 10,000 above as well.
 fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    let first = 10_000 + (std::process::id() % 200) as u16 * 100;
-    let mut ports = std::iter::repeat_with(|| first + NEXT.fetch_add(1, Ordering::Relaxed)).take(1_000);
-    ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("a free port")
+    let first = 10_000 + (std::process::id() % 120) as u16 * 100;
+    let mut ports = std::iter::repeat_with(|| first + NEXT.fetch_add(1, Ordering::Relaxed)).take(700);
+    let is_free = |port| TcpListener::bind(("127.0.0.1", port)).is_ok();
+    ports.find(|port| is_free(*port) && is_free(*port + 10_000)).expect("a free port")
 }
