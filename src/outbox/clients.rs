@@ -167,7 +167,10 @@ impl Clients {
         }
         match rendered.service.as_str() {
             #[cfg(feature = "chatwork")]
-            "chatwork" => Ok(self.account().await.ok().map(|account| account.to_string())),
+            "chatwork" => {
+                let client = self.chatwork.as_ref().ok_or_else(|| missing(rendered))?;
+                Ok(self.account(client).await.ok().map(|account| account.to_string()))
+            }
             #[cfg(feature = "lancers")]
             "lancers" => Ok(Some(self.user(rendered).await?.name)),
             _ => Ok(None),
@@ -216,12 +219,10 @@ impl Clients {
 
     /// The account of Chatwork's credential.
     #[cfg(feature = "chatwork")]
-    async fn account(&self) -> Result<crate::chatwork::AccountId, Error> {
+    async fn account(&self, client: &crate::chatwork::Client) -> Result<crate::chatwork::AccountId, Error> {
         if let Some(account) = self.account.get() {
             return Ok(*account);
         }
-        let client =
-            self.chatwork.as_ref().ok_or_else(|| Error::config("the outbox has no client for chatwork"))?;
         let me = bounded(client.me()).await?;
         self.note_time("chatwork", me.headers(), client);
         Ok(*self.account.get_or_init(|| me.account_id))
@@ -261,7 +262,7 @@ impl Clients {
         let (Some(room), Some(text)) = (rendered.room, rendered.field("body")) else { return Ok(None) };
         let author = match sent.author.as_deref().and_then(|author| author.parse().ok()) {
             Some(author) => crate::chatwork::AccountId(author),
-            None => self.account().await?,
+            None => self.account(client).await?,
         };
         let sought =
             crate::chatwork::Sought::new(text, author, sent.since()).taken(taken.iter().map(String::as_str));

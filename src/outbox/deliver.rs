@@ -102,28 +102,23 @@ impl Delivery {
         let Some(before) = Progress::read(&entry) else { return self.put_off(entry, claim).await };
         let (phase, reason, mut progress) = (entry.phase, before.reason.clone(), before);
         let step = match serde_json::from_str::<Rendered>(&entry.request) {
-            Ok(rendered)
-                if self.clients.base(&rendered.service).is_some_and(|base| base != rendered.base) =>
-            {
-                let reason = "it was stored for the base URL {}, and the outbox's client has another one";
-                progress.reason = Some(reason.replace("{}", &rendered.base));
-                Step::later(phase, progress, LONGEST_WAIT)
-            }
-            Ok(rendered) if self.clients.has(&rendered.service) => {
-                let step = match entry.phase {
-                    Phase::Sending if !rendered.is_repeatable() => {
-                        Some(self.look(&entry, &rendered, progress).await?)
-                    }
-                    Phase::Waiting | Phase::Sending => self.send(&entry, &rendered, progress, claim).await?,
-                    _ => Some(self.look_for_another(&entry, &rendered, progress).await?),
-                };
-                let Some(step) = step else { return Ok(None) };
-                if phase.is_open() { self.with_another_look(step, &rendered) } else { step }
-            }
-            Ok(rendered) => {
-                progress.reason = Some(missing(&rendered));
-                Step::later(phase, progress, WITHOUT_CLIENT)
-            }
+            Ok(rendered) => match self.clients.base(&rendered.service) {
+                None => {
+                    progress.reason = Some(missing(&rendered));
+                    Step::later(phase, progress, WITHOUT_CLIENT)
+                }
+                Some(base) if base != rendered.base => {
+                    progress.reason = Some(format!(
+                        "it was stored for the base URL {}, and the outbox's client has another one",
+                        rendered.base
+                    ));
+                    Step::later(phase, progress, LONGEST_WAIT)
+                }
+                Some(_) => match self.go_on(&entry, &rendered, progress, claim).await? {
+                    Some(step) => step,
+                    None => return Ok(None),
+                },
+            },
             Err(_) if phase.is_open() => {
                 progress.reason = Some(UNREADABLE.to_owned());
                 Step::later(phase, progress, LONGEST_WAIT)
@@ -135,31 +130,31 @@ impl Delivery {
             return Ok(None);
         }
         let is_news = phase.is_open() || step.phase != phase || step.progress.reason != reason;
-        if step.progress.reason != reason
-            && let Some(reason) = &step.progress.reason
-        {
-            let (id, lane) = (entry.id, &entry.lane);
-            if step.phase.needs_decision() || step.phase == Phase::Rejected || !step.progress.was_sent() {
-                tracing::warn!(
-                    id,
-                    lane,
-                    phase = step.phase.name(),
-                    reason,
-                    "an entry of the outbox is not done"
-                );
-            } else {
-                tracing::debug!(
-                    id,
-                    lane,
-                    phase = step.phase.name(),
-                    reason,
-                    "an entry of the outbox goes on later"
-                );
-            }
+        if step.progress.reason != reason {
+            log(&entry, &step);
         }
         entry.phase = step.phase;
         entry.not_before = step.wait.map(|wait| later_on_the_wall(self.clock.wall(), wait));
         Ok(is_news.then(|| Status::of(&entry, &step.progress)))
+    }
+
+    /// The next step of an entry whose service has a client here. `None` if another worker has taken it over.
+    async fn go_on(
+        &self,
+        entry: &StoredEntry,
+        rendered: &Rendered,
+        progress: Progress,
+        claim: &Claim,
+    ) -> Result<Option<Step>, StoreError> {
+        let step = match entry.phase {
+            Phase::Sending if !rendered.is_repeatable() => self.look(entry, rendered, progress).await?,
+            Phase::Waiting | Phase::Sending => match self.send(entry, rendered, progress, claim).await? {
+                Some(step) => step,
+                None => return Ok(None),
+            },
+            _ => return self.look_for_another(entry, rendered, progress).await.map(Some),
+        };
+        Ok(Some(self.with_another_look(step, rendered)))
     }
 
     /// Leaves an entry as it is, with its notes, which a newer version of the program may have written.
@@ -277,6 +272,17 @@ impl Delivery {
                 Step::later(Phase::Sending, progress, self.settle)
             }
         }
+    }
+}
+
+/// Writes a new reason to the log of the program: loud if nothing more happens by itself, or nothing was sent.
+fn log(entry: &StoredEntry, step: &Step) {
+    let Some(reason) = &step.progress.reason else { return };
+    let (id, lane, phase) = (entry.id, &entry.lane, step.phase.name());
+    if step.phase.needs_decision() || step.phase == Phase::Rejected || !step.progress.was_sent() {
+        tracing::warn!(id, lane, phase, reason, "an entry of the outbox is not done");
+    } else {
+        tracing::debug!(id, lane, phase, reason, "an entry of the outbox goes on later");
     }
 }
 

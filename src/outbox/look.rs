@@ -161,8 +161,8 @@ impl Delivery {
         if has_same(Phase::Sending).await? || self.attributed(&entry.lane).await?.contains(id) {
             return Ok(Owner::AnotherOne);
         }
-        let is_open = has_same(Phase::Uncertain).await? || has_same(Phase::Discarded).await?;
-        Ok(if is_open { Owner::Unknown } else { Owner::ThisOne })
+        let may_be_theirs = has_same(Phase::Uncertain).await? || has_same(Phase::Discarded).await?;
+        Ok(if may_be_theirs { Owner::Unknown } else { Owner::ThisOne })
     }
 
     /// The ids of the lane's newest messages that are known to belong to other entries.

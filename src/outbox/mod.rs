@@ -104,8 +104,9 @@ impl Outbox {
     /// are not stored: the client's count.
     ///
     /// # Errors
-    /// The request could never be sent, only reads, has a file or headers of its own, is of another base URL or credential than the outbox's
-    /// client, or the key belongs to another request: nothing is stored. Or the store failed ([`ErrorKind::Store`](crate::ErrorKind::Store)): the same key again finds out.
+    /// - The request could never be sent, only reads, has a file or headers of its own, or has another base URL or credential than
+    ///   the outbox's client; or the key belongs to another request. Nothing is stored.
+    /// - The store failed ([`ErrorKind::Store`](crate::ErrorKind::Store)). The entry may be stored: call again with the same key.
     pub async fn enqueue<E: Endpoint>(
         &self,
         key: impl Into<String>,

@@ -166,12 +166,12 @@ impl Rendered {
         rest.split(['/', '?']).next()?.parse().ok()
     }
 
-    /// Whether both ask for the same. The key that is made for each request does not count.
-    /// Whether it asks for the same. A newer version of the crate may write the same in another order.
+    /// Whether both ask for the same. The key that is made for each request does not count, nor does the order of the fields, in
+    /// which a newer version of the crate may write them.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         let Self { service, base, method, path, .. } = self;
         (service, base, method, path) == (&other.service, &other.base, &other.method, &other.path)
-            && (self.fields() == other.fields())
+            && self.fields() == other.fields()
     }
 
     /// What the body holds, in an order of its own.
