@@ -5,7 +5,7 @@ use super::deliver::Delivery;
 use super::rendered::Rendered;
 use super::status::{Progress, Status};
 use super::step::{AGAIN, BETWEEN_LOOKS, MOST_FAILURES, Step, backoff, wait_after};
-use super::store::{Filter, Phase, StoredEntry};
+use super::store::{Filter, OUTBOX, Phase, StoredEntry};
 use crate::error::{Error, Outcome, Resend};
 use crate::store_error::StoreError;
 use serde_json::json;
@@ -149,8 +149,10 @@ impl Delivery {
         id: &String,
     ) -> Result<Owner, StoreError> {
         let has_same = async |phase| {
-            let others =
-                self.store.list(Filter::new(ATTRIBUTED).lane(&entry.lane).phase(phase).newest()).await?;
+            let others = self
+                .store
+                .list(Filter::new(OUTBOX, ATTRIBUTED).lane(&entry.lane).phase(phase).newest())
+                .await?;
             let is_same = |other: &StoredEntry| {
                 let other = serde_json::from_str::<Rendered>(&other.request);
                 other.is_ok_and(|other| other.is_same(rendered))
@@ -169,7 +171,9 @@ impl Delivery {
     async fn attributed(&self, lane: &str) -> Result<Vec<String>, StoreError> {
         let mut ids = Vec::new();
         for phase in [Phase::Sent, Phase::Doubled] {
-            for entry in self.store.list(Filter::new(ATTRIBUTED).lane(lane).phase(phase).newest()).await? {
+            for entry in
+                self.store.list(Filter::new(OUTBOX, ATTRIBUTED).lane(lane).phase(phase).newest()).await?
+            {
                 let progress = Progress::read(&entry).unwrap_or_default();
                 ids.extend(Status::of(&entry, &progress).message_id());
                 ids.extend(progress.other);

@@ -1,13 +1,14 @@
 //! An outbox in memory, for tests.
 
-use super::store::{Change, Claim, Enqueued, Filter, NewEntry, Next, OutboxStore, Phase, StoredEntry};
+use super::store::{
+    Change, Claim, Commit, Enqueued, Filter, NewEntry, Next, Note, OutboxStore, Phase, StoredEntry,
+};
 use crate::clock::{Clock, SystemClock, later_on_the_wall};
 use crate::store_error::StoreError;
 use futures::future::{BoxFuture, FutureExt};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,9 +16,16 @@ use std::time::Duration;
 #[derive(Clone)]
 pub struct MemoryOutboxStore {
     clock: Arc<dyn Clock>,
-    rows: Arc<Mutex<BTreeMap<i64, Row>>>,
+    kept: Arc<Mutex<Kept>>,
+}
+
+#[derive(Default)]
+struct Kept {
+    rows: BTreeMap<i64, Row>,
     /// The highest id so far, also of what was removed.
-    last: Arc<AtomicI64>,
+    last: i64,
+    /// The texts of notes, and until when they are kept.
+    notes: HashMap<String, (String, Option<Timestamp>)>,
 }
 
 struct Row {
@@ -59,38 +67,42 @@ impl MemoryOutboxStore {
 
     /// An empty outbox on this clock, for tests. It should be that of the clients.
     pub fn with_clock(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, rows: Arc::default(), last: Arc::default() }
+        Self { clock, kept: Arc::default() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<i64, Row>> {
-        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    fn enqueue_now(&self, entry: NewEntry) -> Enqueued {
-        let mut rows = self.lock();
-        if let Some(known) = rows.values().find(|row| row.entry.key == entry.key) {
+impl Kept {
+    fn enqueue(&mut self, entry: NewEntry, now: Timestamp) -> Enqueued {
+        if let Some(known) = self.rows.values().find(|row| row.entry.key == entry.key) {
             return Enqueued::Known(Box::new(known.entry.clone()));
         }
-        let created_at = self.clock.wall();
-        let id = self.last.fetch_add(1, Ordering::Relaxed) + 1;
-        let entry = StoredEntry::new(id, entry);
+        self.last += 1;
+        let entry = StoredEntry::new(self.last, entry);
         let added = Box::new(entry.clone());
-        rows.insert(id, Row { entry, fence: 0, created_at, claimed_until: None, closed_at: None });
+        self.rows.insert(
+            self.last,
+            Row { entry, fence: 0, created_at: now, claimed_until: None, closed_at: None },
+        );
         Enqueued::New(added)
     }
 
-    fn claim_now(&self, lease: Duration) -> Next {
-        let now = self.clock.wall();
-        let mut rows = self.lock();
+    fn claim(&mut self, queue: &str, lease: Duration, now: Timestamp) -> Next {
+        let rows = &mut self.rows;
+        let of_queue = |(_, row): &(&i64, &Row)| row.entry.queue == queue;
         let mut first = HashMap::new();
-        for (id, row) in rows.iter().filter(|(_, row)| row.entry.phase.is_open()) {
+        for (id, row) in rows.iter().filter(of_queue).filter(|(_, row)| row.entry.phase.is_open()) {
             let first = first.entry(row.entry.lane.clone()).or_insert(*id);
             // At most one of a lane is claimed; what was opened again waits for it.
             if row.claimed_until.is_some() {
                 *first = *id;
             }
         }
-        let again = rows.iter().filter(|(_, row)| !row.entry.phase.is_open() && row.held_until().is_some());
+        let again = rows.iter().filter(of_queue);
+        let again = again.filter(|(_, row)| !row.entry.phase.is_open() && row.held_until().is_some());
         let candidates = first.into_values().chain(again.map(|(id, _)| *id));
         // What is due at once does not wait for a clock that was set back.
         let next = candidates.min_by_key(|id| (rows[id].held_until() > Some(now), rows[id].due_at(), *id));
@@ -108,17 +120,39 @@ impl MemoryOutboxStore {
         }
     }
 
-    /// The result of `work` on a claimed row; `false` if the claim has ended.
-    fn claimed(&self, claim: &Claim, work: impl FnOnce(&mut Row, Timestamp)) -> bool {
-        let now = self.clock.wall();
-        let mut rows = self.lock();
-        match rows.get_mut(&claim.id).filter(|row| row.is_held(claim, now)) {
-            Some(row) => {
-                work(row, now);
-                true
-            }
-            None => false,
+    /// The row of a claim that holds.
+    fn claimed(&mut self, claim: &Claim, now: Timestamp) -> Option<&mut Row> {
+        self.rows.get_mut(&claim.id).filter(|row| row.is_held(claim, now))
+    }
+
+    fn change(&mut self, claim: &Claim, change: Change, keep: bool, now: Timestamp) -> bool {
+        let Some(row) = self.claimed(claim, now) else { return false };
+        row.entry.phase = change.phase;
+        row.entry.progress = change.progress;
+        row.entry.not_before = change.wait.map(|wait| later_on_the_wall(now, wait));
+        row.claimed_until = row.claimed_until.filter(|_| keep && change.phase.is_open());
+        row.closed_at = (!change.phase.is_open()).then_some(now);
+        true
+    }
+
+    fn commit(&mut self, commit: Commit, now: Timestamp) -> bool {
+        let Commit { change, notes, entries } = commit;
+        if change.is_some_and(|(claim, change)| !self.change(&claim, change, false, now)) {
+            return false;
         }
+        for Note { key, text, keep } in notes {
+            match text {
+                Some(text) => {
+                    let until = keep.map(|time| later_on_the_wall(now, time));
+                    self.notes.insert(key, (text, until));
+                }
+                None => drop(self.notes.remove(&key)),
+            }
+        }
+        for entry in entries {
+            self.enqueue(entry, now);
+        }
+        true
     }
 }
 
@@ -130,22 +164,28 @@ impl Default for MemoryOutboxStore {
 
 impl fmt::Debug for MemoryOutboxStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MemoryOutboxStore").field("entries", &self.lock().len()).finish_non_exhaustive()
+        f.debug_struct("MemoryOutboxStore").field("entries", &self.lock().rows.len()).finish_non_exhaustive()
     }
 }
 
 // Nothing happens before a future is polled, so that it can be dropped unpolled.
 impl OutboxStore for MemoryOutboxStore {
     fn enqueue(&self, entry: NewEntry) -> BoxFuture<'_, Result<Enqueued, StoreError>> {
-        async move { Ok(self.enqueue_now(entry)) }.boxed()
+        async move { Ok(self.lock().enqueue(entry, self.clock.wall())) }.boxed()
     }
 
-    fn claim(&self, lease: Duration) -> BoxFuture<'_, Result<Next, StoreError>> {
-        async move { Ok(self.claim_now(lease)) }.boxed()
+    fn claim<'a>(&'a self, queue: &'a str, lease: Duration) -> BoxFuture<'a, Result<Next, StoreError>> {
+        async move { Ok(self.lock().claim(queue, lease, self.clock.wall())) }.boxed()
     }
 
     fn renew<'a>(&'a self, claim: &'a Claim, lease: Duration) -> BoxFuture<'a, Result<bool, StoreError>> {
-        async move { Ok(self.claimed(claim, |row, now| row.claimed_until = Some(later_on_the_wall(now, lease)))) }.boxed()
+        async move {
+            let now = self.clock.wall();
+            let mut kept = self.lock();
+            let row = kept.claimed(claim, now);
+            Ok(row.map(|row| row.claimed_until = Some(later_on_the_wall(now, lease))).is_some())
+        }
+        .boxed()
     }
 
     fn change<'a>(
@@ -154,33 +194,43 @@ impl OutboxStore for MemoryOutboxStore {
         change: Change,
         keep: bool,
     ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        async move { Ok(self.lock().change(claim, change, keep, self.clock.wall())) }.boxed()
+    }
+
+    fn commit(&self, commit: Commit) -> BoxFuture<'_, Result<bool, StoreError>> {
+        async move { Ok(self.lock().commit(commit, self.clock.wall())) }.boxed()
+    }
+
+    fn note<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<String>, StoreError>> {
         async move {
-            Ok(self.claimed(claim, |row, now| {
-                let Change { phase, progress, wait } = change;
-                let not_before = wait.map(|wait| later_on_the_wall(now, wait));
-                row.entry = StoredEntry { phase, progress, not_before, ..row.entry.clone() };
-                row.claimed_until = row.claimed_until.filter(|_| keep && phase.is_open());
-                row.closed_at = (!phase.is_open()).then_some(now);
-            }))
+            let now = self.clock.wall();
+            let kept = self.lock();
+            let note = kept.notes.get(key).filter(|(_, until)| until.is_none_or(|until| until > now));
+            Ok(note.map(|(text, _)| text.clone()))
         }
         .boxed()
     }
 
     fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<StoredEntry>, StoreError>> {
-        async move { Ok(self.lock().values().find(|row| row.entry.key == key).map(|row| row.entry.clone())) }
-            .boxed()
+        async move {
+            let kept = self.lock();
+            let row = kept.rows.values().find(|row| row.entry.key == key);
+            Ok(row.map(|row| row.entry.clone()))
+        }
+        .boxed()
     }
 
     fn list<'a>(&'a self, filter: Filter<'a>) -> BoxFuture<'a, Result<Vec<StoredEntry>, StoreError>> {
         async move {
-            let rows = self.lock();
+            let kept = self.lock();
             let fits = |entry: &&StoredEntry| {
-                filter.lane.is_none_or(|lane| entry.lane == lane)
+                entry.queue == filter.queue
+                    && filter.lane.is_none_or(|lane| entry.lane == lane)
                     && filter.phase.is_none_or(|phase| entry.phase == phase)
                     && (filter.after == 0
                         || (entry.id < filter.after) == filter.newest && entry.id != filter.after)
             };
-            let entries = rows.values().map(|row| &row.entry);
+            let entries = kept.rows.values().map(|row| &row.entry);
             Ok(match filter.newest {
                 true => entries.rev().filter(fits).take(filter.limit).cloned().collect(),
                 false => entries.filter(fits).take(filter.limit).cloned().collect(),
@@ -197,8 +247,8 @@ impl OutboxStore for MemoryOutboxStore {
     ) -> BoxFuture<'a, Result<bool, StoreError>> {
         async move {
             let now = self.clock.wall();
-            let mut rows = self.lock();
-            let row = rows.values_mut().find(|row| row.entry.key == key);
+            let mut kept = self.lock();
+            let row = kept.rows.values_mut().find(|row| row.entry.key == key);
             let free = |row: &&mut Row| {
                 from.contains(&row.entry.phase) && row.claimed_until.is_none_or(|until| until <= now)
             };
@@ -212,11 +262,13 @@ impl OutboxStore for MemoryOutboxStore {
         .boxed()
     }
 
-    fn blank(&self, age: Duration) -> BoxFuture<'_, Result<u64, StoreError>> {
+    fn blank<'a>(&'a self, queue: &'a str, age: Duration) -> BoxFuture<'a, Result<u64, StoreError>> {
         async move {
             let now = self.clock.wall();
             let mut count = 0;
-            for row in self.lock().values_mut().filter(|row| row.is_closed_for(age, now)) {
+            let mut kept = self.lock();
+            let of_queue = kept.rows.values_mut().filter(|row| row.entry.queue == queue);
+            for row in of_queue.filter(|row| row.is_closed_for(age, now)) {
                 count += u64::from(!row.entry.request.is_empty());
                 row.entry.request.clear();
                 row.entry.progress.clear();
@@ -226,13 +278,14 @@ impl OutboxStore for MemoryOutboxStore {
         .boxed()
     }
 
-    fn forget(&self, age: Duration) -> BoxFuture<'_, Result<u64, StoreError>> {
+    fn forget<'a>(&'a self, queue: &'a str, age: Duration) -> BoxFuture<'a, Result<u64, StoreError>> {
         async move {
             let now = self.clock.wall();
-            let mut rows = self.lock();
-            let before = rows.len();
-            rows.retain(|_, row| !row.is_closed_for(age, now));
-            Ok((before - rows.len()) as u64)
+            let mut kept = self.lock();
+            let before = kept.rows.len();
+            kept.rows.retain(|_, row| row.entry.queue != queue || !row.is_closed_for(age, now));
+            kept.notes.retain(|_, (_, until)| until.is_none_or(|until| until > now));
+            Ok((before - kept.rows.len()) as u64)
         }
         .boxed()
     }

@@ -60,7 +60,9 @@ pub use memory::MemoryOutboxStore;
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteOutboxStore;
 pub use status::Status;
-pub use store::{Change, Claim, Enqueued, Filter, NewEntry, Next, OutboxStore, Phase, StoredEntry};
+pub use store::{
+    Change, Claim, Commit, Enqueued, Filter, NewEntry, Next, Note, OUTBOX, OutboxStore, Phase, StoredEntry,
+};
 
 use crate::error::Error;
 use crate::input::{self, InvalidInput};
@@ -162,7 +164,7 @@ impl Outbox {
     /// The store failed.
     pub async fn status(&self, key: &str) -> Result<Option<Status>, Error> {
         let entry = self.0.delivery.store.get(key).await.map_err(Error::store)?;
-        Ok(entry.map(|entry| Status::read(&entry)))
+        Ok(entry.filter(|entry| entry.queue == OUTBOX).map(|entry| Status::read(&entry)))
     }
 
     /// The entries in this phase, or all, in the order in which they were added, at most `limit`.
@@ -183,7 +185,7 @@ impl Outbox {
         phase: Option<Phase>,
         limit: usize,
     ) -> Result<Vec<Status>, Error> {
-        let filter = Filter::new(limit).phase(phase).after(id);
+        let filter = Filter::new(OUTBOX, limit).phase(phase).after(id);
         let entries = self.0.delivery.store.list(filter).await.map_err(Error::store)?;
         Ok(entries.iter().map(Status::read).collect())
     }
@@ -211,7 +213,7 @@ impl Outbox {
     pub async fn retry(&self, key: &str) -> Result<bool, Error> {
         const FROM: &[Phase] = &[Phase::Rejected, Phase::Uncertain, Phase::Discarded];
         let entry = self.0.delivery.store.get(key).await.map_err(Error::store)?;
-        if entry.is_none_or(|entry| entry.request.is_empty()) {
+        if entry.is_none_or(|entry| entry.queue != OUTBOX || entry.request.is_empty()) {
             return Ok(false);
         }
         let moved = self.0.delivery.store.decide(key, FROM, Phase::Waiting).await.map_err(Error::store)?;
@@ -246,7 +248,7 @@ impl Outbox {
     /// # Errors
     /// The store failed.
     pub async fn blank(&self, age: Duration) -> Result<u64, Error> {
-        self.0.delivery.store.blank(age).await.map_err(Error::store)
+        self.0.delivery.store.blank(OUTBOX, age).await.map_err(Error::store)
     }
 
     /// Removes entries that were closed longer ago than `age`, and their keys: the same key is a new message then. What a person
@@ -255,7 +257,7 @@ impl Outbox {
     /// # Errors
     /// The store failed.
     pub async fn forget(&self, age: Duration) -> Result<u64, Error> {
-        self.0.delivery.store.forget(age).await.map_err(Error::store)
+        self.0.delivery.store.forget(OUTBOX, age).await.map_err(Error::store)
     }
 
     /// Sends what is due until no entry is, and returns how many were closed. Entries that wait for a later time stay.
@@ -268,7 +270,7 @@ impl Outbox {
         let mut asking = None;
         loop {
             if asking.is_none() && !is_idle && failure.is_none() && running.len() < self.0.concurrency {
-                asking = Some(self.0.delivery.store.claim(LEASE));
+                asking = Some(self.0.delivery.store.claim(OUTBOX, LEASE));
             }
             if asking.is_none() && running.is_empty() {
                 return failure.map_or(Ok(closed), |failure| Err(Error::store(failure)));
@@ -330,7 +332,7 @@ impl Outbox {
         unfold((), async |()| {
             let Inner { delivery: Delivery { store, clock, .. }, added, .. } = &*self.0;
             loop {
-                let wait = match store.claim(LEASE).await {
+                let wait = match store.claim(OUTBOX, LEASE).await {
                     Ok(Next::Entry(entry, claim)) => return Some(((entry, claim), ())),
                     Ok(Next::Wait(time)) => time.unwrap_or(POLL).clamp(Duration::from_millis(10), POLL),
                     Err(error) => {

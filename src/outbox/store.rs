@@ -7,9 +7,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Keeps the entries of an [`Outbox`](super::Outbox).
+/// Keeps the entries of an [`Outbox`](super::Outbox), and those of a [durable bot](crate::bot).
 ///
-/// What a store keeps of an entry are a few columns, and two texts that only the outbox reads: the request and its progress.
+/// What a store keeps of an entry are a few columns, and two texts that only their owner reads: the request and its progress.
+/// Entries stand in queues: the outbox works on the one with the name [`OUTBOX`], and each kind of bot on one of its own. Besides,
+/// a store keeps notes: texts with a key and perhaps a time at which they are forgotten, such as what a bot knows of a conversation.
 ///
 /// ```text
 ///               claim                change to a closed phase
@@ -25,9 +27,9 @@ use std::time::Duration;
 ///
 /// Promises of every store:
 ///
-/// - **Durable**: when [`enqueue`](Self::enqueue), [`change`](Self::change) and [`decide`](Self::decide) end with `Ok`, a crash
-///   of the process or of the machine loses nothing of it.
-/// - **In order**: entries of one lane are handed out by ascending id, and the next one only once the one before is closed. Other
+/// - **Durable**: when [`enqueue`](Self::enqueue), [`change`](Self::change), [`commit`](Self::commit) and
+///   [`decide`](Self::decide) end with `Ok`, a crash of the process or of the machine loses nothing of it.
+/// - **In order**: entries of one lane, which is of one queue, are handed out by ascending id, and the next one only once the one before is closed. Other
 ///   lanes do not wait. An entry that [`decide`](Self::decide) opens again comes before the others of its lane, except one that is
 ///   claimed, or whose claim ran out: its request may be on the way.
 /// - **One at a time**: an entry is claimed by one worker. A claim ends with its lease, and each claim of an entry has a
@@ -43,12 +45,12 @@ pub trait OutboxStore: fmt::Debug + Send + Sync + 'static {
     /// It cannot be stored. It may be stored nevertheless; the same key again tells.
     fn enqueue(&self, entry: NewEntry) -> BoxFuture<'_, Result<Enqueued, StoreError>>;
 
-    /// Claims an open entry that is due, is the first of its lane, and is not claimed, or a closed one whose time has come; of
-    /// several, the one that is due first. An open entry without a time is due since it was added, also if the clock is set back.
+    /// Claims an entry of this queue: an open one that is due, is the first of its lane, and is not claimed, or a closed one whose
+    /// time has come; of several, the one that is due first. An open entry without a time is due since it was added, also if the clock is set back.
     ///
     /// # Errors
     /// The store cannot be read or written. An entry may be claimed nevertheless, until the lease ends.
-    fn claim(&self, lease: Duration) -> BoxFuture<'_, Result<Next, StoreError>>;
+    fn claim<'a>(&'a self, queue: &'a str, lease: Duration) -> BoxFuture<'a, Result<Next, StoreError>>;
 
     /// Makes a claim end `lease` from now. Returns whether it still held.
     ///
@@ -67,6 +69,19 @@ pub trait OutboxStore: fmt::Debug + Send + Sync + 'static {
         change: Change,
         keep: bool,
     ) -> BoxFuture<'a, Result<bool, StoreError>>;
+
+    /// Changes a claimed entry, writes notes and adds entries: all of it, or nothing. An entry whose key is known is left as it is.
+    /// Returns whether the claim, if one is given, still held; if not, nothing happens.
+    ///
+    /// # Errors
+    /// The store cannot be written. All of it may be stored nevertheless.
+    fn commit(&self, commit: Commit) -> BoxFuture<'_, Result<bool, StoreError>>;
+
+    /// The text of the note with this key, unless its time is over.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn note<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<String>, StoreError>>;
 
     /// The entry with this key.
     ///
@@ -92,26 +107,31 @@ pub trait OutboxStore: fmt::Debug + Send + Sync + 'static {
         to: Phase,
     ) -> BoxFuture<'a, Result<bool, StoreError>>;
 
-    /// Removes the request and the progress of entries that were closed at least `age` ago, are not handed out again, and [need no decision](Phase::needs_decision). Their keys are kept, or hashes of
+    /// Removes the request and the progress of entries of this queue that were closed at least `age` ago, are not handed out again, and [need no decision](Phase::needs_decision). Their keys are kept, or hashes of
     /// them: [`enqueue`](Self::enqueue), [`get`](Self::get) and [`decide`](Self::decide) find them still. Returns how many there
     /// were.
     ///
     /// # Errors
     /// The store cannot be written.
-    fn blank(&self, age: Duration) -> BoxFuture<'_, Result<u64, StoreError>>;
+    fn blank<'a>(&'a self, queue: &'a str, age: Duration) -> BoxFuture<'a, Result<u64, StoreError>>;
 
-    /// Removes entries that were closed at least `age` ago, are not handed out again, and [need no decision](Phase::needs_decision), with their keys: the same key is a new
-    /// entry then. Ids are not used again. Returns how many there were.
+    /// Removes entries of this queue that were closed at least `age` ago, are not handed out again, and [need no decision](Phase::needs_decision), with their keys: the same key is a new
+    /// entry then. Ids are not used again. Returns how many there were. Notes whose time is over are removed too.
     ///
     /// # Errors
     /// The store cannot be written.
-    fn forget(&self, age: Duration) -> BoxFuture<'_, Result<u64, StoreError>>;
+    fn forget<'a>(&'a self, queue: &'a str, age: Duration) -> BoxFuture<'a, Result<u64, StoreError>>;
 }
+
+/// The queue of the requests that an [`Outbox`](super::Outbox) sends.
+pub const OUTBOX: &str = "outbox";
 
 /// An entry to add.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct NewEntry {
+    /// Whoever claims from this queue works on it.
+    pub queue: String,
     /// Unique among all entries.
     pub key: String,
     /// Entries of one lane are sent in order.
@@ -123,9 +143,16 @@ pub struct NewEntry {
 }
 
 impl NewEntry {
-    /// An entry that may be sent at once.
+    /// An entry of the queue [`OUTBOX`] that may be sent at once.
     pub fn new(key: impl Into<String>, lane: impl Into<String>, request: impl Into<String>) -> Self {
-        Self { key: key.into(), lane: lane.into(), request: request.into(), not_before: None }
+        let (key, lane, request) = (key.into(), lane.into(), request.into());
+        Self { queue: OUTBOX.to_owned(), key, lane, request, not_before: None }
+    }
+
+    /// The same in this queue.
+    #[must_use]
+    pub fn queue(self, queue: impl Into<String>) -> Self {
+        Self { queue: queue.into(), ..self }
     }
 
     /// The same, to be sent at this time at the earliest.
@@ -148,6 +175,8 @@ pub enum Enqueued {
 #[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct StoredEntry {
+    /// Its queue.
+    pub queue: String,
     /// Ascending in the order in which entries were added.
     pub id: i64,
     /// The key; in a listing it may be empty once the entry is [blanked](OutboxStore::blank).
@@ -167,8 +196,8 @@ pub struct StoredEntry {
 impl StoredEntry {
     /// An entry as it was added.
     pub fn new(id: i64, entry: NewEntry) -> Self {
-        let NewEntry { key, lane, request, not_before } = entry;
-        Self { id, key, lane, request, phase: Phase::Waiting, progress: String::new(), not_before }
+        let NewEntry { queue, key, lane, request, not_before } = entry;
+        Self { queue, id, key, lane, request, phase: Phase::Waiting, progress: String::new(), not_before }
     }
 }
 
@@ -190,6 +219,8 @@ pub enum Phase {
     Uncertain,
     /// Closed: a person gave it up.
     Discarded,
+    /// Closed: a bot's handler failed with it too often. A person decides.
+    Failed,
 }
 
 impl Phase {
@@ -202,6 +233,7 @@ impl Phase {
         Self::Rejected,
         Self::Uncertain,
         Self::Discarded,
+        Self::Failed,
     ];
 
     /// Whether there is more to do.
@@ -211,7 +243,7 @@ impl Phase {
 
     /// Whether a person has to look: the entry and its texts are kept until then.
     pub fn needs_decision(self) -> bool {
-        matches!(self, Self::Uncertain | Self::Doubled)
+        matches!(self, Self::Uncertain | Self::Doubled | Self::Failed)
     }
 
     /// Its name, as a store may write it.
@@ -224,6 +256,7 @@ impl Phase {
             Self::Rejected => "rejected",
             Self::Uncertain => "uncertain",
             Self::Discarded => "discarded",
+            Self::Failed => "failed",
         }
     }
 
@@ -276,10 +309,62 @@ impl Change {
     }
 }
 
+/// What is stored at once.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Commit {
+    /// How a claimed entry changes; its claim ends.
+    pub change: Option<(Claim, Change)>,
+    /// What is noted. Each key is there once.
+    pub notes: Vec<Note>,
+    /// What is added, in this order.
+    pub entries: Vec<NewEntry>,
+}
+
+impl Commit {
+    /// Adds these entries and writes these notes.
+    pub fn new(notes: Vec<Note>, entries: Vec<NewEntry>) -> Self {
+        Self { change: None, notes, entries }
+    }
+
+    /// The same if this claim holds, and changes its entry.
+    #[must_use]
+    pub fn change(self, claim: Claim, change: Change) -> Self {
+        Self { change: Some((claim, change)), ..self }
+    }
+}
+
+/// A note: a text under a key.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Note {
+    /// The key. It replaces an earlier note with it.
+    pub key: String,
+    /// The text; `None` removes the note.
+    pub text: Option<String>,
+    /// How long it is kept, by the store's clock; `None` for as long as nothing replaces it.
+    pub keep: Option<Duration>,
+}
+
+impl Note {
+    /// A note that is kept until it is replaced.
+    pub fn new(key: impl Into<String>, text: impl Into<Option<String>>) -> Self {
+        Self { key: key.into(), text: text.into(), keep: None }
+    }
+
+    /// The same, to be kept for this time.
+    #[must_use]
+    pub fn keep(self, time: impl Into<Option<Duration>>) -> Self {
+        Self { keep: time.into(), ..self }
+    }
+}
+
 /// Which entries are listed.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Filter<'a> {
+    /// Those of this queue.
+    pub queue: &'a str,
     /// Those of this lane.
     pub lane: Option<&'a str>,
     /// Those in this phase.
@@ -293,9 +378,9 @@ pub struct Filter<'a> {
 }
 
 impl<'a> Filter<'a> {
-    /// The oldest entries, at most so many.
-    pub fn new(limit: usize) -> Self {
-        Self { limit, ..Self::default() }
+    /// The oldest entries of this queue, at most so many.
+    pub fn new(queue: &'a str, limit: usize) -> Self {
+        Self { queue, lane: None, phase: None, after: 0, newest: false, limit }
     }
 
     /// Those of this lane.
@@ -327,16 +412,25 @@ impl<'a> Filter<'a> {
 
 impl fmt::Debug for NewEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { lane, not_before, .. } = self;
-        f.debug_struct("NewEntry").field("lane", lane).field("not_before", not_before).finish_non_exhaustive()
+        let Self { queue, lane, not_before, .. } = self;
+        f.debug_struct("NewEntry")
+            .field("queue", queue)
+            .field("lane", lane)
+            .field("not_before", not_before)
+            .finish_non_exhaustive()
     }
 }
 
 impl fmt::Debug for StoredEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { id, lane, phase, not_before, .. } = self;
+        let Self { queue, id, lane, phase, not_before, .. } = self;
         let mut debug = f.debug_struct("StoredEntry");
-        debug.field("id", id).field("lane", lane).field("phase", phase).field("not_before", not_before);
+        debug
+            .field("queue", queue)
+            .field("id", id)
+            .field("lane", lane)
+            .field("phase", phase)
+            .field("not_before", not_before);
         debug.finish_non_exhaustive()
     }
 }
@@ -348,13 +442,19 @@ impl fmt::Debug for Change {
     }
 }
 
+impl fmt::Debug for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Note").field("keep", &self.keep).finish_non_exhaustive()
+    }
+}
+
 impl<S: OutboxStore + ?Sized> OutboxStore for Arc<S> {
     fn enqueue(&self, entry: NewEntry) -> BoxFuture<'_, Result<Enqueued, StoreError>> {
         (**self).enqueue(entry)
     }
 
-    fn claim(&self, lease: Duration) -> BoxFuture<'_, Result<Next, StoreError>> {
-        (**self).claim(lease)
+    fn claim<'a>(&'a self, queue: &'a str, lease: Duration) -> BoxFuture<'a, Result<Next, StoreError>> {
+        (**self).claim(queue, lease)
     }
 
     fn renew<'a>(&'a self, claim: &'a Claim, lease: Duration) -> BoxFuture<'a, Result<bool, StoreError>> {
@@ -368,6 +468,14 @@ impl<S: OutboxStore + ?Sized> OutboxStore for Arc<S> {
         keep: bool,
     ) -> BoxFuture<'a, Result<bool, StoreError>> {
         (**self).change(claim, change, keep)
+    }
+
+    fn commit(&self, commit: Commit) -> BoxFuture<'_, Result<bool, StoreError>> {
+        (**self).commit(commit)
+    }
+
+    fn note<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<String>, StoreError>> {
+        (**self).note(key)
     }
 
     fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<StoredEntry>, StoreError>> {
@@ -387,11 +495,11 @@ impl<S: OutboxStore + ?Sized> OutboxStore for Arc<S> {
         (**self).decide(key, from, to)
     }
 
-    fn blank(&self, age: Duration) -> BoxFuture<'_, Result<u64, StoreError>> {
-        (**self).blank(age)
+    fn blank<'a>(&'a self, queue: &'a str, age: Duration) -> BoxFuture<'a, Result<u64, StoreError>> {
+        (**self).blank(queue, age)
     }
 
-    fn forget(&self, age: Duration) -> BoxFuture<'_, Result<u64, StoreError>> {
-        (**self).forget(age)
+    fn forget<'a>(&'a self, queue: &'a str, age: Duration) -> BoxFuture<'a, Result<u64, StoreError>> {
+        (**self).forget(queue, age)
     }
 }

@@ -5,7 +5,8 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use kaiwa::StoreError;
 use kaiwa::outbox::{
-    Change, Claim, Enqueued, Filter, MemoryOutboxStore, NewEntry, Next, OutboxStore, Phase, StoredEntry,
+    Change, Claim, Commit, Enqueued, Filter, MemoryOutboxStore, NewEntry, Next, OUTBOX, OutboxStore, Phase,
+    StoredEntry,
 };
 use kaiwa::sandbox::{Fault, Script};
 use std::pin::pin;
@@ -37,11 +38,11 @@ impl OutboxStore for Failing {
         self.store.enqueue(entry)
     }
 
-    fn claim(&self, lease: Duration) -> BoxFuture<'_, Result<Next, StoreError>> {
+    fn claim<'a>(&'a self, queue: &'a str, lease: Duration) -> BoxFuture<'a, Result<Next, StoreError>> {
         if self.hangs.load(Ordering::SeqCst) {
             return futures::future::pending().boxed();
         }
-        self.store.claim(lease)
+        self.store.claim(queue, lease)
     }
 
     fn renew<'a>(&'a self, claim: &'a Claim, lease: Duration) -> BoxFuture<'a, Result<bool, StoreError>> {
@@ -71,6 +72,14 @@ impl OutboxStore for Failing {
         self.store.change(claim, change, keep)
     }
 
+    fn commit(&self, commit: Commit) -> BoxFuture<'_, Result<bool, StoreError>> {
+        self.store.commit(commit)
+    }
+
+    fn note<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<String>, StoreError>> {
+        self.store.note(key)
+    }
+
     fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<StoredEntry>, StoreError>> {
         self.store.get(key)
     }
@@ -88,12 +97,12 @@ impl OutboxStore for Failing {
         self.store.decide(key, from, to)
     }
 
-    fn blank(&self, age: Duration) -> BoxFuture<'_, Result<u64, StoreError>> {
-        self.store.blank(age)
+    fn blank<'a>(&'a self, queue: &'a str, age: Duration) -> BoxFuture<'a, Result<u64, StoreError>> {
+        self.store.blank(queue, age)
     }
 
-    fn forget(&self, age: Duration) -> BoxFuture<'_, Result<u64, StoreError>> {
-        self.store.forget(age)
+    fn forget<'a>(&'a self, queue: &'a str, age: Duration) -> BoxFuture<'a, Result<u64, StoreError>> {
+        self.store.forget(queue, age)
     }
 }
 
@@ -206,7 +215,9 @@ async fn notes_of_a_newer_version_are_left_as_they_are() {
     world.enqueue(&outbox, "a", 10, "x").await;
     let notes = [r#"{"attempts":"three, in words"}"#, r#"{"attempts":0,"since_when_it_is_loud":[1]}"#];
     for (note, is_kept) in notes.into_iter().zip(["three, in words", "since_when_it_is_loud"]) {
-        let Next::Entry(_, claim) = world.store.claim(Duration::from_secs(9)).await.expect("it works") else {
+        let Next::Entry(_, claim) =
+            world.store.claim(OUTBOX, Duration::from_secs(9)).await.expect("it works")
+        else {
             panic!("it is due");
         };
         let change = Change::new(Phase::Waiting, note);

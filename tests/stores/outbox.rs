@@ -3,7 +3,9 @@
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use kaiwa::jiff::Timestamp;
-use kaiwa::outbox::{Change, Claim, Enqueued, Filter, NewEntry, Next, OutboxStore, Phase, StoredEntry};
+use kaiwa::outbox::{
+    Change, Claim, Enqueued, Filter, NewEntry, Next, OUTBOX, OutboxStore, Phase, StoredEntry,
+};
 use kaiwa::{Clock, VirtualClock};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -78,7 +80,7 @@ async fn get(store: &impl OutboxStore, key: &str) -> StoredEntry {
 
 /// The next entry, which has to have this key.
 async fn claim(store: &impl OutboxStore, key: &str) -> (StoredEntry, Claim) {
-    match store.claim(LEASE).await.expect("it can be claimed") {
+    match store.claim(OUTBOX, LEASE).await.expect("it can be claimed") {
         Next::Entry(entry, claim) => {
             assert_eq!((&*entry.key, entry.id), (key, claim.id));
             (*entry, claim)
@@ -89,7 +91,7 @@ async fn claim(store: &impl OutboxStore, key: &str) -> (StoredEntry, Claim) {
 
 /// How long there is nothing to do.
 async fn wait(store: &impl OutboxStore) -> Option<Duration> {
-    match store.claim(LEASE).await.expect("it can be read") {
+    match store.claim(OUTBOX, LEASE).await.expect("it can be read") {
         Next::Wait(time) => time,
         Next::Entry(entry, _) => panic!("{} is handed out", entry.key),
     }
@@ -125,7 +127,7 @@ async fn an_entry_is_kept_as_it_was_given<S: OutboxStore>((store, clock): Store<
         assert_eq!((&kept.key, &kept.lane, &kept.request), (&key, &lane, &request));
         assert_eq!((kept.phase, &*kept.progress, kept.not_before), (Phase::Waiting, "", not_before));
     }
-    let all = Filter::new(100);
+    let all = Filter::new(OUTBOX, 100);
     let ids: Vec<_> = store.list(all).await.expect("it is read").iter().map(|entry| entry.id).collect();
     assert!(ids.len() == texts.len() && ids[0] > 0 && ids.is_sorted_by(|a, b| a < b), "{ids:?}");
     assert_eq!(store.get("key b").await.expect("it is read"), None);
@@ -442,7 +444,7 @@ async fn old_texts_are_blanked_and_keys_stay<S: OutboxStore>((store, clock): Sto
     for key in ["old", "fresh", "open"] {
         add(&store, key, "1").await;
     }
-    let blank = async |age| store.blank(age).await.expect("it is stored");
+    let blank = async |age| store.blank(OUTBOX, age).await.expect("it is stored");
     let (_, held) = claim(&store, "old").await;
     change(&store, &held, Phase::Rejected, false).await;
     clock.advance(DAY);
@@ -459,7 +461,7 @@ async fn old_texts_are_blanked_and_keys_stay<S: OutboxStore>((store, clock): Sto
     let fresh = get(&store, "fresh").await;
     assert_eq!((&*fresh.request, &*fresh.progress), ("the request of fresh", "sent now"));
     assert_eq!(get(&store, "open").await.request, "the request of open");
-    let listed = store.list(Filter::new(9)).await.expect("it is read");
+    let listed = store.list(Filter::new(OUTBOX, 9)).await.expect("it is read");
     assert!(["", "old"].contains(&&*listed[0].key) && listed[0].request.is_empty(), "{:?}", listed[0]);
     assert!(decide(&store, "old", &[Phase::Rejected], Phase::Discarded).await, "it is still found");
     assert_eq!(blank(Duration::ZERO).await, 1);
@@ -470,7 +472,7 @@ async fn old_entries_are_forgotten_with_their_keys<S: OutboxStore>((store, clock
     for key in ["old", "again", "fresh"] {
         add(&store, key, key).await;
     }
-    let forget = async |age| store.forget(age).await.expect("it is stored");
+    let forget = async |age| store.forget(OUTBOX, age).await.expect("it is stored");
     let (_, held) = claim(&store, "old").await;
     change(&store, &held, Phase::Sent, false).await;
     let (_, again) = claim(&store, "again").await;
@@ -479,19 +481,23 @@ async fn old_entries_are_forgotten_with_their_keys<S: OutboxStore>((store, clock
     let (_, fresh) = claim(&store, "fresh").await;
     change(&store, &fresh, Phase::Sent, false).await;
     assert_eq!((forget(DAY + Duration::from_millis(1)).await, forget(Duration::MAX).await), (0, 0));
-    assert_eq!(store.blank(DAY).await.expect("it is stored"), 1, "what is handed out again stays as it is");
+    assert_eq!(
+        store.blank(OUTBOX, DAY).await.expect("it is stored"),
+        1,
+        "what is handed out again stays as it is"
+    );
     assert_eq!((forget(DAY).await, forget(DAY).await), (1, 0), "and is not forgotten");
     assert_eq!(store.get("old").await.expect("it is read"), None);
     assert_eq!(get(&store, "again").await.request, "the request of again");
     assert_eq!(forget(Duration::ZERO).await, 1);
-    assert_eq!(list(&store, Filter::new(9)).await, ["again"]);
+    assert_eq!(list(&store, Filter::new(OUTBOX, 9)).await, ["again"]);
     // What a person has to decide stays as it is.
     for (key, phase) in [("unsure", Phase::Uncertain), ("twice", Phase::Doubled)] {
         add(&store, key, key).await;
         let (_, held) = claim(&store, key).await;
         change(&store, &held, phase, false).await;
         assert_eq!(
-            (forget(Duration::ZERO).await, store.blank(Duration::ZERO).await.expect("it is stored")),
+            (forget(Duration::ZERO).await, store.blank(OUTBOX, Duration::ZERO).await.expect("it is stored")),
             (0, 0)
         );
         assert!(!get(&store, key).await.request.is_empty());
@@ -512,24 +518,24 @@ async fn a_listing_is_filtered_and_continued<S: OutboxStore>((store, _): Store<S
         let (_, held) = claim(&store, key).await;
         change(&store, &held, Phase::Sent, false).await;
     }
-    let all = Filter::new(100);
+    let all = Filter::new(OUTBOX, 100);
     let newest = all.newest();
     let id = get(&store, "4").await.id;
     for (filter, keys) in [
-        (Filter::default(), ""),
+        (Filter::new(OUTBOX, 0), ""),
         (all, "0123456789"),
         (newest, "9876543210"),
-        (Filter::new(3), "012"),
-        (Filter::new(3).newest(), "987"),
+        (Filter::new(OUTBOX, 3), "012"),
+        (Filter::new(OUTBOX, 3).newest(), "987"),
         (all.after(id), "56789"),
         (newest.after(id), "3210"),
         (all.lane("odd"), "13579"),
-        (Filter::new(2).lane("odd").after(id), "57"),
+        (Filter::new(OUTBOX, 2).lane("odd").after(id), "57"),
         (all.lane("none"), ""),
         (all.phase(Phase::Sent), "012"),
         (newest.phase(Phase::Sent).lane("even"), "20"),
         (newest.phase(Phase::Waiting).lane("even").after(id), ""),
-        (Filter::new(usize::MAX).phase(Phase::Uncertain), ""),
+        (Filter::new(OUTBOX, usize::MAX).phase(Phase::Uncertain), ""),
     ] {
         assert_eq!(list(&store, filter).await.concat(), keys, "{filter:?}");
     }
@@ -541,19 +547,19 @@ async fn a_dropped_future_does_all_or_nothing<S: OutboxStore>((store, clock): St
     let _ = store.enqueue(entry("a", "1")).now_or_never();
     let again = store.enqueue(entry("a", "1")).await.expect("it is stored");
     assert!(matches!(again, Enqueued::New(_)) || get(&store, "a").await.request == "the request of a");
-    assert_eq!(list(&store, Filter::new(9)).await, ["a"]);
+    assert_eq!(list(&store, Filter::new(OUTBOX, 9)).await, ["a"]);
 
-    drop(store.claim(LEASE));
+    drop(store.claim(OUTBOX, LEASE));
     let (_, held) = claim(&store, "a").await;
     drop((store.renew(&held, DAY), store.change(&held, to(Phase::Sent), false)));
-    drop((store.decide("a", Phase::ALL, Phase::Discarded), store.blank(Duration::ZERO)));
+    drop((store.decide("a", Phase::ALL, Phase::Discarded), store.blank(OUTBOX, Duration::ZERO)));
     assert_eq!((get(&store, "a").await.phase, wait(&store).await), (Phase::Waiting, Some(LEASE)));
 
     let _ = store.change(&held, to(Phase::Sending), true).now_or_never();
     let now = get(&store, "a").await;
     assert!([(Phase::Waiting, ""), (Phase::Sending, "sending now")].contains(&(now.phase, &*now.progress)));
     clock.advance(LEASE);
-    let _ = store.claim(LEASE).now_or_never();
+    let _ = store.claim(OUTBOX, LEASE).now_or_never();
     clock.advance(LEASE);
     claim(&store, "a").await;
 }
@@ -569,11 +575,11 @@ async fn an_extreme_time_is_no_failure<S: OutboxStore>((store, clock): Store<S>)
     clock.advance(1000 * DAY);
     change(&store, &held, Phase::Sending, true).await;
     assert!(store.renew(&held, Duration::ZERO).await.expect("it is stored"), "or over at once");
-    let Next::Entry(_, held) = store.claim(Duration::MAX).await.expect("it can be claimed") else {
+    let Next::Entry(_, held) = store.claim(OUTBOX, Duration::MAX).await.expect("it can be claimed") else {
         panic!("it is not handed out");
     };
     change(&store, &held, Phase::Sent, false).await;
-    assert_eq!(store.blank(Duration::MAX).await.expect("it is stored"), 0);
+    assert_eq!(store.blank(OUTBOX, Duration::MAX).await.expect("it is stored"), 0);
 }
 
 async fn many_workers_take_each_entry_once_and_in_order<S: OutboxStore>((store, _): Store<S>) {
@@ -603,7 +609,7 @@ async fn many_workers_take_each_entry_once_and_in_order<S: OutboxStore>((store, 
     for (lane, ids) in lanes {
         assert!(ids.is_sorted_by(|a, b| a < b), "{lane}: {ids:?}");
     }
-    let sent = Filter::new(1000).phase(Phase::Sent);
+    let sent = Filter::new(OUTBOX, 1000).phase(Phase::Sent);
     assert_eq!(list(&store, sent).await.len(), ENTRIES);
 }
 
@@ -616,7 +622,7 @@ async fn join(tasks: impl Iterator<Item: Future<Output = ()> + Send + 'static>) 
 /// Closes entries until none is open.
 async fn work(store: Arc<impl OutboxStore>, done: Arc<Mutex<Vec<StoredEntry>>>) {
     loop {
-        match store.claim(LEASE).await.expect("it can be claimed") {
+        match store.claim(OUTBOX, LEASE).await.expect("it can be claimed") {
             Next::Entry(entry, held) => {
                 change(&store, &held, Phase::Sending, true).await;
                 done.lock().expect("not poisoned").push(*entry);

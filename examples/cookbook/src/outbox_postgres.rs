@@ -5,7 +5,9 @@
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use kaiwa::jiff::Timestamp;
-use kaiwa::outbox::{Change, Claim, Enqueued, Filter, NewEntry, Next, OutboxStore, Phase, StoredEntry};
+use kaiwa::outbox::{
+    Change, Claim, Commit, Enqueued, Filter, NewEntry, Next, OutboxStore, Phase, StoredEntry,
+};
 use kaiwa::{Clock, StoreError};
 use std::error::Error;
 use std::sync::Arc;
@@ -119,9 +121,10 @@ impl PostgresOutboxStore {
         read(&self.row(&format!("{what} AS value"), values).await?, "value")
     }
 
-    async fn clean(&self, age: Duration, forget: bool) -> Result<u64, StoreError> {
-        let values = values![micros(age) => INT8, forget => BOOL, self.now() => TIMESTAMPTZ];
-        Ok(self.value::<i64>("@.clean($1, $2, $3)", values).await? as u64)
+    async fn clean(&self, queue: &str, age: Duration, forget: bool) -> Result<u64, StoreError> {
+        let values =
+            values![escaped(queue) => TEXT, micros(age) => INT8, forget => BOOL, self.now() => TIMESTAMPTZ];
+        Ok(self.value::<i64>("@.clean($1, $2, $3, $4)", values).await? as u64)
     }
 
     fn told(&self, problem: impl fmt::Display) -> StoreError {
@@ -179,12 +182,18 @@ fn read<T: FromSqlOwned>(row: &Row, column: &str) -> Result<T, StoreError> {
 fn entry(row: &Row, key: Option<&str>) -> Result<StoredEntry, StoreError> {
     let text = |column| read::<Option<String>>(row, column).map(|text| unescaped(&text.unwrap_or_default()));
     let key = key.map_or_else(|| text("key"), |key| Ok(key.to_owned()))?;
-    let mut entry = StoredEntry::new(read(row, "id")?, NewEntry::new(key, text("lane")?, text("request")?));
+    let new = NewEntry::new(key, text("lane")?, text("request")?).queue(text("queue")?);
+    let mut entry = StoredEntry::new(read(row, "id")?, new);
     entry.phase = Phase::from_name(&read::<String>(row, "phase")?).ok_or(UNREADABLE)?;
     entry.progress = text("progress")?;
     let not_before = read::<Option<SystemTime>>(row, "not_before")?;
     entry.not_before = not_before.map(Timestamp::try_from).transpose().map_err(|_| UNREADABLE)?;
     Ok(entry)
+}
+
+/// A part of each, as an array.
+fn each<T, U>(all: &[T], part: impl Fn(&T) -> U) -> Vec<U> {
+    all.iter().map(part).collect()
 }
 
 fn escaped(text: &str) -> String {
@@ -210,20 +219,21 @@ fn micros(duration: Duration) -> i64 {
 impl OutboxStore for PostgresOutboxStore {
     fn enqueue(&self, new: NewEntry) -> Answer<'_, Enqueued> {
         async move {
-            let (key, lane, request) = (escaped(&new.key), escaped(&new.lane), escaped(&new.request));
-            let (not_before, now) = (new.not_before.map(time), self.now());
-            let values = values![key => TEXT, lane => TEXT, request => TEXT, not_before => TIMESTAMPTZ, now => TIMESTAMPTZ];
-            let row = self.row("(entry).*, is_new FROM @.enqueue($1, $2, $3, $4, $5)", values).await?;
+            let values = values![
+                escaped(&new.queue) => TEXT, escaped(&new.key) => TEXT, escaped(&new.lane) => TEXT,
+                escaped(&new.request) => TEXT, new.not_before.map(time) => TIMESTAMPTZ, self.now() => TIMESTAMPTZ
+            ];
+            let row = self.row("(entry).*, is_new FROM @.enqueue($1, $2, $3, $4, $5, $6)", values).await?;
             let entry = Box::new(entry(&row, Some(&new.key))?);
             Ok(if read(&row, "is_new")? { Enqueued::New(entry) } else { Enqueued::Known(entry) })
         }
         .boxed()
     }
 
-    fn claim(&self, lease: Duration) -> Answer<'_, Next> {
+    fn claim<'a>(&'a self, queue: &'a str, lease: Duration) -> Answer<'a, Next> {
         async move {
-            let values = values![micros(lease) => INT8, self.now() => TIMESTAMPTZ];
-            let row = self.row("(entry).*, wait FROM @.claim($1, $2)", values).await?;
+            let values = values![escaped(queue) => TEXT, micros(lease) => INT8, self.now() => TIMESTAMPTZ];
+            let row = self.row("(entry).*, wait FROM @.claim($1, $2, $3)", values).await?;
             let Some(id) = read::<Option<i64>>(&row, "id")? else {
                 let wait: Option<i64> = read(&row, "wait")?;
                 return Ok(Next::Wait(wait.map(|wait| Duration::from_micros(wait as u64))));
@@ -253,6 +263,41 @@ impl OutboxStore for PostgresOutboxStore {
         .boxed()
     }
 
+    fn commit(&self, Commit { change, notes, entries, .. }: Commit) -> Answer<'_, bool> {
+        async move {
+            let (claim, change) = change.unzip();
+            let (id, fence) = claim.map(|Claim { id, fence }| (id, fence)).unzip();
+            let (phase, progress) =
+                change.as_ref().map(|change| (change.phase, escaped(&change.progress))).unzip();
+            let wait = change.and_then(|change| change.wait);
+            let values = values![
+                id => INT8, fence => INT8, phase.map(Phase::name) => TEXT, phase.map(Phase::is_open) => BOOL,
+                progress => TEXT, wait.map(micros) => INT8,
+                each(&notes, |note| escaped(&note.key)) => TEXT_ARRAY,
+                each(&notes, |note| note.text.as_deref().map(escaped)) => TEXT_ARRAY,
+                each(&notes, |note| note.keep.map(micros)) => INT8_ARRAY,
+                each(&entries, |entry| escaped(&entry.queue)) => TEXT_ARRAY,
+                each(&entries, |entry| escaped(&entry.key)) => TEXT_ARRAY,
+                each(&entries, |entry| escaped(&entry.lane)) => TEXT_ARRAY,
+                each(&entries, |entry| escaped(&entry.request)) => TEXT_ARRAY,
+                each(&entries, |entry| entry.not_before.map(time)) => TIMESTAMPTZ_ARRAY,
+                self.now() => TIMESTAMPTZ
+            ];
+            let commit = "@.commit($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
+            self.value(commit, values).await
+        }
+        .boxed()
+    }
+
+    fn note<'a>(&'a self, key: &'a str) -> Answer<'a, Option<String>> {
+        async move {
+            let which = "text FROM @.notes WHERE key = $1 AND coalesce(until > coalesce($2, now()), true)";
+            let found = self.rows(which, values![escaped(key) => TEXT, self.now() => TIMESTAMPTZ]).await?;
+            found.first().map(|row| Ok(unescaped(&read::<String>(row, "text")?))).transpose()
+        }
+        .boxed()
+    }
+
     fn get<'a>(&'a self, key: &'a str) -> Answer<'a, Option<StoredEntry>> {
         async move {
             let which = "* FROM @.entries WHERE key_hash = @.hash($1)";
@@ -266,12 +311,14 @@ impl OutboxStore for PostgresOutboxStore {
         async move {
             let (direction, beyond) = if filter.newest { ("DESC", '<') } else { ("ASC", '>') };
             let which = format!(
-                "* FROM @.entries WHERE ($1 IS NULL OR lane = $1) AND ($2 IS NULL OR phase = $2)
-                 AND ($3 = 0 OR id {beyond} $3) ORDER BY id {direction} LIMIT $4"
+                "* FROM @.entries WHERE queue = $1 AND ($2 IS NULL OR lane = $2) AND ($3 IS NULL OR phase = $3)
+                 AND ($4 = 0 OR id {beyond} $4) ORDER BY id {direction} LIMIT $5"
             );
             let (lane, phase) = (filter.lane.map(escaped), filter.phase.map(Phase::name));
             let limit = i64::try_from(filter.limit).unwrap_or(i64::MAX);
-            let values = values![lane => TEXT, phase => TEXT, filter.after => INT8, limit => INT8];
+            let values = values![
+                escaped(filter.queue) => TEXT, lane => TEXT, phase => TEXT, filter.after => INT8, limit => INT8
+            ];
             self.rows(&which, values).await?.iter().map(|row| entry(row, None)).collect()
         }
         .boxed()
@@ -288,11 +335,11 @@ impl OutboxStore for PostgresOutboxStore {
         .boxed()
     }
 
-    fn blank(&self, age: Duration) -> Answer<'_, u64> {
-        self.clean(age, false).boxed()
+    fn blank<'a>(&'a self, queue: &'a str, age: Duration) -> Answer<'a, u64> {
+        self.clean(queue, age, false).boxed()
     }
 
-    fn forget(&self, age: Duration) -> Answer<'_, u64> {
-        self.clean(age, true).boxed()
+    fn forget<'a>(&'a self, queue: &'a str, age: Duration) -> Answer<'a, u64> {
+        self.clean(queue, age, true).boxed()
     }
 }

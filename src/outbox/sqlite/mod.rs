@@ -2,7 +2,9 @@
 
 mod queries;
 
-use super::store::{Change, Claim, Enqueued, Filter, NewEntry, Next, OutboxStore, Phase, StoredEntry};
+use super::store::{
+    Change, Claim, Commit, Enqueued, Filter, NewEntry, Next, OutboxStore, Phase, StoredEntry,
+};
 use crate::clock::{Clock, SystemClock};
 use crate::error::Error;
 use crate::sqlite::{Access, Aside, Content, Failure, Schema, SqliteFile};
@@ -40,11 +42,12 @@ use std::time::Duration;
 /// A person can look into it while programs work with it:
 ///
 /// ```sh
-/// sqlite3 outbox.sqlite "SELECT id, key, lane, phase, progress FROM entries WHERE phase = 'uncertain'"
+/// sqlite3 outbox.sqlite "SELECT id, queue, key, lane, phase, progress FROM entries WHERE phase = 'uncertain'"
 /// ```
 ///
-/// Blanked entries keep a salted hash of their keys (the first half of SHA-256). Their texts are overwritten in the file and its log;
-/// copies, and blocks that a file system or a disk keeps, are beyond the store. Nothing is encrypted.
+/// Blanked entries keep a salted hash of their keys (the first half of SHA-256). Their texts, and those of removed notes, are
+/// overwritten in the file and its log; what a replaced note said is in the log until the next time that something is blanked or
+/// removed. Copies, and blocks that a file system or a disk keeps, are beyond the store. Nothing is encrypted.
 ///
 /// # Failures
 ///
@@ -149,12 +152,12 @@ impl OutboxStore for SqliteOutboxStore {
         self.run(Access::Write, move |queries, now| queries.enqueue(&entry, now)).boxed()
     }
 
-    fn claim(&self, lease: Duration) -> BoxFuture<'_, Result<Next, StoreError>> {
+    fn claim<'a>(&'a self, queue: &'a str, lease: Duration) -> BoxFuture<'a, Result<Next, StoreError>> {
         async move {
-            let aside = self.file.aside();
+            let (queue, aside) = (queue.to_owned(), self.file.aside());
+            let work = move |queries: &mut Queries<'_>, now| queries.claim(&queue, lease, now);
             let finish = |next| Handed { next: Some(next), aside };
-            let claimed = self.run_and(Access::Lease, move |queries, now| queries.claim(lease, now), finish);
-            Ok(claimed.await?.take())
+            Ok(self.run_and(Access::Lease, work, finish).await?.take())
         }
         .boxed()
     }
@@ -174,14 +177,26 @@ impl OutboxStore for SqliteOutboxStore {
         self.run(Access::Write, move |queries, now| queries.change(&claim, &change, keep, now)).boxed()
     }
 
+    fn commit(&self, commit: Commit) -> BoxFuture<'_, Result<bool, StoreError>> {
+        let removes = commit.notes.iter().any(|note| note.text.is_none());
+        let access = if removes { Access::Blank } else { Access::Write };
+        self.run(access, move |queries, now| queries.commit(&commit, now)).boxed()
+    }
+
+    fn note<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<String>, StoreError>> {
+        let key = key.to_owned();
+        self.run(Access::Read, move |queries, now| queries.note(&key, now)).boxed()
+    }
+
     fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<StoredEntry>, StoreError>> {
         let key = key.to_owned();
         self.run(Access::Read, move |queries, _| queries.get(&key)).boxed()
     }
 
     fn list<'a>(&'a self, filter: Filter<'a>) -> BoxFuture<'a, Result<Vec<StoredEntry>, StoreError>> {
-        let Filter { lane, phase, after, newest, limit } = filter;
-        let selection = Selection { lane: lane.map(str::to_owned), phase, after, newest, limit };
+        let Filter { queue, lane, phase, after, newest, limit } = filter;
+        let (queue, lane) = (queue.to_owned(), lane.map(str::to_owned));
+        let selection = Selection { queue, lane, phase, after, newest, limit };
         self.run(Access::Read, move |queries, _| queries.list(&selection)).boxed()
     }
 
@@ -195,11 +210,13 @@ impl OutboxStore for SqliteOutboxStore {
         self.run(Access::Write, move |queries, now| queries.decide(&key, &from, to, now)).boxed()
     }
 
-    fn blank(&self, age: Duration) -> BoxFuture<'_, Result<u64, StoreError>> {
-        self.run(Access::Blank, move |queries, now| queries.blank(age, now)).boxed()
+    fn blank<'a>(&'a self, queue: &'a str, age: Duration) -> BoxFuture<'a, Result<u64, StoreError>> {
+        let queue = queue.to_owned();
+        self.run(Access::Blank, move |queries, now| queries.blank(&queue, age, now)).boxed()
     }
 
-    fn forget(&self, age: Duration) -> BoxFuture<'_, Result<u64, StoreError>> {
-        self.run(Access::Blank, move |queries, now| queries.forget(age, now)).boxed()
+    fn forget<'a>(&'a self, queue: &'a str, age: Duration) -> BoxFuture<'a, Result<u64, StoreError>> {
+        let queue = queue.to_owned();
+        self.run(Access::Blank, move |queries, now| queries.forget(&queue, age, now)).boxed()
     }
 }

@@ -12,7 +12,9 @@ use kaiwa::lancers::BoardId;
 use kaiwa::oauth::{
     Authorization, FileTokenStore, MemoryTokenStore, OAuth, RefreshLease, TokenSet, TokenStore,
 };
-use kaiwa::outbox::{Change, Filter, MemoryOutboxStore, NewEntry, Outbox, OutboxStore as _, StoredEntry};
+use kaiwa::outbox::{
+    Change, Filter, MemoryOUTBOX, NewEntry, Outbox, OutboxStore, OutboxStore as _, StoredEntry,
+};
 use kaiwa::sandbox::{self, Fault, Provider, Sandbox, Script};
 use kaiwa::tascha::webhook as tascha_webhook;
 use kaiwa::webhook::{ClaimId, DEFAULT_LEASE, MemoryReplayCache, ReplayCache as _, StoreFailure};
@@ -209,7 +211,7 @@ pub async fn outboxes(walk: &mut Walk) {
     for status in outbox.list(None, 100).await.expect("the store works") {
         walk.debug(&status);
     }
-    let mut entries = store.list(Filter::new(100)).await.expect("the store works");
+    let mut entries = store.list(Filter::new(OUTBOX, 100)).await.expect("the store works");
     walk.debug(&entries);
     let StoredEntry { key, lane, request, phase, progress, .. } = entries.remove(0);
     walk.debug(&Change::new(phase, progress));
@@ -217,7 +219,7 @@ pub async fn outboxes(walk: &mut Walk) {
     walk.debug(&known);
     walk.debug(&store.enqueue(known).await.expect("the store works"));
     store.enqueue(NewEntry::new("other", lane, request)).await.expect("the store works");
-    walk.debug(&store.claim(Duration::from_secs(1)).await.expect("the store works"));
+    walk.debug(&store.claim(OUTBOX, Duration::from_secs(1)).await.expect("the store works"));
 }
 
 pub async fn bots(walk: &mut Walk) {

@@ -2,7 +2,7 @@
 
 use crate::server::Server;
 use crate::{SCHEMA, claim, entry, entry_of, open, sent};
-use kaiwa::outbox::{Enqueued, Filter, Next, OutboxStore, Phase};
+use kaiwa::outbox::{Enqueued, Filter, Next, OUTBOX, OutboxStore, Phase};
 use kaiwa_cookbook::outbox_postgres::PostgresOutboxStore;
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,7 +51,7 @@ async fn what_enqueue_returned_is_there_after_the_server_was_killed() {
         }
     }
     let store = open(&server).await;
-    let all = store.list(Filter::new(usize::MAX)).await.expect("it is read").len();
+    let all = store.list(Filter::new(OUTBOX, usize::MAX)).await.expect("it is read").len();
     // Of each adder at most the entry on which the server was killed is there in addition.
     assert!((returned.len()..=returned.len() + 12).contains(&all), "{all} of {}", returned.len());
 }
@@ -79,7 +79,7 @@ async fn a_lock_that_is_held_too_long_is_told() {
     let store = PostgresOutboxStore::new(client, SCHEMA).expect("a plain name");
     store.enqueue(entry("the-key")).await.expect("it is stored");
     let other = server.client().await;
-    other.batch_execute("BEGIN; SELECT kaiwa_outbox.ready('1', NULL)").await.expect("it is free");
+    other.batch_execute("BEGIN; SELECT kaiwa_outbox.ready('{outbox 1}', NULL)").await.expect("it is free");
     told(store.enqueue(entry("b")).await, "somebody keeps a lock");
     assert!(claim(&store).await.is_some(), "who claims does not wait");
     other.batch_execute("COMMIT").await.expect("it ends");
@@ -135,9 +135,9 @@ async fn a_change_that_waited_until_its_lease_was_over_changes_nothing() {
     let store = open(&server).await;
     store.enqueue(entry("a")).await.expect("it is stored");
     let lease = Duration::from_millis(400);
-    let Next::Entry(_, held) = store.claim(lease).await.expect("it is free") else { panic!("none") };
+    let Next::Entry(_, held) = store.claim(OUTBOX, lease).await.expect("it is free") else { panic!("none") };
     let other = server.client().await;
-    other.batch_execute("BEGIN; SELECT kaiwa_outbox.ready('1', NULL)").await.expect("it is free");
+    other.batch_execute("BEGIN; SELECT kaiwa_outbox.ready('{outbox 1}', NULL)").await.expect("it is free");
     let change = async { store.change(&held, sent(), false).await.expect("it is read") };
     let end = async {
         tokio::time::sleep(lease).await;
@@ -145,6 +145,6 @@ async fn a_change_that_waited_until_its_lease_was_over_changes_nothing() {
     };
     let (changed, ()) = tokio::join!(change, end);
     assert!(!changed);
-    let next = store.claim(lease).await.expect("it is free");
+    let next = store.claim(OUTBOX, lease).await.expect("it is free");
     assert!(matches!(next, Next::Entry(entry, claim) if entry.phase == Phase::Waiting && claim.fence == 2));
 }

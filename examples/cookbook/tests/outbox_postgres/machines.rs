@@ -3,7 +3,7 @@
 use crate::server::Server;
 use crate::{LEASE, SCHEMA, entry, entry_of, open, sent};
 use kaiwa::chatwork::RoomId;
-use kaiwa::outbox::{Change, Enqueued, Filter, Next, Outbox, OutboxStore, Phase};
+use kaiwa::outbox::{Change, Enqueued, Filter, Next, OUTBOX, Outbox, OutboxStore, Phase};
 use kaiwa::sandbox::Sandbox;
 use kaiwa_cookbook::outbox_postgres::{PostgresOutboxStore, drive};
 use std::collections::BTreeMap;
@@ -55,7 +55,7 @@ async fn several_machines_take_each_entry_once_and_in_order() {
 
 /// Takes an entry, and closes it. False if none is left.
 async fn take(store: &PostgresOutboxStore, taken: &mut Taken) -> bool {
-    match store.claim(LEASE).await.expect("it can be claimed") {
+    match store.claim(OUTBOX, LEASE).await.expect("it can be claimed") {
         Next::Entry(entry, claim) => {
             taken.push((entry.lane, entry.id));
             assert!(store.change(&claim, sent(), false).await.expect("it is stored"));
@@ -121,7 +121,7 @@ async fn decisions_beside_claims_keep_one_of_a_lane_under_way() {
         machines.push(tokio::spawn(async move {
             let claimed = "SELECT count(*) FROM kaiwa_outbox.entries WHERE claimed_until IS NOT NULL";
             for _ in 0..100 {
-                let Next::Entry(_, claim) = store.claim(LEASE).await.expect("it can be read") else {
+                let Next::Entry(_, claim) = store.claim(OUTBOX, LEASE).await.expect("it can be read") else {
                     continue;
                 };
                 let count: i64 = client.query_typed_one(claimed, &[]).await.expect("a number").get(0);
@@ -233,22 +233,25 @@ async fn a_call_reads_few_rows_however_many_there_are() {
     // A claim is planned while there is nothing, and planned again only if the statistics change.
     for number in 0..10 {
         store.enqueue(entry(&format!("early {number}"))).await.expect("it is stored");
-        assert!(matches!(store.claim(LEASE).await.expect("it is read"), Next::Entry(..) | Next::Wait(_)));
+        assert!(matches!(
+            store.claim(OUTBOX, LEASE).await.expect("it is read"),
+            Next::Entry(..) | Next::Wait(_)
+        ));
     }
     let client = server.client().await;
     let fill = format!(
         "ALTER TABLE {SCHEMA}.entries SET (autovacuum_enabled = off);
-         INSERT INTO {SCHEMA}.entries (key, key_hash, lane, phase, request, created_at, is_next)
-             SELECT 'key ' || i, sha256(i::text::bytea), 'lane ' || i % 1000, 'waiting', 'request', now(), i <= 1000
+         INSERT INTO {SCHEMA}.entries (queue, key, key_hash, lane, phase, request, created_at, is_next)
+             SELECT '{OUTBOX}', 'key ' || i, sha256(i::text::bytea), 'lane ' || i % 1000, 'waiting', 'request', now(), i <= 1000
              FROM generate_series(1, {ENTRIES}) i;
-         INSERT INTO {SCHEMA}.entries (key, key_hash, lane, phase, request, created_at, closed_at, is_next)
-             SELECT 'closed ' || i, sha256(('closed ' || i)::bytea), 'old ' || sqrt(i)::int, 'sent', 'request', now(),
-                 now(), false FROM generate_series(1, {ENTRIES}) i"
+         INSERT INTO {SCHEMA}.entries (queue, key, key_hash, lane, phase, request, created_at, closed_at, is_next)
+             SELECT '{OUTBOX}', 'closed ' || i, sha256(('closed ' || i)::bytea), 'old ' || sqrt(i)::int, 'sent',
+                 'request', now(), now(), false FROM generate_series(1, {ENTRIES}) i"
     );
     client.batch_execute(&fill).await.expect("they are stored");
     let began = Instant::now();
     for _ in 0..500 {
-        let Next::Entry(_, claim) = store.claim(LEASE).await.expect("it is read") else {
+        let Next::Entry(_, claim) = store.claim(OUTBOX, LEASE).await.expect("it is read") else {
             panic!("all are due")
         };
         assert!(store.change(&claim, sent(), false).await.expect("it is stored"));
@@ -258,9 +261,13 @@ async fn a_call_reads_few_rows_however_many_there_are() {
     assert!(in_turn < ENTRIES, "{in_turn} rows were read one after the other");
     for statistics in ["SELECT 1", "ANALYZE"] {
         client.batch_execute(statistics).await.expect("it is done");
+        for _ in 0..20 {
+            assert!(matches!(store.claim("bot", LEASE).await.expect("it is read"), Next::Wait(None)));
+            assert_eq!(store.blank("bot", Duration::ZERO).await.expect("it is read"), 0);
+        }
         for lane in ["old 5", "old 300", "none"] {
             let began = Instant::now();
-            let newest = Filter::new(300).lane(lane).phase(Phase::Sent).newest();
+            let newest = Filter::new(OUTBOX, 300).lane(lane).phase(Phase::Sent).newest();
             for _ in 0..20 {
                 store.list(newest).await.expect("it is read");
             }

@@ -7,7 +7,7 @@ mod rules;
 mod server;
 mod store;
 
-use kaiwa::outbox::{Change, Claim, NewEntry, Next, OutboxStore, Phase, StoredEntry};
+use kaiwa::outbox::{Change, Claim, NewEntry, Next, OUTBOX, OutboxStore, Phase, StoredEntry};
 use kaiwa_cookbook::outbox_postgres::PostgresOutboxStore;
 use server::Server;
 use std::time::Duration;
@@ -34,7 +34,7 @@ fn sent() -> Change {
 }
 
 async fn claim(store: &PostgresOutboxStore) -> Option<(StoredEntry, Claim)> {
-    match store.claim(LEASE).await.expect("it can be claimed") {
+    match store.claim(OUTBOX, LEASE).await.expect("it can be claimed") {
         Next::Entry(entry, claim) => Some((*entry, claim)),
         Next::Wait(_) => None,
     }

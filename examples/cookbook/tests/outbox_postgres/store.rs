@@ -3,7 +3,7 @@
 use crate::server::Server;
 use crate::{LEASE, SCHEMA, claim, entry, open, rules, sent};
 use kaiwa::VirtualClock;
-use kaiwa::outbox::{Enqueued, Filter, NewEntry, Next, OutboxStore};
+use kaiwa::outbox::{Enqueued, Filter, NewEntry, Next, OUTBOX, OutboxStore};
 use kaiwa_cookbook::outbox_postgres::PostgresOutboxStore;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,13 +35,13 @@ async fn leases_are_by_the_servers_clock() {
     let store = open(&server).await;
     store.enqueue(entry("a")).await.expect("it is stored");
     let short = Duration::from_millis(300);
-    assert!(matches!(store.claim(short).await.expect("it is free"), Next::Entry(..)));
-    let Next::Wait(Some(wait)) = store.claim(short).await.expect("it is read") else {
+    assert!(matches!(store.claim(OUTBOX, short).await.expect("it is free"), Next::Entry(..)));
+    let Next::Wait(Some(wait)) = store.claim(OUTBOX, short).await.expect("it is read") else {
         panic!("it is claimed")
     };
     assert!(wait <= short, "{wait:?}");
     tokio::time::sleep(wait).await;
-    let again = store.claim(short).await.expect("it is free");
+    let again = store.claim(OUTBOX, short).await.expect("it is free");
     assert!(matches!(again, Next::Entry(_, claim) if claim.fence == 2), "the lease has ended");
 }
 
@@ -114,7 +114,7 @@ async fn a_blanked_entry_has_no_text_left() {
     let (_, held) = claim(&store).await.expect("it is due");
     assert!(store.change(&held, sent(), false).await.expect("it is stored"));
     clock.advance(LEASE);
-    assert_eq!(store.blank(LEASE).await.expect("it is stored"), 1);
+    assert_eq!(store.blank(OUTBOX, LEASE).await.expect("it is stored"), 1);
     let row = "SELECT e::text FROM kaiwa_outbox.entries e";
     let row: String = server.client().await.query_typed_one(row, &[]).await.expect("one").get(0);
     assert!(!row.contains("the") && row.contains("sent"), "{row}");
@@ -135,7 +135,7 @@ async fn every_text_survives() {
     for text in texts {
         let kept = store.get(text).await.expect("it is read").expect("it is there");
         assert_eq!((&*kept.key, &*kept.lane, &*kept.request), (text, text, text));
-        assert_eq!(store.list(Filter::new(9).lane(text)).await.expect("it is read"), [kept]);
+        assert_eq!(store.list(Filter::new(OUTBOX, 9).lane(text)).await.expect("it is read"), [kept]);
     }
 }
 
@@ -165,7 +165,7 @@ async fn a_lazy_commit_is_not_taken() {
     client
         .batch_execute(
             "SET synchronous_commit = off; BEGIN;
-             SELECT kaiwa_outbox.enqueue('a', '1', 'request', NULL, NULL)",
+             SELECT kaiwa_outbox.enqueue('outbox', 'a', '1', 'request', NULL, NULL)",
         )
         .await
         .expect("it is stored");

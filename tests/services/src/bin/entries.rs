@@ -1,7 +1,7 @@
 //! One process with an outbox in a SQLite file: `entries DOING PATH NAME`. A test reads what it prints, and kills it.
 
 use kaiwa::StoreError;
-use kaiwa::outbox::{Change, Enqueued, NewEntry, Next, OutboxStore, Phase, SqliteOutboxStore};
+use kaiwa::outbox::{Change, Enqueued, NewEntry, Next, OUTBOX, OutboxStore, Phase, SqliteOutboxStore};
 use std::path::Path;
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ async fn add(path: &str, name: &str) -> Result<(), StoreError> {
 async fn work(path: &str) -> Result<(), StoreError> {
     let store = SqliteOutboxStore::open(path).await?;
     loop {
-        match store.claim(LEASE).await? {
+        match store.claim(OUTBOX, LEASE).await? {
             Next::Entry(entry, claim) => {
                 println!("{} {}", entry.lane, entry.id);
                 let sent = Change::new(Phase::Sent, "done");
@@ -61,7 +61,7 @@ async fn work(path: &str) -> Result<(), StoreError> {
 /// Claims an entry for a second, and stops.
 async fn hold(path: &str) -> Result<(), StoreError> {
     let store = SqliteOutboxStore::open(path).await?;
-    let Next::Entry(entry, claim) = store.claim(Duration::from_secs(1)).await? else {
+    let Next::Entry(entry, claim) = store.claim(OUTBOX, Duration::from_secs(1)).await? else {
         return Err("nothing to do".into());
     };
     println!("{} {}", entry.key, claim.fence);
@@ -91,7 +91,7 @@ async fn fill(path: &str, name: &str) -> Result<(), StoreError> {
     std::fs::remove_file(ballast)?;
     // Once more, whether it was stored or not.
     store.enqueue(entry(name, number)).await?;
-    let Next::Entry(first, _) = store.claim(LEASE).await? else { return Err("nothing to do".into()) };
+    let Next::Entry(first, _) = store.claim(OUTBOX, LEASE).await? else { return Err("nothing to do".into()) };
     println!("{} of {number}", first.key);
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! What an outbox costs beside what it is made of, in the same run: `cargo run --release --bin figures [WAITING]`.
 
-use kaiwa::outbox::{NewEntry, Next, Outbox, OutboxStore, SqliteOutboxStore};
+use kaiwa::outbox::{NewEntry, Next, OUTBOX, Outbox, OutboxStore, SqliteOutboxStore};
 use kaiwa::sandbox::{Sandbox, chatwork};
 use kaiwa::{Pace, StoreError, chatwork::RoomId};
 use rusqlite::Connection;
@@ -74,7 +74,7 @@ async fn recover(path: &std::path::Path, waiting: usize) -> Result<(), StoreErro
     drop(store);
     let began = Instant::now();
     let store = SqliteOutboxStore::open(path).await?;
-    let Next::Entry(..) = store.claim(Duration::from_secs(30)).await? else {
+    let Next::Entry(..) = store.claim(OUTBOX, Duration::from_secs(30)).await? else {
         return Err("nothing is handed out".into());
     };
     println!(
@@ -83,7 +83,7 @@ async fn recover(path: &std::path::Path, waiting: usize) -> Result<(), StoreErro
     );
     let began = Instant::now();
     for _ in 0..MESSAGES {
-        store.claim(Duration::from_secs(30)).await?;
+        store.claim(OUTBOX, Duration::from_secs(30)).await?;
     }
     report("claim of the others", began, MESSAGES);
     Ok(())

@@ -7,7 +7,7 @@
 #[allow(dead_code)] // The tests of the store do more with it.
 mod server;
 
-use kaiwa::outbox::{Filter, OutboxStore, Phase, SqliteOutboxStore, StoredEntry};
+use kaiwa::outbox::{Filter, OUTBOX, OutboxStore, Phase, SqliteOutboxStore, StoredEntry};
 use kaiwa_cookbook::outbox_postgres::PostgresOutboxStore;
 use services::town::{ROOMS, text};
 use std::collections::{BTreeMap, BTreeSet};
@@ -137,7 +137,7 @@ struct Posted {
 }
 
 async fn entries(store: &impl OutboxStore) -> Vec<StoredEntry> {
-    store.list(Filter::new(usize::MAX)).await.expect("it is read")
+    store.list(Filter::new(OUTBOX, usize::MAX)).await.expect("it is read")
 }
 
 /// Compares what is there with what was to be posted, and prints the figures.

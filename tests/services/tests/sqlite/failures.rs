@@ -2,7 +2,7 @@
 
 use crate::{Place, entry, is_sound};
 use futures_util::FutureExt;
-use kaiwa::outbox::{Change, Enqueued, Filter, NewEntry, Next, OutboxStore, Phase};
+use kaiwa::outbox::{Change, Enqueued, Filter, NewEntry, Next, OUTBOX, OutboxStore, Phase};
 use std::fs::{self, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -90,7 +90,7 @@ async fn calls_that_are_given_up_are_not_carried_out_later() {
     drop(calls);
     other.execute_batch("COMMIT").expect("it ends");
     store.enqueue(entry("last")).await.expect("it is stored");
-    let all = store.list(Filter::new(2000)).await.expect("it is read");
+    let all = store.list(Filter::new(OUTBOX, 2000)).await.expect("it is read");
     // Those that the thread had taken when they were given up.
     assert!(all.len() <= 65 && all.last().is_some_and(|entry| entry.key == "last"), "{}", all.len());
 }
@@ -176,7 +176,7 @@ async fn an_entry_that_cannot_be_read_is_told_and_others_are() {
             "UPDATE entries SET phase = 'no phase', not_before = {time}, due_at = '2000-01-01' WHERE key = 'a'"
         );
         other.execute_batch(&change).expect("it is written");
-        match store.claim(Duration::from_secs(60)).await.expect("the store works") {
+        match store.claim(OUTBOX, Duration::from_secs(60)).await.expect("the store works") {
             Next::Entry(entry, claim) => {
                 assert_eq!(entry.key, "c");
                 let again = Change::new(Phase::Waiting, "");

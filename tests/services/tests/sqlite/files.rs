@@ -1,7 +1,7 @@
 //! Which files are opened, and who may read them.
 
 use crate::{Place, entry};
-use kaiwa::outbox::{Next, OutboxStore, SqliteOutboxStore};
+use kaiwa::outbox::{Next, OUTBOX, OutboxStore, SqliteOutboxStore};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
@@ -155,13 +155,13 @@ async fn a_file_of_version_1_is_read_and_one_of_a_newer_version_is_not() {
         .execute_batch(
             "PRAGMA application_id = 1801546103; PRAGMA user_version = 1;
              UPDATE settings SET value = 'salt';
-             INSERT INTO entries (key, key_hash, lane, phase, request, created_at, due_at) VALUES
-                 ('a', 'c48e22d109fbdc9ea9d09115591b1613', '1', 'waiting', 'request', '2026-01-01T00:00:00.000000000Z',
-                  '2026-01-01T00:00:00.000000000Z')",
+             INSERT INTO entries (queue, key, key_hash, lane, phase, request, created_at, due_at) VALUES
+                 ('outbox', 'a', 'c48e22d109fbdc9ea9d09115591b1613', '1', 'waiting', 'request',
+                  '2026-01-01T00:00:00.000000000Z', '2026-01-01T00:00:00.000000000Z')",
         )
         .expect("it can be written");
     let store = place.open().await;
-    let Next::Entry(entry, _) = store.claim(Duration::from_secs(1)).await.expect("it is read") else {
+    let Next::Entry(entry, _) = store.claim(OUTBOX, Duration::from_secs(1)).await.expect("it is read") else {
         panic!("it is not handed out")
     };
     assert_eq!((&*entry.key, &*entry.request), ("a", "request"));

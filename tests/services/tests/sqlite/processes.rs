@@ -1,7 +1,7 @@
 //! Several processes on one file, some of which are killed.
 
 use crate::{Place, entry, is_sound};
-use kaiwa::outbox::{Filter, Next, OutboxStore, Phase};
+use kaiwa::outbox::{Filter, Next, OUTBOX, OutboxStore, Phase};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Lines};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -56,7 +56,7 @@ async fn what_enqueue_returned_is_there_after_a_kill() {
         );
     }
     // Of each process at most the entry on which it was killed is there in addition.
-    let stored = store.list(Filter::new(usize::MAX)).await.expect("it is read").len();
+    let stored = store.list(Filter::new(OUTBOX, usize::MAX)).await.expect("it is read").len();
     assert!((returned.len()..=returned.len() + 24).contains(&stored), "{stored} of {}", returned.len());
     is_sound(&place.path);
 }
@@ -100,7 +100,7 @@ async fn the_entry_of_a_killed_process_goes_to_another_when_its_lease_ends() {
     assert_eq!(process.line(), "a 1");
     process.kill();
     loop {
-        match store.claim(Duration::from_secs(60)).await.expect("it can be claimed") {
+        match store.claim(OUTBOX, Duration::from_secs(60)).await.expect("it can be claimed") {
             Next::Entry(entry, claim) => {
                 assert_eq!((&*entry.key, claim.fence), ("a", 2));
                 return;

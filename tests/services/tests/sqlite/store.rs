@@ -2,7 +2,7 @@
 
 use crate::{Place, entry, is_sound, rules};
 use futures_util::FutureExt;
-use kaiwa::outbox::{Change, Enqueued, Filter, NewEntry, Next, OutboxStore, Phase};
+use kaiwa::outbox::{Change, Enqueued, Filter, NewEntry, Next, OUTBOX, OutboxStore, Phase};
 use kaiwa::{Clock, VirtualClock};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -47,7 +47,7 @@ async fn an_entry_claimed_by_a_dropped_future_is_given_back() {
     store.enqueue(entry("a")).await.expect("it is stored");
     let other = place.connection();
     other.execute_batch("BEGIN IMMEDIATE").expect("it is free");
-    assert!(store.claim(LEASE).now_or_never().is_none());
+    assert!(store.claim(OUTBOX, LEASE).now_or_never().is_none());
     // A read waits in the queue until the claim was begun.
     let reading = tokio::spawn({
         let store = store.clone();
@@ -57,7 +57,7 @@ async fn an_entry_claimed_by_a_dropped_future_is_given_back() {
     other.execute_batch("COMMIT").expect("it ends");
     reading.await.expect("no panic").expect("it is read");
     loop {
-        match store.claim(LEASE).await.expect("it can be claimed") {
+        match store.claim(OUTBOX, LEASE).await.expect("it can be claimed") {
             Next::Entry(..) => break,
             Next::Wait(_) => tokio::task::yield_now().await,
         }
@@ -79,7 +79,7 @@ async fn what_is_blanked_is_nowhere_in_the_files() {
         let mut entry = entry(&format!("the-key-{number}"));
         entry.request = SECRET.repeat(1 + 50 * number);
         store.enqueue(entry).await.expect("it is stored");
-        let Next::Entry(_, claim) = store.claim(LEASE).await.expect("it can be claimed") else {
+        let Next::Entry(_, claim) = store.claim(OUTBOX, LEASE).await.expect("it can be claimed") else {
             panic!("none")
         };
         let sent = kaiwa::outbox::Change::new(Phase::Sent, SECRET);
@@ -87,11 +87,11 @@ async fn what_is_blanked_is_nowhere_in_the_files() {
     }
     assert!(holds(SECRET) && holds("the-key-7"));
     clock.advance(LEASE);
-    assert_eq!(store.blank(Duration::ZERO).await.expect("it is stored"), 50);
+    assert_eq!(store.blank(OUTBOX, Duration::ZERO).await.expect("it is stored"), 50);
     assert!(!holds(SECRET) && !holds("the-key-") && holds("sent"), "only the rest is there");
     let again = store.enqueue(entry("the-key-7")).await.expect("it is read");
     assert!(matches!(again, Enqueued::Known(known) if known.key == "the-key-7" && known.request.is_empty()));
-    let all = store.list(Filter::new(100)).await.expect("it is read");
+    let all = store.list(Filter::new(OUTBOX, 100)).await.expect("it is read");
     assert!(all.len() == 50 && all.iter().all(|entry| entry.key.is_empty()));
 }
 
@@ -101,12 +101,12 @@ async fn a_reader_holds_up_nobody_and_old_texts_go_from_the_log_after_it() {
     let place = Place::new();
     let store = place.open().await;
     store.enqueue(NewEntry::new("a", "1", SECRET)).await.expect("it is stored");
-    let Next::Entry(_, claim) = store.claim(LEASE).await.expect("it works") else { panic!("none") };
+    let Next::Entry(_, claim) = store.claim(OUTBOX, LEASE).await.expect("it works") else { panic!("none") };
     assert!(store.change(&claim, Change::new(Phase::Sent, ""), false).await.expect("it is stored"));
     let reader = place.connection();
     reader.execute_batch("BEGIN; SELECT * FROM entries").expect("it reads");
     let began = Instant::now();
-    assert_eq!(store.blank(Duration::ZERO).await.expect("it is stored"), 1);
+    assert_eq!(store.blank(OUTBOX, Duration::ZERO).await.expect("it is stored"), 1);
     store.enqueue(NewEntry::new("b", "1", "x")).await.expect("it is stored");
     assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
     let in_log = || {
@@ -147,8 +147,8 @@ async fn an_entry_of_the_future_is_handed_out_if_it_has_no_time() {
     let store = place.open().await;
     store.clone().with_clock(Arc::new(ahead)).enqueue(entry("a")).await.expect("it is stored");
     let store = store.with_clock(Arc::new(VirtualClock::new()));
-    assert!(matches!(store.claim(LEASE).await.expect("it is read"), Next::Entry(..)));
-    assert!(matches!(store.claim(LEASE).await.expect("it is read"), Next::Wait(Some(LEASE))));
+    assert!(matches!(store.claim(OUTBOX, LEASE).await.expect("it is read"), Next::Entry(..)));
+    assert!(matches!(store.claim(OUTBOX, LEASE).await.expect("it is read"), Next::Wait(Some(LEASE))));
 }
 
 #[tokio::test]
