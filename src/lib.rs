@@ -136,6 +136,8 @@ mod clock;
 mod digest;
 mod error;
 mod generated;
+#[cfg(any(feature = "chatwork", feature = "outbox"))]
+mod handler;
 // Each service uses a part of it.
 #[cfg_attr(partial, allow(dead_code, unused_imports, unused_macros))]
 mod input;

@@ -35,9 +35,9 @@ const FLOORS: [(&str, &[&str]); 6] = [
         ],
     ),
     ("the call", &["response", "transport", "client", "request", "raw", "builder"]),
-    ("on top of calls", &["page", "webhook", "oauth", "reconcile"]),
+    ("on top of calls", &["page", "webhook", "oauth", "reconcile", "handler"]),
     ("services", &["generated", "chatwork", "tascha", "lancers"]),
-    ("on top of services", &["outbox"]),
+    ("on top of services", &["outbox", "bot"]),
     ("leaves", &["store", "sandbox", "guide"]),
 ];
 

@@ -20,18 +20,14 @@ use super::rendered::Rendered;
 use super::status::{Progress, Status, UNREADABLE};
 use super::step::{AGAIN, BETWEEN_LOOKS, FIRST_WAIT, LONGEST_WAIT, MOST_FAILURES, Step, wait_after};
 use super::store::{Change, Claim, OutboxStore, Phase, StoredEntry};
+use super::work::hold;
 use crate::clock::{Clock, later_on_the_wall};
 use crate::error::{Error, Outcome, Resend};
 use crate::store_error::StoreError;
-use futures::future::{Either, select};
 use jiff::SignedDuration;
 use serde_json::Value;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// How long a claim holds, unless it is renewed.
-pub(super) const LEASE: Duration = Duration::from_secs(30);
 
 /// How long TAS-CHA remembers an idempotency key, less an hour for clocks that differ.
 pub(super) const KEY_KEPT: Duration = Duration::from_secs(23 * 60 * 60);
@@ -64,38 +60,8 @@ impl Delivery {
         entry: StoredEntry,
         claim: &Claim,
     ) -> Result<Option<Status>, StoreError> {
-        let working = pin!(self.work(entry, claim));
-        let lost = pin!(self.renew(claim));
-        match select(working, lost).await {
-            Either::Left((done, _)) => done,
-            // Another worker may have it by now: nothing more is sent.
-            Either::Right(((), _)) => {
-                tracing::warn!("a claim of the outbox has ended, and another process may work on the entry");
-                Ok(None)
-            }
-        }
-    }
-
-    /// Renews the claim as long as it holds.
-    async fn renew(&self, claim: &Claim) {
-        let mut renewed = self.clock.now();
-        loop {
-            self.clock.sleep_elsewhere(LEASE / 3).await;
-            let asked = self.clock.now();
-            let left = LEASE.saturating_sub(asked.saturating_duration_since(renewed));
-            // A store that does not answer must not keep a request going whose claim has ended.
-            let ended = pin!(self.clock.sleep_elsewhere(left));
-            match select(pin!(self.store.renew(claim, LEASE)), ended).await {
-                Either::Left((Ok(true), _)) => renewed = asked,
-                Either::Left((Ok(false), _)) | Either::Right(_) => return,
-                Either::Left((Err(error), _)) => {
-                    tracing::warn!(%error, "a claim of the outbox cannot be renewed");
-                    if left.is_zero() {
-                        return;
-                    }
-                }
-            }
-        }
+        let work = self.work(entry, claim);
+        hold(&*self.store, &*self.clock, claim, work).await.unwrap_or(Ok(None))
     }
 
     async fn work(&self, mut entry: StoredEntry, claim: &Claim) -> Result<Option<Status>, StoreError> {

@@ -54,6 +54,7 @@ mod sqlite;
 mod status;
 mod step;
 mod store;
+pub(crate) mod work;
 
 pub use builder::OutboxBuilder;
 pub use memory::MemoryOutboxStore;
@@ -68,20 +69,17 @@ use crate::error::Error;
 use crate::input::{self, InvalidInput};
 use crate::request::{Endpoint, Request};
 use crate::store_error::StoreError;
-use deliver::{Delivery, LEASE};
-use futures::future::{Either, FutureExt, pending, select};
-use futures::stream::{FuturesUnordered, Stream, StreamExt, unfold};
+use deliver::Delivery;
+use futures::future::{Either, pending};
+use futures::stream::{FuturesUnordered, Stream, unfold};
 use jiff::Timestamp;
 use rendered::Rendered;
 use std::fmt;
 use std::future::Future;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, broadcast};
-
-/// How often the store is asked for what other processes have added.
-const POLL: Duration = Duration::from_secs(1);
+use work::{LEASE, Queue, ended, first};
 
 /// How many outcomes a slow receiver of [`Outbox::outcomes`] may be behind.
 const TOLD: usize = 1_024;
@@ -137,11 +135,8 @@ impl Outbox {
         not_before: Option<Timestamp>,
     ) -> Result<Status, Error> {
         input::length("key", &key, 1, 255)?;
-        let rendered = Rendered::of(request)?;
-        self.0.delivery.clients.check_same(request)?;
-        let lane = rendered.lane();
-        let written = serde_json::to_string(&rendered).expect("texts and numbers are valid JSON");
-        let entry = NewEntry { not_before, ..NewEntry::new(key, lane, written) };
+        let (entry, rendered) = self.prepare(key, request)?;
+        let entry = NewEntry { not_before, ..entry };
         match self.0.delivery.store.enqueue(entry).await.map_err(Error::store)? {
             Enqueued::New(entry) => {
                 self.wake();
@@ -156,6 +151,22 @@ impl Outbox {
                 Ok(Status::read(&known))
             }
         }
+    }
+
+    /// The entry of a request that can be stored, and the request as it is stored.
+    pub(crate) fn prepare<E: Endpoint>(
+        &self,
+        key: String,
+        request: &Request<E>,
+    ) -> Result<(NewEntry, Rendered), Error> {
+        let rendered = Rendered::of(request)?;
+        self.0.delivery.clients.check_same(request)?;
+        let written = serde_json::to_string(&rendered).expect("texts and numbers are valid JSON");
+        Ok((NewEntry::new(key, rendered.lane(), written), rendered))
+    }
+
+    pub(crate) fn store(&self) -> &dyn OutboxStore {
+        &*self.0.delivery.store
     }
 
     /// Where the entry with this key stands; `None` if there is none.
@@ -304,45 +315,10 @@ impl Outbox {
 
     /// Sends what is due until `shutdown` ends, and then lets the requests under way end. A store that fails is asked again.
     pub async fn run(&self, shutdown: impl Future<Output = ()>) {
-        let mut shutdown = pin!(shutdown.fuse());
-        let mut due = Box::pin(self.due());
-        let mut running = FuturesUnordered::new();
-        loop {
-            let has_room = running.len() < self.0.concurrency;
-            let next = async { if has_room { due.next().await } else { pending().await } };
-            match first(&mut shutdown, first(next, ended(&mut running))).await {
-                Either::Right(Either::Left(Some((entry, claim)))) => running.push(self.one(entry, claim)),
-                Either::Right(Either::Right(worked)) => {
-                    warn_of(worked);
-                    // The next one of its room may be due.
-                    self.wake();
-                }
-                Either::Left(()) | Either::Right(Either::Left(None)) => break,
-            }
-        }
-        // A claim that has just been won is for another process.
-        drop(due);
-        while let Some(worked) = running.next().await {
-            warn_of(worked);
-        }
-    }
-
-    /// The entries that are due, as they come to be. A claim is waited for only while the stream is polled.
-    fn due(&self) -> impl Stream<Item = (Box<StoredEntry>, Claim)> + '_ {
-        unfold((), async |()| {
-            let Inner { delivery: Delivery { store, clock, .. }, added, .. } = &*self.0;
-            loop {
-                let wait = match store.claim(OUTBOX, LEASE).await {
-                    Ok(Next::Entry(entry, claim)) => return Some(((entry, claim), ())),
-                    Ok(Next::Wait(time)) => time.unwrap_or(POLL).clamp(Duration::from_millis(10), POLL),
-                    Err(error) => {
-                        tracing::warn!(%error, "the store of the outbox failed; it is asked again");
-                        POLL
-                    }
-                };
-                first(added.notified(), clock.sleep(wait)).await;
-            }
-        })
+        let Inner { delivery: Delivery { store, clock, .. }, concurrency, added, .. } = &*self.0;
+        let (store, clock, concurrency) = (&**store, &**clock, *concurrency);
+        let queue = Queue { store, clock, name: OUTBOX, added, concurrency };
+        queue.run(shutdown, |entry, claim| async { self.one(entry, claim).await.map(drop) }).await;
     }
 
     /// Works on one entry, and tells what became of it. Whether it is closed.
@@ -353,28 +329,6 @@ impl Outbox {
             let _ = self.0.told.send(status);
         }
         Ok(is_closed)
-    }
-}
-
-/// What has become of the first of the entries under way that ends.
-async fn ended<F: Future>(running: &mut FuturesUnordered<F>) -> F::Output {
-    match running.next().await {
-        Some(worked) => worked,
-        None => pending().await,
-    }
-}
-
-/// What the first of two ends with. The other one is dropped.
-async fn first<A, B>(one: impl Future<Output = A>, other: impl Future<Output = B>) -> Either<A, B> {
-    match select(pin!(one), pin!(other)).await {
-        Either::Left((value, _)) => Either::Left(value),
-        Either::Right((value, _)) => Either::Right(value),
-    }
-}
-
-fn warn_of(worked: Result<bool, StoreError>) {
-    if let Err(error) = worked {
-        tracing::warn!(%error, "the store of the outbox failed; the entry is tried again");
     }
 }
 

@@ -41,7 +41,7 @@ pub(super) fn service_name<S: Service>() -> String {
 
 /// The form in which a request is stored. A later version of the crate reads what this one wrote.
 #[derive(Clone, Serialize, Deserialize)]
-pub(super) struct Rendered {
+pub(crate) struct Rendered {
     pub(super) service: String,
     pub(super) operation: String,
     /// The base URL of the client with which it was made.

@@ -1,11 +1,11 @@
 //! One message: it is claimed, passed to the handler, and done.
 
-use super::contained::{Contained, contain};
 use super::context::names;
 use super::rooms::Taken;
 use super::{Bot, Context, HandlerFailure, ReceivedMessage};
 use crate::chatwork::watch::fingerprint;
 use crate::chatwork::{AccountId, Client, RoomType};
+use crate::handler::run;
 use crate::webhook::claims::Attempt;
 use futures::future::{Either, select};
 use jiff::Timestamp;
@@ -53,7 +53,12 @@ where
         #[cfg(feature = "clap")]
         commands: bot.commands.clone(),
     };
-    let result = match select(pin!(run(bot, handler, context)), pin!(claim.keep())).await {
+    let result = match select(
+        pin!(run(&*bot.claims.clock, bot.timeout, handler, context)),
+        pin!(claim.keep()),
+    )
+    .await
+    {
         Either::Left((result, _)) => result,
         Either::Right((never, _)) => match never {},
     };
@@ -72,24 +77,6 @@ async fn know_room(client: &Client, me: AccountId, message: &ReceivedMessage) {
     // If this fails, the message counts as one of a group chat, and the next one asks again.
     if let Ok(found) = client.room(room).get().await {
         direct_chats.set(room, found.type_ == RoomType::Direct);
-    }
-}
-
-/// Runs the handler within its time limit.
-async fn run<H, E>(bot: &Bot, handler: &H, context: Context) -> Result<(), HandlerFailure>
-where
-    H: AsyncFn(Context) -> Result<(), E>,
-    E: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    let limit = bot.timeout.map(|time| (time, bot.claims.clock.sleep(time)));
-    // The handler may panic before there is a future.
-    let handling = Contained(Some(Box::pin(contain(|| handler(context))?)));
-    match limit {
-        None => handling.await,
-        Some((time, limit)) => match select(handling, limit).await {
-            Either::Left((result, _)) => result,
-            Either::Right(_) => Err(HandlerFailure::Timeout(time)),
-        },
     }
 }
 

@@ -4,8 +4,8 @@ use crate::Error;
 #[cfg(feature = "webhooks")]
 use crate::chatwork::webhook::{self, MentionEvent, MessageEvent, OtherEvent};
 use crate::chatwork::{AccountId, Message, MessageId, RoomId, watch};
+use crate::handler::HandlerFailure;
 use jiff::Timestamp;
-use std::time::Duration;
 
 /// One item of a bot's source. The items of a [`watch`] and of an [`Inbox`](super::Inbox) convert into it.
 #[derive(Debug)]
@@ -72,21 +72,6 @@ pub enum Notice {
     /// the message.
     #[cfg(feature = "webhooks")]
     Webhook(OtherEvent),
-}
-
-/// How a handler failed.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum HandlerFailure {
-    /// It returned an error.
-    #[error("the handler failed: {0}")]
-    Error(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// It panicked, with this message.
-    #[error("the handler panicked: {0}")]
-    Panic(String),
-    /// It was dropped after this time.
-    #[error("the handler took longer than {0:?}")]
-    Timeout(Duration),
 }
 
 impl From<(RoomId, Message)> for ReceivedMessage {

@@ -196,7 +196,6 @@
 
 #[cfg(feature = "clap")]
 pub mod commands;
-mod contained;
 mod context;
 mod handling;
 mod inbox;
@@ -205,14 +204,15 @@ mod names;
 mod rooms;
 mod run;
 
+pub use crate::handler::HandlerFailure;
 pub use context::Context;
 pub use inbox::{Deliveries, Inbox, PushError};
-pub use input::{HandlerFailure, Input, Notice, ReceivedMessage};
+pub use input::{Input, Notice, ReceivedMessage};
 
 use super::{AccountId, Client, RoomId};
+use crate::handler::contain;
 use crate::webhook::claims::Claims;
 use crate::webhook::{MemoryReplayCache, ReplayCache, StoreFailure};
-use contained::contain;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use inbox::InboxGate;

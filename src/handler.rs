@@ -1,17 +1,57 @@
-//! Panics of handlers, which end only the handler.
+//! Handlers of messages: how they are run, and how they fail.
 
-use super::HandlerFailure;
+use crate::Clock;
 use crate::transport::http_client::panic_text;
+use futures::future::{Either, select};
 use std::any::Any;
 use std::error::Error;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// How a handler failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HandlerFailure {
+    /// It returned an error.
+    #[error("the handler failed: {0}")]
+    Error(#[source] Box<dyn Error + Send + Sync>),
+    /// It panicked, with this message.
+    #[error("the handler panicked: {0}")]
+    Panic(String),
+    /// It was dropped after this time.
+    #[error("the handler took longer than {0:?}")]
+    Timeout(Duration),
+}
+
+/// Runs a handler, within its time limit if it has one.
+pub(crate) async fn run<C, H, E>(
+    clock: &dyn Clock,
+    limit: Option<Duration>,
+    handler: &H,
+    context: C,
+) -> Result<(), HandlerFailure>
+where
+    H: AsyncFn(C) -> Result<(), E>,
+    E: Into<Box<dyn Error + Send + Sync>>,
+{
+    let limit = limit.map(|time| (time, clock.sleep(time)));
+    // The handler may panic before there is a future.
+    let handling = Contained(Some(Box::pin(contain(|| handler(context))?)));
+    match limit {
+        None => handling.await,
+        Some((time, limit)) => match select(handling, limit).await {
+            Either::Left((result, _)) => result,
+            Either::Right(_) => Err(HandlerFailure::Timeout(time)),
+        },
+    }
+}
 
 /// A handler's future. It can panic when it is polled, when its error is converted, and when it is dropped: after it has
 /// ended, at its timeout, or at the bot's shutdown.
-pub(super) struct Contained<F>(pub(super) Option<Pin<Box<F>>>);
+struct Contained<F>(Option<Pin<Box<F>>>);
 
 impl<F, E> Future for Contained<F>
 where
@@ -48,7 +88,7 @@ impl<F> Drop for Contained<F> {
 }
 
 /// Runs the closure, and catches its panic.
-pub(super) fn contain<T>(run: impl FnOnce() -> T) -> Result<T, HandlerFailure> {
+pub(crate) fn contain<T>(run: impl FnOnce() -> T) -> Result<T, HandlerFailure> {
     catch_unwind(AssertUnwindSafe(run)).map_err(|panic| {
         let text = panic_text(&*panic).unwrap_or("no message").to_owned();
         dispose(panic);
