@@ -167,6 +167,8 @@ mod upload;
 #[cfg_attr(partial, allow(dead_code, unused_imports, unused_macros))]
 mod wire;
 
+#[cfg(all(feature = "outbox", any(feature = "chatwork", feature = "tascha")))]
+pub mod bot;
 #[cfg(feature = "chatwork")]
 pub mod chatwork;
 pub mod guide;

@@ -22,6 +22,8 @@
 mod client;
 
 mod account;
+#[cfg(feature = "outbox")]
+pub mod bot;
 mod messages;
 #[cfg(feature = "oauth")]
 pub mod oauth;

@@ -1,12 +1,13 @@
 //! The argument of a handler.
 
-use super::ReceivedMessage;
 use super::names::Names;
-use crate::Request;
+use super::{Bot, ReceivedMessage};
 use crate::chatwork::notation::{Mention, MessageBuilder, parse};
 use crate::chatwork::operations::PostMessage;
 use crate::chatwork::{AccountId, Client, RoomHandle};
+use crate::{Error, Request};
 use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
 
 /// A message to handle, with the methods to reply to it.
@@ -17,11 +18,43 @@ pub struct Context {
     pub(super) names: Names,
     pub(super) honorific: Option<Arc<str>>,
     pub(super) message: Arc<ReceivedMessage>,
+    /// Where the bot's own replies go, unless they are posted at once.
+    #[cfg_attr(not(feature = "clap"), allow(dead_code))]
+    pub(super) queue: Option<ReplyQueue>,
     #[cfg(feature = "clap")]
     pub(super) commands: super::commands::Settings,
 }
 
+/// Takes the text of a post into the room of the message.
+#[derive(Clone)]
+#[cfg_attr(not(feature = "clap"), allow(dead_code))]
+pub(crate) struct ReplyQueue(pub(crate) Arc<dyn Fn(MessageBuilder) -> Result<(), Error> + Send + Sync>);
+
+impl fmt::Debug for ReplyQueue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ReplyQueue")
+    }
+}
+
 impl Context {
+    pub(crate) fn new(
+        bot: &Bot,
+        me: AccountId,
+        message: Arc<ReceivedMessage>,
+        queue: Option<ReplyQueue>,
+    ) -> Self {
+        Self {
+            client: bot.client.clone(),
+            me,
+            names: bot.names.clone(),
+            honorific: bot.honorific.clone(),
+            message,
+            queue,
+            #[cfg(feature = "clap")]
+            commands: bot.commands.clone(),
+        }
+    }
+
     /// The message.
     pub fn message(&self) -> &ReceivedMessage {
         &self.message
@@ -63,8 +96,17 @@ impl Context {
         self.room().post(self.reply_text(&text.into()))
     }
 
+    /// Posts this into the room, or queues it if the bot is durable.
+    #[cfg(feature = "clap")]
+    pub(super) async fn say(&self, text: MessageBuilder) -> Result<(), Error> {
+        match &self.queue {
+            Some(queue) => (queue.0)(text),
+            None => self.room().post(text).await.map(drop),
+        }
+    }
+
     /// The text of a reply.
-    pub(super) fn reply_text(&self, text: &MessageBuilder) -> MessageBuilder {
+    pub(crate) fn reply_text(&self, text: &MessageBuilder) -> MessageBuilder {
         let ReceivedMessage { room_id, message_id, account_id, .. } = &*self.message;
         let answer = MessageBuilder::new().reply(*room_id, message_id, *account_id);
         self.named(answer).text("\n").append(text)

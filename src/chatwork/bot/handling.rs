@@ -43,16 +43,7 @@ where
         Err(_) => return (taken, End::Unknown),
     };
     taken.begin();
-    let (client, names, honorific) = (bot.client.clone(), bot.names.clone(), bot.honorific.clone());
-    let context = Context {
-        client,
-        me,
-        names,
-        honorific,
-        message: Arc::clone(&taken.message),
-        #[cfg(feature = "clap")]
-        commands: bot.commands.clone(),
-    };
+    let context = Context::new(bot, me, Arc::clone(&taken.message), None);
     let result = match select(
         pin!(run(&*bot.claims.clock, bot.timeout, handler, context)),
         pin!(claim.keep()),
@@ -68,7 +59,7 @@ where
 }
 
 /// Asks whether the room is a direct chat, where that is not known and makes a difference.
-async fn know_room(client: &Client, me: AccountId, message: &ReceivedMessage) {
+pub(super) async fn know_room(client: &Client, me: AccountId, message: &ReceivedMessage) {
     let (direct_chats, room) = (&client.state().direct_chats, message.room_id);
     // A watch of a single room reads no list of rooms. Messages of webhooks, which have no name, cost no calls.
     if message.name.is_none() || direct_chats.is_direct(room).is_some() || names(message, me) {
@@ -82,12 +73,17 @@ async fn know_room(client: &Client, me: AccountId, message: &ReceivedMessage) {
 
 /// What the message is remembered by.
 fn key(bot: &Bot, me: AccountId, message: &ReceivedMessage) -> Arc<str> {
+    format!("chatwork:bot-{me}:{}", version(bot, message)).into()
+}
+
+/// The message, by its ids, and the edit, if edits are handled.
+pub(super) fn version(bot: &Bot, message: &ReceivedMessage) -> String {
     let ReceivedMessage { room_id, message_id, update_time, body, .. } = message;
-    let mut key = format!("chatwork:bot-{me}:{room_id}:{message_id}");
+    let mut key = format!("{room_id}:{message_id}");
     // If edits are handled, every version of a message is distinct. Two versions within a second differ in the text.
     if bot.edits {
         let update = update_time.map_or(0, Timestamp::as_second);
         key.push_str(&format!(":{update}:{:08x}", fingerprint(body)));
     }
-    key.into()
+    key
 }

@@ -197,6 +197,8 @@
 #[cfg(feature = "clap")]
 pub mod commands;
 mod context;
+#[cfg(feature = "outbox")]
+pub(crate) mod durable;
 mod handling;
 mod inbox;
 mod input;
@@ -206,6 +208,8 @@ mod run;
 
 pub use crate::handler::HandlerFailure;
 pub use context::Context;
+#[cfg(feature = "outbox")]
+pub(crate) use context::ReplyQueue;
 pub use inbox::{Deliveries, Inbox, PushError};
 pub use input::{Input, Notice, ReceivedMessage};
 

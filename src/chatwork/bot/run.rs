@@ -121,7 +121,7 @@ impl Bot {
         }
     }
 
-    async fn ask_who_i_am(&self) -> Result<AccountId, Error> {
+    pub(super) async fn ask_who_i_am(&self) -> Result<AccountId, Error> {
         let me = self.client.me().await?;
         self.names.learn(me.account_id, &me.name);
         // Without the list the bot works too: it only does not know which rooms are direct chats.

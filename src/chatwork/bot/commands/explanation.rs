@@ -60,7 +60,7 @@ pub(super) async fn tell(context: &Context, explanation: &Explanation) -> Result
         return Ok(());
     }
     for part in context.reply_text(explanation.message()).split() {
-        context.room().post(part).await?;
+        context.say(part).await?;
     }
     Ok(())
 }

@@ -1,0 +1,164 @@
+//! Handlers that fail: they run again, and a message that fails too often is set aside and reported.
+
+use crate::world::{ALICE, World, created, notices};
+use kaiwa::bot::{DurableBot, DurableContext, Notice, SetAside, Source};
+use kaiwa::chatwork::AccountId;
+use kaiwa::outbox::{Filter, OUTBOX, OutboxStore};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Fails with "bad", and answers all else.
+async fn picky(context: DurableContext) -> Result<(), Failure> {
+    match &*context.text() {
+        "bad" => Err("it is bad".into()),
+        "panic" => panic!("it is worse"),
+        "slow" => std::future::pending().await,
+        text => Ok(context.reply(text).map(drop)?),
+    }
+}
+
+async fn set_aside(bot: &DurableBot) -> Vec<SetAside> {
+    bot.set_aside(10).await.expect("it is in memory")
+}
+
+#[tokio::test]
+async fn a_message_that_fails_too_often_is_set_aside_and_reported_and_the_next_is_handled() {
+    let world = World::new().await;
+    let (bot, notices) = notices(world.bot().attempts(2).timeout(Duration::from_secs(5)));
+    let inbox = bot.inbox();
+    for (text, id) in ["bad", "panic", "slow", "good"].into_iter().zip(1..) {
+        inbox.push(created(10, id, ALICE, text)).await.expect("it is stored");
+    }
+    world.run(bot, Source::webhooks(), picky, || world.answers(10) == ["good"]).await;
+    let texts: Vec<_> = notices
+        .lock()
+        .expect("no panic")
+        .iter()
+        .map(|notice| match notice {
+            Notice::Failed { failure, failures, again, .. } => format!("{failures}: {failure}, {again:?}"),
+            Notice::SetAside(SetAside { key, reason, .. }) => format!("{key}: {reason}"),
+            _ => panic!("another notice"),
+        })
+        .collect();
+    assert_eq!(
+        texts,
+        [
+            "1: the handler failed: it is bad, 1s",
+            "bot-chatwork:10:1: the handler failed: it is bad",
+            "1: the handler panicked: it is worse, 1s",
+            "bot-chatwork:10:2: the handler panicked: it is worse",
+            "1: the handler took longer than 5s, 1s",
+            "bot-chatwork:10:3: the handler took longer than 5s",
+        ]
+    );
+    // It is there for a person to decide, also after a restart and after what is done was removed.
+    let bot = world.bot();
+    world.store.blank("bot-chatwork", Duration::ZERO).await.expect("it is in memory");
+    let keys: Vec<_> = set_aside(&bot).await.into_iter().map(|message| message.key).collect();
+    assert_eq!(keys, ["bot-chatwork:10:1", "bot-chatwork:10:2", "bot-chatwork:10:3"]);
+    assert!(bot.discard(&keys[1]).await.expect("it is in memory"));
+    assert!(!bot.discard(&keys[1]).await.expect("it is in memory"), "it is decided");
+    assert!(bot.retry(&keys[0]).await.expect("it is in memory"));
+    let mended = async |context: DurableContext| context.reply(context.text()).map(drop);
+    world.run(bot, Source::webhooks(), mended, || world.answers(10) == ["good", "bad"]).await;
+    assert_eq!(set_aside(&world.bot()).await.len(), 1);
+}
+
+#[tokio::test]
+async fn the_person_is_told_once() {
+    let world = World::new().await;
+    let bot = world.bot().attempts(1).apology("処理できませんでした。担当者に知らせます。");
+    bot.inbox().push(created(10, 1, ALICE, "bad")).await.expect("it is stored");
+    world.run(bot, Source::webhooks(), picky, || world.answers(10).len() == 1).await;
+    world.clock.advance(Duration::from_secs(60));
+    world.bot().inbox().push(created(10, 2, ALICE, "good")).await.expect("it is stored");
+    world.run(world.bot(), Source::webhooks(), picky, || world.answers(10).len() == 2).await;
+    assert_eq!(world.answers(10), ["処理できませんでした。担当者に知らせます。", "good"]);
+}
+
+#[tokio::test]
+async fn a_message_that_ends_the_process_is_set_aside_after_ten_times() {
+    let world = World::new().await;
+    world.bot().inbox().push(created(10, 1, ALICE, "deadly")).await.expect("it is stored");
+    let runs = AtomicU32::new(0);
+    for run in 1..=10 {
+        // The process ends in the middle of the handler, and the claim with its lease.
+        let deadly = async |context: DurableContext| {
+            assert_eq!(context.attempt(), run);
+            runs.fetch_add(1, Ordering::Relaxed);
+            std::future::pending::<Result<(), Failure>>().await
+        };
+        world.run(world.bot(), Source::webhooks(), deadly, || runs.load(Ordering::Relaxed) == run).await;
+        world.clock.advance(Duration::from_secs(31));
+    }
+    let (bot, notices) = notices(world.bot());
+    let never = async |_: DurableContext| -> Result<(), Failure> { panic!("it is not handled again") };
+    world.run(bot, Source::webhooks(), never, || !notices.lock().expect("no panic").is_empty()).await;
+    let aside = set_aside(&world.bot()).await;
+    assert_eq!(aside[0].reason, "the process ended 10 times while it was handled");
+}
+
+#[tokio::test]
+async fn a_store_that_fails_when_the_handler_returns_is_asked_again() {
+    let world = World::new().await;
+    let store = crate::world::Failing::new(world.store.clone());
+    let bot = kaiwa::chatwork::bot::Bot::new(world.client.clone()).durable(store.clone());
+    bot.inbox().push(created(10, 1, ALICE, "x")).await.expect("it is stored");
+    let runs = Mutex::new(0);
+    let handler = async |context: DurableContext| {
+        *runs.lock().expect("no panic") += 1;
+        store.fail(3);
+        context.reply("はい").map(drop)
+    };
+    world.run(bot, Source::webhooks(), handler, || world.answers(10) == ["はい"]).await;
+    assert_eq!(*runs.lock().expect("no panic"), 1);
+}
+
+#[tokio::test]
+async fn a_shutdown_lets_handlers_end_and_loses_nothing() {
+    let world = World::new().await;
+    let (begun, stop) = (AtomicBool::new(false), tokio::sync::Notify::new());
+    let stopped = std::sync::Arc::new(stop);
+    let ended = std::sync::Arc::clone(&stopped);
+    let bot = world.bot().shutdown(async move { ended.notified().await });
+    for id in 1..=3 {
+        bot.inbox().push(created(10, id, ALICE, "x")).await.expect("it is stored");
+    }
+    let clock = world.clock.clone();
+    let handler = async |context: DurableContext| {
+        begun.store(true, Ordering::Relaxed);
+        stopped.notify_one();
+        kaiwa::Clock::sleep(&clock, Duration::from_secs(3)).await;
+        context.reply("はい").map(drop)
+    };
+    let summary = world.clock.drive(bot.run(Source::webhooks(), handler)).await.expect("it has run");
+    assert_eq!(summary.handled, 1);
+    let entries = world.store.list(Filter::new(OUTBOX, 10)).await.expect("it is in memory");
+    assert_eq!(entries.len(), 1, "its reply is stored");
+    let quick = async |context: DurableContext| context.reply("はい").map(drop);
+    world.run(world.bot(), Source::webhooks(), quick, || world.answers(10).len() == 3).await;
+}
+
+#[tokio::test]
+async fn the_texts_of_handled_messages_are_removed() {
+    let world = World::new().await;
+    let bot = world.bot();
+    bot.inbox().push(created(10, 1, ALICE, "内密の話")).await.expect("it is stored");
+    let quick = async |context: DurableContext| context.reply("はい").map(drop);
+    world.run(bot, Source::webhooks(), quick, || world.answers(10).len() == 1).await;
+    world.clock.advance(Duration::from_secs(600));
+    let stored =
+        || async { world.store.list(Filter::new("bot-chatwork", 10)).await.expect("it is in memory") };
+    let before = world.sandbox.requests().len();
+    assert_eq!(stored().await.len(), 1);
+    let me = |_: AccountId| ();
+    me(AccountId(1));
+    world.run(world.bot(), Source::webhooks(), quick, || world.sandbox.requests().len() > before + 1).await;
+    assert!(stored().await.iter().all(|entry| entry.request.is_empty()));
+    // A copy that comes later is known all the same.
+    world.bot().inbox().push(created(10, 1, ALICE, "内密の話")).await.expect("it is stored");
+    assert_eq!(stored().await.len(), 1);
+}
