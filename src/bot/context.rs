@@ -1,6 +1,6 @@
 //! The argument of a durable bot's handler.
 
-use super::listener::Received;
+use super::received::Received;
 use super::reply::Reply;
 use super::staged::{Queued, Staged};
 use super::state::State;

@@ -3,13 +3,13 @@
 use super::context::DurableContext;
 use super::listener::Read;
 use super::notice::{Notice, SetAside, Summary};
+use super::progress::Progress;
 use super::settings::DurableBot;
 use super::staged::{Staged, What};
 use crate::handler::{HandlerFailure, run};
 use crate::outbox::work::hold;
 use crate::outbox::{Change, Claim, Commit, Phase, StoredEntry};
 use crate::store_error::StoreError;
-use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -19,29 +19,6 @@ const DEATHS: u64 = 10;
 /// How often a store that failed is asked again, and how soon.
 const STORE_AGAIN: u32 = 10;
 const STORE_WAIT: Duration = Duration::from_secs(1);
-
-/// What is noted of a message between its runs.
-#[derive(Default, Serialize, Deserialize)]
-pub(super) struct Progress {
-    /// How often its handler has failed.
-    #[serde(default)]
-    failures: u32,
-    /// The last claim of which the end is known. Whoever held a later one has died.
-    #[serde(default)]
-    ended: i64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) reason: Option<String>,
-}
-
-impl Progress {
-    pub(super) fn read(text: &str) -> Self {
-        serde_json::from_str(text).unwrap_or_default()
-    }
-
-    fn write(&self) -> String {
-        serde_json::to_string(self).expect("texts and numbers are valid JSON")
-    }
-}
 
 /// What was done so far.
 #[derive(Default)]

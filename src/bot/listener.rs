@@ -1,7 +1,8 @@
 //! The service that a durable bot listens to.
 
 use super::context::DurableContext;
-use super::inbox::Incoming;
+use super::incoming::Incoming;
+use super::received::Received;
 use super::staged::Staged;
 use crate::outbox::{NewEntry, Outbox};
 use crate::{Clock, Error};
@@ -23,15 +24,6 @@ pub(super) enum Listener {
     Chatwork { bot: Box<crate::chatwork::bot::Bot>, me: OnceLock<crate::chatwork::AccountId> },
     #[cfg(feature = "tascha")]
     Tascha { bot: crate::tascha::bot::Bot, me: OnceLock<crate::tascha::bot::Account> },
-}
-
-/// A message, as the service's own bots hand it out.
-#[derive(Clone)]
-pub(super) enum Received {
-    #[cfg(feature = "chatwork")]
-    Chatwork(Box<crate::chatwork::bot::Context>),
-    #[cfg(feature = "tascha")]
-    Tascha(Box<crate::tascha::bot::Received>),
 }
 
 /// What becomes of a stored message.

@@ -54,10 +54,13 @@
 mod context;
 mod handle;
 mod inbox;
+mod incoming;
 mod listener;
 mod notice;
 #[cfg(feature = "tascha")]
 mod poll;
+mod progress;
+mod received;
 mod reply;
 mod run;
 mod settings;
@@ -67,7 +70,8 @@ mod state;
 
 pub use crate::handler::HandlerFailure;
 pub use context::DurableContext;
-pub use inbox::{Inbox, Incoming};
+pub use inbox::Inbox;
+pub use incoming::Incoming;
 pub use notice::{Notice, SetAside, Summary};
 pub use reply::Reply;
 pub use settings::DurableBot;

@@ -1,6 +1,6 @@
 //! What a durable bot reports.
 
-use super::handle::Progress;
+use super::progress::Progress;
 use crate::handler::HandlerFailure;
 use crate::outbox::StoredEntry;
 use std::time::Duration;

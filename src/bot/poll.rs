@@ -1,6 +1,6 @@
 //! Rooms of TAS-CHA, read again and again as their units allow.
 
-use super::inbox::Incoming;
+use super::incoming::Incoming;
 use super::listener::{Listener, Shared};
 use super::settings::DurableBot;
 use crate::outbox::Note;

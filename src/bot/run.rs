@@ -2,7 +2,7 @@
 
 use super::context::DurableContext;
 use super::handle::Counts;
-use super::inbox::Incoming;
+use super::incoming::Incoming;
 use super::listener::Shared;
 use super::notice::Summary;
 use super::settings::DurableBot;
