@@ -2,9 +2,9 @@
 
 #[cfg(feature = "tascha")]
 use crate::Error;
+use std::fmt;
 
 /// An event of either service: of a verified webhook, or of a watch.
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum Incoming {
     /// An event of Chatwork.
@@ -63,5 +63,19 @@ impl From<crate::tascha::webhook::Delivery> for Incoming {
 impl From<crate::tascha::Message> for Incoming {
     fn from(message: crate::tascha::Message) -> Self {
         Self::TaschaMessage(Box::new(message))
+    }
+}
+
+/// What people wrote is left out.
+impl fmt::Debug for Incoming {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            #[cfg(feature = "chatwork")]
+            Self::Chatwork(_) => "Chatwork",
+            #[cfg(all(feature = "tascha", feature = "webhooks"))]
+            Self::Tascha(_) => "Tascha",
+            #[cfg(feature = "tascha")]
+            Self::TaschaMessage(_) => "TaschaMessage",
+        })
     }
 }

@@ -13,7 +13,7 @@ use kaiwa::oauth::{
     Authorization, FileTokenStore, MemoryTokenStore, OAuth, RefreshLease, TokenSet, TokenStore,
 };
 use kaiwa::outbox::{
-    Change, Filter, MemoryOutboxStore, NewEntry, OUTBOX, Outbox, OutboxStore, OutboxStore as _, StoredEntry,
+    Change, Filter, MemoryOutboxStore, NewEntry, OUTBOX, Outbox, OutboxStore as _, StoredEntry,
 };
 use kaiwa::sandbox::{self, Fault, Provider, Sandbox, Script};
 use kaiwa::tascha::webhook as tascha_webhook;

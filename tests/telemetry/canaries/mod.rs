@@ -3,6 +3,7 @@
 
 mod around;
 mod calls;
+mod survivors;
 
 use crate::secrets::Printed;
 use crate::server::Step;
@@ -131,6 +132,7 @@ async fn no_planted_secret_is_shown_by_any_type() {
     around::webhooks(&mut walk).await;
     around::bots(&mut walk).await;
     around::outboxes(&mut walk).await;
+    survivors::bots(&mut walk).await;
     around::sandboxes(&mut walk).await;
 
     let Walk { shown, planted, types, texts, .. } = walk;
