@@ -50,8 +50,10 @@ impl DurableBot {
             }
         };
         let mut places = self.place::<Places>(&place).await?.unwrap_or_default();
-        // Its answer says which units are left.
-        client.me().await?;
+        if units(client).is_none() {
+            // Its answer says which units are left.
+            client.me().await?;
+        }
         let now = listener.clock().wall();
         let least = least_interval(&poll, units(client), 1, now);
         if let Some(every) = poll.every.filter(|every| *every < least) {

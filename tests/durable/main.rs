@@ -2,7 +2,9 @@
 
 mod failing;
 
+mod killed;
 mod talking;
+mod tascha;
 
 mod watching;
 mod webhooks;
