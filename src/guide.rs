@@ -7,6 +7,7 @@
 //! * [`paging`]: lists, streams and checkpoints
 //! * [`webhooks`]: receiving messages, and bots
 //! * [`commands`]: a bot with commands, by clap
+//! * [`durable_bots`]: conversations that survive
 //! * [`oauth`]: acting for a person, in one process or in many
 //! * [`many_processes`]: several processes of one account, with Redis or, on one machine, SQLite
 //! * [`killed`]: messages that are posted however often the program is killed
@@ -52,6 +53,18 @@ pub mod commands {}
 /// This page comes with the feature `clap`: `cargo add kaiwa --features clap`, then `cargo doc --open`.
 #[cfg(not(feature = "clap"))]
 pub mod commands {}
+
+// Its programs are run by `tests/commands` too.
+#[cfg(all(feature = "clap", feature = "outbox", feature = "webhooks", feature = "tascha"))]
+#[cfg_attr(not(doctest), doc = include_str!("guide/durable_bots.md"))]
+pub mod durable_bots {}
+
+/// Bots that people talk with, and that survive.
+///
+/// This page comes with the features `clap`, `outbox` and `webhooks`: `cargo add kaiwa --features clap,outbox,webhooks`, then
+/// `cargo doc --open`.
+#[cfg(not(all(feature = "clap", feature = "outbox", feature = "webhooks", feature = "tascha")))]
+pub mod durable_bots {}
 
 #[cfg(all(feature = "oauth", feature = "chatwork"))]
 #[doc = include_str!("guide/oauth.md")]

@@ -2,7 +2,7 @@
 //!
 //! A [`DurableBot`] keeps messages in the store of an [`Outbox`] before it handles them. When the handler returns, the end of the
 //! message, the [state](DurableContext::state) of the conversation and the [replies](DurableContext::reply) are stored at once, or
-//! none of them; then the replies are posted exactly once. The guide is [`guide::survivors`](crate::guide::survivors).
+//! none of them; then the replies are posted exactly once. The guide is [`guide::durable_bots`](crate::guide::durable_bots).
 //!
 //! ```no_run
 //! # #[cfg(feature = "chatwork")]

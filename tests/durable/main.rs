@@ -1,5 +1,6 @@
 //! Durable bots: conversations that survive, on the sandbox and a virtual clock.
 
+mod approval;
 mod failing;
 
 mod killed;

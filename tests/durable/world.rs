@@ -1,6 +1,6 @@
 //! A sandbox, a store, and bots that run until something is seen, as if the process were killed then.
 
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, FutureExt};
 use kaiwa::bot::{DurableBot, DurableContext, Notice, Source};
 use kaiwa::chatwork::bot::Bot;
 use kaiwa::chatwork::{self, AccountId};
@@ -18,6 +18,7 @@ use std::time::Duration;
 
 pub const ALICE: u64 = 2;
 pub const BOB: u64 = 3;
+pub const CAROL: u64 = 4;
 
 pub struct World {
     pub clock: VirtualClock,
@@ -27,14 +28,16 @@ pub struct World {
 }
 
 impl World {
-    /// The bot is account 1. Alice and Bob are in the rooms 10 and 11 too.
+    /// The bot is account 1. Alice, Bob and Carol are in the rooms 10 to 12 too.
     pub async fn new() -> Self {
         let seed = Seed::new()
             .account(Account::new(1, "Bot").token("bot"))
             .account(Account::new(ALICE, "Alice").token("alice"))
             .account(Account::new(BOB, "Bob").token("bob"))
-            .room(Room::group(10, "Builds").admin(1).member(ALICE).member(BOB))
-            .room(Room::group(11, "Tests").admin(1).member(ALICE).member(BOB))
+            .account(Account::new(CAROL, "Carol").token("carol"))
+            .room(Room::group(10, "Builds").admin(1).member(ALICE).member(BOB).member(CAROL))
+            .room(Room::group(11, "Tests").admin(1).member(ALICE).member(BOB).member(CAROL))
+            .room(Room::group(12, "Audit").admin(1).member(ALICE).member(BOB).member(CAROL))
             .unlimited();
         let clock = VirtualClock::new();
         let sandbox = Sandbox::builder().clock(clock.clone()).chatwork(seed).start().await.expect("a port");
@@ -119,16 +122,40 @@ pub fn created(room: u64, id: u64, account: u64, body: &str) -> chatwork::webhoo
     chatwork::webhook::Event::MessageCreated(serde_json::from_value(fields).expect("an event"))
 }
 
-/// A store of which the next commits fail.
+/// A store of which the next commits fail, or that stops at a step: before or after it stores something.
 #[derive(Clone, Debug)]
 pub struct Failing {
     inner: MemoryOutboxStore,
     failures: Arc<AtomicU32>,
+    steps: Arc<AtomicU32>,
+    stops_at: u32,
 }
 
 impl Failing {
     pub fn new(inner: MemoryOutboxStore) -> Self {
-        Self { inner, failures: Arc::default() }
+        Self { inner, failures: Arc::default(), steps: Arc::default(), stops_at: u32::MAX }
+    }
+
+    /// One that never comes back from this step, as if the process were killed there.
+    pub fn stopping_at(inner: MemoryOutboxStore, step: u32) -> Self {
+        Self { stops_at: step, ..Self::new(inner) }
+    }
+
+    pub fn has_stopped(&self) -> bool {
+        self.steps.load(Ordering::Relaxed) > self.stops_at
+    }
+
+    async fn step(&self) {
+        if self.steps.fetch_add(1, Ordering::Relaxed) >= self.stops_at {
+            std::future::pending().await
+        }
+    }
+
+    async fn steps<T>(&self, stored: BoxFuture<'_, T>) -> T {
+        self.step().await;
+        let stored = stored.await;
+        self.step().await;
+        stored
     }
 
     pub fn fail(&self, times: u32) {
@@ -142,7 +169,14 @@ impl OutboxStore for Failing {
     }
 
     fn claim<'a>(&'a self, queue: &'a str, lease: Duration) -> BoxFuture<'a, Result<Next, StoreError>> {
-        self.inner.claim(queue, lease)
+        async move {
+            let next = self.inner.claim(queue, lease).await;
+            if matches!(next, Ok(Next::Entry(..))) {
+                self.step().await;
+            }
+            next
+        }
+        .boxed()
     }
 
     fn renew<'a>(&'a self, claim: &'a Claim, lease: Duration) -> BoxFuture<'a, Result<bool, StoreError>> {
@@ -155,7 +189,7 @@ impl OutboxStore for Failing {
         change: Change,
         keep: bool,
     ) -> BoxFuture<'a, Result<bool, StoreError>> {
-        self.inner.change(claim, change, keep)
+        self.steps(self.inner.change(claim, change, keep)).boxed()
     }
 
     fn commit(&self, commit: Commit) -> BoxFuture<'_, Result<bool, StoreError>> {
@@ -163,7 +197,7 @@ impl OutboxStore for Failing {
             self.failures.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
         match left {
             Ok(_) => Box::pin(async { Err("the disk is full".into()) }),
-            Err(_) => self.inner.commit(commit),
+            Err(_) => self.steps(self.inner.commit(commit)).boxed(),
         }
     }
 

@@ -130,6 +130,22 @@ fn notifier() {
 }
 
 #[test]
+fn approval() {
+    let texts = [
+        "Bot: [rp aid=2",
+        "起案した人は承認できません。",
+        "投稿しました。",
+        "さんが先に決めました。",
+        "── お知らせ ──",
+        "Bot: 明日は休業です",
+        "── 監査 ──",
+        "起案: 2",
+    ];
+    let output = prints("approval", &[], &texts);
+    assert_eq!(output.matches("Bot: 明日は休業です").count(), 1, "{output}");
+}
+
+#[test]
 fn contract_check() {
     let texts = [
         "14 of 15 GETs checked, 0 of them inferred; 0 differ",
