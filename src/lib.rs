@@ -136,7 +136,7 @@ mod clock;
 mod digest;
 mod error;
 mod generated;
-#[cfg(any(feature = "chatwork", feature = "outbox"))]
+#[cfg(any(feature = "chatwork", all(feature = "outbox", feature = "tascha")))]
 mod handler;
 // Each service uses a part of it.
 #[cfg_attr(partial, allow(dead_code, unused_imports, unused_macros))]

@@ -6,7 +6,6 @@ use super::staged::{Queued, Staged};
 use super::state::State;
 use crate::Error;
 use crate::request::{Endpoint, Request};
-use jiff::Timestamp;
 use std::fmt;
 use std::sync::Arc;
 
@@ -113,15 +112,7 @@ impl DurableContext {
     /// # Errors
     /// The request cannot be stored, as [`Outbox::enqueue`](crate::outbox::Outbox::enqueue) says; or the handler has returned.
     pub fn queue<E: Endpoint>(&self, request: Request<E>) -> Result<Queued, Error> {
-        self.staged.queue(&request, None)
-    }
-
-    /// The same, to be sent at this time at the earliest, such as a reminder. Later posts into the room wait for it.
-    ///
-    /// # Errors
-    /// As [`queue`](Self::queue).
-    pub fn queue_at<E: Endpoint>(&self, request: Request<E>, time: Timestamp) -> Result<Queued, Error> {
-        self.staged.queue(&request, Some(time))
+        self.staged.queue(&request)
     }
 
     /// What the bot knows of its conversation with this person in this room.

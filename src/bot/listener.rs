@@ -73,19 +73,22 @@ impl Listener {
         }
     }
 
-    /// Finds out whose account it is.
-    pub(super) async fn start(&self) -> Result<(), Error> {
+    /// Finds out whose account it is, and returns that with the address of the service.
+    pub(super) async fn start(&self) -> Result<String, Error> {
         match self {
             #[cfg(feature = "chatwork")]
             Self::Chatwork { bot, me } => {
-                let _ = me.set(bot.account().await?);
+                let account = bot.account().await?;
+                let base = &bot.client().transport().settings().base_text;
+                Ok(format!("account {} at {base}", me.get_or_init(|| account)))
             }
             #[cfg(feature = "tascha")]
             Self::Tascha { bot, me } => {
-                let _ = me.set(bot.account().await?);
+                let account = bot.account().await?;
+                let base = &bot.client().transport().settings().base_text;
+                Ok(format!("account {} at {base}", me.get_or_init(|| account).id()))
             }
         }
-        Ok(())
     }
 
     /// The entry of a message, or `None` for what is not to be handled.
@@ -136,7 +139,7 @@ impl Listener {
                     return Read::Own;
                 }
                 let (room, replies) = (bot.client().room(message.room()), Arc::clone(&staged));
-                let queue = ReplyQueue(Arc::new(move |text| replies.queue(&room.post(text), None).map(drop)));
+                let queue = ReplyQueue(Arc::new(move |text| replies.queue(&room.post(text)).map(drop)));
                 Received::Chatwork(Box::new(bot.context(me, message, queue).await))
             }
             #[cfg(feature = "tascha")]

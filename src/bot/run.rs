@@ -37,8 +37,8 @@ impl DurableBot {
     /// the other; run long computations on another thread. The future may be dropped at any time, as the process may be killed.
     ///
     /// # Errors
-    /// The bot's account is not set and `GET /me` fails, the place of the source cannot be read, or the source is of another
-    /// service or would use up more units than there are. Nothing is lost; webhooks are still stored. Later failures are reported.
+    /// The bot's account is not set and `GET /me` fails, the store fails or belongs to a bot of another account, or the source is of
+    /// another service or would use up more units than there are. Nothing is lost; webhooks are still stored. Later failures are reported.
     pub async fn run<H, E>(mut self, source: impl Into<Source>, handler: H) -> Result<Summary, Error>
     where
         H: AsyncFn(DurableContext) -> Result<(), E>,
@@ -100,7 +100,7 @@ impl DurableBot {
     /// Finds out what has to be known, and begins to read the source.
     async fn start(&self, source: Source) -> Result<BoxFuture<'_, ()>, Error> {
         let Shared { listener, .. } = &*self.shared;
-        listener.start().await?;
+        self.check_owner(listener.start().await?).await?;
         let place = format!("{}/place/{}", listener.queue(), source.name);
         match source.what {
             What::Nothing => Ok(pending().boxed()),
@@ -108,6 +108,23 @@ impl DurableBot {
             What::Watch(watch) => self.watch(*watch, place).await,
             #[cfg(feature = "tascha")]
             What::Poll(poll) => self.poll(poll, place).await,
+        }
+    }
+
+    /// Refuses the store of another bot: the two would answer each other's messages.
+    async fn check_owner(&self, me: String) -> Result<(), Error> {
+        let Shared { listener, outbox, .. } = &*self.shared;
+        let key = format!("{}/owner", listener.queue());
+        match outbox.store().note(&key).await.map_err(Error::store)? {
+            None => {
+                let commit = Commit::new(vec![Note::new(key, me)], Vec::new());
+                outbox.store().commit(commit).await.map_err(Error::store)?;
+                Ok(())
+            }
+            Some(owner) if owner == me => Ok(()),
+            Some(owner) => Err(Error::config(format!(
+                "the store belongs to the bot of {owner}, and this one is of {me}: give it a store of its own"
+            ))),
         }
     }
 

@@ -3,7 +3,6 @@
 use crate::Error;
 use crate::outbox::{NewEntry, Note, Outbox};
 use crate::request::{Endpoint, Request};
-use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -35,17 +34,12 @@ impl Staged {
         Self { outbox, key, what: Mutex::new(Some(What::default())) }
     }
 
-    pub(super) fn queue<E: Endpoint>(
-        &self,
-        request: &Request<E>,
-        not_before: Option<Timestamp>,
-    ) -> Result<Queued, Error> {
+    pub(super) fn queue<E: Endpoint>(&self, request: &Request<E>) -> Result<Queued, Error> {
         let mut what = self.lock();
         let what = what.as_mut().ok_or_else(too_late)?;
         // Another run of the handler may queue something else under this key, but only one run is stored.
         let key = format!("{}/{}", self.key, what.entries.len() + 1);
-        let entry = self.outbox.prepare(key.clone(), request)?.0;
-        what.entries.push(NewEntry { not_before, ..entry });
+        what.entries.push(self.outbox.prepare(key.clone(), request)?.0);
         Ok(Queued { key })
     }
 

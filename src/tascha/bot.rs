@@ -63,6 +63,10 @@ pub(crate) struct Account {
 }
 
 impl Account {
+    pub(crate) fn id(&self) -> &UserId {
+        &self.id
+    }
+
     pub(crate) fn wrote(&self, message: &Message) -> bool {
         message.author_id.as_ref() == Some(&self.id)
     }

@@ -83,3 +83,18 @@ async fn the_bot_answers_neither_itself_nor_in_another_service() {
         "{refused}"
     );
 }
+
+#[tokio::test]
+async fn the_store_of_another_bot_is_refused() {
+    let world = World::new().await;
+    world.begin().await;
+    let client = world.sandbox.chatwork_client("alice").build().expect("a client");
+    let other = kaiwa::chatwork::bot::Bot::new(client).durable(world.store.clone());
+    let refused = other.run(Source::webhooks(), echo).await.expect_err("it is the bot's");
+    let text = refused.to_string();
+    assert!(text.contains("the store belongs to the bot of account 1 at http://127.0.0.1:"), "{text}");
+    assert!(
+        text.contains("this one is of account 2") && text.contains("give it a store of its own"),
+        "{text}"
+    );
+}
