@@ -72,7 +72,7 @@ fn own_text(source: &str) {
             |c: &char| "Bot田中太郎さんま様san-SAN、，､,:：@".contains(*c) || numbers.contains(*c);
         text.chars().filter(|c| !c.is_whitespace() && !may_be_missing(c)).collect()
     };
-    assert_eq!(rest(&document.own_text(names)), rest(&unquoted), "{source:?}");
+    assert_eq!(rest(&document.own_text(AccountId(1), names)), rest(&unquoted), "{source:?}");
 }
 
 /// Escaped text remains text, in every place where text can be.

@@ -2,6 +2,8 @@
 
 use super::names::Names;
 use super::{Bot, ReceivedMessage};
+#[cfg(feature = "clap")]
+use crate::chatwork::notation::Heard;
 use crate::chatwork::notation::{Mention, MessageBuilder, parse};
 use crate::chatwork::operations::PostMessage;
 use crate::chatwork::{AccountId, Client, RoomHandle};
@@ -139,7 +141,8 @@ impl Context {
     }
 
     /// The author's own text, for commands: without quotes, and without the names that people's pages write after `[To:…]` and
-    /// `[rp …]`, as far as the bot [knows](super::Bot#names) them. All other words stay;
+    /// `[rp …]`, as far as the bot [knows](super::Bot#names) them. A person whom the author mentions later keeps the name. All
+    /// other words stay;
     /// [`Document::own_text`](crate::chatwork::notation::Document::own_text) has the rules.
     ///
     /// ```no_run
@@ -152,7 +155,13 @@ impl Context {
     /// # }
     /// ```
     pub fn own_text(&self) -> String {
-        parse(&self.message.body).own_text(|account| self.names.of(account))
+        parse(&self.message.body).own_text(self.me, |account| self.names.of(account))
+    }
+
+    /// The own text, and whom the addresses before it name.
+    #[cfg(feature = "clap")]
+    pub(super) fn heard(&self) -> Heard {
+        parse(&self.message.body).heard(self.me, |account| self.names.of(account))
     }
 
     /// `[pname:…]` and the honorific, if there is one.

@@ -51,6 +51,7 @@ mod head;
 mod kind;
 mod node;
 mod own;
+mod own_name;
 #[cfg(test)]
 mod own_tests;
 mod parser;
@@ -66,4 +67,6 @@ mod tests;
 pub use builder::{MessageBuilder, escape};
 pub use kind::{AccountIds, Download, Kind, Preview, QuoteMeta, Reply, Task, UnknownTag};
 pub use node::{Document, Node, Nodes, Step, Walk, parse};
+#[cfg(feature = "clap")]
+pub(in crate::chatwork) use own::Heard;
 pub use plain::{Mention, Mentions};

@@ -31,7 +31,7 @@ fn names(account: AccountId) -> Vec<&'static str> {
 }
 
 fn own(body: &str) -> String {
-    parse(body).own_text(names)
+    parse(body).own_text(AccountId(1), names)
 }
 
 /// Each shape of a message in which a command comes last: what stands before it, and what of that are the author's words.
@@ -52,6 +52,10 @@ const SHAPES: &[(&str, &str)] = &[
     ("[To:1]Bot-san, ", ""),
     ("[To:1]Bot san\n", ""),
     ("[To:1]Bot: ", ""),
+    ("[To:1]Bot 、", ""),
+    ("[To:1]Botさん　，", ""),
+    ("[To:1]Bot : ", ""),
+    ("[To:2]田中 様\n[To:1]Bot 様\n", ""),
     ("[To:1]@1さん\n", ""),
     ("[To:1]Deploy Bot 2\n", ""),
     ("[To:1]Deploy　Bot 2さん\n", ""),
@@ -94,12 +98,25 @@ const SHAPES: &[(&str, &str)] = &[
     ("[To:2]田中さんに聞いて\n", "田中さんに聞いて"),
     ("[To:2]田中 さんに聞いて\n", "田中さんに聞いて"),
     ("[To:2]田中様方\n", "田中様方"),
+    ("[To:2]田中 様に聞いて\n", "田中様に聞いて"),
+    ("[To:2]田中 様宛の\n", "田中様宛の"),
+    ("[To:2]田中 さまよりお電話\n", "田中さまよりお電話"),
+    ("[To:2]田中 さんまで\n", "田中さんまで"),
+    ("[To:2]田中 さんだけ\n", "田中さんだけ"),
+    ("[To:2]田中 さんって\n", "田中さんって"),
+    ("[To:2]田中 さんじゃない\n", "田中さんじゃない"),
+    ("[To:2]田中 さんなら\n", "田中さんなら"),
+    ("[To:2]田中 さんたち\n", "田中さんたち"),
+    ("[To:2]田中 sanに\n", "田中sanに"),
+    ("[To:2]田中よ\n", "田中よ"),
+    ("[To:1]Bot 様子は\n", "様子は"),
     ("[To:1]田中さん\n", "田中さん"),
     ("[To:2]Bot\n", "Bot"),
     ("Bot\n", "Bot"),
     ("[To:1]\nBot\n", "Bot"),
     ("[To:1]様子\n", "様子"),
     ("[To:1]Bot :)\n", ":)"),
+    ("[To:1]Bot :D\n", ":D"),
     ("[TOALL] [to:1]Bot\n", "[TOALL][to:1]Bot"),
     ("[To:abc]Bot\n", "[To:abc]Bot"),
     ("[rp aid=1 to=x-5]Bot\n", "[rpaid=1to=x-5]Bot"),
@@ -135,9 +152,17 @@ fn every_command_is_found_and_no_word_is_lost() {
 fn what_comes_after_a_command_is_kept_in_its_place() {
     for (body, text) in [
         ("a [To:2] b", "a  b"),
-        ("a [To:2]田中さん\nb", "a \nb"),
-        ("a [To:2]田中さん b", "a b"),
-        ("a[To:2]田中、b", "a b"),
+        ("a [To:2]田中さん\nb", "a 田中さん\nb"),
+        ("a [To:2]田中さん b", "a 田中さん b"),
+        ("a[To:2]田中、b", "a田中、b"),
+        ("a\n[To:2]田中さん\nb", "a\n田中さん\nb"),
+        ("a [To:2]@2さん b", "a @2さん b"),
+        ("a [rp aid=2 to=10-5]田中", "a 田中"),
+        ("a [To:9][To:2]田中さん", "a 田中さん"),
+        ("a [To:1]Botさん b", "a b"),
+        ("a[To:1]Bot、b", "a b"),
+        ("[To:9]鈴木さん\n[To:2]田中さん\n[To:1]Botさん\nb", "鈴木さん\n田中さん\nb"),
+        ("[info]a[/info][To:2]田中さん", "a\n田中さん"),
         ("a\n[To:1]Bot\nb", "a\nb"),
         ("a[qt]x[/qt]b", "a\nb"),
         ("a\n[qt]x[/qt]\nb", "a\nb"),
@@ -146,6 +171,9 @@ fn what_comes_after_a_command_is_kept_in_its_place() {
         ("[T[To:1]Bot o:1]", "[T o:1]"),
         ("/追加/名前,[qt][qtmeta aid=2]x[/qt]", "/追加/名前,"),
         ("[To:1]Bot!status", "!status"),
+        ("[To:1]Bot/status", "/status"),
+        ("[To:1]Botさん／status", "／status"),
+        ("[To:1]Bot 、status", "status"),
         ("[To:1]Bot", ""),
         ("[To:1]Bot。", "。"),
         ("[qt]deploy[/qt]", ""),
@@ -156,10 +184,55 @@ fn what_comes_after_a_command_is_kept_in_its_place() {
     }
 }
 
+/// What a reader of commands hears: whom the front addresses, what follows it, and whether that is in no box.
+#[test]
+fn unknown_names_are_out_of_the_way_of_a_command() {
+    let unknown = |body: &str| parse(body).heard(AccountId(1), |account| (account.0 == 1).then_some("Bot"));
+    for (body, front, rest, request) in [
+        ("/a", &[][..], "/a", "/a"),
+        ("[To:2]Alice\n[To:1]Bot\n/a", &[2, 1], "/a", "/a"),
+        ("[To:2]Aliceさん\n[To:1]Botさん\na b", &[2, 1], "a b", "a b"),
+        ("[To:2]Alice お疲れさま\n\n[rp aid=1 to=10-5]Bot\na", &[2, 1], "a", "a"),
+        ("[To:2]Alice [To:1]Bot a", &[2, 1], "a", "a"),
+        ("[To:1]Bot\n[To:2]Aliceさん\na", &[1, 2], "a", "a"),
+        ("[To:1][To:2]Alice\n/a", &[1, 2], "/a", "Alice\n/a"),
+        // Without an address or an honorific it is not certain what is a name.
+        ("[To:1]Bot\n[To:2]Alice\na", &[1, 2], "a", "Alice\na"),
+        ("[To:1]Bot\n[To:2]Aliceさん", &[1, 2], "", "Aliceさん"),
+        ("[To:2]\nAlice\n/a", &[2], "Alice\n/a", "Alice\n/a"),
+        // What the reader is told is no name, and neither is a word with a prefix.
+        ("[To:1] a\n[To:2]Alice\n/b", &[1], "a\nAlice\n/b", "a\nAlice\n/b"),
+        ("[To:2] /a\n/b", &[2], "/a\n/b", "/a\n/b"),
+        ("a [To:2]Alice\n/b", &[], "a Alice\n/b", "a Alice\n/b"),
+    ] {
+        let heard = unknown(body);
+        let addressed: Vec<u64> = heard
+            .front
+            .iter()
+            .map(|mention| match mention {
+                Mention::Account(account) => account.0,
+                Mention::All => 0,
+            })
+            .collect();
+        assert_eq!((&*addressed, heard.rest(), heard.request()), (front, rest, request), "{body:?}");
+        assert!(heard.plain, "{body:?}");
+    }
+    // The reader's name too, where the program has not said it.
+    let nobody = |body: &str| parse(body).heard(AccountId(1), |_| None::<&str>);
+    assert_eq!(nobody("[To:1]Bot\n/a").rest(), "/a");
+    assert_eq!(nobody("[To:1]Botさん\na").request(), "a");
+    for boxed in ["[info]/a[/info]", "[code]/a[/code]", "[info][title]/a[/title]b[/info]", "[url]/a[/url]"] {
+        let heard = unknown(&format!("[qt]b[/qt][To:1]Bot\n{boxed}"));
+        assert!(heard.rest().starts_with("/a") && !heard.plain, "{boxed}");
+    }
+    assert!(unknown("[hr][preview id=5][info][/info]/a").plain);
+}
+
 #[test]
 fn many_addresses_take_linear_time() {
     let body = "[To:1]Bot [To:2]　".repeat(100_000);
     assert_eq!(own(&body), "");
+    assert_eq!(parse(&"[To:9]誰か\n".repeat(100_000)).heard(AccountId(1), names).rest(), "");
     assert_eq!(own(&format!("[To:1]{}", " ".repeat(1_000_000))), "");
 }
 
@@ -206,8 +279,8 @@ proptest! {
             _ => vec![],
         };
         let rest = |text: &str| without_blanks(text).replace(|c| "Bot2田中さん様san、，､,:：@1".contains(c), "");
-        prop_assert_eq!(rest(&parse(&body).own_text(known)), rest(&unquoted(&body)));
-        let unknown = without_blanks(&parse(&body).own_text(|_| None::<&str>));
+        prop_assert_eq!(rest(&parse(&body).own_text(AccountId(1), known)), rest(&unquoted(&body)));
+        let unknown = without_blanks(&parse(&body).own_text(AccountId(1), |_| None::<&str>));
         let words = without_blanks(&unquoted(&body));
         let rest = |text: &str| text.replace(|c| "さん様san、，､,:：@1".contains(c), "");
         prop_assert_eq!(rest(&unknown), rest(&words));

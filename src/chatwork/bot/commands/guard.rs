@@ -3,6 +3,7 @@
 use super::explanation::{Explanation, tell};
 use super::language::Language;
 use super::limiter::{Limiter, TooOften};
+use super::line::expects_reply;
 use crate::Error;
 use crate::chatwork::bot::Context;
 use crate::chatwork::{AccountId, Role, RoomId};
@@ -10,7 +11,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A check in front of commands. Clones share what they count.
+/// A check in front of commands. Clones are cheap, and share what they count.
 ///
 /// A new guard admits everybody. [`accounts`](Self::accounts) and [`roles`](Self::roles) say who is admitted: whoever is one of
 /// the accounts, or has one of the roles in the room of the message. [`rooms`](Self::rooms) and [`limit`](Self::limit) must
@@ -32,7 +33,10 @@ use std::time::Duration;
 ///
 /// Use it [for all commands](super::ReadCommand::guard), or [for one](Self::admits).
 #[derive(Clone, Debug, Default)]
-pub struct Guard {
+pub struct Guard(Arc<Rules>);
+
+#[derive(Clone, Debug, Default)]
+struct Rules {
     accounts: Option<HashSet<AccountId>>,
     roles: Option<Vec<Role>>,
     rooms: Option<HashSet<RoomId>>,
@@ -57,7 +61,7 @@ impl Guard {
     /// Admits these accounts.
     #[must_use]
     pub fn accounts(mut self, accounts: impl IntoIterator<Item = AccountId>) -> Self {
-        self.accounts.get_or_insert_default().extend(accounts);
+        self.rules().accounts.get_or_insert_default().extend(accounts);
         self
     }
 
@@ -66,55 +70,56 @@ impl Guard {
     /// [`accounts`](Self::accounts). In a direct chat both people are administrators.
     #[must_use]
     pub fn roles(mut self, roles: impl IntoIterator<Item = Role>) -> Self {
-        self.roles.get_or_insert_default().extend(roles);
+        self.rules().roles.get_or_insert_default().extend(roles);
         self
     }
 
     /// Admits only in these rooms.
     #[must_use]
     pub fn rooms(mut self, rooms: impl IntoIterator<Item = RoomId>) -> Self {
-        self.rooms.get_or_insert_default().extend(rooms);
+        self.rules().rooms.get_or_insert_default().extend(rooms);
         self
     }
 
     /// Admits each person so many times in any window of this length, in all rooms together, by the client's clock. It is
-    /// counted in this process. Who writes more is told so once, and then not answered until the window allows it.
+    /// counted in this process. Who writes more gets one reply that says so, and then none until the window allows it.
     #[must_use]
     pub fn limit(mut self, times: usize, window: Duration) -> Self {
-        self.limit = Some(Arc::new(Limiter::new(times, window)));
+        self.rules().limit = Some(Arc::new(Limiter::new(times, window)));
         self
     }
 
     /// Does not answer those whom it does not admit.
     #[must_use]
     pub fn silent(mut self) -> Self {
-        self.silent = true;
+        self.rules().silent = true;
         self
     }
 
-    /// Whether the author of the message is admitted, for a check of a single command. Otherwise the person is told why, unless
-    /// the guard is [silent](Self::silent).
+    fn rules(&mut self) -> &mut Rules {
+        Arc::make_mut(&mut self.0)
+    }
+
+    /// Whether the author of the message is admitted, for a check of a single command. Otherwise the bot replies why, if the
+    /// message addresses it, and unless the guard is [silent](Self::silent).
     ///
     /// # Errors
     ///
     /// If the members cannot be read, or the reply fails. Nobody is admitted then.
     pub async fn admits(&self, context: &Context) -> Result<bool, Error> {
-        let Some(explanation) = self.refusal(context).await? else { return Ok(true) };
-        if let Some(explanation) = explanation {
-            tell(context, &explanation).await?;
+        // Without an address a command may be meant for another bot, which knows it as well.
+        let replies = !self.0.silent && expects_reply(context);
+        let Some(refusal) = self.0.check(context, replies).await? else { return Ok(true) };
+        let again = matches!(refusal, Refusal::TooOften { refused: TooOften { first: false, .. }, .. });
+        if replies && !again {
+            tell(context, &Explanation::text(refusal.text(context.commands.language))).await?;
         }
         Ok(false)
     }
+}
 
-    /// `None` if the author is admitted, else what to say, if anything.
-    pub(super) async fn refusal(&self, context: &Context) -> Result<Option<Option<Explanation>>, Error> {
-        let Some(refusal) = self.check(context).await? else { return Ok(None) };
-        let again = matches!(refusal, Refusal::TooOften { refused: TooOften { first: false, .. }, .. });
-        let text = || Explanation::text(refusal.text(context.commands.language));
-        Ok(Some((!self.silent && !again).then(text)))
-    }
-
-    async fn check(&self, context: &Context) -> Result<Option<Refusal>, Error> {
+impl Rules {
+    async fn check(&self, context: &Context, replies: bool) -> Result<Option<Refusal>, Error> {
         let message = context.message();
         let account = message.account_id;
         if self.rooms.as_ref().is_some_and(|rooms| !rooms.contains(&message.room_id)) {
@@ -126,7 +131,7 @@ impl Guard {
         }
         // Before the members are asked for, so that nobody makes the bot use up its calls.
         if let Some(limit) = &self.limit
-            && let Err(refused) = limit.take(account, context.client().transport().clock().now())
+            && let Err(refused) = limit.take(account, context.client().transport().clock().now(), replies)
         {
             return Ok(Some(Refusal::TooOften { times: limit.times, window: limit.window, refused }));
         }

@@ -10,6 +10,7 @@ mod explanation;
 mod guard;
 mod language;
 mod limiter;
+mod line;
 mod problem;
 mod settings;
 mod words;
@@ -21,12 +22,13 @@ pub(super) use settings::Settings;
 
 use super::{Bot, Context};
 use crate::Error;
-use crate::chatwork::notation::{Kind, Mention, Step, parse};
 use definition::{Definition, without_help_command};
 use explanation::tell;
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use line::Line;
 use problem::{Problem, Trouble};
+use std::borrow::Borrow;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -34,8 +36,9 @@ use std::marker::PhantomData;
 #[must_use = "nothing is read until it is awaited"]
 pub struct ReadCommand<'a, C> {
     context: &'a Context,
-    guards: Vec<&'a Guard>,
+    guards: Vec<Guard>,
     prefixed_only: bool,
+    addressed_only: bool,
     command: PhantomData<fn() -> C>,
 }
 
@@ -64,7 +67,7 @@ impl Context {
     /// addresses the bot. The [guide](crate::guide::commands) has an example and the rules.
     ///
     /// Awaited, it returns the command, or `None` if there is nothing to do: the message is not for the bot, or the bot has
-    /// replied with help, with what is wrong, or with a refusal.
+    /// replied with help, with what is wrong, or with a refusal. It replies so only if the message addresses it.
     ///
     /// # Errors
     ///
@@ -74,15 +77,23 @@ impl Context {
     ///
     /// In a debug build clap panics if the definition contradicts itself. The bot reports it as any panic of a handler.
     pub fn command<C: clap::Parser>(&self) -> ReadCommand<'_, C> {
-        ReadCommand { context: self, guards: Vec::new(), prefixed_only: false, command: PhantomData }
+        ReadCommand {
+            context: self,
+            guards: Vec::new(),
+            prefixed_only: false,
+            addressed_only: false,
+            command: PhantomData,
+        }
     }
 }
 
-impl<'a, C> ReadCommand<'a, C> {
+impl<C> ReadCommand<'_, C> {
     /// A check in front: whoever is not admitted gets no command run, no help and no other explanation. For a single command,
     /// use [`Guard::admits`].
-    pub fn guard(mut self, guard: &'a Guard) -> Self {
-        self.guards.push(guard);
+    ///
+    /// It takes a `&Guard`, or a `Guard`, of which clones are cheap.
+    pub fn guard(mut self, guard: impl Borrow<Guard>) -> Self {
+        self.guards.push(guard.borrow().clone());
         self
     }
 
@@ -92,25 +103,25 @@ impl<'a, C> ReadCommand<'a, C> {
         self.prefixed_only = true;
         self
     }
+
+    /// Reads only texts that address the bot. A prefix alone is then not enough, as where several bots share a room.
+    pub fn addressed_only(mut self) -> Self {
+        self.addressed_only = true;
+        self
+    }
 }
 
 impl<C: clap::Parser> ReadCommand<'_, C> {
     /// What the message is. It sends nothing, and does not ask the guards.
     pub fn read(&self) -> Reading<C> {
-        let context = self.context;
-        let addressed = context.mentions_me() && !is_to_all(context);
-        if is_of_the_service(context) || !addressed && names_others(context) {
+        let unwanted =
+            |line: &Line| self.prefixed_only && !line.prefixed || self.addressed_only && !line.addressed;
+        let Some(line) = Line::of(self.context).filter(|line| !unwanted(line)) else {
             return Reading::Nothing;
-        }
-        let text = context.own_text();
-        let line = match words::after_prefix(&text) {
-            Some(line) => line,
-            None if !addressed || self.prefixed_only => return Reading::Nothing,
-            None => &text,
         };
-        match parse_line(line, context.commands.language) {
+        match parse_line(&line.text, self.context.commands.language) {
             Ok(command) => Reading::Command(command),
-            Err(explanation) if addressed => Reading::Explain(explanation),
+            Err(explanation) if line.addressed => Reading::Explain(explanation),
             // It may be for another bot.
             Err(_) => Reading::Nothing,
         }
@@ -153,40 +164,9 @@ impl<C> fmt::Debug for ReadCommand<'_, C> {
             .field("context", self.context)
             .field("guards", &self.guards)
             .field("prefixed_only", &self.prefixed_only)
+            .field("addressed_only", &self.addressed_only)
             .finish()
     }
-}
-
-/// Whether the message addresses other accounts: what they are told to do is not for the bot.
-fn names_others(context: &Context) -> bool {
-    let message = context.message();
-    message.mentioned.is_some()
-        || parse(&message.body).mentions().any(|mention| matches!(mention, Mention::Account(_)))
-}
-
-/// Whether the message is for the bot only as it is for everybody in the room: with a webhook of the account, the service reports
-/// `[toall]` as a mention.
-fn is_to_all(context: &Context) -> bool {
-    let document = parse(&context.message().body);
-    let is_mine = |mention| mention == Mention::Account(context.me());
-    !context.is_direct()
-        && document.mentions().any(|mention| mention == Mention::All)
-        && !document.mentions().any(is_mine)
-}
-
-/// Whether the service wrote the message in a person's name: a file was uploaded, a task was added, the message was deleted.
-/// What a person quotes is none.
-fn is_of_the_service(context: &Context) -> bool {
-    let document = parse(&context.message().body);
-    let mut walk = document.walk();
-    while let Some(step) = walk.next() {
-        match step {
-            Step::Enter(node) if matches!(node.kind(), Kind::Quote(_)) => walk.skip_children(),
-            Step::Enter(node) if matches!(node.kind(), Kind::Dtext(_) | Kind::Deleted) => return true,
-            _ => {}
-        }
-    }
-    false
 }
 
 fn parse_line<C: clap::Parser>(line: &str, language: Language) -> Result<C, Explanation> {

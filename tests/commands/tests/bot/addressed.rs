@@ -1,10 +1,9 @@
 //! When a bot runs a command, when it explains, and when it is silent.
 
 use crate::world::{Cli, World, run};
-use kaiwa::chatwork::RoomId;
 use kaiwa::chatwork::bot::Context;
-use kaiwa::chatwork::bot::commands::{Guard, Language, Reading};
-use std::time::Duration;
+use kaiwa::chatwork::bot::commands::{Language, Reading};
+use kaiwa::chatwork::{AccountId, RoomId};
 
 const ROOM: RoomId = RoomId(10);
 
@@ -24,6 +23,15 @@ async fn commands_run_by_prefix_and_by_address() {
         "[rp aid=1 to=10-5]Botさん\ndeploy prod",
         "[To:1][To:2]\ndeploy prod",
         "/deploy prod\n[qt][qtmeta aid=2]deploy staging[/qt]",
+        // Bob's name is not known. What his line says is for him.
+        "[To:3]Bobさん\n[To:1]Botさん\n/deploy prod",
+        "[To:3]Bob\n[To:1]Bot\ndeploy prod",
+        "[To:1]Bot\n[To:3]Bobさん\ndeploy prod",
+        "[To:1]Bot [To:3]Bob\n！deploy prod",
+        "[To:3]Bob お疲れさま\n[To:1]Bot\ndeploy prod",
+        "[To:1]Bot/deploy prod",
+        "[To:1]Bot 、deploy prod",
+        "[To:1]Bot\n[code]/deploy prod[/code]",
         "[To:1]Bot\ndeploy prod\n[qt][qtmeta aid=2][info][title][dtext:file_uploaded][/title]x[/info][/qt]",
     ] {
         assert_eq!(world.says(2, ROOM, body).await, [prod], "{body}");
@@ -34,6 +42,55 @@ async fn commands_run_by_prefix_and_by_address() {
         ["Deploy { target: \"prod\", note: Some(\"一行目\u{3000}です\\n二行目 '引用' です \") }"
             .replace('\u{3000}', "\\u{3000}")]
     );
+}
+
+/// Notes who does what.
+#[derive(clap::Parser, Debug)]
+enum Notes {
+    Assign { words: Vec<String> },
+}
+
+#[tokio::test]
+async fn people_in_a_command_are_arguments_and_no_word_of_it_is_lost() {
+    let world = World::new().await;
+    let handler = async |context: Context| match context.command::<Notes>().await? {
+        Some(Notes::Assign { words }) => context.reply(words.join("|")).await.map(drop),
+        None => Ok(()),
+    };
+    for (body, words) in [
+        ("/assign [To:2]Aliceさん 掃除", "Aliceさん|掃除"),
+        ("/assign 掃除\n[To:2]Aliceさん", "掃除|Aliceさん"),
+        ("[toall]\n/assign [To:2]Alice", "Alice"),
+        ("[To:1]Bot\nassign [To:2]Aliceさん[To:3]Bobさん 明日", "AliceさんBobさん|明日"),
+        ("[To:2]Aliceさん[To:1]Bot\nassign [To:2]Aliceさん", "Aliceさん"),
+        ("/assign [To:1]Bot x", "x"),
+    ] {
+        let bot = world.bot().name(AccountId(2), "Alice");
+        assert_eq!(world.talk(bot, [world.wrote(3, ROOM, body)], handler).await, [words], "{body}");
+    }
+    // The addresses at the front say whom it is for, whoever comes later.
+    for body in ["[To:2]Alice\n/assign [To:1]Bot", "[rp aid=2 to=10-5]Alice\n/assign [To:3]Bob"] {
+        let bot = world.bot().name(AccountId(2), "Alice");
+        assert!(world.talk(bot, [world.wrote(3, ROOM, body)], handler).await.is_empty(), "{body}");
+    }
+    // A webhook of another account reports the mention. One of a direct chat of that account has no tag.
+    for (body, expected) in [("/assign [To:3]Bob", &["Bob"][..]), ("/assign x", &[])] {
+        let bot = world.bot();
+        assert_eq!(world.talk(bot, [world.mentioned(3, ROOM, body)], handler).await, expected, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_prefix_alone_can_be_left_to_others() {
+    let world = World::new().await;
+    let handler = async |context: Context| match context.command::<Cli>().addressed_only().await? {
+        Some(command) => context.reply(format!("{command:?}")).await.map(drop),
+        None => Ok(()),
+    };
+    let bodies =
+        ["/status", "[toall]\n/status", "/status [To:2]Alice", "[To:1]Bot\n/status", "[To:1]Bot status"];
+    let said = world.talk(world.bot(), bodies.map(|body| world.wrote(2, ROOM, body)), handler).await;
+    assert_eq!(said, ["Status", "Status"]);
 }
 
 #[tokio::test]
@@ -51,6 +108,13 @@ async fn without_prefix_or_address_the_bot_is_silent() {
         "[toall] deploy prod",
         "[To:2]Alice\n/deploy prod",
         "[rp aid=2 to=10-5]Aliceさん\n/deploy prod",
+        "[To:3]Bob お願い\n/deploy prod",
+        // Copied, and not said to anybody.
+        "[info]/deploy prod[/info]",
+        "[code]/deploy prod[/code]",
+        "[hr]\n[info][title]/deploy prod[/title]とは[/info]",
+        "[toall][code]/deploy prod[/code]",
+        "[url]/deploy prod[/url]",
         "[qt][qtmeta aid=1]/deploy prod[/qt]",
         "[qt][qtmeta aid=1][To:1]deploy prod[/qt]\nとは",
         "[deleted]",
@@ -168,19 +232,4 @@ async fn long_help_comes_in_several_messages_with_closed_boxes() {
     }
     assert!(said[1].contains("書き方: / <WORD>"), "the rest is in the second one");
     assert_eq!(said[2..], ["「y」は余分です。\n使い方は、このボット宛ての / --help で表示します。", "x"]);
-}
-
-#[tokio::test]
-async fn a_bot_with_commands_can_be_spawned() {
-    fn shared<T: Send + Sync + 'static>(_: &T) {}
-    let world = World::new().await;
-    let guard = Guard::new().limit(1, Duration::from_secs(60));
-    shared(&guard);
-    let events = futures_util::stream::iter([world.wrote(2, world.chat, "status")]);
-    let handler = async move |context: Context| match context.command::<Cli>().guard(&guard).await? {
-        Some(command) => context.reply(format!("{command:?}")).await.map(drop),
-        None => Ok(()),
-    };
-    let running = tokio::spawn(world.bot().run(events, handler));
-    assert_eq!(running.await.expect("it does not panic").expect("it runs").handled, 1);
 }

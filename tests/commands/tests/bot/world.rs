@@ -68,38 +68,63 @@ impl World {
         Event::MessageCreated(serde_json::from_value(message).expect("an event"))
     }
 
-    /// What the bot said, without the address, and the commands that were run.
+    /// An event of a message of Alice in which the service names this account.
+    pub fn mentioned(&self, account: u64, room: RoomId, body: &str) -> Event {
+        let id = self.next.get();
+        self.next.set(id + 1);
+        let mention = json!({
+            "message_id": id.to_string(), "room_id": room, "from_account_id": 2, "to_account_id": account, "body": body,
+            "send_time": 1_767_193_200, "update_time": 0,
+        });
+        Event::MentionToMe(serde_json::from_value(mention).expect("an event"))
+    }
+
+    /// What the bot said, each with the line that addresses the author taken off, and the commands that were run.
     pub async fn talk(
         &self,
         bot: Bot,
         events: impl IntoIterator<Item = Event>,
         handler: impl AsyncFn(Context) -> Result<(), kaiwa::Error>,
     ) -> Vec<String> {
-        let rooms = [RoomId(10), RoomId(11), self.chat];
-        let bodies = || -> Vec<Vec<String>> {
-            let of = |room| self.sandbox.chatwork().room(room).messages().into_iter();
-            rooms
-                .map(|room| {
-                    of(room)
-                        .filter(|message| message.account.account_id == AccountId(1))
-                        .map(|message| message.body)
-                        .collect()
-                })
-                .into()
-        };
-        let before: Vec<usize> = bodies().iter().map(Vec::len).collect();
+        let before: Vec<usize> = self.posted().iter().map(Vec::len).collect();
         let events: Vec<Event> = events.into_iter().collect();
         let summary = self.clock.drive(bot.run(stream::iter(events), handler)).await.expect("it runs");
         assert_eq!(summary.failed, 0);
-        let said =
-            bodies().into_iter().zip(before).flat_map(|(bodies, before)| bodies.into_iter().skip(before));
-        said.map(|body| body.split_once('\n').map_or(body.clone(), |(_, text)| text.to_owned())).collect()
+        let said = self
+            .posted()
+            .into_iter()
+            .zip(before)
+            .flat_map(|(bodies, before)| bodies.into_iter().skip(before));
+        said.map(|body| without_address(&body).to_owned()).collect()
+    }
+
+    /// All that the bot said so far, as from [`talk`](Self::talk).
+    pub fn said(&self) -> Vec<String> {
+        self.posted().into_iter().flatten().map(|body| without_address(&body).to_owned()).collect()
+    }
+
+    /// What the bot posted, in each room.
+    fn posted(&self) -> Vec<Vec<String>> {
+        let by_bot = |room| {
+            let messages = self.sandbox.chatwork().room(room).messages().into_iter();
+            messages
+                .filter(|message| message.account.account_id == AccountId(1))
+                .map(|message| message.body)
+                .collect()
+        };
+        [RoomId(10), RoomId(11), self.chat].map(by_bot).into()
     }
 
     /// What a bot that runs [`Cli`] says to one message.
     pub async fn says(&self, account: u64, room: RoomId, body: &str) -> Vec<String> {
         self.talk(self.bot(), [self.wrote(account, room, body)], run).await
     }
+}
+
+/// A long reply comes in several messages, of which only the first has an address.
+fn without_address(body: &str) -> &str {
+    let reply = body.split_once('\n').filter(|(line, _)| line.starts_with("[rp aid=") && line.ends_with(']'));
+    reply.map_or(body, |(_, text)| text)
 }
 
 /// Says what was run.
