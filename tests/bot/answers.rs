@@ -1,7 +1,8 @@
 //! What a handler can answer, and what it receives.
 
-use crate::world::{ME, World, bot};
+use crate::world::{ME, World, bot, lonely_bot};
 use futures::stream;
+use kaiwa::VirtualClock;
 use kaiwa::chatwork::bot::{Bot, Context};
 use kaiwa::chatwork::notation::MessageBuilder;
 use kaiwa::chatwork::webhook::Event;
@@ -66,7 +67,7 @@ async fn mentions_of_the_bot_are_recognized() {
     let bodies =
         ["[To:1]x", "[rp aid=1 to=10-5]x", "[To:2]x", "[toall]x", "[qt][To:1]x[/qt]", "[code][To:1][/code]"];
     for body in bodies {
-        let (bot, _) = bot();
+        let bot = lonely_bot(&VirtualClock::new());
         let handler = async |context: Context| {
             named.borrow_mut().push(context.mentions_me());
             assert_eq!(

@@ -1,16 +1,17 @@
 //! What the bot takes for its own name, and for words that are said to it.
 
-use crate::world::{ME, World};
+use crate::world::{ME, World, lonely_bot};
 use futures::stream;
 use kaiwa::VirtualClock;
 use kaiwa::chatwork::bot::{Bot, Context, Input};
 use kaiwa::chatwork::watch::Builder;
 use kaiwa::chatwork::webhook::Event;
 use kaiwa::chatwork::{AccountId, Client, RoomId};
-use kaiwa::sandbox::Sandbox;
 use kaiwa::sandbox::chatwork::{Account, Room, Seed};
+use kaiwa::sandbox::{Fault, Provider, Sandbox, Script};
 use serde_json::json;
 use std::cell::RefCell;
+use std::time::Duration;
 
 /// Events of Alice's messages in room 10.
 fn posted<const N: usize>(bodies: [&str; N]) -> Vec<Event> {
@@ -98,12 +99,11 @@ async fn addressed<T: Into<Input>>(
 /// A real one has no tag: the message was in a direct chat.
 #[tokio::test]
 async fn the_service_says_who_is_mentioned() {
-    let (bot, _) = crate::world::bot();
-    let room = RoomId(10);
+    let bot = lonely_bot(&VirtualClock::new()).concurrency(1);
     let events = [
-        mentioned(room, 1, ME, "Onegai ga arimasu"),
-        mentioned(room, 2, AccountId(3), "to the other account of the webhooks"),
-        mentioned(room, 3, AccountId(3), "[To:1]and to this one"),
+        mentioned(RoomId(10), 1, ME, "Onegai ga arimasu"),
+        mentioned(RoomId(11), 2, AccountId(3), "to the other account of the webhooks"),
+        mentioned(RoomId(11), 3, AccountId(3), "[To:1]and to this one"),
     ];
     let seen = addressed(bot, stream::iter(events)).await;
     assert_eq!(seen.into_iter().map(|(_, addressed)| addressed).collect::<Vec<_>>(), [true, false, true]);
@@ -177,17 +177,11 @@ async fn in_a_direct_chat_every_message_of_a_watch_is_for_the_bot() {
 #[tokio::test]
 async fn in_a_direct_chat_every_message_of_a_webhook_is_for_the_bot() {
     let direct = Direct::new().await;
-    let created = |room: RoomId, body: &str| {
-        let message = json!({
-            "message_id": "5", "room_id": room, "account_id": 2, "body": body, "send_time": 1_767_193_200, "update_time": 0,
-        });
-        Event::MessageCreated(serde_json::from_value(message).expect("an event"))
-    };
     // The mention of the same message comes later, as a repeat.
     let events = [
-        created(direct.chat, "direct"),
+        created(direct.chat, 5, "direct"),
         mentioned(direct.chat, 5, ME, "direct"),
-        created(RoomId(10), "group"),
+        created(RoomId(10), 5, "group"),
     ];
     let bots =
         [Bot::new(direct.client.clone()), Bot::new(direct.client.clone()).me(ME).direct_chat(direct.chat)];
@@ -196,6 +190,75 @@ async fn in_a_direct_chat_every_message_of_a_webhook_is_for_the_bot() {
         assert_eq!(seen, [("direct".to_owned(), true), ("group".to_owned(), false)]);
     }
     assert_eq!((direct.calls("list_rooms"), direct.calls("get_room")), (1, 0));
+}
+
+/// A message in a room, as a webhook of the room sends it.
+fn created(room: RoomId, id: u64, body: &str) -> Event {
+    let message = json!({
+        "message_id": id.to_string(), "room_id": room, "account_id": 2, "body": body, "send_time": 1_767_193_200,
+        "update_time": 0,
+    });
+    Event::MessageCreated(serde_json::from_value(message).expect("an event"))
+}
+
+/// The bot has not read a list of rooms, or the chat is newer than the list.
+#[tokio::test]
+async fn an_unknown_room_of_a_webhook_is_asked_for_once() {
+    let direct = Direct::new().await;
+    let chat = direct.chat;
+    let events = [
+        // It makes no difference for this one.
+        created(RoomId(10), 1, "[To:1]Bot\nhello"),
+        // The mention of the same message comes later, as a repeat.
+        created(chat, 2, "direct"),
+        mentioned(chat, 2, ME, "direct"),
+        created(RoomId(10), 3, "group"),
+        created(RoomId(10), 4, "group"),
+        created(chat, 5, "again"),
+    ];
+    let bot = || Bot::new(direct.client.clone()).me(ME).name(ME, "Bot").concurrency(1);
+    let mut seen = addressed(bot(), stream::iter(events.clone())).await;
+    seen.sort();
+    let expected = [("again", true), ("direct", true), ("group", false), ("group", false), ("hello", true)];
+    assert_eq!(seen, expected.map(|(text, addressed)| (text.to_owned(), addressed)));
+    // Whoever runs next knows it still.
+    assert_eq!(addressed(bot(), stream::iter(events)).await.len(), 5);
+    assert_eq!((direct.calls("get_room"), direct.calls("list_rooms")), (2, 0));
+}
+
+#[tokio::test]
+async fn a_mention_without_a_tag_says_that_the_room_is_a_direct_chat() {
+    // Nothing can be asked.
+    let bot = lonely_bot(&VirtualClock::new());
+    let room = RoomId(7);
+    let events = [
+        created(room, 1, "before"),
+        mentioned(room, 1, ME, "before"),
+        created(room, 2, "after"),
+        mentioned(RoomId(8), 3, ME, "[toall] to everybody"),
+        created(RoomId(8), 4, "group"),
+        mentioned(RoomId(9), 5, AccountId(3), "to the other account of the webhooks"),
+        created(RoomId(9), 6, "chat of others"),
+    ];
+    let seen = addressed(bot.concurrency(1), stream::iter(events)).await;
+    let addressed: Vec<&str> =
+        seen.iter().filter(|(_, addressed)| *addressed).map(|(text, _)| &**text).collect();
+    assert_eq!((addressed, seen.len()), (vec!["to everybody", "after"], 6));
+}
+
+#[tokio::test]
+async fn a_room_that_is_asked_for_in_vain_does_not_hold_its_messages_up() {
+    let direct = Direct::new().await;
+    let script = Script::on("get_room").then(Fault::silence()).forever();
+    direct.sandbox.faults().script(Provider::Chatwork, script);
+    let client =
+        direct.sandbox.chatwork_client("bot").timeout(Duration::from_secs(60)).build().expect("a client");
+    let bot = Bot::new(client).me(ME).timeout(None);
+    let start = direct.clock.elapsed();
+    let events = [created(direct.chat, 1, "one"), created(direct.chat, 2, "two")];
+    let seen = direct.clock.drive(addressed(bot, stream::iter(events))).await;
+    assert_eq!(seen, [("one".to_owned(), false), ("two".to_owned(), false)]);
+    assert_eq!(direct.clock.elapsed() - start, Duration::from_secs(10));
 }
 
 #[tokio::test]

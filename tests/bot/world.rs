@@ -3,7 +3,7 @@
 use kaiwa::VirtualClock;
 use kaiwa::chatwork::bot::{Bot, Context, Notice};
 use kaiwa::chatwork::webhook::Event;
-use kaiwa::chatwork::{AccountId, Client};
+use kaiwa::chatwork::{AccountId, Client, RoomId};
 use kaiwa::sandbox::Sandbox;
 use kaiwa::sandbox::chatwork::{Account, Room, Seed};
 use serde_json::json;
@@ -47,8 +47,13 @@ pub fn bot() -> (Bot, VirtualClock) {
     (bot_on(&clock), clock)
 }
 
-/// A bot as from [`bot`], on a clock that it shares with others.
+/// A bot as from [`bot`], on a clock that it shares with others. It need not ask what its rooms are.
 pub fn bot_on(clock: &VirtualClock) -> Bot {
+    (1..100).fold(lonely_bot(clock), |bot, room| bot.direct_chat(RoomId(room)))
+}
+
+/// A bot without a service.
+pub fn lonely_bot(clock: &VirtualClock) -> Bot {
     let client = Client::builder().api_token("x").base_url("http://127.0.0.1:1").clock(clock.clone());
     let client = client.timeout(None).attempt_timeout(None).build().expect("a client");
     Bot::new(client).me(ME)

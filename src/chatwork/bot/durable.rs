@@ -1,7 +1,7 @@
 //! What a [durable bot](crate::bot) needs of a bot of Chatwork.
 
 use super::context::ReplyQueue;
-use super::handling::{know_room, version};
+use super::handling::{know_room, learn_from_mention, version};
 use super::{Bot, Context, Input, Notice, ReceivedMessage};
 use crate::Error;
 use crate::chatwork::{AccountId, Client, RoomId};
@@ -126,6 +126,7 @@ impl Bot {
         if let Some(name) = &message.name {
             self.names.learn(message.account_id, name);
         }
+        learn_from_mention(&self.client, me, &message);
         know_room(&self.client, me, &message).await;
         Context::new(self, me, Arc::new(message), Some(queue))
     }

@@ -3,6 +3,7 @@
 use super::context::names;
 use super::rooms::Taken;
 use super::{Bot, Context, HandlerFailure, ReceivedMessage};
+use crate::RetryPolicy;
 use crate::chatwork::watch::fingerprint;
 use crate::chatwork::{AccountId, Client, RoomType};
 use crate::handler::run;
@@ -15,6 +16,9 @@ use std::time::Duration;
 
 /// How long a message is remembered, unless the cache needs the room.
 const REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How long the question for the kind of a room may take: the room's messages wait for it.
+const ASKING: Duration = Duration::from_secs(10);
 
 /// What became of a message.
 pub(super) enum End {
@@ -34,22 +38,21 @@ where
     H: AsyncFn(Context) -> Result<(), E>,
     E: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    // Before the claim, which is renewed only while the handler runs.
-    know_room(&bot.client, me, &taken.message).await;
+    // Also of a repeat: the service sends the message before the mention of it.
+    learn_from_mention(&bot.client, me, &taken.message);
     let claim = match bot.claims.claim(key(bot, me, &taken.message), REMEMBERED).await {
         Ok(Attempt::New(claim)) => claim,
         Ok(Attempt::Done) => return (taken, End::Repeated),
         Ok(Attempt::Held(left)) => return (taken, End::Held(left)),
         Err(_) => return (taken, End::Unknown),
     };
-    taken.begin();
-    let context = Context::new(bot, me, Arc::clone(&taken.message), None);
-    let result = match select(
-        pin!(run(&*bot.claims.clock, bot.timeout, handler, context)),
-        pin!(claim.keep()),
-    )
-    .await
-    {
+    let work = async {
+        know_room(&bot.client, me, &taken.message).await;
+        taken.begin();
+        let context = Context::new(bot, me, Arc::clone(&taken.message), None);
+        run(&*bot.claims.clock, bot.timeout, handler, context).await
+    };
+    let result = match select(pin!(work), pin!(claim.keep())).await {
         Either::Left((result, _)) => result,
         Either::Right((never, _)) => match never {},
     };
@@ -58,15 +61,34 @@ where
     (taken, End::Handled(result))
 }
 
-/// Asks whether the room is a direct chat, where that is not known and makes a difference.
+/// Notes that the room is a direct chat if the service reports a mention that the text has not.
+pub(super) fn learn_from_mention(client: &Client, me: AccountId, message: &ReceivedMessage) {
+    let (direct_chats, room) = (&client.state().direct_chats, message.room_id);
+    let tags = ["[To:", "[rp ", "[返信 ", "[toall]"];
+    let is_tagged = || tags.iter().any(|tag| message.body.contains(tag));
+    if message.mentioned == Some(me) && direct_chats.is_direct(room).is_none() && !is_tagged() {
+        direct_chats.set(room, true);
+    }
+}
+
+/// Asks whether the room is a direct chat, where that is not known and makes a difference: the message does not address the bot
+/// otherwise. A watch of a single room and webhooks read no list of rooms.
 pub(super) async fn know_room(client: &Client, me: AccountId, message: &ReceivedMessage) {
     let (direct_chats, room) = (&client.state().direct_chats, message.room_id);
-    // A watch of a single room reads no list of rooms. Messages of webhooks, which have no name, cost no calls.
-    if message.name.is_none() || direct_chats.is_direct(room).is_some() || names(message, me) {
+    let transport = client.transport();
+    if message.mentioned == Some(me)
+        || direct_chats.is_direct(room).is_some()
+        || names(message, me)
+        || !direct_chats.begin_to_ask(room, transport.clock().now())
+    {
         return;
     }
-    // If this fails, the message counts as one of a group chat, and the next one asks again.
-    if let Ok(found) = client.room(room).get().await {
+    let mut asking = client.room(room).get().with_retry(RetryPolicy::none());
+    if let Some(timeout) = transport.settings().timeout {
+        asking = asking.with_timeout(timeout.min(ASKING));
+    }
+    // If this fails, the message counts as one of a group chat.
+    if let Ok(found) = asking.await {
         direct_chats.set(room, found.type_ == RoomType::Direct);
     }
 }

@@ -241,9 +241,10 @@ const TIMEOUT: Duration = Duration::from_secs(300);
 /// # Direct chats
 ///
 /// In a direct chat every message is for the bot. It knows which rooms are direct chats from the list of rooms, which it reads
-/// at its start and a watch of several rooms reads again and again; for a watch of a single room it asks `GET /rooms/{room_id}`
-/// once. With webhooks, a direct chat that was opened later is known only if [`direct_chat`](Self::direct_chat) names it; but a
-/// `mention_to_me` needs no such knowledge.
+/// at its start and a watch of several rooms reads again and again. For a message in another room that does not address it
+/// otherwise, it asks `GET /rooms/{room_id}` once and remembers the answer; if that fails or takes longer than 10 seconds, the
+/// message counts as one of a group chat, and the bot asks again after a minute. A `mention_to_me` of a text without a tag
+/// says that the room is a direct chat; [`direct_chat`](Self::direct_chat) names one.
 #[must_use = "a bot does nothing until it is run"]
 pub struct Bot {
     client: Client,
