@@ -17,7 +17,7 @@ use tokio::sync::{Semaphore, mpsc};
 /// It is closed by [`close`](Self::close), by the bot's shutdown, and when all clones or the [`Deliveries`] are dropped. The
 /// accepted events are still handled, unless [`Bot::run`](super::Bot::run) fails, is dropped, or reaches its
 /// [`shutdown_timeout`](super::Bot::shutdown_timeout). `run` fails only before the first message, if it cannot fetch the bot's
-/// account: [set it](super::Bot::me) before the server listens.
+/// account: set [it](super::Bot::me) and its [name](super::Bot::name) before the server listens.
 #[derive(Clone)]
 pub struct Inbox {
     queue: mpsc::Sender<Input>,

@@ -300,10 +300,10 @@ impl Bot {
         self
     }
 
-    /// A name of an account: its own where [`me`](Self::me) is set, and those of people whom webhooks do not name. See
-    /// [names](Self#names).
+    /// A name of an account: its own where [`me`](Self::me) is set, and those of people whom webhooks do not name. An account may
+    /// have several. See [names](Self#names).
     pub fn name(self, account: AccountId, name: impl AsRef<str>) -> Self {
-        self.names.learn(account, name.as_ref());
+        self.names.give(account, name.as_ref());
         self
     }
 
