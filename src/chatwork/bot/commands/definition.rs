@@ -1,36 +1,47 @@
-//! A program's command set, made fit for a chat: no values of the program's surroundings, and headings in one language.
+//! A program's command set, made fit for a chat: flags and headings in one language.
 
 use super::language::{Headings, Language};
+use super::presentation::present;
 use clap::builder::Resettable;
 use clap::{Arg, ArgAction, Command};
 
-/// The command that parses, and what it is given.
+/// Marks the command `help` that is not the program's own. Nothing shows an author.
+const MARK: &str = "kaiwa";
+
+/// The command that parses.
 pub(super) struct Definition {
     command: Command,
     /// What shows the help.
     pub(super) help: Option<&'static str>,
-    /// Possible values that the program hides, which clap lists in errors all the same.
-    pub(super) hidden: Vec<String>,
 }
 
 impl Definition {
     pub(super) fn new(command: Command, language: Language) -> Self {
         let headings = language.headings();
-        let hidden = hidden_values(&command);
+        // Commands follow the prefix. If there are none, arguments do, as in `/ <TARGET>`.
+        let bin_name =
+            if command.has_subcommands() { Resettable::Reset } else { Resettable::Value("/".to_owned()) };
+        let command = add_flags(command.bin_name(bin_name), headings, &Above::default());
+        let has_flag = command.get_arguments().any(is_help);
+        // Settings of a command count below it too, and global arguments are there, only after it was built.
+        let mut command = own_flags_only(command).no_binary_name(true);
+        command.build();
         let help = match () {
             () if helps(&command) => Some("/help"),
-            () if command.is_disable_help_flag_set() => None,
-            () => Some("/ --help"),
+            () if has_flag => Some("/ --help"),
+            () => None,
         };
-        // Commands follow the prefix. If there are none, arguments do, as in `/ <TARGET>`.
-        let command = match command.has_subcommands() {
-            true => prepare(command.bin_name(Resettable::Reset), headings, false)
-                .help_template(template(headings, "")),
-            false => {
-                prepare(command.bin_name("/"), headings, false).help_template(template(headings, "{usage}"))
-            }
-        };
-        Self { command: command.no_binary_name(true), help, hidden }
+        Self { command: present(command, headings), help }
+    }
+
+    /// `help deploy` as `deploy --help`: clap's own command of that name describes itself in English.
+    pub(super) fn without_help_command(&self, mut words: Vec<String>) -> Vec<String> {
+        let (reached, next) = reached(&self.command, &words);
+        if helps(reached) && words.get(next).is_some_and(|word| word == "help") {
+            words.remove(next);
+            words.push("--help".to_owned());
+        }
+        words
     }
 
     pub(super) fn parse<C: clap::FromArgMatches>(mut self, words: &[String]) -> Result<C, clap::Error> {
@@ -39,115 +50,140 @@ impl Definition {
     }
 }
 
-/// `help deploy` as `deploy --help`: clap's own command of that name describes itself in English.
-pub(super) fn without_help_command(mut words: Vec<String>, command: &Command) -> Vec<String> {
-    let mut at = command;
-    for index in 0..words.len() {
-        if words[index] == "help" && helps(at) {
-            words.remove(index);
-            words.push("--help".to_owned());
-            break;
-        }
-        match at.find_subcommand(&words[index]) {
-            Some(below) => at = below,
-            None => break,
+/// The command without the flags and the command `help` that clap adds to it.
+pub(super) fn own_flags_only(command: Command) -> Command {
+    command.disable_help_flag(true).disable_version_flag(true).disable_help_subcommand(true)
+}
+
+/// The command of which the words speak, and how many of them lead to it. The command was built.
+pub(super) fn reached<'c>(command: &'c Command, words: &[String]) -> (&'c Command, usize) {
+    let (mut at, mut next) = (command, 0);
+    while let Some(word) = words.get(next) {
+        match word.strip_prefix('-') {
+            Some(option) if !option.is_empty() && word != "--" => next += 1 + values(at, option),
+            Some(_) => break,
+            None if word == "help" && helps(at) => break,
+            None => match at.find_subcommand(word) {
+                Some(below) => (at, next) = (below, next + 1),
+                None => break,
+            },
         }
     }
-    words
+    (at, next)
+}
+
+/// How many of the next words are values of an option that is written so, after its first `-`.
+fn values(command: &Command, option: &str) -> usize {
+    let words_of = |is_wanted: &dyn Fn(&Arg) -> bool| {
+        let arg = command.get_arguments().find(|arg| is_wanted(arg))?;
+        let most = arg.get_num_args().map_or(0, |count| count.max_values());
+        let least = arg.get_num_args().map_or(0, |count| count.min_values());
+        (most > 0).then_some(if arg.is_require_equals_set() { 0 } else { least.max(1) })
+    };
+    if let Some(long) = option.strip_prefix('-') {
+        let has = |arg: &Arg| longs(arg).any(|name| name == long);
+        return if long.contains('=') { 0 } else { words_of(&has).unwrap_or(0) };
+    }
+    let mut letters = option.chars();
+    while let Some(letter) = letters.next() {
+        if let Some(words) = words_of(&|arg: &Arg| shorts(arg).any(|short| short == letter)) {
+            // What follows in the word is the value.
+            return if letters.as_str().is_empty() { words } else { 0 };
+        }
+    }
+    0
+}
+
+fn longs(arg: &Arg) -> impl Iterator<Item = &str> {
+    arg.get_long().into_iter().chain(arg.get_all_aliases().unwrap_or_default())
+}
+
+fn shorts(arg: &Arg) -> impl Iterator<Item = char> {
+    arg.get_short().into_iter().chain(arg.get_all_short_aliases().unwrap_or_default())
 }
 
 /// Whether there is a command `help` that is not the program's own.
 fn helps(command: &Command) -> bool {
-    command.has_subcommands()
-        && !command.is_disable_help_subcommand_set()
-        && !command.is_disable_help_flag_set()
-        && command.find_subcommand("help").is_none()
+    command.find_subcommand("help").is_some_and(|help| help.get_author() == Some(MARK))
 }
 
-fn hidden_values(command: &Command) -> Vec<String> {
-    let hides = command.get_arguments().filter(|arg| arg.is_hide_possible_values_set());
-    let values = hides.flat_map(|arg| arg.get_possible_values()).map(|value| value.get_name().to_owned());
-    values.chain(command.get_subcommands().flat_map(hidden_values)).collect()
+fn is_help(arg: &Arg) -> bool {
+    matches!(arg.get_action(), ArgAction::Help | ArgAction::HelpShort | ArgAction::HelpLong)
 }
 
-/// Goes through all commands. `versioned`: whether one above hands its version on.
-fn prepare(mut command: Command, headings: &'static Headings, versioned: bool) -> Command {
-    let has_help = helps(&command);
-    let has_version = versioned || command.get_version().or(command.get_long_version()).is_some();
-    let below = has_version && command.is_propagate_version_set();
-    if !command.is_disable_help_flag_set() {
-        command = flag(command, "help", 'h', ArgAction::Help, headings.help).disable_help_flag(true);
+fn version(command: &Command) -> Option<&str> {
+    command.get_version().or(command.get_long_version())
+}
+
+/// What the commands above a command hand on to it.
+#[derive(Clone, Default)]
+struct Above {
+    no_help_flag: bool,
+    no_help_command: bool,
+    no_version_flag: bool,
+    propagates_version: bool,
+    version: Option<String>,
+    global: Vec<Arg>,
+}
+
+impl Above {
+    fn below(&self, command: &Command) -> Self {
+        let propagates_version = self.propagates_version || command.is_propagate_version_set();
+        let version = version(command).map(str::to_owned);
+        let global = command.get_arguments().filter(|arg| arg.is_global_set());
+        Self {
+            no_help_flag: self.no_help_flag || command.is_disable_help_flag_set(),
+            no_help_command: self.no_help_command || command.is_disable_help_subcommand_set(),
+            // Without a version clap calls the flag disabled.
+            no_version_flag: self.no_version_flag
+                || command.clone().version("").is_disable_version_flag_set(),
+            version: version.filter(|_| propagates_version),
+            propagates_version,
+            global: self.global.iter().chain(global).cloned().collect(),
+        }
     }
-    if has_version && !command.is_disable_version_flag_set() {
-        command = flag(command, "version", 'V', ArgAction::Version, headings.version);
-        command = command.disable_version_flag(true);
+}
+
+/// Adds the flags and the command that clap would add, in the words of the language.
+fn add_flags(mut command: Command, headings: &'static Headings, above: &Above) -> Command {
+    if let (Some(version), None) = (&above.version, version(&command)) {
+        command = command.version(version.clone());
     }
-    command = command
-        .mut_args(|arg| argument(arg, headings))
-        .subcommand_help_heading(headings.commands)
-        .subcommand_value_name(headings.command)
-        .help_template(template(headings, "/{usage}"))
-        .term_width(0)
-        .max_term_width(0)
-        .disable_help_subcommand(true);
+    let below = above.below(&command);
+    let has_version = version(&command).is_some();
+    let has_help = command.has_subcommands() && command.find_subcommand("help").is_none();
+    let has_help = has_help && !below.no_help_flag && !below.no_help_command;
     for inner in command.get_subcommands_mut() {
-        *inner = prepare(std::mem::take(inner), headings, below);
+        *inner = add_flags(std::mem::take(inner), headings, &below);
     }
-    // The program's own `help` stays, and one that is never reached is listed.
-    if has_help { command.subcommand(Command::new("help").about(headings.help)) } else { command }
+    if !below.no_help_flag {
+        command = flag(command, "help", 'h', ArgAction::Help, headings.help, &above.global);
+    }
+    if has_version && !below.no_version_flag {
+        command = flag(command, "version", 'V', ArgAction::Version, headings.version, &above.global);
+    }
+    // One that is never reached is listed.
+    let help = || Command::new("help").about(headings.help).author(MARK);
+    if has_help { command.subcommand(help()) } else { command }
 }
 
-fn template(headings: &Headings, usage: &str) -> String {
-    let line = if usage.is_empty() { String::new() } else { format!("{}: {usage}\n\n", headings.usage) };
-    format!("{{before-help}}{{about-with-newline}}\n{line}{{all-args}}{{after-help}}")
-}
-
-/// Adds a flag, unless the program has one of the name.
-fn flag(command: Command, name: &'static str, short: char, action: ArgAction, help: &'static str) -> Command {
-    let taken = |arg: &Arg| {
-        let longs = arg.get_long_and_visible_aliases().unwrap_or_default();
-        arg.get_id() == name || longs.contains(&name)
-    };
-    if command.get_arguments().any(taken) {
+/// Adds a flag, unless the program has one of the name, here or for all commands below another.
+fn flag(
+    command: Command,
+    name: &'static str,
+    short: char,
+    action: ArgAction,
+    help: &'static str,
+    global: &[Arg],
+) -> Command {
+    let known = || command.get_arguments().chain(global);
+    if known().any(|arg| arg.get_id() == name || longs(arg).any(|long| long == name)) {
         return command;
     }
     let mut flag = Arg::new(name).long(name).action(action).help(help).help_heading(None);
-    let shorts = |arg: &Arg| arg.get_short_and_visible_aliases().unwrap_or_default();
-    if !command.get_arguments().any(|arg| shorts(arg).contains(&short)) {
+    // A command below may use the letter for an argument of all commands that are below it, but not this one.
+    if !known().any(|arg| shorts(arg).any(|taken| taken == short)) {
         flag = flag.short(short);
     }
     command.arg(flag)
-}
-
-/// No value of a variable or of a default may be shown in a room: they can be tokens.
-fn argument(arg: Arg, headings: &'static Headings) -> Arg {
-    let mut arg = arg.hide_env(true).hide_env_values(true);
-    if arg.get_action().takes_values() {
-        arg = arg.hide_default_value(true);
-    }
-    if arg.get_help_heading().is_none() {
-        let heading = if arg.is_positional() { headings.arguments } else { headings.options };
-        arg = arg.help_heading(heading);
-    }
-    let values = arg.get_possible_values();
-    let shown = values.iter().filter(|value| !value.is_hide_set()).map(|value| match value.get_help() {
-        Some(help) => format!("{}: {help}", value.get_name()),
-        None => value.get_name().to_owned(),
-    });
-    let shown: Vec<String> = shown.collect();
-    if shown.is_empty() || arg.is_hide_possible_values_set() {
-        return arg;
-    }
-    let [before, between, after] = headings.one_of;
-    let list = format!("{before}{}{after}", shown.join(between));
-    let with_list = |help: Option<&clap::builder::StyledStr>| match help {
-        Some(help) => format!("{help} {list}"),
-        None => list.clone(),
-    };
-    let (short, long) = (with_list(arg.get_help()), arg.get_long_help().map(|help| with_list(Some(help))));
-    let arg = arg.help(short).hide_possible_values(true);
-    match long {
-        Some(long) => arg.long_help(long),
-        None => arg,
-    }
 }

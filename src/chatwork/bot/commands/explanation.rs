@@ -1,6 +1,7 @@
 //! What a bot says of a command instead of running it.
 
 use super::language::Language;
+use super::presentation::translated;
 use super::problem::Trouble;
 use super::settings::WINDOW;
 use crate::Error;
@@ -23,9 +24,9 @@ impl Explanation {
     pub(super) fn new(error: &clap::Error, trouble: Trouble, language: Language, help: Option<&str>) -> Self {
         match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-                let text = error.render().to_string();
-                let title = language.headings().title;
-                Self(MessageBuilder::new().info(title, |info| info.code(text.trim())))
+                let headings = language.headings();
+                let text = translated(&error.render().to_string(), headings);
+                Self(MessageBuilder::new().info(headings.title, |info| info.code(text.trim())))
             }
             ErrorKind::DisplayVersion => Self::text(error.render().to_string().trim()),
             _ => Self::text(trouble.text(language, help)),

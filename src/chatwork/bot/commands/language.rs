@@ -22,8 +22,12 @@ pub(super) struct Headings {
     pub(super) options: &'static str,
     pub(super) help: &'static str,
     pub(super) version: &'static str,
+    /// For the options in a line of usage.
+    pub(super) any_options: &'static str,
     /// What stands before, between and after possible values.
     pub(super) one_of: [&'static str; 3],
+    /// The same for other names of a command or an option.
+    pub(super) aliases: [&'static str; 3],
 }
 
 impl Language {
@@ -38,7 +42,9 @@ impl Language {
                 options: "オプション",
                 help: "使い方を表示する",
                 version: "バージョンを表示する",
+                any_options: "[オプション]",
                 one_of: ["（", "、", " のどれか）"],
+                aliases: ["（", "、", " でも同じ）"],
             },
             Self::English => &Headings {
                 title: "Help",
@@ -49,7 +55,9 @@ impl Language {
                 options: "Options",
                 help: "Shows this help",
                 version: "Shows the version",
+                any_options: "[OPTIONS]",
                 one_of: ["(one of ", ", ", ")"],
+                aliases: ["(also ", ", ", ")"],
             },
         }
     }

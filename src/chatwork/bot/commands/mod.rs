@@ -6,11 +6,13 @@
 //! [clap]: https://docs.rs/clap
 
 mod definition;
+mod disclosure;
 mod explanation;
 mod guard;
 mod language;
 mod limiter;
 mod line;
+mod presentation;
 mod problem;
 mod settings;
 mod words;
@@ -22,7 +24,8 @@ pub(super) use settings::Settings;
 
 use super::{Bot, Context};
 use crate::Error;
-use definition::{Definition, without_help_command};
+use definition::Definition;
+use disclosure::Disclosure;
 use explanation::tell;
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -170,14 +173,13 @@ impl<C> fmt::Debug for ReadCommand<'_, C> {
 }
 
 fn parse_line<C: clap::Parser>(line: &str, language: Language) -> Result<C, Explanation> {
-    let command = C::command();
-    let words = words::split(line).map(|words| without_help_command(words, &command));
-    let mut definition = Definition::new(command, language);
-    let (help, hidden) = (definition.help, std::mem::take(&mut definition.hidden));
-    match words {
-        Ok(words) => definition
-            .parse(&words)
-            .map_err(|error| Explanation::new(&error, Trouble::new(&error, &words, &hidden), language, help)),
+    let definition = Definition::new(C::command(), language);
+    let help = definition.help;
+    match words::split(line).map(|words| definition.without_help_command(words)) {
+        Ok(words) => definition.parse(&words).map_err(|error| {
+            let disclosure = Disclosure::new(C::command(), &words, &error);
+            Explanation::new(&error, Trouble::new(&error, &disclosure), language, help)
+        }),
         Err(unclosed) => {
             let trouble = Trouble::from(Problem::UnclosedQuote(unclosed.0));
             Err(Explanation::text(trouble.text(language, help)))

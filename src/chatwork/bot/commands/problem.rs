@@ -1,5 +1,6 @@
 //! What is wrong with a command: the facts that clap has, in words of one language.
 
+use super::disclosure::Disclosure;
 use super::language::Language;
 use crate::text;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -60,12 +61,13 @@ impl From<Problem> for Trouble {
 }
 
 impl Trouble {
-    /// Reads the error. Of its values only those are kept that stand in the `words` of the person: others are from variables
-    /// and defaults of the program. `hidden` values are never listed.
-    pub(super) fn new(error: &clap::Error, words: &[String], hidden: &[String]) -> Self {
+    /// Reads the error, as far as it may be said.
+    pub(super) fn new(error: &clap::Error, disclosure: &Disclosure) -> Self {
         let first = |kind| texts(error, kind).into_iter().next();
         let argument = first(ContextKind::InvalidArg).unwrap_or_default();
-        let value = first(ContextKind::InvalidValue).filter(|value| value.is_empty() || wrote(words, value));
+        let is_missing = |value: &String| value.is_empty();
+        let value =
+            first(ContextKind::InvalidValue).filter(|value| disclosure.is_written || is_missing(value));
         let number = |kind| match error.get(kind) {
             Some(ContextValue::Number(number)) => *number,
             _ => 1,
@@ -98,14 +100,20 @@ impl Trouble {
             ErrorKind::MissingSubcommand => Problem::MissingCommand,
             _ => Problem::Other,
         };
-        let possible = [ContextKind::ValidValue, ContextKind::ValidSubcommand];
-        let meant =
-            [ContextKind::SuggestedSubcommand, ContextKind::SuggestedArg, ContextKind::SuggestedValue];
-        let listed = |text: &String| error.kind() != ErrorKind::InvalidValue || !hidden.contains(text);
-        let all = |kinds: &[ContextKind]| {
-            kinds.iter().flat_map(|kind| texts(error, *kind)).filter(|text| listed(text)).collect()
+        let values = |kind| match disclosure.lists_values {
+            true => texts(error, kind),
+            false => Vec::new(),
         };
-        Self { problem, possible: all(&possible), meant: all(&meant) }
+        let names = |kind| texts(error, kind).into_iter().filter(|name| disclosure.names(name));
+        let possible = values(ContextKind::ValidValue);
+        // It would say what is near to a value that is not said.
+        let near = if disclosure.is_written { values(ContextKind::SuggestedValue) } else { Vec::new() };
+        let meant = names(ContextKind::SuggestedSubcommand).chain(names(ContextKind::SuggestedArg));
+        Self {
+            problem,
+            possible: possible.into_iter().chain(names(ContextKind::ValidSubcommand)).collect(),
+            meant: meant.chain(near).collect(),
+        }
     }
 
     /// The sentences, in plain text that is not escaped. `help` is what shows the help.
@@ -149,16 +157,6 @@ fn texts(error: &clap::Error, kind: ContextKind) -> Vec<String> {
         Some(ContextValue::Strings(texts)) => texts.clone(),
         _ => Vec::new(),
     }
-}
-
-/// Whether the person wrote this value: as a word, behind `=`, or behind a short option.
-fn wrote(words: &[String], value: &str) -> bool {
-    words.iter().any(|word| {
-        let behind_equals = word.split_once('=').is_some_and(|(_, written)| written == value);
-        let mut short = word.chars();
-        let option = short.next() == Some('-') && short.next().is_some();
-        word == value || behind_equals || option && short.as_str() == value
-    })
 }
 
 /// A text in one line, and not the whole of a long one.

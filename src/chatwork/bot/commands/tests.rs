@@ -96,7 +96,7 @@ fn help_is_in_one_language_and_shows_what_is_written_in_a_chat() {
     assert_eq!(read("deploy --help"), Err(deploy.clone()));
     assert!(
         deploy.contains(
-            "書き方: /deploy [OPTIONS] <target>\n\n引数:\n  <target>  環境 （prod、staging のどれか）"
+            "書き方: /deploy [オプション] <target>\n\n引数:\n  <target>  環境 （prod、staging のどれか）"
         ),
         "{deploy}"
     );

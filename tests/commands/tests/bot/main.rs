@@ -1,6 +1,7 @@
 //! Bots with commands, against the sandbox.
 
 mod addressed;
+mod definitions;
 mod guards;
 mod planted;
 mod world;

@@ -27,6 +27,12 @@ enum Sub {
         #[arg(long, env = "COMMANDS_PLANTED")]
         port: Option<u16>,
     },
+    /// 近いもの
+    Near {
+        #[arg(long, env = "COMMANDS_PLANTED", value_parser = ["kanary-5b1e", "b"])]
+        bird: Option<String>,
+        words: Vec<String>,
+    },
     Idle,
     /// 深いところ
     Deep {
@@ -113,6 +119,9 @@ fn said() {
             "deep down",
             "deep down --level=c",
             "sent",
+            "near",
+            "near --help",
+            "near --bird=d",
             "idle",
             "--version",
             "x",
@@ -124,5 +133,19 @@ fn said() {
         }
         let said = world.talk(world.bot(), [world.wrote(2, world.chat, "/ ")], &handler).await;
         println!("{said:?}");
+        // What is near to the value is not said, and a guess is not confirmed: with it the bot says what it says without it.
+        let quietly = async |context: Context| context.command::<Cli>().await.map(drop);
+        let said = async |body: &str| {
+            world.talk(world.bot(), [world.wrote(2, world.chat, body)], &quietly).await.concat()
+        };
+        let near = said("near").await;
+        assert!(
+            near.starts_with("--bird <BIRD> の値が正しくありません。\n使えるもの: kanary-5b1e、b\n"),
+            "{near}"
+        );
+        assert_eq!(said(&format!("near {CANARY}")).await, near);
+        assert_eq!(said(&format!("send --key {CANARY}")).await, said("send").await);
+        // The person's own value is said, with what is near to it.
+        assert!(said("near --bird=kanari-5b1e").await.contains("もしかして: kanary-5b1e"));
     });
 }
