@@ -20,7 +20,9 @@ const NUMBERED_DEVICES: [&str; 2] = ["com", "lpt"];
 ///
 /// - is one name: no separator of a path, no `:`, and neither `.` nor `..`;
 /// - has no control character, no invisible one that changes the order or hides text, and none that Windows or a shell pattern
-///   reserves; each of them becomes `_`, also `¥`, `₩` and wide slashes, which some systems take for a separator;
+///   reserves, also `[` and `]`; each of them becomes `_`, also `¥`, `₩` and wide slashes, which some systems take for a
+///   separator;
+/// - has no two blanks in a row: behind many of them the extension would be out of sight;
 /// - does not begin with a dot, a hyphen or a blank, and does not end with a dot or a blank;
 /// - is no device of Windows;
 /// - has at most [`MAX_FILE_NAME`] bytes and keeps its extension;
@@ -39,8 +41,13 @@ const NUMBERED_DEVICES: [&str; 2] = ["com", "lpt"];
 /// assert_eq!(safe_file_name(".."), "file");
 /// ```
 pub fn safe_file_name(name: &str) -> String {
-    let replaced: String =
-        name.chars().map(|character| if is_unsafe(character) { '_' } else { character }).collect();
+    let mut replaced = String::with_capacity(name.len());
+    for character in name.chars() {
+        let character = if is_unsafe(character) { '_' } else { character };
+        if !(character.is_whitespace() && replaced.ends_with(char::is_whitespace)) {
+            replaced.push(character);
+        }
+    }
     let safe = trimmed(&shortened(&trimmed(&replaced)));
     if !safe.contains(char::is_alphanumeric) && !safe.contains(|character: char| !character.is_ascii()) {
         return "file".to_owned();
@@ -53,12 +60,13 @@ fn is_unsafe(character: char) -> bool {
     character.is_control()
         || matches!(
             character,
-            '/' | '\\' | ':' | '*' | '?' | '"' | '<' | '>' | '|'
+            '/' | '\\' | ':' | '*' | '?' | '"' | '<' | '>' | '|' | '[' | ']'
             // Read as a slash or a backslash by some systems, or look like one.
             | '¥' | '₩' | '⁄' | '∕' | '∖' | '⧵' | '⧸' | '⧹' | '／' | '＼'
             // They change the order of what is read, or are not seen.
             | '\u{61c}' | '\u{200b}' | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-            | '\u{feff}' | '\u{fff9}'..='\u{ffff}' | '\u{ad}' | '\u{180e}' | '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}'
+            | '\u{34f}' | '\u{2800}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{1d173}'..='\u{1d17a}'
+            | '\u{feff}' | '\u{fff9}'..='\u{ffff}' | '\u{ad}' | '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}'
             | '\u{f000}'..='\u{f0ff}' | '\u{e0000}'..='\u{e00ff}' | '\u{f0000}'..='\u{10ffff}'
         )
 }
@@ -129,6 +137,12 @@ mod tests {
             ("invoice\u{202e}fdp.exe", "invoice_fdp.exe"),
             ("a\u{200b}\u{feff}\u{2066}.txt", "a___.txt"),
             ("a?*<>|\".txt", "a______.txt"),
+            ("[重要] 見積[1].pdf", "_重要_ 見積_1_.pdf"),
+            ("a.pdf          \u{3000}\u{2003}.exe", "a.pdf .exe"),
+            ("a.pdf\u{2800}\u{2800}.exe", "a.pdf__.exe"),
+            ("a\u{34f}\u{17b4}\u{180f}\u{1d173}b", "a____b"),
+            ("a　b c", "a　b c"),
+            ("\u{2800}", "file"),
             (".bashrc", "_bashrc"),
             ("...a", "_..a"),
             ("-rf", "_rf"),
@@ -179,6 +193,9 @@ mod tests {
             "\\",
             ":",
             " ",
+            "　",
+            "[",
+            "\u{2800}",
             "-",
             "con",
             "nul",
@@ -208,6 +225,8 @@ mod tests {
             prop_assert!(!safe.is_empty() && safe.len() <= MAX_FILE_NAME, "{}", safe);
             prop_assert!(!safe.contains(is_unsafe) && !is_device(&safe), "{}", safe);
             prop_assert!(!safe.starts_with(['.', '-', ' ']) && !safe.ends_with(['.', ' ']), "{}", safe);
+            let blanks: Vec<bool> = safe.chars().map(char::is_whitespace).collect();
+            prop_assert!(!blanks.windows(2).any(|pair| pair == [true, true]), "{}", safe);
             let path = std::path::Path::new("folder").join(&safe);
             prop_assert_eq!(path.components().count(), 2);
             prop_assert_eq!(path.file_name().and_then(|name| name.to_str()), Some(&*safe));

@@ -36,14 +36,16 @@ pub fn split(text: &str, max: usize) -> Vec<&str> {
 pub(crate) struct Cut {
     /// After a line, a word or a sentence, or at the end of the text.
     pub(crate) nice: Option<usize>,
-    /// As far as there is room, but not within a character as people see it, if there is one that fits.
+    /// As far as there is room, but not within a character as people see it. `None` if the first one does not fit.
+    pub(crate) whole: Option<usize>,
+    /// As far as there is room.
     hard: usize,
 }
 
 impl Cut {
-    /// The better one.
+    /// The best one.
     pub(crate) fn best(self) -> usize {
-        self.nice.unwrap_or(self.hard)
+        self.nice.or(self.whole).unwrap_or(self.hard)
     }
 }
 
@@ -55,9 +57,12 @@ pub(crate) fn cut(text: &str, room: usize) -> Cut {
     for grapheme in graphemes(text, room) {
         count += grapheme.chars().count();
         if count > room {
-            let hard =
-                if end > 0 { end } else { text.char_indices().nth(room).map_or(text.len(), |(at, _)| at) };
-            return Cut { nice: late_line.or(late_word).or(line).or(word), hard };
+            let hard = text.char_indices().nth(room).map_or(text.len(), |(at, _)| at);
+            return Cut {
+                nice: late_line.or(late_word).or(line).or(word),
+                whole: (end > 0).then_some(end),
+                hard,
+            };
         }
         end += grapheme.len();
         let late = count > room / 2;
@@ -71,7 +76,12 @@ pub(crate) fn cut(text: &str, room: usize) -> Cut {
             late_word = late.then_some(end).or(late_word);
         }
     }
-    Cut { nice: Some(text.len()), hard: text.len() }
+    Cut { nice: Some(text.len()), whole: Some(text.len()), hard: text.len() }
+}
+
+/// The first character as people see it, if it has at most `most` characters.
+pub(crate) fn first_grapheme(text: &str, most: usize) -> Option<&str> {
+    graphemes(text, most).next().filter(|grapheme| grapheme.chars().count() <= most)
 }
 
 #[cfg(test)]

@@ -30,7 +30,8 @@ impl MessageBuilder {
     /// As [`split`](Self::split), with parts of at most `max` characters, at least one.
     ///
     /// If the tags around a text take more than three quarters of a part, or a tag alone is longer than a part, the text or the
-    /// tag stands alone and [escaped](escape), and notifies nobody.
+    /// tag stands alone and [escaped](escape), and notifies nobody. So does a character as people see it that fits into a part,
+    /// but not between the tags around it. One that is longer than a part is cut.
     ///
     /// ```
     /// use kaiwa::chatwork::notation::MessageBuilder;
@@ -167,7 +168,15 @@ impl<'a> Splitter<'a> {
                 Some(Cut { nice: Some(length), .. }) => text = self.put(text, length),
                 // In a new part there may be a better place.
                 _ if !self.part.is_empty() && room <= self.max / 2 => self.flush(),
-                Some(cut) => text = self.put(text, cut.best()),
+                Some(Cut { whole: Some(length), .. }) => text = self.put(text, length),
+                _ if !self.part.is_empty() => self.flush(),
+                Some(cut) => match text::first_grapheme(text, self.max) {
+                    Some(grapheme) => {
+                        self.bare(grapheme);
+                        text = &text[grapheme.len()..];
+                    }
+                    None => text = self.put(text, cut.best()),
+                },
                 // A part has room for one character, as it is not crowded.
                 None => return self.bare(text),
             }

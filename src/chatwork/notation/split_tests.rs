@@ -75,6 +75,28 @@ fn tags_and_characters_stay_whole() {
     assert_eq!(parts(&crowded, 20), ["［To:2］", "［toall］"]);
 }
 
+/// One character for people.
+const FAMILY: &str = "👩🏽\u{200d}👩🏽\u{200d}👧🏽\u{200d}👦🏽";
+
+#[test]
+fn a_character_that_does_not_fit_between_tags_stands_alone() {
+    let boxed = |text: &str| MessageBuilder::new().info("", |info| info.text(text));
+    let text = format!("ab{FAMILY}cd");
+    // It has 11 characters, and the box 13.
+    let family = format!("[info]{FAMILY}[/info]");
+    assert_eq!(parts(&boxed(&text), 24), ["[info]ab[/info]", &family, "[info]cd[/info]"]);
+    assert_eq!(parts(&boxed(&text), 23), ["[info]ab[/info]", FAMILY, "[info]cd[/info]"]);
+    assert_eq!(parts(&MessageBuilder::new().code(&text), 23), ["[code]ab[/code]", FAMILY, "[code]cd[/code]"]);
+    // There is room for more, but not in this part.
+    let long = "e".to_owned() + &"\u{301}".repeat(30);
+    let message = MessageBuilder::new().text("a").info("", |info| info.text(format!("b{long}c")));
+    assert_eq!(parts(&message, 44), ["a[info]b[/info]", &format!("[info]{long}[/info]"), "[info]c[/info]"]);
+    // Longer than a part: it is cut after all.
+    let cut = parts(&boxed(&long), 20);
+    assert_eq!(content(&cut.concat()), long);
+    assert!(cut.iter().all(|part| part.chars().count() <= 20), "{cut:?}");
+}
+
 #[test]
 fn deep_nesting_does_not_make_it_grow_without_end() {
     let deep = |depth: usize, inner: &str| {
@@ -119,6 +141,18 @@ proptest! {
         if max >= 1000 {
             prop_assert_eq!(found, document.mentions().collect::<Vec<_>>());
         }
+    }
+
+    #[test]
+    fn no_character_is_cut_within_tags(words in vec(prop_oneof!["👨‍👩‍👧|🇯🇵|e\u{301}|❤\u{fe0f}|a|。", Just(FAMILY.to_owned())], 1..40), code in any::<bool>(), max in 13..40usize) {
+        let text = words.concat();
+        let message = MessageBuilder::new();
+        let message = if code { message.code(&text) } else { message.info("", |info| info.text(&text)) };
+        let characters: Vec<&str> = text.graphemes(true).collect();
+        let parts = parts(&message, max);
+        let bare = parts.iter().map(|part| ["[info]", "[/info]", "[code]", "[/code]"].iter().fold(part.clone(), |part, tag| part.replace(tag, "")));
+        let bare: Vec<String> = bare.collect();
+        prop_assert_eq!(bare.iter().flat_map(|part| part.graphemes(true)).collect::<Vec<_>>(), characters, "{:?}", parts);
     }
 
     #[test]
