@@ -1,6 +1,6 @@
 //! What a handler can answer, and what it receives.
 
-use crate::world::{ME, World, bot, lonely_bot};
+use crate::world::{ME, World, lonely_bot};
 use futures::stream;
 use kaiwa::VirtualClock;
 use kaiwa::chatwork::bot::{Bot, Context};

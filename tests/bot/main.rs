@@ -7,6 +7,7 @@ mod order;
 mod repeats;
 mod sharing;
 mod spawning;
+mod spoken;
 mod trouble;
 mod watching;
 mod webhooks;

@@ -4,4 +4,5 @@ mod addressed;
 mod definitions;
 mod guards;
 mod planted;
+mod spoken;
 mod world;
