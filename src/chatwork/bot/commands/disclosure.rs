@@ -4,6 +4,7 @@ use super::definition::{own_flags_only, reached};
 use clap::builder::Resettable;
 use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, Command};
+use std::iter;
 
 /// What may be said of one error.
 pub(super) struct Disclosure {
@@ -72,7 +73,8 @@ fn without_surroundings(command: Command) -> Command {
 
 fn names(command: &Command) -> Vec<String> {
     let commands = command.get_subcommands().filter(|inner| !inner.is_hide_set());
-    let commands = commands.flat_map(Command::get_name_and_visible_aliases).map(str::to_owned);
+    let commands = commands.flat_map(|inner| iter::once(inner.get_name()).chain(inner.get_visible_aliases()));
+    let commands = commands.map(str::to_owned);
     let options = command.get_arguments().filter(|arg| !arg.is_hide_set());
     let options = options.flat_map(|arg| arg.get_long_and_visible_aliases().unwrap_or_default());
     let ours = ["help", "--help", "--version"].map(str::to_owned);
