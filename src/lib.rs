@@ -167,7 +167,9 @@ mod upload;
 #[cfg_attr(partial, allow(dead_code, unused_imports, unused_macros))]
 mod wire;
 
+// Each service uses a part of it.
 #[cfg(all(feature = "outbox", any(feature = "chatwork", feature = "tascha")))]
+#[cfg_attr(partial, allow(dead_code, unreachable_code, unused_imports, unused_variables))]
 pub mod bot;
 #[cfg(feature = "chatwork")]
 pub mod chatwork;

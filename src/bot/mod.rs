@@ -51,6 +51,8 @@
 //! - **In order**: in each room one message is handled at a time, in the order in which they were stored.
 //! - **Several processes** may work on one store: each message is handled by one of them.
 
+#[cfg(feature = "clap")]
+mod command;
 mod context;
 mod handle;
 mod inbox;
@@ -69,6 +71,8 @@ mod staged;
 mod state;
 
 pub use crate::handler::HandlerFailure;
+#[cfg(feature = "clap")]
+pub use command::DurableCommand;
 pub use context::DurableContext;
 pub use inbox::Inbox;
 pub use incoming::Incoming;

@@ -80,6 +80,7 @@ pub(crate) fn cut(text: &str, room: usize) -> Cut {
 }
 
 /// The first character as people see it, if it has at most `most` characters.
+#[cfg(feature = "chatwork")]
 pub(crate) fn first_grapheme(text: &str, most: usize) -> Option<&str> {
     graphemes(text, most).next().filter(|grapheme| grapheme.chars().count() <= most)
 }

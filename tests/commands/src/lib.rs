@@ -3,3 +3,7 @@
 #[cfg(doctest)]
 #[doc = include_str!("../../../src/guide/commands.md")]
 struct Guide;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../src/guide/durable_bots.md")]
+struct DurableBots;

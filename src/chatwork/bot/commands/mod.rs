@@ -40,9 +40,15 @@ use std::marker::PhantomData;
 pub struct ReadCommand<'a, C> {
     context: &'a Context,
     guards: Vec<Guard>,
-    prefixed_only: bool,
-    addressed_only: bool,
+    only: Only,
     command: PhantomData<fn() -> C>,
+}
+
+/// Which texts are read.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Only {
+    pub(crate) prefixed: bool,
+    pub(crate) addressed: bool,
 }
 
 /// What a message is to a bot with commands.
@@ -80,13 +86,7 @@ impl Context {
     ///
     /// In a debug build clap panics if the definition contradicts itself. The bot reports it as any panic of a handler.
     pub fn command<C: clap::Parser>(&self) -> ReadCommand<'_, C> {
-        ReadCommand {
-            context: self,
-            guards: Vec::new(),
-            prefixed_only: false,
-            addressed_only: false,
-            command: PhantomData,
-        }
+        ReadCommand { context: self, guards: Vec::new(), only: Only::default(), command: PhantomData }
     }
 }
 
@@ -103,30 +103,28 @@ impl<C> ReadCommand<'_, C> {
     /// Reads only texts with a prefix. Texts that address the bot without one are left to the program, such as answers to a
     /// question of the bot.
     pub fn prefixed_only(mut self) -> Self {
-        self.prefixed_only = true;
+        self.only.prefixed = true;
         self
     }
 
     /// Reads only texts that address the bot. A prefix alone is then not enough, as where several bots share a room.
     pub fn addressed_only(mut self) -> Self {
-        self.addressed_only = true;
+        self.only.addressed = true;
         self
     }
 }
 
 impl<C: clap::Parser> ReadCommand<'_, C> {
+    #[cfg(feature = "outbox")]
+    pub(crate) fn only(self, only: Only) -> Self {
+        Self { only, ..self }
+    }
+
     /// What the message is. It sends nothing, and does not ask the guards.
     pub fn read(&self) -> Reading<C> {
-        let unwanted =
-            |line: &Line| self.prefixed_only && !line.prefixed || self.addressed_only && !line.addressed;
-        let Some(line) = Line::of(self.context).filter(|line| !unwanted(line)) else {
-            return Reading::Nothing;
-        };
-        match parse_line(&line.text, self.context.commands.language) {
-            Ok(command) => Reading::Command(command),
-            Err(explanation) if line.addressed => Reading::Explain(explanation),
-            // It may be for another bot.
-            Err(_) => Reading::Nothing,
+        match Line::of(self.context) {
+            Some(line) => read_line(&line, self.only, self.context.commands.language),
+            None => Reading::Nothing,
         }
     }
 
@@ -166,9 +164,37 @@ impl<C> fmt::Debug for ReadCommand<'_, C> {
         f.debug_struct("ReadCommand")
             .field("context", self.context)
             .field("guards", &self.guards)
-            .field("prefixed_only", &self.prefixed_only)
-            .field("addressed_only", &self.addressed_only)
+            .field("only", &self.only)
             .finish()
+    }
+}
+
+/// What a text of another service is.
+#[cfg(feature = "outbox")]
+#[cfg_attr(partial, allow(dead_code))]
+pub(crate) fn read_text<C: clap::Parser>(
+    text: &str,
+    addressed: bool,
+    only: Only,
+    language: Language,
+) -> Reading<C> {
+    let line = match words::after_prefix(text) {
+        Some(line) => Line { text: line.to_owned(), prefixed: true, addressed },
+        None if addressed => Line { text: text.to_owned(), prefixed: false, addressed },
+        None => return Reading::Nothing,
+    };
+    read_line(&line, only, language)
+}
+
+fn read_line<C: clap::Parser>(line: &Line, only: Only, language: Language) -> Reading<C> {
+    if only.prefixed && !line.prefixed || only.addressed && !line.addressed {
+        return Reading::Nothing;
+    }
+    match parse_line(&line.text, language) {
+        Ok(command) => Reading::Command(command),
+        Err(explanation) if line.addressed => Reading::Explain(explanation),
+        // It may be for another bot.
+        Err(_) => Reading::Nothing,
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod addressed;
 mod definitions;
+mod durable;
 mod guards;
 mod planted;
 mod spoken;
