@@ -99,7 +99,9 @@ impl Listener {
         match (self, incoming) {
             #[cfg(feature = "chatwork")]
             (Self::Chatwork { bot, me }, Incoming::Chatwork(input)) => {
-                let Some((ids, room, message)) = bot.to_store(input) else { return Ok(None) };
+                let Some((ids, room, message)) = bot.to_store(me.get().copied(), input) else {
+                    return Ok(None);
+                };
                 let is_own = me.get().is_some_and(|me| message.account() == *me);
                 Ok((!is_own).then(|| self.new_entry(&ids, &room, &message)))
             }

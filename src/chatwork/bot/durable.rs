@@ -99,7 +99,11 @@ impl Bot {
     }
 
     /// The message to handle, if the input is one, under its ids. What is not for a handler is reported.
-    pub(crate) fn to_store(&self, input: Input) -> Option<(String, u64, StoredMessage)> {
+    pub(crate) fn to_store(
+        &self,
+        me: Option<AccountId>,
+        input: Input,
+    ) -> Option<(String, u64, StoredMessage)> {
         match input {
             Input::Notice(notice) => {
                 self.report(notice);
@@ -109,6 +113,10 @@ impl Bot {
             Input::Message(message) | Input::Edited(message) => {
                 if let Some(name) = &message.name {
                     self.names.learn(message.account_id, name);
+                }
+                if let Some(me) = me {
+                    // It may be the repeat of a message that is stored, and then tells only this.
+                    learn_from_mention(&self.client, me, &message);
                 }
                 let ids = version(self, &message);
                 Some((ids, message.room_id.0, message.into()))
