@@ -1,10 +1,13 @@
 //! What every store of an outbox does. Each rule runs on a store of its own, which is on the virtual clock.
 
+pub mod commits;
+
+use commits::*;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use kaiwa::jiff::Timestamp;
 use kaiwa::outbox::{
-    Change, Claim, Enqueued, Filter, NewEntry, Next, OUTBOX, OutboxStore, Phase, StoredEntry,
+    Change, Claim, Commit, Enqueued, Filter, NewEntry, Next, Note, OUTBOX, OutboxStore, Phase, StoredEntry,
 };
 use kaiwa::{Clock, VirtualClock};
 use std::collections::BTreeMap;
@@ -43,6 +46,15 @@ pub async fn all<S: OutboxStore>(mut store: impl AsyncFnMut(VirtualClock) -> S) 
         a_dropped_future_does_all_or_nothing
         an_extreme_time_is_no_failure
         many_workers_take_each_entry_once_and_in_order
+        a_claim_sees_only_its_queue
+        a_queue_is_listed_and_cleaned_alone
+        a_note_is_kept_until_it_is_replaced_or_over
+        a_commit_is_all_or_nothing
+        a_commit_leaves_known_keys_as_they_are
+        what_commits_add_is_handed_out_in_order
+        a_dropped_commit_is_whole_or_nothing
+        many_workers_commit_each_step_once
+        commits_that_cross_do_not_block_each_other
     }
 }
 
@@ -116,20 +128,22 @@ async fn list(store: &impl OutboxStore, filter: Filter<'_>) -> Vec<String> {
 
 async fn an_entry_is_kept_as_it_was_given<S: OutboxStore>((store, clock): Store<S>) {
     let texts = ["a", "", "改行\nと \"quotes\" '; DROP TABLE entries; --", "\u{0}\u{1F600}\u{202E}", "%_*?"];
+    let mut ids = Vec::new();
     for (number, text) in texts.into_iter().enumerate() {
-        let (key, lane) = (format!("key {text}"), format!("lane {text}"));
+        let (key, lane, queue) = (format!("key {text}"), format!("lane {text}"), format!("queue {text}"));
         let not_before = (number % 2 == 1).then(|| clock.wall() + Duration::from_millis(1234));
         let request = format!("request {text}").repeat(1 + 1000 * number);
-        let mut given = NewEntry::new(&*key, &*lane, &*request);
+        let mut given = NewEntry::new(&*key, &*lane, &*request).queue(&*queue);
         given.not_before = not_before;
         add_entry(&store, given).await;
         let kept = get(&store, &key).await;
-        assert_eq!((&kept.key, &kept.lane, &kept.request), (&key, &lane, &request));
+        assert_eq!((&kept.key, &kept.lane, &kept.request, &kept.queue), (&key, &lane, &request, &queue));
         assert_eq!((kept.phase, &*kept.progress, kept.not_before), (Phase::Waiting, "", not_before));
+        ids.push(kept.id);
+        let listed = store.list(Filter::new(&queue, 100)).await.expect("it is read");
+        assert_eq!(listed, [kept]);
     }
-    let all = Filter::new(OUTBOX, 100);
-    let ids: Vec<_> = store.list(all).await.expect("it is read").iter().map(|entry| entry.id).collect();
-    assert!(ids.len() == texts.len() && ids[0] > 0 && ids.is_sorted_by(|a, b| a < b), "{ids:?}");
+    assert!(ids[0] > 0 && ids.is_sorted_by(|a, b| a < b), "{ids:?}");
     assert_eq!(store.get("key b").await.expect("it is read"), None);
 }
 
@@ -150,11 +164,11 @@ async fn a_key_is_stored_once<S: OutboxStore>((store, clock): Store<S>) {
 }
 
 async fn a_lane_is_handed_out_in_order<S: OutboxStore>((store, _): Store<S>) {
-    for key in ["a", "b", "c", "d"] {
+    for key in ["a", "b", "c", "d", "e"] {
         add(&store, key, "1").await;
     }
-    let closed = [Phase::Sent, Phase::Rejected, Phase::Uncertain, Phase::Discarded];
-    for (key, phase) in ["a", "b", "c", "d"].into_iter().zip(closed) {
+    let closed = [Phase::Sent, Phase::Rejected, Phase::Uncertain, Phase::Discarded, Phase::Failed];
+    for (key, phase) in ["a", "b", "c", "d", "e"].into_iter().zip(closed) {
         let (_, held) = claim(&store, key).await;
         assert_eq!(wait(&store).await, Some(LEASE), "the next one waits until {key} is closed");
         change(&store, &held, Phase::Sending, true).await;
@@ -492,7 +506,7 @@ async fn old_entries_are_forgotten_with_their_keys<S: OutboxStore>((store, clock
     assert_eq!(forget(Duration::ZERO).await, 1);
     assert_eq!(list(&store, Filter::new(OUTBOX, 9)).await, ["again"]);
     // What a person has to decide stays as it is.
-    for (key, phase) in [("unsure", Phase::Uncertain), ("twice", Phase::Doubled)] {
+    for (key, phase) in [("unsure", Phase::Uncertain), ("twice", Phase::Doubled), ("failed", Phase::Failed)] {
         add(&store, key, key).await;
         let (_, held) = claim(&store, key).await;
         change(&store, &held, phase, false).await;

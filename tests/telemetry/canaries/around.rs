@@ -13,7 +13,8 @@ use kaiwa::oauth::{
     Authorization, FileTokenStore, MemoryTokenStore, OAuth, RefreshLease, TokenSet, TokenStore,
 };
 use kaiwa::outbox::{
-    Change, Filter, MemoryOutboxStore, NewEntry, OUTBOX, Outbox, OutboxStore as _, StoredEntry,
+    Change, Claim, Commit, Filter, MemoryOutboxStore, NewEntry, Note, OUTBOX, Outbox, OutboxStore as _,
+    StoredEntry,
 };
 use kaiwa::sandbox::{self, Fault, Provider, Sandbox, Script};
 use kaiwa::tascha::webhook as tascha_webhook;
@@ -219,6 +220,12 @@ pub async fn outboxes(walk: &mut Walk) {
     walk.debug(&known);
     walk.debug(&store.enqueue(known).await.expect("the store works"));
     store.enqueue(NewEntry::new("other", lane, request)).await.expect("the store works");
+    let note = Note::new(&*text, text.to_owned()).keep(Duration::from_secs(1));
+    let commit = Commit::new(vec![note.clone()], vec![NewEntry::new(&*text, "lane", &*text)]);
+    let claim = Claim { id: 0, fence: 0 };
+    walk.debug(&(note, commit.clone().change(claim, Change::new(phase, &*text))));
+    assert!(store.commit(commit).await.expect("the store works"));
+    walk.debug(&store);
     walk.debug(&store.claim(OUTBOX, Duration::from_secs(1)).await.expect("the store works"));
 }
 

@@ -1,9 +1,9 @@
 //! Several connections, as several machines have them.
 
 use crate::server::Server;
-use crate::{LEASE, SCHEMA, entry, entry_of, open, sent};
+use crate::{LEASE, SCHEMA, entry, entry_of, open, rules, sent};
 use kaiwa::chatwork::RoomId;
-use kaiwa::outbox::{Change, Enqueued, Filter, Next, OUTBOX, Outbox, OutboxStore, Phase};
+use kaiwa::outbox::{Change, Commit, Enqueued, Filter, Next, OUTBOX, Outbox, OutboxStore, Phase};
 use kaiwa::sandbox::Sandbox;
 use kaiwa_cookbook::outbox_postgres::{PostgresOutboxStore, drive};
 use std::collections::BTreeMap;
@@ -94,6 +94,15 @@ async fn a_key_that_comes_from_all_machines_is_stored_once() {
     }
 }
 
+/// The same lanes, keys and notes, in another order. The server would end one that waits in a circle, and log it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commits_that_cross_on_two_connections_do_not_block_each_other() {
+    let server = Server::start();
+    let (first, second) = (open(&server).await, open(&server).await);
+    rules::commits::commits_that_cross_end([Arc::new(first), Arc::new(second)]).await;
+    assert!(!server.log().contains("ERROR"), "{}", server.log());
+}
+
 /// Persons decide while machines claim: at most one of the lane is ever under way.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn decisions_beside_claims_keep_one_of_a_lane_under_way() {
@@ -139,6 +148,8 @@ async fn decisions_beside_claims_keep_one_of_a_lane_under_way() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_outboxes_on_one_database_post_each_message_once() {
+    // As many as a room takes at once: a refused one would wait for a later call.
+    const MESSAGES: usize = 10;
     let server = Server::start();
     let sandbox = Sandbox::start().await.expect("it starts");
     let mut outboxes = Vec::new();
@@ -147,7 +158,7 @@ async fn two_outboxes_on_one_database_post_each_message_once() {
         outboxes.push(Outbox::builder(open(&server).await).chatwork(client).build());
     }
     let room = sandbox.clients().chatwork.room(RoomId(100));
-    for number in 0..20 {
+    for number in 0..MESSAGES {
         for outbox in &outboxes {
             let post = room.post(format!("message {number}"));
             outbox.enqueue(format!("{number}"), post).await.expect("it is stored");
@@ -160,7 +171,7 @@ async fn two_outboxes_on_one_database_post_each_message_once() {
     let bodies: Vec<_> = posted.iter().map(|post| post.body.clone()).collect();
     assert_eq!(
         bodies,
-        (0..20).map(|number| format!("message {number}")).collect::<Vec<_>>(),
+        (0..MESSAGES).map(|number| format!("message {number}")).collect::<Vec<_>>(),
         "once, in order"
     );
 }
@@ -210,6 +221,18 @@ async fn a_listener_hears_of_an_entry() {
         client.batch_execute("SELECT 1").await.expect("it answers");
     }
     assert_eq!(heard.load(SeqCst), 2);
+    let commit = |keys: &[&str]| {
+        let entries = keys.iter().map(|key| entry_of(key, key).queue("bot"));
+        Commit::new(Vec::new(), entries.chain([entry_of("2", "behind")]).collect())
+    };
+    for keys in [&[][..], &["a", "b"]] {
+        assert!(store.commit(commit(keys)).await.expect("it is stored"));
+    }
+    while heard.load(SeqCst) == 2 {
+        client.batch_execute("SELECT 1").await.expect("it answers");
+    }
+    client.batch_execute("SELECT 1").await.expect("it answers");
+    assert_eq!(heard.load(SeqCst), 3, "once for a commit, if any of it can be claimed");
 }
 
 /// How many of the table's rows were read one after the other, and for how many an index was asked.

@@ -3,7 +3,7 @@
 use crate::server::Server;
 use crate::{LEASE, SCHEMA, claim, entry, open, rules, sent};
 use kaiwa::VirtualClock;
-use kaiwa::outbox::{Enqueued, Filter, NewEntry, Next, OUTBOX, OutboxStore};
+use kaiwa::outbox::{Commit, Enqueued, Filter, NewEntry, Next, Note, OUTBOX, OutboxStore};
 use kaiwa_cookbook::outbox_postgres::PostgresOutboxStore;
 use std::sync::Arc;
 use std::time::Duration;
@@ -129,13 +129,22 @@ async fn every_text_survives() {
     let texts =
         ["\0", "\u{1A}", "\u{1A}0", "\u{1A}\0", "\0\u{1A}1\u{1A}", "1\u{1A}01\0", "\u{10FFFF}\u{FFFD}"];
     for text in texts {
-        let new = store.enqueue(NewEntry::new(text, text, text)).await.expect("it is stored");
+        let new = NewEntry::new(text, text, text).queue(text);
+        let new = store.enqueue(new).await.expect("it is stored");
         assert!(matches!(new, Enqueued::New(_)), "{text:?}");
+        let entry = NewEntry::new(format!("of {text}"), text, text).queue(text);
+        let commit = Commit::new(vec![Note::new(text, text.to_owned())], vec![entry]);
+        assert!(store.commit(commit).await.expect("it is stored"));
     }
     for text in texts {
         let kept = store.get(text).await.expect("it is read").expect("it is there");
-        assert_eq!((&*kept.key, &*kept.lane, &*kept.request), (text, text, text));
-        assert_eq!(store.list(Filter::new(OUTBOX, 9).lane(text)).await.expect("it is read"), [kept]);
+        assert_eq!((&*kept.queue, &*kept.key, &*kept.lane, &*kept.request), (text, text, text, text));
+        let key = format!("of {text}");
+        let other = store.get(&key).await.expect("it is read").expect("it is there");
+        assert_eq!((&*other.queue, &*other.key, &*other.lane, &*other.request), (text, &*key, text, text));
+        let listed = store.list(Filter::new(text, 9).lane(text)).await.expect("it is read");
+        assert_eq!(listed, [kept, other]);
+        assert_eq!(store.note(text).await.expect("it is read").as_deref(), Some(text));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{Place, entry, is_sound, rules};
 use futures_util::FutureExt;
-use kaiwa::outbox::{Change, Enqueued, Filter, NewEntry, Next, OUTBOX, OutboxStore, Phase};
+use kaiwa::outbox::{Change, Commit, Enqueued, Filter, NewEntry, Next, Note, OUTBOX, OutboxStore, Phase};
 use kaiwa::{Clock, VirtualClock};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -95,6 +95,77 @@ async fn what_is_blanked_is_nowhere_in_the_files() {
     assert!(all.len() == 50 && all.iter().all(|entry| entry.key.is_empty()));
 }
 
+/// As what is blanked: what people said to a bot goes from the log too.
+#[tokio::test]
+async fn a_removed_note_is_nowhere_in_the_files() {
+    const SECRET: &str = "ひみつの会話";
+    let place = Place::new();
+    let clock = VirtualClock::new();
+    let store = place.open().await.with_clock(Arc::new(clock.clone()));
+    let files = || {
+        let ends = ["", "-wal"].map(|end| std::fs::read(place.beside(end)).unwrap_or_default());
+        ends.concat()
+    };
+    let holds = || files().windows(SECRET.len()).any(|part| part == SECRET.as_bytes());
+    let write = async |text: Option<String>, keep: Option<Duration>| {
+        let notes = (0..20).map(|number| Note::new(format!("note {number}"), text.clone()).keep(keep));
+        let commit = Commit::new(notes.collect(), Vec::new());
+        assert!(store.commit(commit).await.expect("it is stored"));
+    };
+    for long in [1, 50, 1000] {
+        write(Some(SECRET.repeat(long)), None).await;
+        assert!(holds());
+        write(Some("replaced".to_owned()), None).await;
+        write(Some(SECRET.to_owned()), None).await;
+        write(None, None).await;
+        assert!(!holds(), "{long}");
+        write(Some(SECRET.repeat(long)), Some(LEASE)).await;
+        clock.advance(LEASE);
+        assert_eq!(store.note("note 1").await.expect("it is read"), None);
+        assert!(holds(), "{long}");
+        assert_eq!(store.forget(OUTBOX, Duration::ZERO).await.expect("it is stored"), 0);
+        assert!(!holds(), "{long}");
+    }
+}
+
+#[tokio::test]
+async fn queues_and_notes_are_there_when_it_is_opened_again() {
+    let place = Place::new();
+    let clock = VirtualClock::new();
+    let open = async || place.open().await.with_clock(Arc::new(clock.clone()));
+    let store = open().await;
+    let notes = vec![
+        Note::new("kept", "a".to_owned()),
+        Note::new("a minute", "b".to_owned()).keep(LEASE),
+        Note::new("removed", None),
+    ];
+    let entries = vec![entry("of the outbox"), entry("of a bot").queue("bot")];
+    assert!(store.commit(Commit::new(notes, entries)).await.expect("it is stored"));
+    drop(store);
+    place.closed().await;
+    let store = open().await;
+    let note = async |key| store.note(key).await.expect("it is read");
+    assert_eq!(note("kept").await.as_deref(), Some("a"));
+    assert_eq!(note("a minute").await.as_deref(), Some("b"));
+    assert_eq!(note("removed").await, None);
+    clock.advance(LEASE);
+    assert_eq!((note("kept").await.is_some(), note("a minute").await), (true, None));
+    for (queue, key) in [("bot", "of a bot"), (OUTBOX, "of the outbox")] {
+        let next = store.claim(queue, LEASE).await.expect("it is read");
+        assert!(matches!(next, Next::Entry(entry, _) if entry.key == key && entry.queue == queue));
+        assert!(matches!(store.claim(queue, LEASE).await.expect("it is read"), Next::Wait(Some(LEASE))));
+    }
+}
+
+/// On connections of their own, as two processes have them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commits_that_cross_on_two_connections_do_not_block_each_other() {
+    let place = Place::new();
+    rules::commits::commits_that_cross_end([Arc::new(place.open().await), Arc::new(place.open().await)])
+        .await;
+    is_sound(&place.path);
+}
+
 #[tokio::test]
 async fn a_reader_holds_up_nobody_and_old_texts_go_from_the_log_after_it() {
     const SECRET: &str = "ひみつの本文";
@@ -129,12 +200,12 @@ async fn a_person_can_read_the_file() {
     let row: String = place
         .connection()
         .query_row(
-            "SELECT concat_ws('|', id, key, lane, phase, request, not_before, datetime(due_at)) FROM entries",
+            "SELECT concat_ws('|', id, queue, key, lane, phase, request, not_before, datetime(due_at)) FROM entries",
             [],
             |row| row.get(0),
         )
         .expect("it can be read");
-    let expected = "1|a|1|waiting|the request of a|2025-12-31T15:01:00.000000000Z|2025-12-31 15:01:00";
+    let expected = "1|outbox|a|1|waiting|the request of a|2025-12-31T15:01:00.000000000Z|2025-12-31 15:01:00";
     assert_eq!(row, expected);
 }
 
