@@ -7,8 +7,8 @@
 //! | a person writes | the bot |
 //! |---|---|
 //! | `[To:bot] 起案 明日は休業です` | shows the draft, and waits for a day |
-//! | `はい`, another person | posts it into the announcements' room, and a line into the audit's room that says who |
-//! | `いいえ`, any person | drops the draft, and says so in the audit's room |
+//! | `[To:bot] はい`, another person | posts it into the announcements' room, and a line into the audit's room that says who |
+//! | `[To:bot] いいえ`, any person | drops the draft, and says so in the audit's room |
 //!
 //! The end of the draft, the announcement, the audit line and the answer are stored at once. However often the bot is killed, and
 //! even if two people say はい at the same moment, all of them are there once.
@@ -98,30 +98,37 @@ pub async fn approve(context: DurableContext, rooms: Rooms) -> Result<(), kaiwa:
     if message.room_id != rooms.drafts {
         return Ok(());
     }
-    let state = context.room_state::<Draft>().keep(DAY);
-    let text = context.text();
-    if let Some(draft) = text.strip_prefix("起案").filter(|_| context.is_addressed()) {
-        let (author, text) = (message.account_id.0, draft.trim().to_owned());
-        let shown = MessageBuilder::new()
-            .info("下書き", |info| info.text(&text))
-            .text("ほかの人が「はい」と書くと投稿します。「いいえ」で取り下げます。");
-        context.reply(shown)?;
-        return state.set(&Draft::Waiting { author, text });
+    if !context.is_addressed() {
+        return Ok(());
     }
-    let by = message.name.clone().unwrap_or_else(|| message.account_id.to_string());
-    match (&*text, state.get().await?) {
-        ("はい", Some(Draft::Waiting { author, .. })) if author == message.account_id.0 => {
+    let state = context.room_state::<Draft>().keep(DAY);
+    let (text, draft) = (context.text(), state.get().await?);
+    let (me, by) =
+        (message.account_id, message.name.clone().unwrap_or_else(|| message.account_id.to_string()));
+    if let Some(proposed) = text.strip_prefix("起案") {
+        let proposed = proposed.trim();
+        if matches!(draft, Some(Draft::Waiting { .. })) {
+            return context.reply("先の下書きがまだ決まっていません。").map(drop);
+        }
+        if proposed.is_empty() {
+            return context.reply("起案する文を続けて書いてください。").map(drop);
+        }
+        let shown = MessageBuilder::new().info("下書き", |info| info.text(proposed));
+        context.reply(shown.text("ほかの人が「はい」と返信すると投稿します。「いいえ」で取り下げます。"))?;
+        return state.set(&Draft::Waiting { author: me.0, text: proposed.to_owned() });
+    }
+    match (&*text, draft) {
+        ("はい", Some(Draft::Waiting { author, .. })) if author == me.0 => {
             context.reply("起案した人は承認できません。")?;
         }
         ("はい", Some(Draft::Waiting { author, text })) => {
-            let client = client(&context);
-            context.queue(client.room(rooms.announcements).post(MessageBuilder::new().text(&text)))?;
-            write_down(&context, rooms, &format!("承認: {by} ({}) 起案: {author}", message.account_id))?;
-            context.reply("投稿しました。")?;
+            context.queue(client(&context).room(rooms.announcements).post(text))?;
+            write_down(&context, rooms, &format!("承認: {by} ({me}) 起案: {author}"))?;
+            context.reply("投稿します。")?;
             state.set(&Draft::Decided { by })?;
         }
         ("いいえ", Some(Draft::Waiting { author, .. })) => {
-            write_down(&context, rooms, &format!("取り下げ: {by} ({}) 起案: {author}", message.account_id))?;
+            write_down(&context, rooms, &format!("取り下げ: {by} ({me}) 起案: {author}"))?;
             context.reply("取り下げました。")?;
             state.set(&Draft::Decided { by })?;
         }
@@ -157,8 +164,8 @@ async fn play() -> Result<(), Box<dyn Error>> {
     let sandbox = Arc::new(Sandbox::builder().chatwork(seed).start().await?);
     let store = MemoryOutboxStore::new();
     let steps = [
-        (vec![(alice, "[To:1]Botさん\n起案 明日は休業です"), (alice, "はい")], 4),
-        (vec![(bob, "はい"), (carol, "はい")], 8),
+        (vec![(alice, "[To:1]Botさん\n起案 明日は休業です"), (alice, "[To:1]Botさん\nはい")], 4),
+        (vec![(bob, "[To:1]Botさん\nはい"), (carol, "[To:1]Botさん\nはい")], 8),
     ];
     for (says, messages) in steps {
         let (chatwork, town) = (sandbox.chatwork_client("Bot").build()?, Arc::clone(&sandbox));

@@ -6,6 +6,7 @@ use super::staged::{Queued, Staged};
 use super::state::State;
 use crate::Error;
 use crate::request::{Endpoint, Request};
+use jiff::Timestamp;
 use std::fmt;
 use std::sync::Arc;
 
@@ -64,6 +65,26 @@ impl DurableContext {
         }
     }
 
+    /// The id of the message, as the service writes it. With the room's it is good as a key of what the handler does elsewhere.
+    pub fn message_id(&self) -> String {
+        match &self.received {
+            #[cfg(feature = "chatwork")]
+            Received::Chatwork(context) => context.message().message_id.to_string(),
+            #[cfg(feature = "tascha")]
+            Received::Tascha(received) => received.message().id.to_string(),
+        }
+    }
+
+    /// When the message was posted, as far as the service says: after a long stop a bot may have to answer old ones differently.
+    pub fn posted_at(&self) -> Option<Timestamp> {
+        match &self.received {
+            #[cfg(feature = "chatwork")]
+            Received::Chatwork(context) => Some(context.message().send_time),
+            #[cfg(feature = "tascha")]
+            Received::Tascha(received) => received.message().created_at,
+        }
+    }
+
     /// Which run of the handler for this message this is, from 1.
     pub fn attempt(&self) -> u32 {
         self.attempt
@@ -117,7 +138,12 @@ impl DurableContext {
 
     /// What the bot knows of its conversation with this person in this room.
     pub fn state<T>(&self) -> State<'_, T> {
-        State::new(&self.staged, format!("{}/state/{}", self.lane, self.author_id()))
+        self.state_of(&self.author_id())
+    }
+
+    /// The same of another person in this room, by the account's id.
+    pub fn state_of<T>(&self, author_id: &str) -> State<'_, T> {
+        State::new(&self.staged, format!("{}/state/{author_id}", self.lane))
     }
 
     /// What the bot knows of the room, whoever writes.

@@ -2,18 +2,21 @@
 
 use super::incoming::Incoming;
 use super::listener::Shared;
+use super::notice::SetAside;
 use crate::Error;
-use crate::outbox::Commit;
+use crate::outbox::{Commit, Filter, Phase};
 use std::fmt;
 use std::sync::Arc;
 
-/// Takes events of webhooks; from [`DurableBot::inbox`](super::DurableBot::inbox).
+/// The messages that a durable bot has to handle; from [`DurableBot::inbox`](super::DurableBot::inbox). It takes events of webhooks.
+/// Clones are the same inbox.
 #[derive(Clone)]
 pub struct Inbox(pub(super) Arc<Shared>);
 
 impl Inbox {
     /// Stores a verified event. Once this returns, the message is handled, also if the process is killed: respond with 200. A
-    /// repeat is recognized by the ids of its message. Returns whether there is a message in it that is not the bot's own.
+    /// repeat is recognized by the ids of its message. Returns whether the event has a message for the handler, as far as it is known whose
+    /// account the bot's is.
     ///
     /// # Errors
     /// The store failed ([`ErrorKind::Store`](crate::ErrorKind::Store)), and the event may not be stored. TAS-CHA sends it again
@@ -25,6 +28,42 @@ impl Inbox {
         self.0.outbox.store().commit(commit).await.map_err(Error::store)?;
         self.0.added.notify_one();
         Ok(true)
+    }
+
+    /// The messages that are set aside, oldest first, at most `limit`.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn set_aside(&self, limit: usize) -> Result<Vec<SetAside>, Error> {
+        let filter = Filter::new(self.0.listener.queue(), limit).phase(Phase::Failed);
+        let entries = self.0.outbox.store().list(filter).await.map_err(Error::store)?;
+        Ok(entries.iter().map(SetAside::read).collect())
+    }
+
+    /// Handles a message that is set aside once more, because the handler was mended. Returns whether there was one with this
+    /// key.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn retry(&self, key: &str) -> Result<bool, Error> {
+        self.decide(key, Phase::Waiting).await
+    }
+
+    /// Gives up a message that is set aside. Returns whether there was one with this key.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn discard(&self, key: &str) -> Result<bool, Error> {
+        self.decide(key, Phase::Discarded).await
+    }
+
+    async fn decide(&self, key: &str, to: Phase) -> Result<bool, Error> {
+        let store = self.0.outbox.store();
+        let decided = store.decide(key, &[Phase::Failed], to).await.map_err(Error::store)?;
+        if decided {
+            self.0.added.notify_one();
+        }
+        Ok(decided)
     }
 }
 

@@ -45,7 +45,9 @@
 //! ```
 //!
 //! - **No message is missed** that the source has yielded, or for which [`Inbox::push`] has returned.
-//! - **No message is answered twice.** Each is stored once, by its ids, and the replies of one run of its handler are posted.
+//! - **No message is answered twice.** Each is stored once, by its ids, which are [remembered](DurableBot::remember) for 7 days, and the
+//!   replies of one run of its handler are posted. What the [outbox](crate::outbox) cannot know it reports: a request that the service
+//!   carries out later than `settle`.
 //! - **The handler itself may run again** (at least once): if it was killed, or failed, or what it did could not be stored. What
 //!   it does otherwise than by its context, such as a request of its own, it then does again.
 //! - **In order**: in each room one message is handled at a time, in the order in which they were stored.

@@ -2,7 +2,9 @@
 
 use super::progress::Progress;
 use crate::handler::HandlerFailure;
-use crate::outbox::StoredEntry;
+use crate::outbox::{Status, StoredEntry};
+use serde_json::Value;
+use std::fmt;
 use std::time::Duration;
 
 /// What a durable bot reports to [`DurableBot::on_notice`](super::DurableBot::on_notice).
@@ -21,25 +23,55 @@ pub enum Notice {
         /// When it is handled again.
         again: Duration,
     },
-    /// A message is set aside: it is not handled any more until [`retry`](super::DurableBot::retry) is called.
+    /// A message is set aside: it is not handled any more until [`retry`](super::Inbox::retry) is called.
     SetAside(SetAside),
+    /// What a handler did is not stored, because the claim on the message ended: the handler held up its thread, the process was
+    /// stopped, or the store did not answer. The message is handled again, or was handled by another process.
+    #[non_exhaustive]
+    Lost {
+        /// The key of the message.
+        key: String,
+    },
+    /// A reply, or what else the handler has queued, was refused, or it is not known whether it is there, or it is there twice: the
+    /// [phase](Status::phase) and the [reason](Status::reason) say so.
+    Reply(Status),
 }
 
 /// A message that is set aside, and stored until a person decides.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SetAside {
-    /// Its key, for [`retry`](super::DurableBot::retry) and [`discard`](super::DurableBot::discard): it holds the ids of the room and
+    /// Its key, for [`retry`](super::Inbox::retry) and [`discard`](super::Inbox::discard): it holds the ids of the room and
     /// of the message.
     pub key: String,
+    /// What the person wrote, as the service has it.
+    pub text: String,
+    /// How often its handler has failed.
+    pub failures: u32,
     /// The last failure.
     pub reason: String,
 }
 
 impl SetAside {
     pub(super) fn read(entry: &StoredEntry) -> Self {
-        let reason = Progress::read(&entry.progress).reason.unwrap_or_default();
-        Self { key: entry.key.clone(), reason }
+        Self::new(entry, &Progress::read(&entry.progress))
+    }
+
+    pub(super) fn new(entry: &StoredEntry, progress: &Progress) -> Self {
+        // Both services call it so.
+        let body = serde_json::from_str::<Value>(&entry.request).ok();
+        let text = body.as_ref().and_then(|message| message["body"].as_str()).unwrap_or_default().to_owned();
+        let reason = progress.reason.clone().unwrap_or_default();
+        Self { key: entry.key.clone(), text, failures: progress.failures, reason }
+    }
+}
+
+/// What people wrote is left out.
+impl fmt::Debug for SetAside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { key, failures, reason, .. } = self;
+        let mut debug = f.debug_struct("SetAside");
+        debug.field("key", key).field("failures", failures).field("reason", reason).finish_non_exhaustive()
     }
 }
 
@@ -57,11 +89,16 @@ pub struct Summary {
 
 pub(super) fn log(notice: &Notice) {
     match notice {
-        Notice::Failed { failure, failures, again, .. } => {
-            tracing::warn!(error = %failure, failures, ?again, "a message was not handled, and is handled again");
+        Notice::Failed { key, failure, failures, again } => {
+            tracing::warn!(key, error = %failure, failures, ?again, "a message was not handled, and is handled again");
         }
-        Notice::SetAside(SetAside { key, reason }) => {
+        Notice::SetAside(SetAside { key, reason, .. }) => {
             tracing::error!(key, reason, "a message failed too often, and is set aside");
         }
+        Notice::Lost { key } => {
+            tracing::warn!(key, "what a handler did is not stored: its claim on the message had ended");
+        }
+        // The outbox has logged it.
+        Notice::Reply(_) => {}
     }
 }

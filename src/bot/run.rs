@@ -4,12 +4,12 @@ use super::context::DurableContext;
 use super::handle::Counts;
 use super::incoming::Incoming;
 use super::listener::Shared;
-use super::notice::Summary;
-use super::settings::DurableBot;
+use super::notice::{Notice, Summary};
+use super::settings::{DurableBot, REPLIES};
 use super::source::{Source, What};
 use crate::Error;
 use crate::outbox::work::{Queue, first};
-use crate::outbox::{Commit, NewEntry, Note, OUTBOX};
+use crate::outbox::{Commit, NewEntry, Note, OUTBOX, Phase};
 use futures::future::{BoxFuture, Either, join, pending};
 use futures::{FutureExt, StreamExt};
 use std::sync::PoisonError;
@@ -25,9 +25,12 @@ const STORE_WAIT: Duration = Duration::from_secs(1);
 /// How many messages are stored at once.
 const BATCH: usize = 100;
 
-/// How often what is done is removed, and how long the texts of replies are kept.
+/// After a minute this often: nothing is lost if the place is older, but for a room of which nothing is known yet.
+const PLACE_LATER: Duration = Duration::from_secs(30);
+const FIRST_MINUTE: Duration = Duration::from_secs(60);
+
+/// How often what is done is removed.
 const CLEANING: Duration = Duration::from_secs(10 * 60);
-const REPLIES: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl DurableBot {
     /// Reads the source, handles what is stored, also by earlier runs and by [inboxes](Self::inbox), and posts the replies, until
@@ -90,10 +93,16 @@ impl DurableBot {
                 .await;
             let _ = handled.send(true);
         };
-        let working = join(handling, outbox.run(until(all_handled)));
+        let (posted, all_posted) = watch::channel(false);
+        let posting = async {
+            outbox.run(until(all_handled)).await;
+            let _ = posted.send(true);
+        };
+        let working = join(handling, posting);
+        let reporting = first(until(all_posted), self.report_replies());
         let beside =
             join(first(until(stopped.clone()), reading), first(until(stopped.clone()), self.clean()));
-        join(working, beside).await;
+        join(working, join(beside, reporting)).await;
         Ok(())
     }
 
@@ -115,12 +124,14 @@ impl DurableBot {
     async fn check_owner(&self, me: String) -> Result<(), Error> {
         let Shared { listener, outbox, .. } = &*self.shared;
         let key = format!("{}/owner", listener.queue());
-        match outbox.store().note(&key).await.map_err(Error::store)? {
-            None => {
-                let commit = Commit::new(vec![Note::new(key, me)], Vec::new());
-                outbox.store().commit(commit).await.map_err(Error::store)?;
-                Ok(())
-            }
+        let read = || async { outbox.store().note(&key).await.map_err(Error::store) };
+        if read().await?.is_none() {
+            let commit = Commit::new(vec![Note::new(key.clone(), me.clone())], Vec::new());
+            outbox.store().commit(commit).await.map_err(Error::store)?;
+        }
+        // Another bot may have written at the same time.
+        match read().await? {
+            None => Ok(()),
             Some(owner) if owner == me => Ok(()),
             Some(owner) => Err(Error::config(format!(
                 "the store belongs to the bot of {owner}, and this one is of {me}: give it a store of its own"
@@ -145,7 +156,8 @@ impl DurableBot {
         }
         .stream();
         Ok(async move {
-            let mut stored = saved;
+            let (mut stored, began) = (saved, listener.clock().now());
+            let mut stored_at = began;
             loop {
                 let event = first(watch.next(), listener.clock().sleep_elsewhere(PLACE)).await;
                 let mut events = match event {
@@ -161,9 +173,13 @@ impl DurableBot {
                 let entries: Vec<_> =
                     inputs.filter_map(|input| listener.entry(input).ok().flatten()).collect();
                 let checkpoint = watch.checkpoint();
-                if entries.is_empty() && stored.as_ref() == Some(&checkpoint) {
+                let now = listener.clock().now();
+                let is_due = now.saturating_duration_since(began) < FIRST_MINUTE
+                    || now.saturating_duration_since(stored_at) >= PLACE_LATER;
+                if entries.is_empty() && (!is_due || stored.as_ref() == Some(&checkpoint)) {
                     continue;
                 }
+                stored_at = now;
                 let text = serde_json::to_string(&checkpoint).expect("a checkpoint is valid JSON");
                 self.store(Note::new(place.clone(), text), entries).await;
                 stored = Some(checkpoint);
@@ -196,6 +212,19 @@ impl DurableBot {
         }
     }
 
+    /// Reports what was not posted.
+    async fn report_replies(&self) {
+        let Shared { listener, outbox, .. } = &*self.shared;
+        let own = format!("{}:", listener.queue());
+        let mut outcomes = Box::pin(outbox.outcomes());
+        while let Some(status) = outcomes.next().await {
+            let is_bad = matches!(status.phase, Phase::Rejected | Phase::Uncertain | Phase::Doubled);
+            if is_bad && status.key.starts_with(&own) {
+                (self.on_notice)(Notice::Reply(status));
+            }
+        }
+    }
+
     /// Removes what is done, again and again.
     async fn clean(&self) {
         let Shared { listener, outbox, .. } = &*self.shared;
@@ -206,7 +235,7 @@ impl DurableBot {
                 store.forget(queue, self.remember).await?;
                 if self.owns_outbox {
                     store.blank(OUTBOX, REPLIES).await?;
-                    store.forget(OUTBOX, self.remember.max(REPLIES)).await?;
+                    store.forget(OUTBOX, self.remember).await?;
                 }
                 Ok::<_, crate::StoreError>(())
             };

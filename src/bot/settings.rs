@@ -2,20 +2,22 @@
 
 use super::inbox::Inbox;
 use super::listener::{Listener, Shared};
-use super::notice::{Notice, SetAside, log};
+use super::notice::{Notice, log};
 use super::reply::Reply;
-use crate::Error;
 use crate::handler::contain;
-use crate::outbox::{Filter, Outbox, OutboxStore, Phase};
+use crate::outbox::{Outbox, OutboxStore};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, RwLock};
 
 /// How long a handler may take, unless [`timeout`](DurableBot::timeout) says otherwise.
 const TIMEOUT: Duration = Duration::from_secs(300);
+
+/// How long the texts of replies are kept.
+pub(super) const REPLIES: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How long keys are remembered, unless [`remember`](DurableBot::remember) says otherwise.
 const REMEMBERED: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -31,6 +33,10 @@ pub struct DurableBot {
     pub(super) shared: Arc<Shared>,
     pub(super) concurrency: usize,
     pub(super) timeout: Option<Duration>,
+    /// Handlers share it, but for one that may have ended the process, which runs alone.
+    pub(super) alone: RwLock<()>,
+    /// One such message is handled at a time.
+    pub(super) suspect: tokio::sync::Mutex<()>,
     pub(super) attempts: u32,
     pub(super) remember: Duration,
     /// Whether the outbox is the bot's own, which also cleans it.
@@ -49,7 +55,9 @@ impl DurableBot {
             timeout: listener.has_timeout().then_some(TIMEOUT),
             shared: Arc::new(Shared { listener, outbox, added: Notify::new() }),
             concurrency: 8,
-            attempts: 3,
+            alone: RwLock::new(()),
+            suspect: tokio::sync::Mutex::new(()),
+            attempts: 5,
             remember: REMEMBERED,
             owns_outbox,
             apology: None,
@@ -66,32 +74,37 @@ impl DurableBot {
         self
     }
 
-    /// How long a handler may take before it is dropped, which counts as a failure; `None` for no limit. Default: 5 minutes.
+    /// How long a handler may take before it is dropped, which counts as a failure; `None` for no limit. Default: 5 minutes; no limit
+    /// if the client has no timeout.
+    ///
+    /// A handler must not hold up its thread for longer than 20 seconds: the bot could not renew its claim on the message, and what the
+    /// handler did would not be stored.
     pub fn timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.timeout = timeout.into();
         self
     }
 
-    /// How often a message is handled that fails, at least once; then it is [set aside](Self::set_aside). The waits between are
-    /// 1 s, 10 s, and then 1 minute each, and the later messages of the room wait too. Default: 3.
+    /// How often a message is handled that fails, at least once; then it is [set aside](Inbox::set_aside). The waits between are
+    /// 1 s, 10 s, and then 1 minute each, and the later messages of the room wait too. Default: 5, over two minutes.
     ///
-    /// A message whose handler ends the process, as a stack overflow does, is set aside after the tenth time.
+    /// A message whose handler ends the process, as a stack overflow does, is set aside after the tenth time. From the third time on
+    /// it is handled alone, so that it takes no other with it.
     pub fn attempts(mut self, attempts: u32) -> Self {
         self.attempts = attempts.max(1);
         self
     }
 
-    /// Replies this to a message that is set aside. Default: nothing is said.
+    /// Replies this to a message that is set aside and addresses the bot. Default: nothing is said.
     pub fn apology(mut self, text: impl Into<Reply>) -> Self {
         self.apology = Some(text.into());
         self
     }
 
-    /// How long handled messages are remembered, so that a copy that comes later is not handled again. Only hashes of their ids
-    /// are kept: their texts are removed within ten minutes. With a store of the bot's own, its replies are removed after
+    /// How long handled messages are remembered, at least a day, so that a copy that comes later is not handled again. Only hashes of
+    /// their ids are kept: their texts are removed within ten minutes. With an outbox of the bot's own, its replies are removed after
     /// the same time, and their texts after a day. Default: 7 days.
     pub fn remember(mut self, time: Duration) -> Self {
-        self.remember = time;
+        self.remember = time.max(REPLIES);
         self
     }
 
@@ -109,14 +122,15 @@ impl DurableBot {
         self
     }
 
-    /// Calls `report` when a handler fails, and when a message is set aside. By default this is logged as warnings of `tracing`,
-    /// without texts of messages unless the handler's own error has them. `report` must not block, and a panic in it ends the bot.
+    /// Calls `report` when a handler fails, a message is set aside, or a reply is not posted. By default this is logged as warnings of
+    /// `tracing`, without texts of messages unless the handler's own error has them. `report` must not block, and a panic in it ends the bot.
     pub fn on_notice(mut self, report: impl Fn(Notice) + Send + Sync + 'static) -> Self {
         self.on_notice = Box::new(report);
         self
     }
 
-    /// Where webhooks go. Clones are the same inbox; it works before the bot runs, and in a process that does not run it.
+    /// The messages that wait: webhooks go into it, and what is set aside is decided there. It works before the bot runs, while it
+    /// runs, and in a process that does not run it.
     pub fn inbox(&self) -> Inbox {
         Inbox(Arc::clone(&self.shared))
     }
@@ -124,42 +138,6 @@ impl DurableBot {
     /// The outbox that posts the replies.
     pub fn outbox(&self) -> &Outbox {
         &self.shared.outbox
-    }
-
-    /// The messages that are set aside, oldest first, at most `limit`.
-    ///
-    /// # Errors
-    /// The store failed.
-    pub async fn set_aside(&self, limit: usize) -> Result<Vec<SetAside>, Error> {
-        let filter = Filter::new(self.shared.listener.queue(), limit).phase(Phase::Failed);
-        let entries = self.shared.outbox.store().list(filter).await.map_err(Error::store)?;
-        Ok(entries.iter().map(SetAside::read).collect())
-    }
-
-    /// Handles a message that is set aside once more, because the handler was mended. Returns whether there was one with this
-    /// key.
-    ///
-    /// # Errors
-    /// The store failed.
-    pub async fn retry(&self, key: &str) -> Result<bool, Error> {
-        self.decide(key, Phase::Waiting).await
-    }
-
-    /// Gives up a message that is set aside. Returns whether there was one with this key.
-    ///
-    /// # Errors
-    /// The store failed.
-    pub async fn discard(&self, key: &str) -> Result<bool, Error> {
-        self.decide(key, Phase::Discarded).await
-    }
-
-    async fn decide(&self, key: &str, to: Phase) -> Result<bool, Error> {
-        let store = self.shared.outbox.store();
-        let decided = store.decide(key, &[Phase::Failed], to).await.map_err(Error::store)?;
-        if decided {
-            self.shared.added.notify_one();
-        }
-        Ok(decided)
     }
 }
 

@@ -32,7 +32,7 @@ impl Approval {
             if ended() {
                 return;
             }
-            self.world.clock.advance(Duration::from_secs(1));
+            self.world.clock.advance(Duration::from_secs(2));
             tokio::time::sleep(Duration::from_micros(300)).await;
         }
         panic!("the drafts' room has {:?}", self.world.bodies(10));
@@ -64,8 +64,8 @@ async fn killed_at(step: u32) -> bool {
     approval.run(store.clone(), || shown() || store.has_stopped()).await;
     approval.run(approval.world.store.clone(), shown).await;
     // Two people at once.
-    approval.say(BOB, "はい").await;
-    approval.say(CAROL, "はい").await;
+    approval.say(BOB, "[To:1]\nはい").await;
+    approval.say(CAROL, "[To:1]\nはい").await;
     let decided = || approval.has(3, 1, 1);
     if !store.has_stopped() {
         approval.run(store.clone(), || decided() || store.has_stopped()).await;
@@ -80,7 +80,7 @@ async fn killed_at(step: u32) -> bool {
     assert!(audit.len() == 1 && audit[0].contains("承認: 3 (3) 起案: 2"), "killed at step {step}: {audit:?}");
     let answers = world.answers(10);
     assert_eq!(answers.len(), 3, "killed at step {step}: {answers:?}");
-    assert_eq!(&answers[1..], ["投稿しました。", "3 さんが先に決めました。"], "killed at step {step}");
+    assert_eq!(&answers[1..], ["投稿します。", "3 さんが先に決めました。"], "killed at step {step}");
     store.has_stopped()
 }
 
@@ -91,4 +91,31 @@ async fn an_approval_is_posted_once_at_whichever_step_it_is_killed() {
         step += 1;
     }
     assert!(step >= 30, "there were only {step} steps");
+}
+
+#[tokio::test]
+async fn what_is_no_approval_posts_nothing() {
+    let approval = Approval { world: World::new().await };
+    let written = [
+        (ALICE, "[To:1]Botさん\n起案", "起案する文を続けて書いてください。"),
+        (BOB, "[To:1]Botさん\nはい", ""),
+        (ALICE, "[To:1]Botさん\n起案 一", "ほかの人が"),
+        (BOB, "[To:1]Botさん\n起案 二", "先の下書きがまだ決まっていません。"),
+        (BOB, "はい", ""),
+        (ALICE, "[To:1]Botさん\nはい", "起案した人は承認できません。"),
+        (BOB, "[To:1]Botさん\nいいえ", "取り下げました。"),
+    ];
+    let mut answers = 0;
+    for (account, text, answer) in written {
+        approval.say(account, text).await;
+        answers += usize::from(!answer.is_empty());
+        let end = approval.world.clock.elapsed() + Duration::from_secs(40);
+        let answered = || approval.has(answers, 0, 0) && approval.world.clock.elapsed() > end;
+        approval.run(approval.world.store.clone(), answered).await;
+        let said = approval.world.answers(10);
+        assert_eq!(said.len(), answers, "{text}: {said:?}");
+        assert!(answer.is_empty() || said[answers - 1].contains(answer), "{text}: {said:?}");
+    }
+    assert!(approval.world.bodies(11).is_empty());
+    assert!(approval.world.bodies(12)[0].contains("取り下げ: 3 (3) 起案: 2"));
 }

@@ -2,8 +2,8 @@
 
 use crate::world::{ALICE, World, created, notices};
 use kaiwa::bot::{DurableBot, DurableContext, Notice, SetAside, Source};
-use kaiwa::chatwork::AccountId;
-use kaiwa::outbox::{Filter, OUTBOX, OutboxStore};
+use kaiwa::outbox::{Filter, OUTBOX, OutboxStore, Phase};
+use kaiwa::sandbox::{Fault, Provider, Script};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
@@ -21,7 +21,7 @@ async fn picky(context: DurableContext) -> Result<(), Failure> {
 }
 
 async fn set_aside(bot: &DurableBot) -> Vec<SetAside> {
-    bot.set_aside(10).await.expect("it is in memory")
+    bot.inbox().set_aside(10).await.expect("it is in memory")
 }
 
 #[tokio::test]
@@ -57,11 +57,13 @@ async fn a_message_that_fails_too_often_is_set_aside_and_reported_and_the_next_i
     // It is there for a person to decide, also after a restart and after what is done was removed.
     let bot = world.bot();
     world.store.blank("bot-chatwork", Duration::ZERO).await.expect("it is in memory");
-    let keys: Vec<_> = set_aside(&bot).await.into_iter().map(|message| message.key).collect();
+    let aside = set_aside(&bot).await;
+    assert_eq!((&*aside[0].text, aside[0].failures), ("bad", 2));
+    let keys: Vec<_> = aside.into_iter().map(|message| message.key).collect();
     assert_eq!(keys, ["bot-chatwork:10:1", "bot-chatwork:10:2", "bot-chatwork:10:3"]);
-    assert!(bot.discard(&keys[1]).await.expect("it is in memory"));
-    assert!(!bot.discard(&keys[1]).await.expect("it is in memory"), "it is decided");
-    assert!(bot.retry(&keys[0]).await.expect("it is in memory"));
+    assert!(bot.inbox().discard(&keys[1]).await.expect("it is in memory"));
+    assert!(!bot.inbox().discard(&keys[1]).await.expect("it is in memory"), "it is decided");
+    assert!(bot.inbox().retry(&keys[0]).await.expect("it is in memory"));
     let mended = async |context: DurableContext| context.reply(context.text()).map(drop);
     world.run(bot, Source::webhooks(), mended, || world.answers(10) == ["good", "bad"]).await;
     assert_eq!(set_aside(&world.bot()).await.len(), 1);
@@ -71,7 +73,9 @@ async fn a_message_that_fails_too_often_is_set_aside_and_reported_and_the_next_i
 async fn the_person_is_told_once() {
     let world = World::new().await;
     let bot = world.bot().attempts(1).apology("処理できませんでした。担当者に知らせます。");
-    bot.inbox().push(created(10, 1, ALICE, "bad")).await.expect("it is stored");
+    // What was not said to the bot gets no answer.
+    bot.inbox().push(created(10, 3, ALICE, "bad")).await.expect("it is stored");
+    bot.inbox().push(created(10, 1, ALICE, "[To:1]\nbad")).await.expect("it is stored");
     world.run(bot, Source::webhooks(), picky, || world.answers(10).len() == 1).await;
     world.clock.advance(Duration::from_secs(60));
     world.bot().inbox().push(created(10, 2, ALICE, "good")).await.expect("it is stored");
@@ -98,7 +102,8 @@ async fn a_message_that_ends_the_process_is_set_aside_after_ten_times() {
     let never = async |_: DurableContext| -> Result<(), Failure> { panic!("it is not handled again") };
     world.run(bot, Source::webhooks(), never, || !notices.lock().expect("no panic").is_empty()).await;
     let aside = set_aside(&world.bot()).await;
-    assert_eq!(aside[0].reason, "the process ended 10 times while it was handled");
+    let reason = "its handler was begun 10 times and did not end, perhaps because it ended the process";
+    assert_eq!(aside[0].reason, reason);
 }
 
 #[tokio::test]
@@ -154,11 +159,73 @@ async fn the_texts_of_handled_messages_are_removed() {
         || async { world.store.list(Filter::new("bot-chatwork", 10)).await.expect("it is in memory") };
     let before = world.sandbox.requests().len();
     assert_eq!(stored().await.len(), 1);
-    let me = |_: AccountId| ();
-    me(AccountId(1));
     world.run(world.bot(), Source::webhooks(), quick, || world.sandbox.requests().len() > before + 1).await;
     assert!(stored().await.iter().all(|entry| entry.request.is_empty()));
     // A copy that comes later is known all the same.
     world.bot().inbox().push(created(10, 1, ALICE, "内密の話")).await.expect("it is stored");
     assert_eq!(stored().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_message_that_ends_the_process_takes_no_other_with_it() {
+    let world = World::new().await;
+    let inbox = world.bot().inbox();
+    inbox.push(created(10, 1, ALICE, "deadly")).await.expect("it is stored");
+    inbox.push(created(11, 2, ALICE, "slow")).await.expect("it is stored");
+    let (runs, slow) = (AtomicU32::new(0), AtomicU32::new(0));
+    let handler = async |context: DurableContext| -> Result<(), Failure> {
+        if context.text() == "slow" {
+            slow.fetch_add(1, Ordering::Relaxed);
+            kaiwa::Clock::sleep(&world.clock, Duration::from_secs(5)).await;
+            return Ok(context.reply("はい").map(drop)?);
+        }
+        runs.fetch_add(1, Ordering::Relaxed);
+        // The process ends after a second, with all that is under way.
+        kaiwa::Clock::sleep(&world.clock, Duration::from_secs(1)).await;
+        runs.fetch_add(1_000, Ordering::Relaxed);
+        std::future::pending().await
+    };
+    while world.answers(11).is_empty() {
+        runs.store(0, Ordering::Relaxed);
+        let ended = || runs.load(Ordering::Relaxed) > 1_000 || !world.answers(11).is_empty();
+        world.run(world.bot(), Source::webhooks(), handler, ended).await;
+        world.clock.advance(Duration::from_secs(31));
+    }
+    assert!(slow.load(Ordering::Relaxed) <= 4, "it was begun {slow:?} times");
+    assert!(set_aside(&world.bot()).await.is_empty());
+}
+
+#[tokio::test]
+async fn what_is_not_stored_because_the_claim_has_ended_is_reported() {
+    let world = World::new().await;
+    let (bot, notices) = notices(world.bot());
+    bot.inbox().push(created(10, 1, ALICE, "x")).await.expect("it is stored");
+    // The thread is held up for longer than the claim.
+    let handler = async |context: DurableContext| {
+        if context.attempt() == 1 {
+            world.clock.advance(Duration::from_secs(31));
+        }
+        context.reply(format!("{} 回目", context.attempt())).map(drop)
+    };
+    world.run(bot, Source::webhooks(), handler, || world.answers(10).len() == 1).await;
+    assert_eq!(world.answers(10), ["2 回目"]);
+    let notices = notices.lock().expect("no panic");
+    assert!(matches!(&notices[..], [Notice::Lost { key, .. }] if key == "bot-chatwork:10:1"), "{notices:?}");
+}
+
+#[tokio::test]
+async fn a_reply_that_is_refused_is_reported() {
+    let world = World::new().await;
+    let (bot, notices) = notices(world.bot());
+    bot.inbox().push(created(10, 1, ALICE, "x")).await.expect("it is stored");
+    let refused = Script::on("post_message").then(Fault::status(403));
+    world.sandbox.faults().script(Provider::Chatwork, refused);
+    let handler = async |context: DurableContext| context.reply("はい").map(drop);
+    world.run(bot, Source::webhooks(), handler, || !notices.lock().expect("no panic").is_empty()).await;
+    let notices = notices.lock().expect("no panic");
+    assert!(
+        matches!(&notices[..], [Notice::Reply(status)] if status.phase == Phase::Rejected
+            && status.key == "bot-chatwork:10:1/1"),
+        "{notices:?}"
+    );
 }

@@ -71,3 +71,15 @@ async fn a_push_that_cannot_be_stored_says_so() {
     assert!(matches!(error.kind(), ErrorKind::Store(_)), "{error:?}");
     bot.inbox().push(created(10, 1, ALICE, "x")).await.expect("it works again");
 }
+
+#[tokio::test]
+async fn a_message_that_was_never_edited_is_one_with_and_without_edits() {
+    let world = World::new().await;
+    // The server that takes webhooks does not know that the bot handles edits.
+    world.bot().inbox().push(created(10, 1, ALICE, "一")).await.expect("it is stored");
+    let bot = Bot::new(world.client.clone()).edits(true).durable(world.store.clone());
+    bot.inbox().push(created(10, 1, ALICE, "一")).await.expect("it is known");
+    bot.inbox().push(created(10, 2, ALICE, "二")).await.expect("it is stored");
+    world.run(bot, Source::webhooks(), echo, || world.answers(10).len() == 2).await;
+    assert_eq!(world.answers(10), ["一", "二"]);
+}

@@ -9,7 +9,6 @@ use crate::chatwork::{AccountId, Client, RoomType};
 use crate::handler::run;
 use crate::webhook::claims::Attempt;
 use futures::future::{Either, select};
-use jiff::Timestamp;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -102,10 +101,10 @@ fn key(bot: &Bot, me: AccountId, message: &ReceivedMessage) -> Arc<str> {
 pub(super) fn version(bot: &Bot, message: &ReceivedMessage) -> String {
     let ReceivedMessage { room_id, message_id, update_time, body, .. } = message;
     let mut key = format!("{room_id}:{message_id}");
-    // If edits are handled, every version of a message is distinct. Two versions within a second differ in the text.
-    if bot.edits {
-        let update = update_time.map_or(0, Timestamp::as_second);
-        key.push_str(&format!(":{update}:{:08x}", fingerprint(body)));
+    // If edits are handled, every version of a message is distinct. Two versions within a second differ in the text. What was never
+    // edited has the same key without them.
+    if let Some(update) = update_time.filter(|_| bot.edits) {
+        key.push_str(&format!(":{}:{:08x}", update.as_second(), fingerprint(body)));
     }
     key
 }
