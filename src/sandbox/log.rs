@@ -79,6 +79,9 @@ pub(crate) struct Log {
     /// The header that Lancers' seed has chosen for the credential.
     lancers_credential: Option<HeaderName>,
     seen: broadcast::Sender<Recorded>,
+    /// The requests as they begin, and whether they have ended.
+    #[cfg(feature = "sandbox-window")]
+    stages: broadcast::Sender<(Recorded, bool)>,
 }
 
 #[derive(Debug, Default)]
@@ -92,7 +95,13 @@ impl Log {
     pub(crate) fn new(lancers_credential: &str) -> Self {
         // No request has a header whose name is not one.
         let lancers_credential = HeaderName::try_from(lancers_credential).ok();
-        Self { entries: Arc::default(), lancers_credential, seen: broadcast::Sender::new(4096) }
+        Self {
+            entries: Arc::default(),
+            lancers_credential,
+            seen: broadcast::Sender::new(4096),
+            #[cfg(feature = "sandbox-window")]
+            stages: broadcast::Sender::new(1024),
+        }
     }
 
     pub(crate) fn entries(&self) -> Vec<Recorded> {
@@ -109,6 +118,19 @@ impl Log {
         self.seen.subscribe()
     }
 
+    /// Receives each request twice: when it is complete, and when its answer is decided.
+    #[cfg(feature = "sandbox-window")]
+    pub(crate) fn stages(&self) -> broadcast::Receiver<(Recorded, bool)> {
+        self.stages.subscribe()
+    }
+
+    /// The newest requests, oldest first.
+    #[cfg(feature = "sandbox-window")]
+    pub(crate) fn newest(&self, count: usize) -> Vec<Recorded> {
+        let entries = self.lock();
+        entries.kept[entries.kept.len().saturating_sub(count)..].to_vec()
+    }
+
     /// Writes the request down at once; the entry is completed when the guard is dropped.
     ///
     /// Dropping covers a client that went away while its request was being handled.
@@ -117,6 +139,8 @@ impl Log {
         let mut entries = self.lock();
         recorded.number = entries.forgotten + entries.kept.len();
         entries.kept.push(recorded.clone());
+        #[cfg(feature = "sandbox-window")]
+        let _ = self.stages.send((recorded.clone(), false));
         Entry { log: self.clone(), recorded }
     }
 
@@ -140,6 +164,8 @@ impl Drop for Entry {
             *entry = self.recorded.clone();
         }
         drop(entries);
+        #[cfg(feature = "sandbox-window")]
+        let _ = self.log.stages.send((self.recorded.clone(), true));
         // Without a subscriber it is lost, as it should be.
         let _ = self.log.seen.send(self.recorded.clone());
     }

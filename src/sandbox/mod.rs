@@ -61,6 +61,8 @@ pub mod chatwork;
 mod clients;
 mod disposition;
 mod fault;
+#[cfg(feature = "sandbox-window")]
+mod glance;
 mod ids;
 pub mod lancers;
 mod log;
@@ -73,6 +75,8 @@ mod server;
 mod start;
 mod state;
 pub mod tascha;
+#[cfg(feature = "sandbox-window")]
+mod window;
 
 pub use clients::Clients;
 pub use fault::{Chaos, Fault, Faults, Script};

@@ -2,9 +2,13 @@
 
 use super::backend::Backend;
 use super::fault::{FaultPicker, Faults};
+#[cfg(feature = "sandbox-window")]
+use super::glance::Glance;
 use super::log::{Log, Recorded};
 use super::provider::Provider;
 use super::server::{Server, Shared};
+#[cfg(feature = "sandbox-window")]
+use super::window::{Inside, Window};
 use super::{chatwork, lancers, tascha};
 use crate::{Clock, SystemClock};
 use std::any::Any;
@@ -23,6 +27,8 @@ pub struct Sandbox {
     servers: BTreeMap<Provider, Server>,
     log: Log,
     faults: Faults,
+    #[cfg(feature = "sandbox-window")]
+    window: Option<Window>,
     pub(super) clock: Arc<dyn Clock>,
     /// Whether the clock is another one than the system's.
     pub(super) own_clock: bool,
@@ -109,6 +115,13 @@ impl Sandbox {
         &self.faults
     }
 
+    /// Where the [window](Builder::window) is, to be opened in a browser on this machine: `http://127.0.0.1:<port>/<token>/`;
+    /// `None` without one. Whoever has this address can see and change what is in the sandbox.
+    #[cfg(feature = "sandbox-window")]
+    pub fn window_url(&self) -> Option<String> {
+        self.window.as_ref().map(Window::url)
+    }
+
     fn url(&self, provider: Provider, path: &str) -> String {
         format!("http://{}{path}", self.servers[&provider].address)
     }
@@ -135,6 +148,8 @@ pub struct Builder {
     tascha: tascha::Seed,
     lancers: lancers::Seed,
     ports: BTreeMap<Provider, u16>,
+    #[cfg(feature = "sandbox-window")]
+    window: bool,
 }
 
 impl Default for Builder {
@@ -147,6 +162,8 @@ impl Default for Builder {
             tascha: tascha::Seed::default(),
             lancers: lancers::Seed::default(),
             ports: BTreeMap::new(),
+            #[cfg(feature = "sandbox-window")]
+            window: false,
         }
     }
 }
@@ -189,6 +206,18 @@ impl Builder {
     /// A fixed port for a service. Default, and 0: one that the system chooses.
     pub fn port(mut self, provider: Provider, port: u16) -> Self {
         self.ports.insert(provider, port);
+        self
+    }
+
+    /// Serves a page on a port of its own, on this machine only, at [`Sandbox::window_url`]: rooms, people and messages as
+    /// they change, the requests of the program under test, and faults that a click switches on. A person can write there as
+    /// any account. Default: no.
+    ///
+    /// Its address has a random token. The page sends nothing to another host, and no credential of the sandbox is sent to it.
+    /// What it waits for, it waits for in real time, whatever [`clock`](Self::clock) the services have.
+    #[cfg(feature = "sandbox-window")]
+    pub fn window(mut self, window: bool) -> Self {
+        self.window = window;
         self
     }
 
@@ -236,13 +265,28 @@ impl Builder {
         }
         let gates = servers.iter().map(|(provider, server)| (*provider, server.gate.clone())).collect();
         let (clock, own_clock) = (self.clock, self.own_clock);
+        let faults = Faults::new(picker, gates);
+        #[cfg(feature = "sandbox-window")]
+        let window = if self.window {
+            let services: [(Provider, Arc<dyn Glance>); 3] = [
+                (Provider::Chatwork, chatwork.clone()),
+                (Provider::Tascha, tascha.clone()),
+                (Provider::Lancers, lancers.clone()),
+            ];
+            let (clock, log, faults) = (Arc::clone(&clock), log.clone(), faults.clone());
+            Some(Window::open(Inside { clock, services: services.into(), log, faults }).await?)
+        } else {
+            None
+        };
         Ok(Sandbox {
             chatwork,
             tascha,
             lancers,
             servers,
             log,
-            faults: Faults::new(picker, gates),
+            faults,
+            #[cfg(feature = "sandbox-window")]
+            window,
             clock,
             own_clock,
         })

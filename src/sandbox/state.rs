@@ -5,6 +5,8 @@ use jiff::Timestamp;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
+#[cfg(feature = "sandbox-window")]
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// All data of a service, its clock, and what it does beside answering requests.
@@ -13,6 +15,8 @@ pub(crate) struct State<D> {
     data: Mutex<D>,
     /// `None` once the sandbox is gone.
     tasks: Mutex<Option<JoinSet<()>>>,
+    #[cfg(feature = "sandbox-window")]
+    touched: watch::Sender<()>,
 }
 
 /// The time, on both clocks.
@@ -24,10 +28,36 @@ pub(crate) struct Now {
 
 impl<D> State<D> {
     pub(crate) fn new(clock: Arc<dyn Clock>, data: D) -> Self {
-        Self { clock, data: Mutex::new(data), tasks: Mutex::new(Some(JoinSet::new())) }
+        Self {
+            clock,
+            data: Mutex::new(data),
+            tasks: Mutex::new(Some(JoinSet::new())),
+            #[cfg(feature = "sandbox-window")]
+            touched: watch::Sender::new(()),
+        }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, D> {
+        let data = self.locked();
+        // Who looks now waits for this lock, and so sees what its holder does.
+        #[cfg(feature = "sandbox-window")]
+        self.touched.send_replace(());
+        data
+    }
+
+    /// The data, only to be looked at: it is not reported as touched.
+    #[cfg(feature = "sandbox-window")]
+    pub(crate) fn peek(&self) -> MutexGuard<'_, D> {
+        self.locked()
+    }
+
+    /// Reports each time that somebody may have changed the data.
+    #[cfg(feature = "sandbox-window")]
+    pub(crate) fn touched(&self) -> watch::Receiver<()> {
+        self.touched.subscribe()
+    }
+
+    fn locked(&self) -> MutexGuard<'_, D> {
         // Handlers check before they change anything, so that the data is whole even after a panic.
         self.data.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -313,6 +313,90 @@ fn sandbox_takes_three_ports_in_a_row() {
     in_order(&sandbox.output(), &texts.each_ref().map(String::as_str));
 }
 
+/// The lines that the sandbox prints are all that a program needs: each example is started as it is.
+#[test]
+fn the_examples_run_against_the_sandbox_unchanged() {
+    let hook = TcpListener::bind("127.0.0.1:0").and_then(|port| port.local_addr()).expect("a port");
+    let mut sandbox =
+        Program::start("sandbox", &["--ports", "0", "--webhook", &format!("http://{hook}/")], &[]);
+    sandbox.until(|output| output.contains("Ctrl-C ends it"));
+    let output = sandbox.output();
+    let exports = exports(&output);
+    let names: Vec<&str> = exports.iter().map(|(name, _)| *name).collect();
+    assert_eq!(names.len(), 10, "{output}");
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).to_str().expect("a plain name").to_owned();
+    let (history, state, address) = (path("history.jsonl"), path(""), hook.to_string());
+    let variables = [&exports[..], &[("NOTIFIER_STATE", &*state), ("ADDRESS", &*address)]].concat();
+    let runs: [(&str, &[&str], &str); 9] = [
+        (FIRST_PROGRAM, &[], "Bot posted message 19"),
+        ("quickstart", &[], "posted"),
+        ("digest", &[], "in 4 rooms"),
+        ("task_board", &[], "Write the release notes"),
+        ("upload", &[], "the copy is the same, byte for byte"),
+        ("notifier", &["deploy-42", "終わりました"], "Answered"),
+        ("export_history", &[&history], "messages of 2 rooms are in"),
+        ("contract_check", &[], "0 differ"),
+        ("doctor", &[], "All is well."),
+    ];
+    for (name, arguments, text) in runs {
+        let ended = if name == FIRST_PROGRAM {
+            Program::of_this_test(FIRST_PROGRAM, &variables).wait()
+        } else {
+            ended(name, arguments, &variables)
+        };
+        assert!(ended.status.success() && ended.output.contains(text), "{name}: {}", ended.output);
+        assert!(!ended.output.contains("is not set"), "{name} has not used the sandbox: {}", ended.output);
+    }
+    let mut bot = Program::start("echo_bot", &[], &variables);
+    bot.until(|output| output.contains("Listening on"));
+    let (_, url) = output.split_once("Window    ").expect("the address of the window");
+    let url = url.lines().next().expect("a line");
+    let token = url.trim_end_matches('/').rsplit('/').next().expect("a token");
+    let port = port_after(&output, "Window    http://127.0.0.1:");
+    let body = r#"{"service":"chatwork","room":"100","by":"2","body":"[To:1] 元気？"}"#;
+    let host = format!("127.0.0.1:{port}");
+    let request = format!(
+        "POST /{token}/post HTTP/1.1\r\nhost: {host}\r\norigin: http://{host}\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    let answer = sent(port, &request);
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    sandbox.until(|output| output.contains("(post_message): 200\n     body=%5Brp+aid%3D2"));
+}
+
+/// The first program of the README.
+mod first_program {
+    include!("../readme/first_program.rs");
+
+    pub fn run() -> Result<(), kaiwa::Error> {
+        main()
+    }
+}
+
+const FIRST_PROGRAM: &str = "the_readmes_show_the_first_program";
+
+/// In a process with the variables of the sandbox it is the program itself.
+#[test]
+fn the_readmes_show_the_first_program() {
+    if std::env::var_os("CHATWORK_BASE_URL").is_some_and(|url| url.to_string_lossy().contains("127.0.0.1")) {
+        return first_program::run().expect("it posts");
+    }
+    let shown = include_str!("../readme/first_program.rs");
+    assert!(include_str!("../../README.md").contains(shown));
+    let code = |text: &str| -> Vec<String> {
+        text.lines().map(|line| line.split(" // ").next().unwrap_or_default().to_owned()).collect()
+    };
+    assert!(code(include_str!("../../README.ja.md")).join("\n").contains(&code(shown).join("\n")));
+}
+
+/// The variables of the lines `export NAME='value'`.
+fn exports(output: &str) -> Vec<(&str, &str)> {
+    let lines = output.lines().filter_map(|line| line.strip_prefix("export ")?.split_once('='));
+    lines.map(|(name, value)| (name, value.trim_matches('\''))).collect()
+}
+
 fn port_after(output: &str, title: &str) -> u16 {
     let (_, rest) = output.split_once(title).unwrap_or_else(|| panic!("no `{title}`: {output}"));
     let digits = rest.split(|c: char| !c.is_ascii_digit()).next().expect("there is a first part");
@@ -321,9 +405,13 @@ fn port_after(output: &str, title: &str) -> u16 {
 
 /// A GET with one header, written to a socket.
 fn get(port: u16, path: &str, header: &str) -> String {
+    sent(port, &format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n{header}\r\nconnection: close\r\n\r\n"))
+}
+
+/// The answer to a request that is written to a socket.
+fn sent(port: u16, request: &str) -> String {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("it listens");
     stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a length of time");
-    let request = format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n{header}\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).expect("it reads");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("an answer that ends");

@@ -34,7 +34,19 @@ pub struct Ended {
 impl Program {
     pub fn start(name: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command = Command::new(built(name));
-        command.args(arguments).env_clear();
+        command.args(arguments);
+        Self::spawn(name, command, variables)
+    }
+
+    /// Runs one of these tests alone.
+    pub fn of_this_test(test: &str, variables: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(std::env::current_exe().expect("a test knows where it is"));
+        command.args(["--exact", test, "--nocapture"]);
+        Self::spawn(test, command, variables)
+    }
+
+    fn spawn(name: &str, mut command: Command, variables: &[(&str, &str)]) -> Self {
+        command.env_clear();
         command.envs(KEPT.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
         command.envs(variables.iter().copied());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -9,4 +9,5 @@ mod spec;
 mod tascha;
 mod tour;
 mod webhooks;
+mod window;
 mod wire;

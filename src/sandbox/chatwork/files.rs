@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 const MAX_ITEMS: usize = 100;
 
 /// The largest file: 5 MiB.
-const MAX_BYTES: usize = 5 << 20;
+pub(super) const MAX_BYTES: usize = 5 << 20;
 
 pub(super) fn list(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let mut query = call.query();

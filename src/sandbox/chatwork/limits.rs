@@ -60,6 +60,18 @@ impl Window {
         Quota { remaining: 0, ..under_way.unwrap_or(Self::new(now)).quota(limit) }
     }
 
+    /// What is left of the window of now, and how many seconds of it; of one that has not opened, all and none.
+    #[cfg(feature = "sandbox-window")]
+    pub(super) fn left(window: Option<Self>, limit: Limit, now: Timestamp) -> (u64, Option<i64>) {
+        match window.filter(|window| now < window.end(limit)) {
+            Some(window) => {
+                let Quota { remaining, reset, .. } = window.quota(limit);
+                (remaining, Some(reset - now.as_second()))
+            }
+            None => (limit.calls, None),
+        }
+    }
+
     fn end(&self, limit: Limit) -> Timestamp {
         self.opened.checked_add(limit.period).unwrap_or(Timestamp::MAX)
     }
@@ -82,6 +94,13 @@ impl Rolling {
             self.0.push_back(now);
         }
         free
+    }
+
+    /// How many posts count now.
+    #[cfg(feature = "sandbox-window")]
+    pub(super) fn used(&self, limit: Limit, now: Timestamp) -> usize {
+        let counts = |at: &&Timestamp| now < at.checked_add(limit.period).unwrap_or(Timestamp::MAX);
+        self.0.iter().filter(counts).count()
     }
 }
 

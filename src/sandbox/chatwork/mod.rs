@@ -46,6 +46,8 @@ mod data;
 mod deliver;
 mod download;
 mod files;
+#[cfg(feature = "sandbox-window")]
+mod glance;
 mod input;
 mod limits;
 mod link;

@@ -315,6 +315,14 @@ impl OAuth {
         self.refresh.remove(token);
     }
 
+    /// All tokens, codes and secrets that there are.
+    #[cfg(feature = "sandbox-window")]
+    pub(super) fn secrets(&self) -> Vec<String> {
+        let secrets = self.clients.values().filter_map(|client| client.secret.as_ref());
+        let tokens = self.access.keys().chain(self.refresh.keys()).chain(self.used.keys());
+        secrets.chain(self.codes.keys()).chain(tokens).cloned().collect()
+    }
+
     pub(super) fn has_several_uris(&self, client: &str) -> bool {
         self.clients.get(client).is_some_and(|client| client.redirect_uris.len() > 1)
     }

@@ -198,6 +198,17 @@ impl Webhooks {
         }
     }
 
+    /// Puts a webhook that was posted, by its place among them, into the outbox again. Returns whether there is one.
+    #[cfg(feature = "sandbox-window")]
+    pub(super) fn resend(&self, index: usize) -> bool {
+        let Some(delivery) = self.deliveries.get(index) else { return false };
+        let setting =
+            self.settings.iter().find(|setting| setting.registered.setting_id == delivery.setting_id);
+        let Some(setting) = setting else { return false };
+        let (event_type, body) = (delivery.event_type, delivery.body.clone());
+        self.outbox.send(Outgoing { setting: setting.registered.clone(), event_type, body }).is_ok()
+    }
+
     pub(super) fn log(&mut self, delivery: Delivery) {
         let allowed = self.errors_allowed;
         if let Some(setting) = self.setting(&delivery.setting_id) {

@@ -167,6 +167,20 @@ impl Faults {
         rules.chaos = None;
     }
 
+    /// What the next requests will meet: of each script its operation, its next fault, and how often that strikes; and
+    /// whether there is chaos.
+    #[cfg(feature = "sandbox-window")]
+    pub(crate) fn armed(&self, provider: Provider) -> (Vec<Armed>, bool) {
+        let mut choices = self.picker.lock();
+        let rules = choices.rules(provider);
+        let armed = rules.scripts.iter().filter_map(|script| {
+            let scene = script.steps.iter().find(|scene| scene.left > 0)?;
+            let fault = scene.fault.clone();
+            Some(Armed { operation: script.operation.clone(), fault, left: scene.left })
+        });
+        (armed.collect(), rules.chaos.is_some())
+    }
+
     /// Takes a service down, so that its connections are lost and new ones are refused, or brings it up again on
     /// the same port.
     ///
@@ -178,6 +192,16 @@ impl Faults {
         let gate = &self.gates[&provider];
         gate.order(if refuse { Order::Shut(None) } else { Order::Open }).await
     }
+}
+
+/// What a script has for the next request that it means.
+#[cfg(feature = "sandbox-window")]
+#[derive(Debug)]
+pub(crate) struct Armed {
+    pub(crate) operation: Option<String>,
+    /// `None`: requests are served as usual.
+    pub(crate) fault: Option<Fault>,
+    pub(crate) left: u64,
 }
 
 /// Chooses the fault of each request.

@@ -32,6 +32,8 @@ mod data;
 mod error;
 mod files;
 mod form;
+#[cfg(feature = "sandbox-window")]
+mod glance;
 mod messages;
 mod model;
 mod seed;

@@ -74,6 +74,14 @@ impl Account {
     }
 }
 
+/// What is left of a window, and how many seconds of it, if it is open.
+#[cfg(feature = "sandbox-window")]
+pub(super) struct Left {
+    pub(super) limit: u64,
+    pub(super) remaining: u64,
+    pub(super) seconds: Option<u64>,
+}
+
 #[derive(Debug)]
 pub(super) struct Limits {
     quota: Quota,
@@ -127,6 +135,22 @@ impl Limits {
         put("tascha-api-units-cost", cost.into());
         put("tascha-api-units-reset", text(format!("{}T00:00:00+09:00", next_month(account.month))));
         put("tascha-ratelimit-scope", HeaderValue::from_static(payer.scope));
+    }
+
+    /// What is left of the window of each payer who has called.
+    #[cfg(feature = "sandbox-window")]
+    pub(super) fn left(&self, now: Now) -> Vec<(String, Left)> {
+        let Quota { burst, window, .. } = self.quota;
+        let left = |account: &Account| {
+            let over = now.instant.saturating_duration_since(account.window_start) >= window;
+            let used = if over { 0 } else { account.requests };
+            Left {
+                limit: burst,
+                remaining: burst.saturating_sub(used),
+                seconds: (!over).then(|| account.window_left(now, &self.quota)),
+            }
+        };
+        self.accounts.iter().map(|(payer, account)| (payer.id.clone(), left(account))).collect()
     }
 
     fn account(&mut self, payer: &Payer, now: Now) -> (&mut Account, &Quota) {

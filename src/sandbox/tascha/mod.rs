@@ -26,6 +26,8 @@ mod deliver;
 mod error;
 mod events;
 mod fields;
+#[cfg(feature = "sandbox-window")]
+mod glance;
 mod idempotency;
 mod limits;
 mod messages;

@@ -1,0 +1,155 @@
+//! The newest requests of the program under test, as the page shows them.
+
+use crate::sandbox::log::Recorded;
+use crate::sandbox::provider::Provider;
+use axum::http::{Method, header};
+use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
+use serde_json::{Value, json};
+use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+/// How many requests are kept.
+pub(super) const KEPT: usize = 200;
+
+/// How many characters of a value are shown, and how many fields of a form.
+const SHOWN: usize = 300;
+const FIELDS: usize = 8;
+
+/// What stands in place of a credential.
+const MASK: &str = "***";
+
+/// The newest requests, oldest first.
+#[derive(Debug, Default)]
+pub(super) struct Requests(VecDeque<Kept>);
+
+#[derive(Debug)]
+struct Kept {
+    number: usize,
+    same: u64,
+    attempt: usize,
+    /// Whether the program has reason to send it again.
+    failed: bool,
+    shown: Value,
+}
+
+impl Requests {
+    /// Takes a request when it is complete, and again when its answer is decided. Returns what the page shows of it.
+    pub(super) fn take(&mut self, recorded: &Recorded, ended: bool, secrets: &[String]) -> Value {
+        let known = self.0.iter().rposition(|kept| kept.number == recorded.number);
+        let same = identity(recorded);
+        let attempt = match known {
+            Some(known) => self.0[known].attempt,
+            None => {
+                let before = self.0.iter().rev().find(|kept| kept.same == same);
+                before.filter(|kept| kept.failed).map_or(1, |kept| kept.attempt + 1)
+            }
+        };
+        let shown = shown(recorded, ended, attempt, secrets);
+        let number = recorded.number;
+        let kept = Kept { number, same, attempt, failed: failed(recorded, ended), shown: shown.clone() };
+        match known {
+            Some(known) => self.0[known] = kept,
+            None => {
+                if self.0.len() == KEPT {
+                    self.0.pop_front();
+                }
+                self.0.push_back(kept);
+            }
+        }
+        shown
+    }
+
+    pub(super) fn shown(&self) -> Vec<&Value> {
+        self.0.iter().map(|kept| &kept.shown).collect()
+    }
+}
+
+/// What two attempts of one call have in common.
+fn identity(recorded: &Recorded) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    let Recorded { provider, method, path, query, body, .. } = recorded;
+    (provider, method, path, query, body, recorded.header("idempotency-key")).hash(&mut hasher);
+    hasher.finish()
+}
+
+/// A request that is still being answered has failed for a program that sends it again.
+fn failed(recorded: &Recorded, ended: bool) -> bool {
+    let answered = recorded.status.is_some_and(|status| status < 500 && status != 429 && status != 401);
+    let harmless = recorded.fault.as_ref().is_none_or(|fault| {
+        ["slow_headers", "trickle", "unknown_values", "duplicate_headers", "wrong_clock"]
+            .contains(&fault.name())
+    });
+    !(ended && answered && harmless)
+}
+
+fn shown(recorded: &Recorded, ended: bool, attempt: usize, secrets: &[String]) -> Value {
+    let masked = |text: &str| mask(text, secrets);
+    // The key in the path of a download is a credential for 30 seconds.
+    let path = if recorded.operation == Some("download_file") { "/download/***" } else { &recorded.path };
+    json!({
+        "number": recorded.number,
+        "at": recorded.at.as_millisecond(),
+        "service": service(recorded.provider),
+        "operation": recorded.operation,
+        "method": recorded.method.as_str(),
+        "path": short(&masked(path)),
+        "query": recorded.query.as_deref().map(|query| short(&masked(query))),
+        "attempt": attempt,
+        "key": recorded.header("idempotency-key").map(|key| short(&masked(key))),
+        "status": recorded.status,
+        "fault": recorded.fault.as_ref().map(|fault| fault.name()),
+        "applied": recorded.applied,
+        "replayed": recorded.replayed,
+        "ended": ended,
+        "bytes": recorded.body.len(),
+        "body": body(recorded, &masked),
+    })
+}
+
+/// The fields of a form, or the text of JSON. Other bodies are not shown.
+fn body(recorded: &Recorded, masked: &dyn Fn(&str) -> String) -> Value {
+    if recorded.method == Method::GET || recorded.body.is_empty() {
+        return json!([]);
+    }
+    let content_type =
+        recorded.header(header::CONTENT_TYPE.as_str()).unwrap_or_default().to_ascii_lowercase();
+    if content_type.starts_with("application/x-www-form-urlencoded") {
+        let fields = url::form_urlencoded::parse(&recorded.body).take(FIELDS);
+        let fields = fields.map(|(name, value)| json!([short(&masked(&name)), short(&masked(&value))]));
+        return fields.collect();
+    }
+    match std::str::from_utf8(&recorded.body) {
+        Ok(text) if content_type.starts_with("application/json") => json!([["", short(&masked(text))]]),
+        _ => json!([["", content_type.split(';').next()]]),
+    }
+}
+
+/// The text without credentials, as they are and percent-encoded.
+fn mask(text: &str, secrets: &[String]) -> String {
+    let mut text = text.to_owned();
+    for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
+        let encoded = percent_encode(secret.as_bytes(), NON_ALPHANUMERIC).to_string();
+        for form in [secret, &encoded] {
+            if text.contains(form.as_str()) {
+                text = text.replace(form.as_str(), MASK);
+            }
+        }
+    }
+    text
+}
+
+fn short(text: &str) -> String {
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// The name of a service in addresses and messages of the window.
+pub(super) fn service(provider: Provider) -> &'static str {
+    match provider {
+        Provider::Chatwork => "chatwork",
+        Provider::Tascha => "tascha",
+        Provider::Lancers => "lancers",
+    }
+}

@@ -1,0 +1,107 @@
+//! What the page asks for.
+
+use super::requests::{Requests, service};
+use super::stream::{self, Streams};
+use super::{Inside, faults, reply, tree};
+use crate::sandbox::glance::Glance;
+use crate::sandbox::log::Recorded;
+use crate::sandbox::provider::Provider;
+use axum::body::Body;
+use axum::http::Response;
+use bytes::Bytes;
+use serde_json::{Value, json};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::broadcast;
+
+/// All that the window knows.
+pub(super) struct Panes {
+    pub(super) inside: Inside,
+    pub(super) requests: Mutex<Requests>,
+    /// The events for all pages that are open.
+    pub(super) frames: broadcast::Sender<Bytes>,
+    pub(super) streams: Streams,
+}
+
+impl Panes {
+    /// What is answered to a GET; `None` if there is nothing at this path.
+    pub(super) fn look(&self, path: &str, query: &str) -> Option<Response<Body>> {
+        let parameter = |name: &str| {
+            let mut pairs = url::form_urlencoded::parse(query.as_bytes());
+            pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+        };
+        let glance = || Some(self.glance(&parameter("service")?)?.1);
+        match path {
+            "view" => Some(reply::json(&self.view())),
+            "room" => Some(reply::json(&glance()?.room(&parameter("room")?, &tree::steps)?)),
+            "requests" => Some(reply::json(&json!(self.requests().shown()))),
+            "events" => {
+                let events = stream::events(&self.streams, self.frames.subscribe());
+                Some(reply::events(Body::from_stream(events)))
+            }
+            "file" => {
+                let (name, content) = glance()?.file(&parameter("room")?, &parameter("id")?)?;
+                Some(reply::file(&name, content))
+            }
+            _ => None,
+        }
+    }
+
+    pub(super) fn glance(&self, name: &str) -> Option<(Provider, Arc<dyn Glance>)> {
+        let services = self.inside.services.iter();
+        services
+            .map(|(provider, glance)| (*provider, Arc::clone(glance)))
+            .find(|(provider, _)| service(*provider) == name)
+    }
+
+    /// Takes a request from the log, and sends it to the pages.
+    pub(super) fn take(&self, recorded: &Recorded, ended: bool) {
+        let services = self.inside.services.values();
+        let secrets: Vec<String> = services.flat_map(|glance| glance.secrets()).collect();
+        let shown = self.requests().take(recorded, ended, &secrets);
+        self.send("request", &shown);
+    }
+
+    /// Takes the newest requests from the log itself, after more came at once than wait for this.
+    pub(super) fn catch_up(&self) {
+        let all = self.inside.log.newest(super::requests::KEPT);
+        let newest = all.len().checked_sub(1);
+        for (place, recorded) in all.iter().enumerate() {
+            // Of those before, nobody will say that they have ended.
+            self.take(recorded, recorded.status.is_some() || Some(place) != newest);
+        }
+    }
+
+    /// Sends an event to the pages that are open.
+    pub(super) fn send(&self, event: &str, data: &Value) {
+        if self.frames.receiver_count() > 0 {
+            // Whether one is still there does not matter.
+            let _ = self.frames.send(stream::frame(event, &data.to_string()));
+        }
+    }
+
+    fn view(&self) -> Value {
+        let services: Vec<Value> = self
+            .inside
+            .services
+            .iter()
+            .map(|(provider, glance)| {
+                let mut overview = glance.overview();
+                overview["id"] = json!(service(*provider));
+                overview["name"] = json!(provider.to_string());
+                overview["armed"] = faults::armed(&self.inside.faults, *provider);
+                overview["operations"] = json!(faults::operations(*provider));
+                overview
+            })
+            .collect();
+        json!({
+            "now": self.inside.clock.wall().as_millisecond(),
+            "services": services,
+            "switches": faults::SWITCHES,
+        })
+    }
+
+    fn requests(&self) -> MutexGuard<'_, Requests> {
+        // Nothing panics while the lock is held.
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
