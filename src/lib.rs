@@ -93,6 +93,7 @@
 //! | `sqlite` | | an outbox, tokens and seen webhooks in SQLite files, with the system's SQLite; `sqlite-bundled` compiles it |
 //! | `clap` | | `chatwork::bot::commands`: commands of a bot, of which `#[derive(clap::Parser)]` is the set |
 //! | `sandbox` | | `kaiwa::sandbox`: the three services in memory, for tests |
+//! | `sandbox-window` | | a page in the browser that shows what is in them: `sandbox::Builder::window` |
 //! | `generate` | yes | the services' code is made from their specifications during the build, instead of before it |
 //!
 //! The code that `generate` makes lies in the crate as well, and is the same. Without the feature a build needs neither

@@ -15,7 +15,7 @@ pub(crate) const MAX_TEXT: usize = 1 << 20;
 /// How many deliveries of webhooks are shown, the newest.
 pub(crate) const MAX_DELIVERIES: usize = 30;
 
-/// Makes of a message what the page shows of it.
+/// Makes of a text what the page shows of it.
 pub(crate) type Depict<'a> = &'a dyn Fn(&str) -> Value;
 
 /// Why something was not done: a word that the page has a sentence for.
@@ -31,6 +31,11 @@ pub(crate) trait Glance: fmt::Debug + Send + Sync {
 
     /// A room with its newest messages; `None` if there is none of this id.
     fn room(&self, id: &str, depict: Depict<'_>) -> Option<Value>;
+
+    /// Whether its texts are in Chatwork's notation.
+    fn has_notation(&self) -> bool {
+        false
+    }
 
     /// Writes a message as a person who may do so.
     fn post(self: Arc<Self>, room: &str, by: &str, body: &str) -> Result<(), Refused>;

@@ -100,6 +100,10 @@ impl Glance for State {
         }))
     }
 
+    fn has_notation(&self) -> bool {
+        true
+    }
+
     fn post(self: Arc<Self>, room: &str, by: &str, body: &str) -> Result<(), Refused> {
         match body.chars().count() {
             0 => return Err("empty"),

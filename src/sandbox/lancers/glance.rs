@@ -38,23 +38,20 @@ impl Glance for State {
         json!({ "people": people, "rooms": rooms, "limits": [], "deliveries": [] })
     }
 
-    fn room(&self, id: &str, _: Depict<'_>) -> Option<Value> {
+    fn room(&self, id: &str, depict: Depict<'_>) -> Option<Value> {
         let data = self.peek();
         let board = data.boards.iter().find(|board| board.board.id.to_string() == id)?;
         let messages: Vec<Value> = newest(board.messages.iter(), |message| message.description.len())
             .into_iter()
             .map(|message| {
-                let names: Vec<&str> = message.files.iter().map(|file| file.name.as_str()).collect();
-                let mut text = vec![json!(["text", message.description])];
-                if !names.is_empty() {
-                    text.push(json!(["text", format!("\n📎 {}", names.join("\n📎 "))]));
-                }
+                let files = message.files.iter().map(|file| format!("\n📎 {}", file.name));
+                let text = message.description.clone() + &files.collect::<String>();
                 json!({
                     "id": message.id.to_string(),
                     "by": message.send_user,
                     "at": message.created.as_millisecond(),
                     "edited": null,
-                    "text": text,
+                    "text": depict(&text),
                 })
             })
             .collect();
@@ -67,9 +64,8 @@ impl Glance for State {
                 })
             })
             .collect();
-        let about = board.board.description.as_ref().map(|text| json!(["text", text]));
         Some(json!({
-            "id": id, "about": about.as_slice(), "messages": messages, "all": board.messages.len(), "tasks": [],
+            "id": id, "about": depict(board.board.description.as_deref().unwrap_or_default()), "messages": messages, "all": board.messages.len(), "tasks": [],
             "files": files, "writers": board.board.users,
         }))
     }

@@ -47,7 +47,7 @@ impl Glance for State {
         json!({ "people": people, "rooms": rooms, "limits": limits, "deliveries": deliveries(&data) })
     }
 
-    fn room(&self, id: &str, _: Depict<'_>) -> Option<Value> {
+    fn room(&self, id: &str, depict: Depict<'_>) -> Option<Value> {
         let data = self.peek();
         let room = data.rooms.iter().find(|room| room.room.id == id)?;
         let messages: Vec<Value> = newest(room.messages.iter(), |message| message.body.len())
@@ -58,7 +58,7 @@ impl Glance for State {
                     "by": message.author_id,
                     "at": message.created_at.as_millisecond(),
                     "edited": null,
-                    "text": [["text", message.body]],
+                    "text": depict(&message.body),
                 })
             })
             .collect();
@@ -72,7 +72,7 @@ impl Glance for State {
                     "id": task.id,
                     "to": null,
                     "by": task.created_by_id,
-                    "text": [["text", task.title]],
+                    "text": depict(&task.title),
                     "due": task.due_date.map(Timestamp::as_millisecond),
                     "done": task.status == "COMPLETED",
                 })

@@ -98,4 +98,16 @@ mod tests {
         assert!(SWITCHES.iter().all(|switch| fault(switch).is_some()));
         assert!(fault("").is_none());
     }
+
+    /// In both languages, by the names that the page gets.
+    #[test]
+    fn the_page_has_words_for_each() {
+        let words = include_str!("page/words.js");
+        let names = SWITCHES.iter().filter_map(|switch| fault(switch)).map(|fault| fault.name());
+        for (name, value) in
+            SWITCHES.iter().map(|switch| (*switch, "['")).chain(names.map(|name| (name, "'")))
+        {
+            assert!(words.matches(&format!("{name}: {value}")).count() >= 2, "{name}");
+        }
+    }
 }

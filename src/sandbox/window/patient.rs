@@ -75,7 +75,7 @@ mod tests {
         let (near, mut far) = duplex(8);
         let mut near = Patient::new(near, Duration::from_millis(20));
         near.write_all(b"12345678").await.expect("there is room");
-        let error = near.write_all(b"9").await.expect_err("nobody reads");
+        let error = near.write_all(b"9").await.expect_err("it is not read");
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
 
         let mut near = Patient::new(near.stream, Duration::from_secs(3600));

@@ -47,9 +47,9 @@ pub(super) fn json(value: &Value) -> Response<Body> {
     answer(StatusCode::OK, "application/json", value.to_string())
 }
 
-/// A refusal by the data: the page has a sentence for the word.
+/// Why something was not done: the page has a sentence for the word. It is no error of HTTP, which browsers report in the console.
 pub(super) fn refused(word: &str) -> Response<Body> {
-    answer(StatusCode::CONFLICT, "application/json", json!({ "refused": word }).to_string())
+    json(&json!({ "refused": word }))
 }
 
 pub(super) fn refusal(refusal: &Refusal) -> Response<Body> {

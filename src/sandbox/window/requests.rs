@@ -3,7 +3,7 @@
 use crate::sandbox::log::Recorded;
 use crate::sandbox::provider::Provider;
 use axum::http::{Method, header};
-use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
+use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -14,6 +14,12 @@ pub(super) const KEPT: usize = 200;
 /// How many characters of a value are shown, and how many fields of a form.
 const SHOWN: usize = 300;
 const FIELDS: usize = 8;
+
+/// The longest JSON that is read, in bytes.
+const READ: usize = 1 << 16;
+
+/// The length of the shortest credential that is looked for in texts.
+const SECRET: usize = 6;
 
 /// What stands in place of a credential.
 const MASK: &str = "***";
@@ -118,24 +124,26 @@ fn body(recorded: &Recorded, masked: &dyn Fn(&str) -> String) -> Value {
         let fields = fields.map(|(name, value)| json!([short(&masked(&name)), short(&masked(&value))]));
         return fields.collect();
     }
-    match std::str::from_utf8(&recorded.body) {
-        Ok(text) if content_type.starts_with("application/json") => json!([["", short(&masked(text))]]),
-        _ => json!([["", content_type.split(';').next()]]),
+    if content_type.starts_with("application/json") && recorded.body.len() <= READ {
+        // Written anew: in what was sent, a credential may stand in escapes.
+        let json = serde_json::from_slice::<Value>(&recorded.body).map(|json| json.to_string());
+        return json!([["", short(&masked(&json.unwrap_or_default()))]]);
     }
+    json!([["", content_type.split(';').next()]])
 }
 
-/// The text without credentials, as they are and percent-encoded.
-fn mask(text: &str, secrets: &[String]) -> String {
-    let mut text = text.to_owned();
-    for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
-        let encoded = percent_encode(secret.as_bytes(), NON_ALPHANUMERIC).to_string();
-        for form in [secret, &encoded] {
-            if text.contains(form.as_str()) {
-                text = text.replace(form.as_str(), MASK);
+/// The text without credentials, however they are encoded for an address. Short ones are parts of other words.
+pub(super) fn mask(text: &str, secrets: &[String]) -> String {
+    let decoded = percent_decode_str(text).decode_utf8_lossy();
+    let mut masked: Option<String> = None;
+    for secret in secrets.iter().filter(|secret| secret.len() >= SECRET) {
+        for place in [text, &decoded] {
+            if place.contains(secret.as_str()) {
+                masked = Some(masked.as_deref().unwrap_or(place).replace(secret.as_str(), MASK));
             }
         }
     }
-    text
+    masked.unwrap_or_else(|| text.to_owned())
 }
 
 fn short(text: &str) -> String {
@@ -151,5 +159,24 @@ pub(super) fn service(provider: Provider) -> &'static str {
         Provider::Chatwork => "chatwork",
         Provider::Tascha => "tascha",
         Provider::Lancers => "lancers",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_are_masked_however_they_are_written() {
+        let secrets = ["session=sandbox".to_owned(), "token-1".to_owned(), "x".to_owned()];
+        for (text, masked) in [
+            ("/v2/token-1/x", "/v2/***/x"),
+            ("a=%74oken%2d1&b=c", "a=***&b=c"),
+            ("session%3Dsandbox token-1", "*** ***"),
+            ("%E3%81%82", "%E3%81%82"),
+            ("%ff token-1", "%ff ***"),
+        ] {
+            assert_eq!(mask(text, &secrets), masked, "{text}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! What a page receives while it is open, as server-sent events.
 //!
-//! A page asks for everything once it is told `hello`, and again after `changed`: what has changed is not sent, so that a page
+//! A page asks for everything once it receives `hello`, and again after `changed`: what has changed is not sent, so that a page
 //! that is slow misses nothing that it needs. Only requests are sent whole. A browser has six connections to a host, and each
 //! stream takes one: a page that is hidden ends its own, and of too many the oldest is ended by `replaced`.
 
@@ -100,7 +100,7 @@ mod tests {
     use tokio::sync::broadcast;
 
     #[tokio::test]
-    async fn a_page_that_lags_is_told_to_ask_again() {
+    async fn a_page_that_lags_has_to_ask_again() {
         let frames = broadcast::Sender::new(4);
         let streams = Streams::default();
         let mut page = pin!(events(&streams, frames.subscribe()));

@@ -52,6 +52,13 @@ pub(super) fn steps(body: &str) -> Value {
     Value::Array(steps.0)
 }
 
+/// The steps of a text without notation, in which addresses are links.
+pub(super) fn plain(text: &str) -> Value {
+    let mut steps = Steps::default();
+    steps.linked(text);
+    Value::Array(steps.0)
+}
+
 fn is_part(node: &Node<'_, '_>) -> bool {
     matches!(node.kind(), Kind::Info | Kind::Title | Kind::Quote(_) | Kind::Task(_))
 }

@@ -1,6 +1,6 @@
 //! What the page asks for.
 
-use super::requests::{Requests, service};
+use super::requests::{Requests, mask, service};
 use super::stream::{self, Streams};
 use super::{Inside, faults, reply, tree};
 use crate::sandbox::glance::Glance;
@@ -32,7 +32,13 @@ impl Panes {
         let glance = || Some(self.glance(&parameter("service")?)?.1);
         match path {
             "view" => Some(reply::json(&self.view())),
-            "room" => Some(reply::json(&glance()?.room(&parameter("room")?, &tree::steps)?)),
+            "room" => {
+                let secrets = self.secrets();
+                let glance = glance()?;
+                let steps = if glance.has_notation() { tree::steps } else { tree::plain };
+                let depict = |text: &str| steps(&mask(text, &secrets));
+                Some(reply::json(&glance.room(&parameter("room")?, &depict)?))
+            }
             "requests" => Some(reply::json(&json!(self.requests().shown()))),
             "events" => {
                 let events = stream::events(&self.streams, self.frames.subscribe());
@@ -55,9 +61,7 @@ impl Panes {
 
     /// Takes a request from the log, and sends it to the pages.
     pub(super) fn take(&self, recorded: &Recorded, ended: bool) {
-        let services = self.inside.services.values();
-        let secrets: Vec<String> = services.flat_map(|glance| glance.secrets()).collect();
-        let shown = self.requests().take(recorded, ended, &secrets);
+        let shown = self.requests().take(recorded, ended, &self.secrets());
         self.send("request", &shown);
     }
 
@@ -66,7 +70,7 @@ impl Panes {
         let all = self.inside.log.newest(super::requests::KEPT);
         let newest = all.len().checked_sub(1);
         for (place, recorded) in all.iter().enumerate() {
-            // Of those before, nobody will say that they have ended.
+            // The end of those before may have been missed.
             self.take(recorded, recorded.status.is_some() || Some(place) != newest);
         }
     }
@@ -77,6 +81,10 @@ impl Panes {
             // Whether one is still there does not matter.
             let _ = self.frames.send(stream::frame(event, &data.to_string()));
         }
+    }
+
+    fn secrets(&self) -> Vec<String> {
+        self.inside.services.values().flat_map(|glance| glance.secrets()).collect()
     }
 
     fn view(&self) -> Value {

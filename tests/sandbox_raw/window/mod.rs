@@ -80,12 +80,12 @@ impl Browser {
 
     async fn does(&self, path: &str, body: Value) {
         let answer = self.post(path, &body).await;
-        assert_eq!(answer.status, 200, "{path} {body}: {}", answer.body);
+        assert_eq!((answer.status, &*answer.body), (200, "{}"), "{path} {body}");
     }
 
     async fn is_refused(&self, path: &str, body: Value, word: &str) {
         let answer = self.post(path, &body).await;
-        assert_eq!((answer.status, answer.json()), (409, json!({ "refused": word })), "{path} {body}");
+        assert_eq!((answer.status, answer.json()), (200, json!({ "refused": word })), "{path} {body}");
     }
 
     /// The requests, once the last one has ended.

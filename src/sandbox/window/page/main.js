@@ -70,7 +70,8 @@ async function act(path, what) {
     const answer = await fetch(path, {
       method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(what),
     });
-    if (!answer.ok) words = tOf('refused', answer.status === 409 ? (await answer.json()).refused : 'too_long');
+    const refused = answer.ok ? (await answer.json()).refused : 'too_long';
+    if (refused) words = tOf('refused', refused);
   } catch {
     words = t('connecting');
   }

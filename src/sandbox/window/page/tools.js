@@ -75,12 +75,12 @@ function renderRequests() {
     const lines = [];
     if (request.key !== null) lines.push([t('key'), request.key]);
     for (const [name, value] of request.body) lines.push([name, value]);
-    const told = [];
-    if (request.fault !== null) told.push(tOf('played', request.fault));
-    if (request.replayed) told.push(t('replayed'));
-    else if (request.ended && request.method !== 'GET') told.push(t(request.applied ? 'applied' : 'not_applied'));
+    const notes = [];
+    if (request.fault !== null) notes.push(tOf('played', request.fault));
+    if (request.replayed) notes.push(t('replayed'));
+    else if (request.ended && request.method !== 'GET') notes.push(t(request.applied ? 'applied' : 'not_applied'));
     say(more, ...lines.flatMap(([name, value]) => [el('dt', {}, name), el('dd', {}, value)]),
-      ...(told.length ? [el('dd', { class: request.fault === null ? 'hint' : 'why' }, told.join(' '))] : []));
+      ...(notes.length ? [el('dd', { class: request.fault === null ? 'hint' : 'why' }, notes.join(' '))] : []));
   });
 }
 
