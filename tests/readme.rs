@@ -68,7 +68,7 @@ fn no_line_break_of_the_japanese_texts_is_shown_as_a_blank() {
             let path = entry.expect("it can be listed").path();
             if path.is_dir() {
                 directories.push(path);
-            } else {
+            } else if path.extension().is_some_and(|ending| ending == "md") {
                 texts.push(path);
             }
         }

@@ -23,16 +23,12 @@ mod stream;
 mod tree;
 mod views;
 
+pub(super) use self::views::Inside;
+
 use self::guard::Address;
 use self::requests::Requests;
 use self::serve::{accept, follow};
 use self::views::Panes;
-use super::fault::Faults;
-use super::glance::Glance;
-use super::log::Log;
-use super::provider::Provider;
-use crate::Clock;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -40,14 +36,6 @@ use std::sync::{Arc, Mutex};
 use tokio::net::TcpListener;
 use tokio::sync::broadcast;
 use tokio::task::AbortHandle;
-
-/// What the window looks at.
-pub(super) struct Inside {
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) services: BTreeMap<Provider, Arc<dyn Glance>>,
-    pub(super) log: Log,
-    pub(super) faults: Faults,
-}
 
 /// The server of the page. Dropping it closes the port and every connection.
 pub(super) struct Window {

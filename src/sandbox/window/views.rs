@@ -2,16 +2,27 @@
 
 use super::requests::{Requests, mask, service};
 use super::stream::{self, Streams};
-use super::{Inside, faults, reply, tree};
+use super::{faults, reply, tree};
+use crate::Clock;
+use crate::sandbox::fault::Faults;
 use crate::sandbox::glance::Glance;
-use crate::sandbox::log::Recorded;
+use crate::sandbox::log::{Log, Recorded};
 use crate::sandbox::provider::Provider;
 use axum::body::Body;
 use axum::http::Response;
 use bytes::Bytes;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::broadcast;
+
+/// What the window looks at.
+pub(in crate::sandbox) struct Inside {
+    pub(in crate::sandbox) clock: Arc<dyn Clock>,
+    pub(in crate::sandbox) services: BTreeMap<Provider, Arc<dyn Glance>>,
+    pub(in crate::sandbox) log: Log,
+    pub(in crate::sandbox) faults: Faults,
+}
 
 /// All that the window knows.
 pub(super) struct Panes {
