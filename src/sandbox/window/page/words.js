@@ -24,7 +24,6 @@ const WORDS = {
     applied: 'It took effect.', not_applied: 'It had no effect.', replayed: 'It was answered as an earlier request with the same key.',
     bytes: (count) => `${count} bytes`, unknown: 'no operation', resend: 'Send again',
     resend_label: (event, url) => `Send ${event} to ${url} again`, nowhere: 'nowhere', sending: 'under way',
-    saved: 'Sent.',
     refused: {
       no_service: 'There is no such service.', no_room: 'This room is gone.', no_task: 'This task is gone.',
       no_delivery: 'This webhook is gone.', no_fault: 'There is no such fault.', no_operation: 'There is no such operation.',
@@ -93,7 +92,6 @@ const WORDS = {
     applied: '処理は実行されました。', not_applied: '処理は実行されていません。', replayed: '同じキーの以前のリクエストと同じ応答を返しました。',
     bytes: (count) => `${count} バイト`, unknown: '該当する操作なし', resend: '再送する',
     resend_label: (event, url) => `${event} を ${url} へ再送する`, nowhere: '宛先なし', sending: '送信中',
-    saved: '送信しました。',
     refused: {
       no_service: 'そのサービスはありません。', no_room: 'このルームはもうありません。', no_task: 'このタスクはもうありません。',
       no_delivery: 'この Webhook はもうありません。', no_fault: 'その障害はありません。', no_operation: 'その操作はありません。',
