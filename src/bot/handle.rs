@@ -10,6 +10,7 @@ use crate::handler::{HandlerFailure, run};
 use crate::outbox::work::hold;
 use crate::outbox::{Change, Claim, Commit, Phase, StoredEntry};
 use crate::store_error::StoreError;
+use crate::{Error, ErrorKind};
 use futures::future::Either;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -125,7 +126,7 @@ impl DurableBot {
                 counts.failed.fetch_add(1, Ordering::Relaxed);
                 progress.failures += 1;
                 let reason = failure.to_string();
-                if progress.failures >= self.attempts {
+                if progress.failures >= self.attempts || is_permanent(&failure) {
                     return self
                         .set_message_aside(entry, claim, progress, reason, Some(&context), counts)
                         .await;
@@ -216,4 +217,11 @@ impl DurableBot {
         }
         store.commit(commit).await
     }
+}
+
+/// Whether the same message would fail again: a request that is refused before it is sent, such as a text that is too long.
+fn is_permanent(failure: &HandlerFailure) -> bool {
+    let HandlerFailure::Error(error) = failure else { return false };
+    let error = error.downcast_ref::<Error>();
+    error.is_some_and(|error| matches!(error.kind(), ErrorKind::InvalidInput(_)))
 }

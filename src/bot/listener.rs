@@ -113,7 +113,7 @@ impl Listener {
                 Ok((!is_own).then(|| self.new_entry(message.id.as_ref(), &room, &message)))
             }
             #[cfg(all(feature = "chatwork", feature = "tascha"))]
-            (Self::Chatwork { .. }, Incoming::Tascha(_) | Incoming::TaschaMessage(_)) => {
+            (Self::Chatwork { .. }, _) => {
                 Err(Error::config("an event of TAS-CHA was given to a bot of Chatwork"))
             }
         }

@@ -87,18 +87,31 @@ pub struct Summary {
     pub set_aside: u64,
 }
 
+/// One line for a log, without the text of the message, unless the handler's own error has it.
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failed { key, failure, failures, again } => {
+                write!(f, "{key} was not handled ({failures}), and is handled again in {again:?}: {failure}")
+            }
+            Self::SetAside(SetAside { key, reason, .. }) => write!(f, "{key} is set aside: {reason}"),
+            Self::Lost { key } => write!(
+                f,
+                "what the handler did for {key} is not stored: its claim had ended, and the message is handled again"
+            ),
+            Self::Reply(Status { key, phase, reason, .. }) => {
+                let (phase, reason) = (phase.name(), reason.as_deref().unwrap_or("no reason is known"));
+                write!(f, "the reply {key} is {phase}: {reason}")
+            }
+        }
+    }
+}
+
 pub(super) fn log(notice: &Notice) {
     match notice {
-        Notice::Failed { key, failure, failures, again } => {
-            tracing::warn!(key, error = %failure, failures, ?again, "a message was not handled, and is handled again");
-        }
-        Notice::SetAside(SetAside { key, reason, .. }) => {
-            tracing::error!(key, reason, "a message failed too often, and is set aside");
-        }
-        Notice::Lost { key } => {
-            tracing::warn!(key, "what a handler did is not stored: its claim on the message had ended");
-        }
+        Notice::SetAside(_) => tracing::error!("{notice}"),
         // The outbox has logged it.
         Notice::Reply(_) => {}
+        Notice::Failed { .. } | Notice::Lost { .. } => tracing::warn!("{notice}"),
     }
 }

@@ -85,7 +85,8 @@ impl DurableBot {
     }
 
     /// How often a message is handled that fails, at least once; then it is [set aside](Inbox::set_aside). The waits between are
-    /// 1 s, 10 s, and then 1 minute each, and the later messages of the room wait too. Default: 5, over two minutes.
+    /// 1 s, 10 s, and then 1 minute each, and the later messages of the room wait too. Default: 5, over two minutes. An
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput), such as a reply that is too long, would fail again: it is set aside at once.
     ///
     /// A message whose handler ends the process, as a stack overflow does, is set aside after the tenth time. From the third time on
     /// it is handled alone, so that it takes no other with it.

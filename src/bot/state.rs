@@ -76,7 +76,7 @@ impl<T: DeserializeOwned> State<'_, T> {
                 "the stored state does not read as {} (line {line}, column {column}): let the type read what an earlier version wrote, or clear the state",
                 type_name::<T>()
             );
-            Error::store(problem.into())
+            Error::config(problem)
         })
     }
 }

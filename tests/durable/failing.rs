@@ -229,3 +229,15 @@ async fn a_reply_that_is_refused_is_reported() {
         "{notices:?}"
     );
 }
+
+#[tokio::test]
+async fn what_would_fail_again_is_set_aside_at_once() {
+    let world = World::new().await;
+    let (bot, notices) = notices(world.bot());
+    bot.inbox().push(created(10, 1, ALICE, "x")).await.expect("it is stored");
+    let handler = async |context: DurableContext| context.reply("あ".repeat(70_000)).map(drop);
+    world.run(bot, Source::webhooks(), handler, || !notices.lock().expect("no panic").is_empty()).await;
+    let notice = notices.lock().expect("no panic")[0].to_string();
+    assert!(notice.starts_with("bot-chatwork:10:1 is set aside: the handler failed: "), "{notice}");
+    assert!(notice.contains("at most 65535"), "{notice}");
+}

@@ -108,7 +108,7 @@ impl Bot {
     }
 
     /// The cache that remembers messages: one that several processes share, so that one of them handles each message, or a
-    /// [`MemoryReplayCache`] of another size. See [several processes](self#several-processes).
+    /// [`MemoryReplayCache`] of another size. See [several processes](super#several-processes).
     pub fn replay_cache(mut self, cache: impl ReplayCache) -> Self {
         self.claims.cache = Arc::new(cache);
         self
