@@ -11,18 +11,11 @@ use crate::outbox::work::hold;
 use crate::outbox::{Change, Claim, Commit, Phase, StoredEntry};
 use crate::store_error::StoreError;
 use crate::{Error, ErrorKind};
-use futures::future::Either;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// How often a message may be begun and not ended, because the process died, until it is set aside.
 const DEATHS: u64 = 10;
-
-/// After how many of these it is handled alone.
-const ALONE: u64 = 2;
-
-/// How long others wait meanwhile.
-const ALONE_WAIT: Duration = Duration::from_secs(1);
 
 /// How often a store that failed is asked again, and how soon.
 const STORE_AGAIN: u32 = 10;
@@ -98,15 +91,6 @@ impl DurableBot {
             return self.set_message_aside(entry, claim, progress, reason, Some(&context), counts).await;
         }
         let clock = &**self.shared.listener.clock();
-        // What was handled beside a message that ends the process ends with it, and is not to blame.
-        let beside = match deaths {
-            0..ALONE => self.alone.try_read().ok().map(Either::Left),
-            _ => match self.suspect.try_lock() {
-                Ok(suspect) => Some(Either::Right((suspect, self.alone.write().await))),
-                Err(_) => None,
-            },
-        };
-        let Some(_beside) = beside else { return self.give_back(claim, progress, deaths).await };
         match run(clock, self.timeout, handler, context.clone()).await {
             Ok(()) => {
                 let what = context.staged.close();
@@ -139,14 +123,6 @@ impl DurableBot {
     async fn close(&self, claim: &Claim, progress: Progress, what: What) -> Result<bool, StoreError> {
         let commit = Commit::new(what.notes.into_values().collect(), what.entries);
         self.commit(commit.change(claim.clone(), Change::new(Phase::Sent, progress.write()))).await
-    }
-
-    /// Keeps the message for later, because another one is handled alone.
-    async fn give_back(&self, claim: &Claim, progress: Progress, deaths: u64) -> Result<(), StoreError> {
-        let deaths = i64::try_from(deaths).unwrap_or(i64::MAX);
-        let progress = Progress { ended: claim.fence.saturating_sub(deaths), ..progress };
-        let change = Change::new(Phase::Waiting, progress.write()).after(ALONE_WAIT);
-        self.commit(Commit::default().change(claim.clone(), change)).await.map(drop)
     }
 
     /// Keeps the message for another run.

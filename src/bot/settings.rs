@@ -11,7 +11,7 @@ use futures::future::BoxFuture;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::sync::{Notify, RwLock};
+use tokio::sync::Notify;
 
 /// How long a handler may take, unless [`timeout`](DurableBot::timeout) says otherwise.
 const TIMEOUT: Duration = Duration::from_secs(300);
@@ -33,10 +33,6 @@ pub struct DurableBot {
     pub(super) shared: Arc<Shared>,
     pub(super) concurrency: usize,
     pub(super) timeout: Option<Duration>,
-    /// Handlers share it, but for one that may have ended the process, which runs alone.
-    pub(super) alone: RwLock<()>,
-    /// One such message is handled at a time.
-    pub(super) suspect: tokio::sync::Mutex<()>,
     pub(super) attempts: u32,
     pub(super) remember: Duration,
     /// Whether the outbox is the bot's own, which also cleans it.
@@ -55,8 +51,6 @@ impl DurableBot {
             timeout: listener.has_timeout().then_some(TIMEOUT),
             shared: Arc::new(Shared { listener, outbox, added: Notify::new() }),
             concurrency: 8,
-            alone: RwLock::new(()),
-            suspect: tokio::sync::Mutex::new(()),
             attempts: 5,
             remember: REMEMBERED,
             owns_outbox,
@@ -88,8 +82,7 @@ impl DurableBot {
     /// 1 s, 10 s, and then 1 minute each, and the later messages of the room wait too. Default: 5, over two minutes. An
     /// [`InvalidInput`](crate::ErrorKind::InvalidInput), such as a reply that is too long, would fail again: it is set aside at once.
     ///
-    /// A message whose handler ends the process, as a stack overflow does, is set aside after the tenth time. From the third time on
-    /// it is handled alone, so that it takes no other with it.
+    /// A message whose handler ends the process, as a stack overflow does, is set aside after the tenth time.
     pub fn attempts(mut self, attempts: u32) -> Self {
         self.attempts = attempts.max(1);
         self
