@@ -15,8 +15,11 @@ pub struct Inbox(pub(super) Arc<Shared>);
 
 impl Inbox {
     /// Stores a verified event. Once this returns, the message is handled, also if the process is killed: respond with 200. A
-    /// repeat is recognized by the ids of its message. Returns whether the event has a message for the handler, as far as it is known whose
-    /// account the bot's is.
+    /// repeat is recognized by the ids of its message. Returns whether there is a message in it that is not the bot's own: in a
+    /// process that does not run the bot, its account is known if it was set.
+    ///
+    /// A verifier's replay cache would refuse the repeat of an event that could not be stored. So do without it, which the store
+    /// replaces, or say that the event is done only after this has returned.
     ///
     /// # Errors
     /// The store failed ([`ErrorKind::Store`](crate::ErrorKind::Store)), and the event may not be stored. TAS-CHA sends it again

@@ -37,12 +37,14 @@ pub(super) enum Read {
 impl Listener {
     #[cfg(feature = "chatwork")]
     pub(super) fn chatwork(bot: crate::chatwork::bot::Bot) -> Self {
-        Self::Chatwork { bot: Box::new(bot), me: OnceLock::new() }
+        let me = bot.known_account().map_or_else(OnceLock::new, OnceLock::from);
+        Self::Chatwork { bot: Box::new(bot), me }
     }
 
     #[cfg(feature = "tascha")]
     pub(super) fn tascha(bot: crate::tascha::bot::Bot) -> Self {
-        Self::Tascha { bot, me: OnceLock::new() }
+        let me = bot.known_account().map_or_else(OnceLock::new, OnceLock::from);
+        Self::Tascha { bot, me }
     }
 
     /// The queue of the messages that wait to be handled.

@@ -51,7 +51,8 @@
 //! - **The handler itself may run again** (at least once): if it was killed, or failed, or what it did could not be stored. What
 //!   it does otherwise than by its context, such as a request of its own, it then does again.
 //! - **In order**: in each room one message is handled at a time, in the order in which they were stored.
-//! - **Several processes** may work on one store: each message is handled by one of them.
+//! - **Several processes** may work on one store: each message is handled by one of them. They are copies of one bot: bots of
+//!   different accounts of a service need stores of their own, since a message is handled once in a store.
 
 #[cfg(feature = "clap")]
 mod command;

@@ -107,6 +107,10 @@ impl Bot {
         &self.client
     }
 
+    pub(crate) fn known_account(&self) -> Option<Account> {
+        self.me.clone()
+    }
+
     pub(crate) async fn account(&self) -> Result<Account, Error> {
         if let Some(me) = &self.me {
             return Ok(me.clone());

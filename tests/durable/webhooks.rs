@@ -3,7 +3,9 @@
 use crate::world::{ALICE, Failing, World, created};
 use futures::future::join;
 use kaiwa::bot::{DurableContext, Source};
+use kaiwa::chatwork::AccountId;
 use kaiwa::chatwork::bot::Bot;
+use kaiwa::outbox::{Filter, OutboxStore};
 use kaiwa::{Clock, ErrorKind};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -27,6 +29,16 @@ async fn an_event_that_was_pushed_is_handled_once_although_it_comes_again() {
     bot.inbox().push(created(10, 2, ALICE, "二")).await.expect("it is stored");
     world.run(bot, Source::webhooks(), echo, || world.answers(10).len() == 2).await;
     assert_eq!(world.answers(10), ["一", "二"]);
+}
+
+#[tokio::test]
+async fn a_process_that_only_takes_webhooks_stores_nothing_of_the_bot_itself_if_its_account_is_set() {
+    let world = World::new().await;
+    let inbox = Bot::new(world.client.clone()).me(AccountId(1)).durable(world.store.clone()).inbox();
+    assert!(!inbox.push(created(10, 1, 1, "わたし")).await.expect("it is read"));
+    assert!(inbox.push(created(10, 2, ALICE, "あなた")).await.expect("it is stored"));
+    let stored = world.store.list(Filter::new("bot-chatwork", 10)).await.expect("it is read");
+    assert_eq!(stored.len(), 1);
 }
 
 #[tokio::test]

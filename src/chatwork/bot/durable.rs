@@ -90,6 +90,11 @@ impl Bot {
         &self.client
     }
 
+    /// The bot's account, if it is set.
+    pub(crate) fn known_account(&self) -> Option<AccountId> {
+        self.me
+    }
+
     /// The bot's account, for which it asks if it is not set.
     pub(crate) async fn account(&self) -> Result<AccountId, Error> {
         match self.me {
