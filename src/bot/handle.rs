@@ -8,14 +8,18 @@ use super::settings::DurableBot;
 use super::staged::{Staged, What};
 use crate::handler::{HandlerFailure, run};
 use crate::outbox::work::hold;
-use crate::outbox::{Change, Claim, Commit, Phase, StoredEntry};
+use crate::outbox::{Change, Claim, Commit, Phase, StoredEntry, backoff};
 use crate::store_error::StoreError;
 use crate::{Error, ErrorKind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// How often a message may be begun and not ended, because the process died, until it is set aside.
-const DEATHS: u64 = 10;
+/// How often a message may be begun and not ended, because the process died, until it is set aside. The message may not be the reason:
+/// a program that is killed again and again for another one must not lose it.
+const DEATHS: u32 = 30;
+
+/// From how many on it waits before it is handled again, so that the other rooms are handled meanwhile.
+const SUSPICIOUS_DEATHS: u32 = 3;
 
 /// How often a store that failed is asked again, and how soon.
 const STORE_AGAIN: u32 = 10;
@@ -70,10 +74,23 @@ impl DurableBot {
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let mut progress = Progress::read(&entry.progress);
-        let deaths = u64::try_from(claim.fence - 1 - progress.ended).unwrap_or(0);
+        let died = u32::try_from(claim.fence - 1 - progress.ended).unwrap_or(0);
         progress.ended = claim.fence;
+        progress.deaths = progress.deaths.saturating_add(died);
+        let deaths = progress.deaths;
+        if died > 0 && (SUSPICIOUS_DEATHS..DEATHS).contains(&deaths) {
+            let again = backoff(deaths - SUSPICIOUS_DEATHS + 1);
+            tracing::warn!(
+                key = entry.key,
+                deaths,
+                ?again,
+                "the process has ended again while a message was handled"
+            );
+            let change = Change::new(Phase::Waiting, progress.write()).after(again);
+            return self.commit(Commit::default().change(claim.clone(), change)).await.map(drop);
+        }
         let staged = Staged::new(self.shared.outbox.clone(), entry.key.clone());
-        let attempt = u32::try_from(deaths).unwrap_or(u32::MAX).saturating_add(progress.failures + 1);
+        let attempt = deaths.saturating_add(progress.failures + 1);
         let context = match self.shared.listener.read(&entry.request, &entry.lane, staged, attempt).await {
             Read::Handle(context) => *context,
             Read::Own => return self.close(claim, progress, What::default()).await.map(drop),
@@ -157,7 +174,8 @@ impl DurableBot {
         context: Option<&DurableContext>,
         counts: &Counts,
     ) -> Result<(), StoreError> {
-        let progress = Progress { reason: Some(reason), ..progress };
+        // If it is tried again, the deaths count anew.
+        let progress = Progress { reason: Some(reason), deaths: 0, ..progress };
         let change = Change::new(Phase::Failed, progress.write());
         let mut commit = Commit::default().change(claim.clone(), change);
         if let (Some(apology), Some(context)) =

@@ -8,6 +8,9 @@ pub(super) struct Progress {
     /// How often its handler has failed.
     #[serde(default)]
     pub(super) failures: u32,
+    /// How often the process has ended while it was handled.
+    #[serde(default)]
+    pub(super) deaths: u32,
     /// The last claim of which the end is known. Whoever held a later one has died.
     #[serde(default)]
     pub(super) ended: i64,

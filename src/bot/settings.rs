@@ -82,7 +82,8 @@ impl DurableBot {
     /// 1 s, 10 s, and then 1 minute each, and the later messages of the room wait too. Default: 5, over two minutes. An
     /// [`InvalidInput`](crate::ErrorKind::InvalidInput), such as a reply that is too long, would fail again: it is set aside at once.
     ///
-    /// A message whose handler ends the process, as a stack overflow does, is set aside after the tenth time.
+    /// A message whose handler ends the process, as a stack overflow does, is handled again too: from the third time on after waits
+    /// that grow to 5 minutes. After the thirtieth time, which takes more than an hour, it is set aside.
     pub fn attempts(mut self, attempts: u32) -> Self {
         self.attempts = attempts.max(1);
         self

@@ -61,6 +61,7 @@ pub use memory::MemoryOutboxStore;
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteOutboxStore;
 pub use status::Status;
+pub(crate) use step::backoff;
 pub use store::{
     Change, Claim, Commit, Enqueued, Filter, NewEntry, Next, Note, OUTBOX, OutboxStore, Phase, StoredEntry,
 };

@@ -69,7 +69,7 @@ pub(super) fn wait_after(progress: &mut Progress, error: &Error) -> Duration {
 }
 
 /// The wait after so many failures in a row, with a random part, so that processes do not try in step.
-pub(super) fn backoff(failures: u32) -> Duration {
+pub(crate) fn backoff(failures: u32) -> Duration {
     let longest = FIRST_WAIT.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(LONGEST_WAIT);
     longest.mul_f64(0.5 + fastrand::f64() / 2.0)
 }
