@@ -1,6 +1,6 @@
 //! Bots that survive: whatever they have read is handled, and answered once, however often the program is killed.
 //!
-//! A [`DurableBot`] keeps messages in the store of an [`Outbox`] before it handles them. When the handler returns, the end of the
+//! A [`DurableBot`] keeps messages in the store of an [`Outbox`](crate::outbox::Outbox) before it handles them. When the handler returns, the end of the
 //! message, the [state](DurableContext::state) of the conversation and the [replies](DurableContext::reply) are stored at once, or
 //! none of them; then the replies are posted exactly once. The guide is [`guide::durable_bots`](crate::guide::durable_bots).
 //!

@@ -104,7 +104,8 @@ async fn nothing_of_a_run_that_fails_is_stored() {
     let world = World::new().await;
     let runs = Mutex::new(Vec::new());
     let handler = async |context: DurableContext| {
-        runs.lock().expect("no panic").push((context.attempt(), context.state::<u32>().get().await?));
+        let before = context.state::<u32>().get().await?;
+        runs.lock().expect("no panic").push((context.attempt(), before));
         context.state::<u32>().set(&context.attempt())?;
         context.reply(format!("{} 回目", context.attempt()))?;
         if context.attempt() == 1 {

@@ -85,7 +85,7 @@ impl Bot {
         self
     }
 
-    /// Whether edits are handled as well, each once. [`update_time`](ReceivedMessage::update_time) distinguishes them.
+    /// Whether edits are handled as well, each once. [`update_time`](super::ReceivedMessage::update_time) distinguishes them.
     /// Default: no.
     pub fn edits(mut self, edits: bool) -> Self {
         self.edits = edits;
