@@ -40,21 +40,22 @@ impl DurableContext {
     /// [`Guard::admits`] does.
     ///
     /// # Errors
-    /// The members cannot be read; or the message is of TAS-CHA, of which a guard knows neither accounts nor rooms. Nobody is
-    /// admitted then.
+    /// The members cannot be read; or the message is of TAS-CHA, of which a guard knows neither accounts nor rooms: compare
+    /// [`author_id`](Self::author_id) there. Nobody is admitted then.
     pub async fn admits(&self, guard: impl Borrow<Guard>) -> Result<bool, Error> {
         match &self.received {
             Received::Chatwork(context) => guard.borrow().admits(context).await,
             #[cfg(feature = "tascha")]
             Received::Tascha(_) => Err(Error::config(
-                "a guard knows accounts and rooms of Chatwork, and cannot say who may use a command in TAS-CHA",
+                "a guard knows accounts and rooms of Chatwork only: in TAS-CHA read the command without a guard, and compare the `author_id()` of the context with those who may use it",
             )),
         }
     }
 }
 
 impl<C> DurableCommand<'_, C> {
-    /// A check in front, as [`ReadCommand::guard`](crate::chatwork::bot::commands::ReadCommand::guard).
+    /// A check in front, as [`ReadCommand::guard`](crate::chatwork::bot::commands::ReadCommand::guard). A guard cannot check commands in
+    /// TAS-CHA: reading one is an error there; compare [`author_id`](DurableContext::author_id) instead.
     pub fn guard(mut self, guard: impl Borrow<Guard>) -> Self {
         self.guards.push(guard.borrow().clone());
         self
@@ -101,7 +102,7 @@ impl<'a, C: clap::Parser + Send + 'a> IntoFuture for DurableCommand<'a, C> {
                 #[cfg(feature = "tascha")]
                 Received::Tascha(_) => self.read(),
             };
-            for guard in &self.guards {
+            if let (Some(guard), false) = (self.guards.first(), matches!(command, Reading::Nothing)) {
                 self.context.admits(guard).await?;
             }
             match command {

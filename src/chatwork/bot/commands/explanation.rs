@@ -54,7 +54,9 @@ impl std::fmt::Debug for Explanation {
 /// Replies with it, in several messages if it is long, unless the person has had too many.
 pub(super) async fn tell(context: &Context, explanation: &Explanation) -> Result<(), Error> {
     let now = context.client().transport().clock().now();
-    if let Err(refused) = context.commands.explained.take(context.message().account_id, now, true) {
+    let message = context.message();
+    let counted = (message.room_id, message.message_id.clone());
+    if let Err(refused) = context.commands.explained.take(message.account_id, &counted, now, true) {
         if refused.first {
             tracing::warn!(window = ?WINDOW, "an account gets no more explanations of commands for a time");
         }

@@ -82,7 +82,7 @@ impl Guard {
     }
 
     /// Admits each person so many times in any window of this length, in all rooms together, by the client's clock. It is
-    /// counted in this process. Who writes more gets one reply that says so, and then none until the window allows it.
+    /// counted in this process, and a message counts once, however often it is handled. Who writes more gets one reply that says so, and then none until the window allows it.
     #[must_use]
     pub fn limit(mut self, times: usize, window: Duration) -> Self {
         self.rules().limit = Some(Arc::new(Limiter::new(times, window)));
@@ -130,10 +130,12 @@ impl Rules {
             return Ok(Some(Refusal::Person));
         }
         // Before the members are asked for, so that nobody makes the bot use up its calls.
-        if let Some(limit) = &self.limit
-            && let Err(refused) = limit.take(account, context.client().transport().clock().now(), replies)
-        {
-            return Ok(Some(Refusal::TooOften { times: limit.times, window: limit.window, refused }));
+        if let Some(limit) = &self.limit {
+            let counted = (message.room_id, message.message_id.clone());
+            let now = context.client().transport().clock().now();
+            if let Err(refused) = limit.take(account, &counted, now, replies) {
+                return Ok(Some(Refusal::TooOften { times: limit.times, window: limit.window, refused }));
+            }
         }
         match &self.roles {
             Some(roles) if listed != Some(true) => {

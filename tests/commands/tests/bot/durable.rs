@@ -118,6 +118,54 @@ async fn a_refusal_and_a_help_are_queued_and_lost_with_a_run_that_fails() {
 }
 
 #[tokio::test]
+async fn a_limit_counts_a_message_once_although_its_first_run_fails() {
+    let world = World::new().await;
+    let bot = world.bot().durable(MemoryOutboxStore::with_clock(Arc::new(world.clock.clone())));
+    for _ in 0..3 {
+        bot.inbox().push(world.wrote(2, ROOM, "[To:1]Botさん\nstatus")).await.expect("it is stored");
+    }
+    let guard = Guard::new().limit(2, Duration::from_secs(3600));
+    let handler = async |context: DurableContext| {
+        if context.command::<Cli>().guard(&guard).await?.is_some() {
+            context.reply("異常ありません")?;
+        }
+        match context.attempt() {
+            1 => Err(kaiwa::Error::token("the first run of each fails")),
+            _ => Ok(()),
+        }
+    };
+    let said = run(&world, bot, handler, || said(&world), 3).await;
+    assert_eq!(said[..2], ["異常ありません", "異常ありません"]);
+    assert!(said[2].starts_with("使えるのは 60 分に 2 回までです。"), "{said:?}");
+}
+
+#[tokio::test]
+async fn a_guard_in_tascha_fails_commands_only_and_says_what_to_do() {
+    let world = World::new().await;
+    let room = tascha::RoomId::from(kaiwa::sandbox::tascha::Seed::ROOM);
+    let store = MemoryOutboxStore::with_clock(Arc::new(world.clock.clone()));
+    let bot = tascha::bot::Bot::new(world.sandbox.clients().tascha).durable(store);
+    for (id, text) in ["おはよう", "/status", "お疲れさまです"].into_iter().enumerate() {
+        let message = json!({ "id": format!("m{id}"), "roomId": room, "authorId": "u9", "body": text });
+        let message: tascha::Message = serde_json::from_value(message).expect("a message");
+        bot.inbox().push(message).await.expect("it is stored");
+    }
+    let read = RefCell::new(Vec::new());
+    let handler = async |context: DurableContext| {
+        let command = context.command::<Cli>().guard(Guard::new()).await;
+        let command = command.map_err(|error| error.to_string());
+        read.borrow_mut().push((context.text(), command.map(|command| command.is_some())));
+        Ok(())
+    };
+    let seen = || read.borrow().iter().map(|(text, _)| text.clone()).collect();
+    run(&world, bot, handler, seen, 3).await;
+    let read = read.into_inner();
+    assert_eq!([&read[0].1, &read[2].1], [&Ok(false), &Ok(false)]);
+    let refused = read[1].1.clone().expect_err("a guard does not know who wrote it");
+    assert!(refused.contains("compare the `author_id()` of the context"), "{refused}");
+}
+
+#[tokio::test]
 async fn the_same_handler_reads_commands_in_tascha() {
     let world = World::new().await;
     let store = MemoryOutboxStore::with_clock(Arc::new(world.clock.clone()));
