@@ -32,11 +32,19 @@
 //! # What is not documented
 //!
 //! TAS-CHA publishes neither what a delivery holds, nor how people address a bot. A message is looked for where others have it:
-//! the body itself, or its fields `data`, `message` or `object`, with an `id`, a `roomId` and a `body`; [`Bot::read_with`] replaces this. A message
-//! addresses the bot if it contains `@` and the bot's name; [`Bot::addressed_if`] replaces this.
+//! the body itself, or its fields `data`, `message` or `object`, with an `id` and a `body`. An event of another kind may hold a message
+//! too. So if the delivery says its kind, in a text `event`, `type` or `eventType`, the kind must name something new (`creat`, `post`, `new`,
+//! `sent`), and neither a change, a removal or a reaction, nor another thing than a message, such as a task. A message that was changed more than
+//! a second after it was created is not new. [`Bot::read_with`] replaces all of this.
+//!
+//! A message without an author or a room is not handled, and a warning says so: the bot could not tell whether it wrote the
+//! message itself, or where to reply.
+//!
+//! A message addresses the bot if it contains `@` and the bot's name; [`Bot::addressed_if`] replaces this.
 
 use super::{Client, Message, RoomHandle, RoomId, UserId, requests};
 use crate::Error;
+use jiff::SignedDuration;
 use serde_json::Value;
 use std::fmt;
 use std::sync::Arc;
@@ -120,7 +128,7 @@ impl Bot {
     }
 
     pub(crate) fn to_store(&self, input: Input) -> Option<Message> {
-        match input {
+        let message = match input {
             Input::Message(message) => Some(*message),
             #[cfg(feature = "webhooks")]
             Input::Delivery(delivery) => {
@@ -134,7 +142,13 @@ impl Bot {
                 }
                 message
             }
+        }?;
+        if message.author_id.is_none() || message.room_id.is_none() {
+            let (id, author, room) = (&message.id, message.author_id.is_some(), message.room_id.is_some());
+            tracing::warn!(%id, author, room, "a message without an author or a room cannot be handled");
+            return None;
         }
+        Some(message)
     }
 
     pub(crate) fn received(&self, me: Account, message: Message) -> Received {
@@ -142,15 +156,39 @@ impl Bot {
     }
 }
 
-/// The message of a delivery, where it is expected to be.
+/// How much later than its creation a new message may say that it was updated: the two times may be set one after the other.
+const UNCHANGED: SignedDuration = SignedDuration::from_secs(1);
+
+/// The new message of a delivery, where it is expected to be.
 #[cfg_attr(not(feature = "webhooks"), allow(dead_code))]
 fn find_message(json: &Value) -> Option<Message> {
     const WITHIN: [&str; 3] = ["data", "message", "object"];
-    let is_message = |value: &Value| ["id", "roomId", "body"].iter().all(|name| value[name].is_string());
-    let inner = WITHIN.iter().map(|name| &json[name]);
-    let innermost = inner.clone().flat_map(|value| WITHIN.iter().map(move |name| &value[name]));
-    let found = std::iter::once(json).chain(inner).chain(innermost).find(|value| is_message(value))?;
-    serde_json::from_value(found.clone()).ok()
+    let is_message = |value: &Value| ["id", "body"].iter().all(|name| value[name].is_string());
+    let inner = WITHIN.iter().map(|name| (&json[name], [json, json]));
+    let innermost =
+        inner.clone().flat_map(|(value, _)| WITHIN.iter().map(move |name| (&value[name], [json, value])));
+    let mut places = std::iter::once((json, [json, json])).chain(inner).chain(innermost);
+    let (found, around) = places.find(|(value, _)| is_message(value))?;
+    let message: Message = serde_json::from_value(found.clone()).ok()?;
+    let is_changed = message
+        .created_at
+        .zip(message.updated_at)
+        .is_some_and(|(created, updated)| updated.duration_since(created) > UNCHANGED);
+    (!is_changed && is_creation(around)).then_some(message)
+}
+
+/// Whether these objects, as far as they say what kind of event they are, say that a message was created.
+fn is_creation(around: [&Value; 2]) -> bool {
+    const KINDS: [&str; 3] = ["event", "type", "eventType"];
+    const CREATIONS: [&str; 4] = ["creat", "post", "new", "sent"];
+    const OTHERS: [&str; 11] =
+        ["updat", "edit", "chang", "modif", "delet", "remov", "unsen", "unpost", "restor", "react", "renew"];
+    const THINGS: [&str; 8] =
+        ["task", "record", "file", "member", "organization", "user", "webhook", "room."];
+    let kinds = around.iter().flat_map(|json| KINDS.iter().filter_map(|name| json[name].as_str()));
+    let kinds: Vec<_> = kinds.map(str::to_lowercase).collect();
+    let any = |words: &[&str]| kinds.iter().any(|kind| words.iter().any(|word| kind.contains(word)));
+    kinds.is_empty() || any(&CREATIONS) && !any(&OTHERS) && (any(&["message"]) || !any(&THINGS))
 }
 
 /// A message that a bot of TAS-CHA has received.
@@ -179,6 +217,7 @@ impl Received {
     }
 
     pub(crate) fn room_id(&self) -> RoomId {
+        // Messages without a room are not stored.
         self.message.room_id.clone().unwrap_or_else(|| RoomId::from(""))
     }
 
@@ -235,20 +274,24 @@ pub struct Poll {
 }
 
 impl Poll {
-    /// Reads these rooms as often as half of the units that are left allow until the month ends, at most every 5 seconds. The bot begins with
-    /// the messages that are posted after its first run has started.
+    /// Reads these rooms, of which there must be one at least, as often as half of the units allow that are left when the poll begins, and at
+    /// each new month; at most every 5 seconds. The bot begins with the messages that are posted after its first run has started.
+    ///
+    /// What may be used, and what was used of it, is stored: another start is no new half.
     pub fn new<R: Into<RoomId>>(rooms: impl IntoIterator<Item = R>) -> Self {
         Self { rooms: rooms.into_iter().map(Into::into).collect(), every: None, share: 0.5 }
     }
 
-    /// Reads each room this often. The run is refused if that would use up more than the [share](Self::share) of the
-    /// units that are left; if there are fewer later, the rooms are read less often.
+    /// Reads each room this often. The run is refused if this is less than 5 seconds, or would use up more than the
+    /// [share](Self::share) of the units; if fewer are left later, the rooms are read less often. To know what a round
+    /// costs, the rooms are read once before.
     pub fn every(mut self, interval: Duration) -> Self {
         self.every = Some(interval);
         self
     }
 
-    /// The share of the units that are left that may be used for reading, from 0.01 to 1. Default: one half.
+    /// The share of a month's units that may be used for reading, from 0.01 to 1: of those that are left when the poll first begins or
+    /// the month does. Default: one half.
     pub fn share(mut self, share: f64) -> Self {
         self.share = if share.is_nan() { 0.01 } else { share.clamp(0.01, 1.0) };
         self
@@ -312,6 +355,61 @@ mod tests {
         for json in [json!(null), json!([1]), json!({ "data": { "id": "t1", "roomId": "r1", "title": "x" } })]
         {
             assert_eq!(find_message(&json), None);
+        }
+    }
+
+    #[test]
+    fn an_event_that_holds_a_message_is_not_always_a_new_message() {
+        let message = json!({ "id": "m1", "roomId": "r1", "body": "x", "authorId": "u2", "kind": 1 });
+        for kind in
+            ["message.created", "MESSAGE_CREATED", "new_message", "room.message.posted", "thread.sent"]
+        {
+            for name in ["event", "type", "eventType"] {
+                for json in [
+                    json!({ name: kind, "data": message }),
+                    json!({ name: kind, "data": { "message": message } }),
+                    json!({ "data": { name: kind, "message": message } }),
+                    json!({ "event": kind, "type": "event", "message": message }),
+                ] {
+                    assert!(find_message(&json).is_some(), "{json}");
+                }
+            }
+        }
+        let others = [
+            "message.updated",
+            "message.deleted",
+            "message.reaction.created",
+            "message.pinned",
+            "message.unsent",
+            "task.created",
+            "created.then.edited",
+            "",
+        ];
+        for kind in others {
+            for json in [
+                json!({ "event": kind, "data": { "message": message } }),
+                json!({ "type": kind, "data": message }),
+                json!({ "data": { "eventType": kind, "message": message } }),
+            ] {
+                assert_eq!(find_message(&json), None, "{json}");
+            }
+        }
+        let at = |updated: &str| json!({ "id": "m1", "body": "x", "createdAt": "2026-11-01T00:00:00.000Z", "updatedAt": updated });
+        assert!(find_message(&at("2026-11-01T00:00:00.004Z")).is_some());
+        assert_eq!(find_message(&at("2026-11-01T00:00:02Z")), None);
+    }
+
+    #[test]
+    fn a_message_needs_an_author_and_a_room() {
+        let client =
+            Client::builder().api_key("x").base_url("http://127.0.0.1:1").build().expect("it is valid");
+        let bot = Bot::new(client);
+        for (author, room, handled) in
+            [(Some("u2"), Some("r1"), true), (None, Some("r1"), false), (Some("u2"), None, false)]
+        {
+            let message = json!({ "id": "m1", "roomId": room, "body": "x", "authorId": author });
+            let message = serde_json::from_value(message).expect("it is a message");
+            assert_eq!(bot.to_store(Input::Message(Box::new(message))).is_some(), handled);
         }
     }
 }
