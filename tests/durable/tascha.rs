@@ -2,17 +2,18 @@
 
 use crate::world::{World, created};
 use futures::FutureExt;
-use kaiwa::VirtualClock;
+use futures::future::BoxFuture;
 use kaiwa::bot::{DurableBot, DurableContext, Source};
 use kaiwa::outbox::MemoryOutboxStore;
 use kaiwa::sandbox::tascha::{RoomSeed, Seed};
 use kaiwa::sandbox::{Fault, Provider, Sandbox, Script};
 use kaiwa::tascha::bot::{Bot, Poll};
 use kaiwa::tascha::webhook::{RawDelivery, Verifier};
+use kaiwa::{Clock, VirtualClock};
 use serde_json::json;
 use std::pin::pin;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 struct Office {
     clock: VirtualClock,
@@ -23,7 +24,10 @@ struct Office {
 impl Office {
     /// The bot is Alice; Bob is in her room "front".
     async fn new(units: u64) -> Self {
-        let room = RoomSeed::new("front", "受付").members([Seed::USER, Seed::COLLEAGUE]);
+        Self::with(RoomSeed::new("front", "受付").members([Seed::USER, Seed::COLLEAGUE]), units).await
+    }
+
+    async fn with(room: RoomSeed, units: u64) -> Self {
         let seed = Seed::default().room(room).units_limit(units);
         let clock = VirtualClock::new();
         let sandbox = Sandbox::builder().clock(clock.clone()).tascha(seed).start().await.expect("a port");
@@ -43,6 +47,22 @@ impl Office {
     }
 
     async fn run(&self, bot: DurableBot, source: impl Into<Source>, seen: impl Fn() -> bool) {
+        self.run_by(Duration::from_millis(200), bot, source, seen).await;
+    }
+
+    /// Runs the bot for a time, in steps of this length.
+    async fn pass(&self, time: Duration, step: Duration, bot: DurableBot, source: impl Into<Source>) {
+        let end = self.clock.elapsed() + time;
+        self.run_by(step, bot, source, || self.clock.elapsed() > end).await;
+    }
+
+    async fn run_by(
+        &self,
+        step: Duration,
+        bot: DurableBot,
+        source: impl Into<Source>,
+        seen: impl Fn() -> bool,
+    ) {
         let mut running = pin!(bot.run(source, answer));
         for _ in 0..20_000 {
             if let Some(ended) = (&mut running).now_or_never() {
@@ -51,10 +71,20 @@ impl Office {
             if seen() {
                 return;
             }
-            self.clock.advance(Duration::from_millis(200));
+            self.clock.advance(step);
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         panic!("it was not seen; the room has {:?}", self.answers());
+    }
+
+    fn say(&self, text: &str) {
+        self.sandbox.tascha().room("front").post(Seed::COLLEAGUE, text).expect("a room");
+    }
+
+    /// How often messages were read.
+    fn lists(&self) -> usize {
+        let requests = self.sandbox.requests();
+        requests.iter().filter(|request| request.operation == Some("list_messages")).count()
     }
 
     fn answers(&self) -> Vec<String> {
@@ -163,13 +193,139 @@ async fn a_poll_that_the_units_do_not_allow_is_refused_with_the_figures() {
     let poll = Poll::new(["front"]).every(Duration::from_secs(5));
     let refused = office.bot().run(poll, answer).await.expect_err("it costs too much");
     let text = refused.to_string();
-    for part in ["polling 1 room every 5s would cost", "19999 are left", "poll every", "or use webhooks"] {
+    for part in [
+        "polling 1 room every 5s costs 1 call per round, and ",
+        "19999 are left and 10000 may be used (a share of 50 %): poll every",
+        "or use webhooks",
+    ] {
         assert!(text.contains(part), "{text}");
     }
+    assert_eq!(office.lists(), 0);
     let poll = Poll::new(["front"]).every(Duration::from_secs(600));
     let end = office.clock.elapsed() + Duration::from_secs(1_500);
     office.run(office.bot(), poll, || office.clock.elapsed() > end).await;
-    let lists = office.sandbox.requests();
-    let lists = lists.iter().filter(|request| request.operation == Some("list_messages")).count();
-    assert_eq!(lists, 3);
+    assert_eq!(office.lists(), 3);
+    // Messages of the last minutes are read again, here three pages.
+    for number in 0..250 {
+        office.say(&number.to_string());
+    }
+    let poll = Poll::new(["front"]).every(Duration::from_secs(300));
+    let text = office.bot().run(poll, answer).await.expect_err("it costs too much").to_string();
+    assert!(text.starts_with("polling 1 room every 300s costs 3 calls per round, and "), "{text}");
+}
+
+#[tokio::test]
+async fn a_poll_of_no_room_or_of_every_second_is_refused() {
+    let office = Office::new(1_000_000_000).await;
+    let refused = async |poll| office.bot().run(poll, answer).await.expect_err("it is refused").to_string();
+    let every = |seconds| Poll::new(["front"]).every(Duration::from_secs(seconds));
+    assert!(refused(every(1)).await.contains("polling every 1s is too often: 5s is the shortest interval"));
+    assert!(refused(Poll::new([""; 0])).await.contains("at least one room"));
+    office.run(office.bot(), every(5), || office.lists() == 3).await;
+}
+
+#[tokio::test]
+async fn the_last_question_of_a_quiet_room_is_answered_once_although_its_key_is_forgotten() {
+    let office = Office::new(1_000_000).await;
+    let poll = || Poll::new(["front"]);
+    let bot = || office.bot().remember(Duration::from_secs(3_600));
+    office.pass(Duration::from_secs(10), Duration::from_millis(200), bot(), poll()).await;
+    // In one instant, of which the first may have been the newest message of the first run.
+    office.say("@Alice 一");
+    office.say("@Alice 二");
+    office.run(bot(), poll(), || office.answers().len() == 2).await;
+    for _ in 0..3 {
+        office.clock.advance(Duration::from_secs(8 * 86_400));
+        office.pass(Duration::from_secs(1_500), Duration::from_secs(2), bot(), poll()).await;
+    }
+    assert_eq!(office.answers(), ["1: 一", "2: 二"]);
+}
+
+#[tokio::test]
+async fn a_long_history_is_read_once() {
+    let room = RoomSeed::new("front", "受付").members([Seed::USER, Seed::COLLEAGUE]);
+    let room = (0..1_000).fold(room, |room, number| room.message(Seed::COLLEAGUE, number.to_string()));
+    let office = Office::with(room, 1_000_000).await;
+    let poll = || Poll::new(["front"]);
+    office.run(office.bot(), poll(), || office.lists() == 11).await;
+    office.clock.advance(Duration::from_secs(3_600));
+    office.say("@Alice 一");
+    let lists = office.lists();
+    office.run(office.bot(), poll(), || office.answers().len() == 1).await;
+    let requests = office.sandbox.requests().into_iter();
+    let later =
+        requests.filter(|request| request.operation == Some("list_messages")).skip(lists).collect::<Vec<_>>();
+    let goes_on = |query: &Option<String>| query.as_ref().is_some_and(|query| query.contains("cursor="));
+    assert!(!later.is_empty() && later.iter().all(|request| goes_on(&request.query)));
+    // The service does not know the cursor any more.
+    office.say("@Alice 二");
+    office
+        .sandbox
+        .faults()
+        .script(Provider::Tascha, Script::on("list_messages").then(Fault::status(400)).times(1));
+    office.run(office.bot(), poll(), || office.answers().len() == 2).await;
+    assert_eq!(office.answers(), ["1: 一", "2: 二"]);
+}
+
+#[tokio::test]
+async fn another_start_is_no_new_share() {
+    let office = Office::new(2_000).await;
+    for _ in 0..3 {
+        let (time, step) = (Duration::from_secs(20_000), Duration::from_secs(20));
+        office.pass(time, step, office.bot(), Poll::new(["front"])).await;
+    }
+    let lists = office.lists();
+    assert!(lists > 20, "{lists}");
+    let poll = Poll::new(["front"]).every(Duration::from_secs(5));
+    let text = office.bot().run(poll, answer).await.expect_err("it costs too much").to_string();
+    let left = 1_999.0 * 0.5 - lists as f64;
+    assert!(text.contains(&format!("and {left:.0} may be used")), "{left}: {text}");
+}
+
+#[tokio::test]
+async fn a_room_that_fails_is_left_alone_for_longer_and_longer() {
+    let office = Office::new(1_000_000_000).await;
+    let faults = office.sandbox.faults();
+    faults.script(Provider::Tascha, Script::on("list_messages").then(Fault::status(403)).forever());
+    let (hour, step) = (Duration::from_secs(3_600), Duration::from_secs(1));
+    office.pass(hour, step, office.bot(), Poll::new(["front"])).await;
+    let lists = office.lists();
+    assert!((8..=10).contains(&lists), "{lists}");
+}
+
+/// A clock that knows how long was slept at the most.
+#[derive(Clone, Debug)]
+struct Sleeps {
+    clock: VirtualClock,
+    longest: Arc<Mutex<Duration>>,
+}
+
+impl Clock for Sleeps {
+    fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    fn wall(&self) -> jiff::Timestamp {
+        self.clock.wall()
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        let mut longest = self.longest.lock().expect("no panic");
+        *longest = duration.max(*longest);
+        self.clock.sleep(duration)
+    }
+}
+
+#[tokio::test]
+async fn without_units_the_poll_looks_again_every_ten_minutes() {
+    let office = Office::new(2).await;
+    let clock = Sleeps { clock: office.clock.clone(), longest: Arc::default() };
+    let client = office.sandbox.tascha_client(Seed::TOKEN).clock(clock.clone()).timeout(None);
+    let client = client.attempt_timeout(None).build().expect("a client");
+    let bot = Bot::new(client).durable(office.store.clone());
+    let (time, step) = (Duration::from_secs(40 * 86_400), Duration::from_secs(300));
+    office.pass(time, step, bot, Poll::new(["front"]).share(1.0)).await;
+    assert_eq!(*clock.longest.lock().expect("no panic"), Duration::from_secs(600));
+    // Two of the new month: it was noticed.
+    assert!(office.lists() >= 2, "{}", office.lists());
 }
