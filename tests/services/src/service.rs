@@ -157,14 +157,23 @@ fn http_date(second: u64) -> String {
 
 /// Where a page redirects a browser to.
 pub async fn redirect_of(page: &str) -> String {
-    let (host, path) = page.trim_start_matches("http://").split_once('/').expect("a path");
-    let mut stream = TcpStream::connect(host).await.expect("it listens");
-    let request = format!("GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await.expect("it reads");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.expect("it answers");
+    let answer = exchange("GET", page, "", "").await.expect("it answers");
     let location = answer
         .lines()
         .find_map(|line| line.split_once(':').filter(|(name, _)| name.eq_ignore_ascii_case("location")));
     location.expect("it redirects").1.trim().to_owned()
+}
+
+/// What a server answers to one request. Each line of `headers` ends with `\r\n`.
+pub async fn exchange(method: &str, url: &str, headers: &str, body: &str) -> std::io::Result<String> {
+    let (host, path) = url.trim_start_matches("http://").split_once('/').expect("a path");
+    let length = body.len();
+    let mut stream = TcpStream::connect(host).await?;
+    let request = format!(
+        "{method} /{path} HTTP/1.1\r\nHost: {host}\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+    );
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    Ok(answer)
 }

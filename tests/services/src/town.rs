@@ -8,8 +8,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub const ROOMS: usize = 20;
+
+/// How many rooms of Chatwork there are besides, in which questions are asked.
+pub const CHATS: u64 = 16;
+
+/// The accounts in Chatwork: of the programs, and of a person.
+pub const BOT: u64 = 1;
+pub const ALICE: u64 = 2;
+
 pub const TOKEN: &str = "a-token-of-a-test";
 pub const USER: &str = "ckuserbot";
+
+/// The token of the webhooks of Chatwork's rooms.
+pub const HOOK: &str = "c2VjcmV0IG9mIGEgdGVzdA==";
 
 /// A time that runs faster, and is the same in all processes.
 #[derive(Clone, Debug)]
@@ -52,6 +63,18 @@ pub struct Town {
     pub clock: FastClock,
 }
 
+macro_rules! client {
+    ($town:ident, $settle:ident, $service:ident, $login:ident) => {
+        $service::Client::builder()
+            .base_url(&*$town.$service)
+            .$login(TOKEN)
+            .attempt_timeout($settle / 2)
+            .pace(Pace::off())
+            .clock($town.clock.clone())
+            .build()?
+    };
+}
+
 impl Town {
     pub fn write(&self) -> String {
         let Self { chatwork, tascha, lancers, boards, clock } = self;
@@ -72,20 +95,9 @@ impl Town {
 
     /// The clients of a program, which leave all waits to its outbox.
     pub fn program(&self, store: impl OutboxStore, settle: Duration) -> Result<Program, Error> {
-        let attempt = settle / 2;
-        macro_rules! client {
-            ($service:ident, $login:ident) => {
-                $service::Client::builder()
-                    .base_url(&*self.$service)
-                    .$login(TOKEN)
-                    .attempt_timeout(attempt)
-                    .pace(Pace::off())
-                    .clock(self.clock.clone())
-                    .build()?
-            };
-        }
-        let chatwork = client!(chatwork, api_token);
-        let (tascha, lancers) = (client!(tascha, api_key), client!(lancers, cookie));
+        let chatwork = self.chatwork_client(settle)?;
+        let tascha = client!(self, settle, tascha, api_key);
+        let lancers = client!(self, settle, lancers, cookie);
         let outbox = Outbox::builder(store)
             .chatwork(chatwork.clone())
             .tascha(tascha.clone())
@@ -94,6 +106,10 @@ impl Town {
             .clock(self.clock.clone())
             .build();
         Ok(Program { outbox, chatwork, tascha, lancers, boards: self.boards.clone() })
+    }
+
+    pub fn chatwork_client(&self, settle: Duration) -> Result<chatwork::Client, Error> {
+        Ok(client!(self, settle, chatwork, api_token))
     }
 
     pub fn shared_clock(&self) -> Arc<dyn Clock> {
@@ -130,6 +146,17 @@ impl Program {
 /// What a message says. If some are `alike`, they are each third one of a room.
 pub fn text(key: &str, number: usize, alike: bool) -> &str {
     if alike && (number / ROOMS).is_multiple_of(3) { "again" } else { key }
+}
+
+/// What is asked, and in which of the [`CHATS`]. Each third question of a room is the same.
+pub fn question(number: usize) -> (u64, String) {
+    let text = text(&format!("question {number}"), number / CHATS as usize * ROOMS, true).to_owned();
+    (chat(number as u64 % CHATS), text)
+}
+
+/// The id of one of the [`CHATS`].
+pub fn chat(number: u64) -> u64 {
+    101 + number
 }
 
 /// One of the [`ROOMS`].

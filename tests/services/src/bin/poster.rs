@@ -3,10 +3,9 @@
 //! SQLite, or where a database of PostgreSQL is: `postgres://…`.
 
 use kaiwa::StoreError;
-use kaiwa::outbox::{OutboxStore, Phase, SqliteOutboxStore};
-use kaiwa_cookbook::outbox_postgres::PostgresOutboxStore;
+use kaiwa::outbox::Phase;
+use services::store::open;
 use services::town::{Program, Town, text};
-use std::sync::Arc;
 use std::time::Duration;
 
 #[tokio::main(flavor = "current_thread")]
@@ -34,17 +33,6 @@ async fn main() -> Result<(), StoreError> {
     added?;
     println!("done");
     Ok(())
-}
-
-async fn open(store: &str, town: &Town) -> Result<Arc<dyn OutboxStore>, StoreError> {
-    if !store.starts_with("postgres:") {
-        return Ok(Arc::new(SqliteOutboxStore::open(store).await?.with_clock(town.shared_clock())));
-    }
-    let (client, connection) = tokio_postgres::connect(store, tokio_postgres::NoTls).await?;
-    tokio::spawn(connection);
-    let store = PostgresOutboxStore::new(Arc::new(client), "kaiwa_outbox")?.with_clock(town.shared_clock());
-    store.migrate().await?;
-    Ok(Arc::new(store))
 }
 
 /// Adds what an earlier run has not.

@@ -1,5 +1,5 @@
 //! Programs that are killed at random, while they post into 20 rooms of three services that lose requests and answers, and carry
-//! requests out late.
+//! requests out late; and bots that are killed while they answer there.
 //!
 //! `KAIWA_KILL_MESSAGES=10000 cargo test --release --test killed -- --nocapture` is the whole size.
 
@@ -7,64 +7,16 @@
 #[allow(dead_code)] // The tests of the store do more with it.
 mod server;
 
+mod answers;
+mod programs;
+
 use kaiwa::outbox::{Filter, OUTBOX, OutboxStore, Phase, SqliteOutboxStore, StoredEntry};
 use kaiwa_cookbook::outbox_postgres::PostgresOutboxStore;
+use programs::{Process, SETTLE, Services, messages};
+use server::Server;
 use services::town::{ROOMS, text};
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-
-/// In seconds of the clock that they all share.
-const SETTLE: u64 = 20;
-
-/// How many times as fast as the true time that clock is.
-const SPEED: u32 = 10;
-
-fn messages(fewer: usize) -> usize {
-    std::env::var("KAIWA_KILL_MESSAGES").map_or(fewer, |number| number.parse().expect("a number"))
-}
-
-/// The services, in a process of their own.
-struct Services {
-    child: Child,
-    asked: ChildStdin,
-    answers: BufReader<ChildStdout>,
-    town: String,
-}
-
-impl Services {
-    fn start(faults: f64, latest: f64, seed: u64) -> Self {
-        let latest = (latest * SETTLE as f64) as u64;
-        let mut child = Command::new(env!("CARGO_BIN_EXE_town"))
-            .args([SPEED.to_string(), faults.to_string(), latest.to_string(), seed.to_string()])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the program is built with the tests");
-        let asked = child.stdin.take().expect("it is piped");
-        let mut answers = BufReader::new(child.stdout.take().expect("it is piped"));
-        let mut town = String::new();
-        answers.read_line(&mut town).expect("it prints text");
-        Self { child, asked, answers, town: town.trim().to_owned() }
-    }
-
-    /// The texts of each room.
-    fn rooms(&mut self) -> Vec<Vec<String>> {
-        writeln!(self.asked).expect("it runs");
-        let mut line = String::new();
-        self.answers.read_line(&mut line).expect("it prints text");
-        serde_json::from_str(&line).expect("it prints its rooms")
-    }
-}
-
-impl Drop for Services {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 /// A program that posts.
 struct Program<'a> {
@@ -77,16 +29,10 @@ struct Program<'a> {
 }
 
 impl Program<'_> {
-    /// Starts it. What it prints can be had when it has ended.
-    fn start(&self) -> (Child, JoinHandle<Vec<String>>) {
+    fn start(&self) -> Process {
         let Self { store, name, messages, town, until } = self;
-        let mut child = Command::new(env!("CARGO_BIN_EXE_poster"))
-            .args([store, name, &*messages.to_string(), &*SETTLE.to_string(), town, until])
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the program is built with the tests");
-        let output = BufReader::new(child.stdout.take().expect("it is piped"));
-        (child, std::thread::spawn(move || output.lines().map_while(Result::ok).collect()))
+        let arguments = [store, name, &*messages.to_string(), &*SETTLE.to_string(), town, until];
+        Process::start(env!("CARGO_BIN_EXE_poster"), &arguments)
     }
 
     /// Starts it until it is done, and kills it every 50 to 500 ms, at most so many times.
@@ -94,16 +40,11 @@ impl Program<'_> {
         let mut posted = Posted::default();
         let mut random = fastrand::Rng::with_seed(1);
         loop {
-            let (mut child, lines) = self.start();
+            let mut process = self.start();
             if posted.kills < kills {
-                let deadline = Instant::now() + Duration::from_millis(random.u64(50..=500));
-                while Instant::now() < deadline && child.try_wait().expect("it is a child").is_none() {
-                    std::thread::sleep(Duration::from_millis(5));
-                }
-                child.kill().expect("it is a child");
+                process.kill_soon(&mut random);
             }
-            let ended = child.wait().expect("it is a child");
-            let mut lines = lines.join().expect("it reads");
+            let (ended, mut lines) = process.end();
             if ended.success() {
                 assert_eq!(lines.pop().as_deref(), Some("done"));
                 posted.stored.extend(lines);
@@ -119,11 +60,10 @@ impl Program<'_> {
     fn begin(&self, kills: u32) -> Posted {
         let mut posted = Posted { kills, ..Posted::default() };
         for _ in 0..kills {
-            let (mut child, lines) = self.start();
+            let mut process = self.start();
             std::thread::sleep(Duration::from_millis(400));
-            child.kill().expect("it is a child");
-            child.wait().expect("it is a child");
-            posted.stored.extend(lines.join().expect("it reads"));
+            process.kill();
+            posted.stored.extend(process.end().1);
         }
         posted
     }
@@ -224,6 +164,14 @@ impl Totals {
     }
 }
 
+/// A database in which all is there for an outbox.
+async fn postgres() -> (Server, PostgresOutboxStore) {
+    let server = Server::start();
+    let store = PostgresOutboxStore::new(server.client().await, "kaiwa_outbox").expect("a plain name");
+    store.migrate().await.expect("it can be created");
+    (server, store)
+}
+
 fn sqlite() -> (tempfile::TempDir, String) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("outbox.db").display().to_string();
@@ -268,9 +216,7 @@ async fn two_programs_on_one_file_do_too_and_one_of_them_never_comes_back() {
 /// As on two machines.
 #[tokio::test]
 async fn two_programs_on_one_database_of_postgresql_do_too_and_one_of_them_never_comes_back() {
-    let server = server::Server::start();
-    let store = PostgresOutboxStore::new(server.client().await, "kaiwa_outbox").expect("a plain name");
-    store.migrate().await.expect("it can be created");
+    let (server, store) = postgres().await;
     let began = Instant::now();
     let mut services = Services::start(0.3, 0.9, 4);
     let posted = share(&server.url(), &services);
