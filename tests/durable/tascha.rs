@@ -323,7 +323,7 @@ async fn without_units_the_poll_looks_again_every_ten_minutes() {
     let client = office.sandbox.tascha_client(Seed::TOKEN).clock(clock.clone()).timeout(None);
     let client = client.attempt_timeout(None).build().expect("a client");
     let bot = Bot::new(client).durable(office.store.clone());
-    let (time, step) = (Duration::from_secs(40 * 86_400), Duration::from_secs(300));
+    let (time, step) = (Duration::from_secs(36 * 86_400), Duration::from_secs(600));
     office.pass(time, step, bot, Poll::new(["front"]).share(1.0)).await;
     assert_eq!(*clock.longest.lock().expect("no panic"), Duration::from_secs(600));
     // Two of the new month: it was noticed.
