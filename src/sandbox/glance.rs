@@ -6,17 +6,14 @@ use std::fmt;
 use std::sync::Arc;
 use tokio::sync::watch;
 
-/// How many messages of a room are shown, the newest.
-pub(crate) const MAX_MESSAGES: usize = 100;
+/// How many messages, tasks and files of a room are shown each, the newest.
+pub(crate) const MAX_ITEMS: usize = 100;
 
-/// How many bytes of text in one room are shown, unless a single message is longer.
+/// How many bytes of text their messages have, and their tasks, and the names of their files, unless a single text is longer.
 pub(crate) const MAX_TEXT: usize = 1 << 20;
 
 /// How many deliveries of webhooks are shown, the newest.
 pub(crate) const MAX_DELIVERIES: usize = 30;
-
-/// Makes of a text what the page shows of it.
-pub(crate) type Depict<'a> = &'a dyn Fn(&str) -> Value;
 
 /// Why something was not done: a word that the page has a sentence for.
 pub(crate) type Refused = &'static str;
@@ -29,8 +26,9 @@ pub(crate) trait Glance: fmt::Debug + Send + Sync {
     /// People, rooms, limits and deliveries of webhooks; no credential.
     fn overview(&self) -> Value;
 
-    /// A room with its newest messages; `None` if there is none of this id.
-    fn room(&self, id: &str, depict: Depict<'_>) -> Option<Value>;
+    /// A room with its newest messages, tasks and files; `None` if there is none of this id. The texts are as they were
+    /// written, and the window depicts them once the service's data is free again.
+    fn room(&self, id: &str) -> Option<Value>;
 
     /// Whether its texts are in Chatwork's notation.
     fn has_notation(&self) -> bool {
@@ -77,7 +75,7 @@ pub(crate) fn newest<T>(items: impl DoubleEndedIterator<Item = T>, length: impl 
     let mut text = 0;
     let mut kept: Vec<T> = items
         .rev()
-        .take(MAX_MESSAGES)
+        .take(MAX_ITEMS)
         .take_while(|item| {
             let first = text == 0;
             text += length(item);

@@ -6,7 +6,7 @@ use super::limits::Window;
 use super::model::{Role, RoomData};
 use super::{files, tasks};
 use crate::chatwork::MAX_MESSAGE;
-use crate::sandbox::glance::{Depict, Glance, MAX_DELIVERIES, NewFile, Refused, newest, place_of};
+use crate::sandbox::glance::{Glance, MAX_DELIVERIES, NewFile, Refused, newest, place_of};
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -30,7 +30,7 @@ impl Glance for State {
         json!({ "people": people, "rooms": rooms, "limits": limits(&data, now), "deliveries": deliveries(&data) })
     }
 
-    fn room(&self, id: &str, depict: Depict<'_>) -> Option<Value> {
+    fn room(&self, id: &str) -> Option<Value> {
         let now = self.now().wall;
         let data = self.peek();
         let room = data.rooms.get(&id.parse().ok()?)?;
@@ -42,31 +42,27 @@ impl Glance for State {
                     "by": message.author.to_string(),
                     "at": message.sent.as_millisecond(),
                     "edited": message.updated.map(Timestamp::as_millisecond),
-                    "text": depict(&message.body),
+                    "text": message.body,
                 })
             })
             .collect();
-        let tasks: Vec<Value> = room
-            .tasks
-            .values()
+        let tasks: Vec<Value> = newest(room.tasks.values(), |task| task.body.len())
+            .into_iter()
             .rev()
-            .take(100)
             .map(|task| {
                 json!({
                     "id": task.task_id.to_string(),
                     "to": task.account_id.to_string(),
                     "by": task.assigned_by_account_id.to_string(),
-                    "text": depict(&task.body),
+                    "text": task.body,
                     "due": task.limit_time.map(Timestamp::as_millisecond),
                     "done": task.done,
                 })
             })
             .collect();
-        let files: Vec<Value> = room
-            .files
-            .values()
+        let files: Vec<Value> = newest(room.files.values(), |file| file.filename.len())
+            .into_iter()
             .rev()
-            .take(100)
             .map(|file| {
                 json!({
                     "id": file.file_id.to_string(),
@@ -86,7 +82,7 @@ impl Glance for State {
             .collect();
         Some(json!({
             "id": id,
-            "about": depict(&room.description),
+            "about": room.description,
             "messages": messages,
             "all": room.messages.len(),
             "tasks": tasks,
@@ -198,6 +194,7 @@ fn limits(data: &Data, now: Timestamp) -> Vec<Value> {
             let window = data.windows.get(id).copied();
             let (remaining, seconds) = Window::left(window, limit, now);
             json!({
+                "id": id.to_string(),
                 "who": person.profile.name,
                 "limit": limit.calls,
                 "remaining": remaining,

@@ -48,7 +48,7 @@ enum When {
     After,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Kind {
     Status { status: StatusCode, headers: HeaderMap, body: Bytes },
     TooManyRequests { retry_after: Option<Duration> },
@@ -73,6 +73,12 @@ pub(crate) enum Kind {
 }
 
 impl Fault {
+    /// Whether they are alike in every part.
+    #[cfg(feature = "sandbox-window")]
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        self.kind == other.kind && self.when == other.when
+    }
+
     /// An answer of this status with an empty body, for example the bare 401 that has been seen at token endpoints.
     ///
     /// Give it a body with [`body`](Self::body), headers with [`header`](Self::header). Strikes before the operation.

@@ -60,7 +60,7 @@ impl BoardData {
         self.read.iter().filter(|(_, last)| message.id <= **last).map(|(name, _)| name.as_str()).collect()
     }
 
-    pub(super) fn files(&self) -> impl Iterator<Item = &FileData> {
+    pub(super) fn files(&self) -> impl DoubleEndedIterator<Item = &FileData> {
         self.messages.iter().flat_map(|message| &message.files)
     }
 

@@ -1,7 +1,7 @@
 //! What the window shows of the service, and what people do in it.
 
 use super::data::{NewMessage, State};
-use crate::sandbox::glance::{Depict, Glance, Refused, newest};
+use crate::sandbox::glance::{Glance, Refused, newest};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -38,25 +38,28 @@ impl Glance for State {
         json!({ "people": people, "rooms": rooms, "limits": [], "deliveries": [] })
     }
 
-    fn room(&self, id: &str, depict: Depict<'_>) -> Option<Value> {
+    fn room(&self, id: &str) -> Option<Value> {
         let data = self.peek();
         let board = data.boards.iter().find(|board| board.board.id.to_string() == id)?;
-        let messages: Vec<Value> = newest(board.messages.iter(), |message| message.description.len())
+        let texts = board.messages.iter().map(|message| {
+            let files = message.files.iter().map(|file| format!("\n📎 {}", file.name));
+            (message, message.description.clone() + &files.collect::<String>())
+        });
+        let messages: Vec<Value> = newest(texts, |(_, text)| text.len())
             .into_iter()
-            .map(|message| {
-                let files = message.files.iter().map(|file| format!("\n📎 {}", file.name));
-                let text = message.description.clone() + &files.collect::<String>();
+            .map(|(message, text)| {
                 json!({
                     "id": message.id.to_string(),
                     "by": message.send_user,
                     "at": message.created.as_millisecond(),
                     "edited": null,
-                    "text": depict(&text),
+                    "text": text,
                 })
             })
             .collect();
-        let files: Vec<Value> = board
-            .files()
+        let files: Vec<Value> = newest(board.files(), |file| file.name.len())
+            .into_iter()
+            .rev()
             .map(|file| {
                 json!({
                     "id": null, "name": file.name, "size": file.size, "by": file.user,
@@ -65,7 +68,7 @@ impl Glance for State {
             })
             .collect();
         Some(json!({
-            "id": id, "about": depict(board.board.description.as_deref().unwrap_or_default()), "messages": messages, "all": board.messages.len(), "tasks": [],
+            "id": id, "about": board.board.description.as_deref().unwrap_or_default(), "messages": messages, "all": board.messages.len(), "tasks": [],
             "files": files, "writers": board.board.users,
         }))
     }

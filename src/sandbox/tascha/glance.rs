@@ -3,7 +3,7 @@
 use super::data::{Data, State};
 use super::events::{Event, enqueue};
 use super::{deliver, messages};
-use crate::sandbox::glance::{Depict, Glance, MAX_DELIVERIES, Refused, newest, place_of};
+use crate::sandbox::glance::{Glance, MAX_DELIVERIES, Refused, newest, place_of};
 use crate::tascha::MAX_MESSAGE;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -40,14 +40,14 @@ impl Glance for State {
             .map(|(payer, left)| {
                 let name = data.user(&payer).map(|user| user.name.clone());
                 json!({
-                    "who": name.unwrap_or(payer), "limit": left.limit, "remaining": left.remaining, "seconds": left.seconds,
+                    "id": payer, "who": name.as_ref().unwrap_or(&payer), "limit": left.limit, "remaining": left.remaining, "seconds": left.seconds,
                 })
             })
             .collect();
         json!({ "people": people, "rooms": rooms, "limits": limits, "deliveries": deliveries(&data) })
     }
 
-    fn room(&self, id: &str, depict: Depict<'_>) -> Option<Value> {
+    fn room(&self, id: &str) -> Option<Value> {
         let data = self.peek();
         let room = data.rooms.iter().find(|room| room.room.id == id)?;
         let messages: Vec<Value> = newest(room.messages.iter(), |message| message.body.len())
@@ -58,31 +58,27 @@ impl Glance for State {
                     "by": message.author_id,
                     "at": message.created_at.as_millisecond(),
                     "edited": null,
-                    "text": depict(&message.body),
+                    "text": message.body,
                 })
             })
             .collect();
-        let tasks: Vec<Value> = room
-            .tasks
-            .iter()
+        let tasks: Vec<Value> = newest(room.tasks.iter(), |task| task.title.len())
+            .into_iter()
             .rev()
-            .take(100)
             .map(|task| {
                 json!({
                     "id": task.id,
                     "to": null,
                     "by": task.created_by_id,
-                    "text": depict(&task.title),
+                    "text": task.title,
                     "due": task.due_date.map(Timestamp::as_millisecond),
                     "done": task.status == "COMPLETED",
                 })
             })
             .collect();
-        let files: Vec<Value> = room
-            .files
-            .iter()
+        let files: Vec<Value> = newest(room.files.iter(), |file| file.file_name.len())
+            .into_iter()
             .rev()
-            .take(100)
             .map(|file| {
                 json!({
                     "id": null, "name": file.file_name, "size": file.size, "by": file.uploaded_by_id,
@@ -92,7 +88,7 @@ impl Glance for State {
             .collect();
         let writers: Vec<&String> = room.members.iter().map(|member| &member.user_id).collect();
         Some(json!({
-            "id": id, "about": [], "messages": messages, "all": room.messages.len(), "tasks": tasks,
+            "id": id, "about": "", "messages": messages, "all": room.messages.len(), "tasks": tasks,
             "files": files, "writers": writers,
         }))
     }

@@ -47,6 +47,11 @@ fn fault(switch: &str) -> Option<Fault> {
     })
 }
 
+/// The switch of a fault; a program may have scripted others.
+fn switch(scripted: &Fault) -> Option<&'static str> {
+    SWITCHES.iter().copied().find(|switch| fault(switch).is_some_and(|fault| fault.is(scripted)))
+}
+
 /// Lets the next request meet a fault, or each from now on.
 pub(super) fn arm(
     faults: &Faults,
@@ -80,6 +85,7 @@ pub(super) fn armed(faults: &Faults, provider: Provider) -> Value {
         .map(|armed| {
             json!({
                 "operation": armed.operation,
+                "switch": armed.fault.as_ref().and_then(switch),
                 "fault": armed.fault.map(|fault| fault.name()),
                 // More than a person counts: until it is switched off.
                 "left": (armed.left <= 1_000_000).then_some(armed.left),
@@ -97,6 +103,9 @@ mod tests {
     fn each_switch_has_a_fault() {
         assert!(SWITCHES.iter().all(|switch| fault(switch).is_some()));
         assert!(fault("").is_none());
+        let found = SWITCHES.iter().filter_map(|switch| fault(switch)).map(|fault| switch(&fault));
+        assert!(found.eq(SWITCHES.iter().map(|switch| Some(*switch))));
+        assert_eq!(switch(&Fault::slow_headers(Duration::from_secs(4))), None);
     }
 
     /// In both languages, by the names that the page gets.

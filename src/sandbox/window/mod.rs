@@ -9,7 +9,8 @@
 //! * The Content-Security-Policy allows the one script and the one style sheet by their whole addresses (`reply.rs`): nothing that
 //!   a person or a program uploads can be one of them, and no inline script runs.
 //! * The page makes nodes of data and never parses HTML; Trusted Types hold it to that, where the browser has them.
-//! * No credential is sent to the page: the log has masked them, and `requests.rs` masks those that a program has put elsewhere.
+//! * No credential is sent to the page: the log has masked them, and `requests.rs` masks those that a program or a
+//!   person has put elsewhere, also in names. Those of less than 6 characters are not looked for: they are parts of other words.
 //! * What is kept for pages, and what a page can hold on to, is bounded (`requests.rs`, `stream.rs`, `patient.rs`).
 
 mod acts;

@@ -134,16 +134,23 @@ fn body(recorded: &Recorded, masked: &dyn Fn(&str) -> String) -> Value {
 
 /// The text without credentials, however they are encoded for an address. Short ones are parts of other words.
 pub(super) fn mask(text: &str, secrets: &[String]) -> String {
-    let decoded = percent_decode_str(text).decode_utf8_lossy();
-    let mut masked: Option<String> = None;
-    for secret in secrets.iter().filter(|secret| secret.len() >= SECRET) {
-        for place in [text, &decoded] {
-            if place.contains(secret.as_str()) {
-                masked = Some(masked.as_deref().unwrap_or(place).replace(secret.as_str(), MASK));
-            }
-        }
+    let secrets = || secrets.iter().map(String::as_str).filter(|secret| secret.len() >= SECRET);
+    let without = |text: &str| secrets().fold(text.to_owned(), |text, secret| text.replace(secret, MASK));
+    let masked = without(text);
+    let decoded = percent_decode_str(&masked).decode_utf8_lossy();
+    // Once one is found in what is decoded, all of it is shown decoded.
+    let hidden = secrets().any(|secret| decoded.contains(secret));
+    if hidden { without(&decoded) } else { masked }
+}
+
+/// Masks the texts of a JSON value.
+pub(super) fn mask_all(value: &mut Value, secrets: &[String]) {
+    match value {
+        Value::String(text) => *text = mask(text, secrets),
+        Value::Array(values) => values.iter_mut().for_each(|value| mask_all(value, secrets)),
+        Value::Object(fields) => fields.values_mut().for_each(|value| mask_all(value, secrets)),
+        _ => {}
     }
-    masked.unwrap_or_else(|| text.to_owned())
 }
 
 fn short(text: &str) -> String {
@@ -173,6 +180,9 @@ mod tests {
             ("/v2/token-1/x", "/v2/***/x"),
             ("a=%74oken%2d1&b=c", "a=***&b=c"),
             ("session%3Dsandbox token-1", "*** ***"),
+            ("token-1 %74oken-1", "*** ***"),
+            ("a=token-1&b=session%3Dsandbox", "a=***&b=***"),
+            ("a=session%3Dsandbox&b=token-1", "a=***&b=***"),
             ("%E3%81%82", "%E3%81%82"),
             ("%ff token-1", "%ff ***"),
         ] {

@@ -88,8 +88,10 @@ fn look(panes: &Panes, admitted: &Admitted, address: &Address, query: &str) -> R
 
 async fn act(panes: &Panes, admitted: &Admitted, body: Incoming) -> Response<Body> {
     let body = axum::body::to_bytes(Body::new(body), MAX_BODY);
-    let Ok(Ok(body)) = timeout(PATIENCE, body).await else {
-        return reply::plain(StatusCode::PAYLOAD_TOO_LARGE, "The body is too long, or does not come.");
+    let body = match timeout(PATIENCE, body).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(_)) => return reply::plain(StatusCode::PAYLOAD_TOO_LARGE, "The body is too long."),
+        Err(_) => return reply::plain(StatusCode::REQUEST_TIMEOUT, "The body does not come."),
     };
     match panes.act(&admitted.path, &body) {
         Some(Ok(())) => reply::json(&json!({})),

@@ -1,6 +1,6 @@
 //! What the page asks for.
 
-use super::requests::{Requests, mask, service};
+use super::requests::{Requests, mask, mask_all, service};
 use super::stream::{self, Streams};
 use super::{faults, reply, tree};
 use crate::Clock;
@@ -12,6 +12,7 @@ use axum::body::Body;
 use axum::http::Response;
 use bytes::Bytes;
 use serde_json::{Value, json};
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::broadcast;
@@ -44,11 +45,12 @@ impl Panes {
         match path {
             "view" => Some(reply::json(&self.view())),
             "room" => {
-                let secrets = self.secrets();
                 let glance = glance()?;
-                let steps = if glance.has_notation() { tree::steps } else { tree::plain };
-                let depict = |text: &str| steps(&mask(text, &secrets));
-                Some(reply::json(&glance.room(&parameter("room")?, &depict)?))
+                let mut room = glance.room(&parameter("room")?)?;
+                // Before a text is cut into steps, or a credential could be in two of them.
+                mask_all(&mut room, &self.secrets());
+                depict(&mut room, if glance.has_notation() { tree::steps } else { tree::plain });
+                Some(reply::json(&room))
             }
             "requests" => Some(reply::json(&json!(self.requests().shown()))),
             "events" => {
@@ -57,7 +59,7 @@ impl Panes {
             }
             "file" => {
                 let (name, content) = glance()?.file(&parameter("room")?, &parameter("id")?)?;
-                Some(reply::file(&name, content))
+                Some(reply::file(&mask(&name, &self.secrets()), content))
             }
             _ => None,
         }
@@ -94,8 +96,12 @@ impl Panes {
         }
     }
 
+    /// The longest first, since one may be a part of another.
     fn secrets(&self) -> Vec<String> {
-        self.inside.services.values().flat_map(|glance| glance.secrets()).collect()
+        let mut secrets: Vec<String> =
+            self.inside.services.values().flat_map(|glance| glance.secrets()).collect();
+        secrets.sort_by_key(|secret| Reverse(secret.len()));
+        secrets
     }
 
     fn view(&self) -> Value {
@@ -112,15 +118,28 @@ impl Panes {
                 overview
             })
             .collect();
-        json!({
+        let mut view = json!({
             "now": self.inside.clock.wall().as_millisecond(),
             "services": services,
             "switches": faults::SWITCHES,
-        })
+        });
+        mask_all(&mut view, &self.secrets());
+        view
     }
 
     fn requests(&self) -> MutexGuard<'_, Requests> {
         // Nothing panics while the lock is held.
         self.requests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Makes of the texts of a room what the page shows of them.
+fn depict(room: &mut Value, steps: fn(&str) -> Value) {
+    let depict = |text: &mut Value| *text = steps(text.as_str().unwrap_or_default());
+    depict(&mut room["about"]);
+    for list in ["messages", "tasks"] {
+        for item in room[list].as_array_mut().into_iter().flatten() {
+            depict(&mut item["text"]);
+        }
     }
 }

@@ -103,7 +103,7 @@ async fn a_fault_is_switched_on_and_the_log_says_what_it_did() {
         armed["services"].as_array().expect("services").iter().find(|service| service["id"] == "tascha");
     assert_eq!(
         tascha_view.expect("TAS-CHA")["armed"]["scripts"],
-        json!([{ "operation": "create_message", "fault": "reset", "left": 1 }])
+        json!([{ "operation": "create_message", "switch": "lost_answer", "fault": "reset", "left": 1 }])
     );
     let client = sandbox.clients().tascha;
     client

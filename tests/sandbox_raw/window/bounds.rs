@@ -3,6 +3,7 @@
 use super::{Browser, PATIENCE, message, sandbox};
 use crate::wire::{self, exchange};
 use kaiwa::sandbox::chatwork::{Account, Room, Seed};
+use kaiwa::sandbox::lancers::{self, BoardSeed};
 use kaiwa::sandbox::{Fault, Provider, Sandbox, Script};
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
@@ -78,6 +79,37 @@ async fn pages_connections_and_bodies_are_bounded() {
     drop(idle);
     sandbox.chatwork().room(100).post_as(2, "still here");
     others[3].until("event: changed").await;
+}
+
+#[tokio::test]
+async fn tasks_and_files_are_bounded_as_messages_are() {
+    const LONG: usize = 60_000;
+    let room = |room: Room, _| room.task(1, &[2], "x".repeat(LONG));
+    let room = (0..40).fold(Room::group(10, "x").admin(1).member(2), room);
+    // The limits of two accounts of one name.
+    let account = |id, token| Account::new(id, "Alice").token(token);
+    let seed = Seed::new().account(account(1, "token-1")).account(account(2, "token-2")).room(room);
+    let file = |board: BoardSeed, number| board.file("alice", format!("{number}.txt"), "text/plain", 1);
+    let board = (0..120).fold(BoardSeed::new("alice", ["bob"]), file);
+    let lancers = lancers::Seed::new().board(board);
+    let sandbox = Sandbox::builder()
+        .window(true)
+        .chatwork(seed)
+        .lancers(lancers)
+        .start()
+        .await
+        .expect("there are ports");
+    let browser = Browser::on(&sandbox);
+    let shown = browser.get("room?service=chatwork&room=10").await.json();
+    assert_eq!(shown["tasks"].as_array().map(Vec::len), Some((1 << 20) / LONG));
+    let id = sandbox.lancers().boards()[0].id.0;
+    let shown = browser.get(&format!("room?service=lancers&room={id}")).await.json();
+    let files = shown["files"].as_array().expect("files");
+    assert_eq!((files.len(), &files[0]["name"]), (100, &json!("119.txt")));
+    let view = browser.get("view").await.json();
+    let services = view["services"].as_array().expect("services");
+    let chatwork = services.iter().find(|service| service["id"] == "chatwork").expect("Chatwork");
+    assert_eq!((&chatwork["limits"][0]["id"], &chatwork["limits"][1]["id"]), (&json!("1"), &json!("2")));
 }
 
 #[tokio::test]

@@ -329,6 +329,26 @@ async fn no_credential_is_sent_to_the_page() {
             }
         }
     }
+    // Names are texts, too: of a room and of a file, and the path of a webhook.
+    let room = sandbox.chatwork().room(100);
+    sandbox.chatwork().add_webhook(Webhook::account(1, format!("http://127.0.0.1:9/{}/hook", Seed::TOKEN)));
+    let content = json!({
+        "service": "chatwork", "room": "100", "by": "2", "name": format!("{}.txt", Seed::TOKEN), "content_type": "text/plain",
+        "content": "YQ==", "message": "",
+    });
+    browser.does("upload", content).await;
+    let file = format!("file?service=chatwork&room=100&id={}", room.files()[0].file_id.0);
+    let (token, cookie) = (Seed::COLLEAGUE_TOKEN, lancers::Seed::CREDENTIAL.replace('=', "%253D"));
+    let renamed = format!("name=a%3D{token}%26b%3D{cookie}");
+    let request = format!(
+        "PUT /v2/rooms/100 HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx-chatworktoken: {}\r\n\
+         content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{renamed}",
+        Seed::TOKEN,
+        renamed.len()
+    );
+    let answer = exchange(&sandbox.chatwork_url(), &request).await.text();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    sent += 1;
     // A webhook that is posted, an address to download from, and a login, with what they carry.
     sandbox.chatwork().room(100).post_as(2, "[To:1] x");
     let token = "grant_type=refresh_token&refresh_token=sandbox-chatwork-token&client_secret=sandbox-secret";
@@ -340,7 +360,7 @@ async fn no_credential_is_sent_to_the_page() {
     exchange(&sandbox.chatwork_url(), &request).await;
     browser.requests(sent + 1).await;
     let mut seen = String::new();
-    for path in ["", "script.js", "style.css", "view", "requests", "room?service=chatwork&room=100"] {
+    for path in ["", "script.js", "style.css", "view", "requests", "room?service=chatwork&room=100", &file] {
         let answer = browser.get(path).await;
         assert_eq!(answer.status, 200, "{path}");
         seen += &answer.head;
@@ -348,6 +368,9 @@ async fn no_credential_is_sent_to_the_page() {
     }
     seen += &events.until(&format!("\"number\":{sent},")).await;
     seen += &events.until("\n\n").await;
+    for name in ["a=***&b=***", "\"***.txt\"", "http://127.0.0.1:9/***/hook", "%2A%2A%2A%2Etxt"] {
+        assert!(seen.contains(name), "{name}: {seen}");
+    }
     assert!(seen.contains("***") && seen.contains("create_message"), "{seen}");
     let encoded = secrets.map(|secret| secret.replace('=', "%3D").replace('+', "%2B").replace('/', "%2F"));
     for secret in secrets
