@@ -6,27 +6,33 @@ let room = null;
 let viewText = '';
 let roomText = '';
 
-let fetching = false;
+/** The fetching that is under way. */
+let fetching = null;
 let again = false;
 let timer = 0;
 
-/** Fetches what is shown, and shows it if it has changed. One at a time. */
-async function refresh() {
+/** Fetches what is shown, and shows it if it has changed. One at a time. Ends once the page is up to date. */
+function refresh() {
   again = true;
-  if (fetching) return;
-  fetching = true;
+  fetching ??= update();
+  return fetching;
+}
+
+async function update() {
   try {
     while (again) {
       again = false;
-      const text = await get('view');
+      const text = await attempt('view');
+      if (text === undefined) return;
       if (text !== viewText) {
         viewText = text;
         view = JSON.parse(text);
         choose();
       }
       const wanted = chosen;
-      const shown = wanted && await get(`room?${new URLSearchParams(wanted)}`, 404);
-      const key = wanted && `${wanted.service}/${wanted.room}`;
+      const shown = wanted && await attempt(`room?${new URLSearchParams(wanted)}`, 404);
+      if (shown === undefined) return;
+      const key = wanted && placeOf(wanted);
       if (shown && `${key}${shown}` !== roomText) {
         roomText = `${key}${shown}`;
         room = { ...JSON.parse(shown), service: wanted.service };
@@ -34,10 +40,20 @@ async function refresh() {
       render();
     }
     waitForWindow();
-  } catch {
-    // The stream reports that the sandbox has gone, and calls this when it is back.
   } finally {
-    fetching = false;
+    fetching = null;
+  }
+}
+
+/** What is at a path. If the sandbox does not answer, it is asked again later, and this is undefined. */
+async function attempt(path, unless) {
+  try {
+    return await get(path, unless);
+  } catch {
+    clearTimeout(timer);
+    // A page that cannot be seen asks once it can be seen.
+    if (!document.hidden) timer = setTimeout(refresh, 1000);
+    return undefined;
   }
 }
 
@@ -68,17 +84,44 @@ async function act(path, what) {
   let words = null;
   try {
     const answer = await fetch(path, {
-      method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(what),
+      method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(what, wellFormed),
     });
-    const refused = answer.ok ? (await answer.json()).refused : 'too_long';
+    const refused = answer.ok ? (await answer.json()).refused : answer.status === 413 ? 'too_long' : 'not_read';
     if (refused) words = tOf('refused', refused);
   } catch {
     words = t('connecting');
   }
-  byId('notice').hidden = words === null;
-  say(byId('notice'), words ?? '');
+  notice(words);
   refresh();
   return words === null;
+}
+
+/** Says what went wrong, or with null that all is well. */
+function notice(words) {
+  byId('notice').hidden = words === null;
+  say(byId('notice'), words ?? '');
+}
+
+/** Half of a character, as it is left when a text is cut, is not JSON. */
+function wellFormed(_, value) {
+  return typeof value === 'string' ? value.toWellFormed?.() ?? value : value;
+}
+
+/** Fetches the requests that came before the stream of events. */
+async function fetchRequests() {
+  let text;
+  try {
+    text = await get('requests');
+  } catch {
+    // If the stream has ended as well, it fetches them when it is back.
+    setTimeout(() => stream?.readyState === EventSource.OPEN && fetchRequests(), 1000);
+    return;
+  }
+  for (const request of JSON.parse(text)) {
+    // An event may have come since this was read.
+    if (!requests.get(request.number)?.ended) takeRequest(request);
+  }
+  refresh();
 }
 
 let stream = null;
@@ -92,16 +135,11 @@ function listen() {
   }
   if (stream) return;
   stream = new EventSource('events');
-  stream.addEventListener('hello', async () => {
+  stream.addEventListener('hello', () => {
     say(byId('connection'), t('connected'));
     byId('connection').className = 'good';
-    try {
-      requests.clear();
-      for (const request of JSON.parse(await get('requests'))) takeRequest(request);
-    } catch {
-      return;
-    }
-    refresh();
+    requests.clear();
+    fetchRequests();
   });
   stream.addEventListener('changed', refresh);
   stream.addEventListener('request', (event) => {
@@ -136,28 +174,40 @@ byId('fault-service').addEventListener('change', () => render());
 
 byId('compose').addEventListener('submit', async (event) => {
   event.preventDefault();
-  const text = byId('text');
-  const done = await act('post', { service: chosen.service, room: chosen.room, by: persons.get(chosen.service), body: text.value });
-  if (done) text.value = '';
+  if (!written) return;
+  const place = written;
+  const body = takeDraft();
+  if (!await act('post', { ...place, by: persons.get(place.service), body })) giveBack(place, body);
 });
 
 byId('text').addEventListener('keydown', (event) => {
   if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) byId('compose').requestSubmit();
 });
 
+/** The largest file that the service takes. */
+const MAX_FILE = 5 * 1024 * 1024;
+
 byId('send-file').addEventListener('click', () => {
   const [file] = byId('file').files;
-  if (!file) return;
+  if (!file || !written) return;
+  if (file.size > MAX_FILE) {
+    notice(tOf('refused', 'too_long'));
+    return;
+  }
+  const place = written;
+  const by = persons.get(place.service);
+  const message = takeDraft();
   const reader = new FileReader();
+  reader.addEventListener('error', () => {
+    giveBack(place, message);
+    notice(tOf('refused', 'not_read'));
+  });
   reader.addEventListener('load', async () => {
     const done = await act('upload', {
-      service: chosen.service, room: chosen.room, by: persons.get(chosen.service), name: file.name,
-      content_type: file.type || 'application/octet-stream', content: reader.result.split(',')[1] ?? '', message: byId('text').value,
+      ...place, by, name: file.name, content_type: file.type || 'application/octet-stream', content: reader.result.split(',')[1] ?? '', message,
     });
-    if (done) {
-      byId('file').value = '';
-      byId('text').value = '';
-    }
+    if (!done) giveBack(place, message);
+    else if (byId('file').files[0] === file) byId('file').value = '';
   });
   reader.readAsDataURL(file);
 });

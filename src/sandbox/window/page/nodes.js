@@ -16,22 +16,32 @@ const byId = (id) => document.getElementById(id);
 
 /** Makes the children of `parent` those of `items`. A child of the same key stays, and keeps focus and selection. */
 function keyed(parent, items, keyOf, make, update) {
-  const old = new Map(Array.from(parent.children, (node) => [node.dataset.key, node]));
-  let place = parent.firstElementChild;
-  for (const item of items) {
+  // Of equal keys the first is another than the second.
+  const counts = new Map();
+  const keys = items.map((item) => {
     const key = keyOf(item);
-    let node = old.get(key);
-    if (node) {
-      old.delete(key);
-    } else {
+    const count = counts.get(key) ?? 0;
+    counts.set(key, count + 1);
+    return `${count}/${key}`;
+  });
+  // Those that go are removed first: a node that is moved loses focus and selection, and is announced again.
+  const wanted = new Set(keys);
+  const old = new Map();
+  for (const node of Array.from(parent.children)) {
+    if (wanted.has(node.dataset.key)) old.set(node.dataset.key, node);
+    else node.remove();
+  }
+  let place = parent.firstElementChild;
+  for (const [index, item] of items.entries()) {
+    let node = old.get(keys[index]);
+    if (!node) {
       node = make(item);
-      node.dataset.key = key;
+      node.dataset.key = keys[index];
     }
     update?.(node, item);
     if (node === place) place = place.nextElementSibling;
     else parent.insertBefore(node, place);
   }
-  for (const node of old.values()) node.remove();
 }
 
 /** Replaces the children, if they read differently. */
@@ -66,7 +76,7 @@ function avatar(name) {
 function body(steps, nameOf, fileLink) {
   const root = document.createDocumentFragment();
   const open = [root];
-  const chip = (mark, name) => el('span', { class: 'chip' }, el('span', { class: 'mark' }, mark), name ? ` ${name}` : null);
+  const chip = (mark, name) => el('span', { class: 'chip' }, el('span', { class: 'mark' }, mark), name ? ' ' : null, name ? el('bdi', {}, name) : null);
   const begin = (node, inside = node) => {
     open.at(-1).append(node);
     open.push(inside);
@@ -82,7 +92,7 @@ function body(steps, nameOf, fileLink) {
       case 'quote': {
         const inside = el('div', {});
         const [by, at] = of;
-        const head = by === null ? null : el('div', { class: 'quoted' }, avatar(nameOf(by)), ` ${nameOf(by)} `, at === null ? null : when(at));
+        const head = by === null ? null : el('div', { class: 'quoted' }, avatar(nameOf(by)), ' ', el('bdi', {}, nameOf(by)), ' ', at === null ? null : when(at));
         begin(el('blockquote', {}, head, inside), inside);
         break;
       }
@@ -110,7 +120,7 @@ function body(steps, nameOf, fileLink) {
         open.at(-1).append(chip(t('re'), nameOf(of[0])));
         break;
       case 'person':
-        open.at(-1).append(el('span', { class: 'chip' }, avatar(nameOf(of[0])), ` ${nameOf(of[0])}`));
+        open.at(-1).append(el('span', { class: 'chip' }, avatar(nameOf(of[0])), ' ', el('bdi', {}, nameOf(of[0]))));
         break;
       case 'code':
         open.at(-1).append(el('pre', {}, el('code', {}, of[0])));

@@ -6,6 +6,12 @@ const persons = new Map();
 /** The room in the middle: `{service, room}`. */
 let chosen = null;
 
+/** The room that the message field is for, and what is written for others, by their places. */
+let written = null;
+const drafts = new Map();
+
+const placeOf = ({ service, room }) => `${service}/${room}`;
+
 const serviceOf = (id) => view.services.find((service) => service.id === id);
 const memberOf = (room, person) => room.members.find((member) => member.id === person);
 
@@ -32,6 +38,49 @@ function choose() {
   chosen = room ? { service, room: room.id } : null;
 }
 
+/** Lets the message field be for a room: what is written for one is never sent to another. */
+function writeIn(place) {
+  const text = byId('text');
+  const key = place && placeOf(place);
+  if (key === (written && placeOf(written))) return;
+  if (written) drafts.set(placeOf(written), text.value);
+  written = place && { ...place };
+  text.value = drafts.get(key) ?? '';
+  drafts.delete(key);
+}
+
+/** What is written, which leaves the field. */
+function takeDraft() {
+  const text = byId('text').value;
+  byId('text').value = '';
+  return text;
+}
+
+/** Puts back what was not sent, before what was written since. */
+function giveBack(place, text) {
+  const join = (later) => (later ? `${text}\n${later}` : text);
+  if (written && placeOf(written) === placeOf(place)) byId('text').value = join(byId('text').value);
+  else drafts.set(placeOf(place), join(drafts.get(placeOf(place))));
+}
+
+/** When the log of messages speaks again. */
+let quiet = 0;
+
+/** Lets a screen reader hear new messages only, and not those of a room or a language that was chosen. */
+function announce(list, anew, filled) {
+  if (anew) {
+    clearTimeout(quiet);
+    quiet = 0;
+    list.setAttribute('aria-live', 'off');
+  }
+  if (filled && !quiet && list.getAttribute('aria-live') === 'off') {
+    quiet = setTimeout(() => {
+      quiet = 0;
+      list.setAttribute('aria-live', 'polite');
+    }, 1000);
+  }
+}
+
 function renderRooms() {
   keyed(byId('services'), view.services, (service) => service.id, makeService, (node, service) => {
     const select = node.querySelector('select');
@@ -45,7 +94,7 @@ function renderRooms() {
       const current = chosen?.service === service.id && chosen?.room === room.id;
       if (current) button.setAttribute('aria-current', 'true');
       else button.removeAttribute('aria-current');
-      say(button, titleOf(room, person),
+      say(button, el('bdi', {}, titleOf(room, person)),
         unread ? el('span', { class: 'count' }, ` ${t('unread', unread)}`) : '',
         mentions ? el('span', { class: 'count to-me' }, ` ${t('mentions', mentions)}`) : '');
     });
@@ -79,6 +128,7 @@ function makeRoom(service, room) {
 /** Shows the room that was fetched, if it is still the one that is chosen. */
 function renderRoom() {
   byId('compose').hidden = !chosen;
+  writeIn(chosen);
   if (!chosen) return;
   const service = serviceOf(chosen.service);
   const person = persons.get(service.id);
@@ -94,10 +144,12 @@ function renderRoom() {
 
   const list = byId('messages');
   const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
-  const place = `${service.id}/${chosen.room}`;
+  const place = placeOf(chosen);
   const other = list.dataset.place !== place;
+  announce(list, other || list.dataset.language !== language, shown !== null);
   if (other) list.replaceChildren();
   list.dataset.place = place;
+  list.dataset.language = language;
   keyed(list, shown?.messages ?? [], (message) => `${message.id}/${message.edited}/${language}`,
     (message) => makeMessage(message, nameOf, fileLink));
   const older = shown ? shown.all - shown.messages.length : 0;
@@ -120,7 +172,7 @@ function renderRoom() {
     (task) => makeTask(service, task, nameOf, fileLink));
   byId('files-section').hidden = !shown?.files.length;
   keyed(byId('files'), shown?.files ?? [], (file) => `${file.id ?? `${file.name}/${file.at}`}/${language}`, (file) => el('li', {},
-    fileLink(file.id, file.name), ` ${t('bytes', file.size.toLocaleString(language))}, ${nameOf(file.by)}, `, when(file.at)));
+    el('bdi', {}, fileLink(file.id, file.name)), ` ${t('bytes', file.size.toLocaleString(language))}, `, el('bdi', {}, nameOf(file.by)), ', ', when(file.at)));
 }
 
 /** Fills a node again only if what it shows has changed. */
@@ -137,20 +189,22 @@ function fileAddress(id) {
 
 function makeMessage(message, nameOf, fileLink) {
   const name = nameOf(message.by);
-  const head = el('header', {}, avatar(name), el('strong', {}, name), ' ', when(message.at),
+  const head = el('header', {}, avatar(name), el('strong', {}, el('bdi', {}, name)), ' ', when(message.at),
     message.edited === null ? null : el('span', { class: 'hint' }, ` ${t('edited')}`));
-  return el('article', { 'aria-label': name }, head, el('div', { class: 'body' }, body(message.text, nameOf, fileLink)));
+  return el('article', { 'aria-label': name }, head, el('div', { class: 'body', dir: 'auto' }, body(message.text, nameOf, fileLink)));
 }
 
 function makeTask(service, task, nameOf, fileLink) {
   const to = task.to === null ? nameOf(task.by) : nameOf(task.to);
   const finish = async () => {
     await act('finish', { service: service.id, room: chosen.room, task: task.id });
-    byId('tasks').querySelector('button')?.focus();
+    await refresh();
+    // Its own button has gone.
+    if (document.activeElement === document.body) (byId('tasks').querySelector('button') ?? byId('messages')).focus();
   };
   return el('li', { class: 'task' },
     el('span', { class: task.done ? 'state good' : 'state' }, t(task.done ? 'done' : 'open')),
-    el('span', { class: 'body' }, `${to}: `, body(task.text, nameOf, fileLink)),
+    el('span', {}, el('bdi', {}, to), ':'), el('span', { class: 'body', dir: 'auto' }, body(task.text, nameOf, fileLink)),
     task.due === null ? null : el('span', { class: 'hint' }, t('due', clock(task.due))),
     task.done || service.id !== 'chatwork' ? null : el('button', { type: 'button', onclick: finish }, t('finish')));
 }

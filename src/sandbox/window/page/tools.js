@@ -7,7 +7,7 @@ const KEPT = 200;
 
 function renderTools() {
   const limits = view.services.flatMap((service) => service.limits.map((limit) => ({ service, limit })));
-  keyed(byId('limits'), limits.filter(({ limit }) => limit.limit < 1e6), ({ service, limit }) => `${service.id}/${limit.who}`, makeMeter, (node, { service, limit }) => {
+  keyed(byId('limits'), limits.filter(({ limit }) => limit.limit < 1e6), ({ service, limit }) => `${service.id}/${limit.id}`, makeMeter, (node, { service, limit }) => {
     const until = limit.seconds === null ? '' : ` · ${t('until', clock(view.now + limit.seconds * 1000))}`;
     setMeter(node, limit.remaining, limit.limit, `${service.name}, ${limit.who}: ${t('left', limit.remaining, limit.limit)}${until}`);
   });
@@ -37,8 +37,8 @@ function renderFaults() {
   const none = { id: 'none' };
   keyed(byId('armed'), armed.length ? armed : [none], (service) => `${service.id}/${language}`, makeArmed, (node, service) => {
     if (service === none) return;
-    const lines = service.armed.scripts.map(({ operation, fault, left }) =>
-      `${operation ?? t('any')}: ${fault ?? t('pass')}, ${left === null ? t('forever') : t('times', left)}`);
+    const lines = service.armed.scripts.map(({ operation, switch: name, fault, left }) =>
+      `${operation ?? t('any')}: ${name ? tOf('switches', name)[0] : fault ?? t('pass')}, ${left === null ? t('forever') : t('times', left)}`);
     if (service.armed.chaos) lines.push(t('chaos'));
     say(node.firstElementChild, `${service.name} · ${lines.join(' · ')}`);
   });
