@@ -8,22 +8,47 @@ use http::Method;
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 use std::ops::Deref;
-use std::process::Stdio;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::ChildStdout;
 use tokio::time::{sleep, timeout};
 use url::Url;
 
 /// Much longer than anything takes, even on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A browser with one page. Dropping it kills the driver; `close` ends the browser as well.
+/// A browser with one page. Dropping it ends the browser and its driver.
 pub struct Browser {
     client: Client,
-    driver: Child,
+    /// Dropped before the folder, in which the browser would write anew.
+    #[allow(dead_code)] // Dropping it ends the browser.
+    driver: Driver,
     /// What the browser keeps for this test alone.
+    #[allow(dead_code)] // Dropping it removes the folder.
     folder: tempfile::TempDir,
+}
+
+/// The driver and all that it starts, in a process group of its own. A shell kills the group once nobody holds the other end of
+/// its standard input: when this is dropped, and also when the tests themselves are killed.
+struct Driver(Child);
+
+impl Driver {
+    fn start() -> Self {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "chromedriver --port=0 </dev/null & cat >/dev/null; kill -KILL 0"]);
+        shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).process_group(0);
+        Self(shell.spawn().expect("there is a shell"))
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        // How it ended does not matter: it has killed itself as well.
+        let _ = self.0.wait();
+    }
 }
 
 impl Deref for Browser {
@@ -38,17 +63,16 @@ impl Browser {
     /// A browser whose person reads this language.
     pub async fn start(language: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let mut driver = Command::new("chromedriver")
-            .arg("--port=0")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("chromedriver is installed: bash .ci/run system");
-        let mut lines = BufReader::new(driver.stdout.take().expect("it is piped")).lines();
+        let mut driver = Driver::start();
+        let output = driver.0.stdout.take().expect("it is piped");
+        let mut lines = BufReader::new(ChildStdout::from_std(output).expect("a pipe")).lines();
         let port = async {
             loop {
-                let line = lines.next_line().await.expect("it prints text").expect("it names its port");
+                let line = lines
+                    .next_line()
+                    .await
+                    .expect("it prints text")
+                    .expect("chromedriver is installed: bash .ci/run system");
                 let port = line.split_once("started successfully on port ").map(|(_, rest)| rest.to_owned());
                 if let Some(port) = port {
                     return port.trim_end_matches('.').to_owned();
@@ -77,23 +101,24 @@ impl Browser {
             "goog:loggingPrefs": { "browser": "ALL" },
         }))
         .expect("an object");
-        let client = ClientBuilder::new(HttpConnector::new())
-            .capabilities(capabilities)
-            .connect(&format!("http://127.0.0.1:{port}"))
-            .await
-            .expect("the browser starts");
+        let address = format!("http://127.0.0.1:{port}");
+        let mut builder = ClientBuilder::new(HttpConnector::new());
+        let client = timeout(PATIENCE, builder.capabilities(capabilities).connect(&address)).await;
+        let client = client.expect("the browser starts in time").expect("the browser starts");
         Self { client, driver, folder }
     }
 
-    pub async fn close(mut self) {
-        self.client.clone().close().await.expect("it ends");
-        self.driver.kill().await.expect("it runs");
-        drop(self.folder);
+    pub async fn close(self) {
+        let closed = timeout(PATIENCE, self.client.clone().close()).await;
+        closed.expect("it ends in time").expect("it ends");
     }
 
     /// The value of a script of the test.
     pub async fn run(&self, script: &str) -> Value {
-        self.execute(script, Vec::new()).await.unwrap_or_else(|error| panic!("{script}: {error}"))
+        let value = timeout(PATIENCE, self.execute(script, Vec::new())).await;
+        value
+            .unwrap_or_else(|_| panic!("{script}: no answer"))
+            .unwrap_or_else(|error| panic!("{script}: {error}"))
     }
 
     /// Waits until a script is true.
