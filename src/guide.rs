@@ -15,6 +15,10 @@
 //! * [`testing`]: testing a bot without an account, and with every kind of fault
 //! * [`services`]: what each service allows, and what is inferred
 //! * [`internals`]: how the crate is built, for contributors
+//!
+//! [`ja`] has them in Japanese. 日本語のガイドは [`ja`] にあります。
+
+pub mod ja;
 
 #[cfg(all(feature = "chatwork", feature = "tascha", feature = "lancers"))]
 #[doc = include_str!("guide/getting_started.md")]

@@ -80,3 +80,41 @@ fn no_line_break_of_the_japanese_texts_is_shown_as_a_blank() {
         assert!(found.is_empty(), "{}: {found:#?}", path.display());
     }
 }
+
+/// The levels of the headings and the code blocks of a page, in their order.
+fn outline(text: &str) -> (Vec<usize>, Vec<String>) {
+    let (mut headings, mut blocks) = (Vec::new(), Vec::new());
+    let mut code: Option<String> = None;
+    for line in text.lines() {
+        let fence = line.trim_start().starts_with("```");
+        match &mut code {
+            Some(block) => {
+                block.push_str(line);
+                block.push('\n');
+                if fence {
+                    blocks.extend(code.take());
+                }
+            }
+            None if fence => code = Some(format!("{line}\n")),
+            None if line.starts_with('#') => headings.push(line.split(' ').next().map_or(0, str::len)),
+            None => {}
+        }
+    }
+    (headings, blocks)
+}
+
+#[test]
+fn the_japanese_guides_are_built_as_the_english_ones_and_have_their_code() {
+    let shown = "# a\n```\n# not(a) heading\n```\ntext\n## b\n";
+    assert_eq!(outline(shown), (vec![1, 2], vec!["```\n# not(a) heading\n```\n".to_owned()]));
+    let guides = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/guide");
+    let mut pages = 0;
+    for entry in std::fs::read_dir(guides.join("ja")).expect("it is there") {
+        let page = entry.expect("it can be listed").path();
+        let read = |path: &std::path::Path| std::fs::read_to_string(path).expect("it is text");
+        let english = guides.join(page.file_name().expect("it has a name"));
+        assert_eq!(outline(&read(&page)), outline(&read(&english)), "{}", page.display());
+        pages += 1;
+    }
+    assert!(pages >= 13, "there are {pages}");
+}
