@@ -23,7 +23,9 @@ fn blanks(text: &str) -> Vec<String> {
         let fence = line.trim_start().starts_with("```");
         code ^= fence;
         // Tables, headings, quotations and items begin on a line of their own.
+        let numbered = line.trim_start().trim_start_matches(|c: char| c.is_ascii_digit()).starts_with(". ");
         let begins = ["|", "#", ">", "- ", "* "].iter().any(|start| line.trim_start().starts_with(start));
+        let begins = begins || numbered;
         let own = code || fence || line.starts_with(['|', '#']) || line.trim().is_empty();
         let wide = |c: Option<char>| c.is_some_and(|c| c >= '\u{2e80}');
         let (last, first) = (before.trim_end().chars().last(), line.trim_start().chars().next());
@@ -56,6 +58,7 @@ fn no_line_break_of_the_japanese_texts_is_shown_as_a_blank() {
         "文\n```\n文\n文\n```\n文",
         "a\nb",
         "文\n- 項目",
+        "1. 項目\n2. 項目",
     ] {
         assert_eq!(blanks(good), [""; 0], "{good}");
     }
