@@ -1,13 +1,13 @@
 //! One stored message: it is claimed, passed to the handler, and what came of it is stored.
 
 use super::context::DurableContext;
-use super::listener::Read;
+use super::listener::{Read, Shared};
 use super::notice::{Notice, SetAside, Summary};
 use super::progress::Progress;
 use super::settings::DurableBot;
 use super::staged::{Staged, What};
 use crate::handler::{HandlerFailure, run};
-use crate::outbox::work::hold;
+use crate::outbox::work::{hold, insist};
 use crate::outbox::{Change, Claim, Commit, Phase, StoredEntry, backoff};
 use crate::store_error::StoreError;
 use crate::{Error, ErrorKind};
@@ -20,10 +20,6 @@ const DEATHS: u32 = 30;
 
 /// From how many on it waits before it is handled again, so that the other rooms are handled meanwhile.
 const SUSPICIOUS_DEATHS: u32 = 3;
-
-/// How often a store that failed is asked again, and how soon.
-const STORE_AGAIN: u32 = 10;
-const STORE_WAIT: Duration = Duration::from_secs(1);
 
 /// What was done so far.
 #[derive(Default)]
@@ -197,19 +193,10 @@ impl DurableBot {
         Ok(())
     }
 
-    /// Stores what came of a message. It is to be had once, so a store that fails is asked again. Whether the claim still held.
+    /// Stores what came of a message. Whether the claim still held.
     async fn commit(&self, commit: Commit) -> Result<bool, StoreError> {
-        let store = self.shared.outbox.store();
-        for _ in 0..STORE_AGAIN {
-            match store.commit(commit.clone()).await {
-                Err(error) => {
-                    tracing::warn!(%error, "the store of the bot failed; it is asked again");
-                    self.shared.listener.clock().sleep(STORE_WAIT).await;
-                }
-                stored => return stored,
-            }
-        }
-        store.commit(commit).await
+        let Shared { listener, outbox, .. } = &*self.shared;
+        insist(&**listener.clock(), || outbox.store().commit(commit.clone())).await
     }
 }
 

@@ -138,7 +138,7 @@ impl Listener {
                     Ok(message) => message,
                     Err(error) => return Read::Unreadable(error),
                 };
-                let me = *me.get().expect("the bot has started");
+                let me = *me.get().expect("`run` finds it out before it handles anything");
                 if message.account() == me {
                     return Read::Own;
                 }
@@ -152,7 +152,7 @@ impl Listener {
                     Ok(message) => message,
                     Err(error) => return Read::Unreadable(error),
                 };
-                let me = me.get().expect("the bot has started");
+                let me = me.get().expect("`run` finds it out before it handles anything");
                 if me.wrote(&message) {
                     return Read::Own;
                 }

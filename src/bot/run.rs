@@ -8,7 +8,7 @@ use super::notice::{Notice, Summary};
 use super::settings::{DurableBot, REPLIES};
 use super::source::{Source, What};
 use crate::Error;
-use crate::outbox::work::{Queue, first};
+use crate::outbox::work::{Queue, STORE_WAIT, first};
 use crate::outbox::{Commit, NewEntry, Note, OUTBOX, Phase};
 use futures::future::{BoxFuture, Either, join, pending};
 use futures::{FutureExt, StreamExt};
@@ -18,9 +18,6 @@ use tokio::sync::watch;
 
 /// How often the place of a source is stored while nothing is posted.
 const PLACE: Duration = Duration::from_secs(1);
-
-/// How soon a store that failed is asked again.
-const STORE_WAIT: Duration = Duration::from_secs(1);
 
 /// How many messages are stored at once.
 const BATCH: usize = 100;

@@ -6,7 +6,7 @@ use std::fmt;
 
 /// What a durable bot reads. A [watch](crate::chatwork::watch) of Chatwork and a poll of TAS-CHA convert into it.
 ///
-/// Its place is stored together with the messages, so that the next run goes on there. Besides, an
+/// Its place is stored together with the messages, so that the next run goes on there. In addition, an
 /// [`Inbox`](super::Inbox) takes webhooks, whatever the source is.
 pub struct Source {
     pub(super) name: String,

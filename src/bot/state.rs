@@ -62,7 +62,7 @@ impl<T: Serialize> State<'_, T> {
 }
 
 impl<T: DeserializeOwned> State<'_, T> {
-    /// The state, unless there is none or its time is over.
+    /// The state. `None` if it was never set, was cleared, or its time is over.
     ///
     /// # Errors
     /// The store failed; or what is stored does not read as `T`, such as after the type has changed: give new fields a

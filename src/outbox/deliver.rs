@@ -18,9 +18,9 @@
 use super::clients::{Clients, missing};
 use super::rendered::Rendered;
 use super::status::{Progress, Status, UNREADABLE};
-use super::step::{AGAIN, BETWEEN_LOOKS, FIRST_WAIT, LONGEST_WAIT, MOST_FAILURES, Step, wait_after};
+use super::step::{AGAIN, BETWEEN_LOOKS, LONGEST_WAIT, MOST_FAILURES, Step, wait_after};
 use super::store::{Change, Claim, OutboxStore, Phase, StoredEntry};
-use super::work::hold;
+use super::work::{hold, insist};
 use crate::clock::{Clock, later_on_the_wall};
 use crate::error::{Error, Outcome, Resend};
 use crate::store_error::StoreError;
@@ -34,9 +34,6 @@ pub(super) const KEY_KEPT: Duration = Duration::from_secs(23 * 60 * 60);
 
 /// The wait of an entry whose service has no client here: another process may have one.
 const WITHOUT_CLIENT: Duration = Duration::from_secs(10);
-
-/// How often a store that failed is asked again.
-const STORE_AGAIN: u32 = 10;
 
 /// What delivering needs.
 pub(super) struct Delivery {
@@ -131,18 +128,9 @@ impl Delivery {
         Ok((is_kept && wait.is_some()).then(|| Status::read(&entry)))
     }
 
-    /// Stores what has become of an entry. The answer that it is about comes once, so a store that fails is asked again.
+    /// Stores what has become of an entry. The answer that it is about comes once.
     async fn keep(&self, claim: &Claim, change: Change) -> Result<bool, StoreError> {
-        for _ in 0..STORE_AGAIN {
-            match self.store.change(claim, change.clone(), false).await {
-                Err(error) => {
-                    tracing::warn!(%error, "the store of the outbox failed; it is asked again");
-                    self.clock.sleep(FIRST_WAIT).await;
-                }
-                stored => return stored,
-            }
-        }
-        self.store.change(claim, change, false).await
+        insist(&*self.clock, || self.store.change(claim, change.clone(), false)).await
     }
 
     /// Sends the request. Before a byte leaves, the store knows that it may have.

@@ -10,7 +10,7 @@ use std::time::Duration;
 /// Keeps the entries of an [`Outbox`](super::Outbox), and those of a [durable bot](crate::bot).
 ///
 /// What a store keeps of an entry are a few columns, and two texts that only their owner reads: the request and its progress.
-/// Entries stand in queues: the outbox works on the one with the name [`OUTBOX`], and each kind of bot on one of its own. Besides,
+/// Entries stand in queues: the outbox works on the one with the name [`OUTBOX`], and each kind of bot on one of its own. In addition,
 /// a store keeps notes: texts with a key and perhaps a time at which they are forgotten, such as what a bot knows of a conversation.
 ///
 /// ```text

@@ -3,7 +3,7 @@
 use super::store::{Claim, Next, OutboxStore, StoredEntry};
 use crate::clock::Clock;
 use crate::store_error::StoreError;
-use futures::future::{Either, FutureExt, pending, select};
+use futures::future::{BoxFuture, Either, FutureExt, pending, select};
 use futures::stream::{FuturesUnordered, Stream, StreamExt, unfold};
 use std::future::Future;
 use std::pin::pin;
@@ -15,6 +15,10 @@ pub(crate) const LEASE: Duration = Duration::from_secs(30);
 
 /// How often the store is asked for what other processes have added.
 const POLL: Duration = Duration::from_secs(1);
+
+/// How often a store that failed is asked again, and how soon.
+const STORE_AGAIN: u32 = 10;
+pub(crate) const STORE_WAIT: Duration = Duration::from_secs(1);
 
 /// A queue, and how many of its entries are worked on at once.
 pub(crate) struct Queue<'a> {
@@ -117,6 +121,23 @@ async fn renew(store: &dyn OutboxStore, clock: &dyn Clock, claim: &Claim) {
             }
         }
     }
+}
+
+/// What the store answers to something that is to be had once: if it fails, it is asked again.
+pub(crate) async fn insist<'a, T>(
+    clock: &dyn Clock,
+    ask: impl Fn() -> BoxFuture<'a, Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    for _ in 0..STORE_AGAIN {
+        match ask().await {
+            Err(error) => {
+                tracing::warn!(%error, "the store failed; it is asked again");
+                clock.sleep(STORE_WAIT).await;
+            }
+            stored => return stored,
+        }
+    }
+    ask().await
 }
 
 /// What has become of the first of the entries under way that ends.

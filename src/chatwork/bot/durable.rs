@@ -120,7 +120,7 @@ impl Bot {
                     self.names.learn(message.account_id, name);
                 }
                 if let Some(me) = me {
-                    // It may be the repeat of a message that is stored, and then tells only this.
+                    // A repeat of a stored message is not stored, but it may show that the room is a direct chat.
                     learn_from_mention(&self.client, me, &message);
                 }
                 let ids = version(self, &message);
