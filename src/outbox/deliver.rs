@@ -16,10 +16,11 @@
 //! ```
 
 use super::clients::{Clients, missing};
+use super::entry::{Change, Claim, Phase, StoredEntry};
 use super::rendered::Rendered;
 use super::status::{Progress, Status, UNREADABLE};
 use super::step::{AGAIN, BETWEEN_LOOKS, LONGEST_WAIT, MOST_FAILURES, Step, wait_after};
-use super::store::{Change, Claim, OutboxStore, Phase, StoredEntry};
+use super::store::OutboxStore;
 use super::work::{hold, insist};
 use crate::clock::{Clock, later_on_the_wall};
 use crate::error::{Error, Outcome, Resend};

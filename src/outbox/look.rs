@@ -2,10 +2,10 @@
 
 use super::clients::Looked;
 use super::deliver::Delivery;
+use super::entry::{Filter, OUTBOX, Phase, StoredEntry};
 use super::rendered::Rendered;
 use super::status::{Progress, Status};
 use super::step::{AGAIN, BETWEEN_LOOKS, MOST_FAILURES, Step, backoff, wait_after};
-use super::store::{Filter, OUTBOX, Phase, StoredEntry};
 use crate::error::{Error, Outcome, Resend};
 use crate::store_error::StoreError;
 use serde_json::json;

@@ -1,8 +1,7 @@
 //! An outbox in memory, for tests.
 
-use super::store::{
-    Change, Claim, Commit, Enqueued, Filter, NewEntry, Next, Note, OutboxStore, Phase, StoredEntry,
-};
+use super::entry::{Change, Claim, Commit, Enqueued, Filter, NewEntry, Next, Note, Phase, StoredEntry};
+use super::store::OutboxStore;
 use crate::clock::{Clock, SystemClock, later_on_the_wall};
 use crate::store_error::StoreError;
 use futures::future::{BoxFuture, FutureExt};

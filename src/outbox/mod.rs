@@ -46,6 +46,7 @@
 mod builder;
 mod clients;
 mod deliver;
+mod entry;
 mod look;
 mod memory;
 mod rendered;
@@ -57,14 +58,13 @@ mod store;
 pub(crate) mod work;
 
 pub use builder::OutboxBuilder;
+pub use entry::{Change, Claim, Commit, Enqueued, Filter, NewEntry, Next, Note, OUTBOX, Phase, StoredEntry};
 pub use memory::MemoryOutboxStore;
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteOutboxStore;
 pub use status::Status;
 pub(crate) use step::backoff;
-pub use store::{
-    Change, Claim, Commit, Enqueued, Filter, NewEntry, Next, Note, OUTBOX, OutboxStore, Phase, StoredEntry,
-};
+pub use store::OutboxStore;
 
 use crate::error::Error;
 use crate::input::{self, InvalidInput};

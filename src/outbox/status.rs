@@ -1,6 +1,6 @@
 //! What is known of an entry.
 
-use super::store::{Phase, StoredEntry};
+use super::entry::{Phase, StoredEntry};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

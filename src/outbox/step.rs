@@ -1,7 +1,7 @@
 //! What becomes of an entry, and when it goes on.
 
+use super::entry::Phase;
 use super::status::Progress;
-use super::store::Phase;
 use crate::error::Error;
 use reqwest::StatusCode;
 use std::time::Duration;

@@ -1,6 +1,7 @@
 //! Who works on a queue: entries are claimed, several at once, and a claim is renewed while somebody works on its entry.
 
-use super::store::{Claim, Next, OutboxStore, StoredEntry};
+use super::entry::{Claim, Next, StoredEntry};
+use super::store::OutboxStore;
 use crate::clock::Clock;
 use crate::store_error::StoreError;
 use futures::future::{BoxFuture, Either, FutureExt, pending, select};

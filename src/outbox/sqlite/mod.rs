@@ -2,9 +2,8 @@
 
 mod queries;
 
-use super::store::{
-    Change, Claim, Commit, Enqueued, Filter, NewEntry, Next, OutboxStore, Phase, StoredEntry,
-};
+use super::entry::{Change, Claim, Commit, Enqueued, Filter, NewEntry, Next, Phase, StoredEntry};
+use super::store::OutboxStore;
 use crate::clock::{Clock, SystemClock};
 use crate::error::Error;
 use crate::sqlite::{Access, Aside, Content, Failure, Schema, SqliteFile};

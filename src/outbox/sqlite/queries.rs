@@ -1,7 +1,7 @@
 //! What is read and written, each within a transaction.
 
 use crate::clock::later_on_the_wall;
-use crate::outbox::store::{Change, Claim, Commit, Enqueued, NewEntry, Next, Note, Phase, StoredEntry};
+use crate::outbox::entry::{Change, Claim, Commit, Enqueued, NewEntry, Next, Note, Phase, StoredEntry};
 use crate::sqlite::{Failure, Statements};
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::types::{ToSqlOutput, Type};

@@ -234,9 +234,9 @@ const WITHOUT_SECRETS: &[&str] = &[
     "kaiwa::outbox::rendered::RenderedRequest",
     // tests/services shows it keys and texts.
     "kaiwa::outbox::sqlite::SqliteOutboxStore",
-    "kaiwa::outbox::store::Claim",
-    "kaiwa::outbox::store::Filter",
-    "kaiwa::outbox::store::Phase",
+    "kaiwa::outbox::entry::Claim",
+    "kaiwa::outbox::entry::Filter",
+    "kaiwa::outbox::entry::Phase",
     "kaiwa::page::place::ItemPosition",
     "kaiwa::page::place::PageRequest",
     "kaiwa::page::place::PageStart",
