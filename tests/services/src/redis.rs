@@ -81,12 +81,20 @@ impl Redis {
         assert!(sent.expect("`kill` runs").success());
     }
 
+    /// Until it answers: a server that only listens can be slow enough to look like an outage.
     fn await_start(&self) {
         let began = Instant::now();
-        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+        while !self.answers() {
             assert!(began.elapsed() < Duration::from_secs(20), "the server does not start");
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    fn answers(&self) -> bool {
+        let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)) else { return false };
+        // One with a password answers that it wants it.
+        let mut first = [0];
+        write!(stream, "PING\r\n").is_ok() && stream.read_exact(&mut first).is_ok()
     }
 }
 

@@ -15,8 +15,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let set = |name| std::env::var(name).map_err(|_| format!("{name} is not set"));
     tracing_subscriber::fmt().with_ansi(false).with_writer(std::io::stderr).init();
     let (name, posts): (String, usize) = (set("NAME")?, set("POSTS")?.parse()?);
-    // A machine on which all tests run at once can be slow, which would look like an outage.
-    let redis = Redis::builder(set("REDIS")?).response_timeout(Duration::from_millis(400)).build()?;
+    // A machine on which all tests run at once can be slow, which would look like an outage: also at the start, when only
+    // `processes` says how many there are.
+    let redis = Redis::builder(set("REDIS")?)
+        .processes(set("PROCESSES")?.parse()?)
+        .connect_timeout(Duration::from_secs(1))
+        .response_timeout(Duration::from_millis(400))
+        .build()?;
     let budgets = redis.budgets("fleet")?;
     let client = chatwork::Client::builder()
         .api_token("a-token-of-a-test")

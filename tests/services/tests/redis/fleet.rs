@@ -93,6 +93,7 @@ impl Member {
         let mut child = Command::new(env!("CARGO_BIN_EXE_member"))
             .env("NAME", format!("m{number}"))
             .env("POSTS", POSTS.to_string())
+            .env("PROCESSES", PROCESSES.to_string())
             .env("REDIS", server.url())
             .env("SERVICE", &service.address)
             .stdout(Stdio::null())
@@ -183,6 +184,16 @@ async fn a_server_that_hangs_holds_nobody_up() {
     tokio::time::sleep(Duration::from_secs(2)).await;
     fleet.server.resume();
     disturbed(fleet.end("Redis stopped for 2 s").await);
+}
+
+/// Until the server has answered, only the members' setting says how many they are.
+#[tokio::test]
+async fn a_server_that_hangs_at_the_start_is_replaced_by_parts_of_the_budgets() {
+    let fleet = Fleet::start(Resets::Exact).await;
+    fleet.server.suspend();
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    fleet.server.resume();
+    disturbed(fleet.end("Redis stopped at the start").await);
 }
 
 #[tokio::test]
