@@ -3,6 +3,7 @@
 use crate::client::{Client, Service};
 use crate::clock::{Clock, SystemClock};
 use crate::error::Error;
+use crate::event::{CallEvent, EventHook};
 use crate::request::header;
 use crate::transport::Transport;
 use crate::transport::auth::{Credential, check_url};
@@ -49,6 +50,7 @@ pub struct ClientBuilder<S: Service> {
     fresh_connections: bool,
     clock: Arc<dyn Clock>,
     key_generator: Arc<dyn Fn() -> String + Send + Sync>,
+    events: Option<EventHook>,
     /// The state from the service's own settings.
     pub(crate) state: S::State,
 }
@@ -72,6 +74,7 @@ impl<S: Service> ClientBuilder<S> {
             fresh_connections: false,
             clock: Arc::new(SystemClock),
             key_generator: Arc::new(|| format!("kaiwa-{}", uuid::Uuid::new_v4())),
+            events: None,
             state: S::State::default(),
         }
     }
@@ -246,6 +249,35 @@ impl<S: Service> ClientBuilder<S> {
         self
     }
 
+    /// A function that gets the events of all calls: each wait for a limit, each attempt, each retry, and the end. It runs
+    /// within the call, so it must be fast; a panic of it is logged. A later function replaces it. Without one, calls cost
+    /// nothing more.
+    ///
+    /// ```
+    /// use kaiwa::{CallEventKind, chatwork};
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicU64, Ordering};
+    ///
+    /// # fn main() -> Result<(), kaiwa::Error> {
+    /// let retries = Arc::new(AtomicU64::new(0));
+    /// let counted = Arc::clone(&retries);
+    /// let client = chatwork::Client::builder()
+    ///     .api_token("a token")
+    ///     .on_event(move |event| match &event.kind {
+    ///         CallEventKind::Retry { .. } => drop(counted.fetch_add(1, Ordering::Relaxed)),
+    ///         CallEventKind::Failed { outcome, error, .. } => println!("{}: {error}, {outcome:?}", event.operation),
+    ///         _ => {}
+    ///     })
+    ///     .build()?;
+    /// # let _ = client;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn on_event(mut self, report: impl Fn(&CallEvent) + Send + Sync + 'static) -> Self {
+        self.events = Some(EventHook::new(report));
+        self
+    }
+
     /// The client.
     ///
     /// # Errors
@@ -292,6 +324,7 @@ impl<S: Service> ClientBuilder<S> {
             connect_timeout,
             max_body: self.max_body,
             key_generator: self.key_generator,
+            events: self.events,
         });
         Ok(Client::new(transport, self.state).into())
     }

@@ -136,6 +136,7 @@ mod client;
 mod clock;
 mod digest;
 mod error;
+mod event;
 mod generated;
 #[cfg(any(feature = "chatwork", all(feature = "outbox", feature = "tascha")))]
 mod handler;
@@ -199,6 +200,7 @@ pub use crate::{
     client::{Client, Service},
     clock::{Clock, SystemClock, VirtualClock},
     error::{Conflict, Error, ErrorKind, Outcome, Resend, Unsure},
+    event::{BudgetKind, CallEvent, CallEventKind},
     input::InvalidInput,
     limits::{RateLimit, Units},
     operation::{AnswerShape, Operation, Safety},

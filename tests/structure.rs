@@ -29,6 +29,7 @@ const FLOORS: [(&str, &[&str]); 6] = [
             "wire",
             "call",
             "error",
+            "event",
             "profile",
             "upload",
             "sqlite",

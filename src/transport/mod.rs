@@ -49,6 +49,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use timer::Bound;
 use tokio::sync::watch;
+use trace::Report;
+use tracing::Instrument;
 
 /// The state that calls share.
 pub struct Transport {
@@ -93,19 +95,23 @@ impl Transport {
         encode: &Encode<'_>,
         decode: Decode<'_>,
     ) -> Result<Response<()>, Error> {
-        let span = trace::call(info.operation);
+        let report = Report::of_call(&self.settings, info.operation);
         let now = self.settings.clock.now();
         let mut call = Call {
             transport: self,
             info,
-            span: span.clone(),
+            report,
             deadline: Bound::after(now, options.timeout.or(self.settings.timeout)),
             retries: Retries::begin(now),
             so_far: OutcomeSoFar::default(),
         };
-        let result = trace::instrument(pin!(call.run(options, encode, decode)), span).await;
+        let span = call.report.span();
+        let result = pin!(call.run(options, encode, decode)).instrument(span).await;
         match result {
-            Ok(answer) => Ok(Response::new((), answer, call.info, call.retries.attempts + 1)),
+            Ok(answer) => {
+                call.report.succeeded();
+                Ok(Response::new((), answer, call.info, call.retries.attempts + 1))
+            }
             Err(error) => Err(call.error(error)),
         }
     }
@@ -115,7 +121,7 @@ impl Transport {
 struct Call<'a> {
     transport: &'a Transport,
     info: CallInfo,
-    span: tracing::Span,
+    report: Report,
     deadline: Option<Bound>,
     retries: Retries,
     so_far: OutcomeSoFar,
@@ -170,27 +176,32 @@ impl Call<'_> {
                 deadline: self.deadline,
                 token: token.as_ref(),
             };
+            self.report.sending();
             let result = pin!(attempt.run(request, permit, &mut *decode)).await;
             let number = self.retries.attempts + 1;
             let mut failure = match result {
                 Ok(answer) => {
-                    trace::succeeded(&self.span, number, answer.status);
+                    self.report.attempt_succeeded(number, start, answer.status);
                     retry_budget.succeeded();
                     return Ok(answer);
                 }
                 Err(failure) => failure,
             };
-            trace::attempt_failed(&self.span, number, failure.status(), &failure.kind);
+            self.report.attempt_failed(number, start, failure.status(), &failure.kind);
             self.retries.count(failure.verdict, start, clock.now());
             self.so_far.record(failure.verdict.outcome);
+            self.report.count(self.retries.attempts, self.so_far.or(failure.verdict.outcome));
             // Checked after the attempt: a stream of which nothing was read can still be sent.
             let replayable = files.iter().all(Upload::is_replayable);
             let token = token.filter(|_| replayable && !renewed);
             let scope = RetryScope { policy, budget: retry_budget, clock: &**clock, deadline: self.deadline };
             match self.step(&mut failure, token, replayable, scope).await {
-                Step::Renewed => renewed = true,
+                Step::Renewed => {
+                    self.report.retry(self.retries.attempts, Duration::ZERO, &failure.kind);
+                    renewed = true;
+                }
                 Step::Wait(wait) => {
-                    trace::wait(self.retries.attempts, wait, &failure.kind);
+                    self.report.retry(self.retries.attempts, wait, &failure.kind);
                     clock.sleep(wait).await;
                 }
                 Step::GiveUp => return Err(failure.into_error()),
@@ -284,6 +295,9 @@ impl Call<'_> {
         let CallInfo { operation, room, .. } = self.info;
         let end = self.deadline.map(|deadline| deadline.end);
         let permit = pin!(self.transport.pacer.permit(operation, room, &**clock, end)).await?;
+        for (budget, time) in permit.waits() {
+            self.report.waited(*budget, *time);
+        }
         for file in &files {
             self.within(Box::pin(file.verify_unchanged())).await??;
         }
@@ -308,11 +322,11 @@ impl Call<'_> {
         done.map_err(|whole| Error::new(ErrorKind::Timeout(whole), Outcome::NotSent))
     }
 
-    fn error(self, error: Error) -> Error {
+    fn error(mut self, error: Error) -> Error {
         let reads_only = self.info.safety == Safety::Safe;
         let outcome = if reads_only { error.outcome() } else { self.so_far.or(error.outcome()) };
         let error = error.with_outcome(outcome).with_call(self.info, self.retries);
-        trace::failed(&self.span, &error);
+        self.report.failed(&error);
         error
     }
 }

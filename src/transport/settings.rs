@@ -6,6 +6,7 @@ use super::pace::Pace;
 use super::redact::Redactor;
 use super::retry::{RetryBudget, RetryPolicy};
 use crate::clock::Clock;
+use crate::event::EventHook;
 use crate::input::InvalidInput;
 use crate::profile::Profile;
 use reqwest::Url;
@@ -34,6 +35,8 @@ pub(crate) struct Settings {
     pub(crate) connect_timeout: Duration,
     pub(crate) max_body: usize,
     pub(crate) key_generator: Arc<dyn Fn() -> String + Send + Sync>,
+    /// Gets the events of calls.
+    pub(crate) events: Option<EventHook>,
 }
 
 /// The options of one call.

@@ -2,6 +2,7 @@
 
 #[path = "../stores/budgets.rs"]
 mod budgets;
+mod events;
 mod limits;
 mod outcome;
 mod pace;

@@ -5,7 +5,7 @@ mod partial;
 mod transfer;
 
 use super::{File, FileHandle};
-use crate::error::{Error, ErrorKind, Outcome};
+use crate::error::{Error, ErrorKind};
 use crate::progress::{Progress, ProgressCallback};
 use crate::transport::retry::RetryPolicy;
 use bytes::{Bytes, BytesMut};
@@ -188,7 +188,7 @@ impl Download {
         let mut transfer = Transfer::describe(self.file, self.options).await?;
         let length = usize::try_from(transfer.file().filesize).ok().filter(|length| *length <= max);
         let Some(length) = length else {
-            return Err(transfer.failed(ErrorKind::BodyTooLarge { limit: max }, Outcome::NotSent));
+            return Err(transfer.refuse(ErrorKind::BodyTooLarge { limit: max }));
         };
         let mut content = BytesMut::with_capacity(length.min(16 << 20));
         while let Some(chunk) = transfer.next().await? {

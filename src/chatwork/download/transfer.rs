@@ -9,11 +9,12 @@ use crate::limits::RateLimit;
 use crate::operation::{DOWNLOAD, Safety};
 use crate::progress::ProgressCallback;
 use crate::transport::auth::check_url;
+use crate::transport::evidence;
 use crate::transport::retry::{Retries, RetryPolicy, RetryScope};
 use crate::transport::settings::Settings;
 use crate::transport::timer::{Bound, within};
+use crate::transport::trace::Report;
 use crate::transport::verdict::{Evidence, judge};
-use crate::transport::{evidence, trace};
 use bytes::{Buf, Bytes};
 use reqwest::header::{
     ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_RANGE,
@@ -70,6 +71,7 @@ pub(super) struct Transfer {
     yielded_at: Instant,
     /// Whether an address was refused since then.
     refused: bool,
+    report: Report,
 }
 
 /// A failure of the transfer.
@@ -96,6 +98,7 @@ impl Transfer {
     pub(super) async fn describe(handle: FileHandle, options: Options) -> Result<Self, Error> {
         let (file, url) = describe(&handle, &options).await?;
         let now = handle.settings().clock.now();
+        let report = Report::without_span(handle.settings(), &DOWNLOAD);
         Ok(Self {
             handle,
             options,
@@ -114,6 +117,7 @@ impl Transfer {
             asked: now,
             yielded_at: now,
             refused: false,
+            report,
         })
     }
 
@@ -162,6 +166,7 @@ impl Transfer {
         }
         // An empty file is requested, too: the description does not prove that it is empty.
         if self.received == total && total > 0 {
+            self.report.succeeded();
             return Ok(None);
         }
         // The time that the caller takes between two chunks does not count.
@@ -177,13 +182,23 @@ impl Transfer {
                     self.options.progress.report(self.received, total);
                     if self.received == total {
                         self.settings().retry_budget.succeeded();
+                        self.complete();
                     }
                     return Ok(Some(chunk));
                 }
-                Ok(None) => return Ok(None),
+                Ok(None) => {
+                    self.complete();
+                    return Ok(None);
+                }
                 Err(failure) => self.recover(failure).await?,
             }
         }
+    }
+
+    fn complete(&mut self) {
+        let status = self.answer.as_ref().map(Response::status);
+        self.report.attempt_succeeded(self.sent, self.asked, status);
+        self.report.succeeded();
     }
 
     async fn step(&mut self) -> Result<Option<Bytes>, TransferError> {
@@ -268,6 +283,7 @@ impl Transfer {
             (_, Some(etag)) => request.header(RANGE, format!("bytes={from}-")).header(IF_RANGE, etag),
         };
         self.sent += 1;
+        self.report.count(self.sent, Outcome::Rejected);
         tracing::debug!(operation = DOWNLOAD.id, number = self.sent, from, "requesting from the file server");
         self.in_time(request.send()).await?.map_err(|error| {
             let connecting = Some(self.settings().http.connecting(&error, url));
@@ -322,14 +338,23 @@ impl Transfer {
         self.answer = None;
         self.url = None;
         let (kind, evidence, expired, connecting) = match failure {
-            TransferError::Permanent(error) => return Err(error),
+            TransferError::Permanent(error) => {
+                self.report.failed(&error);
+                return Err(error);
+            }
             TransferError::Transient { kind, evidence, expired, connecting } => {
                 (kind, evidence, expired, connecting)
             }
         };
+        let status = match evidence {
+            Evidence::Status(status, _) => Some(status),
+            _ => None,
+        };
+        self.report.attempt_failed(self.sent, self.asked, status, &kind);
         if expired && !self.refused {
             // A new address does not count as a retry, nor does a new token.
             self.refused = true;
+            self.report.retry(self.retries.attempts, Duration::ZERO, &kind);
             return Ok(());
         }
         let settings = self.handle.settings();
@@ -342,9 +367,9 @@ impl Transfer {
             clock: &*settings.clock,
             deadline: None,
         };
-        let (status, asked) = match evidence {
-            Evidence::Status(status, asked) => (Some(status), asked),
-            _ => (None, None),
+        let asked = match evidence {
+            Evidence::Status(_, asked) => asked,
+            _ => None,
         };
         let repeats = !expired && verdict.allows(Safety::Safe);
         let wait = repeats.then(|| self.retries.next(scope, verdict.repeat, asked)).flatten();
@@ -353,9 +378,11 @@ impl Transfer {
             let unsent = verdict.outcome == Outcome::NotSent;
             let outcome = if unsent { Outcome::NotSent } else { Outcome::Rejected };
             let answer = HttpAnswer { status, wait: asked, connecting, ..HttpAnswer::default() };
-            return Err(self.error(Error::new(kind, outcome).with_answer(answer)));
+            let error = self.error(Error::new(kind, outcome).with_answer(answer));
+            self.report.failed(&error);
+            return Err(error);
         };
-        trace::wait(self.retries.attempts, wait, &kind);
+        self.report.retry(self.retries.attempts, wait, &kind);
         settings.clock.sleep(wait).await;
         Ok(())
     }
@@ -375,11 +402,14 @@ impl Transfer {
     }
 
     fn permanent(&self, kind: ErrorKind) -> TransferError {
-        TransferError::Permanent(self.failed(kind, Outcome::Rejected))
+        TransferError::Permanent(self.error(Error::new(kind, Outcome::Rejected)))
     }
 
-    pub(super) fn failed(&self, kind: ErrorKind, outcome: Outcome) -> Error {
-        self.error(Error::new(kind, outcome))
+    /// The error of a transfer that ends before anything was requested.
+    pub(super) fn refuse(&mut self, kind: ErrorKind) -> Error {
+        let error = self.error(Error::new(kind, Outcome::NotSent));
+        self.report.failed(&error);
+        error
     }
 
     fn error(&self, error: Error) -> Error {

@@ -39,6 +39,7 @@ pub use store::{Budget, BudgetStore, Denied, Lease, Settlement};
 use super::timer;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Outcome};
+use crate::event::BudgetKind;
 use crate::limits::{MAX_WINDOW, RateLimit};
 use crate::operation::Operation;
 use futures::future::select;
@@ -143,20 +144,28 @@ impl Pacer {
         clock: &dyn Clock,
         deadline: Option<Instant>,
     ) -> Result<Permit, Error> {
-        let mut permit =
-            Permit { pacer: Arc::clone(self), room: None, account: None, units: None, sent: false };
+        let mut permit = Permit {
+            pacer: Arc::clone(self),
+            room: None,
+            account: None,
+            units: None,
+            sent: false,
+            waits: Vec::new(),
+        };
+        let waits = &mut permit.waits;
         if self.pace.units && operation.units > 0 {
             let budget = Budget::Units { cost: u64::from(operation.units) };
-            permit.units = Some(pin!(self.wait(&self.units, budget, clock, deadline)).await?);
+            permit.units = Some(pin!(self.wait(&self.units, budget, clock, deadline, waits)).await?);
         }
         if let (Some(id), Some((posts, window))) = (room, self.pace.room) {
             let queue = Arc::clone(self.lock_rooms().entry(id).or_default());
             let queue = QueuePlace { pacer: self, room: id, queue: Some(queue) };
             let budget = Budget::Room { id, posts, window };
-            permit.room = Some(pin!(self.wait(queue.get(), budget, clock, deadline)).await?);
+            permit.room = Some(pin!(self.wait(queue.get(), budget, clock, deadline, waits)).await?);
         }
         if self.pace.account {
-            permit.account = Some(pin!(self.wait(&self.account, Budget::Account, clock, deadline)).await?);
+            permit.account =
+                Some(pin!(self.wait(&self.account, Budget::Account, clock, deadline, waits)).await?);
         }
         Ok(permit)
     }
@@ -167,6 +176,7 @@ impl Pacer {
         budget: Budget,
         clock: &dyn Clock,
         deadline: Option<Instant>,
+        waits: &mut Vec<(BudgetKind, Duration)>,
     ) -> Result<Lease, Error> {
         let ahead = queue.waiting.fetch_add(1, Ordering::Relaxed);
         let _leave = WaitingGuard(&queue.waiting);
@@ -181,9 +191,11 @@ impl Pacer {
             too_long(waited.saturating_add(self.store.estimate(budget, ahead)))
         };
         // The first call waits for the budget, and the others for their turn.
+        let mut has_waited = false;
         let _turn = match queue.turn.try_lock() {
             Ok(turn) => turn,
             Err(_) => {
+                has_waited = true;
                 timer::before(clock, deadline, Box::pin(queue.turn.lock())).await.ok_or_else(out_of_time)?
             }
         };
@@ -197,7 +209,12 @@ impl Pacer {
                 }
             };
             let (wait, again) = match taken {
-                Ok(lease) => return Ok(lease),
+                Ok(lease) => {
+                    if has_waited {
+                        waits.push((kind(budget), clock.now().saturating_duration_since(began)));
+                    }
+                    return Ok(lease);
+                }
                 Err(Denied::Wait { time, again }) => (time, again),
                 Err(denied) => return Err(refused(budget, denied)),
             };
@@ -207,7 +224,8 @@ impl Pacer {
             if wait > left && (wait > FIRST_ANSWER || left.is_zero()) {
                 return Err(too_long(now.saturating_duration_since(began).saturating_add(wait)));
             }
-            super::trace::pace(wait, budget);
+            tracing::debug!(?wait, budget = %kind(budget), "waiting for a permit");
+            has_waited = true;
             let nap = wait.min(again).min(left).max(Duration::from_millis(1));
             select(pin!(changed), clock.sleep(nap)).await;
         }
@@ -229,6 +247,14 @@ impl Pacer {
                 }
             }
         }
+    }
+}
+
+fn kind(budget: Budget) -> BudgetKind {
+    match budget {
+        Budget::Account => BudgetKind::Account,
+        Budget::Room { .. } => BudgetKind::Room,
+        Budget::Units { .. } => BudgetKind::Units,
     }
 }
 
@@ -285,9 +311,15 @@ pub(crate) struct Permit {
     account: Option<Lease>,
     units: Option<Lease>,
     sent: bool,
+    /// For which budgets it has waited, and how long.
+    waits: Vec<(BudgetKind, Duration)>,
 }
 
 impl Permit {
+    pub(super) fn waits(&self) -> &[(BudgetKind, Duration)] {
+        &self.waits
+    }
+
     /// From here on the request may reach the service, so the permit counts as used.
     pub(crate) fn mark_sent(&mut self) {
         self.sent = true;

@@ -6,8 +6,9 @@ use futures::StreamExt;
 use kaiwa::chatwork::{self, AccountId, FileId, RequestId, RoomId, TaskId};
 use kaiwa::lancers::BoardId;
 use kaiwa::oauth::OAuth;
-use kaiwa::{BearerToken, Method, RetryPolicy, Secret, Upload, VirtualClock, tascha};
+use kaiwa::{BearerToken, CallEvent, Method, RetryPolicy, Secret, Upload, VirtualClock, tascha};
 use serde_json::json;
+use std::sync::{Arc, Mutex};
 
 /// Clients with every kind of credential, of services that repeat it.
 pub async fn credentials(walk: &mut Walk) {
@@ -22,6 +23,10 @@ pub async fn credentials(walk: &mut Walk) {
             "header" => builder.header("x-a", &secret),
             _ => builder,
         };
+        let events = Arc::new(Mutex::new(Vec::new()));
+        let pushed = Arc::clone(&events);
+        let builder = builder
+            .on_event(move |event: &CallEvent| pushed.lock().expect("not poisoned").push(event.clone()));
         walk.debug(&builder);
         let client = builder.build().expect("a client");
         let room = client.room(RoomId(1));
@@ -38,6 +43,10 @@ pub async fn credentials(walk: &mut Walk) {
             walk.error(error.expect_err("no answer is a good one"));
         }
         assert!(server.seen().iter().all(|seen| seen.head.contains(&secret)));
+        for event in &*events.lock().expect("not poisoned") {
+            walk.debug(event);
+            walk.debug(&event.kind);
+        }
     }
     for kind in ["api-key", "x-api-key", "bearer", "any-header"] {
         let secret = walk.plant(&format!("tascha-{kind}"));

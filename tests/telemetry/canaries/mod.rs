@@ -242,6 +242,7 @@ const WITHOUT_SECRETS: &[&str] = &[
     "kaiwa::page::place::PageStart",
     "kaiwa::page::place::PagingMode",
     "kaiwa::profile::Profile",
+    "kaiwa::event::BudgetKind",
     "kaiwa::progress::Progress",
     "kaiwa::proxy::Proxy",
     "kaiwa::sandbox::chatwork::view::Member",
