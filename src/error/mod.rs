@@ -45,6 +45,8 @@ use std::time::Duration;
 /// Its `Display` says what happened, what became of the request, and what to do. It never holds a header, a token or the
 /// body. [`body`](Self::body) has the service's whole response, up to the client's limit.
 ///
+/// `{:?}` is the same text, because a `main` that returns the error prints it with that; `{:#?}` has the fields.
+///
 /// It is one pointer, and clones share its content.
 #[derive(Clone)]
 pub struct Error(Arc<Repr>);
@@ -299,6 +301,9 @@ impl Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !f.alternate() {
+            return fmt::Display::fmt(self, f);
+        }
         f.debug_struct("Error")
             .field("message", &self.to_string())
             .field("outcome", &self.0.outcome)

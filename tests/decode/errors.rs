@@ -33,6 +33,15 @@ fn text(error: &Error) -> &str {
     std::str::from_utf8(error.body()).expect("the tests answer with UTF-8")
 }
 
+/// A `main` that returns it prints it with `{:?}`.
+#[tokio::test]
+async fn an_error_that_ends_a_program_is_printed_as_a_sentence() {
+    let error = chatwork_error(json(400, r#"{"errors":["長すぎます"]}"#)).await;
+    assert_eq!(format!("{error:?}"), error.to_string());
+    let fields = format!("{error:#?}");
+    assert!(fields.starts_with("Error {") && fields.contains("outcome: Rejected"), "{fields}");
+}
+
 #[tokio::test]
 async fn chatwork_errors_are_a_list() {
     for (body, messages) in [
