@@ -14,6 +14,7 @@
 //! * [`notation`]: writing and reading Chatwork's messages
 //! * [`testing`]: testing a bot without an account, and with every kind of fault
 //! * [`services`]: what each service allows, and what is inferred
+//! * [`operations`]: all operations, the method of each, and whether it may be sent again
 //! * [`internals`]: how the crate is built, for contributors
 //!
 //! [`ja`] has them in Japanese. 日本語のガイドは [`ja`] にあります。
@@ -119,6 +120,10 @@ pub mod testing {}
 #[cfg(all(feature = "chatwork", feature = "tascha", feature = "lancers"))]
 #[doc = include_str!("guide/services.md")]
 pub mod services {}
+
+#[cfg(all(feature = "chatwork", feature = "tascha", feature = "lancers"))]
+#[doc = include_str!("guide/operations.md")]
+pub mod operations {}
 
 #[doc = include_str!("guide/internals.md")]
 pub mod internals {}

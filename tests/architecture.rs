@@ -37,6 +37,7 @@ fn exists(path: &str) -> bool {
 fn every_named_file_exists() {
     for (name, text, least) in [
         ("src/guide/internals.md", include_str!("../src/guide/internals.md"), 60),
+        ("src/guide/ja/internals.md", include_str!("../src/guide/ja/internals.md"), 60),
         ("ARCHITECTURE.md", include_str!("../ARCHITECTURE.md"), 1),
         ("CONTRIBUTING.md", include_str!("../CONTRIBUTING.md"), 10),
         ("SECURITY.md", include_str!("../SECURITY.md"), 1),
@@ -46,6 +47,13 @@ fn every_named_file_exists() {
         let missing: Vec<&&str> = paths.iter().filter(|path| !exists(path)).collect();
         assert!(missing.is_empty(), "{name} names files that do not exist: {missing:?}");
     }
+}
+
+#[test]
+fn the_japanese_page_names_the_same_files() {
+    let [english, japanese] =
+        [include_str!("../src/guide/internals.md"), include_str!("../src/guide/ja/internals.md")].map(paths);
+    assert_eq!(japanese, english);
 }
 
 /// The table has a row for each of a new contributor's first questions.

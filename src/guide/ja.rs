@@ -13,8 +13,8 @@
 //! * [`notation`]：Chatwork のメッセージ記法
 //! * [`testing`]：アカウントを使わずに、あらゆる障害を起こしてテストする
 //! * [`services`]：各サービスでできることと、推定していること
-//!
-//! [`internals`](super::internals) は英語だけです。
+//! * [`operations`]：全操作の一覧。それぞれのメソッドと、再送してよいかどうか
+//! * [`internals`]：クレートの内部構成（開発に参加する人向け）
 
 // A page without its features says which they are.
 macro_rules! pages {
@@ -43,4 +43,6 @@ pages! {
     notation: "ja/notation.md", feature = "chatwork", "`chatwork`";
     testing: "ja/testing.md", feature = "sandbox", "`sandbox`";
     services: "ja/services.md", all(feature = "chatwork", feature = "tascha", feature = "lancers"), "`chatwork`、`tascha`、`lancers`";
+    operations: "ja/operations.md", all(feature = "chatwork", feature = "tascha", feature = "lancers"), "`chatwork`、`tascha`、`lancers`";
+    internals: "ja/internals.md", all(), "";
 }
