@@ -1,18 +1,34 @@
-//! The test that the READMEs show, which rustdoc would pass over.
+//! What the READMEs and the guides show: programs that are run, links, tables, and the same in both languages.
 
+#[path = "readme/bot.rs"]
+mod bot;
+#[path = "readme/foreign.rs"]
+mod foreign;
+#[path = "readme/links.rs"]
+mod links;
 #[path = "readme/operations.rs"]
 mod operations;
+#[allow(dead_code, reason = "the tests of the examples use all of it")]
+#[path = "examples/program.rs"]
+mod program;
 #[path = "readme/sandbox.rs"]
 mod sandbox;
+
+const README: &str = include_str!("../README.md");
+const README_JA: &str = include_str!("../README.ja.md");
+
+/// Code without its comments, which are of the language of the page.
+fn uncommented(code: &str) -> String {
+    let is_comment = |line: &&str| line.trim_start().starts_with("//");
+    let lines = code.lines().filter(|line| !is_comment(line));
+    lines.map(|line| line.split(" // ").next().unwrap_or_default().trim_end()).collect::<Vec<_>>().join("\n")
+}
 
 #[test]
 fn the_readmes_show_the_test_that_is_run() {
     let shown = include_str!("readme/sandbox.rs");
-    assert!(include_str!("../README.md").contains(shown));
-    let code = |text: &str| {
-        text.lines().filter(|line| !line.trim().starts_with("//")).collect::<Vec<_>>().join("\n")
-    };
-    assert!(code(include_str!("../README.ja.md")).contains(&code(shown)));
+    assert!(README.contains(shown));
+    assert!(uncommented(README_JA).contains(&uncommented(shown)));
 }
 
 /// The line breaks of Japanese text that a browser would show as blanks within a sentence: the breaks inside paragraphs and items
@@ -122,4 +138,23 @@ fn the_japanese_guides_are_built_as_the_english_ones_and_have_their_code() {
         pages += 1;
     }
     assert!(pages >= 15, "there are {pages}");
+}
+
+#[test]
+fn the_japanese_readme_is_built_as_the_english_one_and_has_its_code() {
+    // Before a comment of a command stand several blanks.
+    let code = |block: &String| {
+        let lines = uncommented(block);
+        lines
+            .lines()
+            .map(|line| line.split("  # ").next().unwrap_or_default().trim_end())
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
+    let [english, japanese] = [README, README_JA].map(|page| {
+        let (headings, blocks) = outline(page);
+        (headings, blocks.iter().map(code).collect::<Vec<_>>())
+    });
+    assert!(english.0.len() > 20 && english.1.len() > 10, "{english:?}");
+    assert_eq!(japanese, english);
 }
