@@ -79,10 +79,13 @@ impl Ids {
 /// The id if it is a number, or a text that can be part of a path without encoding.
 fn as_segment(id: &Value) -> Option<String> {
     let id = match id {
-        Value::Number(number) => number.to_string(),
+        Value::Number(number) if !number.is_f64() => number.to_string(),
         Value::String(text) => text.clone(),
         _ => return None,
     };
-    let plain = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
-    (plain && !id.is_empty()).then_some(id)
+    is_segment(&id).then_some(id)
+}
+
+pub fn is_segment(id: &str) -> bool {
+    !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
 }

@@ -30,12 +30,21 @@
 //! optional and are not a difference.
 
 mod check;
+mod headers;
 mod ids;
+mod mask;
+mod operation;
+mod pseudonyms;
+mod recording;
 mod report;
 mod schema;
+mod shape;
+mod source;
 
-pub use check::{Client, Unauthorized, check};
+pub use check::{Unauthorized, check, read_all};
+pub use recording::{Recording, lines};
 pub use report::Report;
+pub use source::{Client, Source};
 
 use ids::Binding;
 use kaiwa::sandbox::{Provider, Sandbox, tascha as tascha_sandbox};
@@ -46,7 +55,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 /// A service's name, and the variables with its credential and its base URL.
-const SERVICES: [(&str, Provider, &str, &str); 3] = [
+const SERVICES: [Service; 3] = [
     ("chatwork", Provider::Chatwork, "CHATWORK_API_TOKEN", "CHATWORK_BASE_URL"),
     ("tascha", Provider::Tascha, "TASCHA_API_KEY", "TASCHA_BASE_URL"),
     ("lancers", Provider::Lancers, "LANCERS_COOKIE", "LANCERS_BASE_URL"),
@@ -68,28 +77,23 @@ async fn main() -> ExitCode {
 ///
 /// # Errors
 ///
-/// If the arguments or the variables contradict each other, or a client cannot be built.
+/// If the arguments or the variables contradict each other, a file cannot be read or written, or a client cannot be built.
 pub async fn run(
     arguments: impl Iterator<Item = String>,
     variable: impl Fn(&str) -> Option<String>,
 ) -> Result<u8, Box<dyn Error>> {
-    let (mut chosen, mut given) = (Vec::new(), Binding::new());
-    for argument in arguments {
-        match argument.split_once('=') {
-            Some((name, value)) => drop(given.insert(name.to_owned(), value.to_owned())),
-            None => chosen.push(argument),
-        }
-    }
-    if let Some(unknown) = chosen.iter().find(|name| !SERVICES.iter().any(|(service, ..)| service == name)) {
-        return Err(format!("{unknown} is not one of chatwork, tascha, lancers").into());
-    }
+    let Arguments { chosen, mut given, record, read } = Arguments::parse(arguments)?;
     let is_chosen = |name: &str| chosen.is_empty() || chosen.iter().any(|chosen| chosen == name);
     let services: Vec<_> = SERVICES.into_iter().filter(|(name, ..)| is_chosen(name)).collect();
+    if let Some(path) = read {
+        return reported(&path, &services).await;
+    }
     for (_, _, credential, base) in &services {
         if variable(base).is_some() && variable(credential).is_none() {
             return Err(format!("{base} is set, but {credential} is not").into());
         }
     }
+    let mut file = record.as_deref().map(|path| recording::create(path.as_ref())).transpose()?;
     let live = services.iter().any(|(_, _, credential, _)| variable(credential).is_some());
     let sandbox = if live { None } else { Some(Sandbox::start().await?) };
     if sandbox.is_some() {
@@ -106,18 +110,81 @@ pub async fn run(
             (None, None, _) => continue,
         };
         println!("── {name} ── kaiwa {}, answered by {by}", env!("CARGO_PKG_VERSION"));
-        match check(&client, given.clone()).await {
-            Ok(report) => {
-                println!("{report}");
-                status = status.max(report.status());
-            }
-            Err(Unauthorized) => {
-                println!("the service refuses the credential in {credential}\n");
-                status = 2;
-            }
+        let (result, exchanges) = read_all(Source::Service(&client), given.clone()).await;
+        status = status.max(show(result, &format!("the credential in {credential}")));
+        if let Some(file) = &mut file {
+            recording::write(file, service, &given, &exchanges)
+                .map_err(|error| format!("the recording cannot be written: {error}"))?;
         }
     }
+    if let Some(path) = record {
+        println!("What was answered is in {path}, without what people wrote. Read it before you send it.");
+    }
     Ok(status)
+}
+
+struct Arguments {
+    /// The names of services; all if there is none.
+    chosen: Vec<String>,
+    given: Binding,
+    record: Option<String>,
+    read: Option<String>,
+}
+
+impl Arguments {
+    fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Self, String> {
+        let mut parsed = Self { chosen: Vec::new(), given: Binding::new(), record: None, read: None };
+        while let Some(argument) = arguments.next() {
+            if argument == "--record" || argument == "--read" {
+                let file = arguments.next().ok_or_else(|| format!("{argument} needs the name of a file"))?;
+                *(if argument == "--record" { &mut parsed.record } else { &mut parsed.read }) = Some(file);
+                continue;
+            }
+            match argument.split_once('=') {
+                Some((name, value)) => drop(parsed.given.insert(name.to_owned(), value.to_owned())),
+                None => parsed.chosen.push(argument),
+            }
+        }
+        let is_service = |name: &&String| SERVICES.iter().any(|(service, ..)| service == name);
+        if let Some(unknown) = parsed.chosen.iter().find(|name| !is_service(name)) {
+            return Err(format!("{unknown} is not one of chatwork, tascha, lancers"));
+        }
+        if parsed.read.is_some() && (parsed.record.is_some() || !parsed.given.is_empty()) {
+            return Err("--read calls no service: leave out --record, and parameters".to_owned());
+        }
+        Ok(parsed)
+    }
+}
+
+type Service = (&'static str, Provider, &'static str, &'static str);
+
+/// Reports on what is in a recording, and answers with the exit status.
+async fn reported(path: &str, services: &[Service]) -> Result<u8, Box<dyn Error>> {
+    let text = std::fs::read_to_string(path).map_err(|error| format!("{path} cannot be read: {error}"))?;
+    let recordings = Recording::all(&text).map_err(|error| format!("{path}: {error}"))?;
+    let mut status = None;
+    for recording in recordings {
+        let Some((name, ..)) = services.iter().find(|(_, service, ..)| *service == recording.service) else {
+            continue;
+        };
+        println!("── {name} ── recorded by kaiwa {}", recording.by);
+        let (result, _) = read_all(Source::Recording(&recording), recording.given.clone()).await;
+        status = status.max(Some(show(result, "the credential")));
+    }
+    status.ok_or_else(|| format!("{path} has no answers of these services").into())
+}
+
+fn show(result: Result<Report, Unauthorized>, credential: &str) -> u8 {
+    match result {
+        Ok(report) => {
+            println!("{report}");
+            report.status()
+        }
+        Err(Unauthorized) => {
+            println!("the service refuses {credential}\n");
+            2
+        }
+    }
 }
 
 /// The base URL without its password, so it can be shown.

@@ -128,25 +128,43 @@ impl Spec {
                 None => seen.absent += 1,
             }
         }
+        let is_declared = fields.keys().any(|name| declared.contains_key(name));
         for (name, value) in fields {
             match declared.get(name) {
                 Some(schema) => self.walk(schema, value, &format!("{at}.{name}"), found),
                 None if schema.get("additionalProperties").is_some_and(|allowed| allowed != false) => {}
-                None => found.add(&format!("{at}.{}", word(name)), What::UnknownField(kind(value))),
+                None => {
+                    let name = field(name, is_declared);
+                    found.add(&format!("{at}.{name}"), What::UnknownField(kind(value)));
+                }
             }
         }
+    }
+
+    /// The alternative that a value of its type fits best.
+    pub fn best<'a>(&self, alternatives: &'a [Value], value: &Value) -> Option<&'a Value> {
+        let (schema, comparison) = self.try_all(alternatives, value, "$")?;
+        (!comparison.is_of_another_type("$")).then_some(schema)
+    }
+
+    fn try_all<'a>(
+        &self,
+        alternatives: &'a [Value],
+        value: &Value,
+        at: &str,
+    ) -> Option<(&'a Value, Comparison)> {
+        let tried = alternatives.iter().map(|schema| {
+            let mut found = Comparison::default();
+            self.walk(schema, value, at, &mut found);
+            (schema, found)
+        });
+        tried.min_by_key(|(_, tried)| (tried.is_of_another_type(at), tried.differences.len()))
     }
 
     /// One alternative must fit. If none fits, but one has the value's type, the differences from that one are
     /// reported.
     fn alternatives(&self, alternatives: &[Value], value: &Value, at: &str, found: &mut Comparison) {
-        let tried = alternatives.iter().map(|schema| {
-            let mut found = Comparison::default();
-            self.walk(schema, value, at, &mut found);
-            found
-        });
-        let best = tried.min_by_key(|tried| (tried.is_of_another_type(at), tried.differences.len()));
-        let Some(best) = best else { return };
+        let Some((_, best)) = self.try_all(alternatives, value, at) else { return };
         if best.is_of_another_type(at) {
             let types =
                 alternatives.iter().map(|schema| self.resolve(schema)["type"].as_str().unwrap_or("any"));
@@ -245,6 +263,15 @@ impl Comparison {
         })
     }
 
+    /// What differs, without the values.
+    pub fn kinds(self) -> Vec<(String, What, usize)> {
+        let kind = |what| match what {
+            What::UnknownValue(_) => What::UnknownValue(String::new()),
+            what => what,
+        };
+        self.differences.into_iter().map(|((at, what), times)| (at, kind(what), times)).collect()
+    }
+
     fn is_of_another_type(&self, at: &str) -> bool {
         self.differences.keys().any(|(place, what)| place == at && matches!(what, What::WrongType { .. }))
     }
@@ -283,7 +310,42 @@ pub fn word(text: &str) -> String {
     let named = text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
         && text.len() <= 40
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.:".contains(&byte));
-    if named { text.to_owned() } else { format!("(text of {} characters)", text.chars().count()) }
+    // A recording has such a text in the place of a private one.
+    let is_shape = text.bytes().all(|byte| byte == b'x');
+    if named && !is_shape { text.to_owned() } else { unnamed(text) }
+}
+
+/// The name of a field that the specification does not have, if it is a name: in an object with none of its declared fields,
+/// the names can be data.
+pub fn field(name: &str, is_declared: bool) -> String {
+    if is_declared && is_field_name(name) {
+        return name.to_owned();
+    }
+    recorded(name).unwrap_or_else(|| unnamed(name))
+}
+
+/// Whether it is as short and plain as names of fields are. An id or a telephone number has more digits in a row.
+pub fn is_field_name(name: &str) -> bool {
+    let is_long = |digits: &str| digits.len() > 3;
+    name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+        && name.len() <= 32
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        && !name.split(|char: char| !char.is_ascii_digit()).any(is_long)
+}
+
+const UNNAMED: (&str, &str) = ("(text of ", " characters)");
+
+fn unnamed(text: &str) -> String {
+    format!("{}{}{}", UNNAMED.0, text.chars().count(), UNNAMED.1)
+}
+
+/// What a recording has in the place of a name, without the number that makes it unique.
+fn recorded(name: &str) -> Option<String> {
+    let is_number = |text: &str| text.len() <= 3 && text.bytes().all(|byte| byte.is_ascii_digit());
+    let (length, number) = name.strip_prefix(UNNAMED.0)?.split_once(UNNAMED.1)?;
+    let is_recorded =
+        is_number(length) && (number.is_empty() || number.strip_prefix(' ').is_some_and(is_number));
+    is_recorded.then(|| format!("{}{length}{}", UNNAMED.0, UNNAMED.1))
 }
 
 fn kind(value: &Value) -> &'static str {
@@ -298,7 +360,7 @@ fn kind(value: &Value) -> &'static str {
     }
 }
 
-fn is_of(specified: &str, value: &Value) -> bool {
+pub fn is_of(specified: &str, value: &Value) -> bool {
     specified == kind(value) || (specified == "number" && value.is_number())
 }
 
