@@ -7,31 +7,35 @@
 //! cargo run --example sandbox -- --ports 8080,9000,9001         # Chatwork, TAS-CHA, Lancers
 //! cargo run --example sandbox -- --ports 0                      # on any that are free
 //! cargo run --example sandbox -- --webhook http://127.0.0.1:3000/
+//! cargo run --example sandbox -- --recording answers.jsonl      # with what a recording has
 //! ```
 //!
 //! It prints the address of the window, and the lines that let the examples and the first program of the README run against it:
 //! copy the lines that begin with `export` into another terminal. With `--webhook` it posts Chatwork's webhooks for the account of
 //! the program there: its mentions, and all messages of room 100. This is where `echo_bot` listens. Only an address of this
-//! machine is posted to. The examples `oauth_login` and `fleet` start a sandbox of their own.
+//! machine is posted to. With `--recording` it has the rooms, people and messages of a recording by `contract_check`, with made-up
+//! ids and without their texts. The examples `oauth_login` and `fleet` start a sandbox of their own.
 //!
 //! It listens on this machine only, forgets everything when it ends, and ends with Ctrl-C.
 
+use kaiwa::chatwork::RoomType;
 use kaiwa::sandbox::chatwork::Webhook;
-use kaiwa::sandbox::{Provider, Recorded, Sandbox, chatwork, lancers, tascha};
+use kaiwa::sandbox::{Builder, Provider, Recorded, Sandbox, chatwork, lancers, tascha};
 use std::env;
 use std::error::Error;
+use std::fs;
 use tokio::sync::broadcast::error::RecvError;
 
 const FIRST_PORT: u16 = 4010;
 
-const USAGE: &str = "Usage: cargo run --example sandbox -- [--ports FIRST | --ports CHATWORK,TASCHA,LANCERS | --ports 0] [--webhook URL]";
+const USAGE: &str = "Usage: cargo run --example sandbox -- [--ports FIRST | --ports CHATWORK,TASCHA,LANCERS | --ports 0] [--webhook URL] [--recording FILE]";
 
 /// How much of a body is shown, in characters.
 const SHOWN: usize = 200;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let (mut chosen, mut webhook) = (FIRST_PORT.to_string(), None);
+    let (mut chosen, mut webhook, mut recording) = (FIRST_PORT.to_string(), None, None);
     let mut arguments = env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
@@ -41,6 +45,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             }
             "--ports" | "--port" => chosen = arguments.next().ok_or(USAGE)?,
             "--webhook" => webhook = Some(arguments.next().ok_or(USAGE)?),
+            "--recording" => recording = Some(arguments.next().ok_or(USAGE)?),
             ports if !ports.starts_with('-') => ports.clone_into(&mut chosen),
             _ => return Err(USAGE.into()),
         }
@@ -50,7 +55,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let builder = services
         .into_iter()
         .zip(ports)
-        .fold(Sandbox::builder().window(true), |builder, (service, port)| builder.port(service, port));
+        .fold(seeded(recording.as_deref())?.window(true), |builder, (service, port)| {
+            builder.port(service, port)
+        });
     let sandbox = builder.start().await.map_err(|error| {
         let [chatwork, tascha, lancers] = ports;
         format!(
@@ -58,9 +65,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
              For others: cargo run --example sandbox -- --ports 8080, or --ports 0 for any that are free"
         )
     })?;
-    let mut requests = sandbox.subscribe_requests();
     explain(&sandbox);
-    export(&sandbox, webhook.as_deref());
+    export(&sandbox, webhook.as_deref()).await?;
+    let mut requests = sandbox.subscribe_requests();
     println!("\nRequests, as they come; Ctrl-C ends it:\n");
     loop {
         match requests.recv().await {
@@ -69,6 +76,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
             Err(RecvError::Closed) => return Ok(()),
         }
     }
+}
+
+/// A sandbox with its default data, or with that of a recording.
+fn seeded(recording: Option<&str>) -> Result<Builder, Box<dyn Error>> {
+    let Some(path) = recording else { return Ok(Sandbox::builder()) };
+    let text = fs::read_to_string(path).map_err(|error| format!("{path} cannot be read: {error}"))?;
+    Ok(Sandbox::builder()
+        .chatwork(chatwork::Seed::from_recording(&text)?)
+        .tascha(tascha::Seed::from_recording(&text)?)
+        .lancers(lancers::Seed::from_recording(&text)?))
 }
 
 /// The ports of the three services: as they are given, the first of three in a row, or 0 for any.
@@ -85,15 +102,39 @@ fn ports(text: &str) -> Result<[u16; 3], Box<dyn Error>> {
     }
 }
 
+/// The rooms and the board that the examples use: the first group chat, room and board.
+struct Places {
+    chatwork_room: u64,
+    tascha_room: String,
+    board: u64,
+}
+
+impl Places {
+    fn of(sandbox: &Sandbox) -> Self {
+        let chatwork = sandbox.chatwork();
+        let rooms = chatwork.rooms();
+        let group = rooms.iter().find(|room| chatwork.room(**room).kind() == Some(RoomType::Group));
+        let rooms = sandbox.tascha().rooms();
+        let boards = sandbox.lancers().boards();
+        Self {
+            chatwork_room: group.map_or(chatwork::Seed::ROOM, |room| room.0),
+            tascha_room: rooms
+                .first()
+                .map_or_else(|| tascha::Seed::ROOM.to_owned(), |room| room.id.to_string()),
+            board: boards.first().map_or(0, |board| board.id.0),
+        }
+    }
+}
+
 fn explain(sandbox: &Sandbox) {
     let (chatwork, tascha, lancers) = (sandbox.chatwork_url(), sandbox.tascha_url(), sandbox.lancers_url());
-    let (key, room, cookie) = (tascha::Seed::TOKEN, tascha::Seed::ROOM, lancers::Seed::CREDENTIAL);
-    let board = sandbox.lancers().boards().first().map_or(0, |board| board.id.0);
+    let (key, cookie) = (tascha::Seed::TOKEN, lancers::Seed::CREDENTIAL);
+    let Places { chatwork_room, tascha_room: room, board } = Places::of(sandbox);
     println!(
         "\
 Chatwork  {chatwork}
   curl -H 'x-chatworktoken: sandbox-chatwork-token' {chatwork}/rooms
-  curl -H 'x-chatworktoken: sandbox-chatwork-token' -d 'body=hello' {chatwork}/rooms/100/messages
+  curl -H 'x-chatworktoken: sandbox-chatwork-token' -d 'body=hello' {chatwork}/rooms/{chatwork_room}/messages
   OAuth token endpoint: {}
 
 TAS-CHA   {tascha}
@@ -113,16 +154,16 @@ Window    {}
 }
 
 /// The variables that the examples read, for a shell.
-fn export(sandbox: &Sandbox, webhook: Option<&str>) {
-    let board = sandbox.lancers().boards().first().map_or(0, |board| board.id.0);
+async fn export(sandbox: &Sandbox, webhook: Option<&str>) -> Result<(), kaiwa::Error> {
+    let Places { chatwork_room, tascha_room, board } = Places::of(sandbox);
     println!("For programs in another terminal:\n");
     for (name, value) in [
         ("CHATWORK_BASE_URL", sandbox.chatwork_url()),
         ("CHATWORK_API_TOKEN", chatwork::Seed::TOKEN.to_owned()),
-        ("CHATWORK_ROOM", chatwork::Seed::ROOM.to_string()),
+        ("CHATWORK_ROOM", chatwork_room.to_string()),
         ("TASCHA_BASE_URL", sandbox.tascha_url()),
         ("TASCHA_API_KEY", tascha::Seed::TOKEN.to_owned()),
-        ("TASCHA_ROOM", tascha::Seed::ROOM.to_owned()),
+        ("TASCHA_ROOM", tascha_room),
         ("LANCERS_BASE_URL", sandbox.lancers_url()),
         ("LANCERS_COOKIE", lancers::Seed::CREDENTIAL.to_owned()),
         ("LANCERS_BOARD", board.to_string()),
@@ -130,12 +171,13 @@ fn export(sandbox: &Sandbox, webhook: Option<&str>) {
         println!("export {name}='{value}'");
     }
     if let Some(url) = webhook {
-        let account = chatwork::Seed::ACCOUNT;
+        let account = sandbox.clients().chatwork.me().await?.account_id.0;
         let service = sandbox.chatwork();
         let mentions = service.add_webhook(Webhook::account(account, url)).token;
-        let room = service.add_webhook(Webhook::room(account, chatwork::Seed::ROOM, url)).token;
+        let room = service.add_webhook(Webhook::room(account, chatwork_room, url)).token;
         println!("export CHATWORK_WEBHOOK_TOKEN='{mentions} {room}'");
     }
+    Ok(())
 }
 
 fn show(request: &Recorded) {

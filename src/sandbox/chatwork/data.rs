@@ -37,7 +37,7 @@ pub(crate) struct Data {
 }
 
 /// An account and its relations.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Person {
     pub(super) profile: Account,
     pub(super) my_room: u64,
@@ -253,7 +253,7 @@ impl Data {
         let other = room.members.keys().find(|id| **id != account);
         other
             .and_then(|id| self.people.get(id))
-            .map_or_else(String::new, |person| person.profile.name.clone())
+            .map_or_else(|| room.name.clone(), |person| person.profile.name.clone())
     }
 }
 

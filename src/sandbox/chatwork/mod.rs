@@ -57,6 +57,7 @@ mod model;
 mod notice;
 mod oauth;
 mod reading;
+mod recording;
 mod reply;
 mod room_seed;
 mod rooms;

@@ -5,10 +5,13 @@ use super::data::{Data, Person};
 use super::limits::Limit;
 use super::model::{Role, RoomKind};
 use super::oauth::{Consent, OAuth, OAuthClient};
+use super::recording::Recorded;
 use super::room_seed::Room;
 use super::settings::Settings;
 use super::webhook::{Outgoing, Webhook, Webhooks};
 use crate::sandbox::ids::{Ids, require_unique};
+use crate::sandbox::provider::Provider;
+use crate::sandbox::recording::{Recording, RecordingError};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
@@ -37,6 +40,7 @@ pub struct Seed {
     consent: Option<Consent>,
     webhooks: Vec<Webhook>,
     settings: Settings,
+    recorded: Recorded,
 }
 
 impl Seed {
@@ -64,7 +68,24 @@ impl Seed {
             consent: None,
             webhooks: Vec::new(),
             settings: Settings::default(),
+            recorded: Recorded::default(),
         }
+    }
+
+    /// What a recording has of Chatwork, as JSON Lines of `cargo run --example contract_check -- --record FILE`: its accounts,
+    /// rooms, messages, tasks and files, with the made-up ids, and texts of the recorded lengths. [`Seed::TOKEN`] is the token of
+    /// the account that recorded it. What only a count says is made up, up to 1,000 items of a room. If the recording has no
+    /// answers of Chatwork, it is the default.
+    ///
+    /// # Errors
+    ///
+    /// A line that is not part of a recording.
+    pub fn from_recording(text: &str) -> Result<Self, RecordingError> {
+        let Some(recording) = Recording::of(Provider::Chatwork, text)? else { return Ok(Self::default()) };
+        let mut recorded = Recorded::read(&recording, Self::ACCOUNT);
+        let consent = Some(Consent::Approve(recorded.me));
+        recorded.people.entry(recorded.me).and_modify(|me| me.profile.tokens.push(Self::TOKEN.to_owned()));
+        Ok(Self { recorded, consent, ..Self::new() })
     }
 
     /// Adds an account.
@@ -176,9 +197,11 @@ impl Seed {
     }
 
     pub(super) fn build(self, now: Timestamp, seed: u64, outbox: mpsc::UnboundedSender<Outgoing>) -> Data {
-        require_unique("account", self.accounts.iter().map(|account| account.id));
-        require_unique("room", self.rooms.iter().map(|room| room.id));
-        let tokens: Vec<&String> = self.accounts.iter().flat_map(|account| &account.tokens).collect();
+        let Recorded { people, rooms, .. } = self.recorded;
+        let accounts = people.values().map(|person| &person.profile).chain(&self.accounts);
+        require_unique("account", accounts.clone().map(|account| account.id));
+        require_unique("room", rooms.keys().copied().chain(self.rooms.iter().map(|room| room.id)));
+        let tokens: Vec<&String> = accounts.flat_map(|account| &account.tokens).collect();
         // The message shows no token, not even one of a sandbox.
         assert_eq!(
             tokens.iter().collect::<BTreeSet<_>>().len(),
@@ -200,12 +223,22 @@ impl Seed {
             tokens: HashMap::new(),
             oauth,
             // The rooms with numbers of their own go first, so that those made here keep clear of them.
-            rooms: self.rooms.iter().map(|room| (room.id, room.empty(now))).collect(),
+            rooms: rooms
+                .into_iter()
+                .chain(self.rooms.iter().map(|room| (room.id, room.empty(now))))
+                .collect(),
             marks: HashMap::new(),
             windows: HashMap::new(),
             downloads: HashMap::new(),
             webhooks,
         };
+        for (id, mut person) in people {
+            data.tokens.extend(person.profile.tokens.iter().map(|token| (token.clone(), id)));
+            if person.my_room == 0 {
+                person.my_room = data.new_my_room(id, now);
+            }
+            data.people.insert(id, person);
+        }
         for account in self.accounts {
             data.add_account(account, now);
         }
@@ -278,10 +311,14 @@ impl Data {
         for token in &account.tokens {
             self.tokens.insert(token.clone(), id);
         }
-        let my_room = self.new_room(RoomKind::My, "My Chat", &[(id, Role::Admin)], now);
+        let my_room = self.new_my_room(id, now);
         let person =
             Person { profile: account, my_room, contacts: BTreeMap::new(), requests: BTreeMap::new() };
         self.people.insert(id, person);
+    }
+
+    fn new_my_room(&mut self, account: u64, now: Timestamp) -> u64 {
+        self.new_room(RoomKind::My, "My Chat", &[(account, Role::Admin)], now)
     }
 
     pub(super) fn add_request(&mut self, from: u64, to: u64, message: String) -> u64 {

@@ -30,7 +30,7 @@ pub(super) struct Upload {
     pub(super) content: bytes::Bytes,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct BoardData {
     pub(super) board: BoardInfo,
     /// Oldest first.

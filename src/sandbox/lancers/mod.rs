@@ -36,6 +36,7 @@ mod form;
 mod glance;
 mod messages;
 mod model;
+mod recording;
 mod seed;
 mod serve;
 mod users;

@@ -1,8 +1,11 @@
 //! What is there when the sandbox starts.
 
-use super::data::{Data, NewMessage, Upload, to_second};
+use super::data::{BoardData, Data, NewMessage, Upload, to_second};
 use super::model::Work;
+use super::recording;
 use crate::sandbox::ids::Ids;
+use crate::sandbox::provider::Provider;
+use crate::sandbox::recording::{Recording, RecordingError};
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,6 +31,7 @@ pub struct Seed {
     credentials: BTreeMap<String, String>,
     users: BTreeSet<String>,
     boards: Vec<BoardSeed>,
+    recorded: Vec<BoardData>,
     files_upwards: bool,
 }
 
@@ -70,8 +74,24 @@ impl Seed {
             credentials: BTreeMap::new(),
             users: BTreeSet::new(),
             boards: Vec::new(),
+            recorded: Vec::new(),
             files_upwards: false,
         }
+    }
+
+    /// What a recording has of Lancers, as JSON Lines of `cargo run --example contract_check -- --record FILE`: its boards, users,
+    /// messages and files, with the made-up ids and names, and texts of the recorded lengths. [`Seed::CREDENTIAL`] is that of a
+    /// user who is on all boards. Unread messages that only a count says are made up, up to 1,000 of a board. If the recording
+    /// has no answers of Lancers, it is the default.
+    ///
+    /// # Errors
+    ///
+    /// A line that is not part of a recording.
+    pub fn from_recording(text: &str) -> Result<Self, RecordingError> {
+        let Some(recording) = Recording::of(Provider::Lancers, text)? else { return Ok(Self::default()) };
+        let (me, recorded) = recording::read(&recording, Self::USER);
+        let users: BTreeSet<String> = recorded.iter().flat_map(|board| board.board.users.clone()).collect();
+        Ok(Self { recorded, ..Self::new().account(me, Self::CREDENTIAL).users(users) })
     }
 
     /// The header that carries the credential; `Cookie` by default.
@@ -122,7 +142,7 @@ impl Seed {
             credential_header: self.credential_header,
             credentials: self.credentials,
             users,
-            boards: Vec::new(),
+            boards: self.recorded,
             files_upwards: self.files_upwards,
             board_ids: Ids::new(seed, 4_000_000),
             message_ids: Ids::new(seed, 20_000_000),

@@ -33,6 +33,7 @@ mod limits;
 mod messages;
 mod model;
 mod page;
+mod recording;
 mod records;
 mod room;
 mod room_seed;

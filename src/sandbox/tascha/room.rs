@@ -4,7 +4,7 @@ use super::auth::{Actor, Key};
 use super::error::Failure;
 use super::model::{Delivery, FileData, MemberData, MessageData, RecordData, RoomInfo, TaskData};
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Webhook {
     pub(super) id: String,
     pub(super) url: Option<String>,
@@ -13,7 +13,7 @@ pub(super) struct Webhook {
     pub(super) deliveries: Vec<Delivery>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct RoomData {
     pub(super) room: RoomInfo,
     pub(super) members: Vec<MemberData>,

@@ -1,14 +1,18 @@
 //! What is there when the sandbox starts.
 
-use super::auth::Key;
+use super::auth::{Actor, Key};
 use super::data::{Data, Settings};
 use super::error::ErrorShape;
 use super::idempotency::Store;
 use super::limits::Limits;
 use super::model::{EventType, Organization, User};
 use super::page::EndOfList;
+use super::recording::Recorded;
+use super::room::RoomData;
 use super::room_seed::{RoomSeed, WebhookSeed};
 use crate::sandbox::ids::{Ids, require_unique};
+use crate::sandbox::provider::Provider;
+use crate::sandbox::recording::{Recording, RecordingError};
 use axum::http::StatusCode;
 use jiff::Timestamp;
 use std::time::Duration;
@@ -35,6 +39,7 @@ pub struct Seed {
     organizations: Vec<Organization>,
     keys: Vec<Key>,
     rooms: Vec<RoomSeed>,
+    recorded: Vec<RoomData>,
     events: Vec<EventType>,
     settings: Settings,
 }
@@ -104,9 +109,30 @@ impl Seed {
             organizations: Vec::new(),
             keys: Vec::new(),
             rooms: Vec::new(),
+            recorded: Vec::new(),
             events,
             settings: Settings::default(),
         }
+    }
+
+    /// What a recording has of TAS-CHA, as JSON Lines of `cargo run --example contract_check -- --record FILE`: its users,
+    /// organizations, rooms and what is in them, with the made-up ids, and texts of the recorded lengths. [`Seed::TOKEN`] is the
+    /// token of whoever recorded it. Each room gets the board [`Seed::BOARD`], since no answer has boards. If the recording has
+    /// no answers of TAS-CHA, it is the default.
+    ///
+    /// # Errors
+    ///
+    /// A line that is not part of a recording.
+    pub fn from_recording(text: &str) -> Result<Self, RecordingError> {
+        let Some(recording) = Recording::of(Provider::Tascha, text)? else { return Ok(Self::default()) };
+        let Recorded { actor, users, organizations, rooms, events } =
+            Recorded::read(&recording, Self::USER, Self::BOARD);
+        let key = match actor {
+            Actor::User(id) | Actor::Agent(id) => Key::user(Self::TOKEN, id),
+            Actor::Organization(id) => Key::organization(Self::TOKEN, id),
+        };
+        let seed = Self { users, organizations, recorded: rooms, ..Self::new().key(key) };
+        Ok(if events.is_empty() { seed } else { seed.events(events) })
     }
 
     /// Adds a person.
@@ -195,9 +221,11 @@ impl Seed {
 
     pub(crate) fn build(self, started: Timestamp, seed: u64) -> Data {
         require_unique("user", self.users.iter().map(|user| &user.id));
-        require_unique("room", self.rooms.iter().map(RoomSeed::id));
+        let recorded = self.recorded.iter().map(|room| room.room.id.as_str());
+        require_unique("room", recorded.chain(self.rooms.iter().map(RoomSeed::id)));
         let mut ids = Ids::new(seed, 0);
-        let rooms = self.rooms.into_iter().map(|room| room.build(started, &mut ids)).collect();
+        let seeded = self.rooms.into_iter().map(|room| room.build(started, &mut ids));
+        let rooms = self.recorded.into_iter().chain(seeded).collect();
         Data {
             started,
             limits: Limits::new(self.settings.quota.clone()),
