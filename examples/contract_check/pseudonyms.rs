@@ -12,16 +12,20 @@ pub struct Pseudonyms(BTreeMap<String, String>);
 impl Pseudonyms {
     /// Ids stay numbers, texts that can be part of a path, or other texts, since the ids for paths are taken from the answers.
     pub fn new(originals: BTreeSet<String>) -> Self {
-        let mut kinds: BTreeMap<Kind, Vec<String>> = BTreeMap::new();
+        let mut ordered: BTreeMap<Order, Vec<String>> = BTreeMap::new();
         for original in originals {
-            kinds.entry(Kind::of(&original)).or_default().push(original);
+            ordered.entry(Kind::of(&original).order()).or_default().push(original);
         }
         let mut made_up = BTreeMap::new();
-        for (kind, mut originals) in kinds {
-            if matches!(kind, Kind::Number | Kind::Negative) {
+        for (order, mut originals) in ordered {
+            if order != Order::Texts {
                 originals.sort_by_key(|id| (id.len(), id.clone()));
             }
-            made_up.extend(originals.into_iter().zip(1..).map(|(id, rank)| (id, kind.made_up(rank))));
+            let ranked = originals.into_iter().zip(1..);
+            made_up.extend(ranked.map(|(id, rank)| {
+                let made_up = Kind::of(&id).made_up(rank);
+                (id, made_up)
+            }));
         }
         Self(made_up)
     }
@@ -49,7 +53,14 @@ pub fn original(id: &Value) -> Option<String> {
     (!id.is_empty() && id != "0").then_some(id)
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// What is in one order.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Order {
+    Numbers,
+    Negatives,
+    Texts,
+}
+
 enum Kind {
     Number,
     Negative,
@@ -70,12 +81,20 @@ impl Kind {
         }
     }
 
-    fn made_up(self, rank: usize) -> String {
+    fn order(&self) -> Order {
+        match self {
+            Self::Number => Order::Numbers,
+            Self::Negative => Order::Negatives,
+            Self::Segment | Self::Text => Order::Texts,
+        }
+    }
+
+    fn made_up(&self, rank: usize) -> String {
         match self {
             Self::Number => (BEFORE + rank).to_string(),
             Self::Negative => format!("-{rank}"),
             Self::Segment => format!("id{rank:06}"),
-            Self::Text => format!("id.{rank:06}"),
+            Self::Text => format!("id{rank:06}."),
         }
     }
 }

@@ -30,6 +30,9 @@ use std::path::Path;
 /// The version of the format.
 const VERSION: u64 = 1;
 
+/// The most bytes that a body without JSON is read as.
+const LONGEST: usize = 1 << 20;
+
 /// Creates the file, which only its owner can read.
 ///
 /// # Errors
@@ -233,7 +236,7 @@ impl Recording {
 
     pub fn get(&self, call: &Call) -> Result<Answer, &'static str> {
         let key = (call.template.clone(), call.parameters.clone());
-        self.answers.get(&key).cloned().unwrap_or(Err("not in the recording"))
+        self.answers.get(&key).cloned().unwrap_or(Err(REASONS[3]))
     }
 }
 
@@ -249,8 +252,8 @@ fn answer(line: &Value) -> Option<Answer> {
     }
     let body = match line.get("body") {
         Some(body) => body.to_string().into_bytes(),
-        // Anything that is not JSON either.
-        None => vec![b'?'; usize::from(line["length"].as_u64()? > 0)],
+        // Anything of this length that is not JSON either.
+        None => vec![b'?'; usize::try_from(line["length"].as_u64()?).ok()?.min(LONGEST)],
     };
     let status = line["status"].as_u64()?.try_into().ok()?;
     Some(Answer { status, headers, body, like_nowhere: line["like_nowhere"].as_bool() })

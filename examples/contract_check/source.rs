@@ -143,4 +143,5 @@ fn unanswered(error: &Error) -> &'static str {
     }
 }
 
-pub const REASONS: [&str; 3] = ["no answer in time", "could not connect", "no complete answer came"];
+pub const REASONS: [&str; 4] =
+    ["no answer in time", "could not connect", "no complete answer came", "not in the recording"];

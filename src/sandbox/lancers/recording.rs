@@ -26,9 +26,12 @@ pub(super) fn read(recording: &Recording, other: &str) -> (String, Vec<BoardData
             post(boards.entry(board_id).or_insert_with(|| empty(board_id)), id, message);
         }
     }
-    let unread =
-        recording.items("list_unread").map(|(_, message)| text(&message["send_user"]["name"])).collect();
-    let me = caller(boards.values(), &unread).unwrap_or_else(|| other.to_owned());
+    let mut others = BTreeSet::new();
+    for (_, message) in recording.items("list_unread") {
+        others.insert(text(&message["send_user"]["name"]));
+        others.extend(message["read_users"].as_array().into_iter().flatten().map(text));
+    }
+    let me = caller(boards.values(), &others).unwrap_or_else(|| other.to_owned());
     for board in boards.values_mut() {
         board.messages.sort_by_key(|message| message.id);
         let users = board.board.users.iter().chain([&me, &board.board.owner]);
@@ -44,11 +47,11 @@ pub(super) fn read(recording: &Recording, other: &str) -> (String, Vec<BoardData
     (me, boards.into_values().collect())
 }
 
-/// The user who is on every board and has sent nothing that is unread.
-fn caller<'a>(boards: impl Iterator<Item = &'a BoardData>, unread: &BTreeSet<String>) -> Option<String> {
+/// The user who is on every board and is none of the others: those who have sent or read what the caller has not read.
+fn caller<'a>(boards: impl Iterator<Item = &'a BoardData>, others: &BTreeSet<String>) -> Option<String> {
     let on_all = boards.map(|board| board.board.users.iter().cloned().collect::<BTreeSet<_>>());
     let on_all = on_all.reduce(|all, users| &all & &users).unwrap_or_default();
-    on_all.difference(unread).next().cloned()
+    on_all.difference(others).next().cloned()
 }
 
 fn empty(id: i64) -> BoardData {

@@ -352,6 +352,8 @@ pub async fn sandboxes(walk: &mut Walk) {
         .oauth_client(oauth_client)
         .webhook(webhook);
     walk.debug(&seed);
+    let recording = format!("{{\"recording\":1,\"service\":\"chatwork\"}}\n{}", walk.plant("recording"));
+    walk.both(&sandbox::chatwork::Seed::from_recording(&recording).expect_err("the second line is not JSON"));
     let hooked = sandbox::tascha::WebhookSeed::new("hook").url("http://127.0.0.1:1/");
     walk.debug(&sandbox::lancers::BoardSeed::new("alice", ["bob"]));
     let room = sandbox::tascha::RoomSeed::new("ckhooked", "Hooked")

@@ -1,7 +1,10 @@
 //! What `examples/contract_check` reports, and what it must not disclose.
 
+mod recording;
+mod seeded;
+
 #[allow(dead_code, reason = "the example's own `main` is not run")]
-#[path = "../examples/contract_check/main.rs"]
+#[path = "../../examples/contract_check/main.rs"]
 mod contract_check;
 
 use contract_check::{Client, Report, check, run};
