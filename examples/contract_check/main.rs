@@ -2,6 +2,8 @@
 //!
 //! ```text
 //! cargo run --example contract_check [chatwork|tascha|lancers] [NAME=VALUE]...
+//! cargo run --example contract_check -- --record answers.jsonl   # also keeps what was answered, without what people wrote
+//! cargo run --example contract_check -- --read answers.jsonl     # reports on a recording, and calls no service
 //! ```
 //!
 //! Much of `specs/` is inferred, and nothing of it was tried against the services. With a token this program reads every `GET`
@@ -9,6 +11,31 @@
 //! or of another type. Please send us the report: it helps to correct the specifications. It holds paths, names of fields,
 //! types, and unknown enum values, but nothing that people wrote, no ids and no tokens. Check it nevertheless before you share
 //! it.
+//!
+//! # Recordings
+//!
+//! `--record FILE` writes a JSON line for each call into a new file, which only its owner can read. With it we can find the
+//! differences again, and start a sandbox that answers in the same way:
+//! `cargo run --example sandbox -- --recording answers.jsonl`. Read it before you send it.
+//!
+//! These are kept as they were: operations, statuses, JSON types, null, lengths of lists; times, numbers, booleans and enum
+//! values in the fields that the specification has for them; codes of errors that the library knows; of a body that is not JSON
+//! the media type and the length; of the headers on limits, of those of the specification and of the date the values that are
+//! numbers, times or known words. All else is replaced or left out:
+//!
+//! | what | in its place |
+//! |---|---|
+//! | ids, and the login names of Lancers | made-up ones: the same for the same id, in the order of the originals |
+//! | texts | `x` for each character, `0` for each character of a number, or a fixed time, URL or mail address |
+//! | numbers and booleans of unknown fields | a fixed number, `false` |
+//! | names of unknown fields | the number of their characters, unless they look like names and stand beside a known field |
+//! | other values of headers | `x` for each character |
+//! | other headers | nothing; of one that looks like a limit or a notice the name is kept |
+//!
+//! So no words, names of people, mail addresses, tokens, cookies, cursors or request ids are in the file. `--read` prints what
+//! was printed of the service, but for unknown enum values and codes of errors: it prints their lengths.
+//!
+//! # Calls
 //!
 //! Only `GET`s are sent, and Chatwork's messages are read with `force=1`, so nothing is marked as read. Ids in paths are taken
 //! from the previous lists. Ids that no list has, such as `webhookId=…`, can be passed as arguments, and so can others, such as

@@ -67,7 +67,7 @@ impl<F: FnMut(&Value) -> Value> Mask<F> {
         let parameter = operation.parameter(self.spec, name);
         let schema = parameter.map_or(&Value::Null, |parameter| &parameter["schema"]);
         // The text of a number is a number where the specification has one.
-        let number = value.parse::<i64>().ok().map(Value::from);
+        let number = value.parse::<i64>().ok().filter(|number| number.to_string() == value).map(Value::from);
         for value in number.into_iter().chain([Value::from(value)]) {
             let mut place = Place::default();
             self.enter(schema, &value, &mut place);
@@ -102,10 +102,6 @@ impl<F: FnMut(&Value) -> Value> Mask<F> {
             if let Some(best) = self.spec.best(alternatives, value) {
                 self.enter(best, value, place);
             }
-            // An id that may also be a text of digits is an id in both forms.
-            let is_id =
-                |schema: &Value| schema["$ref"].as_str().is_some_and(|reference| reference.ends_with("Id"));
-            place.is_id |= alternatives.iter().any(is_id);
         }
     }
 

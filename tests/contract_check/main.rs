@@ -1,5 +1,6 @@
 //! What `examples/contract_check` reports, and what it must not disclose.
 
+mod properties;
 mod recording;
 mod seeded;
 

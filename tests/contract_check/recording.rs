@@ -6,7 +6,6 @@ use kaiwa::sandbox::chatwork::{Account, Room};
 use kaiwa::sandbox::lancers::BoardSeed;
 use kaiwa::sandbox::tascha::{EventType, Key, Organization, RecordStatus, RoomSeed, User, WebhookSeed};
 use kaiwa::sandbox::{Fault, Sandbox, Script, chatwork, lancers, tascha};
-use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use wiremock::matchers::method;
@@ -21,7 +20,7 @@ pub(super) async fn record(client: &Client, given: &Binding) -> (Report, String)
 }
 
 /// What it reports of the recording of one service, and what it would write if it recorded that.
-async fn reread(recording: &str) -> (Report, String) {
+pub(super) async fn reread(recording: &str) -> (Report, String) {
     let mut all = Recording::all(recording).expect("a recording");
     let recording = all.pop().expect("a service");
     assert!(all.is_empty(), "one service");
@@ -31,7 +30,7 @@ async fn reread(recording: &str) -> (Report, String) {
 }
 
 /// The report without words that the specification does not have: a recording has their lengths.
-fn without_words(report: &Report) -> String {
+pub(super) fn without_words(report: &Report) -> String {
     let line = |line: &str| {
         let value = line.find(": a value that is not in the specification: ");
         let code =
@@ -204,7 +203,7 @@ async fn odd_answers_keep_their_shapes_only() {
         "locale": { "hunter": "hunter", "山田": 731_073_107_310_u64, "hunter2": { "id": "hunter" } },
         "organizationId": 7310,
         "billingContext": "hunter",
-        "createdAt": "hunter, 2026-01-01",
+        "createdAt": "2026-01-01T00:00:00Z[hunter]",
         "updatedAt": "2026-01-01T00:00:00Z",
         "phone": 9_073_107_310_u64,
         "ratio": 7310.5,
@@ -238,7 +237,7 @@ async fn odd_answers_keep_their_shapes_only() {
         },
         "organizationId": 1_000_001,
         "billingContext": "xxxxxx",
-        "createdAt": "xxxxxxxxxxxxxxxxxx",
+        "createdAt": "2000-01-01T00:00:00Z",
         "updatedAt": "2000-01-01T00:00:00Z",
         "phone": 0,
         "ratio": 0.5,
@@ -332,85 +331,12 @@ async fn the_report_of_a_recording_is_that_of_the_service() {
     }
 }
 
-/// Any JSON with names that the specifications have, and others.
-fn any_json() -> impl Strategy<Value = Value> {
-    let text = prop_oneof![
-        any::<String>().prop_map(Value::from),
-        "[a-z]{0,5}hunter[a-z0-9@.]{0,9}".prop_map(Value::from),
-        "[a-z0-9@.:/ -]{0,40}".prop_map(Value::from),
-        "[0-9]{1,25}".prop_map(Value::from),
-        prop::sample::select(vec![
-            "2026-01-01T00:00:00Z[hunter]",
-            "2026-01-01T00:00:00Z",
-            "2026-01-01 00:00:00",
-            "2026-01-01",
-            "open",
-            "group",
-            "ok",
-            "https://a.example/b",
-            "a@b.example",
-            "",
-        ])
-        .prop_map(Value::from),
-    ];
-    let leaf = prop_oneof![
-        Just(Value::Null),
-        any::<bool>().prop_map(Value::from),
-        any::<i64>().prop_map(Value::from),
-        (-3_i64..3).prop_map(Value::from),
-        any::<f64>().prop_map(Value::from),
-        text,
-    ];
-    let name = prop_oneof![
-        4 => prop::sample::select(vec![
-            "account_id", "room_id", "name", "message_id", "account", "body", "send_time", "task_id", "status",
-            "limit_time", "type", "role", "sticky", "unread_num", "id", "created", "users", "size", "files", "with",
-            "read_users", "send_user", "board_id", "data", "nextCursor", "createdAt", "error", "code", "details",
-        ])
-        .prop_map(str::to_owned),
-        1 => "[a-z_0-9 ]{0,12}",
-        1 => "hunter [a-z]{0,3}",
-    ];
-    leaf.prop_recursive(4, 40, 6, move |inner| {
-        prop_oneof![
-            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-            prop::collection::btree_map(name.clone(), inner, 0..6)
-                .prop_map(|fields| Value::Object(fields.into_iter().collect())),
-        ]
-    })
-}
-
 /// An answer as it came, in the form of a recording.
 pub(super) fn raw(service: &str, path: &str, parameters: &Value, status: u16, body: &Value) -> String {
     let answer = json!({
         "service": service, "path": path, "parameters": parameters, "status": status, "headers": {}, "body": body,
     });
     format!("{answer}\n")
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
-
-    #[test]
-    fn a_placeholder_differs_where_the_original_does(one in any_json(), items in prop::collection::vec(any_json(), 0..4)) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-        for (service, detail, list, paged) in [
-            ("chatwork", "/me", "/rooms", false),
-            ("chatwork", "/my/status", "/my/tasks", false),
-            ("tascha", "/me", "/rooms", true),
-            ("lancers", "/boards/search", "/boards/unread", false),
-        ] {
-            let first = json!({ "recording": 1, "service": service, "kaiwa": "0", "given": {} }).to_string() + "\n";
-            let list_body = if paged { json!({ "data": items, "nextCursor": one }) } else { items.clone().into() };
-            let none = json!({});
-            let original = first + &raw(service, detail, &none, 200, &one) + &raw(service, list, &none, 200, &list_body);
-            let (report, recording) = runtime.block_on(reread(&original));
-            prop_assert!(!recording.contains("hunter"), "{}\n{}", original, recording);
-            let (again, recorded) = runtime.block_on(reread(&recording));
-            prop_assert_eq!(without_words(&again), without_words(&report), "{}\n{}", original, recording);
-            prop_assert_eq!(recorded, recording);
-        }
-    }
 }
 
 #[tokio::test]
