@@ -162,6 +162,23 @@ fn contract_check() {
 }
 
 #[test]
+fn a_recording_becomes_a_sandbox() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("answers.jsonl");
+    let file = path.to_str().expect("a plain path");
+    prints("contract_check", &["--record", file], &["0 differ", "Read it before you send it."]);
+    prints("contract_check", &["--read", file], &["chatwork ── recorded by kaiwa", "0 differ", "lancers ──"]);
+    let webhook = ["--ports", "0", "--recording", file, "--webhook", "http://127.0.0.1:1/"];
+    let mut sandbox = Program::start("sandbox", &webhook, &[]);
+    sandbox.until(|output| output.contains("Ctrl-C ends it"));
+    let output = sandbox.output();
+    let exports = exports(&output);
+    assert!(exports.iter().any(|(name, _)| *name == "CHATWORK_WEBHOOK_TOKEN"), "{output}");
+    let ended = ended("contract_check", &[], &exports);
+    assert!(ended.status.success() && ended.output.contains("0 differ"), "{}", ended.output);
+}
+
+#[test]
 fn doctor() {
     let texts = [
         "Chatwork",
