@@ -82,10 +82,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
 fn seeded(recording: Option<&str>) -> Result<Builder, Box<dyn Error>> {
     let Some(path) = recording else { return Ok(Sandbox::builder()) };
     let text = fs::read_to_string(path).map_err(|error| format!("{path} cannot be read: {error}"))?;
+    let unreadable = |error| format!("{path}: {error}");
     Ok(Sandbox::builder()
-        .chatwork(chatwork::Seed::from_recording(&text)?)
-        .tascha(tascha::Seed::from_recording(&text)?)
-        .lancers(lancers::Seed::from_recording(&text)?))
+        .chatwork(chatwork::Seed::from_recording(&text).map_err(unreadable)?)
+        .tascha(tascha::Seed::from_recording(&text).map_err(unreadable)?)
+        .lancers(lancers::Seed::from_recording(&text).map_err(unreadable)?))
 }
 
 /// The ports of the three services: as they are given, the first of three in a row, or 0 for any.

@@ -25,7 +25,7 @@ fn comparable(recording: &str) -> Vec<Value> {
     answers
 }
 
-async fn seeded(recording: &str) -> Sandbox {
+pub(super) async fn seeded(recording: &str) -> Sandbox {
     let builder = Sandbox::builder()
         .chatwork(chatwork::Seed::from_recording(recording).expect("a recording"))
         .tascha(tascha::Seed::from_recording(recording).expect("a recording"))

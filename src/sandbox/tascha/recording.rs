@@ -9,7 +9,7 @@ use super::room::{RoomData, Webhook};
 use crate::sandbox::recording::{Recording, number, text, time};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What is there, and who recorded it.
 pub(super) struct Recorded {
@@ -43,15 +43,21 @@ impl Recorded {
             users.push(user);
             Actor::User(id)
         };
-        let rooms =
-            recording.items("list_rooms").filter_map(|(_, listed)| room(recording, listed, &actor, board));
+        // A list may repeat a room.
+        let mut seen = BTreeSet::new();
+        let listed =
+            recording.items("list_rooms").filter_map(|(_, listed)| Some((listed["id"].as_str()?, listed)));
+        let rooms = listed
+            .filter(|(id, _)| seen.insert(*id))
+            .map(|(id, listed)| room(recording, id, listed, &actor, board))
+            .collect();
         Self {
             users,
             organizations: recording
                 .items("list_organizations")
                 .map(|(_, read)| organization(read))
                 .collect(),
-            rooms: rooms.collect(),
+            rooms,
             events: recording.items("list_events").map(|(_, read)| event(read)).collect(),
             actor,
         }
@@ -73,8 +79,7 @@ fn event(read: &Value) -> EventType {
     }
 }
 
-fn room(recording: &Recording, listed: &Value, actor: &Actor, board: &str) -> Option<RoomData> {
-    let id = listed["id"].as_str()?;
+fn room(recording: &Recording, id: &str, listed: &Value, actor: &Actor, board: &str) -> RoomData {
     let of_room = |operation| {
         let items = recording.items(operation).filter(|(parameters, _)| parameters["roomId"] == id);
         items.map(|(_, item)| item)
@@ -90,7 +95,7 @@ fn room(recording: &Recording, listed: &Value, actor: &Actor, board: &str) -> Op
     {
         members.push(MemberData { user_id: caller.clone(), role: 0, joined_at: at(&listed["createdAt"]) });
     }
-    Some(RoomData {
+    RoomData {
         room: RoomInfo {
             id: id.to_owned(),
             name: text(&listed["name"]),
@@ -109,7 +114,7 @@ fn room(recording: &Recording, listed: &Value, actor: &Actor, board: &str) -> Op
         records: of_room("list_records").map(|read| record(id, read)).collect(),
         files: of_room("list_files").map(|read| file(id, read)).collect(),
         webhooks: webhooks(recording, id),
-    })
+    }
 }
 
 fn message(room: &str, read: &Value) -> MessageData {
