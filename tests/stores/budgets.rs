@@ -15,6 +15,7 @@ pub async fn all<S: BudgetStore>(mut store: impl FnMut(&VirtualClock) -> S) {
     a_window_is_used_up_and_begins_again(new()).await;
     an_unused_permit_goes_back(new()).await;
     a_request_without_an_answer_counts_as_used(new()).await;
+    a_request_without_an_answer_says_nothing_of_the_window(new()).await;
     an_exhausted_window_is_closed_for_the_time(new()).await;
     a_room_has_its_posts_and_others_theirs(new()).await;
     a_refused_room_is_closed_for_the_time(new()).await;
@@ -94,6 +95,18 @@ async fn a_request_without_an_answer_counts_as_used<S: BudgetStore>((store, cloc
     let lost = granted(&store, Budget::Account).await;
     store.settle(lost, Settlement::Sent(None));
     assert_eq!(wait(&store, Budget::Account).await, WINDOW);
+}
+
+/// A service that reports no limits does not slow its calls down, and one that did not answer is not such a service.
+async fn a_request_without_an_answer_says_nothing_of_the_window<S: BudgetStore>((store, _): Store<S>) {
+    let lost = granted(&store, Budget::Account).await;
+    store.settle(lost, Settlement::Sent(None));
+    let probe = granted(&store, Budget::Account).await;
+    assert_eq!(wait(&store, Budget::Account).await, Duration::from_secs(1));
+    store.settle(probe, Settlement::Sent(Some(&RateLimit::default())));
+    for _ in 0..100 {
+        let _flying = granted(&store, Budget::Account).await;
+    }
 }
 
 async fn an_exhausted_window_is_closed_for_the_time<S: BudgetStore>((store, clock): Store<S>) {

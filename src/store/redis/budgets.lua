@@ -250,7 +250,7 @@ function account.take(a)
 end
 
 function account.settle(a, entry, at, had)
-  if entry.how ~= 'unsent' then a.answered = true end
+  if entry.answered or entry.how == 'exhausted' then a.answered = true end
   if entry.how == 'unsent' then
     if had then unanswered(a.gate) end
   elseif entry.how == 'exhausted' then

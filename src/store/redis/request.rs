@@ -16,6 +16,8 @@ const ASK_AGAIN: Duration = Duration::from_millis(50);
 pub(super) enum How {
     Unsent,
     Sent {
+        /// Whether a response came.
+        answered: bool,
         #[serde(skip_serializing_if = "Option::is_none")]
         limit: Option<Window>,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -175,7 +177,8 @@ impl How {
         match how {
             Settlement::Unsent => Self::Unsent,
             Settlement::Sent(limit) => {
-                Self::Sent { limit: limit.and_then(Window::of), units: limit.and_then(MonthlyUnits::of) }
+                let (window, units) = (limit.and_then(Window::of), limit.and_then(MonthlyUnits::of));
+                Self::Sent { answered: limit.is_some(), limit: window, units }
             }
             Settlement::Exhausted(wait) => Self::Exhausted { wait: millis(wait) },
         }

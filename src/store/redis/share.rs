@@ -22,7 +22,9 @@ impl Share {
     pub(super) fn settle(&self, lease: Lease, how: Settlement<'_>, processes: u32) {
         match (lease.budget(), how) {
             // What is reported sinks with the calls of all processes, and this part with those of this one alone.
-            (Budget::Account, Settlement::Sent(Some(_))) if processes > 1 => {
+            (Budget::Account, Settlement::Sent(Some(limit)))
+                if processes > 1 && limit.remaining.is_some() =>
+            {
                 self.0.settle(lease, Settlement::Sent(None));
                 self.note(Budget::Account, how, processes);
             }

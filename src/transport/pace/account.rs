@@ -77,7 +77,7 @@ impl Account {
 
     pub(super) fn settle(&mut self, how: Settlement<'_>, now: Instant) {
         self.in_flight = self.in_flight.saturating_sub(1);
-        self.answered |= !matches!(how, Settlement::Unsent);
+        self.answered |= matches!(how, Settlement::Sent(Some(_)) | Settlement::Exhausted(_));
         match how {
             Settlement::Unsent => self.gate.unanswered(),
             Settlement::Sent(limit) => match limit.filter(|limit| limit.remaining.is_some()) {

@@ -333,8 +333,10 @@ impl Permit {
     /// The headers of a response have arrived, with the reported limits. The service has counted the request, so the other
     /// calls need not wait for the body.
     pub(crate) fn on_headers(&mut self, limit: Option<&RateLimit>) {
+        let none = RateLimit::default();
+        let limit = limit.unwrap_or(&none);
         for lease in [self.units.take(), self.account.take()].into_iter().flatten() {
-            self.pacer.settle(lease, Settlement::Sent(limit));
+            self.pacer.settle(lease, Settlement::Sent(Some(limit)));
         }
     }
 

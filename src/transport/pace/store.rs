@@ -124,7 +124,8 @@ impl Denied {
 pub enum Settlement<'a> {
     /// The request was not sent: the permit goes back.
     Unsent,
-    /// The request was sent, with the limits that the response reported, if any.
+    /// The request was sent, with the limits that the response reported: an empty [`RateLimit`] if it reported none, and `None`
+    /// if no response came.
     Sent(Option<&'a RateLimit>),
     /// The service refused the request because of this budget, which is closed for this time.
     Exhausted(Duration),
@@ -150,7 +151,7 @@ pub enum Settlement<'a> {
 ///   closes the room for that time.
 /// - **Account**: `Sent` with limits reports what remains of the window, and when it ends. The remainder is the lowest reported
 ///   one of the window less all permits in flight, since the service may have counted them or not. `Sent(None)` is a request
-///   without an answer: one less. After the end of the window the whole limit is there again. `Exhausted` closes the account.
+///   without a response: one less, and no sign of the limits. After the end of the window the whole limit is there again. `Exhausted` closes the account.
 ///   Before the first response nothing is known, so only one call a second should pass until there is one.
 /// - **Units**: as the account, but too few are [`Denied::Units`], since no wait helps.
 ///
