@@ -64,7 +64,17 @@ impl Client {
     ///
     /// If the variable is missing or empty, or TLS cannot be set up.
     pub fn from_env() -> Result<Self, Error> {
-        Builder::from_env(cookie)?.build()
+        Self::builder_from_env()?.build()
+    }
+
+    /// A builder with the credential and the base URL of the variables that [`from_env`](Self::from_env) reads, for further
+    /// settings.
+    ///
+    /// # Errors
+    ///
+    /// If the variable of the credential is missing or empty, or a variable has no valid value.
+    pub fn builder_from_env() -> Result<Builder, Error> {
+        Builder::from_env(cookie)
     }
 }
 
