@@ -2,6 +2,8 @@
 
 pub mod bots;
 pub mod login;
+#[path = "../../../examples/cookbook/src/outbox_postgres.rs"]
+pub mod outbox_postgres;
 pub mod port;
 pub mod redis;
 pub mod replicas;

@@ -1,9 +1,9 @@
 //! The store of an outbox, where an argument says.
 
+use crate::outbox_postgres::PostgresOutboxStore;
 use crate::town::Town;
 use kaiwa::StoreError;
 use kaiwa::outbox::{OutboxStore, SqliteOutboxStore};
-use kaiwa_cookbook::outbox_postgres::PostgresOutboxStore;
 use std::sync::Arc;
 
 /// A file of SQLite, or where a database of PostgreSQL is: `postgres://…`.

@@ -11,9 +11,9 @@ mod answers;
 mod programs;
 
 use kaiwa::outbox::{Filter, OUTBOX, OutboxStore, Phase, SqliteOutboxStore, StoredEntry};
-use kaiwa_cookbook::outbox_postgres::PostgresOutboxStore;
 use programs::{Process, SETTLE, Services, messages};
 use server::Server;
+use services::outbox_postgres::PostgresOutboxStore;
 use services::town::{ROOMS, text};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
