@@ -7,11 +7,9 @@ use kaiwa::outbox::{Change, Commit, Enqueued, Filter, Next, OUTBOX, Outbox, Outb
 use kaiwa::sandbox::Sandbox;
 use kaiwa_cookbook::outbox_postgres::{PostgresOutboxStore, drive};
 use std::collections::BTreeMap;
-use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio_postgres::NoTls;
 
 const MACHINES: usize = 6;
@@ -174,26 +172,6 @@ async fn two_outboxes_on_one_database_post_each_message_once() {
         (0..MESSAGES).map(|number| format!("message {number}")).collect::<Vec<_>>(),
         "once, in order"
     );
-}
-
-#[tokio::test]
-async fn the_program_posts_what_it_is_given() {
-    let server = Server::start();
-    let _ = server.client().await;
-    let mut program = tokio::process::Command::new(env!("CARGO_BIN_EXE_outbox_on_postgres"))
-        .args(["build-4711", "ビルドが通りました"])
-        .env("DATABASE_URL", server.url())
-        .env_remove("CHATWORK_API_TOKEN")
-        .env_remove("CHATWORK_ROOM")
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("it is built with the tests");
-    let mut lines = BufReader::new(program.stdout.take().expect("it is piped")).lines();
-    let first = lines.next_line().await.expect("it prints").expect("a line");
-    assert!(first.contains("build-4711") && first.contains("Waiting"), "{first}");
-    let last = lines.next_line().await.expect("it prints").expect("a line");
-    assert!(last.contains("build-4711") && last.contains("Sent"), "{last}");
-    assert!(program.wait().await.expect("it ran").success());
 }
 
 /// Of what can be claimed at once, and of nothing else.
