@@ -15,7 +15,7 @@ async fn main() -> Result<()> {
 
     let quoted = room.message(id.as_str()).get().await?;
     let author = quoted.account.account_id;
-    // As it is read: a mention within the quotation would notify its account again.
+    // As it is read, without tags: `text` would escape their brackets.
     let words = parse(&quoted.body).plain_text();
     let answer = MessageBuilder::new()
         .to(author)
