@@ -1,15 +1,14 @@
 //! Counts the waits, attempts, retries and failures of its calls, by operation: `count_waits`. Reads `CHATWORK_API_TOKEN`.
-use anyhow::{Context, Result};
+use anyhow::Result;
 use kaiwa::{CallEventKind, chatwork::Client};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::{collections::BTreeMap, env, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 #[tokio::main]
 async fn main() -> Result<()> {
     let counts: Arc<Mutex<BTreeMap<_, (u64, Duration)>>> = Arc::default();
     let counted = Arc::clone(&counts);
-    let token = env::var("CHATWORK_API_TOKEN").context("CHATWORK_API_TOKEN is not set")?;
-    let mut builder = Client::builder().api_token(token).on_event(move |event| {
+    let builder = Client::builder_from_env()?.on_event(move |event| {
         let (what, time) = match event.kind {
             CallEventKind::Waited { time, .. } => ("waits", time),
             CallEventKind::Attempt { time, .. } => ("attempts", time),
@@ -21,9 +20,6 @@ async fn main() -> Result<()> {
         let count = counts.entry((event.operation.id, what)).or_default();
         (count.0, count.1) = (count.0 + 1, count.1 + time);
     });
-    if let Ok(url) = env::var("CHATWORK_BASE_URL") {
-        builder = builder.base_url(url);
-    }
     let chatwork = builder.build()?;
 
     for room in chatwork.rooms().await?.iter() {

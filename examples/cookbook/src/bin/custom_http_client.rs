@@ -6,7 +6,6 @@ use std::{env, fs, time::Duration};
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let token = env::var("CHATWORK_API_TOKEN").context("CHATWORK_API_TOKEN is not set")?;
     let mut proxy = reqwest::Proxy::all(env::var("PROXY_URL").context("PROXY_URL is not set")?)?;
     if let (Ok(user), Ok(password)) = (env::var("PROXY_USER"), env::var("PROXY_PASSWORD")) {
         proxy = proxy.basic_auth(&user, &password);
@@ -17,11 +16,8 @@ async fn main() -> Result<()> {
         http = http.add_root_certificate(reqwest::Certificate::from_pem(&certificate)?);
     }
     // The client takes a builder: it follows no redirect, which could carry the token elsewhere.
-    let mut builder = Client::builder().api_token(token).http_client(http);
-    if let Ok(url) = env::var("CHATWORK_BASE_URL") {
-        builder = builder.base_url(url);
-    }
-    let me = builder.build()?.me().await?;
+    let chatwork = Client::builder_from_env()?.http_client(http).build()?;
+    let me = chatwork.me().await?;
     println!("{} (account {}), status {}", me.name, me.account_id, me.status());
     Ok(())
 }

@@ -6,16 +6,12 @@ use std::env;
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let token = env::var("CHATWORK_API_TOKEN").context("CHATWORK_API_TOKEN is not set")?;
     let redis = Redis::new(env::var("REDIS_URL").context("REDIS_URL is not set")?)?;
     redis.check().await?; // a wrong password ends the program here; an outage later only makes it careful
 
     // The same name in all processes of the account, and another one for another account.
     let budgets = redis.budgets("support")?;
-    let mut builder = Client::builder().api_token(token).pace(Pace::new().store(budgets.clone()));
-    if let Ok(url) = env::var("CHATWORK_BASE_URL") {
-        builder = builder.base_url(url);
-    }
+    let builder = Client::builder_from_env()?.pace(Pace::new().store(budgets.clone()));
     let chatwork = builder.build()?;
     for room in chatwork.rooms().await?.iter() {
         let members = chatwork.room(room.room_id).members().await?; // waits for its turn among all processes
