@@ -20,7 +20,9 @@ use std::time::Duration;
 /// ```
 ///
 /// A call that fails before it is sent has no attempt, and a call whose input is refused at once has no events. The content of a
-/// file is a call of its own, after the one that asks for its address. No value comes from a message, a path, a header or a body.
+/// file is a call of its own, after the one that asks for its address: each request to the file server is an attempt, and another
+/// one may follow a redirect or a part of the file without a `Retry`. If the file is saved, the call ends when it has its name.
+/// No value comes from a message, a path, a header or a body.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct CallEvent {
@@ -93,7 +95,8 @@ pub enum CallEventKind {
     /// The call's future was dropped before it returned, for example by a timeout of the program.
     #[non_exhaustive]
     Dropped {
-        /// What became of the request: [`Outcome::Unknown`] if it was being sent.
+        /// What became of the request: [`Outcome::Unknown`] if it was being sent. A download applies nothing, and is
+        /// [`Outcome::Rejected`] then.
         outcome: Outcome,
         /// How many attempts had ended.
         attempts: u32,

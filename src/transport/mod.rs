@@ -326,7 +326,7 @@ impl Call<'_> {
         let reads_only = self.info.safety == Safety::Safe;
         let outcome = if reads_only { error.outcome() } else { self.so_far.or(error.outcome()) };
         let error = error.with_outcome(outcome).with_call(self.info, self.retries);
-        self.report.failed(&error);
+        self.report.failed(&error, error.attempts());
         error
     }
 }

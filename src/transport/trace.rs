@@ -131,12 +131,13 @@ impl Report {
         }
     }
 
-    pub(crate) fn failed(&mut self, error: &Error) {
+    /// The call fails after so many attempts of its own: the error may be that of another call.
+    pub(crate) fn failed(&mut self, error: &Error, attempts: u32) {
         self.span.record("error.type", tracing::field::display(error_type(error.kind())));
         if let Some(events) = &mut self.events {
             let status = error.status().map(|status| status.as_u16());
             let (outcome, name) = (error.outcome(), name(error.kind()));
-            events.attempts = error.attempts();
+            events.attempts = attempts;
             events.end(|attempts, time| CallEventKind::Failed {
                 outcome,
                 error: name,

@@ -1,10 +1,9 @@
 use crate::server::{CANARY, Reply, Server, header, part};
 use crate::{ProgressLog, content, world};
 use futures::{StreamExt, TryStreamExt};
-use kaiwa::chatwork::{Download, FileStream, RoomId};
+use kaiwa::chatwork::{Download, FileStream};
 use kaiwa::sandbox::{Fault, Provider, Script};
-use kaiwa::{CallEvent, CallEventKind, Error, ErrorKind, Outcome, RetryBudget, RetryPolicy};
-use std::sync::{Arc, Mutex};
+use kaiwa::{Error, ErrorKind, Outcome, RetryBudget, RetryPolicy};
 use std::time::Duration;
 
 async fn all(mut stream: FileStream) -> Result<Vec<u8>, Error> {
@@ -425,42 +424,4 @@ async fn a_download_from_a_silent_server_fails() {
     let error = world.clock.drive(download.bytes(100)).await.expect_err("nothing comes");
     assert!(matches!(error.kind(), ErrorKind::Timeout(named) if *named == stall), "{error}");
     assert!(error.is_timeout() && error.outcome() == Outcome::Rejected);
-}
-
-#[tokio::test]
-async fn the_attempts_of_a_download_are_events_of_one_call() {
-    let (world, events) = (world(&content(500_000)).await, Arc::new(Mutex::new(Vec::new())));
-    let script = Script::on("download_file").then(Fault::reset_mid_body());
-    world.sandbox.faults().script(Provider::Chatwork, script);
-    let pushed = Arc::clone(&events);
-    let push = move |event: &CallEvent| pushed.lock().expect("not poisoned").push(event.clone());
-    let client = world.sandbox.chatwork_client("bot-token").on_event(push).build().expect("a client");
-    let file = client.room(RoomId(1)).file(world.sandbox.chatwork().room(1).files()[0].file_id);
-    let read = world.clock.drive(file.download().bytes(500_000)).await.expect("its content");
-    assert_eq!(read.len(), 500_000);
-    file.download().bytes(1).await.expect_err("it is larger");
-    drop(file.download().stream().await.expect("a stream"));
-    let events = events.lock().expect("not poisoned");
-    let of_downloads = events.iter().filter(|event| event.operation.id == "download_file");
-    let kinds = of_downloads.map(|event| match &event.kind {
-        CallEventKind::Attempt { number, status, error, .. } => (event.call, *number, *status, *error),
-        CallEventKind::Retry { error, .. } => (event.call, 0, None, Some(*error)),
-        CallEventKind::Succeeded { attempts, .. } => (event.call, *attempts, None, None),
-        CallEventKind::Failed { attempts, error, .. } => (event.call, *attempts, None, Some(*error)),
-        CallEventKind::Dropped { attempts, outcome: Outcome::Rejected, .. } => {
-            (event.call, *attempts, None, Some("dropped"))
-        }
-        other => panic!("{other:?}"),
-    });
-    assert_eq!(
-        kinds.collect::<Vec<_>>(),
-        [
-            (2, 1, None, Some("body")),
-            (2, 0, None, Some("body")),
-            (2, 2, Some(206), None),
-            (2, 2, None, None),
-            (5, 0, None, Some("body_too_large")),
-            (7, 1, None, Some("dropped")),
-        ]
-    );
 }

@@ -1,6 +1,7 @@
 //! Uploads and downloads: the requests, recovery from failures, and the files on disk afterwards.
 
 mod download;
+mod events;
 #[path = "../common/server.rs"]
 mod scripted;
 mod server;

@@ -2,6 +2,7 @@
 
 mod own;
 mod partial;
+mod response;
 mod transfer;
 
 use super::{File, FileHandle};
@@ -155,18 +156,22 @@ impl Download {
     /// file to the same path runs, in this or another process, and does not end within about a second.
     pub async fn to_file(self, path: impl AsRef<Path>) -> Result<File, Error> {
         let mut transfer = Transfer::describe(self.file, self.options).await?;
-        let mut partial = Partial::open(path.as_ref(), transfer.identity(), transfer.file()).await?;
+        transfer.save();
+        let opened = Partial::open(path.as_ref(), transfer.identity(), transfer.file()).await;
+        let mut partial = opened.map_err(|error| transfer.fail(error))?;
         if partial.is_complete() {
             if let Err(error) = transfer.begin().await {
                 partial.abandon(!transfer.is_contradicted()).await;
                 return Err(error);
             }
-            partial.clear().await?;
+            partial.clear().await.map_err(|error| transfer.fail(error))?;
         }
         transfer.skip_to(partial.length());
         loop {
             match transfer.next().await {
-                Ok(Some(chunk)) => partial.write(&chunk).await?,
+                Ok(Some(chunk)) => {
+                    partial.write(&chunk).await.map_err(|error| transfer.fail(error))?;
+                }
                 Ok(None) => break,
                 Err(error) => {
                     // The next download must not continue inconsistent content.
@@ -175,7 +180,8 @@ impl Download {
                 }
             }
         }
-        partial.finish().await?;
+        partial.finish().await.map_err(|error| transfer.fail(error))?;
+        transfer.saved();
         Ok(transfer.file().clone())
     }
 

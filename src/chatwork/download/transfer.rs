@@ -1,11 +1,10 @@
 //! The transfer of a file's content, over as many connections as necessary.
 
+use super::response::{TransferError, content_range, number, refusal};
 use crate::call::{CallInfo, HttpAnswer};
 use crate::chatwork::{File, FileHandle};
 use crate::digest::{FNV1A, fnv1a};
-use crate::error::Connecting;
 use crate::error::{Error, ErrorKind, Outcome};
-use crate::limits::RateLimit;
 use crate::operation::{DOWNLOAD, Safety};
 use crate::progress::ProgressCallback;
 use crate::transport::auth::check_url;
@@ -16,10 +15,7 @@ use crate::transport::timer::{Bound, within};
 use crate::transport::trace::Report;
 use crate::transport::verdict::{Evidence, judge};
 use bytes::{Buf, Bytes};
-use reqwest::header::{
-    ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_RANGE,
-    LOCATION, RANGE,
-};
+use reqwest::header::{ACCEPT_ENCODING, CONTENT_LENGTH, ETAG, HeaderValue, IF_RANGE, LOCATION, RANGE};
 use reqwest::{Response, StatusCode};
 use std::time::{Duration, Instant};
 use url::Url;
@@ -65,32 +61,23 @@ pub(super) struct Transfer {
     sent: u32,
     /// The attempts since the last new byte.
     retries: Retries,
+    /// The request to the file server whose response has not ended.
+    asked: Option<Asked>,
     /// When the last attempt began.
-    asked: Instant,
+    began: Instant,
     /// When the last chunk was yielded.
     yielded_at: Instant,
     /// Whether an address was refused since then.
     refused: bool,
+    /// Whether the last byte is the end of the call. A file has to be saved as well.
+    ends_with_content: bool,
     report: Report,
 }
 
-/// A failure of the transfer.
-enum TransferError {
-    /// Another attempt would fail in the same way.
-    Permanent(Error),
-    Transient {
-        kind: ErrorKind,
-        evidence: Evidence,
-        /// Whether the server refused the address, which expires after 30 seconds.
-        expired: bool,
-        connecting: Option<Box<Connecting>>,
-    },
-}
-
-impl TransferError {
-    fn transient(kind: ErrorKind, evidence: Evidence) -> Self {
-        Self::Transient { kind, evidence, expired: false, connecting: None }
-    }
+/// A request to the file server: when it was sent, and the status of the response.
+struct Asked {
+    at: Instant,
+    status: Option<StatusCode>,
 }
 
 impl Transfer {
@@ -114,9 +101,11 @@ impl Transfer {
             reported_start: false,
             sent: 0,
             retries: Retries::begin(now),
-            asked: now,
+            asked: None,
+            began: now,
             yielded_at: now,
             refused: false,
+            ends_with_content: true,
             report,
         })
     }
@@ -137,6 +126,25 @@ impl Transfer {
     /// Whether the content has contradicted its description.
     pub(super) fn is_contradicted(&self) -> bool {
         self.contradicted
+    }
+
+    /// The call ends with [`Transfer::saved`], not with the last byte.
+    pub(super) fn save(&mut self) {
+        self.ends_with_content = false;
+    }
+
+    /// The content is where the caller wants it.
+    pub(super) fn saved(&mut self) {
+        self.report.succeeded();
+    }
+
+    /// The call fails: what was asked for is not read to its end.
+    pub(super) fn fail(&mut self, error: Error) -> Error {
+        if let Some(Asked { at, status }) = self.asked.take() {
+            self.report.attempt_failed(self.sent, at, status, error.kind());
+        }
+        self.report.failed(&error, self.sent);
+        error
     }
 
     /// Starts after the bytes that are there already.
@@ -166,7 +174,6 @@ impl Transfer {
         }
         // An empty file is requested, too: the description does not prove that it is empty.
         if self.received == total && total > 0 {
-            self.report.succeeded();
             return Ok(None);
         }
         // The time that the caller takes between two chunks does not count.
@@ -196,9 +203,17 @@ impl Transfer {
     }
 
     fn complete(&mut self) {
-        let status = self.answer.as_ref().map(Response::status);
-        self.report.attempt_succeeded(self.sent, self.asked, status);
-        self.report.succeeded();
+        self.answered();
+        if self.ends_with_content {
+            self.report.succeeded();
+        }
+    }
+
+    /// The response was read to its end.
+    fn answered(&mut self) {
+        if let Some(Asked { at, status }) = self.asked.take() {
+            self.report.attempt_succeeded(self.sent, at, status);
+        }
     }
 
     async fn step(&mut self) -> Result<Option<Bytes>, TransferError> {
@@ -220,7 +235,10 @@ impl Transfer {
             }
             Ok(None) if left == 0 && self.ends == self.file.filesize => Ok(None),
             // The range is complete, and the next step requests the rest.
-            Ok(None) if left == 0 => Ok(Some(Bytes::new())),
+            Ok(None) if left == 0 => {
+                self.answered();
+                Ok(Some(Bytes::new()))
+            }
             Ok(None) => {
                 let early = format!("the file server ended {left} bytes early");
                 Err(TransferError::transient(ErrorKind::Download(early), Evidence::Truncated))
@@ -235,7 +253,7 @@ impl Transfer {
     /// parts.
     async fn open(&mut self) -> Result<Response, TransferError> {
         let now = self.settings().clock.now();
-        self.asked = now;
+        self.began = now;
         let lives = |asked: Instant| now.saturating_duration_since(asked) < ADDRESS_LIFE;
         let url = match &self.url {
             Some((url, asked)) if lives(*asked) => url.clone(),
@@ -255,8 +273,8 @@ impl Transfer {
             let answer = self.ask(&url, from).await?;
             let location = answer.headers().get(LOCATION).filter(|_| answer.status().is_redirection());
             let Some(location) = location else { return self.accept(answer, from) };
-            let location = location.to_str().unwrap_or_default();
-            url = self.checked(url.join(location))?;
+            url = self.checked(url.join(location.to_str().unwrap_or_default()))?;
+            self.answered();
         }
         Err(self.permanent(ErrorKind::Download("the file server redirects too often".to_owned())))
     }
@@ -282,15 +300,21 @@ impl Transfer {
             (_, None) => request.header(RANGE, format!("bytes={from}-")),
             (_, Some(etag)) => request.header(RANGE, format!("bytes={from}-")).header(IF_RANGE, etag),
         };
-        self.sent += 1;
+        // Nothing of a download can have been applied.
         self.report.count(self.sent, Outcome::Rejected);
+        self.sent += 1;
+        self.asked = Some(Asked { at: self.settings().clock.now(), status: None });
         tracing::debug!(operation = DOWNLOAD.id, number = self.sent, from, "requesting from the file server");
-        self.in_time(request.send()).await?.map_err(|error| {
+        let answer = self.in_time(request.send()).await?.map_err(|error| {
             let connecting = Some(self.settings().http.connecting(&error, url));
             let (evidence, error) = (evidence::unanswered(&error), error.without_url());
             let kind = if error.is_connect() { ErrorKind::Connect } else { ErrorKind::Send };
             TransferError::Transient { kind: kind(error), evidence, expired: false, connecting }
-        })
+        })?;
+        if let Some(asked) = &mut self.asked {
+            asked.status = Some(answer.status());
+        }
+        Ok(answer)
     }
 
     /// Checks that the response is the requested part of the file, or all of it.
@@ -338,19 +362,16 @@ impl Transfer {
         self.answer = None;
         self.url = None;
         let (kind, evidence, expired, connecting) = match failure {
-            TransferError::Permanent(error) => {
-                self.report.failed(&error);
-                return Err(error);
-            }
+            TransferError::Permanent(error) => return Err(self.fail(error)),
             TransferError::Transient { kind, evidence, expired, connecting } => {
                 (kind, evidence, expired, connecting)
             }
         };
-        let status = match evidence {
-            Evidence::Status(status, _) => Some(status),
-            _ => None,
-        };
-        self.report.attempt_failed(self.sent, self.asked, status, &kind);
+        let asked = self.asked.take();
+        let status = asked.as_ref().and_then(|asked| asked.status);
+        if let Some(Asked { at, .. }) = asked {
+            self.report.attempt_failed(self.sent, at, status, &kind);
+        }
         if expired && !self.refused {
             // A new address does not count as a retry, nor does a new token.
             self.refused = true;
@@ -359,8 +380,9 @@ impl Transfer {
         }
         let settings = self.handle.settings();
         let verdict = judge(evidence, Safety::Safe);
-        self.retries.count(verdict, self.asked, settings.clock.now());
+        self.retries.count(verdict, self.began, settings.clock.now());
         self.sent -= u32::from(verdict.is_unconnected);
+        self.report.count(self.sent, Outcome::Rejected);
         let scope = RetryScope {
             policy: self.options.retry.as_ref().unwrap_or(&settings.retry),
             budget: &settings.retry_budget,
@@ -374,13 +396,11 @@ impl Transfer {
         let repeats = !expired && verdict.allows(Safety::Safe);
         let wait = repeats.then(|| self.retries.next(scope, verdict.repeat, asked)).flatten();
         let Some(wait) = wait else {
-            // Nothing of a download can have been applied.
             let unsent = verdict.outcome == Outcome::NotSent;
             let outcome = if unsent { Outcome::NotSent } else { Outcome::Rejected };
             let answer = HttpAnswer { status, wait: asked, connecting, ..HttpAnswer::default() };
             let error = self.error(Error::new(kind, outcome).with_answer(answer));
-            self.report.failed(&error);
-            return Err(error);
+            return Err(self.fail(error));
         };
         self.report.retry(self.retries.attempts, wait, &kind);
         settings.clock.sleep(wait).await;
@@ -402,14 +422,15 @@ impl Transfer {
     }
 
     fn permanent(&self, kind: ErrorKind) -> TransferError {
-        TransferError::Permanent(self.error(Error::new(kind, Outcome::Rejected)))
+        let status = self.asked.as_ref().and_then(|asked| asked.status);
+        let answer = HttpAnswer { status, ..HttpAnswer::default() };
+        TransferError::Permanent(self.error(Error::new(kind, Outcome::Rejected).with_answer(answer)))
     }
 
     /// The error of a transfer that ends before anything was requested.
     pub(super) fn refuse(&mut self, kind: ErrorKind) -> Error {
         let error = self.error(Error::new(kind, Outcome::NotSent));
-        self.report.failed(&error);
-        error
+        self.fail(error)
     }
 
     fn error(&self, error: Error) -> Error {
@@ -446,32 +467,4 @@ async fn describe(handle: &FileHandle, options: &Options) -> Result<(File, Strin
             Err(Error::new(problem, Outcome::Rejected).with_call(CallInfo::new(&DOWNLOAD, Safety::Safe), 0))
         }
     }
-}
-
-/// The file server's refusal, without its headers and body, which can hold the address.
-fn refusal(status: StatusCode, headers: &HeaderMap, settings: &Settings) -> TransferError {
-    let wait = RateLimit::from_headers(headers, settings.clock.wall()).and_then(|limit| limit.retry_after);
-    let expired = matches!(
-        status,
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND | StatusCode::GONE
-    );
-    let evidence = match status {
-        // The next request is for the whole file.
-        StatusCode::RANGE_NOT_SATISFIABLE => Evidence::Truncated,
-        _ => Evidence::Status(status, wait),
-    };
-    TransferError::Transient { kind: ErrorKind::Status(status), evidence, expired, connecting: None }
-}
-
-/// First and last byte, and the whole length if it is known (RFC 9110, 14.4).
-fn content_range(headers: &HeaderMap) -> Option<(u64, u64, Option<u64>)> {
-    let range = headers.get(CONTENT_RANGE)?.to_str().ok()?.trim().strip_prefix("bytes ")?;
-    let (range, whole) = range.split_once('/')?;
-    let (first, last) = range.split_once('-')?;
-    let whole = if whole == "*" { None } else { Some(whole.parse().ok()?) };
-    Some((first.parse().ok()?, last.parse().ok()?, whole))
-}
-
-fn number(headers: &HeaderMap, name: HeaderName) -> Option<u64> {
-    headers.get(name)?.to_str().ok()?.trim().parse().ok()
 }
