@@ -73,7 +73,7 @@ pub fn unknown(headers: &HeaderMap, spec: &Spec) -> impl Iterator<Item = String>
 fn is_unknown(name: &str, spec: &Spec) -> bool {
     let is_telling = TELLING.iter().any(|part| name.contains(part))
         || FAMILIES.iter().any(|family| name.starts_with(family));
-    is_telling && !READ.contains(&name) && !spec.has_header(name)
+    is_telling && !READ.contains(&name) && spec.header(name).is_none()
 }
 
 fn shown(name: &str) -> String {
@@ -81,7 +81,7 @@ fn shown(name: &str) -> String {
 }
 
 /// What a recording keeps: the media type, the date, headers on limits, and those of the specification. Values are kept if
-/// they are numbers, times or known words.
+/// they are known words, or numbers and times where the header is one.
 pub fn masked(headers: &HeaderMap, spec: &Spec) -> Map<String, Value> {
     let kept = headers.iter().filter_map(|(name, value)| {
         let (name, value) = (name.as_str(), value.to_str().unwrap_or_default());
@@ -94,8 +94,13 @@ pub fn masked(headers: &HeaderMap, spec: &Spec) -> Map<String, Value> {
         if is_unknown(name, spec) {
             return Some((shown(name), shape::of_text(value)));
         }
-        let is_known = READ.contains(&name) || spec.has_header(name);
-        is_known.then(|| (name.to_owned(), known(value)))
+        let schema = spec.header(name);
+        let is_read = READ.contains(&name);
+        (is_read || schema.is_some()).then(|| {
+            let has_numbers =
+                is_read || name.starts_with("ratelimit") || schema.is_some_and(is_number_or_time);
+            (name.to_owned(), known(value, has_numbers))
+        })
     });
     kept.map(|(name, value)| (name, Value::String(value))).collect()
 }
@@ -106,13 +111,20 @@ pub fn media_type(value: &str) -> &'static str {
     MEDIA_TYPES.into_iter().find(|known| known.eq_ignore_ascii_case(value)).unwrap_or("other")
 }
 
-fn known(value: &str) -> String {
+fn is_number_or_time(schema: &Value) -> bool {
+    schema["type"] == "integer" || schema["format"] == "date-time"
+}
+
+/// The value, if it has nothing but known words, and numbers or a time where the header has such: the id of a request can be a
+/// number too.
+fn known(value: &str, has_numbers: bool) -> String {
     let is_number = |text: &str| text.len() <= 12 && text.bytes().all(|byte| byte.is_ascii_digit());
-    let mut parts = value.split(|char: char| ",;=\" .".contains(char));
-    if value.len() <= 64 && parts.all(|part| is_number(part) || WORDS.contains(&part)) {
+    let is_kept = |part: &str| part.is_empty() || WORDS.contains(&part) || (has_numbers && is_number(part));
+    if value.len() <= 64 && value.split(|char: char| ",;=\" .".contains(char)).all(is_kept) {
         return value.to_owned();
     }
-    date(value).or_else(|| shape::time(value)).unwrap_or_else(|| shape::of_text(value))
+    let time = || date(value).or_else(|| shape::time(value)).filter(|_| has_numbers);
+    time().unwrap_or_else(|| shape::of_text(value))
 }
 
 /// The date of a header, printed anew: a date may have comments.

@@ -46,6 +46,8 @@ struct Place<'a> {
     component: &'a str,
     is_id: bool,
     is_code: bool,
+    /// Where a list goes on: nothing of it is kept, whatever the specification says of its type.
+    is_cursor: bool,
 }
 
 impl<F: FnMut(&Value) -> Value> Mask<F> {
@@ -121,7 +123,9 @@ impl<F: FnMut(&Value) -> Value> Mask<F> {
             }
             Value::Object(fields) => Value::Object(self.object(fields, place)),
             Value::String(_) | Value::Number(_) if place.is_id && !value.is_f64() => (self.id)(value),
-            scalar if place.schemas.iter().any(|schema| is_harmless(schema, scalar)) => scalar.clone(),
+            scalar if !place.is_cursor && place.schemas.iter().any(|schema| is_harmless(schema, scalar)) => {
+                scalar.clone()
+            }
             Value::String(code) if place.is_code && CODES.contains(&&**code) => value.clone(),
             scalar => self.shape(schema, scalar, place),
         }
@@ -142,6 +146,7 @@ impl<F: FnMut(&Value) -> Value> Mask<F> {
             let mut inner = Place {
                 is_id: is_name,
                 is_code: is_error && ["code", "type"].contains(&&**name),
+                is_cursor: name == "nextCursor",
                 ..Place::default()
             };
             self.enter(schema, value, &mut inner);

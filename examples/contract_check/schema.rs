@@ -51,13 +51,15 @@ impl Spec {
         Some(Response { named: named.is_some(), schema: content.map(|media| &media["schema"]), response })
     }
 
-    /// Whether the specification has the header in any answer.
-    pub fn has_header(&self, name: &str) -> bool {
+    /// The schema of a header, if the specification has it in any answer.
+    pub fn header(&self, name: &str) -> Option<&Value> {
         let methods = self.paths().values().filter_map(Value::as_object).flat_map(Map::values);
         let responses =
             methods.filter_map(|operation| operation["responses"].as_object()).flat_map(Map::values);
         let headers = responses.filter_map(|response| self.resolve(response)["headers"].as_object());
-        headers.flat_map(Map::keys).any(|specified| specified.eq_ignore_ascii_case(name))
+        let mut headers = headers.flatten();
+        let (_, header) = headers.find(|(specified, _)| specified.eq_ignore_ascii_case(name))?;
+        Some(&self.resolve(header)["schema"])
     }
 
     /// Compares a value with a schema.
@@ -324,13 +326,12 @@ pub fn field(name: &str, is_declared: bool) -> String {
     recorded(name).unwrap_or_else(|| unnamed(name))
 }
 
-/// Whether it is as short and plain as names of fields are. An id or a telephone number has more digits in a row.
+/// Whether it is as short and plain as names of fields are. An id or a telephone number has more digits.
 pub fn is_field_name(name: &str) -> bool {
-    let is_long = |digits: &str| digits.len() > 3;
     name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
         && name.len() <= 32
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-        && !name.split(|char: char| !char.is_ascii_digit()).any(is_long)
+        && name.bytes().filter(u8::is_ascii_digit).count() <= 3
 }
 
 const UNNAMED: (&str, &str) = ("(text of ", " characters)");

@@ -111,8 +111,9 @@ impl Answer {
         Ok(Self { status: status.as_u16(), headers, body, like_nowhere: None })
     }
 
+    /// The body, if it is JSON that can also be read as a part of a line.
     pub fn json(&self) -> Option<Value> {
-        serde_json::from_slice(&self.body).ok()
+        serde_json::from_slice(&self.body).ok().filter(|json| is_within(DEEPEST, json))
     }
 
     pub fn media_type(&self) -> Option<&str> {
@@ -131,6 +132,19 @@ impl Answer {
             json.to_string()
         });
         (self.status, self.media_type(), json.unwrap_or(text))
+    }
+}
+
+/// How deep JSON may be. Readers of JSON end at 128, and a recording has a body within its line.
+const DEEPEST: usize = 100;
+
+fn is_within(depth: usize, json: &Value) -> bool {
+    let inner = depth.checked_sub(1);
+    let fits = |item: &Value| inner.is_some_and(|inner| is_within(inner, item));
+    match json {
+        Value::Array(items) => items.iter().all(fits),
+        Value::Object(fields) => fields.values().all(fits),
+        _ => true,
     }
 }
 

@@ -206,6 +206,7 @@ async fn odd_answers_keep_their_shapes_only() {
         "ratio": 7310.5,
         "isHunter": true,
         "token7310": "hunter",
+        "token_7_3_1_0": "hunter",
         "has space": "https://hunter.example.com/?hunter",
         "new_field": null,
     });
@@ -213,7 +214,10 @@ async fn odd_answers_keep_their_shapes_only() {
         .set_body_raw(me.to_string(), "application/json; hunter=1")
         .insert_header("set-cookie", "hunter=1")
         .insert_header("location", "https://hunter.example.com/")
-        .insert_header("x-request-id", "hunter-7310")
+        .insert_header("x-request-id", "7310.7310 7310")
+        .insert_header("tascha-ratelimit-scope", "user 7310")
+        .insert_header("tascha-api-units-cost", "1")
+        .insert_header("tascha-api-units-reset", "2026-01-01T00:00:00+09:00")
         .insert_header("retry-after", "Sat, 01 Jan 2000 00:00:00 GMT (hunter)")
         .insert_header("ratelimit", "limit=100, hunter=2")
         .insert_header("ratelimit-policy", "\"default\";q=100;w=60")
@@ -241,6 +245,7 @@ async fn odd_answers_keep_their_shapes_only() {
         "isHunter": false,
         "(text of 9 characters)": "https://example.com/",
         "(text of 9 characters) 2": "xxxxxx",
+        "(text of 13 characters)": "xxxxxx",
         "new_field": null,
     });
     assert_eq!(me["body"], expected);
@@ -250,9 +255,12 @@ async fn odd_answers_keep_their_shapes_only() {
         "ratelimit-limit": "100",
         "ratelimit-policy": "\"default\";q=100;w=60",
         "retry-after": "Sat, 01 Jan 2000 00:00:00 GMT",
+        "tascha-api-units-cost": "1",
+        "tascha-api-units-reset": "2026-01-01T00:00:00+09:00",
+        "tascha-ratelimit-scope": "xxxxxxxxx",
         "x-limit-unnamed": "xxxxxx",
         "x-quota-left": "xxxxxx",
-        "x-request-id": "xxxxxxxxxxx",
+        "x-request-id": "xxxxxxxxxxxxxx",
     });
     let mut came = me["headers"].clone();
     came.as_object_mut().expect("headers").remove("date");
@@ -261,11 +269,13 @@ async fn odd_answers_keep_their_shapes_only() {
 
 #[tokio::test]
 async fn bodies_that_are_not_json_are_a_length() {
-    let deep = format!("{}\"hunter\"{}", "[".repeat(500), "]".repeat(500));
+    let deep = |depth| format!("{}\"hunter\"{}", "[".repeat(depth), "]".repeat(depth));
     for (body, media_type, kept_type) in [
         ("<html>hunter</html>".to_owned(), "text/html; charset=hunter", "text/html"),
         (r#"{"id":"hunter \ud800"}"#.to_owned(), "application/json", "application/json"),
-        (deep, "application/hunter", "other"),
+        (deep(500), "application/hunter", "other"),
+        // It can be read alone, but not as a part of a line.
+        (deep(127), "application/json", "application/json"),
         ("{\"id\":\"hunter\"".to_owned(), "application/json", "application/json"),
     ] {
         let length = body.len();
@@ -281,6 +291,29 @@ async fn bodies_that_are_not_json_are_a_length() {
         kept(ResponseTemplate::new(200).set_body_raw(r#"{"id":"hunter","id":5}"#, "application/json")).await;
     assert_clean(&recording);
     assert_eq!(me["body"], json!({ "id": 1_000_001 }));
+}
+
+#[tokio::test]
+async fn a_cursor_is_not_kept_whatever_its_type_is() {
+    for (cursor, kept_cursor) in [
+        (json!(731_073_107_310_u64), json!(0)),
+        (json!("7310"), json!("0000")),
+        (json!(["hunter"]), json!(["xxxxxx"])),
+        (json!(null), json!(null)),
+    ] {
+        let server = MockServer::start().await;
+        let page = json!({ "data": [], "nextCursor": cursor });
+        Mock::given(method("GET"))
+            .respond_with(ResponseTemplate::new(200).set_body_json(page))
+            .mount(&server)
+            .await;
+        let client = kaiwa::tascha::Client::builder().api_key("hunter").base_url(server.uri());
+        let client = client.http_client(reqwest::Client::builder().no_proxy()).build().expect("a client");
+        let (_, recording) = record(&Client::Tascha(client), &Binding::new()).await;
+        assert_clean(&recording);
+        let rooms = answer(&answers(&recording), "list_rooms")["body"].clone();
+        assert_eq!(rooms, json!({ "data": [], "nextCursor": kept_cursor }));
+    }
 }
 
 #[tokio::test]
