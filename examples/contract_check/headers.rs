@@ -7,12 +7,13 @@ use reqwest::header::HeaderMap;
 use serde_json::{Map, Value};
 
 /// Headers that the library reads whether they are specified or not; see `kaiwa::RateLimit`.
-const READ: [&str; 8] = [
+const READ: [&str; 9] = [
     "x-ratelimit-limit",
     "x-ratelimit-remaining",
     "x-ratelimit-reset",
     "ratelimit",
     "ratelimit-limit",
+    "ratelimit-policy",
     "ratelimit-remaining",
     "ratelimit-reset",
     "retry-after",
@@ -97,8 +98,7 @@ pub fn masked(headers: &HeaderMap, spec: &Spec) -> Map<String, Value> {
         let schema = spec.header(name);
         let is_read = READ.contains(&name);
         (is_read || schema.is_some()).then(|| {
-            let has_numbers =
-                is_read || name.starts_with("ratelimit") || schema.is_some_and(is_number_or_time);
+            let has_numbers = is_read || schema.is_some_and(is_number_or_time);
             (name.to_owned(), known(value, has_numbers))
         })
     });

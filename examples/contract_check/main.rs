@@ -8,20 +8,22 @@
 //!
 //! Much of `specs/` is inferred, and nothing of it was tried against the services. With a token this program reads every `GET`
 //! of its service once and lists the differences: paths that do not exist, and fields and values that are unknown, missing,
-//! or of another type. Please send us the report: it helps to correct the specifications. It holds paths, names of fields,
-//! types, and unknown enum values, but nothing that people wrote, no ids and no tokens. Check it nevertheless before you share
-//! it.
+//! or of another type. Please send us the report: it helps to correct the specifications. It holds paths, names of fields and
+//! headers, types, and unknown enum values and codes of errors if they look like such, but nothing that people wrote, no ids and
+//! no tokens. Check it nevertheless before you share it.
 //!
 //! # Recordings
 //!
-//! `--record FILE` writes a JSON line for each call into a new file, which only its owner can read. With it we can find the
-//! differences again, and start a sandbox that answers in the same way:
-//! `cargo run --example sandbox -- --recording answers.jsonl`. Read it before you send it.
+//! `--record FILE` writes a JSON line for each call into a new file, which on Unix only its owner can read. With it we can find
+//! the differences again, and start a sandbox that answers in the same way:
+//! `cargo run --example sandbox -- --recording answers.jsonl`. Read it before you send it, and send the whole file: its lines need
+//! each other. The calls of a service are written once all are made, so a program that is stopped leaves the services before.
 //!
 //! These are kept as they were: operations, statuses, JSON types, null, lengths of lists; times, numbers, booleans and enum
-//! values in the fields that the specification has for them; codes of errors that the library knows; of a body that is not JSON
-//! the media type and the length; of the headers on limits, of those of the specification and of the date the values that are
-//! numbers, times or known words. All else is replaced or left out:
+//! values in the fields that the specification has for them, but for cursors; codes of errors that the library knows; of a body
+//! that is not JSON, or is very deep, the media type and the length; of the headers on limits, of those of the specification and
+//! of the date the values that are known words, or numbers and times where the header is one; whether a service, the sandbox or
+//! another address has answered. All else is replaced or left out:
 //!
 //! | what | in its place |
 //! |---|---|
@@ -56,6 +58,7 @@
 //! response; otherwise 0. Fields that are null or absent in some items, where the specification allows it, are listed as
 //! optional and are not a difference.
 
+mod arguments;
 mod check;
 mod headers;
 mod ids;
@@ -69,11 +72,11 @@ mod shape;
 mod source;
 
 pub use check::{Unauthorized, check, read_all};
-pub use recording::{Recording, lines};
+pub use recording::{AnsweredBy, Recording, lines};
 pub use report::Report;
 pub use source::{Client, Source};
 
-use ids::Binding;
+use arguments::{Arguments, USAGE};
 use kaiwa::sandbox::{Provider, Sandbox, tascha as tascha_sandbox};
 use kaiwa::{RetryPolicy, chatwork, lancers, tascha};
 use std::env;
@@ -109,9 +112,14 @@ pub async fn run(
     arguments: impl Iterator<Item = String>,
     variable: impl Fn(&str) -> Option<String>,
 ) -> Result<u8, Box<dyn Error>> {
-    let Arguments { chosen, mut given, record, read } = Arguments::parse(arguments)?;
+    let Arguments { chosen, mut given, record, read, help } = Arguments::parse(arguments)?;
+    if help {
+        println!("{USAGE}");
+        return Ok(0);
+    }
     let is_chosen = |name: &str| chosen.is_empty() || chosen.iter().any(|chosen| chosen == name);
     let services: Vec<_> = SERVICES.into_iter().filter(|(name, ..)| is_chosen(name)).collect();
+    arguments::require_known(&given, &services)?;
     if let Some(path) = read {
         return reported(&path, &services).await;
     }
@@ -120,67 +128,50 @@ pub async fn run(
             return Err(format!("{base} is set, but {credential} is not").into());
         }
     }
-    let mut file = record.as_deref().map(|path| recording::create(path.as_ref())).transpose()?;
     let live = services.iter().any(|(_, _, credential, _)| variable(credential).is_some());
     let sandbox = if live { None } else { Some(Sandbox::start().await?) };
     if sandbox.is_some() {
         given.entry("webhookId".to_owned()).or_insert_with(|| tascha_sandbox::Seed::WEBHOOK.to_owned());
     }
 
-    let mut status = 0;
+    let mut clients = Vec::new();
     for (name, service, credential, base) in services {
         let base = variable(base);
-        let (client, by) = match (&sandbox, variable(credential), &base) {
-            (Some(sandbox), ..) => (played(service, sandbox), "the sandbox".to_owned()),
-            (None, Some(secret), Some(base)) => (client(service, secret, Some(base))?, place(base)),
-            (None, Some(secret), None) => (client(service, secret, None)?, "the service itself".to_owned()),
+        let (client, by, at) = match (&sandbox, variable(credential), &base) {
+            (Some(sandbox), ..) => (played(service, sandbox), AnsweredBy::Sandbox, None),
+            (None, Some(secret), Some(base)) => {
+                (client(service, secret, Some(base))?, AnsweredBy::Another, Some(place(base)))
+            }
+            (None, Some(secret), None) => (client(service, secret, None)?, AnsweredBy::Service, None),
             (None, None, _) => continue,
         };
-        println!("── {name} ── kaiwa {}, answered by {by}", env!("CARGO_PKG_VERSION"));
+        clients.push((name, credential, client, by, at));
+    }
+    // Nothing but the calls can fail from here on, so no empty file stays.
+    let mut file = record.as_deref().map(|path| recording::create(path.as_ref())).transpose()?;
+    let mut status = 0;
+    for (name, credential, client, by, at) in clients {
+        let at = at.unwrap_or_else(|| by.to_string());
+        println!("── {name} ── kaiwa {}, answered by {at}", env!("CARGO_PKG_VERSION"));
         let (result, exchanges) = read_all(Source::Service(&client), given.clone()).await;
+        // Before the report, which may be printed to where nobody reads on.
+        let written = file
+            .as_mut()
+            .map(|file| recording::write(file, &lines(client.service(), by, &given, &exchanges)))
+            .transpose();
         status = status.max(show(result, &format!("the credential in {credential}")));
-        if let Some(file) = &mut file {
-            recording::write(file, service, &given, &exchanges)
-                .map_err(|error| format!("the recording cannot be written: {error}"))?;
-        }
+        written
+            .map_err(|error| format!("the recording cannot be written: {error}. Remove it, and try again"))?;
     }
     if let Some(path) = record {
         println!("What was answered is in {path}, without what people wrote. Read it before you send it.");
+        if sandbox.is_some() {
+            println!(
+                "The sandbox has answered. For the answers of a service, set its variable: see the head of the example."
+            );
+        }
     }
     Ok(status)
-}
-
-struct Arguments {
-    /// The names of services; all if there is none.
-    chosen: Vec<String>,
-    given: Binding,
-    record: Option<String>,
-    read: Option<String>,
-}
-
-impl Arguments {
-    fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Self, String> {
-        let mut parsed = Self { chosen: Vec::new(), given: Binding::new(), record: None, read: None };
-        while let Some(argument) = arguments.next() {
-            if argument == "--record" || argument == "--read" {
-                let file = arguments.next().ok_or_else(|| format!("{argument} needs the name of a file"))?;
-                *(if argument == "--record" { &mut parsed.record } else { &mut parsed.read }) = Some(file);
-                continue;
-            }
-            match argument.split_once('=') {
-                Some((name, value)) => drop(parsed.given.insert(name.to_owned(), value.to_owned())),
-                None => parsed.chosen.push(argument),
-            }
-        }
-        let is_service = |name: &&String| SERVICES.iter().any(|(service, ..)| service == name);
-        if let Some(unknown) = parsed.chosen.iter().find(|name| !is_service(name)) {
-            return Err(format!("{unknown} is not one of chatwork, tascha, lancers"));
-        }
-        if parsed.read.is_some() && (parsed.record.is_some() || !parsed.given.is_empty()) {
-            return Err("--read calls no service: leave out --record, and parameters".to_owned());
-        }
-        Ok(parsed)
-    }
 }
 
 type Service = (&'static str, Provider, &'static str, &'static str);
@@ -194,7 +185,8 @@ async fn reported(path: &str, services: &[Service]) -> Result<u8, Box<dyn Error>
         let Some((name, ..)) = services.iter().find(|(_, service, ..)| *service == recording.service) else {
             continue;
         };
-        println!("── {name} ── recorded by kaiwa {}", recording.by);
+        let Recording { by, answered_by, .. } = &recording;
+        println!("── {name} ── recorded by kaiwa {by}, answered by {answered_by}");
         let (result, _) = read_all(Source::Recording(&recording), recording.given.clone()).await;
         status = status.max(Some(show(result, "the credential")));
     }

@@ -40,6 +40,14 @@ impl<'a> Operation<'a> {
         Some(Self { path, specified: item.get("get")? })
     }
 
+    /// The names of its parameters in the path and in the query.
+    pub fn parameters(&self, spec: &'a Spec) -> Vec<&'a str> {
+        let parameters = self.specified["parameters"].as_array().into_iter().flatten();
+        let parameters = parameters.map(|parameter| spec.resolve(parameter));
+        let sent = parameters.filter(|parameter| parameter["in"] == "path" || parameter["in"] == "query");
+        sent.filter_map(|parameter| parameter["name"].as_str()).collect()
+    }
+
     /// A parameter of the path or of the query.
     pub fn parameter(&self, spec: &'a Spec, name: &str) -> Option<&'a Value> {
         let parameters = self.specified["parameters"].as_array().into_iter().flatten();

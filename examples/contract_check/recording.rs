@@ -3,7 +3,7 @@
 //! The first line about a service has its name and the parameters that were given; each line after it is a call:
 //!
 //! ```text
-//! {"recording":1,"service":"tascha","kaiwa":"0.1.0","given":{}}
+//! {"recording":1,"service":"tascha","kaiwa":"0.1.0","answered_by":"the service itself","given":{}}
 //! {"service":"tascha","operation":"list_rooms","method":"GET","path":"/rooms","parameters":{},"query":{"limit":"20"},
 //!  "status":200,"headers":{"content-type":"application/json"},"body":{"data":[{"id":"id000001"}]}}
 //! ```
@@ -23,6 +23,7 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
@@ -56,21 +57,39 @@ pub fn create(path: &Path) -> Result<File, String> {
 /// # Errors
 ///
 /// If the file cannot be written.
-pub fn write(file: &mut File, service: Provider, given: &Binding, exchanges: &[Exchange]) -> io::Result<()> {
-    file.write_all(lines(service, given, exchanges).as_bytes())?;
+pub fn write(file: &mut File, lines: &str) -> io::Result<()> {
+    file.write_all(lines.as_bytes())?;
     file.sync_all()
 }
 
+/// Who has answered. Differences of the sandbox say nothing of a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnsweredBy {
+    Service,
+    Sandbox,
+    Another,
+}
+
+impl fmt::Display for AnsweredBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Service => "the service itself",
+            Self::Sandbox => "the sandbox",
+            Self::Another => "another address",
+        })
+    }
+}
+
 /// The lines of one service. They are made at its end: a made-up id follows from all ids of the service.
-pub fn lines(service: Provider, given: &Binding, exchanges: &[Exchange]) -> String {
+pub fn lines(service: Provider, by: AnsweredBy, given: &Binding, exchanges: &[Exchange]) -> String {
     let mut found = BTreeSet::new();
     let mut collect = Mask::new(service, |id: &Value| {
         found.extend(original(id));
         Value::Null
     });
-    masked(&mut collect, service, given, exchanges);
+    masked(&mut collect, service, by, given, exchanges);
     let pseudonyms = Pseudonyms::new(found);
-    masked(&mut Mask::new(service, |id: &Value| pseudonyms.of(id)), service, given, exchanges)
+    masked(&mut Mask::new(service, |id: &Value| pseudonyms.of(id)), service, by, given, exchanges)
 }
 
 /// The first line about a service.
@@ -79,6 +98,7 @@ struct First {
     recording: u64,
     service: &'static str,
     kaiwa: &'static str,
+    answered_by: String,
     given: Binding,
 }
 
@@ -118,6 +138,7 @@ enum Body {
 fn masked<F: FnMut(&Value) -> Value>(
     mask: &mut Mask<F>,
     service: Provider,
+    by: AnsweredBy,
     given: &Binding,
     exchanges: &[Exchange],
 ) -> String {
@@ -128,7 +149,8 @@ fn masked<F: FnMut(&Value) -> Value>(
         Some((name.clone(), mask.parameter(operation, name, value)))
     });
     let given = known.collect();
-    let first = First { recording: VERSION, service: name(service), kaiwa: env!("CARGO_PKG_VERSION"), given };
+    let (service_name, kaiwa, answered_by) = (name(service), env!("CARGO_PKG_VERSION"), by.to_string());
+    let first = First { recording: VERSION, service: service_name, kaiwa, answered_by, given };
     let mut lines = json(&first);
     for exchange in exchanges {
         lines += &json(&line(mask, service, spec, exchange));
@@ -191,6 +213,7 @@ pub struct Recording {
     pub service: Provider,
     /// The version of this crate that recorded it.
     pub by: String,
+    pub answered_by: AnsweredBy,
     pub given: Binding,
     answers: BTreeMap<(String, Binding), Result<Answer, &'static str>>,
 }
@@ -203,10 +226,23 @@ impl Recording {
     /// The number of a line that is not part of a recording, and what to do.
     pub fn all(text: &str) -> Result<Vec<Self>, String> {
         let mut all: Vec<Self> = Vec::new();
+        // Some editors put a mark before the text.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         for (line, number) in text.lines().zip(1..).filter(|(line, _)| !line.trim().is_empty()) {
-            let read = serde_json::from_str(line).ok().and_then(|line| Self::add(&mut all, &line));
-            read.ok_or_else(|| {
-                format!("line {number} is not one of a recording: record again, or remove the line")
+            let read = serde_json::from_str::<Value>(line).ok();
+            if read.as_ref().and_then(|line| line.get("recording")).is_some_and(|version| *version != VERSION)
+            {
+                return Err(format!(
+                    "line {number} starts a recording of another version: record again with this version of kaiwa"
+                ));
+            }
+            let is_before_all = all.is_empty();
+            read.and_then(|line| Self::add(&mut all, &line)).ok_or_else(|| {
+                if is_before_all {
+                    format!("line {number} has no start of a recording before it: take the whole file")
+                } else {
+                    format!("line {number} is not one of a recording: record again, or remove the line")
+                }
             })?;
         }
         Ok(all)
@@ -221,7 +257,10 @@ impl Recording {
             let is_version =
                 |by: &&str| by.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-+".contains(&byte));
             let by = line["kaiwa"].as_str().filter(is_version)?.to_owned();
-            all.push(Self { service, by, given: binding(&line["given"])?, answers: BTreeMap::new() });
+            let known = [AnsweredBy::Service, AnsweredBy::Sandbox, AnsweredBy::Another];
+            let answered_by = known.into_iter().find(|known| line["answered_by"] == known.to_string())?;
+            let given = binding(&line["given"])?;
+            all.push(Self { service, by, answered_by, given, answers: BTreeMap::new() });
             return Some(());
         }
         let recording = all.iter_mut().rev().find(|recording| recording.service == service)?;

@@ -70,6 +70,8 @@ impl Recording {
     pub(crate) fn of(service: Provider, text: &str) -> Result<Option<Self>, RecordingError> {
         let name = format!("{service:?}").to_lowercase();
         let (mut started, mut answers) = (Vec::new(), Vec::new());
+        // Some editors put a mark before the text.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         for (line, number) in text.lines().zip(1..).filter(|(line, _)| !line.trim().is_empty()) {
             let problem = |problem| RecordingError { line: number, problem };
             let read = serde_json::from_str::<Value>(line).ok().filter(Value::is_object);

@@ -1,5 +1,6 @@
 //! What `examples/contract_check` reports, and what it must not disclose.
 
+mod arguments;
 mod properties;
 mod recording;
 mod seeded;
@@ -304,4 +305,17 @@ async fn a_new_header_of_a_known_family_is_found() {
     new.sort_unstable();
     assert_eq!(found, new);
     assert!(report.differs());
+}
+
+/// The library reads it of every service.
+#[tokio::test]
+async fn the_policy_of_limits_is_no_unknown_header() {
+    let server = MockServer::start().await;
+    let boards = ResponseTemplate::new(200).set_body_raw("[]", "application/json");
+    let boards = boards.insert_header("ratelimit-policy", "100;w=60");
+    Mock::given(method("GET")).respond_with(boards).mount(&server).await;
+    let client = kaiwa::lancers::Client::builder().cookie("hunter2").base_url(server.uri());
+    let client = client.http_client(reqwest::Client::builder().no_proxy()).build().expect("a client");
+    let report = report(&Client::Lancers(client)).await;
+    assert!(report.unknown_headers.is_empty(), "{report}");
 }

@@ -74,7 +74,7 @@ proptest! {
             ("tascha", "/me", "/rooms", true),
             ("lancers", "/boards/search", "/boards/unread", false),
         ] {
-            let first = json!({ "recording": 1, "service": service, "kaiwa": "0", "given": {} }).to_string() + "\n";
+            let first = json!({ "recording": 1, "service": service, "kaiwa": "0", "answered_by": "the sandbox", "given": {} }).to_string() + "\n";
             let list_body = if paged { json!({ "data": items, "nextCursor": one }) } else { items.clone().into() };
             let none = json!({});
             let original = first + &raw(service, detail, &none, 200, &one) + &raw(service, list, &none, 200, &list_body);

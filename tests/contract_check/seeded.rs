@@ -53,7 +53,8 @@ async fn a_sandbox_with_its_own_recording_answers_the_same() {
 
 #[tokio::test]
 async fn a_sandbox_with_a_part_of_a_recording_starts_and_works() {
-    let first = r#"{"recording":1,"service":"chatwork","kaiwa":"0.1.0","given":{}}"#;
+    let first =
+        r#"{"recording":1,"service":"chatwork","kaiwa":"0.1.0","answered_by":"the sandbox","given":{}}"#;
     let rooms = json!([
         { "room_id": 7, "type": "group", "role": "member", "message_num": 30, "unread_num": 2, "mention_num": 1,
           "task_num": 4, "file_num": 3, "surprise": {} },
@@ -76,8 +77,17 @@ async fn a_sandbox_with_a_part_of_a_recording_starts_and_works() {
 }
 
 #[test]
+fn a_recording_that_an_editor_on_windows_has_saved_is_read() {
+    let first =
+        r#"{"recording":1,"service":"chatwork","kaiwa":"0.1.0","answered_by":"the sandbox","given":{}}"#;
+    let text = format!("\u{feff}{first}\r\n\r\n");
+    assert!(chatwork::Seed::from_recording(&text).is_ok());
+}
+
+#[test]
 fn a_line_that_is_not_of_a_recording_is_named() {
-    let first = r#"{"recording":1,"service":"chatwork","kaiwa":"0.1.0","given":{}}"#;
+    let first =
+        r#"{"recording":1,"service":"chatwork","kaiwa":"0.1.0","answered_by":"the sandbox","given":{}}"#;
     for (text, expected) in [
         ("hunter", "line 1 of the recording has no start of a recording before it: make one with "),
         (
