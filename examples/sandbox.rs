@@ -12,7 +12,7 @@
 //!
 //! It prints the address of the window, and the lines that let the examples and the first program of the README run against it:
 //! copy the lines that begin with `export` into another terminal. With `--webhook` it posts Chatwork's webhooks for the account of
-//! the program there: its mentions, and all messages of room 100. This is where `echo_bot` listens. Only an address of this
+//! the program there: its mentions, and all messages of the first group chat. This is where `echo_bot` listens. Only an address of this
 //! machine is posted to. With `--recording` it has the rooms, people and messages of a recording by `contract_check`, with made-up
 //! ids and without their texts. The examples `oauth_login` and `fleet` start a sandbox of their own.
 //!
@@ -21,6 +21,7 @@
 use kaiwa::chatwork::RoomType;
 use kaiwa::sandbox::chatwork::Webhook;
 use kaiwa::sandbox::{Builder, Provider, Recorded, Sandbox, chatwork, lancers, tascha};
+use serde_json::Value;
 use std::env;
 use std::error::Error;
 use std::fs;
@@ -83,6 +84,14 @@ fn seeded(recording: Option<&str>) -> Result<Builder, Box<dyn Error>> {
     let Some(path) = recording else { return Ok(Sandbox::builder()) };
     let text = fs::read_to_string(path).map_err(|error| format!("{path} cannot be read: {error}"))?;
     let unreadable = |error| format!("{path}: {error}");
+    for (name, service) in [("Chatwork", "chatwork"), ("TAS-CHA", "tascha"), ("Lancers", "lancers")] {
+        let is_answer = |line: &Value| line["service"] == service && line.get("body").is_some();
+        let is_success = |line: &Value| matches!(line["status"].as_u64(), Some(200..300));
+        let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        if !lines.into_iter().any(|line| is_answer(&line) && is_success(&line)) {
+            println!("{path} has nothing of {name}, which has its default data");
+        }
+    }
     Ok(Sandbox::builder()
         .chatwork(chatwork::Seed::from_recording(&text).map_err(unreadable)?)
         .tascha(tascha::Seed::from_recording(&text).map_err(unreadable)?)
@@ -103,11 +112,11 @@ fn ports(text: &str) -> Result<[u16; 3], Box<dyn Error>> {
     }
 }
 
-/// The rooms and the board that the examples use: the first group chat, room and board.
+/// The rooms and the board that the examples use: the first group chat, room and board. A recording may have none.
 struct Places {
-    chatwork_room: u64,
-    tascha_room: String,
-    board: u64,
+    chatwork_room: Option<u64>,
+    tascha_room: Option<String>,
+    board: Option<u64>,
 }
 
 impl Places {
@@ -118,11 +127,9 @@ impl Places {
         let rooms = sandbox.tascha().rooms();
         let boards = sandbox.lancers().boards();
         Self {
-            chatwork_room: group.map_or(chatwork::Seed::ROOM, |room| room.0),
-            tascha_room: rooms
-                .first()
-                .map_or_else(|| tascha::Seed::ROOM.to_owned(), |room| room.id.to_string()),
-            board: boards.first().map_or(0, |board| board.id.0),
+            chatwork_room: group.map(|room| room.0),
+            tascha_room: rooms.first().map(|room| room.id.to_string()),
+            board: boards.first().map(|board| board.id.0),
         }
     }
 }
@@ -130,7 +137,10 @@ impl Places {
 fn explain(sandbox: &Sandbox) {
     let (chatwork, tascha, lancers) = (sandbox.chatwork_url(), sandbox.tascha_url(), sandbox.lancers_url());
     let (key, cookie) = (tascha::Seed::TOKEN, lancers::Seed::CREDENTIAL);
-    let Places { chatwork_room, tascha_room: room, board } = Places::of(sandbox);
+    let Places { chatwork_room, tascha_room, board } = Places::of(sandbox);
+    let [chatwork_room, room, board] =
+        [chatwork_room.map(|id| id.to_string()), tascha_room, board.map(|id| id.to_string())]
+            .map(|id| id.unwrap_or_else(|| "ID".to_owned()));
     println!(
         "\
 Chatwork  {chatwork}
@@ -159,24 +169,27 @@ async fn export(sandbox: &Sandbox, webhook: Option<&str>) -> Result<(), kaiwa::E
     let Places { chatwork_room, tascha_room, board } = Places::of(sandbox);
     println!("For programs in another terminal:\n");
     for (name, value) in [
-        ("CHATWORK_BASE_URL", sandbox.chatwork_url()),
-        ("CHATWORK_API_TOKEN", chatwork::Seed::TOKEN.to_owned()),
-        ("CHATWORK_ROOM", chatwork_room.to_string()),
-        ("TASCHA_BASE_URL", sandbox.tascha_url()),
-        ("TASCHA_API_KEY", tascha::Seed::TOKEN.to_owned()),
+        ("CHATWORK_BASE_URL", Some(sandbox.chatwork_url())),
+        ("CHATWORK_API_TOKEN", Some(chatwork::Seed::TOKEN.to_owned())),
+        ("CHATWORK_ROOM", chatwork_room.map(|id| id.to_string())),
+        ("TASCHA_BASE_URL", Some(sandbox.tascha_url())),
+        ("TASCHA_API_KEY", Some(tascha::Seed::TOKEN.to_owned())),
         ("TASCHA_ROOM", tascha_room),
-        ("LANCERS_BASE_URL", sandbox.lancers_url()),
-        ("LANCERS_COOKIE", lancers::Seed::CREDENTIAL.to_owned()),
-        ("LANCERS_BOARD", board.to_string()),
+        ("LANCERS_BASE_URL", Some(sandbox.lancers_url())),
+        ("LANCERS_COOKIE", Some(lancers::Seed::CREDENTIAL.to_owned())),
+        ("LANCERS_BOARD", board.map(|id| id.to_string())),
     ] {
-        println!("export {name}='{value}'");
+        if let Some(value) = value {
+            println!("export {name}='{value}'");
+        }
     }
     if let Some(url) = webhook {
         let account = sandbox.clients().chatwork.me().await?.account_id.0;
         let service = sandbox.chatwork();
         let mentions = service.add_webhook(Webhook::account(account, url)).token;
-        let room = service.add_webhook(Webhook::room(account, chatwork_room, url)).token;
-        println!("export CHATWORK_WEBHOOK_TOKEN='{mentions} {room}'");
+        let room = chatwork_room.map(|room| service.add_webhook(Webhook::room(account, room, url)).token);
+        let tokens: Vec<String> = std::iter::once(mentions).chain(room).collect();
+        println!("export CHATWORK_WEBHOOK_TOKEN='{}'", tokens.join(" "));
     }
     Ok(())
 }

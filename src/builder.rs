@@ -251,7 +251,7 @@ impl<S: Service> ClientBuilder<S> {
 
     /// A function that gets the events of all calls: each wait for a limit, each attempt, each retry, and the end. It runs
     /// within the call, so it must be fast; a panic of it is logged. A later function replaces it. Without one, calls cost
-    /// nothing more.
+    /// nothing more. The requests for OAuth tokens are not calls of the client, and have no events.
     ///
     /// ```
     /// use kaiwa::{CallEventKind, chatwork};

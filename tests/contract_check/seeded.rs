@@ -76,6 +76,75 @@ async fn a_sandbox_with_a_part_of_a_recording_starts_and_works() {
     assert_eq!(sandbox.lancers().boards().len(), 2);
 }
 
+/// Lines of a recording by hand: the operation, the parameters of its path, and the body.
+fn by_hand(service: &str, answers: &[(&str, Value, Value)]) -> String {
+    let first = json!({ "recording": 1, "service": service, "kaiwa": "0", "answered_by": "the sandbox", "given": {} });
+    let lines = answers.iter().map(|(operation, parameters, body)| {
+        let path = format!("\"operation\":\"{operation}\",\"path\"");
+        raw(service, "/", parameters, 200, body).replacen("\"path\"", &path, 1)
+    });
+    format!("{first}\n{}", lines.collect::<String>())
+}
+
+#[tokio::test]
+async fn what_is_made_up_replaces_nothing_of_a_recording_with_low_ids() {
+    let room = json!({ "room_id": "1" });
+    let chatwork = by_hand(
+        "chatwork",
+        &[
+            (
+                "list_rooms",
+                json!({}),
+                json!([{ "room_id": 1, "type": "group", "task_num": 3, "file_num": 2 }]),
+            ),
+            ("list_tasks", room.clone(), json!([{ "task_id": 1, "status": "open" }, { "task_id": 3 }])),
+            ("get_file", room, json!({ "file_id": 2, "filename": "a" })),
+        ],
+    );
+    let board = json!({ "board_id": "1" });
+    let users = json!([{ "name": "me" }, { "name": "other" }]);
+    let message = json!({ "id": 1, "board_id": 1, "description": "a", "send_user": { "name": "other" } });
+    let boards = json!([{ "id": 1, "users": users, "unread_count": 3 }]);
+    let lancers =
+        by_hand("lancers", &[("list_boards", json!({}), boards), ("list_messages", board, json!([message]))]);
+    let sandbox = seeded(&(chatwork + &lancers)).await;
+    let room = sandbox.clients().chatwork.room(RoomId(1));
+    let found = room.get().await.expect("the room");
+    assert_eq!((found.task_num, found.file_num), (3, 2));
+    assert_eq!(room.tasks().await.expect("tasks").len(), 2, "the open one, and one without a status");
+    let board = &sandbox.lancers().boards()[0];
+    let messages = sandbox.clients().lancers.board(board.id).messages().limit(20).await.expect("messages");
+    let mut ids: Vec<u64> = messages.iter().map(|message| message.id.0).collect();
+    ids.sort_unstable();
+    assert_eq!(ids, [1, 2, 3]);
+}
+
+#[tokio::test]
+async fn hundreds_of_rooms_are_made_up_in_part() {
+    let room = |id| json!({ "room_id": id, "type": "group", "message_num": 9999, "task_num": 9999, "file_num": 9999 });
+    let rooms: Vec<Value> = (1_000_001..1_001_001).map(room).collect();
+    let sandbox = seeded(&by_hand("chatwork", &[("list_rooms", json!({}), rooms.into())])).await;
+    let rooms = sandbox.clients().chatwork.rooms().await.expect("rooms");
+    let counts = rooms.iter().filter(|room| room.room_id.0 > 1_000_000 && room.room_id.0 <= 1_001_000);
+    let counts: Vec<_> = counts.map(|room| (room.message_num, room.task_num, room.file_num)).collect();
+    assert_eq!(counts, [(100, 100, 100); 1000]);
+}
+
+#[tokio::test]
+async fn a_room_that_no_list_has_is_there_too() {
+    let messages = json!({ "data": [{ "id": "m", "body": "a" }], "nextCursor": null });
+    let list = json!({ "data": [{ "id": "other" }], "nextCursor": null });
+    let recording = by_hand(
+        "tascha",
+        &[("list_messages", json!({ "roomId": "direct" }), messages), ("list_rooms", json!({}), list)],
+    );
+    let sandbox = seeded(&recording).await;
+    let tascha = sandbox.clients().tascha;
+    let listed = tascha.rooms().await.expect("rooms");
+    assert_eq!(listed.data.iter().map(|room| room.id.as_str()).collect::<Vec<_>>(), ["other"]);
+    assert_eq!(tascha.room("direct").messages().await.expect("the room").data.len(), 1);
+}
+
 #[test]
 fn a_recording_that_an_editor_on_windows_has_saved_is_read() {
     let first =

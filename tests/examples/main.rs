@@ -179,6 +179,25 @@ fn a_recording_becomes_a_sandbox() {
 }
 
 #[test]
+fn a_sandbox_with_the_recording_of_an_empty_account_names_no_room() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("answers.jsonl");
+    let recording = r#"{"recording":1,"service":"chatwork","kaiwa":"0.1.0","answered_by":"the sandbox","given":{}}
+{"service":"chatwork","operation":"list_rooms","path":"/rooms","parameters":{},"status":200,"headers":{},"body":[]}"#;
+    std::fs::write(&path, recording).expect("it can be written");
+    let file = path.to_str().expect("a plain path");
+    let arguments = ["--ports", "0", "--recording", file, "--webhook", "http://127.0.0.1:1/"];
+    let mut sandbox = Program::start("sandbox", &arguments, &[]);
+    sandbox.until(|output| output.contains("Ctrl-C ends it"));
+    let output = sandbox.output();
+    let exports = exports(&output);
+    let names: Vec<&str> = exports.iter().map(|(name, _)| *name).collect();
+    assert!(names.contains(&"CHATWORK_WEBHOOK_TOKEN") && names.contains(&"LANCERS_BOARD"), "{output}");
+    assert!(!names.contains(&"CHATWORK_ROOM"), "there is none: {output}");
+    assert!(output.contains("has nothing of Lancers") && !output.contains("nothing of Chatwork"), "{output}");
+}
+
+#[test]
 fn doctor() {
     let texts = [
         "Chatwork",

@@ -12,6 +12,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The most items that are made up for a room, so that its counts are those of the recording.
 const MADE_UP: u64 = 1000;
 
+/// The most that are made up for all rooms: a company has hundreds, and a recording has the messages of a few.
+const MADE_UP_IN_ALL: u64 = 300_000;
+
 /// The length of a list that may go on.
 const FULL: usize = 100;
 
@@ -23,6 +26,25 @@ pub(super) struct Recorded {
     pub(super) rooms: BTreeMap<u64, RoomData>,
 }
 
+/// Ids that are made up: lower than those of a recording by `contract_check`, so that what has them is older.
+struct MadeUp {
+    last: u64,
+    /// Those of the recording, which can be any if it was written by hand.
+    taken: BTreeSet<u64>,
+    /// The most for one count of a room.
+    most: u64,
+}
+
+impl MadeUp {
+    fn next(&mut self) -> u64 {
+        self.last += 1;
+        while self.taken.contains(&self.last) {
+            self.last += 1;
+        }
+        self.last
+    }
+}
+
 impl Recorded {
     /// Reads them. The caller is `me` if the recording does not have its account.
     pub(super) fn read(recording: &Recording, me: u64) -> Self {
@@ -30,9 +52,15 @@ impl Recorded {
         read.take_people(recording);
         read.take_rooms(recording);
         read.take_contents(recording);
-        let mut last = 0;
+        let ids = |room: &RoomData| {
+            let (messages, tasks, files) = (room.messages.keys(), room.tasks.keys(), room.files.keys());
+            messages.chain(tasks).chain(files).copied().collect::<Vec<_>>()
+        };
+        let taken = read.rooms.values().flat_map(ids).collect();
+        let counts = 3 * recording.items("list_rooms").count().max(1) as u64;
+        let mut made_up = MadeUp { last: 0, taken, most: MADE_UP.min(MADE_UP_IN_ALL / counts) };
         for (_, room) in recording.items("list_rooms") {
-            read.complete(room, recording, &mut last);
+            read.complete(room, recording, &mut made_up);
         }
         read
     }
@@ -156,9 +184,8 @@ impl Recorded {
         }
     }
 
-    /// Adds what the counts of a room say and no list has, and marks what is unread. `last` is the last id that was made up:
-    /// these ids are lower than those of the recording, so that what has them is older.
-    fn complete(&mut self, listed: &Value, recording: &Recording, last: &mut u64) {
+    /// Adds what the counts of a room say and no list has, and marks what is unread.
+    fn complete(&mut self, listed: &Value, recording: &Recording, made_up: &mut MadeUp) {
         let me = self.me;
         let Some(room) = number(&listed["room_id"]).and_then(|id| self.rooms.get_mut(&id)) else { return };
         let by = room.members.keys().copied().find(|id| *id != me).unwrap_or(me);
@@ -167,12 +194,9 @@ impl Recorded {
                 .answers(operation)
                 .any(|(parameters, _)| number(&parameters["room_id"]) == Some(room.id))
         };
+        let most = made_up.most;
         let missing = |count: &str, known: usize| {
-            number(&listed[count]).unwrap_or_default().saturating_sub(known as u64).min(MADE_UP)
-        };
-        let mut next = || {
-            *last += 1;
-            *last
+            number(&listed[count]).unwrap_or_default().saturating_sub(known as u64).min(most)
         };
         let updated = room.updated;
         let (messages, tasks, files) = (room.messages.len(), room.tasks.len(), room.files.len());
@@ -183,13 +207,13 @@ impl Recorded {
                 let (updated, mentioned) = (None, BTreeSet::new());
                 let message =
                     MessageData { author: by, body, sent: room.updated, updated, deleted: false, mentioned };
-                room.messages.insert(next(), message);
+                room.messages.insert(made_up.next(), message);
             }
         }
         let message_id = room.messages.keys().next().copied().unwrap_or_default();
         for number in 1..=missing("task_num", tasks) {
             let task = TaskData {
-                task_id: next(),
+                task_id: made_up.next(),
                 account_id: by,
                 assigned_by_account_id: by,
                 message_id,
@@ -204,7 +228,7 @@ impl Recorded {
         if files >= FULL || !lists("list_files") {
             for number in 1..=missing("file_num", files) {
                 let file = FileData {
-                    file_id: next(),
+                    file_id: made_up.next(),
                     account_id: by,
                     message_id,
                     filename: format!("file-{number}.txt"),

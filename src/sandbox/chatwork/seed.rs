@@ -74,8 +74,8 @@ impl Seed {
 
     /// What a recording has of Chatwork, as JSON Lines of `cargo run --example contract_check -- --record FILE`: its accounts,
     /// rooms, messages, tasks and files, with the made-up ids, and texts of the recorded lengths. [`Seed::TOKEN`] is the token of
-    /// the account that recorded it. What only a count says is made up, up to 1,000 items of a room. If the recording has no
-    /// answers of Chatwork, it is the default.
+    /// the account that recorded it. What only a count says is made up, up to 1,000 items of a room, or fewer if there are more
+    /// than 100 rooms. If the recording has no answers of Chatwork, it is the default.
     ///
     /// # Errors
     ///

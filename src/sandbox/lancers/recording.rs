@@ -38,10 +38,12 @@ pub(super) fn read(recording: &Recording, other: &str) -> (String, Vec<BoardData
         let users: BTreeSet<String> = users.filter(|name| !name.is_empty()).cloned().collect();
         board.board.users = users.into_iter().collect();
     }
-    let mut last = 0;
+    let taken: BTreeSet<i64> =
+        boards.values().flat_map(|board| board.messages.iter().map(|message| message.id)).collect();
+    let mut free = (1..).filter(|id| !taken.contains(id));
     for (_, listed) in recording.items("list_boards") {
         if let Some(board) = id(&listed["id"]).and_then(|id| boards.get_mut(&id)) {
-            complete(board, listed, &me, &mut last);
+            complete(board, listed, &me, &mut free);
         }
     }
     (me, boards.into_values().collect())
@@ -129,8 +131,8 @@ fn post(data: &mut BoardData, message_id: i64, message: &Value) {
     });
 }
 
-/// Adds messages that only the counts of a board have, and the mentions of the caller.
-fn complete(data: &mut BoardData, listed: &Value, me: &str, last: &mut i64) {
+/// Adds messages that only the counts of a board have, with ids that are free, and the mentions of the caller.
+fn complete(data: &mut BoardData, listed: &Value, me: &str, free: &mut impl Iterator<Item = i64>) {
     let count = |name: &str| number(&listed[name]).map_or(0, |count| count as usize).min(MADE_UP);
     let other = data.board.users.iter().find(|name| *name != me).map_or(me, String::as_str).to_owned();
     let has_text =
@@ -138,20 +140,13 @@ fn complete(data: &mut BoardData, listed: &Value, me: &str, last: &mut i64) {
     let missing = count("unread_count").saturating_sub(data.unread(me).count()).max(usize::from(has_text));
     let created = data.board.modified;
     let made_up: Vec<MessageData> = (1..=missing)
-        .map(|number| {
-            *last += 1;
+        .zip(free)
+        .map(|(number, id)| {
             // The list of boards prints the last one.
             let is_last = number == missing && data.messages.is_empty();
             let description = if is_last { text(&listed["message"]) } else { format!("Message {number}") };
             let board_id = data.board.id;
-            MessageData {
-                id: *last,
-                board_id,
-                description,
-                created,
-                files: Vec::new(),
-                send_user: other.clone(),
-            }
+            MessageData { id, board_id, description, created, files: Vec::new(), send_user: other.clone() }
         })
         .collect();
     data.messages.splice(0..0, made_up);

@@ -43,11 +43,17 @@ impl Recorded {
             users.push(user);
             Actor::User(id)
         };
-        // A list may repeat a room.
+        // A list may repeat a room, and lacks direct messages, whose id can be given.
         let mut seen = BTreeSet::new();
         let listed =
             recording.items("list_rooms").filter_map(|(_, listed)| Some((listed["id"].as_str()?, listed)));
+        let of_rooms = ["list_members", "list_messages", "list_tasks", "list_records", "list_files"];
+        let of_rooms = of_rooms.into_iter().chain(["list_webhook_deliveries"]);
+        let others = of_rooms.flat_map(|operation| recording.answers(operation));
+        let others =
+            others.filter_map(|(parameters, _)| Some((parameters["roomId"].as_str()?, &Value::Null)));
         let rooms = listed
+            .chain(others)
             .filter(|(id, _)| seen.insert(*id))
             .map(|(id, listed)| room(recording, id, listed, &actor, board))
             .collect();
@@ -100,7 +106,7 @@ fn room(recording: &Recording, id: &str, listed: &Value, actor: &Actor, board: &
             id: id.to_owned(),
             name: text(&listed["name"]),
             room_type: integer(&listed["roomType"]),
-            direct: false,
+            direct: listed.is_null(),
             organization_id: optional(&listed["organizationId"]),
             created_by_id: text(&listed["createdById"]),
             created_at: at(&listed["createdAt"]),
