@@ -201,6 +201,50 @@ async fn a_request_with_a_renewed_token_is_a_retry_without_a_wait() {
     );
 }
 
+/// The polls of a call are its awaits: whichever is its last, its events end once, and say what was known then.
+#[tokio::test]
+async fn a_call_that_is_dropped_at_any_await_ends_once() {
+    for polls in 1.. {
+        let (clock, events) = (VirtualClock::new(), Events::default());
+        let busy = Step::status(429).header("retry-after", 1);
+        let server = Server::play([busy, Step::status(401), Step::ok(SENT)]).await;
+        let client = events.of(clients::chatwork(&server, &clock).token_source(Renewing));
+        let mut call = client.room(RoomId(1)).post("x").into_future();
+        let mut is_done = false;
+        for _ in 0..polls {
+            is_done = is_done || call.as_mut().now_or_never().is_some();
+            if is_done {
+                break;
+            }
+            tokio::task::yield_now().await;
+            clock.advance(Duration::from_millis(100));
+        }
+        drop(call);
+        let got = events.take();
+        let (last, before) = got.split_last().expect("it was begun");
+        let attempts =
+            before.iter().filter(|event| matches!(event.kind, CallEventKind::Attempt { .. })).count();
+        let retries = before.iter().filter(|event| matches!(event.kind, CallEventKind::Retry { .. })).count();
+        assert_eq!(attempts + retries, before.len(), "{got:?}");
+        match last.kind {
+            CallEventKind::Succeeded { attempts: counted, .. } => {
+                assert_eq!((counted, attempts, retries), (3, 3, 2), "{got:?}");
+                assert!(is_done);
+                return;
+            }
+            CallEventKind::Dropped { attempts: counted, outcome, .. } => {
+                assert_eq!(counted as usize, attempts, "{got:?}");
+                let known =
+                    [Outcome::Unknown, if attempts == 0 { Outcome::NotSent } else { Outcome::Rejected }];
+                assert!(known.contains(&outcome), "{got:?}");
+                // The request has reached the server, so it may have been done.
+                assert!(server.seen().len() <= attempts || outcome == Outcome::Unknown, "{got:?}");
+            }
+            _ => panic!("{got:?}"),
+        }
+    }
+}
+
 #[tokio::test]
 async fn clones_count_together_and_events_hold_nothing_of_a_request() {
     let (clock, events) = (VirtualClock::new(), Events::default());

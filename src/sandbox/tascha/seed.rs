@@ -117,8 +117,8 @@ impl Seed {
 
     /// What a recording has of TAS-CHA, as JSON Lines of `cargo run --example contract_check -- --record FILE`: its users,
     /// organizations, rooms and what is in them, with the made-up ids, and texts of the recorded lengths. [`Seed::TOKEN`] is the
-    /// token of the user or the organization that recorded it. Each room gets the board [`Seed::BOARD`], since no answer has boards. If the recording has
-    /// no answers of TAS-CHA, it is the default.
+    /// token of the user or the organization that recorded it. Each room gets the board [`Seed::BOARD`], since no answer has
+    /// boards. If the recording has no answers of TAS-CHA, it is the default.
     ///
     /// # Errors
     ///
