@@ -44,10 +44,12 @@ fn is_mail(text: &str) -> bool {
     parts.is_some_and(|(local, host)| is_plain(local) && is_plain(host) && host.contains('.'))
 }
 
-/// The text if it is a time and nothing else. A parser of times also reads annotations, which may be any text.
+/// The text if it is a time and nothing else. A parser of times also reads annotations, which may be any text, and eight digits,
+/// which may be any number.
 pub fn time(text: &str) -> Option<String> {
-    let is_plain =
-        text.len() <= 35 && text.bytes().all(|byte| byte.is_ascii_digit() || b"-+:.TZ ".contains(&byte));
+    let is_plain = text.len() <= 35
+        && text.contains(':')
+        && text.bytes().all(|byte| byte.is_ascii_digit() || b"-+:.TZ ".contains(&byte));
     let is_time = || text.parse::<Timestamp>().is_ok() || text.parse::<DateTime>().is_ok();
     (is_plain && is_time()).then(|| text.to_owned())
 }

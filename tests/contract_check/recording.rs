@@ -320,6 +320,20 @@ async fn a_cursor_is_not_kept_whatever_its_type_is() {
 }
 
 #[tokio::test]
+async fn digits_in_the_place_of_a_time_are_no_time() {
+    for (time, kept_time) in [
+        ("07310731", "2000-01-01"),
+        ("73107310", "00000000"),
+        ("20260731T073107Z", "2000-01-01T00:00:00Z"),
+        ("2026-07-31T01:02:03+09:00", "2026-07-31T01:02:03+09:00"),
+    ] {
+        let me = json!({ "id": "a", "createdAt": time });
+        let (me, _) = kept(ResponseTemplate::new(200).set_body_json(me)).await;
+        assert_eq!(me["body"]["createdAt"], kept_time);
+    }
+}
+
+#[tokio::test]
 async fn of_errors_known_codes_are_kept() {
     for (code, kept_code) in [("insufficient_scope", "insufficient_scope"), ("hunter_left", "xxxxxxxxxxx")] {
         let error = json!({ "error": {
