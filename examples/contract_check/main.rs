@@ -154,7 +154,7 @@ pub async fn run(
         let at = at.unwrap_or_else(|| by.to_string());
         println!("── {name} ── kaiwa {}, answered by {at}", env!("CARGO_PKG_VERSION"));
         let (result, exchanges) = read_all(Source::Service(&client), given.clone()).await;
-        // Before the report, which may be printed to where nobody reads on.
+        // Before the report: the standard output may be closed.
         let written = file
             .as_mut()
             .map(|file| recording::write(file, &lines(client.service(), by, &given, &exchanges)))
