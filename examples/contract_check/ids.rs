@@ -66,9 +66,10 @@ impl Ids {
             let items = answer.as_array().or_else(|| answer["data"].as_array());
             for id in items.into_iter().flatten().filter_map(|item| as_segment(&item[field])) {
                 let known = self.found.entry((*parameter).to_owned()).or_default();
-                if known.len() < TRIED {
-                    let mut binding = path.clone();
-                    binding.insert((*parameter).to_owned(), id);
+                let mut binding = path.clone();
+                binding.insert((*parameter).to_owned(), id);
+                // A list may repeat an item.
+                if known.len() < TRIED && !known.contains(&binding) {
                     known.push(binding);
                 }
             }

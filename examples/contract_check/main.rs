@@ -81,6 +81,8 @@ use kaiwa::sandbox::{Provider, Sandbox, tascha as tascha_sandbox};
 use kaiwa::{RetryPolicy, chatwork, lancers, tascha};
 use std::env;
 use std::error::Error;
+use std::fmt::Display;
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -114,7 +116,7 @@ pub async fn run(
 ) -> Result<u8, Box<dyn Error>> {
     let Arguments { chosen, mut given, record, read, help } = Arguments::parse(arguments)?;
     if help {
-        println!("{USAGE}");
+        say(USAGE);
         return Ok(0);
     }
     let is_chosen = |name: &str| chosen.is_empty() || chosen.iter().any(|chosen| chosen == name);
@@ -152,7 +154,7 @@ pub async fn run(
     let mut status = 0;
     for (name, credential, client, by, at) in clients {
         let at = at.unwrap_or_else(|| by.to_string());
-        println!("── {name} ── kaiwa {}, answered by {at}", env!("CARGO_PKG_VERSION"));
+        say(format_args!("── {name} ── kaiwa {}, answered by {at}", env!("CARGO_PKG_VERSION")));
         let (result, exchanges) = read_all(Source::Service(&client), given.clone()).await;
         // Before the report: the standard output may be closed.
         let written = file
@@ -164,10 +166,12 @@ pub async fn run(
             .map_err(|error| format!("the recording cannot be written: {error}. Remove it, and try again"))?;
     }
     if let Some(path) = record {
-        println!("What was answered is in {path}, without what people wrote. Read it before you send it.");
+        say(format_args!(
+            "What was answered is in {path}, without what people wrote. Read it before you send it."
+        ));
         if sandbox.is_some() {
-            println!(
-                "The sandbox has answered. For the answers of a service, set its variable: see the head of the example."
+            say(
+                "The sandbox has answered. For the answers of a service, set its variable: see the head of the example.",
             );
         }
     }
@@ -186,21 +190,26 @@ async fn reported(path: &str, services: &[Service]) -> Result<u8, Box<dyn Error>
             continue;
         };
         let Recording { by, answered_by, .. } = &recording;
-        println!("── {name} ── recorded by kaiwa {by}, answered by {answered_by}");
+        say(format_args!("── {name} ── recorded by kaiwa {by}, answered by {answered_by}"));
         let (result, _) = read_all(Source::Recording(&recording), recording.given.clone()).await;
         status = status.max(Some(show(result, "the credential")));
     }
     status.ok_or_else(|| format!("{path} has no answers of these services").into())
 }
 
+/// Prints a line, also if no program reads it, as behind `| head`: what is recorded goes on.
+fn say(line: impl Display) {
+    let _ = writeln!(io::stdout(), "{line}");
+}
+
 fn show(result: Result<Report, Unauthorized>, credential: &str) -> u8 {
     match result {
         Ok(report) => {
-            println!("{report}");
+            say(&report);
             report.status()
         }
         Err(Unauthorized) => {
-            println!("the service refuses {credential}\n");
+            say(format_args!("the service refuses {credential}\n"));
             2
         }
     }

@@ -255,6 +255,23 @@ async fn the_base_url_can_be_changed() {
     assert_eq!(status(&["lancers"], &[]).await, Ok(0));
 }
 
+#[tokio::test]
+async fn a_room_that_is_listed_twice_is_read_once() {
+    let server = MockServer::start().await;
+    let page = |data| ResponseTemplate::new(200).set_body_raw(data, "application/json");
+    let rooms = r#"{"data":[{"id":"a"},{"id":"a"},{"id":"b"}],"nextCursor":null}"#;
+    Mock::given(method("GET")).and(path("/rooms")).respond_with(page(rooms)).mount(&server).await;
+    let empty = page(r#"{"data":[],"nextCursor":null}"#);
+    Mock::given(method("GET")).respond_with(empty).with_priority(10).mount(&server).await;
+    let client = tascha::Client::builder().api_key("hunter2").base_url(server.uri());
+    let client = client.http_client(reqwest::Client::builder().no_proxy()).build().expect("a client");
+    report(&Client::Tascha(client)).await;
+    let requests = server.received_requests().await.expect("the server records requests");
+    let paths = requests.iter().map(|request| request.url.path());
+    let members: Vec<&str> = paths.filter(|path| path.ends_with("/members")).collect();
+    assert_eq!(members, ["/rooms/a/members", "/rooms/b/members"]);
+}
+
 /// A service with nothing but a list of rooms with `data` and headers.
 async fn rooms(data: &str, headers: &[(&str, &str)]) -> Report {
     let server = MockServer::start().await;

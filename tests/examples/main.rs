@@ -21,7 +21,7 @@ mod relay_tests;
 #[path = "../../examples/task_board.rs"]
 mod task_board_tests;
 
-use program::{Program, ended, in_order, prints};
+use program::{Program, ended, in_order, prints, unread};
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write};
@@ -166,7 +166,11 @@ fn a_recording_becomes_a_sandbox() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("answers.jsonl");
     let file = path.to_str().expect("a plain path");
+    let unread_path = folder.path().join("unread.jsonl");
+    assert!(unread("contract_check", &["--record", unread_path.to_str().expect("a plain path")]).success());
     prints("contract_check", &["--record", file], &["0 differ", "Read it before you send it."]);
+    let lines = |path| std::fs::read_to_string(path).expect("it was written").lines().count();
+    assert_eq!(lines(&unread_path), lines(&path), "also behind `| head`");
     prints("contract_check", &["--read", file], &["chatwork ── recorded by kaiwa", "0 differ", "lancers ──"]);
     let webhook = ["--ports", "0", "--recording", file, "--webhook", "http://127.0.0.1:1/"];
     let mut sandbox = Program::start("sandbox", &webhook, &[]);

@@ -123,6 +123,16 @@ pub fn ended(name: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Ende
     Program::start(name, arguments, variables).wait()
 }
 
+/// Runs an example whose output is not read.
+pub fn unread(name: &str, arguments: &[&str]) -> ExitStatus {
+    let mut command = Command::new(built(name));
+    command.env_clear().envs(KEPT.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    command.args(arguments).stdin(Stdio::null()).stdout(writer).stderr(Stdio::null());
+    command.status().unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
 /// Runs an example. It must succeed and print these texts in this order.
 pub fn prints(name: &str, arguments: &[&str], texts: &[&str]) -> String {
     let Ended { status, output } = ended(name, arguments, &[]);
