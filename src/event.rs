@@ -19,9 +19,13 @@ use std::time::Duration;
 ///   Waited (for each budget) ──► Attempt ──► Succeeded, Failed or Dropped
 /// ```
 ///
-/// A call that fails before it is sent has no attempt, and a call whose input is refused at once has no events. The content of a
-/// file is a call of its own, after the one that asks for its address: each request to the file server is an attempt, and another
-/// one may follow a redirect or a part of the file without a `Retry`. If the file is saved, the call ends when it has its name.
+/// A call that fails before it is sent has no attempt, and one whose input is refused at once has no events. If the next attempt
+/// then waits for a limit in vain, `Retry` is followed by `Failed`.
+///
+/// The content of a file is a call of its own, after the one that asks for its address: each request to the file server is an
+/// attempt, and another one may follow a redirect or a part of the file without a `Retry`. If the file is saved, the call ends
+/// when it has its name.
+///
 /// No value comes from a message, a path, a header or a body.
 #[derive(Clone, Debug)]
 #[non_exhaustive]

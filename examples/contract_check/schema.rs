@@ -307,11 +307,12 @@ impl fmt::Display for What {
     }
 }
 
-/// The text if it looks like an identifier; any other text may be personal data.
+/// The text if it looks like an identifier; any other text may be personal data, as may many digits.
 pub fn word(text: &str) -> String {
     let named = text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
         && text.len() <= 40
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.:".contains(&byte));
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.:".contains(&byte))
+        && has_few_digits(text);
     // A recording has such a text in the place of a private one.
     let is_shape = text.bytes().all(|byte| byte == b'x');
     if named && !is_shape { text.to_owned() } else { unnamed(text) }
@@ -331,7 +332,11 @@ pub fn is_field_name(name: &str) -> bool {
     name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
         && name.len() <= 32
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-        && name.bytes().filter(u8::is_ascii_digit).count() <= 3
+        && has_few_digits(name)
+}
+
+fn has_few_digits(text: &str) -> bool {
+    text.bytes().filter(u8::is_ascii_digit).count() <= 3
 }
 
 const UNNAMED: (&str, &str) = ("(text of ", " characters)");
