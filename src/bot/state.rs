@@ -48,15 +48,23 @@ impl<'a, T> State<'a, T> {
     }
 }
 
-impl<T: Serialize> State<'_, T> {
+impl<T: Serialize + DeserializeOwned> State<'_, T> {
     /// Sets the state when the handler returns.
     ///
     /// # Errors
-    /// The value cannot be written as JSON, or the handler has returned.
+    /// The value cannot be written as JSON or read from it again, such as a number that is not finite; or the handler has
+    /// returned.
     pub fn set(&self, value: &T) -> Result<(), Error> {
-        let text = serde_json::to_string(value).map_err(|error| {
-            Error::config(format!("the state {} cannot be written as JSON: {error}", type_name::<T>()))
-        })?;
+        let name = type_name::<T>();
+        let text = serde_json::to_string(value)
+            .map_err(|error| Error::config(format!("the state {name} cannot be written as JSON: {error}")))?;
+        if let Err(error) = serde_json::from_str::<T>(&text) {
+            // The error of serde may quote the state.
+            let (line, column) = (error.line(), error.column());
+            return Err(Error::config(format!(
+                "the state {name} cannot be read from its JSON again (line {line}, column {column}), and is not set: JSON has no NaN and no infinity"
+            )));
+        }
         self.staged.note(Note::new(self.key.clone(), text).keep(self.keep))
     }
 }

@@ -85,7 +85,7 @@ impl Error {
             (_, Outcome::Rejected, Some(403)) => {
                 "It was not done; the credential lacks the permission or the scope for it, or its account is not a member of the room."
             }
-            (_, Outcome::Rejected, Some(404)) => "It was not done; check the ids and the path.",
+            (_, Outcome::Rejected, Some(404)) => "It was not done; check the ids, the path and the base URL.",
             (_, Outcome::Rejected, Some(409)) => match self.conflict() {
                 Some(Conflict::IdempotencyKey) => {
                     "It was not done; the key belongs to another request, so use another key."

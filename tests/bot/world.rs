@@ -128,11 +128,27 @@ pub fn id(context: &Context) -> u64 {
     context.message().message_id.as_str().parse().expect("a number")
 }
 
+/// Its text for a log is one line that names the message and does not quote it.
+fn assert_is_a_line(notice: &Notice) {
+    let line = notice.to_string();
+    assert!(!line.is_empty() && !line.contains('\n'), "{line}");
+    let (Notice::Failed { message, .. } | Notice::Abandoned { message, .. }) = notice else { return };
+    let place = format!("message {} of room {}", message.message_id, message.room_id);
+    assert!(line.starts_with(&place), "{line}");
+    let failure =
+        if let Notice::Failed { failure, .. } = notice { failure.to_string() } else { String::new() };
+    assert!(
+        message.body.len() < 4 || failure.contains(&message.body) || !line.contains(&message.body),
+        "{line}"
+    );
+}
+
 /// A bot's notices, abbreviated.
 pub fn notices(bot: Bot) -> (Bot, Arc<Mutex<Vec<String>>>) {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&seen);
     let bot = bot.on_notice(move |notice| {
+        assert_is_a_line(&notice);
         let short = match notice {
             Notice::Failed { message, failure, .. } => format!("{}: {failure}", message.message_id),
             Notice::Source(error) => format!("source: {:?}", error.status().map(|status| status.as_u16())),

@@ -99,6 +99,30 @@ async fn a_state_is_forgotten_after_its_time() {
     assert_eq!(world.answers(10), ["前は「」", "前は「一」", "前は「」"]);
 }
 
+/// JSON has no such number, so each later message of the person would fail.
+#[tokio::test]
+async fn a_state_that_could_not_be_read_again_is_not_set() {
+    let world = World::new().await;
+    let handler = async |context: DurableContext| {
+        let state = context.state::<f64>();
+        let hours = state.get().await?.unwrap_or(0.0) + context.text().parse().unwrap_or(f64::NAN);
+        let said = match state.set(&hours) {
+            Ok(()) => hours.to_string(),
+            Err(error) => error.to_string(),
+        };
+        context.reply(said).map(drop)
+    };
+    let inbox = world.bot().inbox();
+    for (text, id) in ["2.5", "NaN", "inf", "1"].into_iter().zip(1_u64..) {
+        inbox.push(created(10, id, ALICE, text)).await.expect("it is stored");
+    }
+    world.run(world.bot(), Source::webhooks(), handler, || world.answers(10).len() == 4).await;
+    let answers = world.answers(10);
+    assert_eq!((&*answers[0], &*answers[3]), ("2.5", "3.5"));
+    assert!(answers[1].contains("the state f64 cannot be read from its JSON again"), "{}", answers[1]);
+    assert!(answers[2].contains("is not set"), "{}", answers[2]);
+}
+
 #[tokio::test]
 async fn nothing_of_a_run_that_fails_is_stored() {
     let world = World::new().await;

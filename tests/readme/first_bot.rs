@@ -10,7 +10,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // Without `max_interval`, quiet rooms are polled only once a minute.
     let messages = chatwork.watch_all().max_interval(Duration::from_secs(2)).stream();
-    let bot = Bot::new(chatwork).shutdown(async { drop(tokio::signal::ctrl_c().await) });
+    let bot = Bot::new(chatwork)
+        .on_notice(|notice| eprintln!("{notice}"))
+        .shutdown(async { drop(tokio::signal::ctrl_c().await) });
     let summary = bot
         .run(messages, async |context: Context| {
             if context.mentions_me() {

@@ -6,6 +6,7 @@ use crate::chatwork::webhook::{self, MentionEvent, MessageEvent, OtherEvent};
 use crate::chatwork::{AccountId, Message, MessageId, RoomId, watch};
 use crate::handler::HandlerFailure;
 use jiff::Timestamp;
+use std::fmt;
 
 /// One item of a bot's source. The items of a [`watch`] and of an [`Inbox`](super::Inbox) convert into it.
 #[derive(Debug)]
@@ -72,6 +73,51 @@ pub enum Notice {
     /// the message.
     #[cfg(feature = "webhooks")]
     Webhook(OtherEvent),
+}
+
+/// One line for a log, with the ids of room and message but without texts, unless the handler's own error has them.
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failed { message, failure } => write!(f, "{message} was not handled: {failure}"),
+            Self::Abandoned { message, begun: false } => {
+                write!(f, "{message} was not handled before the bot was shut down")
+            }
+            Self::Abandoned { message, begun: true } => {
+                write!(f, "{message} was being handled when the bot was shut down")
+            }
+            Self::Source(error) => write!(f, "the bot goes on, after a failure of its source: {error}"),
+            Self::Watch(event) => {
+                let room = event.room();
+                match event {
+                    watch::Event::Gap { before, .. } => {
+                        write!(f, "messages before message {before} of room {room} may be missing")
+                    }
+                    watch::Event::Undecodable { item, .. } => {
+                        write!(f, "a message of room {room} does not decode: {item}")
+                    }
+                    watch::Event::Limited { .. } => write!(f, "the service hides messages of room {room}"),
+                    watch::Event::Deleted { message, .. } => {
+                        write!(f, "message {} of room {room} was deleted", message.message_id)
+                    }
+                    watch::Event::Message { message, .. } | watch::Event::Edited { message, .. } => {
+                        write!(f, "message {} of room {room}", message.message_id)
+                    }
+                }
+            }
+            #[cfg(feature = "webhooks")]
+            Self::Webhook(event) => {
+                write!(f, "a webhook event is unknown, or its fields do not read: {}", event.event_type)
+            }
+        }
+    }
+}
+
+/// Where it is, without its text.
+impl fmt::Display for ReceivedMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "message {} of room {}", self.message_id, self.room_id)
+    }
 }
 
 impl From<(RoomId, Message)> for ReceivedMessage {
