@@ -123,7 +123,7 @@ impl Trouble {
                 japanese(&self.problem),
                 "使えるもの: ",
                 "もしかして: ",
-                ("使い方は、このボット宛ての ", " で表示します。"),
+                ("使い方を見るには、このボット宛てに ", " と送ってください。"),
             ),
             Language::English => {
                 (english(&self.problem), "Possible: ", "Did you mean: ", ("For help, send ", " to this bot."))
@@ -180,19 +180,27 @@ fn shown(language: Language, values: &[String]) -> String {
     values.iter().map(|value| echo(value)).collect::<Vec<_>>().join(between)
 }
 
+/// Phones write such digits in Japanese texts. In a text they are kept, and no number has them.
+fn has_wide_digits(value: &str) -> bool {
+    value.chars().any(|char| ('０'..='９').contains(&char))
+}
+
 fn japanese(problem: &Problem) -> String {
     match problem {
         Problem::UnclosedQuote(quote) => format!("引用符 {quote} が閉じられていません。"),
         Problem::UnknownCommand(word) => format!("「{}」というコマンドはありません。", echo(word)),
         Problem::UnknownOption(word) => format!("「{}」というオプションはありません。", echo(word)),
-        Problem::Unexpected(word) => format!("「{}」は余分です。", echo(word)),
+        Problem::Unexpected(word) => format!("「{}」は不要です。", echo(word)),
         Problem::NeedsValue(argument) => format!("{} には値が必要です。", echo(argument)),
         Problem::NeedsEquals(argument) => format!("{} の値の前には = が必要です。", echo(argument)),
         Problem::WrongValue { argument, value: None, .. } => {
             format!("{} の値が正しくありません。", echo(argument))
         }
         Problem::WrongValue { argument, value: Some(value), reason } => {
-            let reason = reason.as_ref().map(|reason| format!("（{}）", brief(reason, REASON)));
+            let reason = match reason {
+                _ if has_wide_digits(value) => Some("（数字は半角で書いてください）".to_owned()),
+                reason => reason.as_ref().map(|reason| format!("（{}）", brief(reason, REASON))),
+            };
             format!("「{}」は {} に使えません{}。", echo(value), echo(argument), reason.unwrap_or_default())
         }
         Problem::TooFewValues { argument, least } => {
@@ -208,7 +216,9 @@ fn japanese(problem: &Problem) -> String {
         Problem::Conflict { argument, others } => {
             format!("{} は {} と一緒に使えません。", echo(argument), shown(Language::Japanese, others))
         }
-        Problem::Missing(arguments) => format!("足りないもの: {}", shown(Language::Japanese, arguments)),
+        Problem::Missing(arguments) => {
+            format!("{} を指定してください。", shown(Language::Japanese, arguments))
+        }
         Problem::MissingCommand => "コマンドを書いてください。".to_owned(),
         Problem::Other => "コマンドとして読み取れません。".to_owned(),
     }
@@ -226,7 +236,10 @@ fn english(problem: &Problem) -> String {
             format!("The value of {} is not valid.", echo(argument))
         }
         Problem::WrongValue { argument, value: Some(value), reason } => {
-            let reason = reason.as_ref().map(|reason| format!(": {}", brief(reason, REASON)));
+            let reason = match reason {
+                _ if has_wide_digits(value) => Some(": write its digits as 0 to 9".to_owned()),
+                reason => reason.as_ref().map(|reason| format!(": {}", brief(reason, REASON))),
+            };
             format!("\"{}\" is no value for {}{}.", echo(value), echo(argument), reason.unwrap_or_default())
         }
         Problem::TooFewValues { argument, least } => {

@@ -112,7 +112,10 @@ fn help_is_in_one_language_and_shows_what_is_written_in_a_chat() {
 
 #[test]
 fn every_problem_has_words_in_both_languages() {
-    let help = ("\n使い方は、このボット宛ての /help で表示します。", "\nFor help, send /help to this bot.");
+    let help = (
+        "\n使い方を見るには、このボット宛てに /help と送ってください。",
+        "\nFor help, send /help to this bot.",
+    );
     for (line, japanese, said) in [
         (
             "deploi prod",
@@ -125,7 +128,7 @@ fn every_problem_has_words_in_both_languages() {
             "「--forse」というオプションはありません。\nもしかして: --force",
             "There is no option \"--forse\".\nDid you mean: --force",
         ),
-        ("deploy prod more", "「more」は余分です。", "\"more\" is too much."),
+        ("deploy prod more", "「more」は不要です。", "\"more\" is too much."),
         (
             "deploy prodd",
             "「prodd」は <target> に使えません。\nもしかして: prod\n使えるもの: prod、staging",
@@ -137,7 +140,12 @@ fn every_problem_has_words_in_both_languages() {
             "「x」は --count <count> に使えません（invalid digit found in string）。",
             "\"x\" is no value for --count <count>: invalid digit found in string.",
         ),
-        ("deploy", "足りないもの: <target>", "Missing: <target>"),
+        (
+            "deploy prod --count=３",
+            "「３」は --count <count> に使えません（数字は半角で書いてください）。",
+            "\"３\" is no value for --count <count>: write its digits as 0 to 9.",
+        ),
+        ("deploy", "<target> を指定してください。", "Missing: <target>"),
         (
             "deploy prod --force --dry",
             "--force は --dry と一緒に使えません。",
@@ -200,7 +208,7 @@ fn what_a_person_writes_becomes_no_tag() {
     let said = read("part --part [toall]").expect_err("it is rejected");
     assert_eq!(
         said,
-        "「［toall］」は --part <part> に使えません（［［toall］］ は ［toall］ だめです）。\n使い方は、このボット宛ての /help で表示します。"
+        "「［toall］」は --part <part> に使えません（［［toall］］ は ［toall］ だめです）。\n使い方を見るには、このボット宛てに /help と送ってください。"
     );
     for line in [
         "[To:1]",
@@ -215,7 +223,9 @@ fn what_a_person_writes_becomes_no_tag() {
     let long = read(&"あ\n[toall]".repeat(9_000)).expect_err("there is no such command");
     assert_eq!(
         long.chars().count(),
-        "「」というコマンドはありません。\n使い方は、このボット宛ての /help で表示します。".chars().count()
+        "「」というコマンドはありません。\n使い方を見るには、このボット宛てに /help と送ってください。"
+            .chars()
+            .count()
             + "あ".len() / 3
     );
     let word = read(&"a".repeat(99_999)).expect_err("there is no such command");

@@ -73,7 +73,7 @@ const WORDS = {
     skip: 'メッセージ欄へ移動', sandbox: 'サンドボックス', language: '言語', rooms: 'ルーム', send: '送信',
     file: 'ファイル', upload: 'アップロード', tasks: 'タスク', files: 'ファイル', program: 'テスト対象のプログラム', limits: '利用制限',
     faults: '障害', faults_hint: 'クリックすると、プログラムの次のリクエストで障害が起こります。', service: 'サービス',
-    operation: '操作', always: '解除するまで', requests: 'リクエスト',
+    operation: '操作', always: '解除するまで繰り返す', requests: 'リクエスト',
     no_requests: 'まだありません。サンドボックスが表示した環境変数を設定して、プログラムを起動してください。',
     webhooks: 'Webhook', no_webhooks: '送信されたものはありません。', compose_hint: 'Ctrl+Enter で送信します。',
     as: (service) => `${service} での自分`, write_as: (name) => `${name} としてメッセージを書く`, my: 'マイチャット',

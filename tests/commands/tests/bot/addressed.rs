@@ -151,7 +151,7 @@ async fn whoever_addresses_the_bot_is_helped() {
     assert_eq!(world.says(2, world.chat, "help").await, help);
     assert_eq!(world.says(3, ROOM, "[To:1]Bot\n--version").await.len(), 1);
     let world = World::new().await;
-    let hint = "使い方は、このボット宛ての /help で表示します。";
+    let hint = "使い方を見るには、このボット宛てに /help と送ってください。";
     for (body, said) in [
         ("deploi prod", "「deploi」というコマンドはありません。\nもしかして: deploy\n"),
         (
@@ -231,5 +231,5 @@ async fn long_help_comes_in_several_messages_with_closed_boxes() {
         assert!(part.ends_with("[/code][/info]") && part.chars().count() <= 65_535);
     }
     assert!(said[1].contains("書き方: / <WORD>"), "the rest is in the second one");
-    assert_eq!(said[2..], ["「y」は余分です。\n使い方は、このボット宛ての / --help で表示します。", "x"]);
+    assert_eq!(said[2..], ["「y」は不要です。\n使い方を見るには、このボット宛てに / --help と送ってください。", "x"]);
 }

@@ -88,7 +88,7 @@ async fn commands_and_answers_go_on_after_each_kill() {
             "prod にリリースしてよいですか。",
             "「はい」と承りました",
             "異常ありません",
-            "「deploi」というコマンドはありません。\nもしかして: deploy\n使い方は、このボット宛ての /help で表示します。",
+            "「deploi」というコマンドはありません。\nもしかして: deploy\n使い方を見るには、このボット宛てに /help と送ってください。",
         ]
     );
 }
@@ -194,7 +194,7 @@ async fn the_same_handler_reads_commands_in_tascha() {
         [
             "prod にリリースしてよいですか。",
             "「はい」と承りました",
-            "「deploi」というコマンドはありません。\nもしかして: deploy\n使い方は、このボット宛ての /help で表示します。",
+            "「deploi」というコマンドはありません。\nもしかして: deploy\n使い方を見るには、このボット宛てに /help と送ってください。",
         ]
     );
 }
