@@ -1,9 +1,9 @@
 //! A webhook on a serverless platform, which stores in PostgreSQL before it responds; `serverless_webhook deliver`, a job of each minute,
-//! posts. Both read `CHATWORK_API_TOKEN` and `DATABASE_URL`, and the webhook `CHATWORK_WEBHOOK_TOKEN` and `PORT`.
+//! posts, and prints what was refused. Both read `CHATWORK_API_TOKEN` and `DATABASE_URL`, and the webhook `CHATWORK_WEBHOOK_TOKEN`, `PORT`.
 use anyhow::{Context, Error, Result};
 use axum::{Extension, Router, routing::post};
 use kaiwa::chatwork::webhook::{Event, Verified, Verifier};
-use kaiwa::{chatwork::Client, chatwork::notation::MessageBuilder, outbox::Outbox};
+use kaiwa::{chatwork::Client, chatwork::notation::MessageBuilder, outbox::Outbox, outbox::Phase};
 use kaiwa_cookbook::outbox_postgres::PostgresOutboxStore;
 use std::{env, sync::Arc};
 
@@ -11,23 +11,23 @@ use std::{env, sync::Arc};
 async fn main() -> Result<()> {
     let client = Client::from_env()?;
     if env::args().nth(1).is_some_and(|job| job == "deliver") {
-        outbox(&client).await?.deliver_due().await?;
+        let outbox = outbox(&client).await?;
+        println!("{} done; {:?}", outbox.deliver_due().await?, outbox.list(Some(Phase::Rejected), 9).await?);
         return Ok(());
     }
-    let verifier = Verifier::new(&env::var("CHATWORK_WEBHOOK_TOKEN").context("CHATWORK_WEBHOOK_TOKEN")?)?;
-    let router = Router::new().route("/", post(hook)).layer(Extension(client)).with_state(verifier);
-    let port = env::var("PORT").context("PORT")?.parse::<u16>().context("PORT")?;
-    Ok(axum::serve(tokio::net::TcpListener::bind(("0.0.0.0", port)).await?, router).await?)
+    let key = env::var("CHATWORK_WEBHOOK_TOKEN").context("CHATWORK_WEBHOOK_TOKEN is not set")?;
+    let app = Router::new().route("/", post(hook)).layer(Extension(client)).with_state(Verifier::new(&key)?);
+    let port = env::var("PORT").context("PORT is not set")?.parse::<u16>().context("PORT is not a port")?;
+    Ok(axum::serve(tokio::net::TcpListener::bind(("0.0.0.0", port)).await?, app).await?)
 }
 
 async fn hook(client: Extension<Client>, Verified(event): Verified<Event>) {
-    let Event::MentionToMe(mention) = event else { return };
+    let Event::MentionToMe(mention) = event else { return }; // 200 in any case: nothing is sent again
     let answer = MessageBuilder::new().reply(mention.room_id, &mention.message_id, mention.from_account_id);
     let post = client.room(mention.room_id).post(answer.text("受け付けました。"));
     let key = format!("answer-{}", mention.message_id); // a repeat has the same
-    let store = async { Ok(outbox(&client).await?.enqueue(key, post).await?) };
-    // The response is 200 in any case: the service sends nothing again, and switches a webhook off after many errors.
-    let _ = store.await.inspect_err(|error: &Error| eprintln!("a message is lost: {error:#}"));
+    let stored = async { anyhow::Ok(outbox(&client).await?.enqueue(key, post).await?) }.await;
+    drop(stored.inspect_err(|error| eprintln!("a message is lost: {error:#}")));
 }
 
 async fn outbox(client: &Client) -> Result<Outbox> {

@@ -1,7 +1,8 @@
 //! Bots behind three servers, and a webhook that only stores.
 
 use crate::{PATIENCE, ROOM, Town, end, free_address, interrupt, postgres, program};
-use kaiwa::chatwork::webhook::SIGNATURE_HEADER;
+use kaiwa::chatwork::webhook::{SIGNATURE_HEADER, Verifier};
+use kaiwa::jiff::Timestamp;
 use kaiwa::outbox::{Filter, OUTBOX, OutboxStore, Phase, SqliteOutboxStore};
 use kaiwa::sandbox::chatwork::{Delivery, Webhook};
 use std::net::TcpStream;
@@ -39,6 +40,18 @@ async fn deliver(address: &str, body: &str, signature: Option<&str>) -> u16 {
         request = request.header(SIGNATURE_HEADER, signature);
     }
     request.send().await.expect("it answers").status().as_u16()
+}
+
+/// Delivers an event of a message by Alice, as the service would. Its text is part of the JSON.
+async fn tell(address: &str, event: &str, id: u32, text: &str) -> u16 {
+    let now = Timestamp::now().as_second();
+    let author = if event == "mention_to_me" { "from_account_id" } else { "account_id" };
+    let body = format!(
+        r#"{{"webhook_setting_id":"1","webhook_event_type":"{event}","webhook_event_time":{now},"webhook_event":{{
+           "{author}":2,"to_account_id":1,"room_id":{ROOM},"message_id":"{id}","body":"{text}","send_time":{now},"update_time":0}}}}"#
+    );
+    let signature = Verifier::new(TOKEN).expect("a token").sign(body.as_bytes());
+    deliver(address, &body, Some(&signature)).await
 }
 
 /// What was delivered for the message with this part, once it was answered.
@@ -115,6 +128,40 @@ async fn a_bot_behind_hyper_answers_once() {
     assert!(!a_bot_answers_once(program!("receive_hyper"), "\nおはよう").await);
 }
 
+/// With few files that it may open, connections of strangers, and messages that are long or not for it.
+async fn a_bot_is_not_deaf(program: &str) {
+    let (town, address) = (Town::new().await, free_address());
+    let mut bot = town.command("sh");
+    bot.args(["-c", "ulimit -n 40 && exec \"$0\"", program]).env("STORE", "bot.sqlite");
+    let _child = listen(&town, &mut bot, &address).await;
+    let strangers: Vec<_> = (0..60).map(|_| TcpStream::connect(&address).expect("it listens")).collect();
+    sleep(Duration::from_millis(300)).await;
+    drop(strangers);
+
+    assert_eq!(tell(&address, "message_created", 1, "for all").await, 200);
+    // As JSON may write them: twelve bytes each.
+    let longest = format!("[To:1] {}", r"\ud83d\ude00".repeat(65_000));
+    assert_eq!(tell(&address, "mention_to_me", 2, &longest).await, 200);
+    assert_eq!(town.arrived("😀").await, 1);
+    // Messages of one room are answered in their order.
+    assert_eq!(town.messages("for all").len(), 0);
+}
+
+#[tokio::test]
+async fn a_bot_behind_axum_is_not_deaf() {
+    a_bot_is_not_deaf(program!("receive_axum")).await;
+}
+
+#[tokio::test]
+async fn a_bot_behind_actix_is_not_deaf() {
+    a_bot_is_not_deaf(program!("receive_actix")).await;
+}
+
+#[tokio::test]
+async fn a_bot_behind_hyper_is_not_deaf() {
+    a_bot_is_not_deaf(program!("receive_hyper")).await;
+}
+
 #[tokio::test]
 async fn a_serverless_webhook_stores_before_it_responds_and_a_job_posts() {
     let town = Town::new().await;
@@ -134,6 +181,8 @@ async fn a_serverless_webhook_stores_before_it_responds_and_a_job_posts() {
     let mut child = listen(&town, &mut webhook, &address).await;
     assert_eq!(deliver(&address, &delivery.body, Some(&delivery.signature)).await, 200);
     assert_eq!(deliver(&address, &delivery.body, Some("d3Jvbmc=")).await, 401);
+    town.sandbox.chatwork().room(ROOM).post_as(3, "[To:1] 私もです");
+    delivered(&town, "私もです").await;
     child.kill().await.expect("it runs");
 
     let mut job = town.command(program!("serverless_webhook"));
@@ -143,6 +192,7 @@ async fn a_serverless_webhook_stores_before_it_responds_and_a_job_posts() {
         assert!(ended.success, "{ended:?}");
     }
     let answers = town.messages("受け付けました。");
-    let [answer] = &answers[..] else { panic!("{answers:?}") };
-    assert!(answer.body.starts_with("[rp aid=2 to=100-"), "{}", answer.body);
+    let [first, second] = &answers[..] else { panic!("{answers:?}") };
+    assert!(first.body.starts_with("[rp aid=2 to=100-"), "{}", first.body);
+    assert!(second.body.starts_with("[rp aid=3 to=100-"), "{}", second.body);
 }
