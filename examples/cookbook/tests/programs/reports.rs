@@ -1,8 +1,9 @@
 //! Programs that post through an outbox.
 
-use crate::{ROOM, Town, end, program};
+use crate::{PATIENCE, ROOM, Town, end, program};
 use kaiwa::sandbox::{Fault, Provider, Script};
 use std::fs;
+use std::time::Duration;
 
 const SEPARATE: &str = "[/info]";
 
@@ -29,6 +30,16 @@ async fn a_long_report_is_posted_in_parts_once_and_in_order() {
         .collect();
     assert_eq!(numbers, (1..=9_000).collect::<Vec<_>>());
 
+    // A report that could not be made is not posted, and its name stays free.
+    let report = async |text| end(town.command(program!("split_report")).arg("売上-12月"), text).await;
+    let ended = report(" \n").await;
+    assert!(!ended.success && ended.err.contains("the report is empty"), "{ended:?}");
+    // Other programs have used up what the room allows.
+    let busy = Script::on("post_message").then(Fault::too_many_requests(Some(Duration::from_secs(1))));
+    town.sandbox.faults().script(Provider::Chatwork, busy);
+    assert!(report("十二月の分").await.success);
+    assert_eq!(town.messages("十二月の分").len(), 1);
+
     let other = end(town.command(program!("split_report")).arg("売上-11月"), "短い").await;
     assert!(!other.success && other.err.contains("belongs to another request"), "{other:?}");
 }
@@ -47,6 +58,17 @@ async fn a_part_whose_answer_is_lost_is_not_posted_again_at_once() {
 }
 
 #[tokio::test]
+async fn a_part_that_was_refused_is_posted_when_it_is_run_again() {
+    let town = Town::new().await;
+    town.sandbox.faults().script(Provider::Chatwork, Script::on("post_message").then(Fault::status(403)));
+    let report = async || end(town.command(program!("split_report")).arg("報告"), "招待のあと").await;
+    let ended = report().await;
+    assert!(!ended.success && ended.err.starts_with("Error: 報告-1 is rejected"), "{ended:?}");
+    let ended = report().await;
+    assert!(ended.success && town.messages("招待のあと").len() == 1, "{ended:?}");
+}
+
+#[tokio::test]
 async fn a_job_runs_once_a_day_and_its_report_says_how_it_ended() {
     let town = Town::new().await;
     let job = ["backup", "sh", "-c", "echo run >>runs; echo 'disk [toall] full' >&2; exit 3"];
@@ -62,6 +84,32 @@ async fn a_job_runs_once_a_day_and_its_report_says_how_it_ended() {
 
     town.done(program!("nightly_job"), &["absent", "no-such-program"]).await;
     assert_eq!(town.messages("cannot be started").len(), 1);
+
+    // What it has said last, of more than a message holds.
+    town.done(program!("nightly_job"), &["long", "sh", "-c", "seq 1 50000 >&2; echo 最後の行 >&2"]).await;
+    assert_eq!(town.messages("最後の行").len(), 1);
+}
+
+#[tokio::test]
+async fn a_job_that_is_running_is_not_started_again() {
+    let town = Town::new().await;
+    let mut first = town.command(program!("nightly_job"));
+    first.args(["backup", "sh", "-c", "echo run >>runs; until [ -e go ]; do sleep 0.1; done"]);
+    let mut first = first.spawn().expect("it is built with the tests");
+    let folder = town.folder.path();
+    let begun = async {
+        while !folder.join("runs").exists() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, begun).await.expect("it begins");
+    let second = town.run(program!("nightly_job"), &["backup", "sh", "-c", "echo run >>runs"]).await;
+    assert!(!second.success && second.err.starts_with("Error: backup is running"), "{second:?}");
+    town.done(program!("nightly_job"), &["another", "true"]).await;
+    fs::write(folder.join("go"), "").expect("it is written");
+    assert!(first.wait().await.expect("it ran").success());
+    assert_eq!(fs::read_to_string(folder.join("runs")).expect("it ran"), "run\n");
+    assert_eq!(town.messages("backup-20").len(), 1);
 }
 
 #[tokio::test]
@@ -86,7 +134,7 @@ async fn one_message_reaches_all_three_services_once() {
     for _ in 0..2 {
         let ended = post("release-1", "リリースしました").await;
         assert!(ended.success, "{ended:?}");
-        let lines = ["chatwork", "tascha", "lancers"].map(|service| format!("release-1-{service} is sent"));
+        let lines = ["tascha", "chatwork", "lancers"].map(|service| format!("release-1-{service} is sent"));
         assert_eq!(ended.out.lines().map(str::trim).collect::<Vec<_>>(), lines);
     }
     assert_eq!(everywhere("リリースしました"), (1, 1, 1));
@@ -95,6 +143,17 @@ async fn one_message_reaches_all_three_services_once() {
     town.sandbox.faults().script(Provider::Tascha, refused);
     let ended = post("release-2", "次のリリース").await;
     assert!(!ended.success && ended.out.contains("release-2-tascha is rejected"), "{ended:?}");
-    assert!(ended.err.contains("1 of 3 are not there"), "{ended:?}");
+    assert!(ended.err.contains("1 of 3 are not sent"), "{ended:?}");
     assert_eq!(everywhere("次のリリース"), (1, 0, 1));
+    let ended = post("release-2", "次のリリース").await;
+    assert!(ended.success, "{ended:?}");
+    assert_eq!(everywhere("次のリリース"), (1, 1, 1));
+
+    // What cannot go to all of them goes to none, also not with the next message.
+    let long = "長".repeat(20_000);
+    let ended = post("release-3", &long).await;
+    assert!(!ended.success && ended.err.contains("Nothing was sent"), "{ended:?}");
+    let ended = post("release-3", "短い").await;
+    assert!(ended.success, "{ended:?}");
+    assert_eq!((everywhere("短い"), everywhere(&long)), ((1, 1, 1), (0, 0, 0)));
 }
