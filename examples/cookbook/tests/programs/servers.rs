@@ -1,8 +1,10 @@
 //! Programs that need a server beside the service: Redis, PostgreSQL, and a proxy.
 
-use crate::{Town, end, free_address, interrupt, postgres, program};
+use crate::{PATIENCE, ROOM, Town, end, free_address, interrupt, postgres, program};
+use kaiwa::outbox::Outbox;
 use kaiwa::sandbox::Sandbox;
 use kaiwa::sandbox::chatwork::{Room, Seed};
+use kaiwa_cookbook::outbox_postgres::PostgresOutboxStore;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +12,8 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
+use tokio_postgres::Client;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
@@ -83,11 +86,25 @@ async fn processes_keep_the_limit_of_their_account_together() {
     assert!(!ended.success && ended.err.starts_with("Error: "), "{ended:?}");
 }
 
+/// The connections of the programs that work on the outbox, once there are so many, and not this one.
+async fn working(client: &Client, count: usize, ended: i32) -> Vec<i32> {
+    let found = "SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND query LIKE '%claim(%'";
+    let found = async || loop {
+        let rows = client.query(found, &[]).await.expect("it answers");
+        let ids: Vec<i32> = rows.iter().map(|row| row.get(0)).collect();
+        if ids.len() == count && !ids.contains(&ended) {
+            return ids;
+        }
+        sleep(Duration::from_millis(20)).await;
+    };
+    timeout(PATIENCE, found()).await.expect("they work")
+}
+
 #[tokio::test]
 async fn two_machines_post_what_either_has_added_once() {
     let town = Town::new().await;
     let server = postgres::Server::start();
-    server.client().await;
+    let client = server.client().await;
     let program = || {
         let mut program = town.command(program!("outbox_on_postgres"));
         program.env("DATABASE_URL", server.url());
@@ -102,10 +119,37 @@ async fn two_machines_post_what_either_has_added_once() {
         let first = lines.next_line().await.expect("it prints").expect("a line");
         assert!(first.contains("build-4711") && first.contains("phase: "), "{first}");
         assert_eq!(town.arrived("ビルドが通りました").await, 1);
+        // Before it works it does not hear Ctrl-C.
+        working(&client, 2, 0).await;
         assert!(interrupt(&mut other).await, "it ends by Ctrl-C");
     }
     assert!(interrupt(&mut machine).await);
     assert_eq!(town.messages("ビルドが通りました").len(), 1);
+}
+
+#[tokio::test]
+async fn a_machine_whose_connection_is_lost_makes_another_one() {
+    let town = Town::new().await;
+    let server = postgres::Server::start();
+    let client = server.client().await;
+    let mut machine = town.command(program!("outbox_on_postgres"));
+    let mut machine = machine.env("DATABASE_URL", server.url()).spawn().expect("it is built with the tests");
+    let [first] = working(&client, 1, 0).await[..] else { panic!("one") };
+    client.query_one("SELECT pg_terminate_backend($1)", &[&first]).await.expect("it may");
+    working(&client, 1, first).await;
+
+    // Only the machine posts what is added here.
+    let chatwork = town.sandbox.clients().chatwork;
+    let store = PostgresOutboxStore::new(client.clone(), "kaiwa_outbox").expect("a name");
+    let outbox = Outbox::builder(store).chatwork(chatwork.clone()).build();
+    outbox.enqueue("later", chatwork.room(ROOM.into()).post("つなぎ直しました")).await.expect("it is stored");
+    assert_eq!(town.arrived("つなぎ直しました").await, 1);
+    assert!(interrupt(&mut machine).await);
+
+    let mut unquoted = town.command(program!("outbox_on_postgres"));
+    let unquoted = unquoted.args(["build-1", "ビルド", "失敗"]).env("DATABASE_URL", server.url());
+    let ended = end(unquoted, "").await;
+    assert!(!ended.success && ended.err.contains("usage: "), "{ended:?}");
 }
 
 /// The certificate that the proxy has for `service.example`.
@@ -165,4 +209,7 @@ async fn requests_go_through_a_proxy_that_wants_a_credential_and_decrypts_tls() 
     );
     let ended = end(program().env("PROXY_CA", "absent.pem"), "").await;
     assert!(!ended.success && ended.err.starts_with("Error: absent.pem"), "{ended:?}");
+    std::fs::write(town.folder.path().join("empty.pem"), "none").expect("it is written");
+    let ended = end(program().env("PROXY_CA", "empty.pem"), "").await;
+    assert!(!ended.success && ended.err.contains("empty.pem has no certificate"), "{ended:?}");
 }
