@@ -1,24 +1,24 @@
 //! Appends the messages of a TAS-CHA room to a file, a line of JSON each: `resume_export FILE`. Killed at any moment, it goes on when it
-//! is run again, and adds what is new; one at a time. Reads `TASCHA_API_KEY` and `TASCHA_ROOM`.
-use anyhow::{Context, Result, ensure};
+//! is run again, and adds what is new. Reads `TASCHA_API_KEY` and `TASCHA_ROOM`.
+use anyhow::{Context, Result, bail, ensure};
 use kaiwa::{Checkpoint, tascha};
 use std::{env, fs, fs::File, io::Write};
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let path = env::args().nth(1).context("usage: resume_export FILE")?;
+    let [_, path] = &env::args().collect::<Vec<_>>()[..] else { bail!("usage: resume_export FILE") };
     let room = tascha::Client::from_env()?.room(env::var("TASCHA_ROOM").context("TASCHA_ROOM is not set")?);
     let place = format!("{path}.place");
-    if !fs::exists(&place)? {
-        File::create_new(&path).with_context(|| format!("{path} is not of this export"))?;
-        save(&place, &(0, None))?;
-    }
-    let (length, checkpoint): (u64, Option<Checkpoint>) = serde_json::from_slice(&fs::read(&place)?)?;
-    let mut file = File::options().append(true).open(&path)?;
+    let mut file = File::options().append(true).create(true).open(path).context(path.clone())?;
+    file.try_lock().with_context(|| format!("{path} is being written"))?; // until this program ends
+    ensure!(fs::exists(&place)? || file.metadata()?.len() == 0, "{path} is not of this export");
+    let state = if fs::exists(&place)? { fs::read(&place)? } else { b"[0,null]".into() };
+    let (length, last): (u64, Option<Checkpoint>) = serde_json::from_slice(&state).context(place.clone())?;
+    save(&place, &(length, last.clone()))?; // there before the first line
     ensure!(file.metadata()?.len() >= length, "{path} is shorter than {place} says");
     file.set_len(length)?; // lines behind the place come again
     let list = || room.messages().limit(200);
-    let mut messages = checkpoint.map_or_else(|| Ok(list().stream()), |place| list().stream_from(&place))?;
+    let mut messages = last.map_or_else(|| Ok(list().stream()), |place| list().stream_from(&place))?;
     let mut more = true;
     while more {
         let batch = messages.next_batch(1_000).await?;

@@ -68,8 +68,10 @@ async fn an_export_that_is_killed_goes_on_without_loss_or_repeat() {
     town.sandbox.faults().script(Provider::Tascha, slow);
     let mut export = town.command(program!("resume_export"));
     export.arg("room.jsonl").env("TASCHA_ROOM", "ckroomlong");
-    let mut killed = export.stdout(Stdio::null()).spawn().expect("it is built with the tests");
     let path = town.folder.path().join("room.jsonl");
+    // As if it had been killed when it had only made the file.
+    fs::write(&path, "").expect("it is written");
+    let mut killed = export.stdout(Stdio::null()).spawn().expect("it is built with the tests");
     let begun = async {
         while fs::metadata(&path).map_or(0, |file| file.len()) == 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -90,6 +92,12 @@ async fn an_export_that_is_killed_goes_on_without_loss_or_repeat() {
     town.sandbox.tascha().room("ckroomlong").post(Seed::USER, &format!("Message {}", MESSAGES + 1));
     assert!(crate::end(&mut export, "").await.success);
     assert!(exported(&town) == numbers(MESSAGES + 1), "{:?}", exported(&town).len());
+
+    let held = fs::File::open(&path).expect("it is there");
+    held.lock().expect("nothing else has it");
+    let ended = crate::end(&mut export, "").await;
+    assert!(!ended.success && ended.err.contains("room.jsonl is being written"), "{ended:?}");
+    drop(held);
 
     let whole = fs::read(&path).expect("it is there");
     fs::write(&path, &whole[..whole.len() - 1]).expect("it is written");
