@@ -20,13 +20,16 @@ async fn main() -> Result<()> {
         let count = counts.entry((event.operation.id, what)).or_default();
         (count.0, count.1) = (count.0 + 1, count.1 + time);
     });
-    let chatwork = builder.build()?;
-
-    for room in chatwork.rooms().await?.iter() {
-        println!("{}: {} members", room.name, chatwork.room(room.room_id).members().await?.len());
-    }
+    let done = members(&builder.build()?).await;
     for ((operation, what), (count, time)) in &*counts.lock().unwrap_or_else(PoisonError::into_inner) {
         println!("{what} of {operation}: {count}, {:.3} s", time.as_secs_f64());
+    }
+    Ok(done?) // also a failure is counted before
+}
+
+async fn members(chatwork: &Client) -> Result<(), kaiwa::Error> {
+    for room in chatwork.rooms().await?.iter() {
+        println!("{}: {} members", room.name, chatwork.room(room.room_id).members().await?.len());
     }
     Ok(())
 }

@@ -18,7 +18,8 @@ fn main() -> Result<()> {
 
     let done = work();
     // It sends the rest, also after a failure. It blocks, so it is called outside the runtime.
-    let sent = provider.shutdown();
+    let sent = provider.force_flush();
+    provider.shutdown()?;
     done?;
     Ok(sent?)
 }

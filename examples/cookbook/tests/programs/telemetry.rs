@@ -44,6 +44,14 @@ async fn a_collector_gets_spans_without_what_is_private() {
 }
 
 #[tokio::test]
+async fn a_collector_that_is_not_there_is_an_error() {
+    let town = Town::new().await;
+    let mut program = town.command(program!("opentelemetry"));
+    let ended = end(program.env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1"), "").await;
+    assert!(!ended.success && ended.out.starts_with("Bot: ") && ended.err.contains("export"), "{ended:?}");
+}
+
+#[tokio::test]
 async fn waits_attempts_and_retries_are_counted() {
     let rooms = (0..6).map(|number| Room::group(1_000 + number, format!("部屋 {number}")).admin(1));
     let seed = rooms.fold(Seed::default().rate_limit(8, Duration::from_secs(2)), Seed::room);
@@ -58,4 +66,9 @@ async fn waits_attempts_and_retries_are_counted() {
     }
     assert!(out.contains("waits of list_members: "), "{out}");
     assert!(!out.contains("failures"), "{out}");
+
+    town.sandbox.faults().script(Provider::Chatwork, Script::on("list_members").then(Fault::status(403)));
+    let ended = town.run(program!("count_waits"), &[]).await;
+    assert!(!ended.success && ended.out.contains("failures of list_members: 1, "), "{ended:?}");
+    assert!(ended.out.contains("attempts of list_rooms: 1, "), "{ended:?}");
 }
