@@ -30,7 +30,7 @@ async fn main() -> Result<()> {
             }
         }
     }
-    ensure!(failed == 0, "{failed} of {all} accounts failed");
+    ensure!(all > 0 && failed == 0, "{failed} of {all} accounts in CHATWORK_API_TOKENS failed");
     Ok(())
 }
 

@@ -18,7 +18,7 @@ async fn main() -> Result<()> {
         (Some(limit), Some(LimitType::Date)) => day(limit) < day(now),
         (Some(limit), _) => limit < now,
     };
-    let open = room.tasks().status(TaskStatus::Open).await?; // at most 100
+    let open = room.tasks().status(TaskStatus::Open).await?; // at most 100, and a filter has no more
     let mut overdue: Vec<_> = open.iter().filter(is_overdue).collect();
     if overdue.is_empty() {
         println!("nothing is overdue");
@@ -30,7 +30,8 @@ async fn main() -> Result<()> {
     let message = to.info("期限を過ぎたタスク", |info| {
         overdue.iter().fold(info, |info, task| {
             let due = task.limit_time.map(|time| day(time).to_string()).unwrap_or_default();
-            info.text(format!("{due} {}: {}\n", task.account.name, parse(&task.body).plain_text()))
+            let text: String = parse(&task.body).plain_text().chars().take(200).collect(); // 100 fit in a message
+            info.text(format!("{due} {}: {text}\n", task.account.name))
         })
     });
     let sent = room.post(message).with_reconcile(Reconcile::new()).await?;

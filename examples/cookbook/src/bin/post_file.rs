@@ -1,17 +1,17 @@
 //! Posts a file to a Chatwork room: `post_file FILE [TEXT]`. Reads `CHATWORK_API_TOKEN` and `CHATWORK_ROOM`.
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use kaiwa::{Outcome, Upload, chatwork};
 use std::{collections::HashSet, env};
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let mut arguments = env::args().skip(1);
-    let path = arguments.next().context("usage: post_file FILE [TEXT]")?;
+    let arguments: Vec<_> = env::args_os().skip(1).collect(); // a name of a file need not be UTF-8
+    ensure!(matches!(arguments.len(), 1 | 2), "usage: post_file FILE [TEXT]");
     let room = env::var("CHATWORK_ROOM").ok().and_then(|id| id.parse().ok());
     let chatwork = chatwork::Client::from_env()?;
     let room = chatwork.room(room.context("CHATWORK_ROOM is not the id of a room")?);
 
-    let file = Upload::path(path).await?; // read while it is sent, and again for another attempt
+    let file = Upload::path(&arguments[0]).await?; // read while it is sent, and again for another attempt
     let (name, size) = (file.name().to_owned(), file.len());
     let files = || async {
         let me = chatwork.me().await?.account_id;
@@ -21,8 +21,8 @@ async fn main() -> Result<()> {
     };
     let before = files().await?;
     let mut upload = room.upload(file);
-    if let Some(text) = arguments.next() {
-        upload = upload.message(text);
+    if let Some(text) = arguments.get(1) {
+        upload = upload.message(text.to_str().context("TEXT is not UTF-8")?);
     }
     let id = match upload.await {
         Ok(sent) => sent.file_id,

@@ -15,8 +15,8 @@ async fn main() -> Result<()> {
 
     let quoted = room.message(id.as_str()).get().await?;
     let author = quoted.account.account_id;
-    // As it is read, without tags: `text` would escape their brackets.
-    let words = parse(&quoted.body).plain_text();
+    // As it is read, without tags: `text` would escape their brackets. Of a long message, its beginning.
+    let words: String = parse(&quoted.body).plain_text().chars().take(1_000).collect();
     let answer = MessageBuilder::new()
         .to(author)
         .text(format!(" {}さん\n", quoted.account.name))

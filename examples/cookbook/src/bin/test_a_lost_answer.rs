@@ -1,6 +1,6 @@
 //! A function that posts, and its test against a service that loses the answer: `cargo test --bin test_a_lost_answer`. As a program,
 //! `test_a_lost_answer TEXT` posts. Reads `CHATWORK_API_TOKEN` and `CHATWORK_ROOM`.
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use kaiwa::chatwork::{Arrival, Client, Reconcile, RoomHandle};
 use std::{env, time::Duration};
 
@@ -12,10 +12,10 @@ async fn announce(room: &RoomHandle, text: &str, delay: Duration) -> Result<bool
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let text = env::args().nth(1).context("usage: test_a_lost_answer TEXT")?;
+    let [_, text] = &env::args().collect::<Vec<_>>()[..] else { bail!("usage: test_a_lost_answer TEXT") };
     let room = env::var("CHATWORK_ROOM").ok().and_then(|id| id.parse().ok());
     let room = Client::from_env()?.room(room.context("CHATWORK_ROOM is not the id of a room")?);
-    let found = announce(&room, &text, Duration::from_secs(2)).await?;
+    let found = announce(&room, text, Duration::from_secs(2)).await?;
     println!("{}", if found { "posted; its answer was lost" } else { "posted" });
     Ok(())
 }

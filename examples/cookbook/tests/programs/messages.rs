@@ -2,7 +2,7 @@
 
 use crate::{ROOM, Town, end, program};
 use kaiwa::chatwork::LimitType;
-use kaiwa::jiff::{Timestamp, ToSpan};
+use kaiwa::jiff::{Timestamp, ToSpan, tz};
 use kaiwa::sandbox::chatwork::{Account, Room, Seed};
 use kaiwa::sandbox::{Fault, Provider, Sandbox, Script};
 use std::fs;
@@ -35,6 +35,18 @@ async fn a_file_is_posted_once_with_its_bytes() {
         files.iter().any(|new| new.file_id != file.file_id && out.contains(&new.file_id.to_string())),
         "{out}"
     );
+
+    let ended = town.run(program!("post_file"), &["日報.bin", "日報.bin", "日報.bin"]).await;
+    assert!(!ended.success && ended.err.contains("usage: post_file"), "{ended:?}");
+    #[cfg(unix)]
+    {
+        // As an old archive has it: in Shift_JIS.
+        use std::os::unix::ffi::OsStrExt;
+        let name = std::ffi::OsStr::from_bytes(b"\x93\xfa.bin");
+        fs::write(town.folder.path().join(name), "x").expect("it is written");
+        let ended = end(town.command(program!("post_file")).arg(name), "").await;
+        assert!(ended.success && room.files().len() == 3, "{ended:?}");
+    }
 }
 
 #[tokio::test]
@@ -52,6 +64,16 @@ async fn a_message_is_quoted_without_its_mentions() {
     assert!(answer.body.starts_with(&begin), "{}", answer.body);
     assert!(answer.body.contains("Is the build green?[/qt]"), "{}", answer.body);
     assert!(!answer.body.contains("[To:1") && !answer.body.contains('［'), "{}", answer.body);
+
+    let long = format!("{}終わり", "長い".repeat(30_000));
+    let id = town.sandbox.chatwork().room(ROOM).post_as(3, &long);
+    town.done(program!("quote_somebody"), &[id.as_str(), "読みました"]).await;
+    let answers = town.messages("読みました");
+    assert!(
+        answers[0].body.contains("長い長い") && !answers[0].body.contains("終わり"),
+        "{}",
+        answers[0].body
+    );
 }
 
 #[tokio::test]
@@ -67,6 +89,15 @@ async fn a_text_is_posted_once_from_ci_however_often_the_job_runs() {
     assert_eq!(first, format!("posted message {}\n", notice.message_id));
     assert_eq!(second, format!("message {} is there already\n", notice.message_id));
     assert!(!notice.body.contains("[toall]"), "it notifies no one: {}", notice.body);
+
+    let unquoted = ["ビルド", "4711", "が失敗しました"];
+    for arguments in [&unquoted[..], &[""], &[" \n"]] {
+        let ended = town.run(program!("notify_from_ci"), arguments).await;
+        assert!(!ended.success && ended.err.contains("TEXT"), "{ended:?}");
+    }
+    town.done(program!("notify_from_ci"), &["一行目\r\n二行目"]).await;
+    let again = town.done(program!("notify_from_ci"), &["一行目\n二行目\n"]).await;
+    assert!(again.contains("is there already"), "{again}");
 }
 
 #[tokio::test]
@@ -105,6 +136,29 @@ async fn tasks_are_overdue_at_the_end_of_their_day_or_at_their_time() {
 }
 
 #[tokio::test]
+async fn a_reminder_is_by_the_days_of_japan_fits_in_a_message_and_is_posted_once() {
+    let japan = tz::TimeZone::fixed(tz::offset(9));
+    let today = Timestamp::now().to_zoned_datetime(japan).start_of_day().expect("a day").timestamp();
+    let room = Room::group(ROOM, "経理").admin(1).member(2);
+    let room = room.task_due(1, &[2], "今日になったばかり", (today, LimitType::Date));
+    let room = room.task_due(1, &[2], "きのうの終わり", (today - 1.second(), LimitType::Date));
+    let long = format!("長い話{}", "あ".repeat(40_000));
+    let room = room.task_due(1, &[2], &*long, (today - 48.hours(), LimitType::Date));
+    let room = room.task_due(1, &[2], &*long, (today - 48.hours(), LimitType::Date));
+    let accounts = [Account::new(1, "Bot").token(Seed::TOKEN), Account::new(2, "Alice")];
+    let seed = accounts.into_iter().fold(Seed::new(), Seed::account).room(room);
+    let town = Town::with(Sandbox::builder().chatwork(seed)).await;
+    lose(&town, "post_message");
+    let out = town.done(program!("overdue_tasks"), &[]).await;
+    assert!(out.starts_with("3 tasks are overdue"), "{out}");
+    let reminders = town.messages("期限を過ぎたタスク");
+    let [reminder] = &reminders[..] else { panic!("{}", reminders.len()) };
+    assert!(reminder.body.contains("きのうの終わり"), "{}", reminder.body);
+    assert!(!reminder.body.contains("今日になったばかり"), "{}", reminder.body);
+    assert_eq!(reminder.body.matches("長い話").count(), 2);
+}
+
+#[tokio::test]
 async fn a_script_without_async_reads_what_is_unread() {
     let town = Town::new().await;
     let status = town.sandbox.clients().chatwork.my_status().await.expect("it answers");
@@ -125,8 +179,10 @@ async fn accounts_are_read_beside_one_that_fails() {
     for name in ["Bot: ", "Alice: "] {
         assert_eq!(ended.out.lines().filter(|line| line.starts_with(name)).count(), 1, "{ended:?}");
     }
-    assert!(ended.err.contains("account 2: ") && ended.err.contains("1 of 3 accounts failed"), "{ended:?}");
+    assert!(ended.err.contains("account 2: ") && ended.err.contains("1 of 3 accounts"), "{ended:?}");
     assert!(!ended.err.contains("wrong-token"), "{ended:?}");
+    let ended = end(program.env("CHATWORK_API_TOKENS", " "), "").await;
+    assert!(!ended.success && ended.err.contains("CHATWORK_API_TOKENS"), "{ended:?}");
 }
 
 #[tokio::test]
