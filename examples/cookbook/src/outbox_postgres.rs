@@ -55,7 +55,7 @@ impl PostgresOutboxStore {
     /// client's connection.
     ///
     /// # Errors
-    /// The name is not made of lower-case letters, digits and `_`, has more than 63 characters, or is_reserved with a digit or `pg_`.
+    /// The name is not made of lower-case letters, digits and `_`, has more than 63 characters, or begins with a digit or `pg_`.
     pub fn new(client: Arc<Client>, schema: &str) -> Result<Self, StoreError> {
         let is_plain = schema.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'));
         let is_reserved = schema.starts_with("pg_") || schema.starts_with(char::is_numeric);
