@@ -5,7 +5,7 @@ use axum::{Extension, Router, routing::post};
 use kaiwa::chatwork::webhook::{Event, Verified, Verifier};
 use kaiwa::{chatwork::Client, chatwork::notation::MessageBuilder, outbox::Outbox, outbox::Phase};
 use kaiwa_cookbook::outbox_postgres::PostgresOutboxStore;
-use std::{env, sync::Arc};
+use std::{env, sync::Arc, time::Duration};
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -22,12 +22,12 @@ async fn main() -> Result<()> {
 }
 
 async fn hook(client: Extension<Client>, Verified(event): Verified<Event>) {
-    let Event::MentionToMe(mention) = event else { return }; // 200 in any case: nothing is sent again
-    let answer = MessageBuilder::new().reply(mention.room_id, &mention.message_id, mention.from_account_id);
-    let post = client.room(mention.room_id).post(answer.text("受け付けました。"));
-    let key = format!("answer-{}", mention.message_id); // a repeat has the same
-    let stored = async { anyhow::Ok(outbox(&client).await?.enqueue(key, post).await?) }.await;
-    drop(stored.inspect_err(|error| eprintln!("a message is lost: {error:#}")));
+    let Event::MentionToMe(it) = event else { return }; // 200 in any case: nothing is sent again
+    let answer = MessageBuilder::new().reply(it.room_id, &it.message_id, it.from_account_id);
+    let post = client.room(it.room_id).post(answer.text("受け付けました。"));
+    let store = async { Ok(outbox(&client).await?.enqueue(it.message_id.to_string(), post).await?) };
+    let stored = tokio::time::timeout(Duration::from_secs(8), store).await.map_err(Error::from).flatten();
+    drop(stored.inspect_err(|error| eprintln!("a message is lost: {error:#}"))); // the service waits for 10 s
 }
 
 async fn outbox(client: &Client) -> Result<Outbox> {

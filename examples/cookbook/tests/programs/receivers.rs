@@ -5,7 +5,7 @@ use kaiwa::chatwork::webhook::{SIGNATURE_HEADER, Verifier};
 use kaiwa::jiff::Timestamp;
 use kaiwa::outbox::{Filter, OUTBOX, OutboxStore, Phase, SqliteOutboxStore};
 use kaiwa::sandbox::chatwork::{Delivery, Webhook};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::process::{Child, Command};
@@ -160,6 +160,19 @@ async fn a_bot_behind_actix_is_not_deaf() {
 #[tokio::test]
 async fn a_bot_behind_hyper_is_not_deaf() {
     a_bot_is_not_deaf(program!("receive_hyper")).await;
+}
+
+#[tokio::test]
+async fn a_webhook_answers_also_if_its_database_does_not() {
+    let (town, address) = (Town::new().await, free_address());
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("postgres://kaiwa@{}/postgres", silent.local_addr().expect("it is bound"));
+    let (_, port) = address.split_once(':').expect("a port");
+    let mut webhook = town.command(program!("serverless_webhook"));
+    webhook.env("DATABASE_URL", url).env("PORT", port);
+    let _child = listen(&town, &mut webhook, &address).await;
+    let told = timeout(PATIENCE, tell(&address, "mention_to_me", 1, "[To:1] 申請します")).await;
+    assert_eq!(told.expect("it answers"), 200);
 }
 
 #[tokio::test]
