@@ -20,6 +20,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
 
+/// A list of messages has up to 100 of 65,535 characters, each of which JSON may write in 12 bytes: 79 MB. One room of such
+/// messages must not stop a bot.
+const MAX_BODY: usize = 96 << 20;
+
 /// Settings of a client that is being built.
 ///
 /// | setting | default |
@@ -29,7 +33,7 @@ use url::Url;
 /// | [`connect_timeout`](Self::connect_timeout) | 10 s |
 /// | [`retry`](Self::retry) | [`RetryPolicy::new`] |
 /// | [`pace`](Self::pace) | [`Pace::new`] |
-/// | [`max_body`](Self::max_body) | 16 MiB |
+/// | [`max_body`](Self::max_body) | 96 MiB |
 /// | [`idle_timeout`](Self::idle_timeout) | 45 s |
 /// | [`fresh_connections`](Self::fresh_connections) | off |
 #[must_use = "a builder does nothing until `build` is called"]
@@ -69,7 +73,7 @@ impl<S: Service> ClientBuilder<S> {
             retry: RetryPolicy::default(),
             retry_budget: RetryBudget::default(),
             pace: Pace::default(),
-            max_body: 16 << 20,
+            max_body: MAX_BODY,
             idle_timeout: Duration::from_secs(45),
             fresh_connections: false,
             clock: Arc::new(SystemClock),
@@ -211,7 +215,8 @@ impl<S: Service> ClientBuilder<S> {
         self.with_credential(Credential::own_header(name.as_ref(), &value.into()))
     }
 
-    /// The largest response, in bytes; a larger one is an error.
+    /// The largest response, in bytes; a larger one is an error. The default holds the longest list of messages that Chatwork
+    /// can send.
     pub fn max_body(mut self, bytes: usize) -> Self {
         self.max_body = bytes;
         self

@@ -92,7 +92,7 @@ impl Run {
     }
 
     /// The defaults, except for the budget of retries, which is meant for healthy services, and the largest answer,
-    /// because reading 16 MiB takes too long here.
+    /// because reading the largest takes too long here.
     fn client<S: kaiwa::Service>(&self, builder: ClientBuilder<S>) -> S::Client {
         let rooms = Pace::new().room_limit(1_000_000, Duration::from_secs(10));
         // With a clock of their own, the sandbox's clients have no timeouts; this clock runs.

@@ -116,3 +116,21 @@ async fn a_lenient_list_of_16_mb_is_read_item_by_item() {
     assert_eq!(list.undecodable.iter().map(|rejected| 1 + rejected.more).sum::<usize>(), count);
     assert!(most < SIZE + SMALL, "{most} bytes");
 }
+
+/// A room of such messages would make a bot deaf.
+#[tokio::test]
+async fn the_longest_list_of_messages_is_read_by_default() {
+    let _alone = ALONE.lock().await;
+    let text = r"\ud83d\ude00".repeat(65_535);
+    let message = |id: u32| {
+        format!(
+            r#"{{"message_id":"{id}","account":{{"account_id":1,"name":"A","avatar_image_url":""}},"body":"{text}","send_time":1,"update_time":0}}"#
+        )
+    };
+    let list = format!("[{}]", (1..=100).map(message).collect::<Vec<_>>().join(","));
+    let builder = chatwork::Client::builder().api_token("x").base_url(serve(200, list).await);
+    let room = builder.pace(Pace::off()).build().expect("a client").room(RoomId(1));
+    let messages = room.messages().force(true).await.expect("the whole list");
+    assert_eq!(messages.len(), 100);
+    assert!(messages.iter().all(|message| message.body.chars().count() == 65_535));
+}
