@@ -231,5 +231,8 @@ async fn long_help_comes_in_several_messages_with_closed_boxes() {
         assert!(part.ends_with("[/code][/info]") && part.chars().count() <= 65_535);
     }
     assert!(said[1].contains("書き方: / <WORD>"), "the rest is in the second one");
-    assert_eq!(said[2..], ["「y」は不要です。\n使い方を見るには、このボット宛てに / --help と送ってください。", "x"]);
+    assert_eq!(
+        said[2..],
+        ["「y」は不要です。\n使い方を見るには、このボット宛てに / --help と送ってください。", "x"]
+    );
 }
