@@ -67,7 +67,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
         )
     })?;
     explain(&sandbox);
-    export(&sandbox, webhook.as_deref()).await?;
+    // Without a recording no request is sent: the window would show it.
+    let account = match &recording {
+        Some(_) => sandbox.clients().chatwork.me().await?.account_id.0,
+        None => chatwork::Seed::ACCOUNT,
+    };
+    export(&sandbox, webhook.as_deref(), account);
     let mut requests = sandbox.subscribe_requests();
     println!("\nRequests, as they come; Ctrl-C ends it:\n");
     loop {
@@ -165,7 +170,7 @@ Window    {}
 }
 
 /// The variables that the examples read, for a shell.
-async fn export(sandbox: &Sandbox, webhook: Option<&str>) -> Result<(), kaiwa::Error> {
+fn export(sandbox: &Sandbox, webhook: Option<&str>, account: u64) {
     let Places { chatwork_room, tascha_room, board } = Places::of(sandbox);
     println!("For programs in another terminal:\n");
     for (name, value) in [
@@ -184,14 +189,12 @@ async fn export(sandbox: &Sandbox, webhook: Option<&str>) -> Result<(), kaiwa::E
         }
     }
     if let Some(url) = webhook {
-        let account = sandbox.clients().chatwork.me().await?.account_id.0;
         let service = sandbox.chatwork();
         let mentions = service.add_webhook(Webhook::account(account, url)).token;
         let room = chatwork_room.map(|room| service.add_webhook(Webhook::room(account, room, url)).token);
         let tokens: Vec<String> = std::iter::once(mentions).chain(room).collect();
         println!("export CHATWORK_WEBHOOK_TOKEN='{}'", tokens.join(" "));
     }
-    Ok(())
 }
 
 fn show(request: &Recorded) {
