@@ -11,7 +11,7 @@ pub const OUTBOX: &str = "outbox";
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct NewEntry {
-    /// Whoever claims from this queue works on it.
+    /// Its queue: what claims from there works on it.
     pub queue: String,
     /// Unique among all entries.
     pub key: String,
@@ -88,7 +88,7 @@ impl StoredEntry {
 pub enum Phase {
     /// Open: it was not sent, or is certainly not done.
     Waiting,
-    /// Open: its bytes may have left. Only an answer, its key or a look tells whether it is done.
+    /// Open: its bytes may have left. Only an answer, its key or a look shows whether it is done.
     Sending,
     /// Closed: it is done.
     Sent,

@@ -49,7 +49,7 @@ pub(super) fn read(recording: &Recording, other: &str) -> (String, Vec<BoardData
     (me, boards.into_values().collect())
 }
 
-/// The user who is on every board and is none of the others: those who have sent or read what the caller has not read.
+/// The user who is on every board, and has not sent or read what the caller has not read.
 fn caller<'a>(boards: impl Iterator<Item = &'a BoardData>, others: &BTreeSet<String>) -> Option<String> {
     let on_all = boards.map(|board| board.board.users.iter().cloned().collect::<BTreeSet<_>>());
     let on_all = on_all.reduce(|all, users| &all & &users).unwrap_or_default();

@@ -180,9 +180,14 @@ fn shown(language: Language, values: &[String]) -> String {
     values.iter().map(|value| echo(value)).collect::<Vec<_>>().join(between)
 }
 
-/// Phones write such digits in Japanese texts. In a text they are kept, and no number has them.
-fn has_wide_digits(value: &str) -> bool {
-    value.chars().any(|char| ('０'..='９').contains(&char))
+/// Why a value is wrong. Phones write digits of full width in Japanese texts: a text keeps them, and no number has them.
+fn why(language: Language, value: &str, reason: Option<&String>) -> Option<String> {
+    let is_wide = value.chars().any(|char| ('０'..='９').contains(&char));
+    match language {
+        Language::Japanese if is_wide => Some("数字は半角で書いてください".to_owned()),
+        Language::English if is_wide => Some("write its digits as 0 to 9".to_owned()),
+        _ => reason.map(|reason| brief(reason, REASON)),
+    }
 }
 
 fn japanese(problem: &Problem) -> String {
@@ -197,11 +202,8 @@ fn japanese(problem: &Problem) -> String {
             format!("{} の値が正しくありません。", echo(argument))
         }
         Problem::WrongValue { argument, value: Some(value), reason } => {
-            let reason = match reason {
-                _ if has_wide_digits(value) => Some("（数字は半角で書いてください）".to_owned()),
-                reason => reason.as_ref().map(|reason| format!("（{}）", brief(reason, REASON))),
-            };
-            format!("「{}」は {} に使えません{}。", echo(value), echo(argument), reason.unwrap_or_default())
+            let why = why(Language::Japanese, value, reason.as_ref()).map(|why| format!("（{why}）"));
+            format!("「{}」は {} に使えません{}。", echo(value), echo(argument), why.unwrap_or_default())
         }
         Problem::TooFewValues { argument, least } => {
             format!("{} には値が {least} 個以上必要です。", echo(argument))
@@ -236,11 +238,8 @@ fn english(problem: &Problem) -> String {
             format!("The value of {} is not valid.", echo(argument))
         }
         Problem::WrongValue { argument, value: Some(value), reason } => {
-            let reason = match reason {
-                _ if has_wide_digits(value) => Some(": write its digits as 0 to 9".to_owned()),
-                reason => reason.as_ref().map(|reason| format!(": {}", brief(reason, REASON))),
-            };
-            format!("\"{}\" is no value for {}{}.", echo(value), echo(argument), reason.unwrap_or_default())
+            let why = why(Language::English, value, reason.as_ref()).map(|why| format!(": {why}"));
+            format!("\"{}\" is no value for {}{}.", echo(value), echo(argument), why.unwrap_or_default())
         }
         Problem::TooFewValues { argument, least } => {
             format!("{} needs at least {least} values.", echo(argument))
